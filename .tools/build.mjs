@@ -1,0 +1,55 @@
+// Builds everything under build/: the core's WebAssembly, its embedded copy, the compiled library
+// and the bundled command line. `node .tools/build.mjs wasm` stops after the first two.
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const root = new URL("..", import.meta.url).pathname;
+
+function run(tool, ...args) {
+  try {
+    execFileSync(process.execPath, [`${root}node_modules/${tool}`, ...args], {
+      cwd: root,
+      stdio: "inherit",
+    });
+  } catch {
+    process.exit(1);
+  }
+}
+
+mkdirSync(`${root}build/core`, { recursive: true });
+// A failed asc leaves an older file in place; nobody shall take that for the new one.
+rmSync(`${root}build/core.wasm`, { force: true });
+run("assemblyscript/bin/asc.js", "--config", "asconfig.json", "--target", "simd");
+const packed = gzipSync(readFileSync(`${root}build/core.wasm`), { level: 9 });
+packed[9] = 255; // the gzip header's "operating system": the same bytes wherever it is built
+writeFileSync(
+  `${root}build/core/embedded.js`,
+  `export const simd = "${packed.toString("base64")}";\n`,
+);
+if (process.argv[2] === "wasm") process.exit(0);
+
+run("typescript/bin/tsc", "-p", "tsconfig.json");
+
+// The command line is bundled, for a quick start; each command stays a file that is loaded when called.
+const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+rmSync(`${root}build/bin`, { recursive: true, force: true });
+await build({
+  entryPoints: { twinwrap: `${root}build/cli/main.js` },
+  outdir: `${root}build/bin`,
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.19",
+  minify: false,
+  external: ["better-sqlite3"], // native code, and only there if its user wants an authority
+  define: { TWINWRAP_VERSION: JSON.stringify(version) },
+  // commander is CommonJS and asks for node's modules by require.
+  banner: {
+    js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+  },
+  logLevel: "warning",
+});
+chmodSync(`${root}build/bin/twinwrap.js`, 0o755);

@@ -1,0 +1,151 @@
+// Counter mode (NIST SP 800-38A, section 6.5), also inside GCM.
+
+import { BAD_ARGUMENT, OK } from "../status";
+import { INPUT, OUTPUT, PARAMS, WINDOW_SIZE } from "../memory";
+import { xor } from "../simd";
+import { clearState, firstRounds, group, GROUPS, lastRounds } from "./cipher";
+import { claim, compare, isKept, keep, recall, WINDOW_GROUPS } from "./face";
+import { isMissing, Key, keyIn } from "./key";
+import { broadcast, GROUP, transpose } from "./slices";
+
+/** A counter block as two numbers, each of eight bytes, most significant byte first. */
+@unmanaged
+export class Counter {
+  high: u64;
+  low: u64;
+}
+
+/** The counter block at `from`. */
+export function readCounter(counter: Counter, from: usize): void {
+  counter.high = bswap(load<u64>(from));
+  counter.low = bswap(load<u64>(from, 8));
+}
+
+/** `counter` + `blocks`, modulo 2^128 or, if `narrow` as in GCM, in the last 32 bits only. */
+export function advance(counter: Counter, blocks: u64, narrow: bool): void {
+  const low = counter.low + blocks;
+  if (narrow) {
+    counter.low = (counter.low & 0xffffffff00000000) | (low & 0xffffffff);
+  } else {
+    counter.high += <u64>(low < blocks);
+    counter.low = low;
+  }
+}
+
+/**
+ * Puts the counter block and the seven after it into group `index`, sliced and with the first round
+ * key added; its last three bits are 0. The eight differ only in the last three bits of byte 15, so
+ * the one block is spread over the lanes and the pattern of a count from 0 to 7 added there.
+ */
+function count(key: Key, counter: Counter, index: i32): void {
+  const s = group(index), order = key.order;
+  const block = i64x2.replace_lane(i64x2.splat(bswap(counter.high)), 1, bswap(counter.low));
+  broadcast(s, i8x16.swizzle(xor(block, key.first), order));
+  s.s0 = xor(s.s0, i8x16.swizzle(i8x16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0x56), order));
+  s.s1 = xor(s.s1, i8x16.swizzle(i8x16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0x34), order));
+  s.s2 = xor(s.s2, i8x16.swizzle(i8x16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0x10), order));
+}
+
+/** Adds the key stream in group `index` to the 128 bytes at `from`. */
+function addGroup(index: i32, from: usize, to: usize): void {
+  const s = group(index);
+  v128.store(to, xor(s.s0, v128.load(from)));
+  v128.store(to, xor(s.s1, v128.load(from, 16)), 16);
+  v128.store(to, xor(s.s2, v128.load(from, 32)), 32);
+  v128.store(to, xor(s.s3, v128.load(from, 48)), 48);
+  v128.store(to, xor(s.s4, v128.load(from, 64)), 64);
+  v128.store(to, xor(s.s5, v128.load(from, 80)), 80);
+  v128.store(to, xor(s.s6, v128.load(from, 96)), 96);
+  v128.store(to, xor(s.s7, v128.load(from, 112)), 112);
+}
+
+/** The same for the part of a group from byte `begin` to byte `end`; `begin` is a block's. */
+function addPart(index: i32, begin: usize, end: usize, from: usize, to: usize): void {
+  const stream = changetype<usize>(group(index));
+  let i = begin;
+  for (; i + 16 <= end; i += 16) {
+    v128.store(to + i, xor(v128.load(stream + i), v128.load(from + i)));
+  }
+  for (; i < end; i++) store<u8>(to + i, load<u8>(stream + i) ^ load<u8>(from + i));
+}
+
+/** What is to be done with the first two rounds in a window of 256 counter blocks. */
+enum Window { Plain, Keep, Recall }
+
+/** Decides that for the window of `counter`, whose group stands at `place`; `left` are to come. */
+function enterWindow(key: Key, counter: Counter, place: i32, left: i32): Window {
+  const owner = changetype<usize>(key);
+  if (isKept(owner, counter.high, counter.low)) {
+    // Two rounds of one group, to save those of the others.
+    if (left < 3) return Window.Plain;
+    count(key, counter, 0);
+    firstRounds(key, 1);
+    compare(place, group(0));
+    return Window.Recall;
+  }
+  // Only for a whole window with another one to follow: both in this call.
+  if (place != 0 || left < 2 * WINDOW_GROUPS) return Window.Plain;
+  claim(owner, counter.high, counter.low);
+  return Window.Keep;
+}
+
+/**
+ * Adds the key stream of `counter`, `counter` + 1, … to `length` bytes at `from`, into `to`, and
+ * moves the counter on, over a last partial block too.
+ */
+export function addKeyStream(key: Key, counter: Counter, narrow: bool, from: usize, to: usize, length: usize): void {
+  if (length == 0) return;
+  const high = counter.high, low = counter.low;
+  // Groups begin at multiples of eight: of the first, the blocks before `counter` are left out.
+  const skipped = <usize>(low & 7) << 4;
+  counter.low = low & ~7;
+  from -= skipped;
+  to -= skipped;
+  const end = skipped + length;
+  let begin = skipped;
+  let window = Window.Plain;
+  let at: usize = 0;
+  while (at < end) {
+    const left = <i32>((end - at + GROUP - 1) / GROUP);
+    const place = <i32>(counter.low >> 3) & (WINDOW_GROUPS - 1);
+    if (at == 0 || place == 0) window = enterWindow(key, counter, place, left);
+    const groups = min(min(GROUPS, WINDOW_GROUPS - place), left);
+    for (let i = 0; i < groups; i++) {
+      if (window == Window.Recall) recall(place + i, group(i));
+      else count(key, counter, i);
+      advance(counter, 8, narrow);
+    }
+    if (window != Window.Recall) firstRounds(key, groups);
+    if (window == Window.Keep) {
+      for (let i = 0; i < groups; i++) keep(place + i, group(i));
+    }
+    lastRounds(key, groups);
+    for (let i = 0; i < groups; i++) {
+      transpose(group(i));
+      if (begin == 0 && at + GROUP <= end) addGroup(i, from + at, to + at);
+      else addPart(i, begin, min(GROUP, end - at), from + at, to + at);
+      begin = 0;
+      at += GROUP;
+    }
+  }
+  counter.high = high;
+  counter.low = low;
+  advance(counter, (length + 15) >> 4, narrow);
+  clearState(GROUPS);
+}
+
+const COUNTER: Counter = changetype<Counter>(memory.data(16, 16));
+
+/**
+ * `length` bytes of INPUT to OUTPUT with the counter block in PARAMS, which then stands at the next
+ * one.
+ */
+export function aesCtr(slot: i32, length: u32): i32 {
+  const key = keyIn(slot);
+  if (isMissing(key) || length > <u32>WINDOW_SIZE) return BAD_ARGUMENT;
+  readCounter(COUNTER, PARAMS);
+  addKeyStream(key, COUNTER, false, INPUT, OUTPUT, length);
+  store<u64>(PARAMS, bswap(COUNTER.high));
+  store<u64>(PARAMS, bswap(COUNTER.low), 8);
+  return OK;
+}

@@ -1,0 +1,338 @@
+// Eight blocks in bitsliced form, and what AES does to them. Slice k holds bit k (bit 0 the least
+// significant) of all 128 bytes: its lane j is about byte j of the blocks, and bit b of that lane
+// belongs to block b. Every operation is a fixed sequence of logic and of byte permutations by
+// literals, so neither time nor addresses depend on data or key.
+
+import { and, xor } from "../simd";
+
+@unmanaged
+export class Slices {
+  s0: v128;
+  s1: v128;
+  s2: v128;
+  s3: v128;
+  s4: v128;
+  s5: v128;
+  s6: v128;
+  s7: v128;
+}
+
+/** Bytes of one group of eight blocks, sliced or not. */
+export const GROUP: usize = 128;
+
+// --- SubBytes ---------------------------------------------------------------------------------
+/**
+ * The S-box without its constant 0x63 (four NOTs, which the round keys absorb): the 113-gate circuit
+ * of Boyar and Peralta ("A small depth-16 circuit for the AES S-box", 2011), in their names. x0 is
+ * the most significant bit. Top layer: linear, into GF(((2^2)^2)^2); middle: the inversion; bottom:
+ * linear, back to GF(2^8) with the affine map.
+ */
+// @ts-ignore: decorator
+@inline
+export function subBytes(s: Slices): void {
+  const x0 = s.s7, x1 = s.s6, x2 = s.s5, x3 = s.s4, x4 = s.s3, x5 = s.s2, x6 = s.s1, x7 = s.s0;
+
+  const y14 = xor(x3, x5);
+  const y13 = xor(x0, x6);
+  const y9 = xor(x0, x3);
+  const y8 = xor(x0, x5);
+  const t0 = xor(x1, x2);
+  const y1 = xor(t0, x7);
+  const y4 = xor(y1, x3);
+  const y12 = xor(y13, y14);
+  const y2 = xor(y1, x0);
+  const y5 = xor(y1, x6);
+  const y3 = xor(y5, y8);
+  const t1 = xor(x4, y12);
+  const y15 = xor(t1, x5);
+  const y20 = xor(t1, x1);
+  const y6 = xor(y15, x7);
+  const y10 = xor(y15, t0);
+  const y11 = xor(y20, y9);
+  const y7 = xor(x7, y11);
+  const y17 = xor(y10, y11);
+  const y19 = xor(y10, y8);
+  const y16 = xor(t0, y11);
+  const y21 = xor(y13, y16);
+  const y18 = xor(x0, y16);
+
+  const t2 = and(y12, y15);
+  const t3 = and(y3, y6);
+  const t4 = xor(t3, t2);
+  const t5 = and(y4, x7);
+  const t6 = xor(t5, t2);
+  const t7 = and(y13, y16);
+  const t8 = and(y5, y1);
+  const t9 = xor(t8, t7);
+  const t10 = and(y2, y7);
+  const t11 = xor(t10, t7);
+  const t12 = and(y9, y11);
+  const t13 = and(y14, y17);
+  const t14 = xor(t13, t12);
+  const t15 = and(y8, y10);
+  const t16 = xor(t15, t12);
+  const t17 = xor(t4, t14);
+  const t18 = xor(t6, t16);
+  const t19 = xor(t9, t14);
+  const t20 = xor(t11, t16);
+  const t21 = xor(t17, y20);
+  const t22 = xor(t18, y19);
+  const t23 = xor(t19, y21);
+  const t24 = xor(t20, y18);
+
+  const t25 = xor(t21, t22);
+  const t26 = and(t21, t23);
+  const t27 = xor(t24, t26);
+  const t28 = and(t25, t27);
+  const t29 = xor(t28, t22);
+  const t30 = xor(t23, t24);
+  const t31 = xor(t22, t26);
+  const t32 = and(t31, t30);
+  const t33 = xor(t32, t24);
+  const t34 = xor(t23, t33);
+  const t35 = xor(t27, t33);
+  const t36 = and(t24, t35);
+  const t37 = xor(t36, t34);
+  const t38 = xor(t27, t36);
+  const t39 = and(t29, t38);
+  const t40 = xor(t25, t39);
+
+  const t41 = xor(t40, t37);
+  const t42 = xor(t29, t33);
+  const t43 = xor(t29, t40);
+  const t44 = xor(t33, t37);
+  const t45 = xor(t42, t41);
+  const z0 = and(t44, y15);
+  const z1 = and(t37, y6);
+  const z2 = and(t33, x7);
+  const z3 = and(t43, y16);
+  const z4 = and(t40, y1);
+  const z5 = and(t29, y7);
+  const z6 = and(t42, y11);
+  const z7 = and(t45, y17);
+  const z8 = and(t41, y10);
+  const z9 = and(t44, y12);
+  const z10 = and(t37, y3);
+  const z11 = and(t33, y4);
+  const z12 = and(t43, y13);
+  const z13 = and(t40, y5);
+  const z14 = and(t29, y2);
+  const z15 = and(t42, y9);
+  const z16 = and(t45, y14);
+  const z17 = and(t41, y8);
+
+  const t46 = xor(z15, z16);
+  const t47 = xor(z10, z11);
+  const t48 = xor(z5, z13);
+  const t49 = xor(z9, z10);
+  const t50 = xor(z2, z12);
+  const t51 = xor(z2, z5);
+  const t52 = xor(z7, z8);
+  const t53 = xor(z0, z3);
+  const t54 = xor(z6, z7);
+  const t55 = xor(z16, z17);
+  const t56 = xor(z12, t48);
+  const t57 = xor(t50, t53);
+  const t58 = xor(z4, t46);
+  const t59 = xor(z3, t54);
+  const t60 = xor(t46, t57);
+  const t61 = xor(z14, t57);
+  const t62 = xor(t52, t58);
+  const t63 = xor(t49, t58);
+  const t64 = xor(z4, t59);
+  const t65 = xor(t61, t62);
+  const t66 = xor(z1, t63);
+  const t67 = xor(t64, t65);
+  const r3 = xor(t53, t66);
+  s.s7 = xor(t59, t63);
+  s.s6 = xor(t64, r3);
+  s.s5 = xor(t55, t67);
+  s.s4 = r3;
+  s.s3 = xor(t51, t66);
+  s.s2 = xor(t47, t65);
+  s.s1 = xor(t56, t62);
+  s.s0 = xor(t48, t60);
+}
+
+/** The linear half of the inverse S-box's frame: bit i becomes the sum of bits i+2, i+5 and i+7. */
+function unAffine(s: Slices): void {
+  const a0 = s.s0, a1 = s.s1, a2 = s.s2, a3 = s.s3, a4 = s.s4, a5 = s.s5, a6 = s.s6, a7 = s.s7;
+  s.s0 = xor(xor(a2, a5), a7);
+  s.s1 = xor(xor(a3, a6), a0);
+  s.s2 = xor(xor(a4, a7), a1);
+  s.s3 = xor(xor(a5, a0), a2);
+  s.s4 = xor(xor(a6, a1), a3);
+  s.s5 = xor(xor(a7, a2), a4);
+  s.s6 = xor(xor(a0, a3), a5);
+  s.s7 = xor(xor(a1, a4), a6);
+}
+
+/**
+ * The inverse of `subBytes`. With A the linear part of the S-box and I the inversion in GF(2^8),
+ * subBytes is A·I, so its inverse I·A^-1 is A^-1·(A·I)·A^-1: the same circuit in a linear frame.
+ */
+// @ts-ignore: decorator
+@inline
+export function invSubBytes(s: Slices): void {
+  unAffine(s);
+  subBytes(s);
+  unAffine(s);
+}
+
+// --- MixColumns -------------------------------------------------------------------------------
+// In a column, MixColumns is b[i] = 2·(a[i] + a[i+1]) + a[i+1] + (a[i+2] + a[i+3]): with R the
+// rotation by one row and t = a + R(a), it is 2·t + R(a) + R(R(t)); doubling moves slice k to k+1 and
+// adds slice 7 to slices 0, 1, 3 and 4 (the polynomial 0x11b).
+//
+// ShiftRows is never carried out (fixslicing: Adomnicai and Peyrin, "Fixslicing AES-like ciphers",
+// TCHES 2021): the slices stand for SR^e of themselves, e growing by one each round, and MixColumns
+// is conjugated by SR^e. In the conjugate, row r of column c takes row r+1 of column c+e where R
+// took row r+1 of column c; since SR^4 is the identity there are four forms. Byte j is row j mod 4 of
+// column j / 4. `one` is the conjugate of R and `two` that of R·R, both as literal permutations.
+
+/** MixColumns in the form that `one` and `two` say, and the round key. */
+// @ts-ignore: decorator
+@inline
+export function mixColumns(s: Slices, key: Slices, one: v128, two: v128): void {
+  const a0 = s.s0, a1 = s.s1, a2 = s.s2, a3 = s.s3, a4 = s.s4, a5 = s.s5, a6 = s.s6, a7 = s.s7;
+  const r0 = i8x16.swizzle(a0, one), r1 = i8x16.swizzle(a1, one);
+  const r2 = i8x16.swizzle(a2, one), r3 = i8x16.swizzle(a3, one);
+  const r4 = i8x16.swizzle(a4, one), r5 = i8x16.swizzle(a5, one);
+  const r6 = i8x16.swizzle(a6, one), r7 = i8x16.swizzle(a7, one);
+  const t0 = xor(a0, r0), t1 = xor(a1, r1), t2 = xor(a2, r2), t3 = xor(a3, r3);
+  const t4 = xor(a4, r4), t5 = xor(a5, r5), t6 = xor(a6, r6), t7 = xor(a7, r7);
+  s.s0 = xor(xor(xor(r0, key.s0), t7), i8x16.swizzle(t0, two));
+  s.s1 = xor(xor(xor(r1, key.s1), xor(t0, t7)), i8x16.swizzle(t1, two));
+  s.s2 = xor(xor(xor(r2, key.s2), t1), i8x16.swizzle(t2, two));
+  s.s3 = xor(xor(xor(r3, key.s3), xor(t2, t7)), i8x16.swizzle(t3, two));
+  s.s4 = xor(xor(xor(r4, key.s4), xor(t3, t7)), i8x16.swizzle(t4, two));
+  s.s5 = xor(xor(xor(r5, key.s5), t4), i8x16.swizzle(t5, two));
+  s.s6 = xor(xor(xor(r6, key.s6), t5), i8x16.swizzle(t6, two));
+  s.s7 = xor(xor(xor(r7, key.s7), t6), i8x16.swizzle(t7, two));
+}
+
+/**
+ * Makes the next `mixColumns` of the same form undo one: the inverse matrix is the matrix times
+ * 5 + 4·x^2 (Daemen and Rijmen, "The Design of Rijndael", 4.1.3), that is a + 4·(a + R(R(a))) first.
+ */
+// @ts-ignore: decorator
+@inline
+export function preInvMixColumns(s: Slices, two: v128): void {
+  const d0 = xor(s.s0, i8x16.swizzle(s.s0, two)), d1 = xor(s.s1, i8x16.swizzle(s.s1, two));
+  const d2 = xor(s.s2, i8x16.swizzle(s.s2, two)), d3 = xor(s.s3, i8x16.swizzle(s.s3, two));
+  const d4 = xor(s.s4, i8x16.swizzle(s.s4, two)), d5 = xor(s.s5, i8x16.swizzle(s.s5, two));
+  const d6 = xor(s.s6, i8x16.swizzle(s.s6, two)), d7 = xor(s.s7, i8x16.swizzle(s.s7, two));
+  // 4·d: slice k to k+2; slices 6 and 7 come back through the polynomial.
+  const d67 = xor(d6, d7);
+  s.s0 = xor(s.s0, d6);
+  s.s1 = xor(s.s1, d67);
+  s.s2 = xor(s.s2, xor(d0, d7));
+  s.s3 = xor(s.s3, xor(d1, d6));
+  s.s4 = xor(s.s4, xor(d2, d67));
+  s.s5 = xor(s.s5, xor(d3, d7));
+  s.s6 = xor(s.s6, d4);
+  s.s7 = xor(s.s7, d5);
+}
+
+/** AddRoundKey. */
+// @ts-ignore: decorator
+@inline
+export function addRoundKey(s: Slices, key: Slices): void {
+  s.s0 = xor(s.s0, key.s0);
+  s.s1 = xor(s.s1, key.s1);
+  s.s2 = xor(s.s2, key.s2);
+  s.s3 = xor(s.s3, key.s3);
+  s.s4 = xor(s.s4, key.s4);
+  s.s5 = xor(s.s5, key.s5);
+  s.s6 = xor(s.s6, key.s6);
+  s.s7 = xor(s.s7, key.s7);
+}
+
+// --- Between blocks and slices ----------------------------------------------------------------
+/** Bits of `a` and `b` that change places when an exchange moves `b`'s up by `n` into `a`. */
+// @ts-ignore: decorator
+@inline
+function moving(a: v128, b: v128, n: i32, mask: v128): v128 {
+  return and(xor(i64x2.shr_u(a, n), b), mask);
+}
+
+// @ts-ignore: decorator
+@inline
+function low(a: v128, b: v128, n: i32, mask: v128): v128 {
+  return xor(a, i64x2.shl(moving(a, b, n, mask), n));
+}
+
+// @ts-ignore: decorator
+@inline
+function high(a: v128, b: v128, n: i32, mask: v128): v128 {
+  return xor(b, moving(a, b, n, mask));
+}
+
+/**
+ * Eight blocks into slices, or slices into blocks: in each byte lane, the 8×8 bit matrix (register,
+ * bit) is transposed by exchanging quarters at distances 1, 2 and 4 (Hacker's Delight, 7-3).
+ */
+export function transpose(s: Slices): void {
+  const m1 = i8x16.splat(0x55), m2 = i8x16.splat(0x33), m4 = i8x16.splat(0x0f);
+  const a0 = s.s0, a1 = s.s1, a2 = s.s2, a3 = s.s3, a4 = s.s4, a5 = s.s5, a6 = s.s6, a7 = s.s7;
+  const b0 = low(a0, a1, 1, m1), b1 = high(a0, a1, 1, m1);
+  const b2 = low(a2, a3, 1, m1), b3 = high(a2, a3, 1, m1);
+  const b4 = low(a4, a5, 1, m1), b5 = high(a4, a5, 1, m1);
+  const b6 = low(a6, a7, 1, m1), b7 = high(a6, a7, 1, m1);
+  const c0 = low(b0, b2, 2, m2), c2 = high(b0, b2, 2, m2);
+  const c1 = low(b1, b3, 2, m2), c3 = high(b1, b3, 2, m2);
+  const c4 = low(b4, b6, 2, m2), c6 = high(b4, b6, 2, m2);
+  const c5 = low(b5, b7, 2, m2), c7 = high(b5, b7, 2, m2);
+  s.s0 = low(c0, c4, 4, m4);
+  s.s4 = high(c0, c4, 4, m4);
+  s.s1 = low(c1, c5, 4, m4);
+  s.s5 = high(c1, c5, 4, m4);
+  s.s2 = low(c2, c6, 4, m4);
+  s.s6 = high(c2, c6, 4, m4);
+  s.s3 = low(c3, c7, 4, m4);
+  s.s7 = high(c3, c7, 4, m4);
+}
+
+/** All ones in the bytes of `x` that have `bit` set, else zero. */
+// @ts-ignore: decorator
+@inline
+function spread(x: v128, bit: i32): v128 {
+  const mask = i8x16.splat(<i8>bit);
+  return i8x16.eq(and(x, mask), mask);
+}
+
+/** Eight times the block `x`, sliced. */
+// @ts-ignore: decorator
+@inline
+export function broadcast(s: Slices, x: v128): void {
+  s.s0 = spread(x, 1);
+  s.s1 = spread(x, 2);
+  s.s2 = spread(x, 4);
+  s.s3 = spread(x, 8);
+  s.s4 = spread(x, 16);
+  s.s5 = spread(x, 32);
+  s.s6 = spread(x, 64);
+  s.s7 = spread(x, 128);
+}
+
+/** The one block that all eight are. */
+export function collect(s: Slices): v128 {
+  const x01 = xor(and(s.s0, i8x16.splat(1)), and(s.s1, i8x16.splat(2)));
+  const x23 = xor(and(s.s2, i8x16.splat(4)), and(s.s3, i8x16.splat(8)));
+  const x45 = xor(and(s.s4, i8x16.splat(16)), and(s.s5, i8x16.splat(32)));
+  const x67 = xor(and(s.s6, i8x16.splat(64)), and(s.s7, i8x16.splat(-128)));
+  return xor(xor(x01, x23), xor(x45, x67));
+}
+
+/** Clears the group. */
+export function clear(s: Slices): void {
+  const zero = i64x2.splat(0);
+  s.s0 = zero;
+  s.s1 = zero;
+  s.s2 = zero;
+  s.s3 = zero;
+  s.s4 = zero;
+  s.s5 = zero;
+  s.s6 = zero;
+  s.s7 = zero;
+}

@@ -1,0 +1,184 @@
+// AES-GCM (NIST SP 800-38D) with tags of 16 bytes and IVs of any length from 1 byte.
+//
+// A message that fits the windows is one call (`gcmSeal`, `gcmOpen`). A longer one, or one that comes
+// in pieces, is a run of calls (`gcmIv`, `gcmAad`, `gcmText`, `gcmFinish`) whose state stands in
+// GCM_STATE; the caller may save and restore it between calls.
+
+import { equalBytes } from "../ct";
+import { INPUT, OUTPUT, PARAMS, PARAMS_SIZE, WINDOW_SIZE, wipe } from "../memory";
+import { xor, zero, reverse } from "../simd";
+import { BAD_ARGUMENT, NOT_AUTHENTIC, OK } from "../status";
+import { clearState, encryptBlock } from "../aes/cipher";
+import { addKeyStream, advance, Counter, readCounter } from "../aes/ctr";
+import { isMissing, Key, keyIn } from "../aes/key";
+import { ghash, prepareHash } from "./ghash";
+
+@unmanaged
+class State {
+  /** GHASH of what came so far, in reverse (ghash.ts). */
+  y: v128;
+  /** The first key stream block, which hides the tag. */
+  mask: v128;
+  /** The counter block of the next block. */
+  high: u64;
+  low: u64;
+}
+
+export const GCM_STATE_SIZE: usize = 48;
+export const GCM_STATE: usize = memory.data(48, 16);
+const state: State = changetype<State>(GCM_STATE);
+const counter: Counter = changetype<Counter>(memory.data(16, 16));
+const BLOCK: usize = memory.data(16, 16);
+const TAG: usize = 16;
+
+/** The key in `slot` with its hash tables made, or null (0). */
+function hashKeyIn(slot: i32): Key {
+  const key = keyIn(slot);
+  if (isMissing(key) || key.hasHash) return key;
+  key.hash = encryptBlock(key, zero());
+  clearState(1);
+  prepareHash(key);
+  return key;
+}
+
+/** The block that closes a hash: both lengths in bits, in reverse. */
+// @ts-ignore: decorator
+@inline
+function lengths(first: u64, second: u64): v128 {
+  return i64x2.replace_lane(i64x2.splat(second << 3), 1, first << 3);
+}
+
+/** Takes one block, in reverse, into `y`. */
+// @ts-ignore: decorator
+@inline
+function hashBlock(key: Key, y: v128, block: v128): v128 {
+  v128.store(BLOCK, reverse(block));
+  return ghash(key, y, BLOCK, 16);
+}
+
+/** Whether a message can be one call. */
+function fits(ivLength: u32, aadLength: u32, length: u32): bool {
+  const params = <u32>PARAMS_SIZE;
+  return ivLength > 0 && ivLength <= params && aadLength <= params - ivLength && length <= <u32>WINDOW_SIZE;
+}
+
+/** Puts J0 for the IV at `from` into `to` (section 7.1, step 2); `y` is the hash of IV bytes before. */
+function firstCounter(key: Key, y: v128, from: usize, length: usize, total: u64, to: usize): void {
+  if (total == 12) {
+    memory.copy(to, from, 12);
+    store<u32>(to, 0x01000000, 12);
+  } else {
+    y = ghash(key, y, from, length);
+    v128.store(to, reverse(hashBlock(key, y, lengths(0, total))));
+  }
+}
+
+/**
+ * Encrypts: IV and AAD one behind the other in PARAMS, the plaintext in INPUT from byte 16 on; the
+ * ciphertext comes to OUTPUT from byte 16 on, the tag behind it.
+ */
+export function gcmSeal(slot: i32, ivLength: u32, aadLength: u32, length: u32): i32 {
+  const key = hashKeyIn(slot);
+  if (isMissing(key) || !fits(ivLength, aadLength, length)) return BAD_ARGUMENT;
+  // The first key stream block, which hides the tag, comes out where the zeros before the text are.
+  firstCounter(key, zero(), PARAMS, ivLength, ivLength, OUTPUT);
+  readCounter(counter, OUTPUT);
+  v128.store(INPUT, zero());
+  addKeyStream(key, counter, true, INPUT, OUTPUT, TAG + <usize>length);
+  let y = ghash(key, zero(), PARAMS + ivLength, aadLength);
+  y = ghash(key, y, OUTPUT + TAG, length);
+  y = hashBlock(key, y, lengths(aadLength, length));
+  v128.store(OUTPUT + TAG + length, xor(reverse(y), v128.load(OUTPUT)));
+  v128.store(OUTPUT, zero());
+  return OK;
+}
+
+/**
+ * Decrypts: IV and AAD one behind the other in PARAMS, the ciphertext in INPUT from byte 16 on, the
+ * tag behind it; the plaintext comes to OUTPUT from byte 16 on, or nothing unless the tag is right.
+ */
+export function gcmOpen(slot: i32, ivLength: u32, aadLength: u32, length: u32): i32 {
+  const key = hashKeyIn(slot);
+  if (isMissing(key) || !fits(ivLength, aadLength, length)) return BAD_ARGUMENT;
+  let y = ghash(key, zero(), PARAMS + ivLength, aadLength);
+  y = ghash(key, y, INPUT + TAG, length);
+  y = hashBlock(key, y, lengths(aadLength, length));
+  firstCounter(key, zero(), PARAMS, ivLength, ivLength, OUTPUT);
+  readCounter(counter, OUTPUT);
+  v128.store(INPUT, zero());
+  addKeyStream(key, counter, true, INPUT, OUTPUT, TAG + <usize>length);
+  v128.store(OUTPUT, xor(reverse(y), v128.load(OUTPUT)));
+  const good = equalBytes(OUTPUT, INPUT + TAG + length, TAG);
+  v128.store(OUTPUT, zero());
+  if (good) return OK;
+  wipe(OUTPUT + TAG, length);
+  return NOT_AUTHENTIC;
+}
+
+/**
+ * Begins a run with `length` bytes of its IV in INPUT. An IV over the window comes in several calls,
+ * whole windows and then the rest; only the last tells its `total` length, the others 0.
+ */
+export function gcmIv(slot: i32, length: u32, total: f64): i32 {
+  const key = hashKeyIn(slot);
+  if (isMissing(key) || length == 0 || length > <u32>WINDOW_SIZE) return BAD_ARGUMENT;
+  if (total == 0) {
+    state.y = ghash(key, state.y, INPUT, length);
+    return OK;
+  }
+  firstCounter(key, state.y, INPUT, length, <u64>total, BLOCK);
+  readCounter(counter, BLOCK);
+  v128.store(BLOCK, zero());
+  addKeyStream(key, counter, true, BLOCK, BLOCK, 16);
+  state.mask = v128.load(BLOCK);
+  v128.store(BLOCK, zero());
+  state.high = counter.high;
+  state.low = counter.low;
+  state.y = zero();
+  return OK;
+}
+
+/** Takes `length` bytes of AAD in INPUT: whole windows and then the rest. */
+export function gcmAad(slot: i32, length: u32): i32 {
+  const key = hashKeyIn(slot);
+  if (isMissing(key) || length > <u32>WINDOW_SIZE) return BAD_ARGUMENT;
+  state.y = ghash(key, state.y, INPUT, length);
+  return OK;
+}
+
+/**
+ * Encrypts (or decrypts, if `opening`) `length` bytes of INPUT to OUTPUT. A partial block at the end
+ * is given out but not counted: the next call begins with its bytes again. The call that ends the
+ * text is `last`: it counts them.
+ */
+export function gcmText(slot: i32, length: u32, opening: bool, last: bool): i32 {
+  const key = hashKeyIn(slot);
+  if (isMissing(key) || length > <u32>WINDOW_SIZE) return BAD_ARGUMENT;
+  const whole = last ? length : length & ~15;
+  counter.high = state.high;
+  counter.low = state.low;
+  addKeyStream(key, counter, true, INPUT, OUTPUT, length);
+  state.y = ghash(key, state.y, opening ? INPUT : OUTPUT, whole);
+  counter.low = state.low;
+  advance(counter, length >> 4, true);
+  state.low = counter.low;
+  return OK;
+}
+
+/** The tag over what came, the lengths in bytes: into OUTPUT. */
+export function gcmFinish(slot: i32, aadLength: f64, length: f64): i32 {
+  const key = hashKeyIn(slot);
+  if (isMissing(key)) return BAD_ARGUMENT;
+  const y = hashBlock(key, state.y, lengths(<u64>aadLength, <u64>length));
+  v128.store(OUTPUT, xor(reverse(y), state.mask));
+  return OK;
+}
+
+/** As `gcmFinish`, and compares with the tag in INPUT instead of giving it out. */
+export function gcmVerify(slot: i32, aadLength: f64, length: f64): i32 {
+  const status = gcmFinish(slot, aadLength, length);
+  if (status != OK) return status;
+  const good = equalBytes(OUTPUT, INPUT, TAG);
+  v128.store(OUTPUT, zero());
+  return good ? OK : NOT_AUTHENTIC;
+}

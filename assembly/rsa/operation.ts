@@ -1,0 +1,89 @@
+// The RSA operations on numbers: RSAEP, and RSADP by the Chinese remainder theorem (RFC 8017, sections
+// 5.1.1 and 5.1.2).
+//
+// Every private operation is blinded with a fresh random r: c·r^e goes into the exponentiations, and r
+// is taken out of the result by its inverse. The inverse is computed in constant time (inverse.ts), at
+// some percent of the operation; the classical pair (r^e, 1/r) that is squared from use to use would
+// save those, but keep a secret from call to call and cost a second exponentiation at the first use.
+import { Key } from "./key";
+import { invert } from "./inverse";
+import { fromMontgomery, limbs, Modulus, multiply, power, publicPower, rSquared, toMontgomery } from "./montgomery";
+import {
+  clear, difference, get, LIMB, MASK, multiplyAdd, readNumber, set, subtractOnce,
+} from "./number";
+import { BLIND, BLINDED, INPUT_NUMBER, MOD_P, MOD_Q, RESULT } from "./scratch";
+
+/** Random bytes beyond the modulus' length: r mod n is then as good as uniform. */
+export const BLINDING_EXTRA: usize = 16;
+
+/** out = x^e mod n, for x < n. `out` may be x. */
+function raise(out: usize, x: usize, key: Key): void {
+  const n = key.n;
+  multiply(BLINDED, x, rSquared(n), n);
+  publicPower(BLIND, BLINDED, key.e, n);
+  fromMontgomery(out, BLIND, n);
+}
+
+/** RESULT = INPUT_NUMBER^e mod n. */
+export function publicOperation(key: Key): void {
+  raise(RESULT, INPUT_NUMBER, key);
+}
+
+/** a = a - b + 4p, for b below 4p. */
+function subtractLifted(a: usize, b: usize, p: Modulus): void {
+  const n = limbs(p);
+  let carry: i32 = 0;
+  for (let i: u32 = 0; i < p.columns; i++) {
+    carry += <i32>get(a, i) - <i32>get(b, i) + (<i32>get(n, i) << 2);
+    set(a, i, <u32>carry & MASK);
+    carry >>= LIMB;
+  }
+}
+
+/** out = x^exponent mod m in Montgomery's form. */
+function privatePower(out: usize, x: usize, count: u32, exponent: usize, m: Modulus): void {
+  toMontgomery(out, x, count, m);
+  power(out, out, exponent, m.bits, m);
+}
+
+/**
+ * RESULT = INPUT_NUMBER^d mod n, for INPUT_NUMBER < n; `random` points at k + BLINDING_EXTRA random
+ * bytes. Whether RESULT^e gives INPUT_NUMBER back; if not, the result is of no use to anybody but an
+ * attacker (Boneh, DeMillo and Lipton 1997) and must be wiped.
+ */
+export function privateOperation(key: Key, random: usize): bool {
+  const n = key.n;
+  const p = key.p;
+  const q = key.q;
+  // r·R mod n, below n
+  const randomLength = <usize>key.k + BLINDING_EXTRA;
+  readNumber(RESULT, random, randomLength);
+  toMontgomery(BLINDED, RESULT, (<u32>randomLength * 8 + LIMB - 1) / LIMB, n);
+  multiply(BLIND, BLINDED, rSquared(n), n);
+  subtractOnce(BLIND, limbs(n), n.columns);
+
+  publicPower(BLINDED, BLIND, key.e, n);
+  multiply(BLINDED, INPUT_NUMBER, BLINDED, n);
+  privatePower(MOD_P, BLINDED, n.rows, key.dp, p);
+  privatePower(MOD_Q, BLINDED, n.rows, key.dq, q);
+  fromMontgomery(MOD_Q, MOD_Q, q);
+
+  // h = qi·(mp - mq) mod p; RESULT = mq + h·q (Garner)
+  toMontgomery(RESULT, MOD_Q, q.rows, p);
+  subtractLifted(MOD_P, RESULT, p);
+  multiply(MOD_P, MOD_P, key.qi, p);
+  subtractOnce(MOD_P, limbs(p), p.columns);
+  clear(RESULT);
+  memory.copy(RESULT, MOD_Q, <usize>q.rows << 2);
+  multiplyAdd(RESULT, MOD_P, p.rows, limbs(q), q.rows);
+
+  // RESULT · 1/(r·R) · R: each product here divides by R, hence two times R².
+  invert(BLIND, BLIND, n);
+  multiply(RESULT, RESULT, BLIND, n);
+  multiply(RESULT, RESULT, rSquared(n), n);
+  multiply(RESULT, RESULT, rSquared(n), n);
+  subtractOnce(RESULT, limbs(n), n.columns);
+
+  raise(MOD_P, RESULT, key);
+  return difference(MOD_P, INPUT_NUMBER, n.columns) == 0;
+}

@@ -1,0 +1,243 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+} from "node:crypto";
+import { concatBytes, copyBytes, equalBytes, newBytes, wipe } from "../bytes.js";
+import { type Core, sharedCore } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
+import type { Signer } from "../escrow/note.js";
+import { ITERATIONS, lockKey, openLock, parseLock, wrongPassphrase } from "../keys/pbes2.js";
+import { decodePemBody, encodePem, type PemBlock, pemBlocks } from "../keys/pem.js";
+import { askPassphrase, type Passphrase, readPrivateKey, readPublicKey } from "../keys/read.js";
+import type { RsaPrivateKey, RsaPublicKey } from "../keys/types.js";
+import { writePrivateKey, writePublicKey } from "../keys/write.js";
+
+// Ed25519 keys (RFC 8032) as RFC 8410 writes them, and an officer's two keys in one file: Ed25519 for
+// approvals first, then RSA, which receives shares.
+
+/** More than both of an officer's keys take. */
+const MAX_KEY_FILE = 65536;
+
+export interface KeyOptions {
+  core?: Core;
+}
+
+export interface LockOptions extends KeyOptions {
+  /** Locks the key: PBES2 as for RSA keys. */
+  passphrase?: string | Uint8Array | undefined;
+  /** PBKDF2 iterations, 600,000 by default. */
+  iterations?: number | undefined;
+}
+
+export interface UnlockOptions extends KeyOptions {
+  passphrase?: Passphrase | undefined;
+}
+
+/** An Ed25519 private key, which stays inside node:crypto. */
+export class Ed25519Key {
+  readonly #key: KeyObject;
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array;
+
+  /** @throws TwinwrapError BAD_KEY if it is a key of another kind */
+  constructor(key: KeyObject) {
+    if (key.type !== "private" || key.asymmetricKeyType !== "ed25519") {
+      throw new TwinwrapError("BAD_KEY", "this is not an Ed25519 private key");
+    }
+    this.#key = key;
+    this.publicKey = rawPublicKey(createPublicKey(key));
+  }
+
+  /** A fresh key. */
+  static generate(): Ed25519Key {
+    return new Ed25519Key(generateKeyPairSync("ed25519").privateKey);
+  }
+
+  /** Signs notes under a name. */
+  signer(name: string): Signer {
+    const { publicKey } = this;
+    return { name, publicKey, sign: async (message) => this.#sign(message) };
+  }
+
+  #sign(message: Uint8Array): Uint8Array {
+    return copyBytes(sign(null, message, this.#key));
+  }
+
+  /** PKCS#8 in PEM; the caller wipes what is not locked. */
+  async write(options: LockOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const { passphrase, iterations = ITERATIONS } = options;
+    const pkcs8 = this.#key.export({ format: "der", type: "pkcs8" });
+    try {
+      if (passphrase === undefined) return encodePem("PRIVATE KEY", pkcs8);
+      const core = options.core ?? (await sharedCore());
+      return encodePem("ENCRYPTED PRIVATE KEY", lockKey(core, pkcs8, passphrase, iterations));
+    } finally {
+      wipe(pkcs8);
+    }
+  }
+
+  /**
+   * Reads what {@link write} wrote, or OpenSSL.
+   * @throws TwinwrapError BAD_FORMAT, BAD_KEY, PASSPHRASE_NEEDED, WRONG_PASSPHRASE, LIMIT_EXCEEDED
+   */
+  static async read(pem: Uint8Array, options: UnlockOptions = {}): Promise<Ed25519Key> {
+    const [block] = blocksOf(pem);
+    return readPrivateBlock(block!, options);
+  }
+}
+
+/** SubjectPublicKeyInfo in PEM. @param publicKey 32 bytes */
+export function writeEd25519PublicKey(publicKey: Uint8Array): Uint8Array<ArrayBuffer> {
+  return encodePem("PUBLIC KEY", concatBytes(SPKI_PREFIX, publicKey));
+}
+
+/** RFC 8410, section 4: everything in front of the key has one form. */
+const SPKI_PREFIX = Uint8Array.of(0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0);
+const PUBLIC_KEY = 32;
+
+function rawPublicKey(key: KeyObject): Uint8Array {
+  return copyBytes(key.export({ format: "der", type: "spki" })).subarray(SPKI_PREFIX.length);
+}
+
+function blocksOf(pem: Uint8Array): PemBlock[] {
+  if (pem.length > MAX_KEY_FILE) {
+    throw new TwinwrapError("LIMIT_EXCEEDED", `a key file is at most ${MAX_KEY_FILE} bytes long`);
+  }
+  const blocks = pemBlocks(pem);
+  if (blocks.length === 0) throw new TwinwrapError("BAD_FORMAT", "this is no key file (PEM)");
+  return blocks;
+}
+
+async function readPrivateBlock(block: PemBlock, options: UnlockOptions): Promise<Ed25519Key> {
+  const der = decodePemBody(block.body);
+  let pkcs8: Uint8Array = newBytes(0);
+  try {
+    if (block.label === "PRIVATE KEY") return parsePkcs8(der);
+    if (block.label !== "ENCRYPTED PRIVATE KEY") {
+      throw new TwinwrapError("BAD_KEY", `this is a ${block.label}; a private key is needed`);
+    }
+    const lock = parseLock(der);
+    const passphrase = await askPassphrase(options.passphrase);
+    pkcs8 = openLock(options.core ?? (await sharedCore()), lock, passphrase);
+    return parsePkcs8(pkcs8);
+  } catch (error) {
+    // Padding fits a wrong key once in 256 times: what comes out then is no DER.
+    const noDer = error instanceof TwinwrapError && error.code === "BAD_FORMAT";
+    throw pkcs8.length > 0 && noDer ? wrongPassphrase() : error;
+  } finally {
+    wipe(der, pkcs8);
+  }
+}
+
+function parsePkcs8(der: Uint8Array): Ed25519Key {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey({
+      key: Buffer.from(der.buffer, der.byteOffset, der.length),
+      format: "der",
+      type: "pkcs8",
+    });
+  } catch (cause) {
+    throw new TwinwrapError("BAD_FORMAT", "the private key is malformed", { cause });
+  }
+  return new Ed25519Key(key);
+}
+
+function parseSpki(block: PemBlock): Uint8Array {
+  const der = decodePemBody(block.body);
+  const right =
+    block.label === "PUBLIC KEY" &&
+    der.length === SPKI_PREFIX.length + PUBLIC_KEY &&
+    equalBytes(der.subarray(0, SPKI_PREFIX.length), SPKI_PREFIX);
+  if (!right) throw new TwinwrapError("BAD_KEY", "this is not an Ed25519 public key");
+  return copyBytes(der.subarray(SPKI_PREFIX.length));
+}
+
+/** What everybody may know of an officer. */
+export interface OfficerPublicKeys {
+  /** Ed25519, 32 bytes: verifies approvals. */
+  publicKey: Uint8Array;
+  /** Receives shares. */
+  shareKey: RsaPublicKey;
+}
+
+/** An officer's keys. */
+export interface OfficerKeys {
+  key: Ed25519Key;
+  shareKey: RsaPrivateKey;
+}
+
+function twoBlocks(pem: Uint8Array): [PemBlock, PemBlock] {
+  const [first, second, ...more] = blocksOf(pem);
+  if (first === undefined || second === undefined || more.length > 0) {
+    throw new TwinwrapError("BAD_FORMAT", "an officer's key file holds two keys: Ed25519 and RSA");
+  }
+  return [first, second];
+}
+
+/** A block as a file of its own. */
+function alone(block: PemBlock): Uint8Array {
+  const der = decodePemBody(block.body);
+  try {
+    return encodePem(block.label, der);
+  } finally {
+    wipe(der);
+  }
+}
+
+/** officer.pem; the caller wipes what is not locked. @throws TwinwrapError BAD_KEY */
+export async function writeOfficerKeys(
+  { key, shareKey }: OfficerKeys,
+  options: LockOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { passphrase, iterations, core } = options;
+  const first = await key.write(options);
+  const second = await writePrivateKey(shareKey, "pem", {
+    ...(passphrase === undefined ? {} : { passphrase }),
+    ...(iterations === undefined ? {} : { iterations }),
+    ...(core === undefined ? {} : { core }),
+  });
+  try {
+    return concatBytes(first, second);
+  } finally {
+    wipe(first, second);
+  }
+}
+
+/** officer.pub.pem. @throws TwinwrapError BAD_KEY */
+export function writeOfficerPublicKeys(keys: OfficerPublicKeys): Uint8Array<ArrayBuffer> {
+  return concatBytes(writeEd25519PublicKey(keys.publicKey), writePublicKey(keys.shareKey, "pem"));
+}
+
+/**
+ * The key in officer.pem that signs approvals.
+ * @throws TwinwrapError as Ed25519Key.read
+ */
+export function readOfficerKey(pem: Uint8Array, options: UnlockOptions = {}): Promise<Ed25519Key> {
+  return readPrivateBlock(twoBlocks(pem)[0], options);
+}
+
+/**
+ * The key in officer.pem that receives shares; the caller wipes it.
+ * @throws TwinwrapError as readPrivateKey
+ */
+export async function readOfficerShareKey(
+  pem: Uint8Array,
+  options: UnlockOptions = {},
+): Promise<RsaPrivateKey> {
+  const file = alone(twoBlocks(pem)[1]);
+  try {
+    return await readPrivateKey(file, options);
+  } finally {
+    wipe(file);
+  }
+}
+
+/** officer.pub.pem. @throws TwinwrapError BAD_FORMAT, BAD_KEY, LIMIT_EXCEEDED */
+export function readOfficerPublicKeys(pem: Uint8Array): OfficerPublicKeys {
+  const [first, second] = twoBlocks(pem);
+  return { publicKey: parseSpki(first), shareKey: readPublicKey(alone(second)) };
+}

@@ -1,0 +1,322 @@
+import type { Database, Statement } from "better-sqlite3";
+import type { Padding, Wrap } from "../envelope/index.js";
+import { TwinwrapError } from "../errors.js";
+import type { NodeId } from "../escrow/merkle.js";
+import {
+  type ApprovalRow,
+  type Candidate,
+  type Head,
+  type LeafReference,
+  type NoteRow,
+  type Page,
+  type PageOptions,
+  RECORD_STATUSES,
+  type RecordQuery,
+  type RecordRow,
+  type RecordStatus,
+  type ReleaseRow,
+  type RequestRow,
+  type RequestStatus,
+  type StoreReads,
+} from "./store.js";
+
+/** What a column can hold. */
+export type Value = number | string | Uint8Array | null;
+type Row = { [column: string]: Value };
+
+const PAGE = 50;
+const MAX_PAGE = 1000;
+
+/** A text as it is searched: in any case, however its accents are composed. */
+export function fold(text: string): string {
+  return text.normalize("NFC").toLowerCase();
+}
+
+export function seconds(time: Date): number {
+  return Math.floor(time.getTime() / 1000);
+}
+
+/** The driver's Buffer as plain bytes. */
+function bytes(row: Row, column: string): Uint8Array {
+  const value = row[column] as Uint8Array;
+  return new Uint8Array(value.buffer as ArrayBuffer, value.byteOffset, value.length);
+}
+
+function number(row: Row, column: string): number | undefined {
+  return (row[column] as number | null) ?? undefined;
+}
+
+function text(row: Row, column: string): string {
+  return row[column] as string;
+}
+
+function time(row: Row, column: string): Date {
+  return new Date((row[column] as number) * 1000);
+}
+
+function wrapOf(row: Row): Wrap {
+  return {
+    fingerprint: bytes(row, "fingerprint"),
+    padding: text(row, "padding") as Padding,
+    simpleBlob: bytes(row, "simple_blob"),
+  };
+}
+
+function headOf(row: Row): Head {
+  return { size: number(row, "size")!, root: bytes(row, "root"), checkpoint: text(row, "note") };
+}
+
+function recordOf(row: Row): RecordRow {
+  return {
+    hash: bytes(row, "hash"),
+    owner: text(row, "owner"),
+    serial: bytes(row, "serial"),
+    description: row.description === null ? undefined : text(row, "description"),
+    created: time(row, "created"),
+    core: bytes(row, "core"),
+    status: text(row, "status") as RecordStatus,
+    escrowLeaf: number(row, "escrow_leaf"),
+    verifiedLeaf: number(row, "verified_leaf"),
+  };
+}
+
+function requestOf(row: Row): RequestRow {
+  return {
+    hash: bytes(row, "hash"),
+    id: text(row, "id"),
+    bytes: bytes(row, "bytes"),
+    status: text(row, "status") as RequestStatus,
+    expires: time(row, "expires"),
+    received: time(row, "received"),
+  };
+}
+
+function releaseOf(row: Row): ReleaseRow {
+  return {
+    request: bytes(row, "request"),
+    record: bytes(row, "record"),
+    wrap: wrapOf(row),
+    leaf: number(row, "leaf")!,
+  };
+}
+
+function noteOf(row: Row): NoteRow {
+  return {
+    number: number(row, "number")!,
+    hash: bytes(row, "hash"),
+    note: text(row, "note"),
+    leaf: number(row, "leaf"),
+  };
+}
+
+/** Everything that is read, over one connection. */
+export class SqliteReads implements StoreReads {
+  readonly #db: Database;
+  readonly #statements = new Map<string, Statement<Value[], Row>>();
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** A prepared statement, kept. */
+  protected statement(sql: string): Statement<Value[], Row> {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare<Value[], Row>(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #get<T>(sql: string, values: Value[], read: (row: Row) => T): T | undefined {
+    const row = this.statement(sql).get(...values);
+    return row === undefined ? undefined : read(row);
+  }
+
+  #all<T>(sql: string, values: Value[], read: (row: Row) => T): T[] {
+    return this.statement(sql)
+      .all(...values)
+      .map(read);
+  }
+
+  /** The newest first: pages go down the keys, which only grow. */
+  #page<T>(
+    table: string,
+    key: string,
+    conditions: readonly [sql: string, value: Value][],
+    { limit = PAGE, cursor }: PageOptions,
+    read: (row: Row) => T,
+  ): Page<T> {
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
+      throw new TwinwrapError("BAD_ARGUMENT", `a page has 1 to ${MAX_PAGE} rows`);
+    }
+    if (cursor !== undefined && !/^[1-9]\d{0,14}$/.test(cursor)) {
+      throw new TwinwrapError("BAD_ARGUMENT", "this is not the cursor of a page");
+    }
+    const all = [...conditions];
+    if (cursor !== undefined) all.push([`${key} < ?`, Number(cursor)]);
+    const where = all.length === 0 ? "" : `WHERE ${all.map(([sql]) => sql).join(" AND ")}`;
+    const values = all.map(([, value]) => value);
+    const rows = this.statement(
+      `SELECT * FROM ${table} ${where} ORDER BY ${key} DESC LIMIT ${limit + 1}`,
+    ).all(...values);
+    const last = rows.length > limit ? rows[limit - 1] : undefined;
+    return {
+      rows: rows.slice(0, limit).map(read),
+      next: last === undefined ? undefined : String(last[key]),
+    };
+  }
+
+  async setting(name: string): Promise<string | undefined> {
+    return this.#get("SELECT value FROM settings WHERE name = ?", [name], (row) =>
+      text(row, "value"),
+    );
+  }
+
+  async head(): Promise<Head | undefined> {
+    const sql = "SELECT head.size, root, note FROM head LEFT JOIN checkpoints USING (size)";
+    const row = this.statement(sql).get()!;
+    if (row.note !== null) return headOf(row);
+    if (row.size === 0) return undefined;
+    throw new TwinwrapError(
+      "FAULT",
+      `the log's newest checkpoint, of ${row.size} leaves, is missing`,
+    );
+  }
+
+  async checkpointOf(index: number): Promise<Head | undefined> {
+    return (await this.checkpoints(index, 1))[0];
+  }
+
+  async checkpoints(size: number, limit: number): Promise<Head[]> {
+    const sql = "SELECT * FROM checkpoints WHERE size > ? ORDER BY size LIMIT ?";
+    return this.#all(sql, [size, limit], headOf);
+  }
+
+  async leaf(index: number): Promise<string | undefined> {
+    return this.#get("SELECT text FROM leaves WHERE leaf = ?", [index], (row) => text(row, "text"));
+  }
+
+  async leaves(from: number, limit: number): Promise<string[]> {
+    const sql = "SELECT text FROM leaves WHERE leaf >= ? AND leaf < ? ORDER BY leaf";
+    return this.#all(sql, [from, from + limit], (row) => text(row, "text"));
+  }
+
+  async nodes(ids: readonly NodeId[]): Promise<(Uint8Array | undefined)[]> {
+    const sql = "SELECT hash FROM nodes WHERE level = ? AND position = ?";
+    return ids.map(({ level, index }) =>
+      this.#get(sql, [level, index], (row) => bytes(row, "hash")),
+    );
+  }
+
+  async record(hash: Uint8Array): Promise<RecordRow | undefined> {
+    return this.#get("SELECT * FROM records WHERE hash = ?", [hash], recordOf);
+  }
+
+  async candidates(record: Uint8Array): Promise<Candidate[]> {
+    const sql = "SELECT * FROM candidates WHERE record = ? ORDER BY id";
+    return this.#all(sql, [record], (row) => ({ tag: bytes(row, "tag"), wrap: wrapOf(row) }));
+  }
+
+  async records(query: RecordQuery, page: PageOptions = {}): Promise<Page<RecordRow>> {
+    const conditions: [string, Value][] = [];
+    const { serial, owner, fingerprint, status, from, before, text } = query;
+    if (serial !== undefined) conditions.push(["serial = ?", serial]);
+    if (owner !== undefined) conditions.push(["owner = ?", owner]);
+    if (status !== undefined) conditions.push(["status = ?", status]);
+    if (from !== undefined) conditions.push(["created >= ?", seconds(from)]);
+    if (before !== undefined) conditions.push(["created < ?", seconds(before)]);
+    if (text !== undefined) conditions.push(["instr(folded, ?) > 0", fold(text)]);
+    if (fingerprint !== undefined) {
+      conditions.push([
+        `hash IN (WITH key(fingerprint) AS (SELECT ?)
+          SELECT record FROM candidates JOIN key USING (fingerprint)
+          UNION SELECT record FROM releases JOIN key USING (fingerprint))`,
+        fingerprint,
+      ]);
+    }
+    return this.#page("records", "id", conditions, page, recordOf);
+  }
+
+  async countRecords(): Promise<Record<RecordStatus, number>> {
+    const counts = Object.fromEntries(RECORD_STATUSES.map((status) => [status, 0]));
+    const sql = "SELECT status, count(*) AS count FROM records GROUP BY status";
+    for (const row of this.statement(sql).all()) {
+      counts[text(row, "status")] = number(row, "count")!;
+    }
+    return counts as Record<RecordStatus, number>;
+  }
+
+  async request(hash: Uint8Array): Promise<RequestRow | undefined> {
+    return this.#get("SELECT * FROM requests WHERE hash = ?", [hash], requestOf);
+  }
+
+  async requestById(id: string): Promise<RequestRow | undefined> {
+    return this.#get("SELECT * FROM requests WHERE id = ?", [id], requestOf);
+  }
+
+  async requests(
+    query: { status?: RequestStatus },
+    page: PageOptions = {},
+  ): Promise<Page<RequestRow>> {
+    const conditions: [string, Value][] = [];
+    if (query.status !== undefined) conditions.push(["status = ?", query.status]);
+    return this.#page("requests", "sequence", conditions, page, requestOf);
+  }
+
+  async approvals(request: Uint8Array): Promise<ApprovalRow[]> {
+    const sql = "SELECT * FROM approvals WHERE request = ? ORDER BY sequence";
+    return this.#all(sql, [request], (row) => ({
+      hash: bytes(row, "hash"),
+      request: bytes(row, "request"),
+      note: text(row, "note"),
+      vetoLeaf: number(row, "veto_leaf"),
+    }));
+  }
+
+  async release(request: Uint8Array, record: Uint8Array): Promise<ReleaseRow | undefined> {
+    const sql = "SELECT * FROM releases WHERE request = ? AND record = ?";
+    return this.#get(sql, [request, record], releaseOf);
+  }
+
+  async releases(request: Uint8Array): Promise<ReleaseRow[]> {
+    const sql = "SELECT * FROM releases WHERE request = ? ORDER BY record";
+    return this.#all(sql, [request], releaseOf);
+  }
+
+  async policies(): Promise<NoteRow[]> {
+    return this.#all("SELECT * FROM policies ORDER BY number", [], noteOf);
+  }
+
+  async identities(): Promise<NoteRow[]> {
+    return this.#all("SELECT * FROM identities ORDER BY number", [], noteOf);
+  }
+
+  async ownerSecret(owner: string): Promise<Uint8Array | undefined> {
+    return this.#get("SELECT secret FROM owners WHERE owner = ?", [owner], (row) =>
+      bytes(row, "secret"),
+    );
+  }
+
+  async seenCheckpoint(): Promise<Head | undefined> {
+    return this.#get("SELECT * FROM seen ORDER BY size DESC LIMIT 1", [], headOf);
+  }
+
+  async referredLeaves(from: number, to: number): Promise<LeafReference[]> {
+    const sql = `
+      WITH rows (leaf, type, hash, request) AS (
+        SELECT escrow_leaf, 'escrow', hash, NULL FROM records
+        UNION ALL SELECT verified_leaf, 'verified', hash, NULL FROM records
+        UNION ALL SELECT leaf, 'release', record, request FROM releases
+        UNION ALL SELECT veto_leaf, 'veto', hash, request FROM approvals
+        UNION ALL SELECT leaf, 'policy', hash, NULL FROM policies
+        UNION ALL SELECT leaf, 'authority', hash, NULL FROM identities)
+      SELECT * FROM rows WHERE leaf >= ? AND leaf < ? ORDER BY leaf`;
+    return this.#all(sql, [from, to], (row) => ({
+      leaf: number(row, "leaf")!,
+      type: text(row, "type") as LeafReference["type"],
+      hash: bytes(row, "hash"),
+      request: row.request === null ? undefined : bytes(row, "request"),
+    }));
+  }
+}

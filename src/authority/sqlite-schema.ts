@@ -1,0 +1,117 @@
+// The tables of the embedded store. A migration that was in a release is never changed: what comes
+// later is a new entry. `PRAGMA user_version` counts those that were done.
+
+/** "TWIN", so that `file` and SQLite know whose database it is (PRAGMA application_id). */
+export const APPLICATION_ID = 0x5457494e;
+
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE settings (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE head (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    size INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO head VALUES (1, 0);
+  CREATE TABLE checkpoints (
+    size INTEGER PRIMARY KEY,
+    root BLOB NOT NULL CHECK (length(root) = 32),
+    note TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE leaves (
+    leaf INTEGER PRIMARY KEY,
+    text TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE nodes (
+    level INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (level, position)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE seen (
+    size INTEGER PRIMARY KEY,
+    root BLOB NOT NULL CHECK (length(root) = 32),
+    note TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE owners (
+    owner TEXT PRIMARY KEY,
+    secret BLOB NOT NULL CHECK (length(secret) = 32)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE records (
+    id INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+    owner TEXT NOT NULL REFERENCES owners,
+    serial BLOB NOT NULL CHECK (length(serial) = 16),
+    description TEXT,
+    folded TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    core BLOB NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('unverified', 'verified', 'released')),
+    escrow_leaf INTEGER UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED,
+    verified_leaf INTEGER UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED,
+    CHECK (escrow_leaf IS NOT NULL OR verified_leaf IS NOT NULL),
+    CHECK (status = 'unverified' OR verified_leaf IS NOT NULL)
+  ) STRICT;
+  CREATE INDEX records_serial ON records (serial);
+  CREATE INDEX records_owner ON records (owner);
+  CREATE INDEX records_status ON records (status);
+  CREATE INDEX records_created ON records (created);
+  CREATE TABLE candidates (
+    id INTEGER PRIMARY KEY,
+    record BLOB NOT NULL REFERENCES records (hash),
+    tag BLOB NOT NULL CHECK (length(tag) = 32),
+    fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 32),
+    padding TEXT NOT NULL,
+    simple_blob BLOB NOT NULL,
+    UNIQUE (record, tag, fingerprint, padding, simple_blob)
+  ) STRICT;
+  CREATE INDEX candidates_fingerprint ON candidates (fingerprint);
+
+  CREATE TABLE requests (
+    sequence INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+    id TEXT NOT NULL UNIQUE,
+    bytes BLOB NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('open', 'denied', 'released')),
+    expires INTEGER NOT NULL,
+    received INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX requests_status ON requests (status);
+  CREATE TABLE approvals (
+    sequence INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+    request BLOB NOT NULL REFERENCES requests (hash),
+    note TEXT NOT NULL,
+    veto_leaf INTEGER UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED
+  ) STRICT;
+  CREATE INDEX approvals_request ON approvals (request);
+  CREATE TABLE releases (
+    request BLOB NOT NULL REFERENCES requests (hash),
+    record BLOB NOT NULL REFERENCES records (hash),
+    fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 32),
+    padding TEXT NOT NULL,
+    simple_blob BLOB NOT NULL,
+    leaf INTEGER NOT NULL UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED,
+    PRIMARY KEY (request, record)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX releases_record ON releases (record);
+  CREATE INDEX releases_fingerprint ON releases (fingerprint);
+
+  CREATE TABLE policies (
+    number INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+    note TEXT NOT NULL,
+    leaf INTEGER UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED
+  ) STRICT;
+  CREATE TABLE identities (
+    number INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+    note TEXT NOT NULL,
+    leaf INTEGER UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED
+  ) STRICT;
+  `,
+];

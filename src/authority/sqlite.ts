@@ -1,0 +1,210 @@
+import { closeSync, constants, fsyncSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import type BetterSqlite3 from "better-sqlite3";
+import { TwinwrapError } from "../errors.js";
+import { SqliteReads } from "./sqlite-reads.js";
+import { APPLICATION_ID, MIGRATIONS } from "./sqlite-schema.js";
+import { SqliteWrites } from "./sqlite-writes.js";
+import type { Store, StoreWrites } from "./store.js";
+
+// The embedded store: SQLite in WAL mode, every commit synced. A process has two connections: one
+// writes, one transaction at a time; the other reads, and so never sees what is not committed.
+
+/** How long a transaction waits for those of other processes, in milliseconds. */
+const BUSY = 30_000;
+/** Pause between two attempts to begin, in milliseconds, at most. */
+const PAUSE = 20;
+
+type Database = BetterSqlite3.Database;
+
+export interface SqliteOptions {
+  /** Makes the file, which must not be there; else it must. */
+  create?: boolean;
+}
+
+/**
+ * Opens a store of one file, and brings an older one up to date.
+ * @throws TwinwrapError UNSUPPORTED if better-sqlite3 is not installed or the file is from a newer
+ *   version; BAD_FORMAT if it is no such store; CONFLICT if it is there and should be created;
+ *   BAD_ARGUMENT if it is not there and should be
+ */
+export async function openSqlite(path: string, options: SqliteOptions = {}): Promise<Store> {
+  const open = await loadSqlite();
+  makeOrFind(path, options.create ?? false);
+  const writer = connect(open, path);
+  try {
+    migrate(writer, options.create ?? false);
+    const reader = connect(open, path);
+    reader.pragma("query_only = ON");
+    return new SqliteStore(writer, reader);
+  } catch (error) {
+    writer.close();
+    throw error;
+  }
+}
+
+async function loadSqlite(): Promise<(path: string) => Database> {
+  try {
+    const { default: Sqlite } = await import("better-sqlite3");
+    new Sqlite(":memory:").close(); // its native part is looked for only now
+    return (path) => new Sqlite(path, { fileMustExist: true });
+  } catch (cause) {
+    throw new TwinwrapError(
+      "UNSUPPORTED",
+      "an authority's embedded store needs the package better-sqlite3, which cannot be loaded: npm install better-sqlite3",
+      { cause },
+    );
+  }
+}
+
+/** Nobody else shall read it, from its first moment on: SQLite would take the umask's mode. */
+function makeOrFind(path: string, create: boolean): void {
+  const flags = create ? constants.O_CREAT | constants.O_EXCL : 0;
+  try {
+    closeSync(openSync(path, constants.O_RDWR | flags, 0o600));
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EEXIST") throw new TwinwrapError("CONFLICT", `${path} exists already`);
+    if (code === "ENOENT" && !create) {
+      throw new TwinwrapError("BAD_ARGUMENT", `${path}: there is no such store`);
+    }
+    throw error;
+  }
+}
+
+function connect(open: (path: string) => Database, path: string): Database {
+  const db = open(path);
+  try {
+    db.pragma("busy_timeout = 5000");
+    db.pragma("journal_mode = WAL");
+    db.pragma("synchronous = FULL");
+    // Elsewhere than on macOS, where fsync alone does not reach the disk, these do nothing.
+    db.pragma("fullfsync = ON");
+    db.pragma("checkpoint_fullfsync = ON");
+    db.pragma("foreign_keys = ON");
+    db.pragma("trusted_schema = OFF");
+    db.pragma("cell_size_check = ON");
+    return db;
+  } catch (error) {
+    db.close();
+    if (errorCode(error) === "SQLITE_NOTADB") throw notAStore(path);
+    throw error;
+  }
+}
+
+function notAStore(path: string): TwinwrapError {
+  return new TwinwrapError("BAD_FORMAT", `${path} is not the store of an authority`);
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+function migrate(db: Database, create: boolean): void {
+  const id = db.pragma("application_id", { simple: true });
+  const known = () => db.pragma("user_version", { simple: true }) as number;
+  if (create ? id !== 0 || known() !== 0 : id !== APPLICATION_ID) throw notAStore(db.name);
+  if (known() > MIGRATIONS.length) {
+    throw new TwinwrapError("UNSUPPORTED", `${db.name} was made by a newer version of Twinwrap`);
+  }
+  if (known() === MIGRATIONS.length) return;
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    // Another process may have been here in between.
+    for (const statements of MIGRATIONS.slice(known())) db.exec(statements);
+    db.pragma(`user_version = ${MIGRATIONS.length}`);
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.inTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+class SqliteStore extends SqliteReads implements Store {
+  readonly #writer: Database;
+  readonly #reader: Database;
+  /** The transaction that began last; the next one waits for its end. */
+  #last: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(writer: Database, reader: Database) {
+    super(reader);
+    this.#writer = writer;
+    this.#reader = reader;
+    // Begin is tried again without blocking the process, which may itself be what it waits for.
+    writer.pragma("busy_timeout = 0");
+  }
+
+  write<T>(work: (writes: StoreWrites) => Promise<T>): Promise<T> {
+    if (this.#closed) throw closed();
+    const result = this.#last.then(() => this.#transaction(work));
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async #transaction<T>(work: (writes: StoreWrites) => Promise<T>): Promise<T> {
+    const db = this.#writer;
+    await begin(db);
+    const writes = new SqliteWrites(db);
+    try {
+      const result = await work(writes);
+      writes.end();
+      db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      writes.end();
+      // After some errors SQLite has rolled back by itself.
+      if (db.inTransaction) db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  async backup(path: string): Promise<void> {
+    makeOrFind(path, true);
+    // One read transaction: a copy of one moment, whatever is written meanwhile.
+    this.#reader.pragma("query_only = OFF");
+    try {
+      this.#reader.prepare("VACUUM INTO ?").run(path);
+    } finally {
+      this.#reader.pragma("query_only = ON");
+    }
+    for (const name of [path, dirname(path)]) sync(name);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#last;
+    this.#reader.close();
+    this.#writer.close();
+  }
+}
+
+function closed(): TwinwrapError {
+  return new TwinwrapError("DISPOSED", "the store was closed");
+}
+
+async function begin(db: Database): Promise<void> {
+  const until = Date.now() + BUSY;
+  for (;;) {
+    try {
+      db.exec("BEGIN IMMEDIATE");
+      return;
+    } catch (error) {
+      if (!errorCode(error).startsWith("SQLITE_BUSY")) throw error;
+      if (Date.now() > until) {
+        throw new TwinwrapError("CONFLICT", "the store was kept busy by others for too long");
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1 + Math.random() * PAUSE));
+  }
+}
+
+function sync(path: string): void {
+  const file = openSync(path, constants.O_RDONLY);
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}

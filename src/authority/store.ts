@@ -1,0 +1,221 @@
+import type { Wrap } from "../envelope/index.js";
+import type { MerkleNode, NodeId } from "../escrow/merkle.js";
+
+// What an authority keeps, and how any backend gives access to it. Methods are asynchronous and speak
+// of rows, not of SQL, so that one conformance suite (test/authority/store.ts) holds for all backends.
+
+/** unverified: taken in, not opened yet. verified: opened once. released: given out at least once. */
+export type RecordStatus = "unverified" | "verified" | "released";
+export const RECORD_STATUSES: readonly RecordStatus[] = ["unverified", "verified", "released"];
+
+/** One escrowed session key, without its wraps. */
+export interface RecordRow {
+  /** recordHash, 32 bytes. */
+  hash: Uint8Array;
+  owner: string;
+  /** 16 bytes. */
+  serial: Uint8Array;
+  description: string | undefined;
+  created: Date;
+  /** The submission's core (JCS). What it says about the file is read from here. */
+  core: Uint8Array;
+  status: RecordStatus;
+  /** Index of its leaf of type escrow, if it was taken in unverified. */
+  escrowLeaf: number | undefined;
+  /** Index of its leaf of type verified. */
+  verifiedLeaf: number | undefined;
+}
+
+/** A wrap of a record with the tag it came with. An unverified record can have several. */
+export interface Candidate {
+  /** 32 bytes. */
+  tag: Uint8Array;
+  wrap: Wrap;
+}
+
+/** The newest state of the log. */
+export interface Head {
+  /** Leaves. */
+  size: number;
+  /** 32 bytes. */
+  root: Uint8Array;
+  /** The signed checkpoint. */
+  checkpoint: string;
+}
+
+/** open: can be approved. denied: an officer's denial is in the log. released: something was given out. */
+export type RequestStatus = "open" | "denied" | "released";
+
+export interface RequestRow {
+  /** requestHash, 32 bytes. */
+  hash: Uint8Array;
+  /** 26 characters. */
+  id: string;
+  /** The request (JCS). */
+  bytes: Uint8Array;
+  status: RequestStatus;
+  expires: Date;
+  received: Date;
+}
+
+/** An approval or a denial. */
+export interface ApprovalRow {
+  /** approvalHash, 32 bytes. */
+  hash: Uint8Array;
+  /** requestHash, 32 bytes. */
+  request: Uint8Array;
+  /** The signed note. */
+  note: string;
+  /** Index of its leaf of type veto, if it is a denial. */
+  vetoLeaf: number | undefined;
+}
+
+/** One record given out for one request. */
+export interface ReleaseRow {
+  request: Uint8Array;
+  record: Uint8Array;
+  /** For the recipient of the request. */
+  wrap: Wrap;
+  leaf: number;
+}
+
+/** A policy or an identity note; in force once its leaf is in the log. */
+export interface NoteRow {
+  number: number;
+  /** policyHash or identityHash, 32 bytes. */
+  hash: Uint8Array;
+  note: string;
+  leaf: number | undefined;
+}
+
+/** Which records are looked for; everything given must fit. */
+export interface RecordQuery {
+  serial?: Uint8Array;
+  owner?: string;
+  /** A key that the record is wrapped for, or was released to (32 bytes). */
+  fingerprint?: Uint8Array;
+  status?: RecordStatus;
+  /** Created at that time or later. */
+  from?: Date;
+  /** Created before that time. */
+  before?: Date;
+  /** Part of the description, in upper or lower case. */
+  text?: string;
+}
+
+export interface PageOptions {
+  /** Rows at most, 1 to 1000; 50 by default. */
+  limit?: number;
+  /** `next` of the page before. */
+  cursor?: string;
+}
+
+/** Rows in the order in which they came, newest first: what comes later moves no page. */
+export interface Page<Row> {
+  rows: Row[];
+  /** There are more. */
+  next: string | undefined;
+}
+
+/** Reads; outside a transaction they see only what was committed. */
+export interface StoreReads {
+  /** A named setting of the store. */
+  setting(name: string): Promise<string | undefined>;
+  /**
+   * undefined while the log is empty.
+   * @throws TwinwrapError FAULT if the newest checkpoint is missing
+   */
+  head(): Promise<Head | undefined>;
+  /** The first signed checkpoint of a tree with more than `index` leaves: the one its leaf came with. */
+  checkpointOf(index: number): Promise<Head | undefined>;
+  /** Signed checkpoints of trees with more than `size` leaves, the smallest first. */
+  checkpoints(size: number, limit: number): Promise<Head[]>;
+  leaf(index: number): Promise<string | undefined>;
+  /** Leaves from index `from` on, at most `limit`, without gaps. */
+  leaves(from: number, limit: number): Promise<string[]>;
+  /** In the order asked for; undefined for what is not there. */
+  nodes(ids: readonly NodeId[]): Promise<(Uint8Array | undefined)[]>;
+  record(hash: Uint8Array): Promise<RecordRow | undefined>;
+  candidates(record: Uint8Array): Promise<Candidate[]>;
+  records(query: RecordQuery, page?: PageOptions): Promise<Page<RecordRow>>;
+  /** How many records have each status. */
+  countRecords(): Promise<Record<RecordStatus, number>>;
+  request(hash: Uint8Array): Promise<RequestRow | undefined>;
+  requestById(id: string): Promise<RequestRow | undefined>;
+  requests(query: { status?: RequestStatus }, page?: PageOptions): Promise<Page<RequestRow>>;
+  /** In the order in which they came. */
+  approvals(request: Uint8Array): Promise<ApprovalRow[]>;
+  release(request: Uint8Array, record: Uint8Array): Promise<ReleaseRow | undefined>;
+  releases(request: Uint8Array): Promise<ReleaseRow[]>;
+  /** By number. */
+  policies(): Promise<NoteRow[]>;
+  /** By number. */
+  identities(): Promise<NoteRow[]>;
+  /** The secret of an owner, 32 bytes. */
+  ownerSecret(owner: string): Promise<Uint8Array | undefined>;
+  /** The newest checkpoint known from outside. */
+  seenCheckpoint(): Promise<Head | undefined>;
+  /** Indexes of leaves that some row refers to, `from` ≤ index < `to`, ascending, each once a row. */
+  referredLeaves(from: number, to: number): Promise<LeafReference[]>;
+}
+
+/** A row that stands on a leaf. */
+export interface LeafReference {
+  leaf: number;
+  type: "escrow" | "verified" | "release" | "veto" | "policy" | "authority";
+  /** recordHash, approvalHash, policyHash or identityHash. */
+  hash: Uint8Array;
+  /** requestHash, for release and veto. */
+  request: Uint8Array | undefined;
+}
+
+/** Writes; all of one transaction are done, or none. */
+export interface StoreWrites extends StoreReads {
+  setSetting(name: string, value: string | undefined): Promise<void>;
+  /**
+   * Makes the log longer: compare-and-swap.
+   * @throws TwinwrapError CONFLICT if the head is no longer of `oldSize` leaves
+   */
+  extendLog(
+    oldSize: number,
+    leaves: readonly string[],
+    nodes: readonly MerkleNode[],
+    head: Head,
+  ): Promise<void>;
+  /** @throws TwinwrapError CONFLICT if it is there */
+  insertRecord(row: RecordRow): Promise<void>;
+  /** Changes status and leaves. */
+  updateRecord(row: Pick<RecordRow, "hash" | "status" | "verifiedLeaf">): Promise<void>;
+  /** A candidate that is there already is not added again. */
+  addCandidate(record: Uint8Array, candidate: Candidate): Promise<void>;
+  /** The one that verified stays, the others go. */
+  keepCandidate(record: Uint8Array, candidate: Candidate): Promise<void>;
+  /** @throws TwinwrapError CONFLICT if it is there */
+  insertRequest(row: RequestRow): Promise<void>;
+  setRequestStatus(hash: Uint8Array, status: RequestStatus): Promise<void>;
+  /** @throws TwinwrapError CONFLICT if it is there */
+  insertApproval(row: ApprovalRow): Promise<void>;
+  /** @throws TwinwrapError CONFLICT if this record was released for this request */
+  insertRelease(row: ReleaseRow): Promise<void>;
+  /** Adds the policy, or replaces the note of the same number and hash (more signatures, its leaf). */
+  putPolicy(row: NoteRow): Promise<void>;
+  /** As putPolicy. */
+  putIdentity(row: NoteRow): Promise<void>;
+  /** @throws TwinwrapError CONFLICT if the owner has one */
+  insertOwner(owner: string, secret: Uint8Array): Promise<void>;
+  addSeenCheckpoint(checkpoint: Head): Promise<void>;
+}
+
+/** A place where an authority keeps everything; several processes may use it at once. */
+export interface Store extends StoreReads {
+  /**
+   * Does `work` in one serializable transaction: no other write comes between its reads and its
+   * writes. A backend may begin again and call `work` again; `work` must touch nothing else.
+   * @throws what `work` throws, with nothing written; TwinwrapError CONFLICT if others kept the store
+   *   busy for too long
+   */
+  write<T>(work: (writes: StoreWrites) => Promise<T>): Promise<T>;
+  /** A copy of everything as of one moment, in a new file that is synced. */
+  backup(path: string): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,412 @@
+import { concatBytes, copyBytes, newBytes, wipe, withoutLeadingZeros } from "../bytes.js";
+import { TwinwrapError } from "../errors.js";
+import { type BlobField, BlobReader } from "./reader.js";
+import {
+  algorithmName,
+  BLOB_TYPES,
+  CALG_RSA_KEYX,
+  CALG_RSA_SIGN,
+  CryptoApiError,
+  CUR_BLOB_VERSION,
+  PLAINTEXTKEYBLOB,
+  PRIVATEKEYBLOB,
+  PUBLICKEYBLOB,
+  SIMPLEBLOB,
+  sessionAlgorithm,
+} from "./wincrypt.js";
+
+/**
+ * RSA moduli in bits that a blob can hold, in steps of 8: what Microsoft documents for the Enhanced
+ * Cryptographic Provider (.NET, RSACryptoServiceProvider.KeySize; from Windows 8.1 on it begins at
+ * 512). Whether such a key is good for anything is not asked here.
+ */
+export const MIN_MODULUS_BITS = 384;
+export const MAX_MODULUS_BITS = 16384;
+
+/**
+ * Bytes after the end of a blob that are put up with. Windows leaves up to 8 zero bytes behind
+ * blobs that it wrote and ignores whatever follows; more than this is not that.
+ */
+export const MAX_TRAILING = 64;
+
+/** Magic numbers of RSAPUBKEY, "RSA1" and "RSA2" as little-endian integers. */
+const MAGIC_PUBLIC = 0x31415352;
+const MAGIC_PRIVATE = 0x32415352;
+
+/** A session key encrypted under an RSA public key (bType 1). */
+export interface SimpleBlob {
+  /** ALG_ID of the session key. */
+  aiKeyAlg: number;
+  /** The RSA block, big-endian: what RSA encryption gives and RSA decryption takes. */
+  encryptedKey: Uint8Array;
+  /** Bytes behind the blob; usually none. */
+  trailing?: Uint8Array;
+}
+
+/** An RSA public key (bType 6). Numbers are big-endian. */
+export interface PublicKeyBlob {
+  /** CALG_RSA_KEYX or CALG_RSA_SIGN. */
+  aiKeyAlg: number;
+  /** Modulus, bitlen/8 bytes. */
+  n: Uint8Array;
+  /** Public exponent, without leading zeros, at most 4 bytes. */
+  e: Uint8Array;
+  trailing?: Uint8Array;
+}
+
+/** An RSA private key (bType 7). Numbers are big-endian, p to qi half as long as n, rounded up. */
+export interface PrivateKeyBlob extends PublicKeyBlob {
+  p: Uint8Array;
+  q: Uint8Array;
+  dp: Uint8Array;
+  dq: Uint8Array;
+  qi: Uint8Array;
+  /** Private exponent, as long as n; Windows accepts a blob that ends before it. */
+  d: Uint8Array | undefined;
+}
+
+/** A session key in the clear (bType 8). */
+export interface PlaintextKeyBlob {
+  /** ALG_ID of the session key. */
+  aiKeyAlg: number;
+  /** The key in its natural order. */
+  key: Uint8Array;
+  trailing?: Uint8Array;
+}
+
+/** What decodeBlob gives: the kind and its values. */
+export type DecodedBlob =
+  | { bType: typeof SIMPLEBLOB; blob: Decoded<SimpleBlob> }
+  | { bType: typeof PUBLICKEYBLOB; blob: Decoded<PublicKeyBlob> }
+  | { bType: typeof PRIVATEKEYBLOB; blob: Decoded<PrivateKeyBlob> }
+  | { bType: typeof PLAINTEXTKEYBLOB; blob: Decoded<PlaintextKeyBlob> };
+
+/** A decoded blob always has its trailing bytes, be it none; all arrays are copies. */
+export type Decoded<Blob> = Blob & { trailing: Uint8Array };
+
+/**
+ * Reads a SIMPLEBLOB. Where the RSA block ends follows only from the key it is for:
+ * `modulusLength`, in bytes, separates block and trailing bytes. Without it all that remains is
+ * taken for the block.
+ * @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID
+ */
+export function decodeSimpleBlob(bytes: Uint8Array, modulusLength?: number): Decoded<SimpleBlob> {
+  const reader = new BlobReader(bytes);
+  readType(reader, SIMPLEBLOB);
+  return readSimpleBlob(reader, modulusLength);
+}
+
+/** @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID */
+export function decodePublicKeyBlob(bytes: Uint8Array): Decoded<PublicKeyBlob> {
+  const reader = new BlobReader(bytes);
+  readType(reader, PUBLICKEYBLOB);
+  return readPublicKeyBlob(reader);
+}
+
+/** @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID */
+export function decodePrivateKeyBlob(bytes: Uint8Array): Decoded<PrivateKeyBlob> {
+  const reader = new BlobReader(bytes);
+  readType(reader, PRIVATEKEYBLOB);
+  return readPrivateKeyBlob(reader);
+}
+
+/** @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID */
+export function decodePlaintextKeyBlob(bytes: Uint8Array): Decoded<PlaintextKeyBlob> {
+  const reader = new BlobReader(bytes);
+  readType(reader, PLAINTEXTKEYBLOB);
+  return readPlaintextKeyBlob(reader);
+}
+
+/**
+ * Reads whichever of the four kinds it is.
+ * @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID
+ */
+export function decodeBlob(bytes: Uint8Array): DecodedBlob {
+  return readBlob(new BlobReader(bytes), undefined);
+}
+
+/** A blob's fields, and the first thing that is wrong with it. */
+export interface BlobDescription {
+  fields: BlobField[];
+  problem?: CryptoApiError;
+}
+
+/**
+ * Explains any blob field by field, also a bad one, as far as it can be read. Key material is left
+ * out unless `secrets` asks for it; for `modulusLength` see decodeSimpleBlob. Never throws on bytes.
+ */
+export function describeBlob(
+  bytes: Uint8Array,
+  options: { secrets?: boolean; modulusLength?: number } = {},
+): BlobDescription {
+  const reader = new BlobReader(bytes, { secrets: options.secrets ?? false });
+  try {
+    readBlob(reader, options.modulusLength);
+  } catch (error) {
+    if (!(error instanceof CryptoApiError)) throw error;
+    reader.problem ??= error;
+    reader.rest();
+  } finally {
+    reader.wipeSecrets();
+  }
+  const { fields, problem } = reader;
+  return problem === undefined ? { fields } : { fields, problem };
+}
+
+function readBlob(reader: BlobReader, modulusLength: number | undefined): DecodedBlob {
+  const bType = readType(reader);
+  if (bType === SIMPLEBLOB) return { bType, blob: readSimpleBlob(reader, modulusLength) };
+  if (bType === PUBLICKEYBLOB) return { bType, blob: readPublicKeyBlob(reader) };
+  if (bType === PRIVATEKEYBLOB) return { bType, blob: readPrivateKeyBlob(reader) };
+  if (bType === PLAINTEXTKEYBLOB) return { bType, blob: readPlaintextKeyBlob(reader) };
+  return reader.stop("NTE_BAD_TYPE", 0, `bType ${typeName(bType)} is not a kind that is read here`);
+}
+
+function typeName(bType: number): string {
+  return BLOB_TYPES.get(bType) ?? String(bType);
+}
+
+/** The first byte; must be `wanted`, if given. */
+function readType(reader: BlobReader, wanted?: number): number {
+  // The header is one structure: less than it is no blob of any type.
+  if (reader.left < 8) {
+    reader.refuse("NTE_BAD_DATA", reader.left, `${reader.left} bytes are too few for a BLOBHEADER`);
+  }
+  const bType = reader.integer("bType", 1, typeName);
+  if (wanted !== undefined && bType !== wanted) {
+    reader.refuse("NTE_BAD_TYPE", 0, `bType is ${typeName(bType)}, not ${typeName(wanted)}`);
+  }
+  return bType;
+}
+
+/** The rest of the BLOBHEADER; gives aiKeyAlg, which must satisfy `allowed`. */
+function readHeader(
+  reader: BlobReader,
+  allowed: (aiKeyAlg: number) => boolean,
+  what: string,
+): number {
+  const bVersion = reader.integer("bVersion", 1, String);
+  if (bVersion !== CUR_BLOB_VERSION) {
+    reader.refuse("NTE_BAD_VER", 1, `bVersion is ${bVersion}, not ${CUR_BLOB_VERSION}`);
+  }
+  const reserved = reader.integer("reserved", 2, String);
+  if (reserved !== 0) reader.refuse("NTE_BAD_DATA", 2, `reserved is ${reserved}, not 0`);
+  const aiKeyAlg = reader.integer("aiKeyAlg", 4, algorithmName);
+  if (!allowed(aiKeyAlg)) {
+    reader.refuse("NTE_BAD_ALGID", 4, `aiKeyAlg ${algorithmName(aiKeyAlg)} is not ${what}`);
+  }
+  return aiKeyAlg;
+}
+
+const isSession = (aiKeyAlg: number) => sessionAlgorithm(aiKeyAlg) !== undefined;
+const isRsa = (aiKeyAlg: number) => aiKeyAlg === CALG_RSA_KEYX || aiKeyAlg === CALG_RSA_SIGN;
+
+function readSimpleBlob(
+  reader: BlobReader,
+  modulusLength: number | undefined,
+): Decoded<SimpleBlob> {
+  const aiKeyAlg = readHeader(reader, isSession, "a session key's algorithm");
+  const algid = reader.integer("algid", 4, algorithmName);
+  if (algid !== CALG_RSA_KEYX) {
+    reader.refuse("NTE_BAD_ALGID", 8, `algid is ${algorithmName(algid)}, not CALG_RSA_KEYX`);
+  }
+  const start = reader.offset;
+  const length = modulusLength ?? reader.left;
+  if (modulusLength === undefined) {
+    if (length < MIN_MODULUS_BITS / 8) {
+      reader.refuse("NTE_BAD_DATA", start + length, `an encryptedkey cannot be ${length} bytes`);
+    } else if (length > MAX_MODULUS_BITS / 8 + MAX_TRAILING) {
+      reader.refuse("NTE_BAD_DATA", start, `an encryptedkey cannot be ${length} bytes`);
+    }
+  }
+  const meaning = `the session key under an RSA key of ${8 * length} bits, little-endian`;
+  const encryptedKey = reader.number("encryptedkey", length, meaning);
+  return { aiKeyAlg, encryptedKey, trailing: readTrailing(reader) };
+}
+
+/** RSAPUBKEY and the modulus. */
+function readPublicPart(
+  reader: BlobReader,
+  magic: number,
+): { aiKeyAlg: number; e: Uint8Array; n: Uint8Array } {
+  const aiKeyAlg = readHeader(reader, isRsa, "CALG_RSA_KEYX or CALG_RSA_SIGN");
+  const found = reader.integer("magic", 4, magicName);
+  if (found !== magic) {
+    const message = `magic is ${magicName(found)}, not ${magicName(magic)}`;
+    // With neither magic this is no RSA key, and nothing behind it can be told from a secret.
+    if (found !== MAGIC_PUBLIC && found !== MAGIC_PRIVATE) reader.stop("NTE_BAD_DATA", 8, message);
+    reader.refuse("NTE_BAD_DATA", 8, message);
+  }
+  const bitlen = reader.integer("bitlen", 4, (bits) => `modulus of ${bits} bits`);
+  // Before anything of this size is touched or allocated.
+  if (bitlen < MIN_MODULUS_BITS || bitlen > MAX_MODULUS_BITS || bitlen % 8 !== 0) {
+    const range = `${MIN_MODULUS_BITS} to ${MAX_MODULUS_BITS} in steps of 8`;
+    reader.stop("NTE_BAD_DATA", 12, `bitlen is ${bitlen}, not ${range}`);
+  }
+  const pubexp = reader.integer("pubexp", 4, (value) => `public exponent ${value}`);
+  // If the lengths do not add up, bitlen is wrong, and primes may stand where it puts the modulus.
+  const secret = found === MAGIC_PRIVATE && !isPrivateLength(bitlen / 8, reader.left);
+  const n = reader.number("modulus", bitlen / 8, "n, little-endian", secret);
+  return { aiKeyAlg, e: withoutLeadingZeros(bigEndian(pubexp, 4)), n };
+}
+
+/** Whether a private key of this modulus, with d or without, can take so many bytes from n on. */
+function isPrivateLength(full: number, bytes: number): boolean {
+  const withoutD = full + 5 * ((full + 1) >> 1);
+  const trailing = bytes - withoutD - full;
+  return bytes === withoutD || (trailing >= 0 && trailing <= MAX_TRAILING);
+}
+
+function magicName(magic: number): string {
+  if (magic === MAGIC_PUBLIC) return '"RSA1", a public key';
+  if (magic === MAGIC_PRIVATE) return '"RSA2", a private key';
+  return `0x${magic.toString(16).padStart(8, "0")}`;
+}
+
+function readPublicKeyBlob(reader: BlobReader): Decoded<PublicKeyBlob> {
+  return { ...readPublicPart(reader, MAGIC_PUBLIC), trailing: readTrailing(reader) };
+}
+
+function readPrivateKeyBlob(reader: BlobReader): Decoded<PrivateKeyBlob> {
+  const key = readPublicPart(reader, MAGIC_PRIVATE);
+  const full = key.n.length;
+  const half = (full + 1) >> 1;
+  const p = reader.number("prime1", half, "p, little-endian", true);
+  const q = reader.number("prime2", half, "q, little-endian", true);
+  const dp = reader.number("exponent1", half, "d mod (p - 1), little-endian", true);
+  const dq = reader.number("exponent2", half, "d mod (q - 1), little-endian", true);
+  const qi = reader.number("coefficient", half, "q^-1 mod p, little-endian", true);
+  const d =
+    reader.left === 0
+      ? undefined
+      : reader.number("privateExponent", full, "d, little-endian", true);
+  return { ...key, p, q, dp, dq, qi, d, trailing: readTrailing(reader, true) };
+}
+
+function readPlaintextKeyBlob(reader: BlobReader): Decoded<PlaintextKeyBlob> {
+  const aiKeyAlg = readHeader(reader, isSession, "a session key's algorithm");
+  const size = reader.integer("dwKeySize", 4, (bytes) => `key of ${bytes} bytes`);
+  const algorithm = sessionAlgorithm(aiKeyAlg);
+  if (algorithm && (size < algorithm.minKeyLength || size > algorithm.maxKeyLength)) {
+    reader.refuse("NTE_BAD_DATA", 8, `dwKeySize is ${size}: no length of a ${algorithm.name} key`);
+  }
+  const key = reader.bytes("rgbKeyData", size, "the session key", true);
+  return { aiKeyAlg, key, trailing: readTrailing(reader, true) };
+}
+
+/** What stands behind a key in the clear may be a part of it, if a length in the blob is wrong. */
+function readTrailing(reader: BlobReader, secret = false): Uint8Array {
+  const length = reader.left;
+  if (length > MAX_TRAILING) {
+    const most = `at most ${MAX_TRAILING} are accepted`;
+    reader.refuse("NTE_BAD_DATA", reader.offset, `${length} bytes after the blob's end; ${most}`);
+  }
+  return reader.bytes("(trailing)", length, "ignored, as Windows does", secret);
+}
+
+/** @throws TwinwrapError BAD_ARGUMENT if the values have no place in a SIMPLEBLOB */
+export function encodeSimpleBlob(blob: SimpleBlob): Uint8Array<ArrayBuffer> {
+  need(isSession(blob.aiKeyAlg), "aiKeyAlg is not a session key's algorithm");
+  checkModulusLength(blob.encryptedKey, "encryptedKey");
+  const block = reversed(blob.encryptedKey);
+  const algid = littleEndian(CALG_RSA_KEYX, 4);
+  return concatBytes(header(SIMPLEBLOB, blob.aiKeyAlg), algid, block, trailingOf(blob));
+}
+
+/** @throws TwinwrapError BAD_ARGUMENT if the values have no place in a PUBLICKEYBLOB */
+export function encodePublicKeyBlob(blob: PublicKeyBlob): Uint8Array<ArrayBuffer> {
+  return concatBytes(publicPart(PUBLICKEYBLOB, MAGIC_PUBLIC, blob), trailingOf(blob));
+}
+
+/** @throws TwinwrapError BAD_ARGUMENT if the values have no place in a PRIVATEKEYBLOB */
+export function encodePrivateKeyBlob(blob: PrivateKeyBlob): Uint8Array<ArrayBuffer> {
+  const head = publicPart(PRIVATEKEYBLOB, MAGIC_PRIVATE, blob);
+  const full = blob.n.length;
+  const half = (full + 1) >> 1;
+  const parts = [head];
+  try {
+    for (const name of ["p", "q", "dp", "dq", "qi"] as const) {
+      parts.push(fitted(blob[name], half, name));
+    }
+    if (blob.d !== undefined) parts.push(fitted(blob.d, full, "d"));
+    return concatBytes(...parts, trailingOf(blob));
+  } finally {
+    wipe(...parts);
+  }
+}
+
+/** @throws TwinwrapError BAD_ARGUMENT if the values have no place in a PLAINTEXTKEYBLOB */
+export function encodePlaintextKeyBlob(blob: PlaintextKeyBlob): Uint8Array<ArrayBuffer> {
+  const algorithm = sessionAlgorithm(blob.aiKeyAlg);
+  need(algorithm !== undefined, "aiKeyAlg is not a session key's algorithm");
+  const { length } = blob.key;
+  need(
+    length >= algorithm.minKeyLength && length <= algorithm.maxKeyLength,
+    `${length} bytes are no length of a ${algorithm.name} key`,
+  );
+  const size = littleEndian(length, 4);
+  return concatBytes(header(PLAINTEXTKEYBLOB, blob.aiKeyAlg), size, blob.key, trailingOf(blob));
+}
+
+function need(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new TwinwrapError("BAD_ARGUMENT", message);
+}
+
+function checkModulusLength(number: Uint8Array, name: string): void {
+  const bits = 8 * number.length;
+  need(
+    bits >= MIN_MODULUS_BITS && bits <= MAX_MODULUS_BITS,
+    `${name} of ${bits} bits: a blob holds ${MIN_MODULUS_BITS} to ${MAX_MODULUS_BITS}`,
+  );
+}
+
+function trailingOf(blob: { trailing?: Uint8Array }): Uint8Array {
+  const trailing = blob.trailing ?? newBytes(0);
+  need(trailing.length <= MAX_TRAILING, `at most ${MAX_TRAILING} trailing bytes`);
+  return trailing;
+}
+
+function header(bType: number, aiKeyAlg: number): Uint8Array {
+  const bytes = newBytes(8);
+  bytes[0] = bType;
+  bytes[1] = CUR_BLOB_VERSION;
+  bytes.set(littleEndian(aiKeyAlg, 4), 4);
+  return bytes;
+}
+
+function publicPart(bType: number, magic: number, key: PublicKeyBlob): Uint8Array {
+  need(isRsa(key.aiKeyAlg), "aiKeyAlg is neither CALG_RSA_KEYX nor CALG_RSA_SIGN");
+  checkModulusLength(key.n, "modulus");
+  return concatBytes(
+    header(bType, key.aiKeyAlg),
+    littleEndian(magic, 4),
+    littleEndian(8 * key.n.length, 4),
+    fitted(key.e, 4, "e"),
+    reversed(key.n),
+  );
+}
+
+/** A big-endian number as exactly `length` bytes, little-endian. */
+function fitted(number: Uint8Array, length: number, name: string): Uint8Array {
+  const bytes = newBytes(length);
+  const start = number.length - Math.min(number.length, length);
+  for (let i = 0; i < start; i++) need(number[i] === 0, `${name} does not fit ${length} bytes`);
+  for (let i = start; i < number.length; i++) bytes[number.length - 1 - i] = number[i]!;
+  return bytes;
+}
+
+function reversed(bytes: Uint8Array): Uint8Array {
+  return copyBytes(bytes).reverse();
+}
+
+function littleEndian(value: number, length: number): Uint8Array {
+  return bigEndian(value, length).reverse();
+}
+
+function bigEndian(value: number, length: number): Uint8Array {
+  const bytes = newBytes(length);
+  for (let i = length - 1, rest = value; i >= 0; i--, rest = Math.floor(rest / 256)) {
+    bytes[i] = rest % 256;
+  }
+  return bytes;
+}

@@ -1,0 +1,118 @@
+import { copyBytes, toHex, wipe } from "../bytes.js";
+import { CryptoApiError, type NteError } from "./wincrypt.js";
+
+/** One field of a blob, as it stands there. */
+export interface BlobField {
+  /** Where the field begins and how long it is, in bytes. */
+  offset: number;
+  length: number;
+  /** As Microsoft's documentation calls it. */
+  name: string;
+  /** The bytes in the blob's (little-endian) order; empty for a secret that was not asked for. */
+  hex: string;
+  /** What the value means, for people. */
+  meaning: string;
+  /** The field holds key material, or may: behind something wrong nothing is sure to be in its place. */
+  secret: boolean;
+}
+
+/** How a reader treats what is wrong, and what it writes down. */
+export interface Explain {
+  /** Give the bytes of secret fields too. */
+  secrets: boolean;
+}
+
+/**
+ * Reads a blob field by field. Without `explain` the first problem is thrown; with it the reader
+ * keeps a list of the fields, remembers the first problem and goes on as far as it can.
+ */
+export class BlobReader {
+  readonly fields: BlobField[] = [];
+  problem: CryptoApiError | undefined;
+  readonly #bytes: Uint8Array;
+  readonly #explain: Explain | undefined;
+  readonly #secrets: Uint8Array[] = [];
+  #at = 0;
+
+  constructor(bytes: Uint8Array, explain?: Explain) {
+    this.#bytes = bytes;
+    this.#explain = explain;
+  }
+
+  /** Where the next field begins. */
+  get offset(): number {
+    return this.#at;
+  }
+
+  /** Bytes not yet read. */
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  /** Something is wrong, but what follows can still be read. */
+  refuse(nte: NteError, offset: number, message: string): void {
+    if (this.#explain === undefined) this.stop(nte, offset, message);
+    this.problem ??= new CryptoApiError(nte, offset, message);
+  }
+
+  /** Something is wrong, and nothing more can be read. */
+  stop(nte: NteError, offset: number, message: string): never {
+    this.wipeSecrets();
+    throw new CryptoApiError(nte, offset, message);
+  }
+
+  /** An unsigned little-endian integer of `length` (1 to 4) bytes. */
+  integer(name: string, length: number, meaning: (value: number) => string): number {
+    let value = 0;
+    this.#take(name, length, false, (field) => {
+      for (let i = length - 1; i >= 0; i--) value = value * 256 + field[i]!;
+      return meaning(value);
+    });
+    return value;
+  }
+
+  /** A copy of `length` bytes in the blob's order. */
+  bytes(name: string, length: number, meaning: string, secret = false): Uint8Array<ArrayBuffer> {
+    const hidden = secret || this.problem !== undefined;
+    const copy = copyBytes(this.#take(name, length, hidden, () => meaning));
+    if (hidden) this.#secrets.push(copy);
+    return copy;
+  }
+
+  /** A copy of `length` bytes, reversed: a number or an RSA block, big-endian. */
+  number(name: string, length: number, meaning: string, secret = false): Uint8Array<ArrayBuffer> {
+    return this.bytes(name, length, meaning, secret).reverse();
+  }
+
+  /** What is left when reading had to stop. */
+  rest(): void {
+    this.#take("(unread)", this.left, true, () => "not read");
+  }
+
+  /** Overwrites the secret fields that were handed out: nobody will use them. */
+  wipeSecrets(): void {
+    wipe(...this.#secrets);
+  }
+
+  #take(
+    name: string,
+    length: number,
+    secret: boolean,
+    meaning: (field: Uint8Array) => string,
+  ): Uint8Array {
+    const offset = this.#at;
+    const whole = length <= this.left;
+    const field = this.#bytes.subarray(offset, whole ? offset + length : this.#bytes.length);
+    this.#at += field.length;
+    const text = whole ? meaning(field) : `cut: ${field.length} of ${length} bytes`;
+    if (this.#explain !== undefined && (length > 0 || !whole)) {
+      const hex = secret && !this.#explain.secrets ? "" : toHex(field);
+      this.fields.push({ offset, length: field.length, name, hex, meaning: text, secret });
+    }
+    if (!whole) {
+      const end = this.#bytes.length;
+      this.stop("NTE_BAD_DATA", end, `the blob ends at byte ${end}, inside ${name}`);
+    }
+    return field;
+  }
+}

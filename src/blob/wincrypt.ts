@@ -1,0 +1,151 @@
+import { TwinwrapError } from "../errors.js";
+
+// Constants with the names and values of wincrypt.h and winerror.h.
+
+/** Kinds of key BLOB (BLOBHEADER.bType). */
+export const SIMPLEBLOB = 0x1;
+export const PUBLICKEYBLOB = 0x6;
+export const PRIVATEKEYBLOB = 0x7;
+export const PLAINTEXTKEYBLOB = 0x8;
+
+/** Every kind that wincrypt.h knows, the ones that Twinwrap does not read included. */
+export const BLOB_TYPES: ReadonlyMap<number, string> = new Map([
+  [SIMPLEBLOB, "SIMPLEBLOB"],
+  [PUBLICKEYBLOB, "PUBLICKEYBLOB"],
+  [PRIVATEKEYBLOB, "PRIVATEKEYBLOB"],
+  [PLAINTEXTKEYBLOB, "PLAINTEXTKEYBLOB"],
+  [0x9, "OPAQUEKEYBLOB"],
+  [0xa, "PUBLICKEYBLOBEX"],
+  [0xb, "SYMMETRICWRAPKEYBLOB"],
+  [0xc, "KEYSTATEBLOB"],
+]);
+
+/** BLOBHEADER.bVersion. */
+export const CUR_BLOB_VERSION = 2;
+
+export const CALG_DES = 0x6601;
+export const CALG_RC2 = 0x6602;
+export const CALG_3DES = 0x6603;
+export const CALG_3DES_112 = 0x6609;
+export const CALG_AES_128 = 0x660e;
+export const CALG_AES_192 = 0x660f;
+export const CALG_AES_256 = 0x6610;
+export const CALG_RC4 = 0x6801;
+export const CALG_RSA_KEYX = 0xa400;
+export const CALG_RSA_SIGN = 0x2400;
+export const CALG_SHA1 = 0x8004;
+export const CALG_HMAC = 0x8009;
+
+/** An algorithm whose keys travel in SIMPLEBLOBs and PLAINTEXTKEYBLOBs. */
+export interface SessionAlgorithm {
+  readonly algId: number;
+  /** As wincrypt.h spells it, "CALG_AES_256". */
+  readonly name: string;
+  /** As the command line spells it, "aes-256". */
+  readonly shortName: string;
+  /** Bytes of a key that is made without a length being asked for. */
+  readonly keyLength: number;
+  /** Shortest and longest key in bytes that an import accepts. */
+  readonly minKeyLength: number;
+  readonly maxKeyLength: number;
+}
+
+function fixed(algId: number, name: string, shortName: string, length: number): SessionAlgorithm {
+  return { algId, name, shortName, keyLength: length, minKeyLength: length, maxKeyLength: length };
+}
+
+/** The session algorithms; DES keys are counted with their parity bits. */
+export const SESSION_ALGORITHMS: readonly SessionAlgorithm[] = [
+  fixed(CALG_DES, "CALG_DES", "des", 8),
+  {
+    algId: CALG_RC2,
+    name: "CALG_RC2",
+    shortName: "rc2",
+    keyLength: 16,
+    minKeyLength: 5,
+    // Providers make RC2 keys of at most 16 bytes but import longer ones, because HMAC keys travel
+    // under this ALG_ID (CRYPT_IPSEC_HMAC_KEY); 128 is the cipher's own limit (RFC 2268, section 2).
+    maxKeyLength: 128,
+  },
+  fixed(CALG_3DES, "CALG_3DES", "3des", 24),
+  fixed(CALG_3DES_112, "CALG_3DES_112", "3des-112", 16),
+  fixed(CALG_AES_128, "CALG_AES_128", "aes-128", 16),
+  fixed(CALG_AES_192, "CALG_AES_192", "aes-192", 24),
+  fixed(CALG_AES_256, "CALG_AES_256", "aes-256", 32),
+  {
+    algId: CALG_RC4,
+    name: "CALG_RC4",
+    shortName: "rc4",
+    keyLength: 16,
+    minKeyLength: 5,
+    maxKeyLength: 16,
+  },
+];
+
+const OTHER_ALGORITHMS: ReadonlyMap<number, string> = new Map([
+  [CALG_RSA_KEYX, "CALG_RSA_KEYX"],
+  [CALG_RSA_SIGN, "CALG_RSA_SIGN"],
+  [CALG_SHA1, "CALG_SHA1"],
+  [CALG_HMAC, "CALG_HMAC"],
+]);
+
+/** The session algorithm with this ALG_ID, if it is one. */
+export function sessionAlgorithm(algId: number): SessionAlgorithm | undefined {
+  return SESSION_ALGORITHMS.find((algorithm) => algorithm.algId === algId);
+}
+
+/**
+ * The session algorithm that a person names: "aes-256" or "CALG_AES_256", in any case.
+ * @throws TwinwrapError BAD_ARGUMENT if there is none of this name
+ */
+export function sessionAlgorithmByName(name: string): SessionAlgorithm {
+  const wanted = name.toLowerCase();
+  const found = SESSION_ALGORITHMS.find(
+    (algorithm) => algorithm.shortName === wanted || algorithm.name.toLowerCase() === wanted,
+  );
+  if (found !== undefined) return found;
+  const known = SESSION_ALGORITHMS.map((algorithm) => algorithm.shortName).join(", ");
+  throw new TwinwrapError(
+    "BAD_ARGUMENT",
+    `no session algorithm is called "${name}"; there are ${known}`,
+  );
+}
+
+/** An ALG_ID by its name in wincrypt.h, or as a number if it has none here. */
+export function algorithmName(algId: number): string {
+  const name = sessionAlgorithm(algId)?.name ?? OTHER_ALGORITHMS.get(algId);
+  return name ?? `ALG_ID 0x${algId.toString(16).padStart(8, "0")}`;
+}
+
+/** What winerror.h calls the errors of a cryptographic provider, with their HRESULTs. */
+export const NTE_ERRORS = {
+  NTE_BAD_KEY: 0x80090003,
+  NTE_BAD_LEN: 0x80090004,
+  NTE_BAD_DATA: 0x80090005,
+  NTE_BAD_VER: 0x80090007,
+  NTE_BAD_ALGID: 0x80090008,
+  NTE_BAD_FLAGS: 0x80090009,
+  NTE_BAD_TYPE: 0x8009000a,
+  NTE_BAD_KEY_STATE: 0x8009000b,
+  NTE_NO_KEY: 0x8009000d,
+  NTE_BAD_PUBLIC_KEY: 0x80090015,
+} as const;
+
+export type NteError = keyof typeof NTE_ERRORS;
+
+/** A blob was refused, with the error that CryptoAPI documents for it. */
+export class CryptoApiError extends TwinwrapError {
+  /** The error's name in winerror.h. */
+  readonly nte: NteError;
+  readonly hresult: number;
+  /** The byte of the blob where the problem stands; its length if bytes are missing at the end. */
+  readonly offset: number;
+
+  constructor(nte: NteError, offset: number, message: string) {
+    super("BAD_BLOB", `${nte}: ${message}`);
+    this.name = "CryptoApiError";
+    this.nte = nte;
+    this.hresult = NTE_ERRORS[nte];
+    this.offset = offset;
+  }
+}

@@ -1,0 +1,100 @@
+import { algorithmName, type PlaintextKeyBlob } from "../blob/index.js";
+import { toHex } from "../bytes.js";
+import type { Padding } from "../envelope/index.js";
+import { isSameFile, type NewFile, writeFilesWhole } from "../files.node.js";
+import { bitLength, checkPublicKey, fingerprint, type RsaPublicKey } from "../keys/index.js";
+import { exportSimpleBlob } from "./blob-import.js";
+import { UsageError } from "./command.js";
+import { checkOutput, print, printJson, readPublicKeyFile, STANDARD, writeOutput } from "./io.js";
+import { about } from "./report.js";
+import { table } from "./text.js";
+
+/** A SIMPLEBLOB to be written: for which public key, and where to. */
+export interface Target {
+  to: string;
+  output: string;
+  key: RsaPublicKey;
+}
+
+export interface ExportOptions {
+  padding?: Padding | undefined;
+  force?: boolean;
+  allowWeak?: boolean;
+  json?: boolean;
+}
+
+/** Pairs keys with outputs and checks all that can be checked before there is a session key. */
+export async function readTargets(
+  to: string[],
+  outputs: string[],
+  inputs: string[],
+  options: ExportOptions,
+): Promise<Target[]> {
+  if (to.length !== outputs.length) {
+    throw new UsageError(
+      `as many outputs as keys are needed, in the same order: there are ${to.length} --to and ${outputs.length} -o`,
+    );
+  }
+  if (outputs.length > 1 && outputs.includes(STANDARD)) {
+    throw new UsageError("only a single blob can go to standard output");
+  }
+  const { force = false, allowWeak = false } = options;
+  for (const [index, output] of outputs.entries()) {
+    for (const earlier of outputs.slice(0, index)) {
+      if (await isSameFile(earlier, output)) {
+        throw new UsageError(`${earlier} and ${output} are the same output`);
+      }
+    }
+    await checkOutput([...inputs, ...to], output, { output, force });
+  }
+  const targets: Target[] = [];
+  for (const [index, path] of to.entries()) {
+    const key = await readPublicKeyFile(path);
+    await about(path, async () => checkPublicKey(key, { forWrap: true, allowWeak }));
+    targets.push({ to: path, output: outputs[index]!, key });
+  }
+  return targets;
+}
+
+/** Wraps a session key for every target, writes the blobs, all or none, and tells what was written. */
+export async function exportTo(
+  targets: readonly Target[],
+  { aiKeyAlg, key }: PlaintextKeyBlob,
+  options: ExportOptions,
+): Promise<void> {
+  const { padding = "oaep", force = false } = options;
+  const files: (NewFile & { content: [Uint8Array] })[] = [];
+  for (const { to, output, key: publicKey } of targets) {
+    const blob = await about(to, () => exportSimpleBlob(key, aiKeyAlg, publicKey, padding));
+    files.push({ path: output, content: [blob], force });
+  }
+  const [first] = files;
+  if (first?.path === STANDARD) await writeOutput(STANDARD, first.content, {});
+  else await writeFilesWhole(files);
+
+  const wraps: { file: string; fingerprint: string; bits: number; padding: Padding }[] = [];
+  for (const { output, key: publicKey } of targets) {
+    wraps.push({
+      file: output,
+      fingerprint: toHex(await fingerprint(publicKey)),
+      bits: bitLength(publicKey.n),
+      padding,
+    });
+  }
+  const output = first?.path;
+  if (options.json) {
+    printJson({ algorithm: algorithmName(aiKeyAlg), keyLength: key.length, wraps }, output);
+    return;
+  }
+  const rows: string[][] = wraps.map((wrap) => [
+    "wrapped",
+    wrap.file === STANDARD ? "standard output" : wrap.file,
+    `for ${wrap.fingerprint}  RSA-${wrap.bits} ${padding}`,
+  ]);
+  print(table([["session key", sessionKeyText(aiKeyAlg, key)], ...rows]), output);
+}
+
+/** A session key as people may see it. */
+export function sessionKeyText(aiKeyAlg: number, key: Uint8Array): string {
+  return `${algorithmName(aiKeyAlg)}, ${key.length} bytes`;
+}

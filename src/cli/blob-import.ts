@@ -1,0 +1,135 @@
+import {
+  algorithmName,
+  CryptoApiError,
+  decodeSimpleBlob,
+  encodeSimpleBlob,
+  MAX_TRAILING,
+  type PlaintextKeyBlob,
+  sessionAlgorithm,
+} from "../blob/index.js";
+import { wipe } from "../bytes.js";
+import { type Core, sharedCore } from "../core/index.js";
+import type { Padding } from "../envelope/index.js";
+import { TwinwrapError } from "../errors.js";
+import { bitLength, type RsaPrivateKey, type RsaPublicKey, readPublicKey } from "../keys/index.js";
+
+// What CryptImportKey and CryptExportKey do with blobs. Import tells why it fails, so it is for a
+// person's own blobs at the command line, never for what others can send in.
+
+/** Bytes that each padding takes from the modulus (RFC 8017, sections 7.1.1 and 7.2.1). */
+const OVERHEAD: Record<Padding, number> = { oaep: 42, "pkcs1-v1_5": 11 };
+
+/** Where the RSA block begins in a SIMPLEBLOB, and the numbers in the blob of an RSA key. */
+const BLOCK_AT = 12;
+const NUMBERS_AT = 16;
+
+/** Bytes of an RSA block under this key. */
+function blockLength(key: RsaPublicKey): number {
+  return Math.ceil(bitLength(key.n) / 8);
+}
+
+/**
+ * Opens a SIMPLEBLOB.
+ * @param privateKey there is no key container to look into when none is given
+ * @returns the session key and its ALG_ID; the caller wipes the key
+ * @throws CryptoApiError with the error that is documented for CryptImportKey
+ */
+export async function importSimpleBlob(
+  bytes: Uint8Array,
+  privateKey: RsaPrivateKey | undefined,
+  padding: Padding,
+  options: { core?: Core } = {},
+): Promise<PlaintextKeyBlob> {
+  if (privateKey === undefined) {
+    throw new CryptoApiError("NTE_NO_KEY", BLOCK_AT, "there is no private key to open it with");
+  }
+  const { aiKeyAlg, encryptedKey } = decodeFor(bytes, privateKey);
+  const core = options.core ?? (await sharedCore());
+  const key = decryptBlock(core, encryptedKey, privateKey, padding);
+  const { minKeyLength, maxKeyLength } = sessionAlgorithm(aiKeyAlg)!;
+  const { length } = key;
+  if (length >= minKeyLength && length <= maxKeyLength) return { aiKeyAlg, key };
+  wipe(key);
+  throw new CryptoApiError(
+    "NTE_BAD_DATA",
+    BLOCK_AT,
+    `the block holds ${length} bytes, which is no length of a ${algorithmName(aiKeyAlg)} key`,
+  );
+}
+
+/** The blob's values, once its block is as long as the key's modulus. */
+function decodeFor(bytes: Uint8Array, key: RsaPublicKey) {
+  const needed = blockLength(key);
+  const { length } = decodeSimpleBlob(bytes).encryptedKey;
+  if (length < needed || length > needed + MAX_TRAILING) {
+    throw new CryptoApiError(
+      "NTE_BAD_DATA",
+      BLOCK_AT,
+      `the encryptedkey has ${length} bytes, and a key of ${bitLength(key.n)} bits opens ${needed}: made for another key, or cut`,
+    );
+  }
+  return decodeSimpleBlob(bytes, needed);
+}
+
+function decryptBlock(
+  core: Core,
+  block: Uint8Array,
+  privateKey: RsaPrivateKey,
+  padding: Padding,
+): Uint8Array {
+  const rsa = core.rsaPrivateKey(privateKey);
+  try {
+    return rsa.decryptChecked(block, { padding });
+  } catch (error) {
+    if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) throw error;
+    throw new CryptoApiError(
+      "NTE_BAD_DATA",
+      BLOCK_AT,
+      "the encryptedkey does not open: made for another key, padded in another way, or altered",
+    );
+  } finally {
+    rsa.dispose();
+  }
+}
+
+/**
+ * Wraps a session key for a public key.
+ * @throws CryptoApiError NTE_BAD_LEN if the key does not fit into the modulus
+ */
+export async function exportSimpleBlob(
+  key: Uint8Array,
+  aiKeyAlg: number,
+  publicKey: RsaPublicKey,
+  padding: Padding,
+  options: { core?: Core } = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const room = blockLength(publicKey) - OVERHEAD[padding];
+  if (key.length > room) {
+    throw new CryptoApiError(
+      "NTE_BAD_LEN",
+      BLOCK_AT,
+      `a session key of ${key.length} bytes is too long for an RSA key of ${bitLength(publicKey.n)} bits with ${padding}, which takes ${room}`,
+    );
+  }
+  const rsa = (options.core ?? (await sharedCore())).rsaPublicKey(publicKey);
+  try {
+    return encodeSimpleBlob({ aiKeyAlg, encryptedKey: rsa.encrypt(key, { padding }) });
+  } finally {
+    rsa.dispose();
+  }
+}
+
+/**
+ * Checks of a PUBLICKEYBLOB or PRIVATEKEYBLOB what its layout does not tell: that its numbers are a
+ * key, and belong together.
+ * @returns the public key
+ * @throws CryptoApiError NTE_BAD_KEY if the numbers are no key; else as for the blob's decoder
+ */
+export function importKeyBlob(bytes: Uint8Array): RsaPublicKey {
+  try {
+    return readPublicKey(bytes);
+  } catch (error) {
+    if (!(error instanceof TwinwrapError && error.code === "BAD_KEY")) throw error;
+    throw new CryptoApiError("NTE_BAD_KEY", NUMBERS_AT, error.message);
+  }
+}

@@ -1,0 +1,185 @@
+import type { Command } from "commander";
+import {
+  BLOB_TYPES,
+  type BlobField,
+  CryptoApiError,
+  describeBlob,
+  PRIVATEKEYBLOB,
+  PUBLICKEYBLOB,
+  SIMPLEBLOB,
+} from "../blob/index.js";
+import { toHex, wipe } from "../bytes.js";
+import { TwinwrapError } from "../errors.js";
+import { fingerprint } from "../keys/index.js";
+import { importKeyBlob } from "./blob-import.js";
+import { jsonOption, newCommand } from "./command.js";
+import { print, printJson, readSmall } from "./io.js";
+import { forEachFile } from "./report.js";
+import { safe, table } from "./text.js";
+
+/** Everything there is to say about one blob. */
+interface Findings {
+  size: number;
+  kind: string | undefined;
+  fields: BlobField[];
+  /** Of the RSA key in it, if there is one and it is sound. */
+  fingerprint?: string;
+  problem?: CryptoApiError;
+}
+
+/** Fields up to this many bytes stand on one line with their meaning. */
+const SHORT = 8;
+const HEADER = 12;
+const ZEROS = 8;
+
+/**
+ * Length of a SIMPLEBLOB's RSA block where 8 zero bytes follow it, as Windows leaves them. They
+ * cannot be the block's own: its last bytes are its most significant ones.
+ */
+function modulusLength(bytes: Uint8Array): number | undefined {
+  const end = bytes.length - ZEROS;
+  if (bytes[0] !== SIMPLEBLOB || end <= HEADER) return undefined;
+  return bytes.subarray(end).every((byte) => byte === 0) ? end - HEADER : undefined;
+}
+
+async function examine(bytes: Uint8Array, secrets: boolean): Promise<Findings> {
+  const length = modulusLength(bytes);
+  const description = describeBlob(bytes, {
+    secrets,
+    ...(length === undefined ? {} : { modulusLength: length }),
+  });
+  const [bType] = bytes;
+  const findings = { size: bytes.length, kind: BLOB_TYPES.get(bType ?? 0), ...description };
+  if (findings.problem !== undefined || (bType !== PUBLICKEYBLOB && bType !== PRIVATEKEYBLOB)) {
+    return findings;
+  }
+  try {
+    return { ...findings, fingerprint: toHex(await fingerprint(importKeyBlob(bytes))) };
+  } catch (error) {
+    if (!(error instanceof CryptoApiError)) throw error;
+    return { ...findings, problem: error };
+  }
+}
+
+function hexOffset(offset: number): string {
+  return offset.toString(16).padStart(4, "0");
+}
+
+function hexBytes(hex: string): string {
+  return hex.replace(/..(?=.)/g, "$& ");
+}
+
+/** What stands in the column of bytes. */
+function summary(field: BlobField): string {
+  const { length, secret, hex } = field;
+  const size = length === 1 ? "1 byte" : `${length} bytes`;
+  if (secret && hex === "" && length > 0) return `${size}, hidden`;
+  return length > SHORT ? size : hexBytes(hex);
+}
+
+/** A long field's bytes, 16 a line. */
+function dump({ offset, length, hex }: BlobField): string {
+  if (length <= SHORT || hex === "") return "";
+  const lines = hex.match(/.{1,32}/g)!;
+  return lines
+    .map((line, index) => `      ${hexOffset(offset + 16 * index)}  ${hexBytes(line)}\n`)
+    .join("");
+}
+
+/** Whether the problem has a place: that numbers are no key shows only when they are taken together. */
+function hasPlace(problem: CryptoApiError): boolean {
+  return problem.nte !== "NTE_BAD_KEY";
+}
+
+/** The field in which a problem stands; the last one if bytes are missing at the end. */
+function fieldAt(fields: BlobField[], { offset }: CryptoApiError): BlobField | undefined {
+  return fields.find((field) => offset < field.offset + field.length) ?? fields.at(-1);
+}
+
+function describe(path: string, findings: Findings): string {
+  const { size, kind, fields, problem } = findings;
+  const about: [string, string][] = [
+    ["blob", safe(path)],
+    ["kind", `${kind ?? "unknown"}, ${size} bytes`],
+  ];
+  if (findings.fingerprint !== undefined) about.push(["fingerprint", findings.fingerprint]);
+  const marked = problem && hasPlace(problem) ? fieldAt(fields, problem) : undefined;
+  const rows = fields.map((field) => {
+    const mark = field === marked ? `  <-- ${problem!.nte}` : "";
+    return [hexOffset(field.offset), field.name, summary(field), `${field.meaning}${mark}`];
+  });
+  const lines = table(rows).match(/.+\n/g) ?? [];
+  return table(about) + lines.map((line, index) => line + dump(fields[index]!)).join("");
+}
+
+function facts(path: string, { size, kind, fields, fingerprint, problem }: Findings): unknown {
+  return {
+    file: path,
+    size,
+    kind: kind ?? null,
+    ...(fingerprint === undefined ? {} : { fingerprint }),
+    fields: fields.map(({ offset, length, name, hex, meaning, secret }) => ({
+      offset,
+      length,
+      name,
+      ...(secret && hex === "" ? { hidden: true } : { hex }),
+      meaning,
+    })),
+    ...(problem === undefined
+      ? {}
+      : {
+          problem: {
+            error: problem.nte,
+            hresult: `0x${problem.hresult.toString(16)}`,
+            offset: problem.offset,
+            message: problem.message,
+          },
+        }),
+  };
+}
+
+/** The one line about what is wrong, and where. */
+function complaint({ kind }: Findings, problem: CryptoApiError): TwinwrapError {
+  const where = hasPlace(problem) ? ` (at offset ${hexOffset(problem.offset)})` : "";
+  const hint =
+    kind === undefined
+      ? "; `twinwrap key info` shows keys in other forms, `twinwrap inspect` sealed files"
+      : "";
+  return new TwinwrapError("BAD_BLOB", `${problem.message}${where}${hint}`);
+}
+
+interface InspectOptions {
+  showSecrets?: boolean;
+  json?: boolean;
+}
+
+async function inspectBlobs(paths: string[], options: InspectOptions): Promise<void> {
+  const found: unknown[] = [];
+  try {
+    await forEachFile(paths, async (path) => {
+      const bytes = await readSmall(path);
+      try {
+        const findings = await examine(bytes, options.showSecrets ?? false);
+        if (options.json) found.push(facts(path, findings));
+        else print(describe(path, findings));
+        if (findings.problem !== undefined) throw complaint(findings, findings.problem);
+      } finally {
+        wipe(bytes);
+      }
+    });
+  } finally {
+    if (options.json) printJson(found);
+  }
+}
+
+export function inspectCommand(): Command {
+  return newCommand(
+    "inspect",
+    "Shows blobs field by field, also bad ones: offsets and bytes in hexadecimal, and what they mean. Needs no key.",
+    "twinwrap blob inspect owner.simpleblob",
+  )
+    .argument("<blob...>", "blobs, or - for standard input")
+    .option("--show-secrets", "show key material too")
+    .addOption(jsonOption())
+    .action(inspectBlobs);
+}

@@ -1,0 +1,170 @@
+import type { Command } from "commander";
+import {
+  algorithmName,
+  decodePlaintextKeyBlob,
+  encodePlaintextKeyBlob,
+  type PlaintextKeyBlob,
+} from "../blob/index.js";
+import { wipe } from "../bytes.js";
+import type { Padding } from "../envelope/index.js";
+import { checkPublicKey, wipePrivateKey } from "../keys/index.js";
+import { type ExportOptions, exportTo, readTargets, sessionKeyText } from "./blob-export.js";
+import { importSimpleBlob } from "./blob-import.js";
+import {
+  addKeyOptions,
+  allowWeakOption,
+  jsonOption,
+  type KeyOptions,
+  newCommand,
+  paddingOption,
+} from "./command.js";
+import {
+  checkOutput,
+  print,
+  printJson,
+  readPrivateKeyFile,
+  readSmall,
+  STANDARD,
+  writeOutput,
+} from "./io.js";
+import { PRIVATE_MODE } from "./keygen.js";
+import { about } from "./report.js";
+import { table } from "./text.js";
+
+interface WrapOptions extends ExportOptions {
+  to: string;
+  output: string;
+}
+
+async function wrap(input: string, options: WrapOptions): Promise<void> {
+  const targets = await readTargets([options.to], [options.output], [input], options);
+  const bytes = await readSmall(input);
+  let session: PlaintextKeyBlob | undefined;
+  try {
+    session = await about(input, async () => decodePlaintextKeyBlob(bytes));
+    await exportTo(targets, session, options);
+  } finally {
+    wipe(bytes, session?.key);
+  }
+}
+
+interface UnwrapOptions extends KeyOptions {
+  padding: Padding;
+  output: string;
+  force?: boolean;
+  json?: boolean;
+}
+
+/** Opens a SIMPLEBLOB with the key of `-k`; the caller wipes the session key. */
+async function openBlob(
+  input: string,
+  options: KeyOptions & { padding: Padding },
+): Promise<PlaintextKeyBlob> {
+  const key = await readPrivateKeyFile(options.key, options);
+  try {
+    const { allowWeak = false } = options;
+    await about(options.key, async () => checkPublicKey(key, { allowWeak }));
+    const bytes = await readSmall(input);
+    return await about(input, () => importSimpleBlob(bytes, key, options.padding));
+  } finally {
+    wipePrivateKey(key);
+  }
+}
+
+async function unwrap(input: string, options: UnwrapOptions): Promise<void> {
+  const { output } = options;
+  await checkOutput([input, options.key], output, options);
+  const session = await openBlob(input, options);
+  let blob: Uint8Array | undefined;
+  try {
+    const { aiKeyAlg, key } = session;
+    blob = encodePlaintextKeyBlob(session);
+    await writeOutput(output, [blob], { force: options.force ?? false, mode: PRIVATE_MODE });
+    const name = output === STANDARD ? "standard output" : output;
+    if (options.json) {
+      const algorithm = algorithmName(aiKeyAlg);
+      printJson({ file: output, algorithm, keyLength: key.length }, output);
+    } else {
+      print(
+        table([
+          ["session key", sessionKeyText(aiKeyAlg, key)],
+          ["in the clear", name],
+        ]),
+        output,
+      );
+    }
+  } finally {
+    wipe(session.key, blob);
+  }
+}
+
+interface RewrapOptions extends UnwrapOptions {
+  to: string;
+  toPadding?: Padding;
+}
+
+async function rewrap(input: string, options: RewrapOptions): Promise<void> {
+  const inputs = [input, options.key];
+  const targets = await readTargets([options.to], [options.output], inputs, options);
+  const session = await openBlob(input, options);
+  try {
+    await exportTo(targets, session, { ...options, padding: options.toPadding });
+  } finally {
+    wipe(session.key);
+  }
+}
+
+function addBlobOutput(command: Command, description: string): Command {
+  return command
+    .requiredOption("-o, --output <file>", `${description}, or - for standard output`)
+    .option("--force", "replace the output file if it exists");
+}
+
+function addRecipient(command: Command): Command {
+  return command.requiredOption("--to <pub>", "public key to wrap it for, in any form");
+}
+
+/** Nothing in a blob says how it was padded, and trying both would hide a mistake. */
+function presentPadding() {
+  return paddingOption("--padding <padding>", "how the blob was padded").makeOptionMandatory();
+}
+
+export function wrapCommand(): Command {
+  const command = newCommand(
+    "wrap",
+    "Wraps the session key of a PLAINTEXTKEYBLOB for a public key, as a SIMPLEBLOB.",
+    "twinwrap blob wrap --to alice.pub.pem key.plaintextkeyblob -o alice.simpleblob",
+  ).argument("<in>", "PLAINTEXTKEYBLOB, or - for standard input");
+  return addBlobOutput(addRecipient(command), "the SIMPLEBLOB")
+    .addOption(
+      paddingOption("--padding <padding>", "how the session key is padded (default: oaep)"),
+    )
+    .addOption(allowWeakOption())
+    .addOption(jsonOption())
+    .action(wrap);
+}
+
+export function unwrapCommand(): Command {
+  const command = newCommand(
+    "unwrap",
+    "Opens a SIMPLEBLOB with a private key and writes the session key in the clear, as a PLAINTEXTKEYBLOB (mode 0600).",
+    "twinwrap blob unwrap -k alice.pem --padding oaep alice.simpleblob -o key.plaintextkeyblob",
+  ).argument("<in>", "SIMPLEBLOB, or - for standard input");
+  return addBlobOutput(addKeyOptions(command), "the PLAINTEXTKEYBLOB")
+    .addOption(presentPadding())
+    .addOption(jsonOption())
+    .action(unwrap);
+}
+
+export function rewrapCommand(): Command {
+  const command = newCommand(
+    "rewrap",
+    "Opens a SIMPLEBLOB with a private key and wraps its session key for another public key.",
+    "twinwrap blob rewrap -k bob.pem --padding oaep --to carol.pub.pem backup.simpleblob -o again.simpleblob",
+  ).argument("<in>", "SIMPLEBLOB, or - for standard input");
+  return addBlobOutput(addRecipient(addKeyOptions(command)), "the new SIMPLEBLOB")
+    .addOption(presentPadding())
+    .addOption(paddingOption("--to-padding <padding>", "how the new one is padded (default: oaep)"))
+    .addOption(jsonOption())
+    .action(rewrap);
+}

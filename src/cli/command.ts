@@ -1,0 +1,93 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { PADDINGS, type Padding } from "../envelope/index.js";
+
+/** What the process ends with. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  notVerified: 3,
+  waiting: 4,
+  unreachable: 5,
+} as const;
+
+/** The command line itself is wrong: ends with exit code 2. */
+export class UsageError extends Error {}
+
+/** A command that throws instead of ending the process, so that main.ts alone decides how it ends. */
+export function newCommand(name: string, summary: string, example: string): Command {
+  return new Command(name)
+    .description(summary)
+    .addHelpText("after", `\nExample:\n${example.replace(/^/gm, "  ")}`)
+    .exitOverride()
+    .showHelpAfterError("(--help shows how)")
+    .configureHelp({ showGlobalOptions: false });
+}
+
+/** Collects a repeated option; `<value...>` would swallow the next argument. */
+export function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
+
+/** Options of commands that write a file. */
+export interface OutputOptions {
+  output?: string;
+  force?: boolean;
+}
+
+export function addOutputOptions(command: Command, description: string): Command {
+  return command
+    .option("-o, --output <file>", description)
+    .option("--force", "replace the output file if it exists");
+}
+
+/** Options of commands that open a private key. */
+export interface KeyOptions {
+  key: string;
+  passphraseFile?: string;
+  /** commander turns --no-passphrase into `passphrase: false`. */
+  passphrase?: boolean;
+  allowWeak?: boolean;
+}
+
+export function addKeyOptions(
+  command: Command,
+  description = "private key that opens it",
+): Command {
+  command.requiredOption("-k, --key <file>", description);
+  return addPassphraseOptions(command, "never ask for a passphrase").addOption(allowWeakOption());
+}
+
+export function addPassphraseOptions(command: Command, noPassphrase: string): Command {
+  return command
+    .option("--passphrase-file <file>", "read the key's passphrase from the file's first line")
+    .option("--no-passphrase", noPassphrase);
+}
+
+export function allowWeakOption(): Option {
+  return new Option("--allow-weak", "accept RSA keys under 2048 bits or with an odd exponent");
+}
+
+export function paddingOption(
+  flags = "--padding <padding>",
+  description = "how the key is padded",
+): Option {
+  return new Option(flags, description).choices(PADDINGS) as Option & {
+    parseArg?: (value: string) => Padding;
+  };
+}
+
+export function jsonOption(): Option {
+  return new Option("--json", "print facts as JSON");
+}
+
+/** A whole number between two bounds. */
+export function integerBetween(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < low || value > high) {
+      throw new InvalidArgumentError(`expected a whole number from ${low} to ${high}`);
+    }
+    return value;
+  };
+}

@@ -1,0 +1,135 @@
+import type { Command } from "commander";
+import { formatSerial, type Opened, open } from "../envelope/index.js";
+import { TwinwrapError } from "../errors.js";
+import {
+  addKeyOptions,
+  addOutputOptions,
+  jsonOption,
+  type KeyOptions,
+  newCommand,
+  type OutputOptions,
+  UsageError,
+} from "./command.js";
+import { SUFFIX } from "./encrypt.js";
+import { headerFacts } from "./inspect.js";
+import {
+  checkOutput,
+  print,
+  printJson,
+  progress,
+  readPrivateKeyFile,
+  STANDARD,
+  withInput,
+  writeOutput,
+} from "./io.js";
+import { about } from "./report.js";
+
+interface DecryptOptions extends OutputOptions, KeyOptions {
+  range?: string;
+  json?: boolean;
+}
+
+/** A range as it was asked for: from a byte on, or so many bytes before the end. */
+type Range = { first: number; last: number } | { suffix: number };
+
+/** Reads A-B, A- and -N. */
+function parseRange(text: string): Range {
+  const [, first, last] = /^(\d{0,15})-(\d{0,15})$/.exec(text) ?? [];
+  if (first === undefined || last === undefined || (first === "" && last === "")) {
+    throw new UsageError(
+      "--range takes A-B, A- or -N: bytes counted from 0, B inclusive, N bytes from the end",
+    );
+  }
+  if (first === "") {
+    if (Number(last) === 0) throw new UsageError("--range -0 asks for nothing");
+    return { suffix: Number(last) };
+  }
+  const range = {
+    first: Number(first),
+    last: last === "" ? Number.MAX_SAFE_INTEGER : Number(last),
+  };
+  if (range.last < range.first) throw new UsageError(`--range ${text} ends before it begins`);
+  return range;
+}
+
+/** The part of the plaintext that was asked for. */
+function part(opened: Opened, range: Range): AsyncIterable<Uint8Array> {
+  const { size } = opened;
+  if (size === undefined) {
+    if ("suffix" in range)
+      throw new UsageError("--range -N needs a file: standard input cannot be read from its end");
+    return skim(opened, range.first, range.last);
+  }
+  if (!("suffix" in range)) return opened.range(range.first, range.last);
+  return opened.range(Math.max(0, size - range.suffix));
+}
+
+/** A part of what can be read only once: all of it is read, and authenticated, all the same. */
+async function* skim(
+  whole: AsyncIterable<Uint8Array>,
+  first: number,
+  last: number,
+): AsyncGenerator<Uint8Array> {
+  let at = 0;
+  for await (const piece of whole) {
+    const wanted = piece.subarray(Math.max(0, first - at), Math.max(0, last + 1 - at));
+    if (wanted.length > 0) yield wanted;
+    at += piece.length;
+  }
+  if (first >= at) {
+    throw new TwinwrapError(
+      "BAD_ARGUMENT",
+      `the range begins at byte ${first}, but the plaintext has ${at} bytes`,
+    );
+  }
+}
+
+function defaultOutput(input: string): string {
+  if (input === STANDARD) return STANDARD;
+  if (input.endsWith(SUFFIX) && input.length > SUFFIX.length) return input.slice(0, -SUFFIX.length);
+  throw new UsageError(`${input} does not end in ${SUFFIX}: name the output with -o`);
+}
+
+async function decrypt(input: string, options: DecryptOptions): Promise<void> {
+  const range = options.range === undefined ? undefined : parseRange(options.range);
+  const output = options.output ?? defaultOutput(input);
+  await checkOutput([input, options.key], output, options);
+  const key = await readPrivateKeyFile(options.key, options);
+  const { onProgress, clear } = progress("opened");
+  const header = await withInput(input, (file) =>
+    about(input, async () => {
+      const opened = await open(file.seekable ? file : file.pieces(), {
+        key,
+        allowWeak: options.allowWeak ?? false,
+        onProgress,
+      });
+      try {
+        await writeOutput(output, range === undefined ? opened : part(opened, range), options);
+      } finally {
+        opened.dispose();
+      }
+      return opened.header;
+    }),
+  );
+  clear();
+  if (options.json) printJson({ file: output, ...headerFacts(header) }, output);
+  else if (output !== STANDARD)
+    print(`opened  ${output}\nserial  ${formatSerial(header.serial)}\n`);
+}
+
+export function command(): Command {
+  const command = newCommand(
+    "decrypt",
+    "Opens a sealed file. To standard output, data leaves as it is authenticated: it is whole only if the exit code is 0.",
+    "twinwrap decrypt report.pdf.twin -k alice.pem\n  opens report.pdf.twin into report.pdf\ntwinwrap decrypt film.twin -k alice.pem -o - --range 1000000-1999999 | less",
+  ).argument("<in>", "sealed file, or - for standard input");
+  return addKeyOptions(
+    addOutputOptions(
+      command,
+      "the plaintext (default: IN without .twin), or - for standard output",
+    ),
+  )
+    .option("--range <range>", "only some bytes: A-B (inclusive), A-, or -N for the last N")
+    .addOption(jsonOption())
+    .action(decrypt);
+}

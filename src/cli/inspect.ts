@@ -1,0 +1,87 @@
+import type { Command } from "commander";
+import { decodeSimpleBlob } from "../blob/index.js";
+import { toBase64Url, toHex } from "../bytes.js";
+import { formatSerial, type Header, inspect } from "../envelope/index.js";
+import { formatTime } from "../jcs.js";
+import { jsonOption, newCommand } from "./command.js";
+import { print, printJson, withInput } from "./io.js";
+import { forEachFile } from "./report.js";
+import { safe, table } from "./text.js";
+
+/** A wrap's RSA size in bits, as far as its blob tells. */
+function wrapBits(simpleBlob: Uint8Array): string {
+  try {
+    return `RSA-${decodeSimpleBlob(simpleBlob).encryptedKey.length * 8}`;
+  } catch {
+    return "malformed SIMPLEBLOB";
+  }
+}
+
+/** What a header says, for machines. Nothing of it is authenticated. */
+export function headerFacts(header: Header): Record<string, unknown> {
+  return {
+    serial: formatSerial(header.serial),
+    created: formatTime(header.created),
+    ...(header.name === undefined ? {} : { name: header.name }),
+    ...(header.description === undefined ? {} : { description: header.description }),
+    escrow: header.escrow,
+    wraps: header.wraps.map((wrap) => ({
+      fingerprint: toHex(wrap.fingerprint),
+      padding: wrap.padding,
+      simpleblob: toBase64Url(wrap.simpleBlob),
+    })),
+    headerHash: toHex(header.hash),
+    generation: header.generation,
+    slotLength: header.slotLength,
+    bodyOffset: header.bodyOffset,
+  };
+}
+
+/** The keys that a file is wrapped for, for people. */
+export function wrapRows(header: Header): [string, string][] {
+  return header.wraps.map((wrap) => [
+    "opens with",
+    `${toHex(wrap.fingerprint)}  ${wrapBits(wrap.simpleBlob)} ${wrap.padding}`,
+  ]);
+}
+
+function describe(path: string, header: Header): string {
+  const rows: [string, string][] = [
+    ["file", safe(path)],
+    ["serial", formatSerial(header.serial)],
+    ["sealed", formatTime(header.created)],
+  ];
+  if (header.name !== undefined) rows.push(["name", safe(header.name)]);
+  if (header.description !== undefined) rows.push(["description", safe(header.description)]);
+  for (const origin of header.escrow) rows.push(["escrow meant", safe(origin)]);
+  rows.push(
+    ...wrapRows(header),
+    [
+      "header",
+      `generation ${header.generation} in slot ${"AB"[header.slot]}, ${header.bodyOffset} bytes`,
+    ],
+    ["", "(read without a key: not authenticated)"],
+  );
+  return table(rows);
+}
+
+async function inspectFiles(paths: string[], options: { json?: boolean }): Promise<void> {
+  const facts: unknown[] = [];
+  await forEachFile(paths, async (path) => {
+    const header = await withInput(path, (file) => inspect(file.pieces()));
+    if (options.json) facts.push({ file: path, ...headerFacts(header) });
+    else print(describe(path, header));
+  });
+  if (options.json) printJson(facts);
+}
+
+export function command(): Command {
+  return newCommand(
+    "inspect",
+    "Shows the header of sealed files: serial, description, and which keys open them. Needs no key.",
+    "twinwrap inspect report.pdf.twin",
+  )
+    .argument("<file...>", "sealed files, or - for standard input")
+    .addOption(jsonOption())
+    .action(inspectFiles);
+}

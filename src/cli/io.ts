@@ -1,0 +1,155 @@
+import { stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { concatBytes, copyBytes, wipe } from "../bytes.js";
+import { withFile } from "../envelope/file.node.js";
+import { TwinwrapError } from "../errors.js";
+import { type FileSource, isSameFile, type WriteOptions, writeFileWhole } from "../files.node.js";
+import {
+  type RsaPrivateKey,
+  type RsaPublicKey,
+  readPrivateKey,
+  readPublicKey,
+} from "../keys/index.js";
+import { type OutputOptions, UsageError } from "./command.js";
+import { type PassphraseOptions, passphraseFor } from "./passphrase.js";
+import { about } from "./report.js";
+
+/** Stands for standard input or output. */
+export const STANDARD = "-";
+
+/** Facts go to standard output, unless the data itself goes there. */
+export function print(text: string, output?: string): void {
+  (output === STANDARD ? process.stderr : process.stdout).write(text);
+}
+
+export function printJson(value: unknown, output?: string): void {
+  print(`${JSON.stringify(value, null, 2)}\n`, output);
+}
+
+/** Something worth knowing that is no error. */
+export function warn(text: string): void {
+  process.stderr.write(`twinwrap: ${text}\n`);
+}
+
+/** What an input is to a command: bytes in order and, if `seekable`, at any place. */
+export type Input = Pick<FileSource, "seekable" | "size" | "read" | "pieces">;
+
+/** Opens the input, works with it and closes it. */
+export function withInput<T>(path: string, work: (file: Input) => Promise<T>): Promise<T> {
+  if (path !== STANDARD) return withFile(path, work);
+  return work({
+    seekable: false,
+    size: 0,
+    read: () => Promise.reject(new UsageError("standard input cannot be read at any place")),
+    pieces: () => process.stdin[Symbol.asyncIterator]() as AsyncGenerator<Uint8Array>,
+  });
+}
+
+/** The whole of a small file or of standard input. */
+export function readSmall(path: string, limit = 1 << 16): Promise<Uint8Array> {
+  return withInput(path, async (file) => {
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    try {
+      for await (const piece of file.pieces()) {
+        length += piece.length;
+        if (length > limit)
+          throw new TwinwrapError(
+            "LIMIT_EXCEEDED",
+            `${path} is longer than the ${limit} bytes read here`,
+          );
+        parts.push(copyBytes(piece));
+        wipe(piece); // of standard input nobody else would
+      }
+      return concatBytes(...parts);
+    } finally {
+      wipe(...parts);
+    }
+  });
+}
+
+/** A public key, or the public half of an unlocked private one, in any form. */
+export function readPublicKeyFile(path: string): Promise<RsaPublicKey> {
+  return about(path, async () => readPublicKey(await readSmall(path)));
+}
+
+/** A private key in any form, unlocked if need be. */
+export function readPrivateKeyFile(
+  path: string,
+  options: PassphraseOptions,
+): Promise<RsaPrivateKey> {
+  return about(path, async () => {
+    const bytes = await readSmall(path);
+    try {
+      return await readPrivateKey(bytes, { passphrase: passphraseFor(path, options) });
+    } finally {
+      bytes.fill(0);
+    }
+  });
+}
+
+/** Checks, before any work is done, that the inputs can be read and the output written. */
+export async function checkOutput(
+  inputs: readonly string[],
+  output: string,
+  options: OutputOptions,
+): Promise<void> {
+  if (inputs.filter((input) => input === STANDARD).length > 1) {
+    throw new UsageError("standard input can be read only once: let only one input be -");
+  }
+  if (output === STANDARD) {
+    if (process.stdout.isTTY && options.output !== STANDARD) {
+      throw new UsageError(
+        "this is binary data: give -o FILE, or -o - to have it on the terminal all the same",
+      );
+    }
+    return;
+  }
+  if (basename(output) === "") throw new UsageError(`${output} is no name for a file`);
+  for (const input of inputs) {
+    if (input !== STANDARD && (await isSameFile(input, output))) {
+      throw new UsageError(`the output ${output} is the input: nothing was written`);
+    }
+  }
+  const present = await stat(output).catch(() => undefined);
+  if (present?.isDirectory()) throw new UsageError(`${output} is a folder`);
+  if (present?.isFile() && !options.force) {
+    throw new TwinwrapError("CONFLICT", `${output} exists already; --force replaces it`);
+  }
+}
+
+/** Writes a file whole or not at all, or to standard output as the bytes come. */
+export async function writeOutput(
+  path: string,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  options: WriteOptions,
+): Promise<void> {
+  if (path !== STANDARD) return writeFileWhole(path, content, options);
+  for await (const bytes of content) {
+    await new Promise<void>((resolve, reject) => {
+      process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+}
+
+/** A line about how far the work is, on a terminal only. */
+export function progress(verb: string): {
+  onProgress?: (bytes: number) => void;
+  clear: () => void;
+} {
+  if (!process.stderr.isTTY) return { clear: () => {} };
+  let next = Date.now() + 500; // what is done at once needs no progress
+  let shown = false;
+  return {
+    onProgress: (bytes) => {
+      const now = Date.now();
+      if (now < next) return;
+      next = now + 100;
+      shown = true;
+      process.stderr.write(`\r\u001b[K${verb} ${(bytes / 2 ** 20).toFixed(0)} MiB`);
+    },
+    clear: () => {
+      if (shown) process.stderr.write("\r\u001b[K");
+    },
+  };
+}

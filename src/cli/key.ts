@@ -1,0 +1,280 @@
+import { type Command, Option } from "commander";
+import { toHex, wipe } from "../bytes.js";
+import { TwinwrapError } from "../errors.js";
+import { writeFileWhole } from "../files.node.js";
+import {
+  bitLength,
+  checkPublicKey,
+  fingerprint,
+  identifyKey,
+  KEY_FORMS,
+  type KeyForm,
+  type KeyIdentity,
+  publicKeyOf,
+  type RsaPublicKey,
+  readPrivateKey,
+  readPublicKey,
+  wipePrivateKey,
+  writePrivateKey,
+  writePublicKey,
+} from "../keys/index.js";
+import {
+  addPassphraseOptions,
+  jsonOption,
+  newCommand,
+  type OutputOptions,
+  UsageError,
+} from "./command.js";
+import { checkOutput, print, printJson, readSmall, STANDARD, writeOutput } from "./io.js";
+import { PRIVATE_MODE } from "./keygen.js";
+import { newPassphrase, type PassphraseOptions, passphraseFor } from "./passphrase.js";
+import { about } from "./report.js";
+import { safe, table } from "./text.js";
+
+/** Forms in which a private key can be locked. */
+const LOCKABLE: readonly KeyForm[] = ["pem", "der"];
+const PEM_BEGIN = "-----BEGIN ";
+
+/** Works on the bytes of a key file, which are read once and wiped afterwards. */
+async function withKeyFile(
+  path: string,
+  work: (bytes: Uint8Array, identity: KeyIdentity) => Promise<void>,
+): Promise<void> {
+  const bytes = await readSmall(path);
+  try {
+    await work(bytes, await about(path, async () => identifyKey(bytes)));
+  } finally {
+    wipe(bytes);
+  }
+}
+
+/** Opens a private key and remembers the passphrase that it took, if it took one. */
+async function openKey(path: string, bytes: Uint8Array, options: PassphraseOptions) {
+  let passphrase: string | undefined;
+  const ask = passphraseFor(path, options);
+  const key = await about(path, () =>
+    readPrivateKey(bytes, {
+      passphrase: async () => {
+        passphrase = await ask();
+        return passphrase;
+      },
+    }),
+  );
+  return { key, passphrase };
+}
+
+/** The public key, also out of a private one that is locked. */
+async function openPublicHalf(
+  path: string,
+  bytes: Uint8Array,
+  kind: KeyIdentity["kind"],
+  options: PassphraseOptions,
+): Promise<RsaPublicKey> {
+  if (kind !== "locked") return about(path, async () => readPublicKey(bytes));
+  const { key } = await openKey(path, bytes, options);
+  const publicKey = publicKeyOf(key);
+  wipePrivateKey(key);
+  return publicKey;
+}
+
+interface InfoOptions extends PassphraseOptions {
+  json?: boolean;
+}
+
+/** Why a key is not taken for new wraps without --allow-weak. */
+function weakness(key: RsaPublicKey): string | undefined {
+  try {
+    checkPublicKey(key, { forWrap: true });
+    return undefined;
+  } catch (error) {
+    if (error instanceof TwinwrapError && error.code === "WEAK_KEY") return error.message;
+    throw error;
+  }
+}
+
+/** What only the numbers of a key tell. */
+async function keyFacts(key: RsaPublicKey) {
+  const weak = weakness(key);
+  return {
+    bits: bitLength(key.n),
+    exponent: Number(`0x${toHex(key.e)}`),
+    fingerprint: toHex(await fingerprint(key)),
+    ...(weak === undefined ? {} : { weak }),
+  };
+}
+
+async function info(path: string, options: InfoOptions): Promise<void> {
+  await withKeyFile(path, async (bytes, { form, kind, structure }) => {
+    let facts: Awaited<ReturnType<typeof keyFacts>> | undefined;
+    try {
+      facts = await keyFacts(await openPublicHalf(path, bytes, kind, options));
+    } catch (error) {
+      // Without a passphrase, what shows from outside is all there is to tell.
+      if (!(error instanceof TwinwrapError && error.code === "PASSPHRASE_NEEDED")) throw error;
+    }
+    if (options.json) {
+      printJson({ file: path, kind, form, structure, ...facts });
+      return;
+    }
+    const rows: [string, string][] = [
+      ["file", safe(path)],
+      ["kind", kind === "locked" ? "private, locked with a passphrase" : kind],
+      ["form", `${form} (${structure})`],
+    ];
+    if (facts !== undefined) {
+      rows.push(["modulus", `${facts.bits} bits`], ["exponent", String(facts.exponent)]);
+      rows.push(["fingerprint", facts.fingerprint]);
+      if (facts.weak !== undefined) rows.push(["weak", facts.weak]);
+    }
+    print(table(rows));
+  });
+}
+
+interface ConvertOptions extends OutputOptions, PassphraseOptions {
+  output: string;
+  to: KeyForm;
+  public?: boolean;
+}
+
+async function convert(path: string, options: ConvertOptions): Promise<void> {
+  await checkOutput([path], options.output, options);
+  await withKeyFile(path, async (bytes, { kind }) => {
+    if (options.public || kind === "public") await convertPublic(path, bytes, kind, options);
+    else await convertPrivate(path, bytes, options);
+  });
+}
+
+async function convertPublic(
+  path: string,
+  bytes: Uint8Array,
+  kind: KeyIdentity["kind"],
+  options: ConvertOptions,
+): Promise<void> {
+  const { output, to } = options;
+  const publicKey = await openPublicHalf(path, bytes, kind, options);
+  await writeOutput(output, [writePublicKey(publicKey, to)], options);
+  if (output !== STANDARD) print(`public key  ${output}\n`);
+}
+
+async function convertPrivate(
+  path: string,
+  bytes: Uint8Array,
+  options: ConvertOptions,
+): Promise<void> {
+  const { output, to } = options;
+  if (!LOCKABLE.includes(to) && options.passphrase !== false) {
+    throw new UsageError(
+      `a private key in the form ${to} cannot be locked: --no-passphrase says that this is meant, --public writes the public half`,
+    );
+  }
+  // --no-passphrase is about what is written here; a locked key is asked for all the same.
+  const { passphraseFile } = options;
+  const { key, passphrase } = await openKey(path, bytes, { passphraseFile });
+  let written: Uint8Array | undefined;
+  try {
+    // A locked key stays locked, with the same passphrase.
+    const lock =
+      options.passphrase === false
+        ? undefined
+        : (passphrase ?? (await newPassphrase(output, options)));
+    written = await writePrivateKey(key, to, lock === undefined ? {} : { passphrase: lock });
+    await writeOutput(output, [written], { ...options, mode: PRIVATE_MODE });
+    if (output !== STANDARD) {
+      print(
+        `private key  ${output} (${lock === undefined ? "not locked" : "locked with the passphrase"})\n`,
+      );
+    }
+  } finally {
+    wipe(written);
+    wipePrivateKey(key);
+  }
+}
+
+interface PassphraseChange extends PassphraseOptions {
+  newPassphraseFile?: string;
+}
+
+/** Whether a PEM file holds more than one thing: a certificate beside the key, say. */
+function holdsMore(bytes: Uint8Array): boolean {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return view.indexOf(PEM_BEGIN) !== view.lastIndexOf(PEM_BEGIN);
+}
+
+async function passphrase(path: string, options: PassphraseChange): Promise<void> {
+  if (options.newPassphraseFile !== undefined && options.passphrase === false) {
+    throw new UsageError("--new-passphrase-file and --no-passphrase exclude each other");
+  }
+  if (path === STANDARD) throw new UsageError("a key is locked in place: name its file");
+  await withKeyFile(path, async (bytes, { form }) => {
+    if (!LOCKABLE.includes(form)) {
+      throw new UsageError(
+        `${path} is in the form ${form}, which cannot be locked: convert it to pem first`,
+      );
+    }
+    if (form === "pem" && holdsMore(bytes)) {
+      throw new TwinwrapError(
+        "BAD_FORMAT",
+        `${path} holds more than the key, and that would be lost: write the key to a file of its own with \`twinwrap key convert\``,
+      );
+    }
+    const { key } = await openKey(path, bytes, { passphraseFile: options.passphraseFile });
+    let written: Uint8Array | undefined;
+    try {
+      const lock = await newPassphrase(path, {
+        passphraseFile: options.newPassphraseFile,
+        passphrase: options.passphrase,
+      });
+      written = await writePrivateKey(key, form, lock === undefined ? {} : { passphrase: lock });
+      await writeFileWhole(path, [written], { force: true, mode: PRIVATE_MODE });
+      print(
+        `private key  ${path} (${lock === undefined ? "not locked" : "locked with the new passphrase"})\n`,
+      );
+    } finally {
+      wipe(written);
+      wipePrivateKey(key);
+    }
+  });
+}
+
+export function command(): Command {
+  const infoCommand = newCommand(
+    "info",
+    "Shows what a key file holds: form, size, fingerprint. Takes every form.",
+    "twinwrap key info alice.pub.pem",
+  )
+    .argument("<key>", "key file, or - for standard input")
+    .addOption(jsonOption())
+    .action(info);
+  addPassphraseOptions(infoCommand, "never ask for a passphrase");
+
+  const convertCommand = newCommand(
+    "convert",
+    "Writes a key in another form: PEM, DER, JWK, or CryptoAPI's PUBLICKEYBLOB and PRIVATEKEYBLOB.",
+    "twinwrap key convert alice.pem -o alice.blob --to msblob --public",
+  )
+    .argument("<key>", "key file, or - for standard input")
+    .requiredOption("-o, --output <file>", "the new file, or - for standard output")
+    .option("--force", "replace the output file if it exists")
+    .addOption(
+      new Option("--to <form>", "form of the new file").choices(KEY_FORMS).makeOptionMandatory(),
+    )
+    .option("--public", "write only the public half")
+    .action(convert);
+  addPassphraseOptions(convertCommand, "write a private key unlocked");
+
+  const passphraseCommand = newCommand(
+    "passphrase",
+    "Locks a private key with a (new) passphrase, in place.",
+    "twinwrap key passphrase alice.pem",
+  )
+    .argument("<key>", "private key file, PEM or DER")
+    .option("--passphrase-file <file>", "read the present passphrase from the file's first line")
+    .option("--new-passphrase-file <file>", "read the new passphrase from the file's first line")
+    .option("--no-passphrase", "leave the key unlocked")
+    .action(passphrase);
+
+  return newCommand("key", "Shows, converts and locks keys.", "twinwrap key info alice.pem")
+    .addCommand(infoCommand)
+    .addCommand(convertCommand)
+    .addCommand(passphraseCommand);
+}

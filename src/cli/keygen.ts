@@ -1,0 +1,108 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { toHex, wipe } from "../bytes.js";
+import { TwinwrapError } from "../errors.js";
+import { writeFilesWhole } from "../files.node.js";
+import {
+  DEFAULT_BITS,
+  fingerprint,
+  generateKeyPair,
+  wipePrivateKey,
+  writePrivateKey,
+  writePublicKey,
+} from "../keys/index.js";
+import {
+  addOutputOptions,
+  addPassphraseOptions,
+  integerBetween,
+  jsonOption,
+  newCommand,
+  type OutputOptions,
+  UsageError,
+} from "./command.js";
+import { checkOutput, print, printJson, STANDARD } from "./io.js";
+import { newPassphrase, type PassphraseOptions } from "./passphrase.js";
+import { table } from "./text.js";
+
+/** Only its owner reads a private key's file. */
+export const PRIVATE_MODE = 0o600;
+
+interface KeygenOptions extends OutputOptions, PassphraseOptions {
+  output: string;
+  bits: number;
+  json?: boolean;
+}
+
+/** Where the public half goes: owner.pem → owner.pub.pem. */
+export function publicPath(path: string): string {
+  return `${path.replace(/\.pem$/, "")}.pub.pem`;
+}
+
+/** A key pair must not take another's place by a habit of typing --force. */
+async function checkKeyOutput(path: string, options: KeygenOptions): Promise<void> {
+  try {
+    await checkOutput([], path, options);
+  } catch (error) {
+    if (error instanceof TwinwrapError && error.code === "CONFLICT") {
+      error.message = `${path} exists already: give another name with -o (--force would destroy the key in it)`;
+    }
+    throw error;
+  }
+}
+
+async function keygen(options: KeygenOptions): Promise<void> {
+  const { output, bits, force = false } = options;
+  if (output === STANDARD) throw new UsageError("a key pair is two files: give -o FILE");
+  const publicOutput = publicPath(output);
+  await checkKeyOutput(output, options);
+  await checkKeyOutput(publicOutput, options);
+  const passphrase = await newPassphrase(output, options);
+  const { publicKey, privateKey } = await generateKeyPair({ bits });
+  let pem: Uint8Array | undefined;
+  try {
+    pem = await writePrivateKey(privateKey, "pem", passphrase === undefined ? {} : { passphrase });
+    await writeFilesWhole([
+      { path: output, content: [pem], force, mode: PRIVATE_MODE },
+      { path: publicOutput, content: [writePublicKey(publicKey, "pem")], force },
+    ]);
+  } finally {
+    wipe(pem);
+    wipePrivateKey(privateKey);
+  }
+  const locked = passphrase !== undefined;
+  const name = toHex(await fingerprint(publicKey));
+  if (options.json) {
+    printJson({ privateKey: output, publicKey: publicOutput, locked, bits, fingerprint: name });
+    return;
+  }
+  print(
+    table([
+      ["private key", `${output} (${locked ? "locked with the passphrase" : "not locked"})`],
+      ["public key", publicOutput],
+      ["fingerprint", name],
+    ]),
+  );
+}
+
+/** Sizes that CryptoAPI blobs can hold go in steps of a byte. */
+function parseBits(text: string): number {
+  const bits = integerBetween(2048, 16384)(text);
+  if (bits % 8 !== 0) throw new InvalidArgumentError("expected a multiple of 8");
+  return bits;
+}
+
+export function command(): Command {
+  const command = newCommand(
+    "keygen",
+    "Makes an RSA key pair: the private key, locked with a passphrase, and beside it the public key.",
+    "twinwrap keygen -o alice.pem\n  writes alice.pem (mode 0600) and alice.pub.pem",
+  );
+  addOutputOptions(command, "the private key's file").setOptionValueWithSource(
+    "output",
+    "owner.pem",
+    "default",
+  );
+  return addPassphraseOptions(command, "leave the key unlocked")
+    .option("--bits <n>", "size of the modulus", parseBits, DEFAULT_BITS)
+    .addOption(jsonOption())
+    .action(keygen);
+}

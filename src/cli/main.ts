@@ -1,0 +1,67 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from "commander";
+import { removeUnfinished } from "../files.node.js";
+import { EXIT, newCommand } from "./command.js";
+import { explain } from "./report.js";
+import { safe } from "./text.js";
+
+/** Every command: its summary, and the file that is loaded only when it is called. */
+const COMMANDS: [name: string, summary: string, load: () => Promise<{ command: () => Command }>][] =
+  [
+    ["keygen", "make a key pair", () => import("./keygen.js")],
+    ["key", "show, convert and lock keys", () => import("./key.js")],
+    ["encrypt", "seal a file for one or more keys", () => import("./encrypt.js")],
+    ["decrypt", "open a sealed file", () => import("./decrypt.js")],
+    ["rewrap", "change for whom a file is sealed", () => import("./rewrap.js")],
+    ["inspect", "show a sealed file's header", () => import("./inspect.js")],
+    ["blob", "make, wrap, open and explain CryptoAPI key blobs", () => import("./blob.js")],
+  ];
+
+declare const TWINWRAP_VERSION: string;
+
+async function build(name: string | undefined): Promise<Command> {
+  const program = newCommand(
+    "twinwrap",
+    "Files sealed under a session key that is wrapped as CryptoAPI SIMPLEBLOBs",
+    "twinwrap keygen -o owner.pem\ntwinwrap encrypt report.pdf --owner owner.pub.pem\ntwinwrap decrypt report.pdf.twin -o again.pdf -k owner.pem",
+  ).version(TWINWRAP_VERSION);
+  for (const [known, summary, load] of COMMANDS) {
+    // The help of the whole needs no more than the summaries.
+    program.addCommand(
+      known === name ? (await load()).command() : new Command(known).description(summary),
+    );
+  }
+  return program;
+}
+
+/** Runs the command line and answers the exit code. */
+async function main(argv: string[]): Promise<number> {
+  const [first, second] = argv.filter((argument) => !argument.startsWith("-"));
+  const program = await build(first === "help" ? second : first);
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return Number(process.exitCode ?? EXIT.done);
+  } catch (error) {
+    // commander has printed help, version or a complaint itself.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    const { message, code } = explain(error);
+    process.stderr.write(`twinwrap: ${safe(message)}\n`);
+    return code;
+  }
+}
+
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const) {
+  process.on(signal, () => {
+    removeUnfinished();
+    process.exit(code);
+  });
+}
+// A closed pipe is told to whoever writes; unheard, the event would end the process with a stack.
+process.stdout.on("error", () => {});
+process.stderr.on("error", () => {});
+
+process.exitCode = await main(process.argv.slice(2));

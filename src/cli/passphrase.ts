@@ -1,0 +1,131 @@
+import { openSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { ReadStream } from "node:tty";
+import { fromUtf8, wipe } from "../bytes.js";
+import { TwinwrapError } from "../errors.js";
+import { UsageError } from "./command.js";
+
+/** Where a passphrase may come from; nothing of it ever stands in argv. */
+export interface PassphraseOptions {
+  passphraseFile?: string | undefined;
+  /** false: never ask. */
+  passphrase?: boolean | undefined;
+}
+
+const MAX_PASSPHRASE = 1024;
+
+/** The first line of a file, as it is but for the line's end and a byte order mark. */
+async function readPassphraseFile(path: string): Promise<string> {
+  const bytes = await readFile(path);
+  let line: string;
+  try {
+    [line = ""] = fromUtf8(bytes)
+      .replace(/^\ufeff/, "")
+      .split(/\r?\n/, 1);
+  } catch {
+    // Characters replaced in silence would lock a key with a passphrase that nobody knows.
+    throw new UsageError(`the passphrase file ${path} is not UTF-8`);
+  } finally {
+    wipe(bytes);
+  }
+  if (line === "") throw new UsageError(`the passphrase file ${path} begins with an empty line`);
+  if (line.length > MAX_PASSPHRASE)
+    throw new UsageError(`the passphrase file ${path} has too long a first line`);
+  return line;
+}
+
+/** The terminal to ask on: standard input may carry data. */
+function openTerminal(): ReadStream | undefined {
+  if (process.stdin.isTTY) return process.stdin;
+  try {
+    return new ReadStream(openSync(process.platform === "win32" ? "CONIN$" : "/dev/tty", "r+"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads a line from the terminal without showing it. */
+function ask(terminal: ReadStream, prompt: string): Promise<string> {
+  // Before the question: what is typed ahead must not be shown either.
+  terminal.setRawMode(true);
+  process.stderr.write(prompt);
+  terminal.setEncoding("utf8");
+  terminal.resume();
+  return new Promise((resolve, reject) => {
+    let line = "";
+    const end = (settle: () => void) => {
+      terminal.off("data", onData);
+      terminal.setRawMode(false);
+      terminal.pause();
+      process.stderr.write("\n");
+      settle();
+    };
+    const onData = (typed: string) => {
+      for (const character of typed) {
+        if (character === "\r" || character === "\n") return end(() => resolve(line));
+        if (character === "\u0003" || (character === "\u0004" && line === "")) {
+          return end(() => reject(new TwinwrapError("ABORTED", "no passphrase was given")));
+        }
+        if (character === "\u007f" || character === "\b") line = [...line].slice(0, -1).join("");
+        else if (character === "\u0015") line = "";
+        else if (character >= " " && line.length < MAX_PASSPHRASE) line += character;
+      }
+    };
+    terminal.on("data", onData);
+  });
+}
+
+async function withTerminal<T>(
+  what: string,
+  work: (terminal: ReadStream) => Promise<T>,
+): Promise<T> {
+  const terminal = openTerminal();
+  if (terminal === undefined) {
+    throw new TwinwrapError(
+      "PASSPHRASE_NEEDED",
+      `${what}, and there is no terminal to ask on: give --passphrase-file`,
+    );
+  }
+  try {
+    return await work(terminal);
+  } finally {
+    if (terminal !== process.stdin) terminal.destroy();
+  }
+}
+
+/**
+ * Gets the passphrase of a locked key, when it turns out that it is locked.
+ * @param path the key's file, for the question
+ */
+export function passphraseFor(path: string, options: PassphraseOptions): () => Promise<string> {
+  return async () => {
+    if (options.passphraseFile !== undefined) return readPassphraseFile(options.passphraseFile);
+    const what = `${path} is locked with a passphrase`;
+    if (options.passphrase === false) {
+      throw new TwinwrapError("PASSPHRASE_NEEDED", `${what}, and --no-passphrase says not to ask`);
+    }
+    return withTerminal(what, (terminal) => ask(terminal, `Passphrase for ${path}: `));
+  };
+}
+
+/** Gets the passphrase for a key that is to be written; undefined if it shall stay unlocked. */
+export async function newPassphrase(
+  path: string,
+  options: PassphraseOptions,
+): Promise<string | undefined> {
+  if (options.passphraseFile !== undefined) return readPassphraseFile(options.passphraseFile);
+  if (options.passphrase === false) return undefined;
+  return withTerminal(`${path} needs a passphrase (or --no-passphrase)`, async (terminal) => {
+    for (;;) {
+      const first = await ask(terminal, `New passphrase for ${path}: `);
+      if (first === "") {
+        process.stderr.write(
+          "An empty passphrase protects nothing; --no-passphrase leaves a key unlocked.\n",
+        );
+        continue;
+      }
+      if ((await ask(terminal, "The same again: ")) === first) return first;
+      process.stderr.write("The two differ.\n");
+    }
+  });
+}

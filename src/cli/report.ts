@@ -1,0 +1,70 @@
+import { TwinwrapError } from "../errors.js";
+import { isSystemError } from "../files.node.js";
+import { EXIT, UsageError } from "./command.js";
+import { safe } from "./text.js";
+
+const SYSTEM_ERRORS: Record<string, string> = {
+  ENOENT: "no such file or folder",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  EISDIR: "is a folder",
+  ENOTDIR: "part of the path is no folder",
+  ENOSPC: "no space left on the device",
+  EDQUOT: "the disk quota is used up",
+  EFBIG: "the file is larger than the system allows",
+  EROFS: "the file system is read-only",
+  ENAMETOOLONG: "the name is too long",
+  EMFILE: "too many open files",
+};
+
+/**
+ * One clear line for people, and the exit code.
+ * @throws the error itself if it is none that is meant for people: a defect, shown with its stack
+ */
+export function explain(error: unknown): { message: string; code: number } {
+  if (error instanceof UsageError) return { message: error.message, code: EXIT.usage };
+  if (error instanceof TwinwrapError) {
+    const hint = error.code === "WEAK_KEY" ? "; --allow-weak accepts it" : "";
+    return { message: `${error.message}${hint}`, code: EXIT.failed };
+  }
+  if (isSystemError(error, "EPIPE")) {
+    return {
+      message: "standard output was closed before everything was written",
+      code: EXIT.failed,
+    };
+  }
+  if (error instanceof Error && "code" in error && "syscall" in error) {
+    const { code, path } = error as NodeJS.ErrnoException;
+    const text = SYSTEM_ERRORS[code ?? ""] ?? error.message;
+    return { message: path === undefined ? text : `${path}: ${text}`, code: EXIT.failed };
+  }
+  throw error;
+}
+
+/** Names the file in an error that does not, so that the one line says where. */
+export async function about<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof TwinwrapError && !error.message.startsWith(path)) {
+      error.message = `${path}: ${error.message}`;
+    }
+    throw error;
+  }
+}
+
+/** Does the same with several files: one that fails is told of, and the others are done all the same. */
+export async function forEachFile(
+  paths: readonly string[],
+  work: (path: string) => Promise<void>,
+): Promise<void> {
+  for (const path of paths) {
+    try {
+      await about(path, () => work(path));
+    } catch (error) {
+      if (paths.length === 1) throw error;
+      process.stderr.write(`twinwrap: ${safe(explain(error).message)}\n`);
+      process.exitCode = EXIT.failed;
+    }
+  }
+}

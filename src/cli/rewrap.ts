@@ -1,0 +1,83 @@
+import type { Command } from "commander";
+import { fromHex } from "../bytes.js";
+import { rewrapFile } from "../envelope/file.node.js";
+import type { Padding, Recipient } from "../envelope/index.js";
+import {
+  addKeyOptions,
+  collect,
+  jsonOption,
+  type KeyOptions,
+  newCommand,
+  paddingOption,
+  UsageError,
+} from "./command.js";
+import { print, printJson, readPrivateKeyFile, readPublicKeyFile, warn } from "./io.js";
+import { forEachFile } from "./report.js";
+
+interface RewrapOptions extends KeyOptions {
+  addOwner?: string[];
+  removeOwner?: string[];
+  padding?: Padding;
+  json?: boolean;
+}
+
+function parseFingerprint(text: string): Uint8Array {
+  if (!/^[0-9a-f]{64}$/i.test(text)) {
+    throw new UsageError(
+      `--remove-owner takes a whole fingerprint, 64 hexadecimal digits; \`twinwrap inspect\` shows them`,
+    );
+  }
+  return fromHex(text);
+}
+
+async function rewrap(paths: string[], options: RewrapOptions): Promise<void> {
+  const remove = (options.removeOwner ?? []).map(parseFingerprint);
+  const add: Recipient[] = [];
+  for (const path of options.addOwner ?? []) {
+    const key = await readPublicKeyFile(path);
+    add.push(options.padding === undefined ? { key } : { key, padding: options.padding });
+  }
+  if (add.length + remove.length === 0)
+    throw new UsageError("nothing to change: give --add-owner or --remove-owner");
+  const key = await readPrivateKeyFile(options.key, options);
+  const facts: { file: string; result: "patched" | "rewritten" }[] = [];
+  await forEachFile(paths, async (path) => {
+    const result = await rewrapFile(path, {
+      key,
+      add,
+      remove,
+      allowWeak: options.allowWeak ?? false,
+    });
+    facts.push({ file: path, result });
+    if (!options.json) print(`rewrapped  ${path}\n`);
+    if (result === "rewritten") {
+      warn(
+        `${path}: the wraps did not fit into its header, so the whole file was sealed again; receipts of authorities no longer match and were dropped`,
+      );
+    }
+  });
+  if (options.json) printJson(facts);
+  if (remove.length > 0) {
+    warn(
+      "who opened a file before may have kept its session key: to shut somebody out, seal the file anew",
+    );
+  }
+}
+
+export function command(): Command {
+  const command = newCommand(
+    "rewrap",
+    "Wraps the session key of sealed files for more keys, or takes wraps away. The body stays as it is.",
+    "twinwrap rewrap report.pdf.twin -k alice.pem --add-owner carol.pub.pem",
+  ).argument("<file...>", "sealed files");
+  return addKeyOptions(command)
+    .option("--add-owner <pub>", "public key that shall open them too (repeat for more)", collect)
+    .option(
+      "--remove-owner <fingerprint>",
+      "key that shall open them no more (repeat for more)",
+      collect,
+    )
+    .addOption(paddingOption("--padding <padding>", "how new wraps are padded (default: oaep)"))
+    .addOption(jsonOption())
+    .action(rewrap);
+}

@@ -1,0 +1,377 @@
+import { newBytes, wipe } from "../bytes.js";
+import { decryptionFailed, TwinwrapError } from "../errors.js";
+import { AesKey, type AesUnit, BLOCK, needBytes, resultArray } from "./aes.js";
+
+/** Bytes of plaintext that one message may have (NIST SP 800-38D, section 5.2.1.1). */
+const LONGEST = 2 ** 36 - 32;
+const NOTHING = newBytes(0);
+
+/** The core's calls (assembly/gcm/gcm.ts). */
+function gcmCalls({ instance }: AesUnit) {
+  return {
+    seal: instance.function("gcmSeal"),
+    open: instance.function("gcmOpen"),
+    iv: instance.function("gcmIv"),
+    aad: instance.function("gcmAad"),
+    text: instance.function("gcmText"),
+    finish: instance.function("gcmFinish"),
+    verify: instance.function("gcmVerify"),
+    /** Where the core keeps the state of the run at work. */
+    state: new Uint8Array(
+      instance.input.buffer,
+      instance.constant("GCM_STATE"),
+      instance.constant("GCM_STATE_SIZE"),
+    ),
+  };
+}
+
+function needIv(iv: Uint8Array, aad: Uint8Array): void {
+  needBytes(iv, "IV");
+  needBytes(aad, "additional data");
+  if (iv.length === 0) throw new TwinwrapError("BAD_ARGUMENT", "the IV must not be empty");
+}
+
+function needRoom(length: number): void {
+  if (length > LONGEST) {
+    throw new TwinwrapError("BAD_ARGUMENT", "AES-GCM takes at most 2^36 - 32 bytes a message");
+  }
+}
+
+/** A message that passes the core's windows in pieces. Its state is kept here between calls. */
+class Run {
+  readonly #unit: AesUnit;
+  readonly #calls: ReturnType<typeof gcmCalls>;
+  readonly #slot: () => number;
+  readonly #opening: boolean;
+  readonly #aadLength: number;
+  readonly #state: Uint8Array;
+  /** The input bytes of the last, partial block, which go through again with the next piece. */
+  readonly #tail = newBytes(BLOCK);
+  #length = 0;
+  #ended = false;
+
+  constructor(
+    unit: AesUnit,
+    calls: ReturnType<typeof gcmCalls>,
+    slot: () => number,
+    opening: boolean,
+    iv: Uint8Array,
+    aad: Uint8Array,
+  ) {
+    this.#unit = unit;
+    this.#calls = calls;
+    this.#slot = slot;
+    this.#opening = opening;
+    this.#aadLength = aad.length;
+    this.#state = newBytes(calls.state.length);
+    this.#work((slot) => {
+      this.#feed(iv, (length, last) => calls.iv(slot, length, last ? iv.length : 0));
+      this.#feed(aad, (length) => calls.aad(slot, length));
+    });
+  }
+
+  /** Does `work` with this run's state in the core. */
+  #work(work: (slot: number) => void): void {
+    if (this.#ended) throw new TwinwrapError("DISPOSED", "the message is finished");
+    const slot = this.#slot();
+    this.#calls.state.set(this.#state);
+    try {
+      work(slot);
+      this.#state.set(this.#calls.state);
+    } finally {
+      this.#calls.state.fill(0);
+    }
+  }
+
+  #feed(data: Uint8Array, call: (length: number, last: boolean) => number): void {
+    const { instance, input } = this.#unit;
+    for (let at = 0; at < data.length; at += instance.windowSize) {
+      const piece = data.subarray(at, at + instance.windowSize);
+      input.set(piece);
+      instance.check(call(piece.length, at + piece.length === data.length));
+    }
+  }
+
+  /** The next bytes of the text, from `data` into `result` of the same length. */
+  update(data: Uint8Array, result: Uint8Array): void {
+    needRoom(this.#length + data.length);
+    const { instance, input, output } = this.#unit;
+    let most = 0;
+    this.#work((slot) => {
+      try {
+        for (let at = 0; at < data.length; ) {
+          const tail = this.#length % BLOCK;
+          const piece = data.subarray(at, at + instance.windowSize - tail);
+          const length = tail + piece.length;
+          most = Math.max(most, length);
+          input.set(this.#tail.subarray(0, tail));
+          input.set(piece, tail);
+          instance.check(this.#calls.text(slot, length, +this.#opening, 0));
+          this.#tail.set(input.subarray(length - (length % BLOCK), length));
+          result.set(output.subarray(tail, length), at);
+          this.#length += piece.length;
+          at += piece.length;
+        }
+      } finally {
+        input.fill(0, 0, most);
+        output.fill(0, 0, most);
+      }
+    });
+  }
+
+  /** Ends the text; `end` is left to give the tag out or to compare it. */
+  #end(end: (slot: number) => void): void {
+    const { instance, input, output } = this.#unit;
+    try {
+      this.#work((slot) => {
+        const tail = this.#length % BLOCK;
+        input.set(this.#tail.subarray(0, tail));
+        instance.check(this.#calls.text(slot, tail, +this.#opening, 1));
+        end(slot);
+      });
+    } finally {
+      input.fill(0, 0, BLOCK);
+      output.fill(0, 0, BLOCK);
+      this.dispose();
+    }
+  }
+
+  /** Ends the run with its tag, into the 16 bytes of `tag`. */
+  finish(tag: Uint8Array): void {
+    this.#end((slot) => {
+      this.#unit.instance.check(this.#calls.finish(slot, this.#aadLength, this.#length));
+      tag.set(this.#unit.output.subarray(0, BLOCK));
+    });
+  }
+
+  /** Ends the run; throws DECRYPTION_FAILED unless `tag` is its tag, and all of it. */
+  verify(tag: Uint8Array): void {
+    this.#end((slot) => {
+      if (tag.length !== BLOCK) throw decryptionFailed();
+      this.#unit.input.set(tag);
+      this.#unit.instance.check(this.#calls.verify(slot, this.#aadLength, this.#length));
+    });
+  }
+
+  dispose(): void {
+    wipe(this.#state, this.#tail);
+    this.#ended = true;
+  }
+}
+
+/** Encrypts one message that comes in pieces. Any number of them can be at work at a time. */
+export class GcmEncryptor {
+  readonly #run: Run;
+
+  /** Use `key.encryptor(iv, aad)`. */
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  /**
+   * The ciphertext of the next bytes: as many bytes as `data` has.
+   * @throws TwinwrapError BAD_ARGUMENT, also over 2^36 - 32 bytes altogether; DISPOSED after
+   * `final` or `dispose`, or once the key is disposed of
+   */
+  update(data: Uint8Array): Uint8Array<ArrayBuffer> {
+    needBytes(data, "data");
+    const result = newBytes(data.length);
+    this.#run.update(data, result);
+    return result;
+  }
+
+  /** Ends the message: its tag of 16 bytes, to be put behind the ciphertext. */
+  final(): Uint8Array<ArrayBuffer> {
+    const tag = newBytes(BLOCK);
+    this.#run.finish(tag);
+    return tag;
+  }
+
+  /** Gives the message up and wipes what was kept of it. */
+  dispose(): void {
+    this.#run.dispose();
+  }
+}
+
+/**
+ * Decrypts one message that comes in pieces. **What `update` gives out is not authenticated**: it
+ * may be anything until `final` has returned, and must be thrown away if `final` throws.
+ */
+export class UnverifiedGcmDecryptor {
+  readonly #run: Run;
+  /** The last bytes of what came, which may be the tag. */
+  readonly #held = newBytes(BLOCK);
+  #holds = 0;
+
+  /** Use `key.decryptor(iv, aad)`. */
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  /**
+   * Takes the next bytes of ciphertext‖tag and gives out plaintext that is **not authenticated**
+   * yet. The last 16 bytes are always held back: they may be the tag.
+   * @throws TwinwrapError BAD_ARGUMENT, also over 2^36 - 32 bytes altogether; DISPOSED after
+   * `final` or `dispose`, or once the key is disposed of
+   */
+  update(data: Uint8Array): Uint8Array<ArrayBuffer> {
+    needBytes(data, "data");
+    const held = this.#held;
+    const length = Math.max(0, this.#holds + data.length - BLOCK);
+    const fromHeld = Math.min(this.#holds, length);
+    const fromData = length - fromHeld;
+    const result = newBytes(length);
+    this.#run.update(held.subarray(0, fromHeld), result);
+    this.#run.update(data.subarray(0, fromData), result.subarray(fromHeld));
+    held.copyWithin(0, fromHeld, this.#holds);
+    held.set(data.subarray(fromData), this.#holds - fromHeld);
+    this.#holds += data.length - length;
+    return result;
+  }
+
+  /**
+   * Ends the message: returns if everything that `update` gave out is authentic.
+   * @throws TwinwrapError DECRYPTION_FAILED if it is not; DISPOSED
+   */
+  final(): void {
+    this.#run.verify(this.#held.subarray(0, this.#holds));
+  }
+
+  /** Gives the message up and wipes what was kept of it. */
+  dispose(): void {
+    this.#run.dispose();
+  }
+}
+
+/** A key for AES-GCM (NIST SP 800-38D) with tags of 16 bytes. */
+export class AesGcm extends AesKey {
+  readonly #unit: AesUnit;
+  readonly #calls: ReturnType<typeof gcmCalls>;
+
+  /** Use `core.aesGcm(key)`. */
+  constructor(unit: AesUnit, key: Uint8Array) {
+    super(unit, key);
+    this.#unit = unit;
+    this.#calls = gcmCalls(unit);
+  }
+
+  #run(opening: boolean, iv: Uint8Array, aad: Uint8Array): Run {
+    return new Run(this.#unit, this.#calls, () => this.slot(), opening, iv, aad);
+  }
+
+  /** Whether text, IV and additional data fit the core's windows together. */
+  #fits(length: number, iv: Uint8Array, aad: Uint8Array): boolean {
+    const { windowSize, params } = this.#unit.instance;
+    return length <= windowSize && iv.length + aad.length <= params.length;
+  }
+
+  /**
+   * Encrypts one message: ciphertext‖tag, 16 bytes more than `plaintext`.
+   * @param iv 1 byte or more, 12 as a rule; none may ever serve twice under one key
+   * @param plaintext at most 2^36 - 32 bytes
+   * @param aad authenticated with the message, but not part of the result
+   * @param into takes the result at its beginning instead of a new array; may begin where
+   * `plaintext` begins, but not overlap it otherwise
+   * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
+   */
+  encrypt(
+    iv: Uint8Array,
+    plaintext: Uint8Array,
+    aad: Uint8Array = NOTHING,
+    into?: Uint8Array<ArrayBuffer>,
+  ): Uint8Array<ArrayBuffer> {
+    needIv(iv, aad);
+    needBytes(plaintext, "plaintext");
+    needRoom(plaintext.length);
+    const { length } = plaintext;
+    if (!this.#fits(length, iv, aad)) {
+      const result = resultArray(length + BLOCK, into);
+      const run = this.#run(false, iv, aad);
+      run.update(plaintext, result);
+      run.finish(result.subarray(length));
+      return result;
+    }
+    const result = into === undefined ? undefined : resultArray(length + BLOCK, into);
+    const slot = this.slot();
+    const { instance, input, output } = this.#unit;
+    instance.params.set(iv);
+    instance.params.set(aad, iv.length);
+    try {
+      input.set(plaintext, BLOCK);
+      instance.check(this.#calls.seal(slot, iv.length, aad.length, length));
+      // Nothing here is secret, so a plain copy will do, which is the quickest.
+      if (result === undefined) return output.slice(BLOCK, length + 2 * BLOCK);
+      result.set(output.subarray(BLOCK, length + 2 * BLOCK));
+      return result;
+    } finally {
+      input.fill(0, BLOCK, BLOCK + length);
+    }
+  }
+
+  /**
+   * Decrypts one message: 16 bytes less than `sealed`. If the tag is wrong nothing is given out,
+   * and `into` is left with zeros or as it was.
+   * @param sealed ciphertext‖tag
+   * @param into takes the result at its beginning instead of a new array; may begin where `sealed`
+   * begins, but not overlap it otherwise
+   * @throws TwinwrapError DECRYPTION_FAILED if the key or the IV is not the right one, or `sealed`
+   * or `aad` was altered, or `sealed` is shorter than a tag; BAD_ARGUMENT, DISPOSED
+   */
+  decrypt(
+    iv: Uint8Array,
+    sealed: Uint8Array,
+    aad: Uint8Array = NOTHING,
+    into?: Uint8Array<ArrayBuffer>,
+  ): Uint8Array<ArrayBuffer> {
+    needIv(iv, aad);
+    needBytes(sealed, "sealed message");
+    needRoom(sealed.length - BLOCK);
+    const slot = this.slot();
+    const length = sealed.length - BLOCK;
+    if (length < 0) throw decryptionFailed();
+    const result = resultArray(length, into);
+    if (!this.#fits(length, iv, aad)) {
+      const run = this.#run(true, iv, aad);
+      try {
+        run.update(sealed.subarray(0, length), result);
+        run.verify(sealed.subarray(length));
+      } catch (error) {
+        wipe(result);
+        throw error;
+      }
+      return result;
+    }
+    const { instance, input, output } = this.#unit;
+    instance.params.set(iv);
+    instance.params.set(aad, iv.length);
+    input.set(sealed, BLOCK);
+    try {
+      instance.check(this.#calls.open(slot, iv.length, aad.length, length));
+      result.set(output.subarray(BLOCK, length + BLOCK));
+    } finally {
+      output.fill(0, BLOCK, BLOCK + length);
+    }
+    return result;
+  }
+
+  /**
+   * Encrypts one message that comes in pieces.
+   * @param iv,aad as for `encrypt`
+   * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
+   */
+  encryptor(iv: Uint8Array, aad: Uint8Array = NOTHING): GcmEncryptor {
+    needIv(iv, aad);
+    return new GcmEncryptor(this.#run(false, iv, aad));
+  }
+
+  /**
+   * Decrypts one message that comes in pieces; what its `update` gives out is **not authenticated**
+   * until its `final` has returned.
+   * @param iv,aad as for `encrypt`
+   * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
+   */
+  decryptor(iv: Uint8Array, aad: Uint8Array = NOTHING): UnverifiedGcmDecryptor {
+    needIv(iv, aad);
+    return new UnverifiedGcmDecryptor(this.#run(true, iv, aad));
+  }
+}

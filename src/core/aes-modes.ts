@@ -1,0 +1,120 @@
+import { copyBytes, newBytes, wipe } from "../bytes.js";
+import { decryptionFailed } from "../errors.js";
+import { AesKey, type AesUnit, BLOCK, needBytes, needLength, resultArray } from "./aes.js";
+
+type Call = (slot: number, length: number) => number;
+
+/** `data` through one of the core's calls, a window at a time; what is not public is wiped. */
+function pass(unit: AesUnit, call: Call, slot: number, data: Uint8Array, result: Uint8Array): void {
+  const { instance, input, output } = unit;
+  const { windowSize } = instance;
+  try {
+    for (let at = 0; at < data.length; at += windowSize) {
+      const piece = data.subarray(at, at + windowSize);
+      input.set(piece);
+      instance.check(call(slot, piece.length));
+      result.set(output.subarray(0, piece.length), at);
+    }
+  } finally {
+    const used = Math.min(data.length, windowSize);
+    input.fill(0, 0, used);
+    output.fill(0, 0, used);
+  }
+}
+
+/** A key for AES in counter mode (NIST SP 800-38A, section 6.5). */
+export class AesCtr extends AesKey {
+  readonly #unit: AesUnit;
+  readonly #ctr: Call;
+
+  /** Use `core.aesCtr(key)`. */
+  constructor(unit: AesUnit, key: Uint8Array) {
+    super(unit, key);
+    this.#unit = unit;
+    this.#ctr = unit.instance.function("aesCtr");
+  }
+
+  /**
+   * Encrypts or decrypts `data`, which is the same: as many bytes as `data` has. Nothing is
+   * authenticated, and no counter block may ever serve twice under one key.
+   * @param counterBlock the first of the counter blocks, 16 bytes; the count is modulo 2^128
+   * @param into takes the result at its beginning instead of a new array; may be `data` itself
+   * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
+   */
+  xor(
+    counterBlock: Uint8Array,
+    data: Uint8Array,
+    into?: Uint8Array<ArrayBuffer>,
+  ): Uint8Array<ArrayBuffer> {
+    needLength(counterBlock, BLOCK, "counter block");
+    needBytes(data, "data");
+    const result = resultArray(data.length, into);
+    const slot = this.slot();
+    this.#unit.instance.params.set(counterBlock);
+    pass(this.#unit, this.#ctr, slot, data, result);
+    return result;
+  }
+}
+
+/**
+ * A key for AES in CBC mode (NIST SP 800-38A, section 6.2) with PKCS#7 padding (RFC 5652, section
+ * 6.3). Nothing is authenticated: for formats that demand it.
+ */
+export class AesCbc extends AesKey {
+  readonly #unit: AesUnit;
+  readonly #encrypt: Call;
+  readonly #decrypt: Call;
+
+  /** Use `core.aesCbc(key)`. */
+  constructor(unit: AesUnit, key: Uint8Array) {
+    super(unit, key);
+    this.#unit = unit;
+    this.#encrypt = unit.instance.function("aesCbcEncrypt");
+    this.#decrypt = unit.instance.function("aesCbcDecrypt");
+  }
+
+  /**
+   * Pads and encrypts: 1 to 16 bytes more than `data`, a multiple of 16.
+   * @param iv 16 bytes that nobody could foresee
+   * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
+   */
+  encrypt(iv: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
+    needLength(iv, BLOCK, "IV");
+    needBytes(data, "data");
+    const padding = BLOCK - (data.length % BLOCK);
+    // Padded where the result comes to stand; every piece is read before it is written.
+    const result = newBytes(data.length + padding);
+    const slot = this.slot();
+    result.set(data);
+    result.fill(padding, data.length);
+    this.#unit.instance.params.set(iv);
+    pass(this.#unit, this.#encrypt, slot, result, result);
+    return result;
+  }
+
+  /**
+   * Decrypts and takes the padding off. That the padding was right is told by an error or by none:
+   * this is not constant-time, and must not be offered to somebody who can send altered data.
+   * @param iv 16 bytes
+   * @throws TwinwrapError DECRYPTION_FAILED if `data` is not of whole blocks or wrongly padded;
+   * BAD_ARGUMENT, DISPOSED
+   */
+  decrypt(iv: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
+    needLength(iv, BLOCK, "IV");
+    needBytes(data, "data");
+    const slot = this.slot();
+    if (data.length === 0 || data.length % BLOCK !== 0) throw decryptionFailed();
+    const padded = newBytes(data.length);
+    try {
+      this.#unit.instance.params.set(iv);
+      pass(this.#unit, this.#decrypt, slot, data, padded);
+      const padding = padded[padded.length - 1]!;
+      const end = padded.length - padding;
+      if (padding === 0 || padding > BLOCK) throw decryptionFailed();
+      if (!padded.subarray(end).every((byte) => byte === padding)) throw decryptionFailed();
+      return copyBytes(padded.subarray(0, end));
+    } finally {
+      wipe(padded);
+    }
+  }
+}

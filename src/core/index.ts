@@ -1,0 +1,177 @@
+import { AesUnit } from "./aes.js";
+import { AesGcm } from "./aes-gcm.js";
+import { AesKw, AesKwp } from "./aes-kw.js";
+import { AesCbc, AesCtr } from "./aes-modes.js";
+import { digest, Hasher, type HashName, hkdfExpand, hmac, pbkdf2 } from "./hash.js";
+import { Instance } from "./instance.js";
+import { compileCore, type LoadOptions } from "./load.js";
+import {
+  type RsaPrivateComponents,
+  RsaPrivateKey,
+  type RsaPublicComponents,
+  RsaPublicKey,
+} from "./rsa.js";
+import { Slots } from "./slots.js";
+
+export type { AesGcm, GcmEncryptor, UnverifiedGcmDecryptor } from "./aes-gcm.js";
+export type { AesKw, AesKwp } from "./aes-kw.js";
+export type { AesCbc, AesCtr } from "./aes-modes.js";
+export type { Hasher, HashName } from "./hash.js";
+export type { CoreBuild, LoadOptions } from "./load.js";
+export type {
+  OaepPadding,
+  Pkcs1Padding,
+  RsaPadding,
+  RsaPrivateComponents,
+  RsaPrivateKey as PreparedRsaPrivateKey,
+  RsaPublicComponents,
+  RsaPublicKey as PreparedRsaPublicKey,
+} from "./rsa.js";
+
+/** The core: one instance of the WebAssembly module, with a typed face. */
+export class Core {
+  readonly #instance: Instance;
+  readonly #aes: AesUnit;
+  readonly #rsaSlots: Slots;
+
+  constructor(instance: Instance) {
+    this.#instance = instance;
+    this.#aes = new AesUnit(instance);
+    this.#rsaSlots = new Slots(instance.constant("RSA_SLOTS"));
+  }
+
+  // A prepared AES key takes a copy of the key of 16, 24 or 32 bytes, which `dispose()` wipes. There
+  // may be any number of them.
+
+  /**
+   * A key for AES-GCM (NIST SP 800-38D).
+   * @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes
+   */
+  aesGcm(key: Uint8Array): AesGcm {
+    return new AesGcm(this.#aes, key);
+  }
+
+  /**
+   * A key for AES in counter mode (NIST SP 800-38A). Not authenticated.
+   * @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes
+   */
+  aesCtr(key: Uint8Array): AesCtr {
+    return new AesCtr(this.#aes, key);
+  }
+
+  /**
+   * A key for AES-CBC with PKCS#7 padding (NIST SP 800-38A, RFC 5652). Not authenticated.
+   * @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes
+   */
+  aesCbc(key: Uint8Array): AesCbc {
+    return new AesCbc(this.#aes, key);
+  }
+
+  /**
+   * A key-encryption key for AES Key Wrap (RFC 3394): for keys.
+   * @throws TwinwrapError BAD_ARGUMENT unless `kek` has 16, 24 or 32 bytes
+   */
+  aesKw(kek: Uint8Array): AesKw {
+    return new AesKw(this.#aes, kek);
+  }
+
+  /**
+   * A key-encryption key for AES Key Wrap with Padding (RFC 5649): for key files.
+   * @throws TwinwrapError BAD_ARGUMENT unless `kek` has 16, 24 or 32 bytes
+   */
+  aesKwp(kek: Uint8Array): AesKwp {
+    return new AesKwp(this.#aes, kek);
+  }
+
+  /** SHA-1 (FIPS 180-4): 20 bytes. For OAEP and fingerprints of old formats only. */
+  sha1(data: Uint8Array): Uint8Array<ArrayBuffer> {
+    return digest(this.#instance, "SHA-1", data);
+  }
+
+  /** SHA-256 (FIPS 180-4): 32 bytes. */
+  sha256(data: Uint8Array): Uint8Array<ArrayBuffer> {
+    return digest(this.#instance, "SHA-256", data);
+  }
+
+  /** SHA-512 (FIPS 180-4): 64 bytes. */
+  sha512(data: Uint8Array): Uint8Array<ArrayBuffer> {
+    return digest(this.#instance, "SHA-512", data);
+  }
+
+  /** A hash over a message that comes in pieces: `.update(data)`, then `.digest()`. */
+  hasher(hash: HashName): Hasher {
+    return new Hasher(this.#instance, hash);
+  }
+
+  /** HMAC (RFC 2104) of `data` under a key of any length; as many bytes as the hash has. */
+  hmac(hash: HashName, key: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
+    return hmac(this.#instance, hash, key, data);
+  }
+
+  /**
+   * HKDF-Expand (RFC 5869, section 2.3): `length` bytes from a uniformly random `prk`.
+   * (HKDF-Extract is `hmac(hash, salt, inputKeyMaterial)`.)
+   * @throws TwinwrapError BAD_ARGUMENT if `length` is over 255 times the hash's
+   */
+  hkdfExpand(
+    hash: HashName,
+    prk: Uint8Array,
+    info: Uint8Array,
+    length: number,
+  ): Uint8Array<ArrayBuffer> {
+    return hkdfExpand(this.#instance, hash, prk, info, length);
+  }
+
+  /**
+   * PBKDF2 with HMAC (RFC 8018, section 5.2): `length` bytes, at most 1 MiB. Whoever reads the
+   * number of iterations from a file caps it first: this call runs to its end.
+   * @throws TwinwrapError BAD_ARGUMENT if `iterations` or `length` is out of range
+   */
+  pbkdf2(
+    hash: HashName,
+    password: Uint8Array,
+    salt: Uint8Array,
+    iterations: number,
+    length: number,
+  ): Uint8Array<ArrayBuffer> {
+    return pbkdf2(this.#instance, hash, password, salt, iterations, length);
+  }
+
+  /**
+   * Prepares an RSA public key: 512 to 16384 bits, e odd, 3 to 2^32 - 1.
+   * @throws TwinwrapError BAD_KEY
+   */
+  rsaPublicKey(components: RsaPublicComponents): RsaPublicKey {
+    return new RsaPublicKey(this.#instance, this.#rsaSlots, components);
+  }
+
+  /**
+   * Prepares an RSA private key. All its numbers must fit together; p and q may stand in any order
+   * and have any lengths from 64 bits on.
+   * @throws TwinwrapError BAD_KEY
+   */
+  rsaPrivateKey(components: RsaPrivateComponents): RsaPrivateKey {
+    return new RsaPrivateKey(this.#instance, this.#rsaSlots, components);
+  }
+
+  /** Clears the windows through which data passed. */
+  wipe(): void {
+    this.#instance.wipeWindows();
+  }
+}
+
+/**
+ * Loads the core into an instance of its own.
+ * @throws TwinwrapError UNSUPPORTED if the engine lacks WebAssembly SIMD
+ */
+export async function loadCore(options: LoadOptions = {}): Promise<Core> {
+  return new Core(await Instance.create(await compileCore(options)));
+}
+
+let shared: Promise<Core> | undefined;
+
+/** The instance that everything uses which was not given one. */
+export function sharedCore(): Promise<Core> {
+  shared ??= loadCore();
+  return shared;
+}

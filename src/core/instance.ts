@@ -1,0 +1,70 @@
+import { instantiate } from "@assemblyscript/loader";
+import { decryptionFailed, TwinwrapError } from "../errors.js";
+
+/** A call of the core; every argument is a number: a length, a slot, an offset in a window. */
+type Call = (...numbers: number[]) => number;
+
+/** The core's answer to a call (assembly/status.ts). */
+const OK = 0;
+const NOT_AUTHENTIC = 2;
+const BAD_KEY = 3;
+const FAULT = 4;
+
+/**
+ * One instance of the core: its calls and its three windows. The memory never grows, so the views
+ * stay valid. Instances share nothing but the compiled module.
+ */
+export class Instance {
+  /** Bytes that one call can take in or give out. */
+  readonly windowSize: number;
+  /** What a call reads. */
+  readonly input: Uint8Array;
+  /** What a call writes. */
+  readonly output: Uint8Array;
+  /** Small arguments: key, IV, counter block, salt. */
+  readonly params: Uint8Array;
+  readonly #exports: Record<string, unknown>;
+
+  private constructor(exports: Record<string, unknown>) {
+    this.#exports = exports;
+    const memory = (exports.memory as WebAssembly.Memory).buffer;
+    this.windowSize = this.constant("WINDOW_SIZE");
+    this.input = new Uint8Array(memory, this.constant("INPUT"), this.windowSize);
+    this.output = new Uint8Array(memory, this.constant("OUTPUT"), this.windowSize);
+    this.params = new Uint8Array(memory, this.constant("PARAMS"), this.constant("PARAMS_SIZE"));
+  }
+
+  static async create(module: WebAssembly.Module): Promise<Instance> {
+    const { exports } = await instantiate(module, {});
+    return new Instance(exports as unknown as Record<string, unknown>);
+  }
+
+  /** A number that the core exports (the loader hands constants over as WebAssembly.Global). */
+  constant(name: string): number {
+    return (this.#exports[name] as WebAssembly.Global).value;
+  }
+
+  /** A call of the core that answers a plain number. */
+  function(name: string): Call {
+    return this.#exports[name] as Call;
+  }
+
+  /**
+   * Throws the error that belongs to a call's status.
+   * @throws TwinwrapError DECRYPTION_FAILED, BAD_KEY, FAULT, or BAD_ARGUMENT
+   */
+  check(status: number): void {
+    if (status === OK) return;
+    if (status === NOT_AUTHENTIC) throw decryptionFailed();
+    if (status === BAD_KEY) throw new TwinwrapError("BAD_KEY", "the key cannot be used");
+    if (status === FAULT) {
+      throw new TwinwrapError("FAULT", "a computation failed its own check; nothing was given out");
+    }
+    throw new TwinwrapError("BAD_ARGUMENT", "the core refused an argument");
+  }
+
+  /** Clears the windows: called after every operation that put secrets into them. */
+  wipeWindows(): void {
+    this.function("wipeWindows")();
+  }
+}

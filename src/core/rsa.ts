@@ -1,0 +1,324 @@
+import { copyBytes, newBytes, randomBytes, wipe } from "../bytes.js";
+import { decryptionFailed, TwinwrapError } from "../errors.js";
+import { digest, type HashName, hashInfo } from "./hash.js";
+import type { Instance } from "./instance.js";
+import type { Slots } from "./slots.js";
+
+/** An RSA public key: modulus and exponent, big-endian; zeros in front do not matter. */
+export interface RsaPublicComponents {
+  n: Uint8Array;
+  e: Uint8Array;
+}
+
+/** An RSA private key with what the Chinese remainder theorem needs (RFC 8017, appendix A.1.2). */
+export interface RsaPrivateComponents extends RsaPublicComponents {
+  d: Uint8Array;
+  p: Uint8Array;
+  q: Uint8Array;
+  /** d mod p - 1 */
+  dp: Uint8Array;
+  /** d mod q - 1 */
+  dq: Uint8Array;
+  /** 1/q mod p */
+  qi: Uint8Array;
+}
+
+/** RSAES-OAEP (RFC 8017, section 7.1). */
+export interface OaepPadding {
+  padding: "oaep";
+  /** The hash of the label; SHA-1 by default, as CryptoAPI has it. */
+  hash?: HashName | undefined;
+  /** The hash of MGF1; by default the same. */
+  mgf1Hash?: HashName | undefined;
+  /** Empty by default. */
+  label?: Uint8Array | undefined;
+}
+
+/** RSAES-PKCS1-v1_5 (RFC 8017, section 7.2). */
+export interface Pkcs1Padding {
+  padding: "pkcs1-v1_5";
+}
+
+export type RsaPadding = OaepPadding | Pkcs1Padding;
+
+/** Where the random bytes stand in the core's parameters, after the hash of the label. */
+const RANDOM_AT = 64;
+/** Random bytes of a blinding beyond the modulus' length. */
+const BLINDING_EXTRA = 16;
+/** The longest modulus: 16384 bits. */
+const MAX_BYTES = 2048;
+
+// Paddings and ways to decrypt, as assembly/rsa/calls.ts numbers them.
+const PKCS1 = 0;
+const OAEP = 1;
+const DECRYPT = 0;
+const CHECKED = 1;
+const UNWRAP = 2;
+
+/** A source of random bytes; tests bring their own. */
+type Random = (length: number) => Uint8Array;
+
+function badKey(): TwinwrapError {
+  return new TwinwrapError("BAD_KEY", "the RSA key cannot be used");
+}
+
+function withoutZeros(bytes: Uint8Array): Uint8Array {
+  const start = bytes.findIndex((byte) => byte !== 0);
+  return bytes.subarray(start < 0 ? bytes.length : start);
+}
+
+/** e as a number. @throws TwinwrapError BAD_KEY if it has more than 32 bits */
+function exponent(e: Uint8Array): number {
+  const bytes = withoutZeros(e);
+  if (bytes.length > 4) throw badKey();
+  return bytes.reduce((value, byte) => value * 256 + byte, 0);
+}
+
+/** A padding as the core takes it, checked. */
+function parsePadding(options: RsaPadding): { padding: number; hash: HashName; mgf1: HashName } {
+  if (options.padding === "pkcs1-v1_5") return { padding: PKCS1, hash: "SHA-1", mgf1: "SHA-1" };
+  if (options.padding !== "oaep") {
+    throw new TwinwrapError("BAD_ARGUMENT", 'the padding must be "oaep" or "pkcs1-v1_5"');
+  }
+  const hash = options.hash ?? "SHA-1";
+  return { padding: OAEP, hash, mgf1: options.mgf1Hash ?? hash };
+}
+
+/** What both kinds of keys share: components of their own, a slot in the core while they are used. */
+abstract class RsaKey<Components extends RsaPublicComponents> {
+  protected readonly instance: Instance;
+  protected readonly random: Random;
+  readonly #slots: Slots;
+  #components: Components | undefined;
+  /** The length of the modulus in bytes. */
+  protected readonly k: number;
+
+  constructor(
+    instance: Instance,
+    slots: Slots,
+    names: (keyof Components)[],
+    given: Components,
+    random: Random,
+  ) {
+    this.instance = instance;
+    this.random = random;
+    this.#slots = slots;
+    const bytes = names.map((name) => given[name] as Uint8Array);
+    if (!bytes.every((part) => part instanceof Uint8Array)) {
+      throw new TwinwrapError("BAD_ARGUMENT", `an RSA key needs ${names.join(", ")} as bytes`);
+    }
+    const parts = bytes.map(withoutZeros);
+    if (parts.some((part) => part.length > MAX_BYTES)) throw badKey();
+    this.#components = Object.fromEntries(
+      names.map((name, i) => [name, copyBytes(parts[i]!)]),
+    ) as unknown as Components;
+    this.k = this.#components.n.length;
+    try {
+      this.slot();
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  protected abstract load(slot: number, components: Components): number;
+
+  /** The slot that holds the key; loads it if its place was given away. */
+  protected slot(): number {
+    if (!this.#components) throw new TwinwrapError("DISPOSED", "the key was disposed of");
+    const { slot, loaded } = this.#slots.take(this);
+    if (loaded) return slot;
+    try {
+      this.instance.check(this.load(slot, this.#components));
+      return slot;
+    } catch (error) {
+      this.#slots.release(this);
+      throw error;
+    }
+  }
+
+  /** Puts `parts` into the input window, one after the other; returns their lengths. */
+  protected fill(parts: Uint8Array[]): number[] {
+    let at = 0;
+    for (const part of parts) {
+      this.instance.input.set(part, at);
+      at += part.length;
+    }
+    return parts.map((part) => part.length);
+  }
+
+  /** Sets the parameters of one operation: the label's hash and random bytes. */
+  protected setParams(options: RsaPadding, hash: HashName, random: Uint8Array): void {
+    const { params } = this.instance;
+    if (options.padding === "oaep") {
+      params.set(digest(this.instance, hash, options.label ?? newBytes(0)));
+    }
+    params.set(random, RANDOM_AT);
+  }
+
+  /** Clears what an operation left in the windows. */
+  protected clear(inputLength: number): void {
+    this.instance.input.fill(0, 0, inputLength);
+    this.instance.output.fill(0, 0, this.k);
+    this.instance.params.fill(0, 0, RANDOM_AT + MAX_BYTES + BLINDING_EXTRA);
+  }
+
+  /** Bytes that the padding leaves for the message. @throws TwinwrapError BAD_ARGUMENT if below 0 */
+  protected room(padding: number, hash: HashName): number {
+    const room = padding === OAEP ? this.k - 2 * hashInfo(hash).digest - 2 : this.k - 11;
+    if (room < 0) throw new TwinwrapError("BAD_ARGUMENT", `the RSA key is too short for ${hash}`);
+    return room;
+  }
+
+  /** Wipes the key, here and in the core. */
+  dispose(): void {
+    const slot = this.#slots.release(this);
+    if (slot !== undefined) this.instance.function("rsaUnload")(slot);
+    wipe(...Object.values(this.#components ?? {}));
+    this.#components = undefined;
+  }
+}
+
+/** An RSA public key at hand. */
+export class RsaPublicKey extends RsaKey<RsaPublicComponents> {
+  /** Use `core.rsaPublicKey(components)`. */
+  constructor(
+    instance: Instance,
+    slots: Slots,
+    components: RsaPublicComponents,
+    random: Random = randomBytes,
+  ) {
+    super(instance, slots, ["n", "e"], components, random);
+  }
+
+  protected override load(slot: number, { n, e }: RsaPublicComponents): number {
+    this.fill([n]);
+    return this.instance.function("rsaLoadPublic")(slot, n.length, exponent(e));
+  }
+
+  /**
+   * Encrypts a message of at most k - 2·hashLength - 2 bytes with OAEP, k - 11 with v1.5.
+   * @returns k bytes, big-endian
+   * @throws TwinwrapError BAD_ARGUMENT if the message is too long, DISPOSED
+   */
+  encrypt(message: Uint8Array, options: RsaPadding): Uint8Array<ArrayBuffer> {
+    const { padding, hash, mgf1 } = parsePadding(options);
+    const numbers = [hashInfo(hash).number, hashInfo(mgf1).number] as const;
+    const room = this.room(padding, hash);
+    if (message.length > room) {
+      throw new TwinwrapError("BAD_ARGUMENT", `this RSA key takes at most ${room} bytes`);
+    }
+    const slot = this.slot();
+    const random =
+      padding === OAEP
+        ? this.random(hashInfo(hash).digest)
+        : this.#filler(this.k - 3 - message.length);
+    try {
+      this.setParams(options, hash, random);
+      this.instance.input.set(message);
+      const encrypt = this.instance.function("rsaEncrypt");
+      this.instance.check(encrypt(slot, padding, ...numbers, message.length));
+      return copyBytes(this.instance.output.subarray(0, this.k));
+    } finally {
+      wipe(random);
+      this.clear(message.length);
+    }
+  }
+
+  /** Random bytes that are not 0: a 0 is drawn again, so that the others stay equally likely. */
+  #filler(length: number): Uint8Array {
+    const filler = newBytes(length);
+    for (let at = 0; at < length; ) {
+      const drawn = this.random(length - at);
+      for (const byte of drawn) if (byte !== 0) filler[at++] = byte;
+      wipe(drawn);
+    }
+    return filler;
+  }
+}
+
+/** An RSA private key at hand. */
+export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
+  /** Use `core.rsaPrivateKey(components)`. */
+  constructor(
+    instance: Instance,
+    slots: Slots,
+    components: RsaPrivateComponents,
+    random: Random = randomBytes,
+  ) {
+    super(instance, slots, ["n", "d", "p", "q", "dp", "dq", "qi", "e"], components, random);
+  }
+
+  protected override load(slot: number, key: RsaPrivateComponents): number {
+    const parts = [key.n, key.d, key.p, key.q, key.dp, key.dq, key.qi];
+    try {
+      const lengths = this.fill(parts);
+      return this.instance.function("rsaLoadPrivate")(slot, exponent(key.e), ...lengths);
+    } finally {
+      this.instance.input.fill(0, 0, parts.length * MAX_BYTES);
+    }
+  }
+
+  /** Runs one private operation and takes its answer out of the output window. */
+  #run(
+    ciphertext: Uint8Array,
+    options: RsaPadding,
+    way: number,
+    length: number,
+  ): Uint8Array<ArrayBuffer> {
+    const { padding, hash, mgf1 } = parsePadding(options);
+    const numbers = [hashInfo(hash).number, hashInfo(mgf1).number] as const;
+    const room = this.room(padding, hash);
+    if (!Number.isInteger(length) || length < 0 || length > room) {
+      throw new TwinwrapError("BAD_ARGUMENT", `this RSA key unwraps 0 to ${room} bytes`);
+    }
+    const slot = this.slot();
+    if (ciphertext.length !== this.k) throw decryptionFailed();
+    const random = this.random(this.k + BLINDING_EXTRA);
+    const { instance } = this;
+    try {
+      this.setParams(options, hash, random);
+      instance.input.set(ciphertext);
+      instance.check(instance.function("rsaDecrypt")(slot, way, padding, ...numbers, length));
+      if (way === UNWRAP) return copyBytes(instance.output.subarray(0, length));
+      const found = instance.function("rsaMessageLength")();
+      return copyBytes(instance.output.subarray(this.k - found, this.k));
+    } finally {
+      wipe(random);
+      this.clear(this.k);
+    }
+  }
+
+  /**
+   * Decrypts k bytes. With v1.5 a wrong padding is not an error: it gives a message that only the
+   * key determines (implicit rejection, draft-irtf-cfrg-rsa-guidance), so that no caller can tell an
+   * attacker whether a padding was right.
+   * @throws TwinwrapError DECRYPTION_FAILED (OAEP, or a ciphertext that is no number below n of k
+   *   bytes), FAULT, DISPOSED
+   */
+  decrypt(ciphertext: Uint8Array, options: RsaPadding): Uint8Array<ArrayBuffer> {
+    return this.#run(ciphertext, options, DECRYPT, 0);
+  }
+
+  /**
+   * Decrypts k bytes and says so when the padding is wrong: with v1.5 a Bleichenbacher oracle for
+   * whoever can send ciphertexts and watch. Only for a person's own files.
+   * @throws TwinwrapError DECRYPTION_FAILED, FAULT, DISPOSED
+   */
+  decryptChecked(ciphertext: Uint8Array, options: RsaPadding): Uint8Array<ArrayBuffer> {
+    return this.#run(ciphertext, options, CHECKED, 0);
+  }
+
+  /**
+   * Unwraps a key of exactly `length` bytes. A wrong padding and a message of another length give a
+   * pseudo-random key, in the same time; what the key is for must tell (in Twinwrap: its commitment).
+   * @throws TwinwrapError DECRYPTION_FAILED only for a ciphertext that is no number below n of k
+   *   bytes, BAD_ARGUMENT if no message of this length exists, FAULT, DISPOSED
+   */
+  unwrapKey(
+    ciphertext: Uint8Array,
+    options: RsaPadding & { length: number },
+  ): Uint8Array<ArrayBuffer> {
+    return this.#run(ciphertext, options, UNWRAP, options.length);
+  }
+}

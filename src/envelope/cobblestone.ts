@@ -1,0 +1,121 @@
+import { concatBytes, equalBytes, newBytes, toUtf8, wipe } from "../bytes.js";
+import type { AesGcm, Core } from "../core/index.js";
+import { decryptionFailed, TwinwrapError } from "../errors.js";
+
+// The body of a sealed file: c2sp.org/chunked-encryption, instance Cobblestone-256
+// (HKDF-Expand-SHA-512 and AES-256-GCM). Every chunk but the last holds 16 KiB, the last one less.
+
+/** Bytes of plaintext in every chunk but the last. */
+export const CHUNK = 16384;
+/** Bytes of the tag behind every chunk. */
+export const TAG = 16;
+/** Bytes of a whole sealed chunk. */
+export const SEALED_CHUNK = CHUNK + TAG;
+/** Bytes of the salt at the body's start. */
+export const SALT = 24;
+/** Bytes of the commitment behind the salt. */
+export const COMMITMENT = 32;
+/** Bytes in front of the first chunk. */
+export const BODY_HEADER = SALT + COMMITMENT;
+/** Bytes of the input key. */
+export const KEY = 32;
+/** The specification's limit: 2^38 chunks, 4 PiB. */
+const MAX_CHUNKS = 2 ** 38;
+
+const INFO = concatBytes(
+  toUtf8("c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM"),
+  Uint8Array.of(0),
+);
+
+/** Bytes of a body that holds `plaintext` bytes. */
+export function bodyLength(plaintext: number): number {
+  return BODY_HEADER + plaintext + (Math.floor(plaintext / CHUNK) + 1) * TAG;
+}
+
+/**
+ * Bytes of plaintext in a body of `body` bytes.
+ * @throws TwinwrapError BAD_FORMAT if no message has a body of this length: it was cut
+ */
+export function plaintextLength(body: number): number {
+  const chunks = body - BODY_HEADER;
+  const last = chunks % SEALED_CHUNK;
+  if (chunks < TAG || last < TAG) {
+    throw new TwinwrapError("BAD_FORMAT", "the file is truncated: its body ends inside a chunk");
+  }
+  return Math.floor(chunks / SEALED_CHUNK) * CHUNK + last - TAG;
+}
+
+/** One message's keys: seals and opens its chunks in any order. */
+export class Cobblestone {
+  /** 32 bytes that bind key, salt and context; stand in front of the chunks. */
+  readonly commitment: Uint8Array<ArrayBuffer>;
+  readonly #aead: AesGcm;
+  readonly #baseNonce: Uint8Array;
+  readonly #nonce = newBytes(12);
+
+  /**
+   * @param key the input key, 32 bytes; the caller keeps and wipes it
+   * @param salt 24 bytes, never twice for one key
+   * @param context what the message is bound to; any length
+   * @throws TwinwrapError BAD_ARGUMENT if key or salt has another length
+   */
+  constructor(core: Core, key: Uint8Array, salt: Uint8Array, context: Uint8Array) {
+    if (key.length !== KEY || salt.length !== SALT) {
+      throw new TwinwrapError(
+        "BAD_ARGUMENT",
+        "Cobblestone-256 takes a key of 32 bytes and a salt of 24",
+      );
+    }
+    const derived = core.hkdfExpand(
+      "SHA-512",
+      key,
+      concatBytes(INFO, salt, context),
+      32 + 12 + COMMITMENT,
+    );
+    this.#aead = core.aesGcm(derived.subarray(0, 32));
+    this.#baseNonce = derived.slice(32, 44);
+    this.commitment = derived.slice(44);
+    wipe(derived);
+  }
+
+  /** The commitment's check: the only test of a key, made before a chunk is read. */
+  commitsTo(commitment: Uint8Array): boolean {
+    return equalBytes(this.commitment, commitment);
+  }
+
+  #nonceOf(index: number): Uint8Array {
+    if (index >= MAX_CHUNKS) {
+      throw new TwinwrapError("LIMIT_EXCEEDED", "a sealed file holds at most 4 PiB");
+    }
+    // The number as a 96-bit big-endian integer; only its last 5 bytes can differ from 0.
+    const nonce = this.#nonce;
+    nonce.set(this.#baseNonce);
+    const high = Math.floor(index / 2 ** 32);
+    nonce[7]! ^= high;
+    nonce[8]! ^= index >>> 24;
+    nonce[9]! ^= index >>> 16;
+    nonce[10]! ^= index >>> 8;
+    nonce[11]! ^= index;
+    return nonce;
+  }
+
+  /** Seals chunk `index` into `into`, which is 16 bytes longer. */
+  sealChunk(index: number, chunk: Uint8Array, into: Uint8Array<ArrayBuffer>): void {
+    this.#aead.encrypt(this.#nonceOf(index), chunk, undefined, into);
+  }
+
+  /**
+   * Opens chunk `index` into `into`, which is 16 bytes shorter.
+   * @throws TwinwrapError DECRYPTION_FAILED, with nothing left in `into`
+   */
+  openChunk(index: number, sealed: Uint8Array, into: Uint8Array<ArrayBuffer>): void {
+    if (sealed.length < TAG) throw decryptionFailed();
+    this.#aead.decrypt(this.#nonceOf(index), sealed, undefined, into);
+  }
+
+  /** Wipes the keys. */
+  dispose(): void {
+    this.#aead.dispose();
+    wipe(this.#baseNonce, this.#nonce);
+  }
+}

@@ -1,0 +1,388 @@
+import { concatBytes, equalBytes, newBytes, toBase32, toBase64Url, toUtf8 } from "../bytes.js";
+import type { Core } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
+import { decodeJcs, encodeJcs, formatTime, type Json, Members } from "../jcs.js";
+
+// The header of a sealed file (docs/format.md has the table):
+//   preamble ‖ fixed JSON ‖ zeros to a multiple of 4096 ‖ slot A ‖ slot B ‖ body
+// The fixed part never changes and is bound into the body. The slots hold what may change; the valid
+// one with the higher generation counts, and a change writes only the other one.
+
+/** How the key inside a SIMPLEBLOB is padded; nothing in the blob says which. */
+export type Padding = "oaep" | "pkcs1-v1_5";
+export const PADDINGS: readonly Padding[] = ["oaep", "pkcs1-v1_5"];
+
+/** The session key, wrapped for one key pair. */
+export interface Wrap {
+  /** SHA-256 over the DER SPKI of the key it is wrapped for, 32 bytes. A hint, not authenticated. */
+  fingerprint: Uint8Array;
+  padding: Padding;
+  /** The SIMPLEBLOB as CryptoAPI reads it: 12 + k bytes. */
+  simpleBlob: Uint8Array;
+}
+
+/** What an authority was sent and what it answered; their forms belong to escrow/. */
+export interface Escrow {
+  submission: Json;
+  receipt?: Json;
+}
+
+/** What never changes: bound into the body by its hash. */
+export interface FixedHeader {
+  /** 128 random bits, 16 bytes. */
+  serial: Uint8Array;
+  /** When it was sealed, in whole seconds. */
+  created: Date;
+  name?: string;
+  description?: string;
+  /** The origins of the authorities meant at sealing, sorted. */
+  escrow: string[];
+}
+
+/** What may change. */
+export interface MutableHeader {
+  wraps: Wrap[];
+  escrows: Escrow[];
+  /** Members that this version does not know: kept as they are. */
+  rest: { [name: string]: Json };
+}
+
+/** A whole header. */
+export interface Header extends FixedHeader, MutableHeader {
+  /** H: SHA-256 of all bytes up to the end of the fixed JSON, 32 bytes. */
+  hash: Uint8Array;
+  /** Grows by one with every change. */
+  generation: number;
+  /** Which slot counts: 0 is A, 1 is B. */
+  slot: 0 | 1;
+  /** Bytes of one slot. */
+  slotLength: number;
+  /** Where slot A begins. */
+  slotsOffset: number;
+  /** Where the body begins. */
+  bodyOffset: number;
+}
+
+const MAGIC = Uint8Array.of(0x54, 0x57, 0x49, 0x4e, 0x0d, 0x0a, 0x1a, 0x0a);
+const VERSION = 1;
+export const PREAMBLE = 20;
+const BLOCK = 4096;
+const MAX_FIXED = 65536 - PREAMBLE;
+const MIN_SLOT = 8192;
+const MAX_SLOT = 1 << 20;
+/** Bytes in a slot before its JSON: generation, length, digest. */
+const SLOT_HEADER = 8 + 4 + 32;
+/** Room that is left for wraps to come, and, with its copy of the description, for an escrow. */
+const SPARE = 4096;
+const SPARE_ESCROW = 6144;
+export const MAX_NAME = 255;
+export const MAX_DESCRIPTION = 4096;
+export const MAX_ORIGIN = 255;
+export const MAX_ESCROWS = 16;
+const MAX_WRAPS = 1024;
+// Every RSA size up to 16384 bits fits: 12 + 2048 bytes, and what Windows may leave behind.
+const MAX_SIMPLE_BLOB = 4096;
+
+/** What the one version there is works with. */
+export const ALGORITHMS = {
+  body: "Cobblestone-256",
+  key: "CALG_AES_256",
+  wrap: "SIMPLEBLOB",
+} as const;
+const LAYOUT = "slots-body";
+
+function bad(message: string): TwinwrapError {
+  return new TwinwrapError("BAD_FORMAT", message);
+}
+
+function align(length: number): number {
+  return Math.ceil(length / BLOCK) * BLOCK;
+}
+
+/** A serial as people read it: 26 characters of base32. */
+export function formatSerial(serial: Uint8Array): string {
+  return toBase32(serial);
+}
+
+function encodeFixed(fixed: FixedHeader): Uint8Array {
+  return encodeJcs({
+    alg: { ...ALGORITHMS },
+    created: formatTime(fixed.created),
+    escrow: fixed.escrow,
+    layout: LAYOUT,
+    serial: toBase64Url(fixed.serial),
+    v: VERSION,
+    ...(fixed.name === undefined ? {} : { name: fixed.name }),
+    ...(fixed.description === undefined ? {} : { description: fixed.description }),
+  });
+}
+
+/** @throws TwinwrapError BAD_FORMAT unless the member "alg" names exactly {@link ALGORITHMS} */
+export function checkAlgorithms(members: Members): void {
+  const algorithms = members.members("alg");
+  for (const [name, value] of Object.entries(ALGORITHMS)) algorithms.exactly(name, value);
+  algorithms.end();
+}
+
+/** A wrap as JSON has it. */
+export function wrapToJson(wrap: Wrap): Json {
+  return {
+    fingerprint: toBase64Url(wrap.fingerprint),
+    padding: wrap.padding,
+    simpleblob: toBase64Url(wrap.simpleBlob),
+  };
+}
+
+/** Reads a wrap's members; what it does not know it leaves to the caller. */
+export function readWrap(members: Members): Wrap {
+  return {
+    fingerprint: members.bytes("fingerprint", 32),
+    padding: members.oneOf("padding", PADDINGS),
+    simpleBlob: members.bytes("simpleblob", 0, MAX_SIMPLE_BLOB),
+  };
+}
+
+function decodeFixed(bytes: Uint8Array): FixedHeader {
+  const members = new Members(decodeJcs(bytes, MAX_FIXED), "header");
+  members.exactly("v", VERSION);
+  members.exactly("layout", LAYOUT);
+  checkAlgorithms(members);
+  const fixed: FixedHeader = {
+    serial: members.bytes("serial", 16),
+    created: members.time("created"),
+    escrow: members.list("escrow", MAX_ESCROWS, (item, where) => {
+      if (typeof item !== "string" || item === "" || toUtf8(item).length > MAX_ORIGIN) {
+        throw bad(`${where}: not an authority's origin`);
+      }
+      return item;
+    }),
+  };
+  if (members.has("name")) fixed.name = members.text("name", MAX_NAME);
+  if (members.has("description")) fixed.description = members.text("description", MAX_DESCRIPTION);
+  members.end();
+  if (fixed.escrow.some((origin, index) => index > 0 && fixed.escrow[index - 1]! >= origin)) {
+    throw bad("header: escrow is not sorted or names an authority twice");
+  }
+  return fixed;
+}
+
+function encodeMutable(mutable: MutableHeader): Uint8Array {
+  return encodeJcs({
+    ...mutable.rest,
+    escrows: mutable.escrows.map(({ submission, receipt }) =>
+      receipt === undefined ? { submission } : { receipt, submission },
+    ),
+    wraps: mutable.wraps.map(wrapToJson),
+  });
+}
+
+function decodeMutable(bytes: Uint8Array): MutableHeader {
+  const members = new Members(decodeJcs(bytes, MAX_SLOT), "header slot");
+  const wraps = members.list("wraps", MAX_WRAPS, (item, where) =>
+    readWrap(new Members(item, where)),
+  );
+  const escrows = members.list("escrows", MAX_ESCROWS, (item, where): Escrow => {
+    const escrow = new Members(item, where);
+    const submission = escrow.json("submission");
+    return escrow.has("receipt") ? { submission, receipt: escrow.json("receipt") } : { submission };
+  });
+  return { wraps, escrows, rest: members.rest() };
+}
+
+/** SHA-256(H ‖ generation ‖ length ‖ JSON): a slot cut short or meant for another file is no slot. */
+function slotDigest(core: Core, hash: Uint8Array, head: Uint8Array, json: Uint8Array): Uint8Array {
+  return core.sha256(concatBytes(hash, head, json));
+}
+
+/**
+ * One slot, whole.
+ * @returns undefined if the JSON does not fit
+ */
+function encodeSlot(
+  core: Core,
+  hash: Uint8Array,
+  generation: number,
+  json: Uint8Array,
+  length: number,
+): Uint8Array<ArrayBuffer> | undefined {
+  if (SLOT_HEADER + json.length > length) return undefined;
+  const slot = newBytes(length);
+  const view = new DataView(slot.buffer);
+  view.setBigUint64(0, BigInt(generation));
+  view.setUint32(8, json.length);
+  slot.set(slotDigest(core, hash, slot.subarray(0, 12), json), 12);
+  slot.set(json, SLOT_HEADER);
+  return slot;
+}
+
+interface Slot extends MutableHeader {
+  generation: number;
+}
+
+/** @returns undefined if the slot is empty, cut, altered, unreadable, or not of this file */
+function decodeSlot(core: Core, hash: Uint8Array, slot: Uint8Array): Slot | undefined {
+  const view = new DataView(slot.buffer, slot.byteOffset, slot.length);
+  const generation = view.getBigUint64(0);
+  const length = view.getUint32(8);
+  if (generation < 1n || generation > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
+  if (length > slot.length - SLOT_HEADER) return undefined;
+  const json = slot.subarray(SLOT_HEADER, SLOT_HEADER + length);
+  const digest = slotDigest(core, hash, slot.subarray(0, 12), json);
+  if (!equalBytes(digest, slot.subarray(12, SLOT_HEADER))) return undefined;
+  if (!isZero(slot.subarray(SLOT_HEADER + length))) return undefined;
+  try {
+    return { generation: Number(generation), ...decodeMutable(json) };
+  } catch {
+    return undefined; // whole, but nothing that this version can read: the other slot counts
+  }
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
+/** Bytes of a slot that holds `mutable` now and has room for what is to come. */
+function slotLengthFor(fixed: FixedHeader, mutable: MutableHeader): number {
+  const escrows = Math.max(fixed.escrow.length, mutable.escrows.length);
+  const copy = fixed.description === undefined ? 0 : encodeJcs(fixed.description).length;
+  const json = Math.max(
+    encodeMutable(mutable).length,
+    encodeMutable({ ...mutable, escrows: [] }).length + escrows * (SPARE_ESCROW + copy),
+  );
+  const length = Math.max(MIN_SLOT, align(SLOT_HEADER + json + SPARE));
+  if (length > MAX_SLOT) {
+    throw new TwinwrapError("LIMIT_EXCEEDED", "too many wraps: a header slot holds at most 1 MiB");
+  }
+  return length;
+}
+
+/** The part of a header that decides H and where everything lies. */
+export interface Frame {
+  /** All bytes up to slot A. */
+  bytes: Uint8Array;
+  /** H. */
+  hash: Uint8Array;
+}
+
+/**
+ * The fixed part, before there is a key or a wrap: H has to be known to derive the commitment.
+ * @param mutable what the slots will hold, for its size; escrows may be missing that are yet to come
+ * @throws TwinwrapError BAD_ARGUMENT if a text is too long, LIMIT_EXCEEDED if the slots would be
+ */
+export function encodeFrame(core: Core, fixed: FixedHeader, mutable: MutableHeader): Frame {
+  const json = encodeFixed(fixed);
+  try {
+    decodeFixed(json);
+  } catch (error) {
+    throw new TwinwrapError("BAD_ARGUMENT", (error as Error).message);
+  }
+  const bytes = newBytes(align(PREAMBLE + json.length));
+  const view = new DataView(bytes.buffer);
+  bytes.set(MAGIC);
+  view.setUint16(8, VERSION);
+  view.setUint32(12, json.length);
+  view.setUint32(16, slotLengthFor(fixed, mutable));
+  bytes.set(json, PREAMBLE);
+  return { bytes, hash: core.sha256(bytes.subarray(0, PREAMBLE + json.length)) };
+}
+
+/** A whole new header: the frame, slot A with generation 1, and slot B empty. */
+export function encodeHeader(
+  core: Core,
+  frame: Frame,
+  mutable: MutableHeader,
+): Uint8Array<ArrayBuffer> {
+  const slotLength = new DataView(frame.bytes.buffer).getUint32(16);
+  const slot = encodeSlot(core, frame.hash, 1, encodeMutable(mutable), slotLength);
+  if (slot === undefined)
+    throw new TwinwrapError("LIMIT_EXCEEDED", "the wraps do not fit into the header");
+  return concatBytes(frame.bytes, slot, newBytes(slotLength));
+}
+
+/** Where a header ends and its body begins, from the first 20 bytes. */
+export interface Layout {
+  fixedLength: number;
+  slotLength: number;
+  slotsOffset: number;
+  bodyOffset: number;
+}
+
+/**
+ * Reads the preamble.
+ * @param preamble the file's first 20 bytes, fewer if it has fewer
+ * @throws TwinwrapError BAD_FORMAT
+ */
+export function decodePreamble(preamble: Uint8Array): Layout {
+  const magic = preamble.subarray(0, MAGIC.length);
+  if (!equalBytes(magic, MAGIC.subarray(0, magic.length)) || magic.length === 0) {
+    throw bad("not a sealed file: it does not begin as Twinwrap's do");
+  }
+  if (preamble.length < PREAMBLE) throw bad("the file is truncated: it ends inside its header");
+  const view = new DataView(preamble.buffer, preamble.byteOffset, PREAMBLE);
+  if (view.getUint16(8) !== VERSION) {
+    throw bad(
+      `sealed by a newer version of the format (${view.getUint16(8)}); this one reads ${VERSION}`,
+    );
+  }
+  const fixedLength = view.getUint32(12);
+  const slotLength = view.getUint32(16);
+  if (view.getUint16(10) !== 0 || fixedLength < 2 || fixedLength > MAX_FIXED)
+    throw bad("malformed header");
+  if (slotLength < MIN_SLOT || slotLength > MAX_SLOT || slotLength % BLOCK !== 0)
+    throw bad("malformed header");
+  const slotsOffset = align(PREAMBLE + fixedLength);
+  return { fixedLength, slotLength, slotsOffset, bodyOffset: slotsOffset + 2 * slotLength };
+}
+
+/**
+ * Reads a whole header.
+ * @param bytes the file's bytes up to its body
+ * @throws TwinwrapError BAD_FORMAT if it is cut or malformed, or neither slot is valid
+ */
+export function decodeHeader(core: Core, bytes: Uint8Array): Header {
+  const layout = decodePreamble(bytes.subarray(0, PREAMBLE));
+  const { fixedLength, slotLength, slotsOffset, bodyOffset } = layout;
+  if (bytes.length < bodyOffset) throw bad("the file is truncated: it ends inside its header");
+  const hashed = bytes.subarray(0, PREAMBLE + fixedLength);
+  const fixed = decodeFixed(hashed.subarray(PREAMBLE));
+  if (!isZero(bytes.subarray(hashed.length, slotsOffset))) throw bad("malformed header");
+  const hash = core.sha256(hashed);
+  const slots = [0, 1].map((index) =>
+    decodeSlot(
+      core,
+      hash,
+      bytes.subarray(slotsOffset + index * slotLength, slotsOffset + (index + 1) * slotLength),
+    ),
+  );
+  const [a, b] = slots;
+  const slot = a === undefined || (b !== undefined && b.generation > a.generation) ? 1 : 0;
+  const valid = slots[slot];
+  if (valid === undefined) {
+    throw bad(
+      "the header is damaged: neither of its two slots is whole, so no wrapped key can be read",
+    );
+  }
+  return { ...fixed, ...valid, hash, slot, slotLength, slotsOffset, bodyOffset };
+}
+
+/** Bytes to write at a place of the file. */
+export interface Patch {
+  offset: number;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * What changes a header: the other slot, with the next generation. Until it is written whole, the
+ * present slot counts.
+ * @returns undefined if the new content does not fit
+ */
+export function encodeChange(
+  core: Core,
+  header: Header,
+  mutable: MutableHeader,
+): Patch | undefined {
+  const { hash, generation, slotLength, slotsOffset } = header;
+  const bytes = encodeSlot(core, hash, generation + 1, encodeMutable(mutable), slotLength);
+  const offset = slotsOffset + (1 - header.slot) * slotLength;
+  return bytes && { offset, bytes };
+}

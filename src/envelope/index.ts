@@ -1,0 +1,15 @@
+export type { Escrow, FixedHeader, Header, MutableHeader, Padding, Patch, Wrap } from "./header.js";
+export { formatSerial, PADDINGS } from "./header.js";
+export { type Head, inspect, inspectHead, Opened, type OpenOptions, open } from "./open.js";
+export { type Amendment, amend, type Rewrapped, rewrap, type WrapChange } from "./rewrap.js";
+export {
+  type BodyHeader,
+  type EscrowFacts,
+  type MakeEscrows,
+  Sealed,
+  type SealOptions,
+  seal,
+  type WorkOptions,
+} from "./seal.js";
+export { Output, type RandomAccess, type Source } from "./source.js";
+export type { Recipient, WrapOptions } from "./wraps.js";

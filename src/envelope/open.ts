@@ -1,0 +1,208 @@
+import { wipe } from "../bytes.js";
+import { type Core, sharedCore } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
+import type { RsaPrivateKey } from "../keys/index.js";
+import {
+  BODY_HEADER,
+  CHUNK,
+  type Cobblestone,
+  plaintextLength,
+  SEALED_CHUNK,
+} from "./cobblestone.js";
+import { decodeHeader, decodePreamble, type Header, PREAMBLE } from "./header.js";
+import {
+  type BodyHeader,
+  bodyContext,
+  decodeBodyHeader,
+  openChunks,
+  throwIfAborted,
+  type WorkOptions,
+} from "./seal.js";
+import {
+  asRandomAccess,
+  Output,
+  pieces,
+  type RandomAccess,
+  Reader,
+  readFrom,
+  type Source,
+} from "./source.js";
+import { openWraps, type WrapOptions } from "./wraps.js";
+
+export interface OpenOptions extends WorkOptions, WrapOptions {
+  /** The private key that opens the file, or several of which one does. */
+  key: RsaPrivateKey | readonly RsaPrivateKey[];
+}
+
+/** What stands in front of the chunks. */
+export interface Head {
+  header: Header;
+  body: BodyHeader;
+}
+
+/** Reads a sealed file's header and the start of its body, wherever its bytes come from. */
+export async function readHead(core: Core, reader: Reader): Promise<Head> {
+  const start = await reader.take(PREAMBLE);
+  const { bodyOffset } = decodePreamble(start);
+  const rest = await reader.take(bodyOffset - PREAMBLE);
+  const bytes = new Uint8Array(start.length + rest.length);
+  bytes.set(start);
+  bytes.set(rest, start.length);
+  return {
+    header: decodeHeader(core, bytes),
+    body: decodeBodyHeader(await reader.take(BODY_HEADER)),
+  };
+}
+
+/**
+ * Reads a sealed file's header: who can open it, its serial, what was written about it. No key is
+ * needed, and nothing of it is authenticated.
+ * @throws TwinwrapError BAD_FORMAT
+ */
+export async function inspect(
+  source: Source | RandomAccess,
+  options: { core?: Core } = {},
+): Promise<Header> {
+  return (await inspectHead(source, options)).header;
+}
+
+/**
+ * The same with the start of the body, salt and commitment: what escrows are compared with.
+ * @throws TwinwrapError BAD_FORMAT
+ */
+export async function inspectHead(
+  source: Source | RandomAccess,
+  options: { core?: Core } = {},
+): Promise<Head> {
+  const core = options.core ?? (await sharedCore());
+  const reader = new Reader(pieces(source));
+  try {
+    return await readHead(core, reader);
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Finds the session key with one of the private keys; see {@link openWraps}. */
+export function openHead(core: Core, { header, body }: Head, options: OpenOptions) {
+  const keys = Array.isArray(options.key) ? options.key : [options.key];
+  const context = bodyContext(header);
+  return openWraps(core, header.wraps, keys as RsaPrivateKey[], { ...body, context }, options);
+}
+
+/** An opened file: its plaintext, as a whole or in part. */
+export class Opened extends Output {
+  readonly header: Header;
+  /** Bytes of plaintext, if the source told its size; authenticated only once the end was read. */
+  readonly size: number | undefined;
+  readonly #cobblestone: Cobblestone;
+  readonly #source: RandomAccess | undefined;
+  readonly #options: WorkOptions;
+
+  constructor(
+    header: Header,
+    cobblestone: Cobblestone,
+    source: RandomAccess | undefined,
+    reader: Reader,
+    options: WorkOptions,
+  ) {
+    super(async function* () {
+      try {
+        yield* openChunks(cobblestone, reader, options);
+      } finally {
+        cobblestone.dispose();
+        await reader.close();
+      }
+    });
+    this.header = header;
+    this.size = source && plaintextLength(source.size - header.bodyOffset);
+    this.#cobblestone = cobblestone;
+    this.#source = source;
+    this.#options = options;
+  }
+
+  /**
+   * Part of the plaintext, again and again until {@link dispose} is called or the whole is read. The
+   * last chunk is authenticated first, so that a cut file is noticed whatever part is read.
+   * @param first the first byte, counted from 0
+   * @param last the last byte, inclusive; by default, and at most, the last there is
+   * @throws TwinwrapError BAD_ARGUMENT if the source cannot be read at any place, or there is no
+   *   such range; DECRYPTION_FAILED while it is read
+   */
+  range(first: number, last = Number.MAX_SAFE_INTEGER): Output {
+    const source = this.#source;
+    const size = this.size;
+    if (source === undefined || size === undefined) {
+      throw new TwinwrapError(
+        "BAD_ARGUMENT",
+        "a part can be read only from a file, a Blob or bytes, not from a stream",
+      );
+    }
+    if (!Number.isSafeInteger(first) || !Number.isSafeInteger(last) || first < 0 || last < first) {
+      throw new TwinwrapError(
+        "BAD_ARGUMENT",
+        "a range is first-last, in whole bytes, with first not after last",
+      );
+    }
+    if (first >= size) {
+      throw new TwinwrapError(
+        "BAD_ARGUMENT",
+        `the range begins at byte ${first}, but the plaintext has ${size} bytes`,
+      );
+    }
+    const end = Math.min(last + 1, size);
+    return new Output(() => this.#openRange(source, size, first, end));
+  }
+
+  async *#openRange(
+    source: RandomAccess,
+    size: number,
+    first: number,
+    end: number,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    const chunkAt = async (index: number) => {
+      throwIfAborted(this.#options.signal);
+      const offset = this.header.bodyOffset + BODY_HEADER + index * SEALED_CHUNK;
+      const sealed = await source.read(offset, SEALED_CHUNK);
+      const chunk = new Uint8Array(Math.max(0, sealed.length - 16));
+      this.#cobblestone.openChunk(index, sealed, chunk);
+      return chunk;
+    };
+    const lastChunk = Math.floor(size / CHUNK);
+    const tail = await chunkAt(lastChunk);
+    let done = 0;
+    for (let index = Math.floor(first / CHUNK); index * CHUNK < end; index++) {
+      const chunk = index === lastChunk ? tail : await chunkAt(index);
+      const part = chunk.subarray(Math.max(0, first - index * CHUNK), end - index * CHUNK);
+      done += part.length;
+      this.#options.onProgress?.(done);
+      yield part;
+    }
+  }
+
+  /** Wipes the keys. Reading the whole does it too. */
+  dispose(): void {
+    this.#cobblestone.dispose();
+  }
+}
+
+/**
+ * Opens a sealed file with a private key. The plaintext of each chunk leaves only once the chunk is
+ * authentic; that the file is whole is known when the output has ended without an error.
+ * @throws TwinwrapError BAD_FORMAT, NOT_A_RECIPIENT, DECRYPTION_FAILED, WEAK_KEY, BAD_KEY
+ */
+export async function open(source: Source | RandomAccess, options: OpenOptions): Promise<Opened> {
+  const core = options.core ?? (await sharedCore());
+  const anywhere = asRandomAccess(source);
+  const reader = new Reader(anywhere === undefined ? pieces(source) : readFrom(anywhere));
+  try {
+    const head = await readHead(core, reader);
+    if (anywhere !== undefined) plaintextLength(anywhere.size - head.header.bodyOffset);
+    const { sessionKey, cobblestone } = await openHead(core, head, options);
+    wipe(sessionKey);
+    return new Opened(head.header, cobblestone, anywhere, reader, options);
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
+}

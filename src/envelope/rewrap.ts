@@ -1,0 +1,164 @@
+import { equalBytes, toHex, wipe } from "../bytes.js";
+import { type Core, sharedCore } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
+import {
+  type Escrow,
+  encodeChange,
+  type Header,
+  type MutableHeader,
+  type Patch,
+  type Wrap,
+} from "./header.js";
+import { type Head, inspectHead, type OpenOptions, openHead, readHead } from "./open.js";
+import { type MakeEscrows, openChunks, type Sealed, sealUnder } from "./seal.js";
+import { asRandomAccess, type RandomAccess, Reader, readFrom } from "./source.js";
+import { type Recipient, wrapFor } from "./wraps.js";
+
+/** Which wraps a file shall have more and fewer, and what else its header shall hold. */
+export interface WrapChange extends OpenOptions {
+  /** Wraps made elsewhere, as an authority releases them: one of them may be what opens the file. */
+  released?: readonly Wrap[];
+  /** Whom the session key is wrapped for in addition. A key that has a wrap already gets a new one. */
+  add?: readonly Recipient[];
+  /** Fingerprints (32 bytes) of the keys whose wraps go. */
+  remove?: readonly Uint8Array[];
+  /** Makes what the header holds for authorities; what it held stays if this is left out. */
+  escrows?: MakeEscrows | undefined;
+  /** Makes a new file with larger slots even if everything fits. */
+  enlarge?: boolean | undefined;
+}
+
+/** What a change of wraps comes to: a slot to write in place or, where it does not fit, a new file. */
+export type Rewrapped = { header: Header } & (
+  | { patch: Patch; whole?: never }
+  | { whole: Sealed; patch?: never }
+);
+
+/** What becomes of a header's lists; what is left out stays. */
+export interface Amendment {
+  wraps?: readonly Wrap[];
+  escrows?: readonly Escrow[];
+}
+
+/**
+ * Works out a change of wraps. Only somebody who can open the file can make one: the session key is
+ * opened and checked against the commitment before it is wrapped again. Who once had the session
+ * key keeps it, whatever wraps are removed.
+ * @param source the sealed file; nothing is written to it
+ * @throws TwinwrapError BAD_ARGUMENT if a fingerprint names no wrap or no wrap would be left, and
+ *   what {@link openHead} throws
+ */
+export async function rewrap(
+  source: RandomAccess | Uint8Array | Blob,
+  change: WrapChange,
+): Promise<Rewrapped> {
+  const core = change.core ?? (await sharedCore());
+  const anywhere = asRandomAccess(source)!;
+  const reader = new Reader(readFrom(anywhere));
+  let resealing = false;
+  try {
+    const found = await readHead(core, reader);
+    const { body } = found;
+    const header = withReleased(found.header, change.released ?? []);
+    const { sessionKey, cobblestone } = await openHead(core, { header, body }, change);
+    try {
+      const mutable = await changeWraps(core, header, sessionKey, change);
+      if (change.escrows !== undefined) {
+        const { serial, hash, description } = header;
+        const facts = { sessionKey, serial, hash, ...body, description };
+        mutable.escrows = [...(await change.escrows(facts, header.escrows))];
+      }
+      const patch = change.enlarge ? undefined : encodeChange(core, header, mutable);
+      if (patch !== undefined) return { header: found.header, patch };
+      // Larger slots change H, and H is bound into the body: the body is sealed again, under the same
+      // session key (so that every wrap still opens it) and a new salt. Receipts name the old
+      // commitment, so they go, and new ones
+      // are made if there is a way; the fixed part still says which authorities are meant.
+      const plaintext = async function* () {
+        try {
+          yield* openChunks(cobblestone, reader, change);
+        } finally {
+          cobblestone.dispose();
+          await reader.close();
+        }
+      };
+      const { escrows } = change;
+      const whole = await sealUnder(core, sessionKey, header, mutable, plaintext(), { escrows });
+      resealing = true;
+      return { header: found.header, whole };
+    } finally {
+      wipe(sessionKey);
+      if (!resealing) cobblestone.dispose();
+    }
+  } finally {
+    if (!resealing) await reader.close();
+  }
+}
+
+function needWrap(wraps: readonly Wrap[]): void {
+  if (wraps.length > 0) return;
+  throw new TwinwrapError(
+    "BAD_ARGUMENT",
+    "a file keeps at least one wrap: without any, nobody could open it",
+  );
+}
+
+/** A header with more wraps; one for a key that has a wrap takes its place. */
+function withReleased(header: Header, released: readonly Wrap[]): Header {
+  const kept = header.wraps.filter(
+    (wrap) => !released.some(({ fingerprint }) => equalBytes(fingerprint, wrap.fingerprint)),
+  );
+  return { ...header, wraps: [...kept, ...released] };
+}
+
+async function changeWraps(
+  core: Core,
+  header: Header,
+  sessionKey: Uint8Array,
+  { add = [], remove = [], allowWeak = false }: WrapChange,
+): Promise<MutableHeader> {
+  for (const fingerprint of remove) {
+    if (!header.wraps.some((wrap) => equalBytes(wrap.fingerprint, fingerprint))) {
+      throw new TwinwrapError("BAD_ARGUMENT", `the file has no wrap for ${toHex(fingerprint)}`);
+    }
+  }
+  const added = [];
+  for (const recipient of add)
+    added.push(await wrapFor(core, sessionKey, recipient, { allowWeak }));
+  const gone = [...remove, ...added.map((wrap) => wrap.fingerprint)];
+  const kept = header.wraps.filter(
+    (wrap) => !gone.some((fingerprint) => equalBytes(fingerprint, wrap.fingerprint)),
+  );
+  const wraps = [...kept, ...added];
+  needWrap(wraps);
+  return { wraps, escrows: header.escrows, rest: header.rest };
+}
+
+/**
+ * Works out a change of what a header holds, for somebody without a key: a receipt that came, or a
+ * wrap that was released. That it belongs to this file is for the caller to check.
+ * @param change gets the file's head and answers what becomes of wraps and escrows
+ * @throws TwinwrapError BAD_FORMAT; LIMIT_EXCEEDED if it does not fit, which takes a key to mend;
+ *   BAD_ARGUMENT if no wrap would be left
+ */
+export async function amend(
+  source: RandomAccess | Uint8Array | Blob,
+  change: (head: Head) => Amendment | Promise<Amendment>,
+  options: { core?: Core | undefined } = {},
+): Promise<{ header: Header; patch: Patch }> {
+  const core = options.core ?? (await sharedCore());
+  const head = await inspectHead(source, { core });
+  const { header } = head;
+  const { wraps = header.wraps, escrows = header.escrows } = await change(head);
+  needWrap(wraps);
+  const patch = encodeChange(core, header, {
+    wraps: [...wraps],
+    escrows: [...escrows],
+    rest: header.rest,
+  });
+  if (patch !== undefined) return { header, patch };
+  throw new TwinwrapError(
+    "LIMIT_EXCEEDED",
+    "the header has no room for it; rewrap, with a key that opens the file, can enlarge the header",
+  );
+}

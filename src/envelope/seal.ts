@@ -1,0 +1,252 @@
+import { concatBytes, newBytes, randomBytes, toUtf8, wipe } from "../bytes.js";
+import { type Core, sharedCore } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
+import type { RsaPublicKey } from "../keys/index.js";
+import { BODY_HEADER, CHUNK, Cobblestone, KEY, SALT, SEALED_CHUNK, TAG } from "./cobblestone.js";
+import {
+  decodeHeader,
+  type Escrow,
+  encodeFrame,
+  encodeHeader,
+  type FixedHeader,
+  type Header,
+  type MutableHeader,
+  type Padding,
+  type Wrap,
+} from "./header.js";
+import { Output, pieces, type RandomAccess, Reader, type Source } from "./source.js";
+import { type Recipient, type WrapOptions, wrapFor } from "./wraps.js";
+
+/** Chunks that are sealed or opened before they are handed on: 256 KiB. */
+const GROUP = 16;
+
+/** Settings of work that takes its time. */
+export interface WorkOptions {
+  /** Stops the work with an ABORTED error. */
+  signal?: AbortSignal | undefined;
+  /** Told how many bytes of plaintext are done, again and again. */
+  onProgress?: ((bytes: number) => void) | undefined;
+  /** The core to work with; a shared one by default. */
+  core?: Core | undefined;
+}
+
+/** What an escrow is made from. */
+export interface EscrowFacts extends BodyHeader {
+  /** 32 bytes, lent: wiped after the call. */
+  sessionKey: Uint8Array;
+  /** 16 bytes. */
+  serial: Uint8Array;
+  /** H, 32 bytes. */
+  hash: Uint8Array;
+  description?: string | undefined;
+}
+
+/**
+ * Makes what a file's header holds for its authorities; what it is and whom it is sent to belongs to
+ * escrow/.
+ * @param present what the header holds by now
+ * @returns all that it shall hold
+ */
+export type MakeEscrows = (
+  facts: EscrowFacts,
+  present: readonly Escrow[],
+) => readonly Escrow[] | Promise<readonly Escrow[]>;
+
+export interface SealOptions extends WorkOptions, WrapOptions {
+  /** The public keys that shall open the file, each with a padding of its own if need be. */
+  to: readonly (RsaPublicKey | Recipient)[];
+  /** The padding of wraps that do not say their own: OAEP unless a program knows no other. */
+  padding?: Padding;
+  /** A name for people, at most 255 bytes of UTF-8. Anyone can read it; nobody acts on it. */
+  name?: string | undefined;
+  /** A description for people and for the authority, at most 4096 bytes of UTF-8. Anyone can read it. */
+  description?: string | undefined;
+  /** The origins of the authorities that are to hold the key. */
+  escrow?: readonly string[];
+  /** Makes what is sent to them, while the session key is at hand. */
+  escrows?: MakeEscrows | undefined;
+}
+
+/** What the body is bound to: "twinwrap/v1" ‖ 0x00 ‖ serial ‖ H. */
+export function bodyContext(header: { serial: Uint8Array; hash: Uint8Array }): Uint8Array {
+  return concatBytes(toUtf8("twinwrap/v1"), Uint8Array.of(0), header.serial, header.hash);
+}
+
+/** @throws TwinwrapError ABORTED */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new TwinwrapError("ABORTED", "aborted", { cause: signal.reason });
+}
+
+/** A sealed file in the making; its header is known before its body. */
+export class Sealed extends Output {
+  readonly header: Header;
+
+  constructor(header: Header, make: () => AsyncGenerator<Uint8Array<ArrayBuffer>>) {
+    super(make);
+    this.header = header;
+  }
+}
+
+/**
+ * Seals `source` under a fresh session key that is wrapped for every key in `to`.
+ * @throws TwinwrapError BAD_ARGUMENT, WEAK_KEY, BAD_KEY, LIMIT_EXCEEDED; while the output is read:
+ *   ABORTED, and what the source throws
+ */
+export async function seal(source: Source | RandomAccess, options: SealOptions): Promise<Sealed> {
+  const core = options.core ?? (await sharedCore());
+  const input = pieces(source);
+  if (!Array.isArray(options.to) || options.to.length === 0) {
+    throw new TwinwrapError("BAD_ARGUMENT", "a file is sealed for at least one key");
+  }
+  const sessionKey = randomBytes(KEY);
+  try {
+    const wraps: Wrap[] = [];
+    for (const to of options.to as readonly (RsaPublicKey | Recipient)[]) {
+      const recipient: Recipient = "key" in to ? to : { key: to };
+      wraps.push(
+        await wrapFor(
+          core,
+          sessionKey,
+          { padding: options.padding ?? "oaep", ...recipient },
+          options,
+        ),
+      );
+    }
+    const fixed: FixedHeader = {
+      serial: randomBytes(16),
+      created: new Date(),
+      escrow: [...new Set(options.escrow ?? [])].sort(),
+      ...(options.name === undefined ? {} : { name: options.name }),
+      ...(options.description === undefined ? {} : { description: options.description }),
+    };
+    const mutable = { wraps, escrows: [], rest: {} };
+    return await sealUnder(core, sessionKey, fixed, mutable, input, options);
+  } finally {
+    wipe(sessionKey);
+  }
+}
+
+/**
+ * Seals under a given session key, which the caller wipes: its header is ready, its body is not read
+ * yet. Escrows are made anew: those in `mutable` prove nothing about this body, they only take room.
+ */
+export async function sealUnder(
+  core: Core,
+  sessionKey: Uint8Array,
+  fixed: FixedHeader,
+  mutable: MutableHeader,
+  input: AsyncIterable<Uint8Array>,
+  options: WorkOptions & { escrows?: MakeEscrows | undefined },
+): Promise<Sealed> {
+  const frame = encodeFrame(core, fixed, mutable);
+  const salt = randomBytes(SALT);
+  const { serial, description } = fixed;
+  const { hash } = frame;
+  const cobblestone = new Cobblestone(core, sessionKey, salt, bodyContext({ serial, hash }));
+  try {
+    const { commitment } = cobblestone;
+    const facts = { sessionKey, serial, hash, salt, commitment, description };
+    const escrows = [...((await options.escrows?.(facts, [])) ?? [])];
+    const header = encodeHeader(core, frame, { ...mutable, escrows });
+    return new Sealed(decodeHeader(core, header), async function* () {
+      try {
+        yield concatBytes(header, salt, commitment);
+        yield* sealChunks(cobblestone, input, options);
+      } finally {
+        cobblestone.dispose();
+      }
+    });
+  } catch (error) {
+    cobblestone.dispose();
+    throw error;
+  }
+}
+
+/** Seals what comes, chunk by chunk; the last chunk is always shorter than the others. */
+export async function* sealChunks(
+  cobblestone: Cobblestone,
+  input: AsyncIterable<Uint8Array>,
+  { signal, onProgress }: WorkOptions,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const reader = new Reader(input);
+  const plaintext = newBytes(GROUP * CHUNK);
+  let done = 0;
+  try {
+    for (let index = 0, last = false; !last; ) {
+      throwIfAborted(signal);
+      const length = await reader.fillWhole(plaintext, CHUNK);
+      last = length % CHUNK !== 0 || length === 0;
+      const chunks = Math.floor(length / CHUNK) + (last ? 1 : 0);
+      const sealed = newBytes(length + chunks * TAG);
+      for (let i = 0; i < chunks; i++, index++) {
+        const chunk = plaintext.subarray(i * CHUNK, Math.min(length, (i + 1) * CHUNK));
+        const at = i * SEALED_CHUNK;
+        cobblestone.sealChunk(index, chunk, sealed.subarray(at, at + chunk.length + TAG));
+      }
+      done += length;
+      onProgress?.(done);
+      yield sealed;
+    }
+  } finally {
+    wipe(plaintext);
+    await reader.close();
+  }
+}
+
+/** The body's start: what a key is tested against. */
+export interface BodyHeader {
+  salt: Uint8Array;
+  commitment: Uint8Array;
+}
+
+/** @throws TwinwrapError BAD_FORMAT if `bytes` are fewer than 56 */
+export function decodeBodyHeader(bytes: Uint8Array): BodyHeader {
+  if (bytes.length < BODY_HEADER) {
+    throw new TwinwrapError(
+      "BAD_FORMAT",
+      "the file is truncated: it ends at the start of its body",
+    );
+  }
+  return { salt: bytes.slice(0, SALT), commitment: bytes.slice(SALT, BODY_HEADER) };
+}
+
+/** Opens chunks one after the other and yields each as soon as it is authentic. */
+export async function* openChunks(
+  cobblestone: Cobblestone,
+  reader: Reader,
+  { signal, onProgress }: WorkOptions,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const sealed = newBytes(GROUP * SEALED_CHUNK);
+  let done = 0;
+  for (let index = 0, last = false; !last; ) {
+    throwIfAborted(signal);
+    const length = await reader.fillWhole(sealed, SEALED_CHUNK);
+    last = length % SEALED_CHUNK !== 0 || length === 0;
+    const plaintext = newBytes(Math.max(0, length - Math.ceil(length / SEALED_CHUNK) * TAG));
+    let opened = 0;
+    try {
+      for (let at = 0; at < length; at += SEALED_CHUNK, index++) {
+        const chunk = sealed.subarray(at, Math.min(length, at + SEALED_CHUNK));
+        if (chunk.length < TAG) throw truncated();
+        cobblestone.openChunk(
+          index,
+          chunk,
+          plaintext.subarray(opened, opened + chunk.length - TAG),
+        );
+        opened += chunk.length - TAG;
+      }
+      if (length === 0) throw truncated();
+    } catch (error) {
+      // What came before the bad chunk is authentic and may leave.
+      if (opened > 0) yield plaintext.subarray(0, opened);
+      throw error;
+    }
+    done += opened;
+    onProgress?.(done);
+    if (opened > 0) yield plaintext;
+  }
+}
+
+function truncated(): TwinwrapError {
+  return new TwinwrapError("BAD_FORMAT", "the file is truncated: its last chunk is missing or cut");
+}

@@ -1,0 +1,128 @@
+import { CALG_AES_256, decodeSimpleBlob, encodeSimpleBlob } from "../blob/index.js";
+import { equalBytes, wipe } from "../bytes.js";
+import type { Core } from "../core/index.js";
+import { decryptionFailed, TwinwrapError } from "../errors.js";
+import {
+  checkPublicKey,
+  fingerprint,
+  publicKeyOf,
+  type RsaPrivateKey,
+  type RsaPublicKey,
+} from "../keys/index.js";
+import { Cobblestone, KEY } from "./cobblestone.js";
+import type { Padding, Wrap } from "./header.js";
+
+/** Whom a session key is wrapped for: an owner or an authority. */
+export interface Recipient {
+  key: RsaPublicKey;
+  /** OAEP unless something else is asked for. */
+  padding?: Padding;
+}
+
+/** Settings that every call on wraps takes. */
+export interface WrapOptions {
+  /** Takes RSA keys under 2048 bits and e under 65537, which new wraps should not use. */
+  allowWeak?: boolean;
+}
+
+/**
+ * Wraps a session key of 32 bytes as a SIMPLEBLOB.
+ * @throws TwinwrapError WEAK_KEY or BAD_KEY if the key does not fit for new wraps
+ */
+export async function wrapFor(
+  core: Core,
+  sessionKey: Uint8Array,
+  recipient: Recipient,
+  options: WrapOptions = {},
+): Promise<Wrap> {
+  checkPublicKey(recipient.key, { forWrap: true, allowWeak: options.allowWeak ?? false });
+  const padding = recipient.padding ?? "oaep";
+  const rsa = core.rsaPublicKey(recipient.key);
+  try {
+    const encryptedKey = rsa.encrypt(sessionKey, { padding });
+    return {
+      fingerprint: await fingerprint(recipient.key, { core }),
+      padding,
+      simpleBlob: encodeSimpleBlob({ aiKeyAlg: CALG_AES_256, encryptedKey }),
+    };
+  } finally {
+    rsa.dispose();
+  }
+}
+
+/**
+ * The RSA block of a wrap, after the checks that need no secret.
+ * @throws TwinwrapError DECRYPTION_FAILED, the same as when the block itself is wrong
+ */
+export function encryptedKeyOf(wrap: Wrap): Uint8Array {
+  try {
+    const blob = decodeSimpleBlob(wrap.simpleBlob);
+    // All that follows the header is taken for the block, so bytes too many fail by its length.
+    if (blob.aiKeyAlg === CALG_AES_256) return blob.encryptedKey;
+  } catch {
+    // Falls through to the one error there is.
+  }
+  throw decryptionFailed();
+}
+
+/**
+ * Finds the session key: opens the wraps that name this key until one gives the key that the
+ * commitment was made with. A wrong padding, a wrong key and an altered blob give a pseudo-random
+ * key inside the core, so they all fail here, by the same comparison.
+ * @param salt 24 bytes, from the body
+ * @param commitment 32 bytes, from the body
+ * @returns the session key (32 bytes, the caller wipes it) and the body's keys (the caller disposes)
+ * @throws TwinwrapError NOT_A_RECIPIENT if no wrap names the key, DECRYPTION_FAILED if none opens
+ */
+export async function openWraps(
+  core: Core,
+  wraps: readonly Wrap[],
+  keys: readonly RsaPrivateKey[],
+  body: { salt: Uint8Array; commitment: Uint8Array; context: Uint8Array },
+  options: WrapOptions = {},
+): Promise<{ sessionKey: Uint8Array; cobblestone: Cobblestone }> {
+  let named = false;
+  for (const key of keys) {
+    checkPublicKey(key, { allowWeak: options.allowWeak ?? false });
+    const mine = await fingerprint(publicKeyOf(key), { core });
+    const candidates = wraps.filter((wrap) => equalBytes(wrap.fingerprint, mine));
+    if (candidates.length === 0) continue;
+    named = true;
+    const rsa = core.rsaPrivateKey(key);
+    try {
+      for (const wrap of candidates) {
+        const opened = tryWrap(core, wrap, rsa, body);
+        if (opened !== undefined) return opened;
+      }
+    } finally {
+      rsa.dispose();
+    }
+  }
+  if (named) throw decryptionFailed();
+  throw new TwinwrapError(
+    "NOT_A_RECIPIENT",
+    "the file is not sealed for this key: no wrap in its header names it",
+  );
+}
+
+function tryWrap(
+  core: Core,
+  wrap: Wrap,
+  rsa: ReturnType<Core["rsaPrivateKey"]>,
+  body: { salt: Uint8Array; commitment: Uint8Array; context: Uint8Array },
+): { sessionKey: Uint8Array; cobblestone: Cobblestone } | undefined {
+  let sessionKey: Uint8Array | undefined;
+  try {
+    sessionKey = rsa.unwrapKey(encryptedKeyOf(wrap), { padding: wrap.padding, length: KEY });
+    const cobblestone = new Cobblestone(core, sessionKey, body.salt, body.context);
+    if (cobblestone.commitsTo(body.commitment)) return { sessionKey, cobblestone };
+    cobblestone.dispose();
+  } catch (error) {
+    if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) {
+      wipe(sessionKey);
+      throw error;
+    }
+  }
+  wipe(sessionKey);
+  return undefined;
+}

@@ -1,0 +1,63 @@
+/** Every error that Twinwrap throws on purpose has one of these codes; the text is for people. */
+export type ErrorCode =
+  /** A call was made with an argument of the wrong type, size or combination. */
+  | "BAD_ARGUMENT"
+  /** The key, passphrase or data is wrong or was altered; which of these is never said. */
+  | "DECRYPTION_FAILED"
+  /** The file is not sealed for this key: none of its wraps names it. */
+  | "NOT_A_RECIPIENT"
+  /** A file or message is not in the format expected: foreign, truncated or malformed. */
+  | "BAD_FORMAT"
+  /** A CryptoAPI blob was refused; `nte` tells which error CryptoAPI documents. */
+  | "BAD_BLOB"
+  /** Key material that cannot be used. */
+  | "BAD_KEY"
+  /** A key that is too short or odd for new wraps, without the caller having allowed it. */
+  | "WEAK_KEY"
+  /** The key is locked and no passphrase was given. */
+  | "PASSPHRASE_NEEDED"
+  /** The key is locked and the passphrase does not open it. */
+  | "WRONG_PASSPHRASE"
+  /** This engine lacks what is needed (SIMD, a secure context, …). */
+  | "UNSUPPORTED"
+  /** A limit that Twinwrap sets itself: size of a header, iteration count, length of a file. */
+  | "LIMIT_EXCEEDED"
+  /** A prepared key was used after dispose(). */
+  | "DISPOSED"
+  /** A computation failed its own check; nothing of its result was given out. */
+  | "FAULT"
+  /** Somebody else is writing the same file, or it exists already. */
+  | "CONFLICT"
+  /** The caller aborted the operation. */
+  | "ABORTED"
+  /** A signature, proof or receipt that does not verify. */
+  | "NOT_VERIFIED"
+  /** What a policy does not allow. */
+  | "REFUSED";
+
+/** The one class of errors thrown on purpose. */
+export class TwinwrapError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "TwinwrapError";
+    this.code = code;
+  }
+}
+
+/**
+ * The one error of every failed decryption and unwrapping: wrong key, wrong padding and altered
+ * data look alike.
+ */
+export function decryptionFailed(): TwinwrapError {
+  return new TwinwrapError(
+    "DECRYPTION_FAILED",
+    "decryption failed: the key is not the right one, or the data was altered",
+  );
+}
+
+/** The error of a signature, proof or receipt that does not verify. */
+export function notVerified(message: string): TwinwrapError {
+  return new TwinwrapError("NOT_VERIFIED", message);
+}

@@ -1,0 +1,118 @@
+export {
+  type Approval,
+  approvalHash,
+  approvalsHash,
+  formatApproval,
+  parseApproval,
+  type SignedApproval,
+  signApproval,
+} from "./approval.js";
+export {
+  type Authority,
+  type AuthorityFile,
+  decodeAuthority,
+  encodeAuthority,
+  formatIdentity,
+  type Identity,
+  type IdentityText,
+  identityHash,
+  parseIdentity,
+  verifyAuthority,
+} from "./identity.js";
+export type {
+  AuthorityLeaf,
+  Leaf,
+  PolicyLeaf,
+  RecordLeaf,
+  ReleaseLeaf,
+  VetoLeaf,
+} from "./leaf.js";
+export { decodeLeaf, encodeLeaf } from "./leaf.js";
+export type { Append, MerkleNode, NodeId, ReadNodes } from "./merkle.js";
+export {
+  appendLeaves,
+  consistencyProof,
+  inclusionProof,
+  leafHash,
+  nodeHash,
+  rootHash,
+  verifyConsistency,
+  verifyInclusion,
+} from "./merkle.js";
+export { checkName, checkOrigin, checkOwnerId } from "./names.js";
+export type { Note, NoteSignature, Signer, VerifiedNote, VerifierKey } from "./note.js";
+export {
+  addSignature,
+  formatNote,
+  formatVerifierKey,
+  keyId,
+  parseNote,
+  parseVerifierKey,
+  signNote,
+  verifyNote,
+} from "./note.js";
+export {
+  formatPolicy,
+  type Officer,
+  officerKey,
+  type Policy,
+  type PolicySignatures,
+  type PolicyText,
+  parsePolicy,
+  policyHash,
+  policySignatures,
+  verifyPolicyChain,
+} from "./policy.js";
+export {
+  type ApprovalCount,
+  type CountedApproval,
+  countApprovals,
+  type Decision,
+  type Question,
+  quorumPolicy,
+  type ReleasePolicy,
+} from "./quorum.js";
+export {
+  decodeReceipt,
+  encodeReceipt,
+  type Receipt,
+  receiptFromJson,
+  receiptLeaf,
+  receiptToJson,
+} from "./receipt.js";
+export {
+  decodeRelease,
+  encodeRelease,
+  type Release,
+  type ReleasedKey,
+  releaseLeaf,
+} from "./release.js";
+export {
+  decodeRequest,
+  encodeRequest,
+  makeRequest,
+  parseRequestId,
+  type RecoveryRequest,
+  recipientFingerprint,
+  requestFromJson,
+  requestHash,
+  requestId,
+  requestToJson,
+} from "./request.js";
+export {
+  type Addressee,
+  decodeRecord,
+  decodeSubmission,
+  type EscrowRecord,
+  encodeRecord,
+  encodeSubmission,
+  type FileFacts,
+  makeSubmission,
+  openSubmission,
+  ownerTag,
+  recipientTag,
+  recordHash,
+  type Submission,
+  submissionFromJson,
+  submissionToJson,
+} from "./submission.js";

@@ -1,0 +1,56 @@
+import { toUtf8 } from "../bytes.js";
+import { TwinwrapError } from "../errors.js";
+
+// Names that stand in signed lines. They have no spaces, so a line has one reading; no "+", because
+// verifier keys are written NAME+ID+KEY; and no origin begins as the texts of our own notes do, so a
+// checkpoint can't be taken for an approval, or the other way round.
+
+const MAX_NAME = 255;
+const FOREIGN = /[\p{White_Space}\p{Cc}+]/u;
+const CONTROL = /\p{Cc}/u;
+const RESERVED = "twinwrap/";
+
+/**
+ * Text for people in one line: 1 to `maxBytes` bytes of UTF-8 without control characters.
+ * @param what names the text in the error
+ * @throws TwinwrapError BAD_FORMAT
+ */
+export function checkText(text: string, maxBytes: number, what: string): string {
+  if (!text.isWellFormed() || CONTROL.test(text)) {
+    throw new TwinwrapError("BAD_FORMAT", `${what} has a control or malformed character`);
+  }
+  // No character takes less than a byte: a text far too long is not encoded just to be counted.
+  if (text === "" || text.length > maxBytes || toUtf8(text).length > maxBytes) {
+    throw new TwinwrapError("BAD_FORMAT", `${what} is not 1 to ${maxBytes} bytes long`);
+  }
+  return text;
+}
+
+/**
+ * An owner's ID at an authority, opaque to everybody else: 1 to 255 bytes of UTF-8 without Unicode
+ * spaces, control characters and "+".
+ * @throws TwinwrapError BAD_FORMAT
+ */
+export function checkOwnerId(text: string, what = "the owner ID"): string {
+  if (FOREIGN.test(text)) {
+    throw new TwinwrapError("BAD_FORMAT", `${what} has a space, a control character or a "+"`);
+  }
+  return checkText(text, MAX_NAME, what);
+}
+
+/**
+ * The name under which a key signs (C2SP signed-note): characters and length as of an owner ID, and
+ * it does not begin with "twinwrap/".
+ * @throws TwinwrapError BAD_FORMAT
+ */
+export function checkName(text: string, what = "the name"): string {
+  if (text.startsWith(RESERVED)) {
+    throw new TwinwrapError("BAD_FORMAT", `${what} begins with "${RESERVED}"`);
+  }
+  return checkOwnerId(text, what);
+}
+
+/** An authority's or a log's origin: the same rule as for names, because its log key signs under it. */
+export function checkOrigin(text: string, what = "the origin"): string {
+  return checkName(text, what);
+}

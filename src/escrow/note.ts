@@ -1,0 +1,213 @@
+import { concatBytes, equalBytes, fromBase64, toBase64, toHex, toUtf8 } from "../bytes.js";
+import type { Core } from "../core/index.js";
+import { notVerified, TwinwrapError } from "../errors.js";
+import { ED25519_KEY, ED25519_SIGNATURE, verifyEd25519 } from "./ed25519.js";
+import { checkName } from "./names.js";
+
+// Signed notes: C2SP signed-note, https://c2sp.org/signed-note. Of its signature types Ed25519 alone;
+// signatures of other types and of unknown keys are kept and ignored.
+
+/** Whose signature on a note counts. */
+export interface VerifierKey {
+  /** The name under which the key signs, see {@link checkName}. */
+  name: string;
+  /** Ed25519, 32 bytes. */
+  publicKey: Uint8Array;
+}
+
+/** Who signs notes. Where the private key is and how it is used is not known here. */
+export interface Signer extends VerifierKey {
+  /** The Ed25519 signature of `message` (RFC 8032, not prehashed), 64 bytes. */
+  sign(message: Uint8Array): Promise<Uint8Array>;
+}
+
+/** One signature line of a note. */
+export interface NoteSignature {
+  name: string;
+  /** 4 bytes. Together with the name it says which key and which algorithm. */
+  keyId: Uint8Array;
+  /** At least 1 byte; 64 if it is Ed25519's. */
+  signature: Uint8Array;
+}
+
+/** A note taken apart. Nothing of it is verified. */
+export interface Note {
+  /** What is signed. Ends in a newline. */
+  text: string;
+  signatures: NoteSignature[];
+}
+
+/** A note that verified. */
+export interface VerifiedNote<Key extends VerifierKey> {
+  text: string;
+  /** Which of the keys asked about signed it: at least one, each once, in the order asked. */
+  signers: Key[];
+}
+
+/** Bytes of a whole note, and signatures on it. */
+export const MAX_NOTE = 65536;
+export const MAX_SIGNATURES = 64;
+
+const ED25519_TYPE = 0x01;
+const KEY_ID = 4;
+const CONTROL = /[\0-\x09\x0b-\x1f]/;
+const SIGNATURE = /^— ([^\p{White_Space}+]+) ([^ ]+)$/u;
+const VERIFIER_KEY = /^([^+]+)\+([0-9a-f]{8})\+([^+].*)$/;
+
+function bad(message: string): TwinwrapError {
+  return new TwinwrapError("BAD_FORMAT", message);
+}
+
+/**
+ * Takes a note apart, without verifying anything.
+ * @throws TwinwrapError BAD_FORMAT if it is malformed, over 64 KiB, or has no or over 64 signatures
+ */
+export function parseNote(note: string): Note {
+  if (note.length > MAX_NOTE || toUtf8(note).length > MAX_NOTE) {
+    throw bad(`a note is longer than ${MAX_NOTE} bytes`);
+  }
+  if (CONTROL.test(note) || !note.isWellFormed()) {
+    throw bad("a note has a control or malformed character");
+  }
+  const end = note.lastIndexOf("\n\n");
+  if (end < 0) throw bad("not a signed note: no empty line before signatures");
+  const lines = note.slice(end + 2).split("\n");
+  if (lines.pop() !== "" || lines.length === 0) throw bad("a note does not end in signatures");
+  if (lines.length > MAX_SIGNATURES) {
+    throw bad(`a note has more than ${MAX_SIGNATURES} signatures`);
+  }
+  return { text: note.slice(0, end + 1), signatures: lines.map(parseSignature) };
+}
+
+function parseSignature(line: string): NoteSignature {
+  const match = SIGNATURE.exec(line);
+  if (match === null) throw bad("a note has a malformed signature line");
+  const bytes = fromBase64(match[2]!);
+  if (bytes.length <= KEY_ID) throw bad("a note has a signature that is too short");
+  return { name: match[1]!, keyId: bytes.slice(0, KEY_ID), signature: bytes.slice(KEY_ID) };
+}
+
+/**
+ * Puts a note together, as {@link parseNote} takes it apart.
+ * @throws TwinwrapError BAD_FORMAT if it could not be read back
+ */
+export function formatNote({ text, signatures }: Note): string {
+  if (!text.endsWith("\n")) throw bad("a note's text does not end in a newline");
+  const lines = signatures.map(formatSignature);
+  for (const line of lines) parseSignature(line);
+  const note = `${text}\n${lines.map((line) => `${line}\n`).join("")}`;
+  parseNote(note);
+  return note;
+}
+
+function formatSignature({ name, keyId, signature }: NoteSignature): string {
+  return `— ${name} ${toBase64(concatBytes(keyId, signature))}`;
+}
+
+/**
+ * The ID of an Ed25519 key: SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key), its first 4 bytes.
+ * @throws TwinwrapError BAD_FORMAT if the name or the key can't be one
+ */
+export function keyId(core: Core, { name, publicKey }: VerifierKey): Uint8Array<ArrayBuffer> {
+  if (publicKey.length !== ED25519_KEY) throw bad("an Ed25519 public key has 32 bytes");
+  const start = toUtf8(`${checkName(name, "a key's name")}\n`);
+  const digest = core.sha256(concatBytes(start, Uint8Array.of(ED25519_TYPE), publicKey));
+  return digest.slice(0, KEY_ID);
+}
+
+/** A public key in one line, `NAME+ID+KEY`, as Go's note package and log witnesses take it. */
+export function formatVerifierKey(core: Core, key: VerifierKey): string {
+  const encoded = toBase64(concatBytes(Uint8Array.of(ED25519_TYPE), key.publicKey));
+  return `${key.name}+${toHex(keyId(core, key))}+${encoded}`;
+}
+
+/**
+ * The opposite.
+ * @throws TwinwrapError BAD_FORMAT if it is malformed, no Ed25519 key, or its ID is of another
+ */
+export function parseVerifierKey(core: Core, text: string): VerifierKey {
+  const [name, id, encoded] = splitVerifierKey(text);
+  const bytes = fromBase64(encoded);
+  if (bytes[0] !== ED25519_TYPE) throw bad("not an Ed25519 verifier key");
+  const key = { name, publicKey: bytes.slice(1) };
+  if (toHex(keyId(core, key)) !== id) throw bad("a verifier key's ID is not of this name and key");
+  return key;
+}
+
+/** The first two "+" separate; base64 may have more of them. */
+function splitVerifierKey(text: string): [string, string, string] {
+  const match = VERIFIER_KEY.exec(text);
+  if (match === null) throw bad("not a verifier key, NAME+ID+KEY");
+  return [match[1]!, match[2]!, match[3]!];
+}
+
+async function sign(core: Core, text: string, signer: Signer): Promise<NoteSignature> {
+  const id = keyId(core, signer);
+  const signature = await signer.sign(toUtf8(text));
+  if (signature.length !== ED25519_SIGNATURE) {
+    throw new TwinwrapError("BAD_ARGUMENT", "an Ed25519 signature has 64 bytes");
+  }
+  return { name: signer.name, keyId: id, signature };
+}
+
+/**
+ * Signs a text.
+ * @param text ends in a newline
+ * @returns the note
+ * @throws TwinwrapError BAD_FORMAT if the text, a name or the whole can't be a note
+ */
+export async function signNote(core: Core, text: string, ...signers: Signer[]): Promise<string> {
+  const signatures: NoteSignature[] = [];
+  for (const signer of signers) signatures.push(await sign(core, text, signer));
+  return formatNote({ text, signatures });
+}
+
+/**
+ * Adds a signature to a note. Those that are there stay, unverified.
+ * @throws TwinwrapError BAD_FORMAT as {@link signNote}, BAD_ARGUMENT if this key signed it already
+ */
+export async function addSignature(core: Core, note: string, signer: Signer): Promise<string> {
+  const { text, signatures } = parseNote(note);
+  const id = keyId(core, signer);
+  if (signatures.some((signature) => isFor(signature, signer.name, id))) {
+    throw new TwinwrapError("BAD_ARGUMENT", `${signer.name} has signed this note already`);
+  }
+  return formatNote({ text, signatures: [...signatures, await sign(core, text, signer)] });
+}
+
+function isFor(signature: NoteSignature, name: string, id: Uint8Array): boolean {
+  return signature.name === name && equalBytes(signature.keyId, id);
+}
+
+/**
+ * Verifies a note. Signatures of keys that are not asked about don't matter; one bad signature that
+ * names a key asked about spoils the whole note.
+ * @param keys whose signatures count; their names may repeat
+ * @throws TwinwrapError BAD_FORMAT if the note is malformed, NOT_VERIFIED if a signature is bad or
+ *   none is there of these keys
+ */
+export async function verifyNote<Key extends VerifierKey>(
+  core: Core,
+  note: string,
+  keys: readonly Key[],
+): Promise<VerifiedNote<Key>> {
+  const { text, signatures } = parseNote(note);
+  const message = toUtf8(text);
+  const known = keys.map((key) => ({ key, id: keyId(core, key) }));
+  const signed = new Set<Key>();
+  for (const signature of signatures) {
+    // Names may repeat, and an ID of 4 bytes can be made to: then the key that fits is meant.
+    const meant = known.filter(({ key, id }) => isFor(signature, key.name, id));
+    let good = meant.length === 0;
+    for (const { key } of meant) {
+      if (await verifyEd25519(core, key.publicKey, message, signature.signature)) {
+        signed.add(key);
+        good = true;
+      }
+    }
+    if (!good) throw notVerified(`the signature of ${signature.name} does not verify`);
+  }
+  const signers = keys.filter((key) => signed.has(key));
+  if (signers.length === 0) throw notVerified("no signature of a known key");
+  return { text, signers };
+}

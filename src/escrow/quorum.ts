@@ -1,0 +1,180 @@
+import { equalBytes } from "../bytes.js";
+import type { Core } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
+import { approvalHash, approvalsHash, parseApproval, type SignedApproval } from "./approval.js";
+import { verifyNote } from "./note.js";
+import { type Officer, officerKey, type Policy } from "./policy.js";
+import { type RecoveryRequest, recipientFingerprint, requestHash } from "./request.js";
+
+// What decides whether keys are released. An authority asks a ReleasePolicy and nothing else; the one
+// here counts officers.
+
+/** Everything a decision is made from. */
+export interface Question {
+  request: RecoveryRequest;
+  /** All approvals and denials there are, as notes. */
+  approvals: readonly string[];
+  /** Owner ids of the records that are asked for, and of the requester if he has any. */
+  owners: readonly string[];
+  /** When the authority got the request. */
+  received: Date;
+  now: Date;
+}
+
+export interface Decision {
+  approved: boolean;
+  /** Why not, in words for people; undefined if approved. */
+  reason: string | undefined;
+  /** When it would be approved if nothing changes; undefined if it takes more than time. */
+  notBefore: Date | undefined;
+  /** Whether so many officers deny, or must not decide, that the others are too few. */
+  denied: boolean;
+  /** The hash of the approvals that counted, 32 bytes, as the log has it. */
+  approvals: Uint8Array;
+  count: ApprovalCount;
+}
+
+/** What a policy is to an authority. */
+export interface ReleasePolicy {
+  /** The authority's origin. */
+  readonly authority: string;
+  /** 32 bytes; approvals name it, and so does the log. */
+  readonly hash: Uint8Array;
+  decide(core: Core, question: Question): Promise<Decision>;
+}
+
+/** An approval or denial that counts. */
+export interface CountedApproval {
+  officer: Officer;
+  approval: SignedApproval;
+  /** {@link approvalHash}, 32 bytes. */
+  hash: Uint8Array;
+}
+
+export interface ApprovalCount {
+  /** One for every officer who approves. */
+  approving: CountedApproval[];
+  /** One for every officer who denies. */
+  denying: CountedApproval[];
+  /** What does not count, and why. */
+  ignored: { note: string; reason: string }[];
+}
+
+/** Why an approval does not count. */
+class Ignored extends Error {}
+
+/**
+ * Counts the approvals of a request. Each is verified again, from the note alone; an officer counts
+ * once, however many notes there are, and not at all if he denies, asks himself or owns a record.
+ * @param approvals notes
+ * @param options.owners owner ids that must not decide: of the records, and of the requester
+ */
+export async function countApprovals(
+  core: Core,
+  policy: Policy,
+  request: RecoveryRequest,
+  approvals: readonly string[],
+  options: { now: Date; owners: readonly string[] },
+): Promise<ApprovalCount> {
+  const about = {
+    hash: requestHash(core, request),
+    recipient: recipientFingerprint(core, request),
+  };
+  const count: ApprovalCount = { approving: [], denying: [], ignored: [] };
+  for (const note of approvals) {
+    try {
+      const { officer, approval } = await check(core, policy, request, about, note, options);
+      const side = approval.decision === "approve" ? count.approving : count.denying;
+      if (side.some((other) => equalBytes(other.officer.key, officer.key))) {
+        throw new Ignored(`${officer.name} is counted already`);
+      }
+      side.push({ officer, approval, hash: approvalHash(core, note) });
+    } catch (error) {
+      if (!(error instanceof Ignored || error instanceof TwinwrapError)) throw error;
+      count.ignored.push({ note, reason: error.message });
+    }
+  }
+  const denies = (officer: Officer) =>
+    count.denying.some((other) => equalBytes(other.officer.key, officer.key));
+  count.approving = count.approving.filter(({ officer }) => !denies(officer));
+  return count;
+}
+
+async function check(
+  core: Core,
+  policy: Policy,
+  request: RecoveryRequest,
+  about: { hash: Uint8Array; recipient: Uint8Array },
+  note: string,
+  { now, owners }: { now: Date; owners: readonly string[] },
+): Promise<{ officer: Officer; approval: SignedApproval }> {
+  const need = (condition: boolean, reason: string) => {
+    if (!condition) throw new Ignored(reason);
+  };
+  const approval = parseApproval(note);
+  need(approval.authority === policy.authority, "it is for another authority");
+  need(equalBytes(approval.policy, policy.hash), "it was given under another policy");
+  need(equalBytes(approval.request, about.hash), "it is for another request");
+  need(equalBytes(approval.recipient, about.recipient), "it is for another key");
+  need(approval.records === request.records.length, "it is for another number of records");
+  need(approval.expires > now, "it has expired");
+  const officer = policy.officers.find(({ name }) => name === approval.officer);
+  if (officer === undefined) throw new Ignored(`${approval.officer} is no officer`);
+  await verifyNote(core, note, [officerKey(officer)]);
+  const bias = biasOf(officer, request, owners);
+  if (bias !== undefined) throw new Ignored(bias);
+  return { officer, approval };
+}
+
+/** Why an officer must not decide about a request, in words; undefined if there is no reason. */
+function biasOf(
+  { name, self }: Officer,
+  { requester }: RecoveryRequest,
+  owners: readonly string[],
+): string | undefined {
+  if (requester === name || self.includes(requester)) return `${name} is the requester`;
+  const isOwner = owners.some((owner) => self.includes(owner));
+  return isOwner ? `${name} owns one of the records, or asks for them` : undefined;
+}
+
+/**
+ * The built-in policy: `release` officers, and the waiting period, which begins when the authority
+ * got the request; `emergency` officers need not wait. Fewer than `release` never suffice.
+ */
+export function quorumPolicy(policy: Policy): ReleasePolicy {
+  return {
+    authority: policy.authority,
+    hash: policy.hash,
+    async decide(core, question) {
+      const { request, received, now } = question;
+      const count = await countApprovals(core, policy, request, question.approvals, question);
+      const able = policy.officers.filter(
+        (officer) =>
+          biasOf(officer, request, question.owners) === undefined &&
+          !count.denying.some(({ officer: { name } }) => name === officer.name),
+      );
+      const denied = able.length < policy.release;
+      const answer = (reason?: string, notBefore?: Date): Decision => ({
+        approved: reason === undefined,
+        reason,
+        notBefore,
+        denied,
+        approvals: approvalsHash(
+          core,
+          count.approving.map(({ hash }) => hash),
+        ),
+        count,
+      });
+      if (request.authority !== policy.authority) return answer("it is for another authority");
+      if (request.expires <= now) return answer("the request has expired");
+      if (denied) return answer("too few officers are left who could approve");
+      const missing = policy.release - count.approving.length;
+      if (missing > 0) return answer(`${missing} more of ${policy.release} approvals are needed`);
+      const end = new Date(received.getTime() + policy.waiting * 1000);
+      if (end > now && count.approving.length < policy.emergency) {
+        return answer("the waiting period is not over", end);
+      }
+      return answer();
+    },
+  };
+}

@@ -1,0 +1,346 @@
+import { randomBytes } from "node:crypto";
+import { constants, rmSync, type Stats } from "node:fs";
+import {
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  unlink,
+} from "node:fs/promises";
+import { hostname } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { TwinwrapError } from "./errors.js";
+
+// Files in Node: output appears whole or not at all, and a header is changed by one writer at a time.
+
+/** Bytes that a file is read in. */
+const PIECE = 1 << 18;
+
+/** Whether an error is the system's with this code, like "ENOENT". */
+export function isSystemError(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}
+
+/** Does `work` on a file; where the system's error does not name the file, it does afterwards. */
+async function naming<T>(path: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof Error && "syscall" in error && !("path" in error)) {
+      Object.assign(error, { path });
+    }
+    throw error;
+  }
+}
+
+/** A file open for reading, at any place or from front to back. */
+export class FileSource {
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  /** Bytes, when it was opened. */
+  readonly size: number;
+  /** Its permissions. */
+  readonly mode: number;
+  /** Whether bytes can be read at any place; a pipe or a device gives them once. */
+  readonly seekable: boolean;
+
+  private constructor(path: string, handle: FileHandle, stats: Stats) {
+    this.#path = path;
+    this.#handle = handle;
+    this.size = stats.size;
+    this.mode = stats.mode & 0o777;
+    this.seekable = stats.isFile();
+  }
+
+  static async open(path: string): Promise<FileSource> {
+    const handle = await open(path, constants.O_RDONLY);
+    try {
+      return new FileSource(path, handle, await handle.stat());
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /** The bytes from `offset` on, `length` of them, or fewer where the file ends. */
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    let filled = 0;
+    while (filled < length) {
+      const part = await this.#read(bytes, filled, length - filled, offset + filled);
+      if (part === 0) break;
+      filled += part;
+    }
+    return bytes.subarray(0, filled);
+  }
+
+  async #read(into: Uint8Array, at: number, length: number, place: number | null): Promise<number> {
+    return (await naming(this.#path, this.#handle.read(into, at, length, place))).bytesRead;
+  }
+
+  /** All bytes to the end, wherever that is by then. Each piece is valid until the next is asked for. */
+  async *pieces(): AsyncGenerator<Uint8Array> {
+    const piece = new Uint8Array(PIECE);
+    try {
+      for (;;) {
+        const length = await this.#read(piece, 0, PIECE, null);
+        if (length === 0) return;
+        yield piece.subarray(0, length);
+      }
+    } finally {
+      piece.fill(0);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}
+
+/** Files and folders that were begun and neither finished nor removed yet. */
+const unfinished = new Set<string>();
+
+/** Removes what was begun: for a process that is told to end. */
+export function removeUnfinished(): void {
+  for (const path of unfinished) {
+    try {
+      rmSync(path, { recursive: true });
+    } catch {
+      // Gone already, or not ours to remove any more.
+    }
+  }
+  unfinished.clear();
+}
+
+export interface WriteOptions {
+  /** Takes the place of a file that is there; else that is a CONFLICT. */
+  force?: boolean;
+  /** The new file's mode; by default what the umask leaves of 0666. */
+  mode?: number;
+}
+
+function exists(path: string): TwinwrapError {
+  return new TwinwrapError("CONFLICT", `${path} exists already`);
+}
+
+/** What a file shall hold. */
+export interface NewFile extends WriteOptions {
+  path: string;
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
+
+/**
+ * Writes a file that appears whole or not at all: beside, synced, then renamed. What is no regular
+ * file (a pipe, a device) is written to as it is.
+ * @throws TwinwrapError CONFLICT if the file is there and `force` is not set; the system's errors
+ */
+export function writeFileWhole(
+  path: string,
+  content: NewFile["content"],
+  options: WriteOptions = {},
+): Promise<void> {
+  return writeFilesWhole([{ ...options, path, content }]);
+}
+
+/**
+ * Writes several files that belong together: none appears before all are on disk.
+ * @throws as writeFileWhole; then none was written, unless the system fails between two renames
+ */
+export async function writeFilesWhole(files: readonly NewFile[]): Promise<void> {
+  const begun: Begun[] = [];
+  try {
+    for (const file of files) {
+      const one = await begin(file);
+      if (one === undefined) continue; // written through already
+      begun.push(one);
+      await fill(one, file);
+    }
+    for (const { beside, target, force } of begun) {
+      if (force) await rename(beside, target);
+      else await renameNew(beside, target);
+      unfinished.delete(beside);
+    }
+  } catch (error) {
+    for (const { beside } of begun) {
+      if (unfinished.has(beside)) await unlink(beside).catch(() => {});
+      unfinished.delete(beside);
+    }
+    throw error;
+  }
+  for (const folder of new Set(begun.map(({ target }) => dirname(target))))
+    await syncFolder(folder);
+}
+
+/** A file that is written under another name beside its own. */
+interface Begun {
+  beside: string;
+  target: string;
+  force: boolean;
+  handle: FileHandle;
+}
+
+async function begin({ path, content, force = false }: NewFile): Promise<Begun | undefined> {
+  const present = await stat(path).catch(() => undefined);
+  if (present !== undefined && !present.isFile() && !present.isDirectory()) {
+    await writeThrough(path, content);
+    return undefined;
+  }
+  if (present !== undefined && !force) throw exists(path);
+  // A link keeps its place; the file that it names is replaced.
+  const target = present === undefined ? path : await realpath(path);
+  const beside = join(dirname(target), `.twinwrap-${randomBytes(8).toString("hex")}.tmp`);
+  const handle = await open(beside, "wx", 0o600).catch((error) => {
+    // Nobody has heard of the name beside.
+    throw Object.assign(error, { path });
+  });
+  unfinished.add(beside);
+  return { beside, target, force, handle };
+}
+
+async function fill({ handle, target }: Begun, { content, mode }: NewFile): Promise<void> {
+  try {
+    for await (const bytes of content) await writeAll(target, handle, bytes);
+    await handle.chmod(mode ?? 0o666 & ~process.umask());
+    await naming(target, handle.sync());
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes all of `bytes` at `offset`, or where the last write ended. */
+async function writeAll(
+  path: string,
+  handle: FileHandle,
+  bytes: Uint8Array,
+  offset?: number,
+): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const place = offset === undefined ? null : offset + done;
+    const part = await naming(path, handle.write(bytes, done, bytes.length - done, place));
+    done += part.bytesWritten;
+  }
+}
+
+async function writeThrough(
+  path: string,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  const handle = await open(path, constants.O_WRONLY);
+  try {
+    for await (const bytes of content) await writeAll(path, handle, bytes);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A rename that never replaces: a hard link fails where a name is taken, also by a race. */
+async function renameNew(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (isSystemError(error, "EEXIST")) throw exists(to);
+    // Some file systems have no hard links.
+    if ((await stat(to).catch(() => undefined)) !== undefined) throw exists(to);
+    await rename(from, to);
+    return;
+  }
+  await unlink(from);
+}
+
+/** A new name is on disk only once its folder is; where folders cannot be synced, nothing is lost but that. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, constants.O_RDONLY);
+    await handle.sync().finally(() => handle.close());
+  } catch {
+    // Not every system lets a folder be opened.
+  }
+}
+
+/**
+ * Makes a folder for its user alone (mode 0700) that appears whole or not at all: filled beside, then
+ * renamed. An empty folder is replaced.
+ * @throws TwinwrapError CONFLICT if there is anything else already; what `fill` throws
+ */
+export async function makeFolderWhole(
+  path: string,
+  fill: (folder: string) => Promise<void>,
+): Promise<void> {
+  const target = resolve(path);
+  const present = await readdir(target).catch((error) => {
+    if (!isSystemError(error, "ENOENT"))
+      throw isSystemError(error, "ENOTDIR") ? exists(path) : error;
+  });
+  if (present !== undefined && present.length > 0) throw exists(path);
+  const beside = join(dirname(target), `.twinwrap-${randomBytes(8).toString("hex")}.tmp`);
+  await mkdir(beside, { mode: 0o700 });
+  unfinished.add(beside);
+  try {
+    await fill(beside);
+    await syncFolder(beside);
+    await rename(beside, target).catch((error) => {
+      throw isSystemError(error, "ENOTEMPTY") || isSystemError(error, "EEXIST")
+        ? exists(path)
+        : error;
+    });
+  } catch (error) {
+    await rm(beside, { recursive: true, force: true });
+    throw error;
+  } finally {
+    unfinished.delete(beside);
+  }
+  await syncFolder(dirname(target));
+}
+
+/** Whether both names lead to one file. */
+export async function isSameFile(a: string, b: string): Promise<boolean> {
+  const [one, other] = await Promise.all([a, b].map((path) => stat(path).catch(() => undefined)));
+  if (one === undefined || other === undefined) {
+    return resolve(a) === resolve(b);
+  }
+  return one.dev === other.dev && one.ino === other.ino;
+}
+
+/** Writes bytes at a place of a file and has them on disk before it returns. */
+export async function patchFile(path: string, offset: number, bytes: Uint8Array): Promise<void> {
+  const handle = await open(path, "r+");
+  try {
+    await writeAll(path, handle, bytes, offset);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Does `work` while FILE.lock exists: one writer of a header at a time.
+ * @throws TwinwrapError CONFLICT if somebody else holds the lock
+ */
+export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const lock = `${path}.lock`;
+  let handle: FileHandle;
+  try {
+    handle = await open(lock, "wx", 0o600);
+  } catch (error) {
+    if (!isSystemError(error, "EEXIST")) throw error;
+    throw new TwinwrapError(
+      "CONFLICT",
+      `${path} is being changed by another process; if none is running, delete ${lock}`,
+    );
+  }
+  unfinished.add(lock);
+  try {
+    await handle
+      .writeFile(`process ${process.pid} on ${hostname()}\n`)
+      .finally(() => handle.close());
+    return await work();
+  } finally {
+    await unlink(lock).catch(() => {});
+    unfinished.delete(lock);
+  }
+}

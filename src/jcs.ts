@@ -1,0 +1,188 @@
+import { fromBase64Url, fromUtf8, toUtf8 } from "./bytes.js";
+import { TwinwrapError } from "./errors.js";
+
+// JSON that is hashed, signed or stored: the canonical form of RFC 8785 (JCS), without fractions.
+// A canonical text has one spelling, so "the same bytes after a round trip" is the whole check for
+// white space, escapes, order, duplicate names, a BOM and odd numbers.
+
+/** A value of the canonical form. Numbers are integers below 2^53 in size. */
+export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+
+const MAX_DEPTH = 8;
+
+function bad(message: string): TwinwrapError {
+  return new TwinwrapError("BAD_FORMAT", message);
+}
+
+function write(value: Json, depth: number): string {
+  if (depth > MAX_DEPTH) throw bad(`JSON nested deeper than ${MAX_DEPTH}`);
+  if (value === null || typeof value === "boolean") return String(value);
+  if (typeof value === "number") {
+    if (!Number.isSafeInteger(value)) throw bad("JSON number that is not an integer below 2^53");
+    return String(value);
+  }
+  if (typeof value === "string") {
+    if (!value.isWellFormed()) throw bad("JSON text with half a surrogate pair");
+    return JSON.stringify(value);
+  }
+  if (Array.isArray(value)) return `[${value.map((item) => write(item, depth + 1)).join()}]`;
+  const members = Object.keys(value)
+    .sort() // by UTF-16 code units, as RFC 8785 section 3.2.3 asks
+    .map((name) => `${write(name, depth)}:${write(value[name]!, depth + 1)}`);
+  return `{${members.join()}}`;
+}
+
+/**
+ * The canonical bytes of `value` (RFC 8785).
+ * @throws TwinwrapError BAD_FORMAT if a number is no integer below 2^53, a text is not well-formed,
+ *   or the nesting is deeper than 8
+ */
+export function encodeJcs(value: Json): Uint8Array<ArrayBuffer> {
+  return toUtf8(write(value, 1));
+}
+
+/**
+ * Reads canonical bytes and nothing else.
+ * @throws TwinwrapError BAD_FORMAT if they are longer than `maxBytes` or not canonical JSON
+ */
+export function decodeJcs(bytes: Uint8Array, maxBytes: number): Json {
+  if (bytes.length > maxBytes) throw bad(`JSON longer than ${maxBytes} bytes`);
+  const text = fromUtf8(bytes);
+  let value: Json;
+  let again: string;
+  try {
+    value = JSON.parse(text) as Json;
+    again = write(value, 1);
+  } catch (error) {
+    if (error instanceof TwinwrapError) throw error;
+    throw bad("not JSON");
+  }
+  if (again !== text) throw bad("JSON that is not in canonical form (RFC 8785)");
+  return value;
+}
+
+/** Reads the members of one JSON object by name and type; what stands where is in every error. */
+export class Members {
+  readonly #members: { [name: string]: Json };
+  readonly #where: string;
+  readonly #read = new Set<string>();
+
+  /** @throws TwinwrapError BAD_FORMAT if `value` is not an object */
+  constructor(value: Json | undefined, where: string) {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw bad(`${where}: not a JSON object`);
+    }
+    this.#members = value;
+    this.#where = where;
+  }
+
+  #get(name: string): Json | undefined {
+    this.#read.add(name);
+    return Object.hasOwn(this.#members, name) ? this.#members[name] : undefined;
+  }
+
+  #fail(name: string, expected: string): never {
+    throw bad(`${this.#where}: "${name}" is not ${expected}`);
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.#members, name);
+  }
+
+  /** A text of at most `maxBytes` bytes of UTF-8. */
+  text(name: string, maxBytes: number): string {
+    const value = this.#get(name);
+    if (typeof value !== "string") return this.#fail(name, "a text");
+    if (toUtf8(value).length > maxBytes) this.#fail(name, `a text of at most ${maxBytes} bytes`);
+    return value;
+  }
+
+  /** Exactly this value. */
+  exactly<T extends string | number>(name: string, expected: T): T {
+    if (this.#get(name) !== expected) this.#fail(name, JSON.stringify(expected));
+    return expected;
+  }
+
+  /** One of these texts. */
+  oneOf<T extends string>(name: string, choices: readonly T[]): T {
+    const value = this.#get(name);
+    const choice = choices.find((candidate) => candidate === value);
+    return choice ?? this.#fail(name, `one of ${choices.join(", ")}`);
+  }
+
+  /** Unpadded base64url of `minLength` to `maxLength` bytes. */
+  bytes(name: string, minLength: number, maxLength = minLength): Uint8Array<ArrayBuffer> {
+    const value = this.#get(name);
+    // 4 characters hold 3 bytes: too long a text is refused before it is decoded.
+    if (typeof value === "string" && value.length <= Math.ceil((maxLength * 4) / 3)) {
+      const bytes = fromBase64Url(value);
+      if (bytes.length >= minLength) return bytes;
+    }
+    return this.#fail(
+      name,
+      `base64url of ${minLength}${minLength === maxLength ? "" : ` to ${maxLength}`} bytes`,
+    );
+  }
+
+  /** A time in UTC with whole seconds, like 2026-01-31T23:59:59Z. */
+  time(name: string): Date {
+    const value = this.#get(name);
+    const time = typeof value === "string" ? parseTime(value) : undefined;
+    return time ?? this.#fail(name, "a UTC time with whole seconds");
+  }
+
+  /** A list of at most `max` items, each read by `read`. */
+  list<T>(name: string, max: number, read: (item: Json, where: string) => T): T[] {
+    const value = this.#get(name);
+    if (!Array.isArray(value) || value.length > max)
+      return this.#fail(name, `a list of at most ${max}`);
+    return value.map((item, index) => read(item, `${this.#where}: ${name}[${index}]`));
+  }
+
+  /** Any value, as it is. */
+  json(name: string): Json {
+    const value = this.#get(name);
+    return value === undefined ? this.#fail(name, "there") : value;
+  }
+
+  /** An object inside. */
+  members(name: string): Members {
+    return new Members(this.#get(name), `${this.#where}: ${name}`);
+  }
+
+  /** Refuses whatever was not asked for: in what is hashed or signed nothing stands unread. */
+  end(): void {
+    for (const name of Object.keys(this.#members)) {
+      if (!this.#read.has(name)) throw bad(`${this.#where}: unknown member "${name}"`);
+    }
+  }
+
+  /** What was not asked for: in the mutable header it is kept and ignored. */
+  rest(): { [name: string]: Json } {
+    return Object.fromEntries(
+      Object.entries(this.#members).filter(([name]) => !this.#read.has(name)),
+    );
+  }
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+
+/**
+ * A time in UTC with whole seconds, like 2026-01-31T23:59:59Z; what is finer is cut off.
+ * @throws TwinwrapError BAD_ARGUMENT if it is none of the years 0 to 9999
+ */
+export function formatTime(time: Date): string {
+  const text = Number.isNaN(time.getTime()) ? "" : `${time.toISOString().slice(0, 19)}Z`;
+  if (!TIME.test(text)) {
+    throw new TwinwrapError("BAD_ARGUMENT", "not a time of the years 0 to 9999");
+  }
+  return text;
+}
+
+/** The opposite; undefined if `text` is not the one spelling of a time. */
+export function parseTime(text: string): Date | undefined {
+  if (!TIME.test(text)) return undefined;
+  const time = new Date(text);
+  // 30 February and 24:00 are other days to Date, or no time at all.
+  return !Number.isNaN(time.getTime()) && formatTime(time) === text ? time : undefined;
+}

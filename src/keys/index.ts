@@ -1,0 +1,20 @@
+export { fingerprint } from "./fingerprint.js";
+export { DEFAULT_BITS, generateKeyPair } from "./generate.js";
+export {
+  bitLength,
+  type CheckOptions,
+  checkPublicKey,
+  publicKeyOf,
+  validatePrivateKey,
+  wipePrivateKey,
+} from "./numbers.js";
+export {
+  identifyKey,
+  type KeyIdentity,
+  type Passphrase,
+  readPrivateKey,
+  readPublicKey,
+} from "./read.js";
+export { KEY_FORMS, type KeyForm, type KeyStructure } from "./recognise.js";
+export type { RsaPrivateKey, RsaPublicKey } from "./types.js";
+export { writePrivateKey, writePublicKey } from "./write.js";

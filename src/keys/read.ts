@@ -1,0 +1,179 @@
+import { decodePrivateKeyBlob, decodePublicKeyBlob } from "../blob/index.js";
+import { wipe, withoutLeadingZeros } from "../bytes.js";
+import { type Core, sharedCore } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
+import { parseJwk } from "./jwk.js";
+import { checkPublicKey, completePrivateKey, publicKeyOf, wipePrivateKey } from "./numbers.js";
+import { openLock, parseLock, wrongPassphrase } from "./pbes2.js";
+import { parsePkcs1Private, parsePkcs1Public, parsePkcs8, parseSpki } from "./pkcs.js";
+import { type KeyFile, type KeyForm, type KeyStructure, recognise } from "./recognise.js";
+import {
+  type PrivateParts,
+  type RsaPrivateKey,
+  type RsaPublicKey,
+  SECRET_NUMBERS,
+} from "./types.js";
+
+/** A passphrase, or how to ask for it: called only if the key turns out to be locked. */
+export type Passphrase =
+  | string
+  | Uint8Array
+  | (() => string | Uint8Array | Promise<string | Uint8Array>);
+
+/** What a key file is, as far as that shows without a passphrase. */
+export interface KeyIdentity {
+  form: KeyForm;
+  kind: "public" | "private" | "locked";
+  structure: KeyStructure;
+}
+
+/**
+ * Tells what a key file is.
+ * @throws TwinwrapError as readPublicKey and readPrivateKey do for what they cannot read at all
+ */
+export function identifyKey(file: Uint8Array): KeyIdentity {
+  return withKeyFile(file, (key) => {
+    if (key.structure === "EncryptedPrivateKeyInfo") {
+      parseLock(key.bytes);
+      return { form: key.form, kind: "locked", structure: key.structure };
+    }
+    const parts = parseOpen(key);
+    try {
+      const kind = isPrivate(parts) ? "private" : "public";
+      return { form: key.form, kind, structure: key.structure };
+    } finally {
+      wipePrivateKey(parts);
+    }
+  });
+}
+
+/**
+ * Reads a public key in any form, or the public half of a private key that is not locked.
+ * @throws TwinwrapError BAD_FORMAT; BAD_BLOB (a CryptoApiError) for a bad MS blob; BAD_KEY if it is
+ *   no RSA key that can be used; PASSPHRASE_NEEDED if it is a locked private key; LIMIT_EXCEEDED
+ */
+export function readPublicKey(file: Uint8Array): RsaPublicKey {
+  return withKeyFile(file, (key) => {
+    if (key.structure === "EncryptedPrivateKeyInfo") {
+      parseLock(key.bytes); // a damaged public key may look like one from outside
+      throw new TwinwrapError(
+        "PASSPHRASE_NEEDED",
+        "this is a locked private key: its public half cannot be read from it; use the public key",
+      );
+    }
+    const parts = parseOpen(key);
+    try {
+      checkPublicKey(parts, { allowWeak: true });
+      // A private half is checked too: what is wrapped for a broken key stays closed. But public keys
+      // come from anybody, and finding primes from d takes seconds for the largest moduli.
+      if (parts.p !== undefined && parts.q !== undefined) wipePrivateKey(completePrivateKey(parts));
+      return publicKeyOf({
+        n: withoutLeadingZeros(parts.n),
+        e: withoutLeadingZeros(parts.e),
+      });
+    } finally {
+      wipePrivateKey(parts);
+    }
+  });
+}
+
+/**
+ * Reads a private key in any form. Missing numbers (a PRIVATEKEYBLOB without d, a JWK with only n, e
+ * and d) are computed, and all are checked against each other. The caller wipes the result
+ * (wipePrivateKey).
+ * @throws TwinwrapError BAD_FORMAT; BAD_BLOB (a CryptoApiError) for a bad MS blob; BAD_KEY if it is
+ *   no RSA private key, or its numbers don't belong together; PASSPHRASE_NEEDED; WRONG_PASSPHRASE;
+ *   LIMIT_EXCEEDED
+ */
+export async function readPrivateKey(
+  file: Uint8Array,
+  options: { passphrase?: Passphrase | undefined; core?: Core } = {},
+): Promise<RsaPrivateKey> {
+  const key = recognise(file);
+  try {
+    if (key.structure === "EncryptedPrivateKeyInfo") {
+      const lock = parseLock(key.bytes);
+      const passphrase = await askPassphrase(options.passphrase);
+      return unlock(options.core ?? (await sharedCore()), lock, passphrase);
+    }
+    const parts = parseOpen(key);
+    if (!isPrivate(parts)) {
+      throw new TwinwrapError("BAD_KEY", "this is a public key; the private key is needed");
+    }
+    return complete(parts);
+  } finally {
+    wipe(key.bytes);
+  }
+}
+
+/** @throws TwinwrapError PASSPHRASE_NEEDED if there is none */
+export async function askPassphrase(
+  passphrase: Passphrase | undefined,
+): Promise<string | Uint8Array> {
+  const given = typeof passphrase === "function" ? await passphrase() : passphrase;
+  if (given !== undefined) return given;
+  throw new TwinwrapError("PASSPHRASE_NEEDED", "the key is locked with a passphrase");
+}
+
+function unlock(
+  core: Core,
+  lock: ReturnType<typeof parseLock>,
+  passphrase: string | Uint8Array,
+): RsaPrivateKey {
+  const pkcs8 = openLock(core, lock, passphrase);
+  try {
+    return completePrivateKey(parsePkcs8(pkcs8));
+  } catch (error) {
+    // Padding fits a wrong key once in 256 times: what comes out then is no DER.
+    const noDer = error instanceof TwinwrapError && error.code !== "BAD_KEY";
+    throw noDer ? wrongPassphrase() : error;
+  } finally {
+    wipe(pkcs8);
+  }
+}
+
+function withKeyFile<T>(file: Uint8Array, work: (key: KeyFile) => T): T {
+  const key = recognise(file);
+  try {
+    return work(key);
+  } finally {
+    wipe(key.bytes);
+  }
+}
+
+function isPrivate(parts: PrivateParts): boolean {
+  return SECRET_NUMBERS.some((name) => parts[name] !== undefined);
+}
+
+/** The numbers of a key that is not locked: views of the file's bytes, or copies (MS blob, JWK). */
+function parseOpen({ structure, bytes }: KeyFile): PrivateParts {
+  switch (structure) {
+    case "SubjectPublicKeyInfo":
+      return parseSpki(bytes);
+    case "RSAPublicKey":
+      return parsePkcs1Public(bytes);
+    case "PrivateKeyInfo":
+      return parsePkcs8(bytes);
+    case "RSAPrivateKey":
+      return parsePkcs1Private(bytes);
+    case "JWK":
+      return parseJwk(bytes);
+    case "PUBLICKEYBLOB":
+      return decodePublicKeyBlob(bytes);
+    case "PRIVATEKEYBLOB": {
+      const { d, ...parts } = decodePrivateKeyBlob(bytes);
+      return d === undefined ? parts : { ...parts, d };
+    }
+    case "EncryptedPrivateKeyInfo":
+      throw new TwinwrapError("PASSPHRASE_NEEDED", "the key is locked with a passphrase");
+  }
+}
+
+/** Completes and checks the numbers, and wipes the parts. */
+function complete(parts: PrivateParts): RsaPrivateKey {
+  try {
+    return completePrivateKey(parts);
+  } finally {
+    wipePrivateKey(parts);
+  }
+}

@@ -1,0 +1,120 @@
+import { PRIVATEKEYBLOB, PUBLICKEYBLOB } from "../blob/index.js";
+import { copyBytes } from "../bytes.js";
+import { TwinwrapError } from "../errors.js";
+import {
+  BIT_STRING,
+  DerReader,
+  INTEGER,
+  OBJECT_IDENTIFIER,
+  OCTET_STRING,
+  SEQUENCE,
+} from "./der.js";
+import { foreignDer, foreignLock, foreignPem, foreignStart } from "./foreign.js";
+import { decodePemBody, hasHeaders, looksLikePem, pemBlocks } from "./pem.js";
+
+/** The forms in which keys are written; all are read. */
+export const KEY_FORMS = ["pem", "der", "jwk", "msblob"] as const;
+export type KeyForm = (typeof KEY_FORMS)[number];
+
+/** What stands inside. */
+export type KeyStructure =
+  | "SubjectPublicKeyInfo"
+  | "RSAPublicKey"
+  | "PrivateKeyInfo"
+  | "EncryptedPrivateKeyInfo"
+  | "RSAPrivateKey"
+  | "JWK"
+  | "PUBLICKEYBLOB"
+  | "PRIVATEKEYBLOB";
+
+/** A key file as recognised by its content, not yet parsed. */
+export interface KeyFile {
+  form: KeyForm;
+  structure: KeyStructure;
+  /** The structure's bytes, without PEM around them: a copy, which the caller wipes. */
+  bytes: Uint8Array;
+}
+
+/** More than a locked key of 16384 bits takes in any form. */
+export const MAX_KEY_FILE = 65536;
+
+const PEM_LABELS: ReadonlyMap<string, KeyStructure> = new Map([
+  ["PUBLIC KEY", "SubjectPublicKeyInfo"],
+  ["RSA PUBLIC KEY", "RSAPublicKey"],
+  ["PRIVATE KEY", "PrivateKeyInfo"],
+  ["ENCRYPTED PRIVATE KEY", "EncryptedPrivateKeyInfo"],
+  ["RSA PRIVATE KEY", "RSAPrivateKey"],
+]);
+
+/**
+ * Finds out in which form a key is. The first key of a PEM file counts.
+ * @throws TwinwrapError LIMIT_EXCEEDED over 65,536 bytes; BAD_FORMAT or BAD_KEY, with what it is
+ *   instead, if it is no RSA key in a form read here
+ */
+export function recognise(file: Uint8Array): KeyFile {
+  if (file.length > MAX_KEY_FILE) {
+    throw new TwinwrapError("LIMIT_EXCEEDED", `a key file is at most ${MAX_KEY_FILE} bytes long`);
+  }
+  if (file.length === 0) throw new TwinwrapError("BAD_FORMAT", "the key file is empty");
+  const [first, second] = file;
+  if (first === SEQUENCE && (second! >= 0x80 || second === file.length - 2)) {
+    return { form: "der", structure: outline(file), bytes: copyBytes(file) };
+  }
+  if (first === PUBLICKEYBLOB) {
+    return { form: "msblob", structure: "PUBLICKEYBLOB", bytes: copyBytes(file) };
+  }
+  if (first === PRIVATEKEYBLOB) {
+    return { form: "msblob", structure: "PRIVATEKEYBLOB", bytes: copyBytes(file) };
+  }
+  const text = withoutByteOrderMark(file);
+  if (looksLikePem(text)) return recognisePem(text);
+  if (text.find((byte) => !isSpace(byte)) === 0x7b) {
+    return { form: "jwk", structure: "JWK", bytes: copyBytes(text) };
+  }
+  throw foreignStart(file);
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+}
+
+function withoutByteOrderMark(file: Uint8Array): Uint8Array {
+  return file[0] === 0xef && file[1] === 0xbb && file[2] === 0xbf ? file.subarray(3) : file;
+}
+
+function recognisePem(text: Uint8Array): KeyFile {
+  const blocks = pemBlocks(text);
+  const block = blocks.find(({ label }) => PEM_LABELS.has(label));
+  if (block === undefined) throw foreignPem(blocks[0]!.label);
+  if (hasHeaders(block.body))
+    throw foreignLock("OpenSSL's old PEM encryption (or has PEM headers)");
+  const structure = PEM_LABELS.get(block.label)!;
+  return { form: "pem", structure, bytes: decodePemBody(block.body) };
+}
+
+/** Tells DER structures apart by their first elements. */
+function outline(der: Uint8Array): KeyStructure {
+  const outer = new DerReader(der);
+  const whole = outer.sequence();
+  outer.end();
+  if (whole.peek() === SEQUENCE) {
+    const algorithm = whole.sequence();
+    if (algorithm.peek() !== OBJECT_IDENTIFIER) throw foreignDer.certificate();
+    if (whole.peek() === BIT_STRING) return "SubjectPublicKeyInfo";
+    if (whole.peek() === OCTET_STRING) return "EncryptedPrivateKeyInfo";
+    throw foreignDer.unknown();
+  }
+  if (whole.peek() !== INTEGER) throw foreignDer.unknown();
+  const version = whole.integer();
+  if (whole.peek() === OCTET_STRING) throw foreignDer.ec();
+  if (whole.peek() === SEQUENCE) {
+    if (version.length === 1 && version[0] === 3) throw foreignDer.pkcs12();
+    return "PrivateKeyInfo";
+  }
+  // Integers only: an RSA public key has two, an old DSA key six, an RSA private key nine.
+  let integers = 1;
+  for (; whole.peek() === INTEGER; integers++) whole.integer();
+  if (integers === 2) return "RSAPublicKey";
+  if (integers === 6) throw foreignDer.dsa();
+  return "RSAPrivateKey";
+}

@@ -1,0 +1,3 @@
+export { amendFile, openFile, rewrapFile, sealFile, withFile } from "./envelope/file.node.js";
+export { FileSource, type WriteOptions } from "./files.node.js";
+export * from "./index.js";

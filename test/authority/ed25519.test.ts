@@ -1,0 +1,153 @@
+import { createPrivateKey, createPublicKey, randomBytes, verify } from "node:crypto";
+import { generateKeyPair, readPrivateKey, readPublicKey, writePrivateKey } from "twinwrap/keys";
+import { beforeAll, describe, expect, test } from "vitest";
+import {
+  Ed25519Key,
+  readOfficerKey,
+  readOfficerPublicKeys,
+  readOfficerShareKey,
+  writeEd25519PublicKey,
+  writeOfficerKeys,
+  writeOfficerPublicKeys,
+} from "#build/authority/ed25519.js";
+import { haveOpenssl, openssl } from "../openssl.js";
+
+// Independent: node:crypto's own PEM readers and, where it is there, the openssl binary.
+
+const ITERATIONS = 1000;
+const message = randomBytes(100);
+
+async function signedBy(key: Ed25519Key): Promise<Uint8Array> {
+  return key.signer("example").sign(message);
+}
+
+describe("Ed25519 keys", () => {
+  test("sign what node:crypto verifies", async () => {
+    const key = Ed25519Key.generate();
+    const publicKey = createPublicKey(Buffer.from(writeEd25519PublicKey(key.publicKey)).toString());
+    expect(verify(null, message, publicKey, await signedBy(key))).toBe(true);
+    expect(verify(null, randomBytes(100), publicKey, await signedBy(key))).toBe(false);
+    expect(key.signer("a name")).toMatchObject({ name: "a name", publicKey: key.publicKey });
+  });
+
+  test.each([undefined, "open sesame", randomBytes(20)])(
+    "are written, locked or not",
+    async (passphrase) => {
+      const key = Ed25519Key.generate();
+      const pem = await key.write({ passphrase, iterations: ITERATIONS });
+      const read = await Ed25519Key.read(pem, { passphrase });
+      expect(read.publicKey).toEqual(key.publicKey);
+      const options = {
+        key: Buffer.from(pem),
+        format: "pem",
+        ...(passphrase && { passphrase: Buffer.from(passphrase) }),
+      } as const;
+      const foreign = createPublicKey(createPrivateKey(options) as never);
+      expect(verify(null, message, foreign, await signedBy(read))).toBe(true);
+    },
+  );
+
+  test("that node:crypto wrote are read", async () => {
+    const key = Ed25519Key.generate();
+    const pem = createPrivateKey(Buffer.from(await key.write()).toString()).export({
+      type: "pkcs8",
+      format: "pem",
+      cipher: "aes-256-cbc",
+      passphrase: "x",
+    });
+    const read = await Ed25519Key.read(Buffer.from(pem), { passphrase: "x" });
+    expect(read.publicKey).toEqual(key.publicKey);
+  });
+
+  test("stay closed for a wrong passphrase, each time with the same error", async () => {
+    const pem = await Ed25519Key.generate().write({ passphrase: "right", iterations: ITERATIONS });
+    await expect(Ed25519Key.read(pem)).rejects.toMatchObject({ code: "PASSPHRASE_NEEDED" });
+    // One in 256 has padding that fits.
+    for (let i = 0; i < 600; i++) {
+      await expect(Ed25519Key.read(pem, { passphrase: `wrong ${i}` })).rejects.toMatchObject({
+        code: "WRONG_PASSPHRASE",
+      });
+    }
+  });
+
+  test("are told from others", async () => {
+    const { privateKey } = await generateKeyPair({ bits: 2048 });
+    const rsa = await writePrivateKey(privateKey, "pem");
+    await expect(Ed25519Key.read(rsa)).rejects.toMatchObject({ code: "BAD_KEY" });
+    const locked = await writePrivateKey(privateKey, "pem", {
+      passphrase: "x",
+      iterations: ITERATIONS,
+    });
+    await expect(Ed25519Key.read(locked, { passphrase: "x" })).rejects.toMatchObject({
+      code: "BAD_KEY",
+    });
+    const pub = writeEd25519PublicKey(Ed25519Key.generate().publicKey);
+    await expect(Ed25519Key.read(pub)).rejects.toMatchObject({ code: "BAD_KEY" });
+    for (const text of [
+      "",
+      "hello",
+      "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+    ]) {
+      await expect(Ed25519Key.read(Buffer.from(text))).rejects.toMatchObject({
+        code: "BAD_FORMAT",
+      });
+    }
+    await expect(Ed25519Key.read(Buffer.alloc(65537))).rejects.toMatchObject({
+      code: "LIMIT_EXCEEDED",
+    });
+  });
+});
+
+describe("an officer's two keys", () => {
+  let rsa: Awaited<ReturnType<typeof generateKeyPair>>;
+  const key = Ed25519Key.generate();
+  beforeAll(async () => {
+    rsa = await generateKeyPair({ bits: 3072 });
+  });
+
+  test("stand in one file, locked with one passphrase", async () => {
+    const passphrase = "three officers";
+    const keys = { key, shareKey: rsa.privateKey };
+    const file = await writeOfficerKeys(keys, { passphrase, iterations: ITERATIONS });
+    expect((await readOfficerKey(file, { passphrase })).publicKey).toEqual(key.publicKey);
+    expect(await readOfficerShareKey(file, { passphrase })).toEqual(rsa.privateKey);
+    await expect(readOfficerKey(file, { passphrase: "two" })).rejects.toMatchObject({
+      code: "WRONG_PASSPHRASE",
+    });
+    await expect(readOfficerShareKey(file)).rejects.toMatchObject({ code: "PASSPHRASE_NEEDED" });
+    // To others the first of them is the file's key; as an RSA key it is refused.
+    expect(createPrivateKey({ key: Buffer.from(file), passphrase }).asymmetricKeyType).toBe(
+      "ed25519",
+    );
+    await expect(readPrivateKey(file, { passphrase })).rejects.toMatchObject({ code: "BAD_KEY" });
+  });
+
+  test("have a public half in one file", async () => {
+    const keys = { publicKey: key.publicKey, shareKey: rsa.publicKey };
+    const file = writeOfficerPublicKeys(keys);
+    expect(readOfficerPublicKeys(file)).toEqual(keys);
+    const [first, second] = Buffer.from(file)
+      .toString()
+      .split(/(?<=-----END PUBLIC KEY-----\n)/);
+    expect(createPublicKey(first!).export({ format: "jwk" }).x).toBe(
+      Buffer.from(key.publicKey).toString("base64url"),
+    );
+    expect(readPublicKey(Buffer.from(second!))).toEqual(rsa.publicKey);
+    const swapped = Buffer.from(`${second}${first}`);
+    expect(() => readOfficerPublicKeys(swapped)).toThrow(
+      expect.objectContaining({ code: "BAD_KEY" }),
+    );
+    for (const wrong of [first!, `${file}${first}`, ""]) {
+      expect(() => readOfficerPublicKeys(Buffer.from(wrong))).toThrow(
+        expect.objectContaining({ code: "BAD_FORMAT" }),
+      );
+    }
+  });
+
+  test.skipIf(!haveOpenssl)("are read by OpenSSL (needs the openssl binary)", async () => {
+    const file = await writeOfficerKeys({ key, shareKey: rsa.privateKey });
+    const text = openssl(["pkey", "-noout", "-text"], file).toString();
+    expect(text).toMatch(/^ED25519 Private-Key/);
+    expect(text.replace(/[^0-9a-f]/g, "")).toContain(Buffer.from(key.publicKey).toString("hex"));
+  });
+});

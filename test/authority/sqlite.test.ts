@@ -1,0 +1,128 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Sqlite from "better-sqlite3";
+import { afterAll, describe, expect, test } from "vitest";
+import { openSqlite } from "#build/authority/sqlite.js";
+import { storeSuite } from "./suite-store.js";
+
+const folder = mkdtempSync(join(tmpdir(), "twinwrap-store-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let files = 0;
+const fresh = () => join(folder, `${++files}.sqlite`);
+
+storeSuite("SQLite", () => openSqlite(fresh(), { create: true }));
+
+describe("a store of one file", () => {
+  test("is for its user alone, in each of its files", async () => {
+    const path = fresh();
+    const store = await openSqlite(path, { create: true });
+    await store.write((writes) => writes.setSetting("a", "b"));
+    const names = readdirSync(folder).filter((name) => join(folder, name).startsWith(path));
+    expect(names.length).toBeGreaterThan(1);
+    for (const name of names) expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+    await store.close();
+  });
+
+  test("keeps what was committed by a process that is killed right after", async () => {
+    const path = fresh();
+    await (await openSqlite(path, { create: true })).close();
+    const module = new URL("../../build/authority/sqlite.js", import.meta.url).pathname;
+    const code = `const { openSqlite } = await import(${JSON.stringify(module)});
+      const store = await openSqlite(${JSON.stringify(path)});
+      await store.write((writes) => writes.setSetting("n", "kept"));
+      store.write(async (writes) => {
+        await writes.setSetting("n", "lost");
+        process.kill(process.pid, "SIGKILL");
+      });`;
+    const { signal } = spawnSync(process.execPath, ["--input-type=module", "-e", code]);
+    expect(signal).toBe("SIGKILL");
+    const again = await openSqlite(path);
+    expect(await again.setting("n")).toBe("kept");
+    await again.close();
+  });
+
+  test("is made once and found later", async () => {
+    const path = fresh();
+    await expect(openSqlite(path)).rejects.toMatchObject({ code: "BAD_ARGUMENT" });
+    const store = await openSqlite(path, { create: true });
+    await store.write((writes) => writes.setSetting("kept", "yes"));
+    await store.close();
+    await expect(openSqlite(path, { create: true })).rejects.toMatchObject({ code: "CONFLICT" });
+    const again = await openSqlite(path);
+    expect(await again.setting("kept")).toBe("yes");
+    await again.close();
+    expect(() => again.write(async () => {})).toThrow(
+      expect.objectContaining({ code: "DISPOSED" }),
+    );
+  });
+
+  test("refuses what is not its own, and what is newer", async () => {
+    const path = fresh();
+    writeFileSync(path, "this is a text, long enough to be looked at as a database's first page");
+    await expect(openSqlite(path)).rejects.toMatchObject({ code: "BAD_FORMAT" });
+    const foreign = fresh();
+    new Sqlite(foreign).exec("CREATE TABLE t (x)").close();
+    await expect(openSqlite(foreign)).rejects.toMatchObject({ code: "BAD_FORMAT" });
+    const newer = fresh();
+    await (await openSqlite(newer, { create: true })).close();
+    const db = new Sqlite(newer);
+    db.pragma("user_version = 1000");
+    db.close();
+    await expect(openSqlite(newer)).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  });
+
+  test("two in one process wait for each other", async () => {
+    const path = fresh();
+    const [one, other] = [await openSqlite(path, { create: true }), await openSqlite(path)];
+    await one.write((writes) => writes.setSetting("count", "0"));
+    await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        (i % 2 === 0 ? one : other).write(async (writes) => {
+          const count = Number(await writes.setting("count"));
+          await new Promise((resolve) => setTimeout(resolve, 2));
+          await writes.setSetting("count", String(count + 1));
+        }),
+      ),
+    );
+    expect(await other.setting("count")).toBe("20");
+    await one.close();
+    await other.close();
+  });
+
+  test("a backup is the store of one moment", async () => {
+    const path = fresh();
+    const store = await openSqlite(path, { create: true });
+    await store.write((writes) => writes.setSetting("when", "before"));
+    const copy = fresh();
+    // A transaction is under way, and not part of it.
+    await store.write(async (writes) => {
+      await writes.setSetting("when", "after");
+      await store.backup(copy);
+    });
+    expect(await store.setting("when")).toBe("after");
+    const restored = await openSqlite(copy);
+    expect(await restored.setting("when")).toBe("before");
+    expect(statSync(copy).mode & 0o777).toBe(0o600);
+    await expect(store.backup(copy)).rejects.toMatchObject({ code: "CONFLICT" });
+    await restored.close();
+    await store.close();
+  });
+
+  test("without better-sqlite3 there is one clear line", () => {
+    const module = new URL("../../build/authority/sqlite.js", import.meta.url).pathname;
+    const hook = `export const resolve = (name, context, next) => {
+      if (name === "better-sqlite3") throw Object.assign(new Error("no"), { code: "ERR_MODULE_NOT_FOUND" });
+      return next(name, context);
+    };`;
+    const code = `import { register } from "node:module";
+      register("data:text/javascript,${encodeURIComponent(hook)}");
+      const { openSqlite } = await import(${JSON.stringify(module)});
+      await openSqlite(${JSON.stringify(fresh())}, { create: true }).catch(({ code, message }) => console.log(code, message));`;
+    const printed = execFileSync(process.execPath, ["--input-type=module", "-e", code], {
+      encoding: "utf8",
+    });
+    expect(printed).toMatch(/^UNSUPPORTED .*npm install better-sqlite3\n$/);
+  });
+});

@@ -1,0 +1,446 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type {
+  Candidate,
+  Head,
+  RecordRow,
+  RecordStatus,
+  ReleaseRow,
+  RequestRow,
+  Store,
+  StoreWrites,
+} from "#build/authority/store.js";
+
+// What every store must do, whatever it is made of.
+
+const bytes = (length: number) => new Uint8Array(randomBytes(length));
+
+const time = (text: string) => new Date(`${text}T12:00:00Z`);
+
+function recordRow(fields: Partial<RecordRow> = {}): RecordRow {
+  return {
+    hash: bytes(32),
+    owner: "alice",
+    serial: bytes(16),
+    description: undefined,
+    created: time("2026-01-31"),
+    core: bytes(300),
+    status: "unverified",
+    escrowLeaf: undefined,
+    verifiedLeaf: undefined,
+    ...fields,
+  };
+}
+
+function candidate(fingerprint = bytes(32)): Candidate {
+  return { tag: bytes(32), wrap: { fingerprint, padding: "oaep", simpleBlob: bytes(268) } };
+}
+
+function requestRow(fields: Partial<RequestRow> = {}): RequestRow {
+  return {
+    hash: bytes(32),
+    id: bytes(13).reduce((text, byte) => text + (byte % 36).toString(36), "id-"),
+    bytes: bytes(200),
+    status: "open",
+    expires: time("2026-03-01"),
+    received: time("2026-02-01"),
+    ...fields,
+  };
+}
+
+/** Puts rows together with the leaves that they stand on; what the leaves say does not matter here. */
+class Filler {
+  constructor(readonly store: Store) {}
+
+  /** Does `work` with a function that gives the index of a new leaf. */
+  async write<T>(work: (writes: StoreWrites, leaf: () => number) => Promise<T>): Promise<T> {
+    return this.store.write(async (writes) => {
+      const size = (await writes.head())?.size ?? 0;
+      let more = 0;
+      const result = await work(writes, () => size + more++);
+      if (more > 0) {
+        const leaves = Array.from({ length: more }, (_, i) => `leaf ${size + i}\n`);
+        await writes.extendLog(size, leaves, [], headOf(size + more));
+      }
+      return result;
+    });
+  }
+
+  record(fields: Partial<RecordRow> = {}, ...candidates: Candidate[]): Promise<RecordRow> {
+    return this.write(async (writes, leaf) => {
+      const row = recordRow({ escrowLeaf: leaf(), ...fields });
+      if (row.status !== "unverified") row.verifiedLeaf = leaf();
+      if ((await writes.ownerSecret(row.owner)) === undefined) {
+        await writes.insertOwner(row.owner, bytes(32));
+      }
+      await writes.insertRecord(row);
+      for (const one of candidates) await writes.addCandidate(row.hash, one);
+      return row;
+    });
+  }
+}
+
+function headOf(size: number): Head {
+  return { size, root: bytes(32), checkpoint: `example.org/log\n${size}\n` };
+}
+
+export function storeSuite(name: string, open: () => Promise<Store>): void {
+  describe(`the store of ${name}`, () => {
+    let store: Store;
+    let filler: Filler;
+    beforeAll(async () => {
+      store = await open();
+      filler = new Filler(store);
+    });
+    afterAll(() => store.close());
+
+    test("settings come, change and go", async () => {
+      expect(await store.setting("fence")).toBeUndefined();
+      await store.write((writes) => writes.setSetting("fence", "up"));
+      await store.write((writes) => writes.setSetting("fence", "higher"));
+      expect(await store.setting("fence")).toBe("higher");
+      await store.write((writes) => writes.setSetting("fence", undefined));
+      expect(await store.setting("fence")).toBeUndefined();
+    });
+
+    test("the log's head moves only from where it is", async () => {
+      const before = (await store.head())?.size ?? 0;
+      const head = headOf(before + 2);
+      const nodes = [
+        { level: 0, index: 1_000_000, hash: bytes(32) },
+        { level: 40, index: 2, hash: bytes(32) },
+      ];
+      const leaves = ["é\n", "x".repeat(4096)];
+      await store.write((writes) => writes.extendLog(before, leaves, nodes, head));
+      expect(await store.head()).toEqual(head);
+      expect(await store.checkpointOf(before)).toEqual(head);
+      expect(await store.checkpointOf(before + 1)).toEqual(head);
+      expect(await store.checkpointOf(before + 2)).toBeUndefined();
+      expect(await store.leaf(before + 1)).toEqual(leaves[1]);
+      expect(await store.leaf(before + 2)).toBeUndefined();
+      expect(await store.leaves(before, 100)).toEqual(leaves);
+      expect(await store.leaves(before + 1, 1)).toEqual([leaves[1]]);
+      expect(await store.nodes([nodes[1]!, { level: 41, index: 2 }, nodes[0]!])).toEqual([
+        nodes[1]!.hash,
+        undefined,
+        nodes[0]!.hash,
+      ]);
+      const stale = store.write((writes) =>
+        writes.extendLog(before, ["x"], [], headOf(before + 1)),
+      );
+      await expect(stale).rejects.toMatchObject({ code: "CONFLICT" });
+      const next = headOf(before + 3);
+      await store.write((writes) => writes.extendLog(before + 2, ["x"], [], next));
+      expect(await store.checkpointOf(before + 1)).toEqual(head);
+      expect(await store.checkpoints(before, 10)).toEqual([head, next]);
+      expect(await store.checkpoints(before + 2, 10)).toEqual([next]);
+      expect(await store.head()).toEqual(next);
+    });
+
+    test("a record comes back as it went in, once", async () => {
+      const row = await filler.record({ description: "Ledger “2025”" });
+      expect(await store.record(row.hash)).toEqual(row);
+      expect(await store.record(bytes(32))).toBeUndefined();
+      const again = store.write((writes) => writes.insertRecord({ ...row, serial: bytes(16) }));
+      await expect(again).rejects.toMatchObject({ code: "CONFLICT" });
+      expect(await store.record(row.hash)).toEqual(row);
+    });
+
+    test("wraps stand side by side until one is kept", async () => {
+      const [one, other] = [candidate(), candidate()];
+      const row = await filler.record({}, one, other, one);
+      expect(await store.candidates(row.hash)).toEqual([one, other]);
+      await filler.write(async (writes, leaf) => {
+        await writes.updateRecord({ hash: row.hash, status: "verified", verifiedLeaf: leaf() });
+        await writes.keepCandidate(row.hash, other);
+      });
+      expect(await store.candidates(row.hash)).toEqual([other]);
+      expect(await store.record(row.hash)).toMatchObject({
+        status: "verified",
+        escrowLeaf: row.escrowLeaf,
+        verifiedLeaf: expect.any(Number),
+      });
+    });
+
+    test("requests, approvals and releases", async () => {
+      const record = await filler.record({ status: "verified" });
+      const request = requestRow();
+      const approval = {
+        hash: bytes(32),
+        request: request.hash,
+        note: "yes\n",
+        vetoLeaf: undefined,
+      };
+      const denial = await filler.write(async (writes, leaf) => {
+        await writes.insertRequest(request);
+        await writes.insertApproval(approval);
+        const no = { hash: bytes(32), request: request.hash, note: "no\n", vetoLeaf: leaf() };
+        await writes.insertApproval(no);
+        return no;
+      });
+      expect(await store.request(request.hash)).toEqual(request);
+      expect(await store.requestById(request.id)).toEqual(request);
+      expect(await store.requestById("other")).toBeUndefined();
+      expect(await store.approvals(request.hash)).toEqual([approval, denial]);
+      expect(await store.approvals(bytes(32))).toEqual([]);
+      for (const twice of [
+        (writes: StoreWrites) => writes.insertRequest({ ...request, id: "another" }),
+        (writes: StoreWrites) => writes.insertRequest({ ...requestRow(), id: request.id }),
+        (writes: StoreWrites) => writes.insertApproval({ ...approval, note: "other\n" }),
+      ]) {
+        await expect(store.write(twice)).rejects.toMatchObject({ code: "CONFLICT" });
+      }
+
+      const release = await filler.write(async (writes, leaf) => {
+        const row: ReleaseRow = {
+          request: request.hash,
+          record: record.hash,
+          wrap: candidate().wrap,
+          leaf: leaf(),
+        };
+        await writes.insertRelease(row);
+        await writes.setRequestStatus(request.hash, "released");
+        return row;
+      });
+      expect(await store.release(request.hash, record.hash)).toEqual(release);
+      expect(await store.release(request.hash, bytes(32))).toBeUndefined();
+      expect(await store.releases(request.hash)).toEqual([release]);
+      expect(await store.request(request.hash)).toEqual({ ...request, status: "released" });
+      const second = filler.write((writes, leaf) =>
+        writes.insertRelease({ ...release, wrap: candidate().wrap, leaf: leaf() }),
+      );
+      await expect(second).rejects.toMatchObject({ code: "CONFLICT" });
+
+      const others = [requestRow(), requestRow()];
+      await store.write(async (writes) => {
+        for (const row of others) await writes.insertRequest(row);
+      });
+      const newest = await store.requests({}, { limit: 1 });
+      expect(newest.rows).toEqual([others[1]]);
+      const rest = await store.requests({}, { limit: 10, cursor: newest.next! });
+      expect(rest.rows.map((row) => row.id)).toEqual([others[0]!.id, request.id]);
+      expect(rest.next).toBeUndefined();
+      expect((await store.requests({ status: "released" })).rows.map((row) => row.id)).toEqual([
+        request.id,
+      ]);
+    });
+
+    test("policies and identities get their signatures and their leaf, and nothing else", async () => {
+      for (const [put, list] of [
+        ["putPolicy", "policies"],
+        ["putIdentity", "identities"],
+      ] as const) {
+        const first = { number: 1, hash: bytes(32), note: "first\n", leaf: undefined };
+        const second = { number: 2, hash: bytes(32), note: "second\n", leaf: undefined };
+        await store.write(async (writes) => {
+          await writes[put](second);
+          await writes[put](first);
+        });
+        expect(await store[list]()).toEqual([first, second]);
+        const signed = await filler.write(async (writes, leaf) => {
+          const row = { ...first, note: "first\n\n— a signature\n", leaf: leaf() };
+          await writes[put](row);
+          return row;
+        });
+        expect(await store[list]()).toEqual([signed, second]);
+        const other = store.write((writes) => writes[put]({ ...second, hash: bytes(32) }));
+        await expect(other).rejects.toMatchObject({ code: "CONFLICT" });
+      }
+    });
+
+    test("an owner has one secret", async () => {
+      const secret = bytes(32);
+      await store.write((writes) => writes.insertOwner("bob", secret));
+      expect(await store.ownerSecret("bob")).toEqual(secret);
+      expect(await store.ownerSecret("Bob")).toBeUndefined();
+      const again = store.write((writes) => writes.insertOwner("bob", bytes(32)));
+      await expect(again).rejects.toMatchObject({ code: "CONFLICT" });
+    });
+
+    test("the largest checkpoint from outside counts", async () => {
+      expect(await store.seenCheckpoint()).toBeUndefined();
+      const [old, newest] = [headOf(5), headOf(9)];
+      await store.write(async (writes) => {
+        await writes.addSeenCheckpoint(newest);
+        await writes.addSeenCheckpoint(old);
+      });
+      expect(await store.seenCheckpoint()).toEqual(newest);
+    });
+
+    test("every row says which leaf it stands on", async () => {
+      const from = (await store.head())!.size;
+      const record = await filler.record({ status: "verified" });
+      const request = requestRow();
+      const [release, veto] = await filler.write(async (writes, leaf) => {
+        await writes.insertRequest(request);
+        const released = { request: request.hash, record: record.hash, wrap: candidate().wrap };
+        const row = { ...released, leaf: leaf() };
+        await writes.insertRelease(row);
+        const no = { hash: bytes(32), request: request.hash, note: "no\n", vetoLeaf: leaf() };
+        await writes.insertApproval(no);
+        return [row, no] as const;
+      });
+      const rows = await store.referredLeaves(from, from + 4);
+      const { hash } = record;
+      expect(rows).toEqual([
+        { leaf: from, type: "escrow", hash, request: undefined },
+        { leaf: from + 1, type: "verified", hash, request: undefined },
+        { leaf: release.leaf, type: "release", hash, request: request.hash },
+        { leaf: veto.vetoLeaf, type: "veto", hash: veto.hash, request: request.hash },
+      ]);
+      expect(await store.referredLeaves(from + 1, from + 2)).toEqual([rows[1]]);
+    });
+
+    describe("transactions", () => {
+      test("what fails leaves nothing, and the next one works", async () => {
+        const row = recordRow();
+        const failing = filler.write(async (writes, leaf) => {
+          await writes.insertOwner("carol", bytes(32));
+          await writes.insertRecord({ ...row, owner: "carol", escrowLeaf: leaf() });
+          throw new Error("on purpose");
+        });
+        await expect(failing).rejects.toThrow("on purpose");
+        expect(await store.record(row.hash)).toBeUndefined();
+        expect(await store.ownerSecret("carol")).toBeUndefined();
+        await filler.record({ owner: "carol" });
+      });
+
+      test("a row without its leaf is not taken", async () => {
+        const size = (await store.head())!.size;
+        await store.write((writes) => writes.insertOwner("dave", bytes(32)));
+        const row = recordRow({ owner: "dave", escrowLeaf: size });
+        await expect(store.write((writes) => writes.insertRecord(row))).rejects.toThrow();
+        expect(await store.record(row.hash)).toBeUndefined();
+      });
+
+      test("nobody sees what is not committed", async () => {
+        let seen: unknown = "not looked";
+        await store.write(async (writes) => {
+          await writes.setSetting("colour", "red");
+          expect(await writes.setting("colour")).toBe("red");
+          seen = await store.setting("colour");
+        });
+        expect(seen).toBeUndefined();
+        expect(await store.setting("colour")).toBe("red");
+      });
+
+      test("they come one after the other, whoever asks", async () => {
+        await store.write((writes) => writes.setSetting("count", "0"));
+        await Promise.all(
+          Array.from({ length: 50 }, () =>
+            store.write(async (writes) => {
+              const count = Number(await writes.setting("count"));
+              await new Promise((resolve) => setImmediate(resolve));
+              await writes.setSetting("count", String(count + 1));
+            }),
+          ),
+        );
+        expect(await store.setting("count")).toBe("50");
+      });
+
+      test("afterwards nothing can be written through them", async () => {
+        const kept = await store.write(async (writes) => writes);
+        await expect(kept.setSetting("late", "yes")).rejects.toMatchObject({ code: "DISPOSED" });
+        expect(await store.setting("late")).toBeUndefined();
+      });
+    });
+
+    describe("search", () => {
+      const key = bytes(32);
+      const serial = bytes(16);
+      const rows: RecordRow[] = [];
+      const found = async (query: Parameters<Store["records"]>[0]) =>
+        (await store.records({ owner: "searcher", ...query })).rows.map((row) => row.description);
+
+      beforeAll(async () => {
+        const add = async (
+          description: string | undefined,
+          created: string,
+          status: RecordStatus = "unverified",
+          ...more: Candidate[]
+        ) => {
+          const fields = { description, created: time(created), status, owner: "searcher" };
+          rows.push(await filler.record({ ...fields, serial }, ...more));
+        };
+        await add("Straße 100%", "2026-01-01");
+        await add("strasse_10", "2026-02-01", "verified", candidate(key), candidate(key));
+        await add(undefined, "2026-03-01");
+        await add("ÉTUDE", "2026-04-01", "verified");
+        const request = requestRow();
+        await filler.write(async (writes, leaf) => {
+          await writes.insertRequest(request);
+          const { wrap } = candidate(key);
+          const record = rows[3]!.hash;
+          await writes.insertRelease({ request: request.hash, record, wrap, leaf: leaf() });
+        });
+      });
+
+      test.each([
+        ["nothing in particular", {}, ["ÉTUDE", undefined, "strasse_10", "Straße 100%"]],
+        ["a serial", { serial }, ["ÉTUDE", undefined, "strasse_10", "Straße 100%"]],
+        ["another serial", { serial: bytes(16) }, []],
+        ["another owner", { owner: "nobody" }, []],
+        ["a key, wrapped for or released to", { fingerprint: key }, ["ÉTUDE", "strasse_10"]],
+        ["another key", { fingerprint: bytes(32) }, []],
+        ["a status", { status: "unverified" as const }, [undefined, "Straße 100%"]],
+        ["a date on", { from: time("2026-02-01") }, ["ÉTUDE", undefined, "strasse_10"]],
+        ["before a date", { before: time("2026-02-01") }, ["Straße 100%"]],
+        [
+          "dates between",
+          { from: time("2026-02-01"), before: time("2026-04-01") },
+          [undefined, "strasse_10"],
+        ],
+        ["a text in another case", { text: "STRA" }, ["strasse_10", "Straße 100%"]],
+        ["a percent sign", { text: "0%" }, ["Straße 100%"]],
+        ["an underscore", { text: "_" }, ["strasse_10"]],
+        ["an accent composed otherwise", { text: "e\u0301tude" }, ["ÉTUDE"]],
+        ["a text that is SQL", { text: "' OR 1 --" }, []],
+        [
+          "several things",
+          { text: "stra", status: "verified" as const, fingerprint: key },
+          ["strasse_10"],
+        ],
+      ])("by %s", async (_, query, expected) => {
+        expect(await found(query)).toEqual(expected);
+      });
+
+      test("pages meet, whatever comes meanwhile", async () => {
+        const owner = "pager";
+        const hashes: Uint8Array[] = [];
+        for (let i = 0; i < 7; i++) hashes.unshift((await filler.record({ owner })).hash);
+        const pages: Uint8Array[][] = [];
+        let cursor: string | undefined;
+        do {
+          const options = cursor === undefined ? { limit: 3 } : { limit: 3, cursor };
+          const page = await store.records({ owner }, options);
+          pages.push(page.rows.map((row) => row.hash));
+          cursor = page.next;
+          await filler.record({ owner });
+        } while (cursor !== undefined);
+        expect(pages.map((page) => page.length)).toEqual([3, 3, 1]);
+        expect(pages.flat()).toEqual(hashes);
+      });
+
+      test("a page that ends exactly says that nothing follows", async () => {
+        expect((await store.records({ owner: "searcher" }, { limit: 4 })).next).toBeUndefined();
+      });
+
+      test.each([{ limit: 0 }, { limit: 1001 }, { limit: 1.5 }, { cursor: "" }, { cursor: "1;" }])(
+        "%j is refused",
+        async (options) => {
+          await expect(store.records({}, options)).rejects.toMatchObject({ code: "BAD_ARGUMENT" });
+        },
+      );
+
+      test("records are counted by status", async () => {
+        const count = async (status: RecordStatus) =>
+          (await store.records({ status }, { limit: 1000 })).rows.length;
+        expect(await store.countRecords()).toEqual({
+          unverified: await count("unverified"),
+          verified: await count("verified"),
+          released: 0,
+        });
+      });
+    });
+  });
+}

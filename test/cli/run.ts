@@ -1,0 +1,89 @@
+import { spawn } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The bundled command line, as the package ships it. */
+export const TWINWRAP = fileURLToPath(new URL("../../build/bin/twinwrap.js", import.meta.url));
+
+/** A folder for one test, with `twinwrap` on the PATH of whatever `shell` runs there. */
+export class Sandbox {
+  readonly path = mkdtempSync(join(tmpdir(), "twinwrap test ü-"));
+  readonly #bin = join(this.path, ".bin");
+
+  constructor() {
+    mkdirSync(this.#bin);
+    writeFileSync(
+      join(this.#bin, "twinwrap"),
+      `#!/bin/sh\nexec "${process.execPath}" "${TWINWRAP}" "$@"\n`,
+      {
+        mode: 0o755,
+      },
+    );
+  }
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  read(name: string): Buffer {
+    return readFileSync(this.file(name));
+  }
+
+  write(name: string, content: string | Uint8Array): void {
+    writeFileSync(this.file(name), content);
+  }
+
+  /** A key pair made by node:crypto, not by us: NAME.pem (PKCS#8, unlocked) and NAME.pub.pem. */
+  keyPair(name: string, modulusLength = 2048): void {
+    const { privateKey, publicKey } = generateKeyPairSync("rsa", {
+      modulusLength,
+      privateKeyEncoding: { type: "pkcs8", format: "pem" },
+      publicKeyEncoding: { type: "spki", format: "pem" },
+    });
+    this.write(`${name}.pem`, privateKey);
+    this.write(`${name}.pub.pem`, publicKey);
+  }
+
+  /** Runs one line of bash and gives what it printed and how it ended. */
+  shell(
+    line: string,
+    input: string | Uint8Array = "",
+  ): Promise<{ stdout: string; stderr: string; code: number; bytes: Buffer }> {
+    return new Promise((resolve, reject) => {
+      const child = spawn("bash", ["-c", line], {
+        cwd: this.path,
+        // A session of its own has no terminal, so nothing can ask on it by mistake.
+        detached: true,
+        env: {
+          ...process.env,
+          PATH: `${this.#bin}:${process.env.PATH}`,
+          LC_ALL: "C.UTF-8",
+          NODE_OPTIONS: "",
+        },
+      });
+      const out: Buffer[] = [];
+      const err: Buffer[] = [];
+      child.stdout.on("data", (data) => out.push(data));
+      child.stderr.on("data", (data) => err.push(data));
+      child.stdin.on("error", () => {}); // a command need not read its input
+      child.stdin.end(input);
+      child.on("error", reject);
+      child.on("close", (code, signal) => {
+        const bytes = Buffer.concat(out);
+        resolve({
+          stdout: bytes.toString("utf8"),
+          stderr: Buffer.concat(err).toString("utf8"),
+          code: code ?? (signal === null ? -1 : 128),
+          bytes,
+        });
+      });
+    });
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}

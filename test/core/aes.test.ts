@@ -1,0 +1,3 @@
+import { aesSuite } from "./suite-aes.js";
+
+aesSuite({ build: "simd" });

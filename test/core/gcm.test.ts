@@ -1,0 +1,3 @@
+import { gcmSuite } from "./suite-gcm.js";
+
+gcmSuite({ build: "simd" });

@@ -1,0 +1,3 @@
+import { hashSuite } from "./suite-hash.js";
+
+hashSuite({ build: "simd" });

@@ -1,0 +1,156 @@
+// What only an instance of one's own shows: injected randomness, faults, and what stays in memory.
+
+import { randomBytes } from "node:crypto";
+import { beforeAll, describe, expect, test } from "vitest";
+import { Instance } from "#build/core/instance.js";
+import { compileCore } from "#build/core/load.js";
+import { RsaPrivateKey, RsaPublicKey } from "#build/core/rsa.js";
+import { Slots } from "#build/core/slots.js";
+import {
+  type BigKey,
+  components,
+  makeKey,
+  maskOaep,
+  oaepBlock,
+  rawDecrypt,
+  rawEncrypt,
+  toBytes,
+} from "./rsa-reference.js";
+
+const PKCS1 = { padding: "pkcs1-v1_5" } as const;
+const OAEP = { padding: "oaep" } as const;
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+
+/** A number as it stands in the core: limbs of 28 bits in u32, little-endian. */
+function limbs(value: bigint): Buffer {
+  const words: number[] = [];
+  for (let rest = value; rest > 0n; rest >>= 28n) words.push(Number(rest & 0xfffffffn));
+  return Buffer.from(Uint32Array.from(words).buffer);
+}
+
+describe("RSA inside", () => {
+  let instance: Instance;
+  let memory: Buffer;
+  let big: BigKey;
+  const newSlots = () => new Slots(instance.constant("RSA_SLOTS"));
+  beforeAll(async () => {
+    instance = await Instance.create(await compileCore());
+    memory = Buffer.from(instance.input.buffer);
+    big = makeKey(1024);
+  });
+
+  test("OAEP is what RFC 8017 makes of a given seed", () => {
+    for (const hash of ["SHA-1", "SHA-256"] as const) {
+      const seed = randomBytes(hash === "SHA-1" ? 20 : 32);
+      const key = new RsaPublicKey(instance, newSlots(), components(big), () => Buffer.from(seed));
+      const label = randomBytes(7);
+      const message = randomBytes(40);
+      const block = maskOaep(hash, seed, oaepBlock(128, hash, label, message));
+      expect(hex(key.encrypt(message, { ...OAEP, hash, label }))).toBe(hex(rawEncrypt(big, block)));
+    }
+  });
+
+  test("v1.5 filler: zeros are drawn again, nothing else is changed", () => {
+    const drawn: Buffer[] = [];
+    const key = new RsaPublicKey(instance, newSlots(), components(big), (length) => {
+      drawn.push(randomBytes(length).fill(0, (length + 1) >> 1));
+      return Buffer.from(drawn.at(-1)!);
+    });
+    const message = randomBytes(32);
+    const block = rawDecrypt(big, key.encrypt(message, PKCS1));
+    const filler = Buffer.concat(drawn).filter((byte) => byte !== 0);
+    expect(drawn.length).toBeGreaterThan(1);
+    expect(filler.length).toBe(128 - 3 - 32);
+    expect(hex(block)).toBe(`0002${hex(filler)}00${hex(message)}`);
+  });
+
+  test("fresh randomness makes every ciphertext another", () => {
+    const key = new RsaPublicKey(instance, newSlots(), components(big));
+    const message = randomBytes(16);
+    for (const padding of [PKCS1, OAEP]) {
+      const seen = new Set(Array.from({ length: 20 }, () => hex(key.encrypt(message, padding))));
+      expect(seen.size).toBe(20);
+    }
+  });
+
+  test("any blinding gives the same result, extreme ones too", () => {
+    const message = randomBytes(32);
+    const ciphertext = rawEncrypt(big, oaepMasked(message));
+    const blindings = [
+      toBytes(1n, 144),
+      toBytes(big.n - 1n, 144),
+      toBytes(big.n + 1n, 144),
+      toBytes(2n ** 1152n - 1n, 144),
+      ...Array.from({ length: 30 }, () => randomBytes(144)),
+    ];
+    for (const blinding of blindings) {
+      const key = new RsaPrivateKey(instance, newSlots(), components(big), () =>
+        Uint8Array.from(blinding),
+      );
+      expect(hex(key.decrypt(ciphertext, OAEP))).toBe(hex(message));
+    }
+  });
+
+  const oaepMasked = (message: Uint8Array) =>
+    maskOaep("SHA-1", randomBytes(20), oaepBlock(128, "SHA-1", Buffer.alloc(0), message));
+
+  test("a blinding without inverse ends in a fault, not in a result", () => {
+    const ciphertext = rawEncrypt(big, oaepMasked(randomBytes(32)));
+    for (const blinding of [0n, big.p, big.q, big.n, 3n * big.p]) {
+      const key = new RsaPrivateKey(instance, newSlots(), components(big), () =>
+        toBytes(blinding, 144),
+      );
+      expect(() => key.decrypt(ciphertext, OAEP)).toThrow(
+        expect.objectContaining({ code: "FAULT" }),
+      );
+    }
+  });
+
+  test("a flipped bit in any number of the loaded key: FAULT, and nothing in the windows", () => {
+    const key = new RsaPrivateKey(instance, newSlots(), components(big));
+    const message = randomBytes(32);
+    const ciphertext = rawEncrypt(big, oaepMasked(message));
+    for (const name of ["p", "q", "dp", "dq", "qi", "n"] as const) {
+      const at = memory.indexOf(limbs(big[name]));
+      expect(at, name).toBeGreaterThan(0);
+      for (const byte of [0, 1, 13, 40]) {
+        memory[at + byte]! ^= 4;
+        const fault = expect.objectContaining({ code: "FAULT" });
+        for (const padding of [PKCS1, OAEP]) {
+          expect(() => key.decrypt(ciphertext, padding), `${name}, ${byte}`).toThrow(fault);
+          const options = { ...padding, length: 32 };
+          expect(() => key.unwrapKey(ciphertext, options), `${name}, ${byte}`).toThrow(fault);
+        }
+        expect(instance.output.every((value) => value === 0)).toBe(true);
+        memory[at + byte]! ^= 4;
+      }
+    }
+    expect(hex(key.decrypt(ciphertext, OAEP))).toBe(hex(message));
+  });
+
+  test("nothing of the message stays in memory, nor of the key once it is disposed of", () => {
+    const key = new RsaPrivateKey(instance, newSlots(), components(big));
+    const message = randomBytes(32);
+    const block = oaepMasked(message);
+    const ciphertext = rawEncrypt(big, block);
+    for (const call of [
+      () => key.decrypt(ciphertext, OAEP),
+      () => key.decryptChecked(ciphertext, OAEP),
+      () => key.unwrapKey(ciphertext, { ...OAEP, length: 32 }),
+      () => key.decrypt(rawEncrypt(big, Buffer.alloc(128, 1)), PKCS1),
+      () => new RsaPublicKey(instance, newSlots(), components(big)).encrypt(message, PKCS1),
+    ]) {
+      call();
+      expect(memory.includes(message.subarray(0, 8))).toBe(false);
+      expect(memory.includes(block.subarray(1, 9))).toBe(false);
+    }
+    const secrets = ["d", "p", "q", "dp", "dq", "qi"] as const;
+    const reloaded = new RsaPrivateKey(instance, newSlots(), components(big));
+    expect(memory.includes(limbs(big.p))).toBe(true);
+    for (const k of [key, reloaded]) k.dispose();
+    for (const name of secrets) {
+      expect(memory.includes(limbs(big[name]).subarray(8, 24)), name).toBe(false);
+      expect(memory.includes(Buffer.from(toBytes(big[name]).subarray(0, 12))), name).toBe(false);
+    }
+  });
+});

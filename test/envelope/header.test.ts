@@ -1,0 +1,284 @@
+import fc from "fast-check";
+import { inspect, open, rewrap, seal } from "twinwrap";
+import { beforeAll, describe, expect, test } from "vitest";
+import { openIndependently, sealIndependently } from "./independent.js";
+import { makePair, type Pair } from "./keys.js";
+
+let alice: Pair;
+let bob: Pair;
+beforeAll(async () => {
+  [alice, bob] = await Promise.all([makePair(), makePair()]);
+});
+
+const opens = async (file: Uint8Array, pair: Pair) =>
+  Buffer.from(await (await open(file, { key: pair.privateKey })).bytes());
+
+describe("any change of a byte is noticed", () => {
+  const plaintext = Buffer.from("The quick brown fox jumps over the lazy dog. ".repeat(800)); // 3 chunks
+  let sealed: Buffer;
+  let slotB: { from: number; to: number };
+  beforeAll(async () => {
+    sealed = Buffer.from(await (await seal(plaintext, { to: [alice.publicKey] })).bytes());
+    const { slotsOffset, slotLength, bodyOffset } = await inspect(sealed);
+    slotB = { from: slotsOffset + slotLength, to: bodyOffset };
+  });
+
+  const refused = async (file: Uint8Array) => {
+    const error = await opens(file, alice).then(
+      () => undefined,
+      (thrown) => thrown,
+    );
+    expect(error).toMatchObject({
+      code: expect.stringMatching(/^(BAD_FORMAT|DECRYPTION_FAILED|NOT_A_RECIPIENT)$/),
+    });
+  };
+
+  test("flipped: every byte of the header that counts, and many of the body", async () => {
+    const file = new Uint8Array(sealed);
+    for (let at = 0; at < file.length; at += at < 4096 + 600 ? 1 : 61) {
+      if (at >= slotB.from && at < slotB.to) continue;
+      file[at]! ^= 1 << (at % 8);
+      await refused(file);
+      file[at]! ^= 1 << (at % 8);
+    }
+    expect((await opens(file, alice)).equals(plaintext)).toBe(true);
+  }, 120_000);
+
+  test("flipped in the slot that does not count: the file opens all the same", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: slotB.from, max: slotB.to - 1 }),
+        fc.integer({ min: 1, max: 255 }),
+        async (at, xor) => {
+          const file = new Uint8Array(sealed);
+          file[at]! ^= xor;
+          expect((await opens(file, alice)).equals(plaintext)).toBe(true);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  test("cut anywhere", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: sealed.length - 1 }), (length) =>
+        refused(sealed.subarray(0, length)),
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test("appended", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 40_000 }), (tail) =>
+        refused(Buffer.concat([sealed, tail])),
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  test("a piece exchanged with another, doubled, or left out", async () => {
+    const body = slotB.to + 56;
+    const place = fc.integer({ min: body, max: sealed.length - 1 });
+    await fc.assert(
+      fc.asyncProperty(
+        place,
+        place,
+        fc.integer({ min: 1, max: 20_000 }),
+        fc.constantFrom("swap", "double", "drop"),
+        async (a, b, length, how) => {
+          const [from, to] = [Math.min(a, b), Math.max(a, b)];
+          const end = Math.min(from + length, to);
+          const piece = sealed.subarray(from, end);
+          const changed =
+            how === "drop"
+              ? Buffer.concat([sealed.subarray(0, from), sealed.subarray(end)])
+              : how === "double"
+                ? Buffer.concat([sealed.subarray(0, end), piece, sealed.subarray(end)])
+                : Buffer.concat([
+                    sealed.subarray(0, from),
+                    sealed.subarray(end, to),
+                    piece,
+                    sealed.subarray(to),
+                  ]);
+          if (!changed.equals(sealed)) await refused(changed);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test("whole chunks reordered, and a body under another header", async () => {
+    const at = (index: number) => slotB.to + 56 + index * 16400;
+    const [zero, one] = [sealed.subarray(at(0), at(1)), sealed.subarray(at(1), at(2))];
+    await refused(Buffer.concat([sealed.subarray(0, at(0)), one, zero, sealed.subarray(at(2))]));
+    const other = Buffer.from(await (await seal(plaintext, { to: [alice.publicKey] })).bytes());
+    await refused(Buffer.concat([other.subarray(0, slotB.to), sealed.subarray(slotB.to)]));
+    await refused(Buffer.concat([sealed.subarray(0, slotB.to), other.subarray(slotB.to)]));
+  });
+});
+
+describe("headers that a careless or hostile writer makes", () => {
+  const attempts: [string, Parameters<typeof sealIndependently>[2]][] = [
+    ["a newer version", { version: 2 }],
+    ["an unknown member", { fixed: { extra: 1 } }],
+    [
+      "another body",
+      { fixed: { alg: { body: "STREAM", key: "CALG_AES_256", wrap: "SIMPLEBLOB" } } },
+    ],
+    [
+      "an unknown algorithm member",
+      {
+        fixed: {
+          alg: { body: "Cobblestone-256", key: "CALG_AES_256", wrap: "SIMPLEBLOB", mac: "none" },
+        },
+      },
+    ],
+    ["a short serial", { fixed: { serial: "AAAA" } }],
+    ["a serial with trailing bits", { fixed: { serial: "AAAAAAAAAAAAAAAAAAAAAB" } }],
+    ["a time with an offset", { fixed: { created: "2026-01-31T23:59:59+01:00" } }],
+    ["a time that is none", { fixed: { created: "2026-02-31T23:59:59Z" } }],
+    ["unsorted origins", { fixed: { escrow: ["b", "a"] } }],
+    ["an origin twice", { fixed: { escrow: ["a", "a"] } }],
+    [
+      "too many origins",
+      { fixed: { escrow: Array.from({ length: 17 }, (_, i) => String.fromCharCode(97 + i)) } },
+    ],
+    ["too long a name", { fixed: { name: "x".repeat(256) } }],
+    ["a fraction", { fixedText: '{"v":1.5}' }],
+    ["white space", { fixedText: '{"v": 1}' }],
+    ["a member twice", { fixedText: '{"v":1,"v":1}' }],
+    ["a BOM", { fixedText: "\ufeff{}" }],
+    ["a list", { fixedText: "[]" }],
+    ["deep nesting", { fixedText: `${"[".repeat(5000)}${"]".repeat(5000)}` }],
+    ["no JSON", { fixedText: "{" }],
+    ["small slots", { slotLength: 4096 }],
+    ["slots that are no multiple of 4096", { slotLength: 8200 }],
+    ["no valid slot", { generations: [0n, 0n] }],
+    ["a slot that is no JSON", { mutableText: "{" }],
+    ["a slot without wraps", { mutableText: "{}" }],
+    [
+      "an unknown padding",
+      { mutable: { wraps: [{ fingerprint: "A".repeat(43), padding: "none", simpleblob: "" }] } },
+    ],
+  ];
+
+  test.each(attempts)("%s", async (_, odd) => {
+    const file = sealIndependently(Buffer.from("x"), alice.node.publicKey, odd);
+    await expect(open(file, { key: alice.privateKey })).rejects.toMatchObject({
+      code: "BAD_FORMAT",
+    });
+  });
+
+  test("members that are not known are kept in the mutable part", async () => {
+    const { wraps } = openIndependently(
+      sealIndependently(Buffer.from("x"), alice.node.publicKey),
+      alice.node.privateKey,
+    ).slots[0];
+    expect(wraps).toHaveLength(1);
+    const file = sealIndependently(Buffer.from("x"), alice.node.publicKey, {
+      mutable: { later: { than: "us" } },
+    });
+    const { patch } = await rewrap(file, { key: alice.privateKey, add: [{ key: bob.publicKey }] });
+    Buffer.from(patch!.bytes).copy(file, patch!.offset);
+    const opened = openIndependently(file, bob.node.privateKey);
+    expect(opened.slots[0].later).toEqual({ than: "us" });
+    expect(opened.slots[0].wraps).toHaveLength(2);
+  });
+
+  test.each([
+    [[1n, 2n], "B"],
+    [[2n, 1n], "A"],
+    [[0n, 9n], "B"],
+    [[2n ** 53n, 1n], "B"],
+  ] as const)("of generations %s slot %s counts", async (generations, slot) => {
+    const file = sealIndependently(Buffer.from("x"), alice.node.publicKey, {
+      generations: [...generations],
+    });
+    expect("AB"[(await inspect(file)).slot]).toBe(slot);
+    expect((await opens(file, alice)).toString()).toBe("x");
+  });
+});
+
+describe("a changed header", () => {
+  test("cut off after any 512 bytes, or with any sectors missing, opens with the old or the new wraps", async () => {
+    const plaintext = Buffer.from("precious");
+    let file = Buffer.from(await (await seal(plaintext, { to: [alice.publicKey] })).bytes());
+    // Three changes, so that the slot that is written held an older generation too.
+    for (let round = 0; round < 3; round++) {
+      const add = round === 1 ? [] : [{ key: bob.publicKey }];
+      const remove =
+        round === 1 ? (await inspect(file)).wraps.slice(1).map((wrap) => wrap.fingerprint) : [];
+      const before = (await inspect(file)).wraps.length;
+      const { patch } = await rewrap(file, { key: alice.privateKey, add, remove });
+      const write = (sectors: (index: number) => boolean) => {
+        const torn = Buffer.from(file);
+        for (let at = 0; at < patch!.bytes.length; at += 512) {
+          if (sectors(at / 512))
+            Buffer.from(patch!.bytes.subarray(at, at + 512)).copy(torn, patch!.offset + at);
+        }
+        return torn;
+      };
+      const count = patch!.bytes.length / 512;
+      const after = (await inspect(write(() => true))).wraps.length;
+      expect(after).not.toBe(before);
+      for (let cut = 0; cut <= count; cut++) {
+        const torn = write((index) => index < cut);
+        expect([before, after]).toContain((await inspect(torn)).wraps.length);
+        if (cut % 4 === 0) expect((await opens(torn, alice)).equals(plaintext)).toBe(true);
+      }
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.boolean(), { minLength: count, maxLength: count }),
+          async (written) => {
+            const header = await inspect(write((index) => written[index]!));
+            expect([before, after]).toContain(header.wraps.length);
+          },
+        ),
+        { numRuns: 50 },
+      );
+      file = write(() => true);
+    }
+    expect((await opens(file, bob)).equals(plaintext)).toBe(true);
+    expect((await inspect(file)).generation).toBe(4);
+  });
+
+  test("what it may not become", async () => {
+    const file = Buffer.from(
+      await (await seal(Buffer.from("x"), { to: [alice.publicKey] })).bytes(),
+    );
+    const { wraps } = await inspect(file);
+    const fingerprint = wraps[0]!.fingerprint;
+    const change = (options: object) => rewrap(file, { key: alice.privateKey, ...options });
+    await expect(change({ remove: [fingerprint] })).rejects.toMatchObject({ code: "BAD_ARGUMENT" });
+    await expect(change({ remove: [new Uint8Array(32)] })).rejects.toMatchObject({
+      code: "BAD_ARGUMENT",
+    });
+    await expect(
+      rewrap(file, { key: bob.privateKey, add: [{ key: bob.publicKey }] }),
+    ).rejects.toMatchObject({
+      code: "NOT_A_RECIPIENT",
+    });
+    // Another wrap for the same key takes the place of the old one.
+    const { patch } = await change({ add: [{ key: alice.publicKey, padding: "pkcs1-v1_5" }] });
+    Buffer.from(patch!.bytes).copy(file, patch!.offset);
+    expect((await inspect(file)).wraps.map((wrap) => wrap.padding)).toEqual(["pkcs1-v1_5"]);
+    expect((await opens(file, alice)).toString()).toBe("x");
+  });
+
+  test("wraps that do not fit make a new file, which all of them open", async () => {
+    const plaintext = Buffer.alloc(40_000, "words ");
+    const file = sealIndependently(plaintext, alice.node.publicKey);
+    const pairs = await Promise.all(Array.from({ length: 20 }, () => makePair()));
+    const add = pairs.map(({ publicKey }) => ({ key: publicKey }));
+    const some = await rewrap(file, { key: alice.privateKey, add: add.slice(0, 10) });
+    Buffer.from(some.patch!.bytes).copy(file, some.patch!.offset);
+    const { whole, header } = await rewrap(file, { key: pairs[0]!.privateKey, add });
+    if (whole === undefined) return expect.unreachable("the wraps fit");
+    const again = Buffer.from(await whole.bytes());
+    expect((await inspect(again)).serial).toEqual(header.serial);
+    for (const pair of [alice, ...pairs]) {
+      expect(openIndependently(again, pair.node.privateKey).plaintext.equals(plaintext)).toBe(true);
+    }
+  }, 120_000);
+});

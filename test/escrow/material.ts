@@ -1,0 +1,35 @@
+import { createHash, createHmac } from "node:crypto";
+import { expect } from "vitest";
+import { fromSeed, signerFor } from "./signers.js";
+
+// What the tests of the escrow formats share: fixed keys, and hashes made with node:crypto from the
+// bytes that docs/format.md names.
+
+/** Two RSA-2048 keys, as DER SubjectPublicKeyInfo. */
+export const [SPKI, OTHER_SPKI] = [
+  "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAjkHoSSAOQHedvqXzWAq+zV6h7anMNsLrbytXkGqeiOizvhdUqJWIDixAUJNuhmjQREqVSgguiFBNS8Wf2cVw9XTsqjDNbaATuxN9jVmMwtJk8DKNb88cMfyr/3CvXkqZHASnBv+1llZQYFehzSHXrTi5+E9UJq95pnZ0ulUQp5xwKxNkYRcelbMa6jU+usxv9y9RzOQAQwVPY+7zt+KD0/6b69XwgmrT8Os7iuNDY1ulemcWAC9doij/tcRtO71RAVBx77g3a6k3qwPOj3ODRBHFlVKUwnbSM8NPPSDQvSCdTdVo8/9kGQ+uWB7OSAmObRe//G4i45upwRZhtQQBSwIDAQAB",
+  "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAnL+0IPtR5NLJx8ECbT3oUY0LnnjrkQZdg5IOH7fg44t6x0So2ZENIGdF+tFj/PANWLzDnywi1AmLv5P0u3oFpp9/dDbdKwHD+pTh01MNKxXiApcxho/UR9qgwWJzMPaSGwrc4oH1cPv15B+J6BYXNW2M9lNN8QIpmwNyM/m2O0d1Vaht/MbaGnhq/ganhqjJRFfwkbu48sssKY8r2Kz0BNV/9onZzChNc7KGO9zDbg1iYL7YEDgPNmKqUpChJg4VlSSN8/RfhBzqtYvhXmUpUDuuA7pHBaZeVJ70qfIsCaCPSQzkEYIDnr2DBbui+B2zGl2CX9md1XnZjAzSxyJmBQIDAQAB",
+].map((text) => Buffer.from(text, "base64")) as [Buffer, Buffer];
+
+export const sha256 = (...parts: (Uint8Array | string)[]) => {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+};
+
+export const hmac = (key: Uint8Array, ...parts: (Uint8Array | string)[]) => {
+  const mac = createHmac("sha256", key);
+  for (const part of parts) mac.update(part);
+  return mac.digest();
+};
+
+/** `length` times the same byte. */
+export const fill = (byte: number, length = 32) => Buffer.alloc(length, byte);
+export const b64url = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64url");
+export const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+
+/** A signer whose private key is 32 times the same byte. */
+export const signer = (name: string, byte: number) => signerFor(name, fromSeed(fill(byte)));
+
+export const BAD_FORMAT = expect.objectContaining({ code: "BAD_FORMAT" });
+export const NOT_VERIFIED = expect.objectContaining({ code: "NOT_VERIFIED" });

@@ -1,0 +1,251 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
+import fc from "fast-check";
+import { identifyKey, readPrivateKey, readPublicKey } from "twinwrap/keys";
+import { describe, expect, test } from "vitest";
+import { TwinwrapError } from "#build/errors.js";
+import { haveOpenssl, openssl, opensslWithFile } from "../openssl.js";
+import { testKey } from "./material.js";
+
+const secret = createPrivateKey(testKey());
+const open = createPublicKey(testKey());
+const der = {
+  pkcs8: Uint8Array.from(secret.export({ format: "der", type: "pkcs8" })),
+  pkcs1: Uint8Array.from(secret.export({ format: "der", type: "pkcs1" })),
+  spki: Uint8Array.from(open.export({ format: "der", type: "spki" })),
+  publicPkcs1: Uint8Array.from(open.export({ format: "der", type: "pkcs1" })),
+};
+const text = (content: string) => Uint8Array.from(Buffer.from(content, "latin1"));
+const pem = text(testKey());
+const jwk = text(JSON.stringify(secret.export({ format: "jwk" })));
+
+/** The error's code, or that it was accepted; anything but a TwinwrapError fails the test. */
+async function outcome(work: () => unknown): Promise<string> {
+  try {
+    await work();
+    return "accepted";
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
+    return error.code;
+  }
+}
+
+const REFUSED = ["BAD_FORMAT", "BAD_KEY", "BAD_BLOB", "LIMIT_EXCEEDED"];
+
+describe("every truncation is refused with a typed error", () => {
+  test.each(Object.entries({ ...der, jwk }))("%s", async (_, whole) => {
+    for (let length = 0; length < whole.length; length++) {
+      const cut = whole.subarray(0, length);
+      for (const work of [readPublicKey, readPrivateKey, identifyKey]) {
+        expect(REFUSED, `${work.name} of ${length}`).toContain(await outcome(() => work(cut)));
+      }
+    }
+  });
+
+  test("pem, but for the line's end after END", async () => {
+    for (let length = 0; length < pem.length - 1; length++) {
+      expect(REFUSED).toContain(await outcome(() => readPrivateKey(pem.subarray(0, length))));
+    }
+    expect(await outcome(() => readPrivateKey(pem.subarray(0, pem.length - 1)))).toBe("accepted");
+  });
+
+  test("nor is anything taken that has a byte more", async () => {
+    for (const whole of Object.values(der)) {
+      expect(await outcome(() => readPublicKey(Uint8Array.from([...whole, 0])))).toBe("BAD_FORMAT");
+    }
+  });
+});
+
+describe("every altered byte", () => {
+  test.each(["pkcs8", "pkcs1"] as const)("of a private key in %s is noticed", async (name) => {
+    const whole = der[name];
+    for (let at = 0; at < whole.length; at++) {
+      for (const flip of [1, 0x80, 0xff]) {
+        const altered = Uint8Array.from(whole);
+        altered[at]! ^= flip;
+        expect(REFUSED, `byte ${at}`).toContain(await outcome(() => readPrivateKey(altered)));
+      }
+    }
+  });
+
+  test("a public key that looks locked by one wrong byte is not taken for a locked one", async () => {
+    const altered = Uint8Array.from(der.spki);
+    const tag = 3 + 15; // BIT STRING, behind the outer header and the AlgorithmIdentifier
+    expect(altered[tag]).toBe(0x03);
+    altered[tag] = 0x04; // OCTET STRING, as in EncryptedPrivateKeyInfo
+    for (const work of [readPublicKey, readPrivateKey, identifyKey]) {
+      expect(await outcome(() => work(altered))).toBe("BAD_FORMAT");
+    }
+  });
+
+  test("of anything else gives a key or a typed error", async () => {
+    const files = fc.constantFrom(der.spki, der.publicPkcs1, pem, jwk);
+    await fc.assert(
+      fc.asyncProperty(files, fc.nat(), fc.nat(255), async (file, at, value) => {
+        const altered = Uint8Array.from(file);
+        altered[at % file.length] = value;
+        for (const work of [readPublicKey, readPrivateKey, identifyKey]) {
+          expect([...REFUSED, "accepted"]).toContain(await outcome(() => work(altered)));
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("random files give typed errors", async () => {
+    const starts = fc.constantFrom([], [0x30, 0x82], [0x30], [6, 2], [7, 2], [0x7b], [0x2d]);
+    await fc.assert(
+      fc.asyncProperty(starts, fc.uint8Array({ maxLength: 200 }), async (start, rest) => {
+        const file = Uint8Array.from([...start, ...rest]);
+        expect(REFUSED).toContain(await outcome(() => readPublicKey(file)));
+        expect(REFUSED).toContain(await outcome(() => identifyKey(file)));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe("PEM as people have it", () => {
+  const body = testKey().split("\n").slice(1, -2).join("\n");
+  const same = async (content: string) =>
+    expect(await readPrivateKey(text(content))).toEqual(await readPrivateKey(pem));
+
+  test("text around it, other line ends, a byte order mark, spaces", async () => {
+    await same(`Bag Attributes\n    friendlyName: x\n${testKey()}\nand more`);
+    await same(testKey().replaceAll("\n", "\r\n"));
+    await same(`\xef\xbb\xbf${testKey()}`);
+    await same(testKey().replaceAll("\n", "  \n"));
+    await same(
+      `-----BEGIN PRIVATE KEY-----\n${body.replaceAll("\n", "")}\n-----END PRIVATE KEY-----`,
+    );
+  });
+
+  test("the first key counts, whatever else is there", async () => {
+    const certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    await same(`${certificate}${testKey()}`);
+    const other = generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey;
+    await same(`${testKey()}${other.export({ format: "pem", type: "spki" })}`);
+  });
+
+  const broken: [string, string][] = [
+    ["no END", testKey().replace("-----END", "----END")],
+    ["another label at the END", testKey().replace("END PRIVATE", "END PUBLIC")],
+    ["a label that never ends", `-----BEGIN ${"X".repeat(100)}\n`],
+    ["a label that breaks off", "-----BEGIN PRIV\nATE KEY-----\n"],
+    ["nothing inside", "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"],
+    ["a foreign character", testKey().replace(body, `*${body.slice(1)}`)],
+    ["padding in the middle", testKey().replace(body, `AAA=${body.slice(4)}`)],
+    ["a character too few", testKey().replace(body, body.slice(1))],
+    ["padding too long", "-----BEGIN PRIVATE KEY-----\nA===\n-----END PRIVATE KEY-----\n"],
+    ["bits under the padding", "-----BEGIN PRIVATE KEY-----\nMAB=\n-----END PRIVATE KEY-----\n"],
+    ["the wrong structure", testKey().replaceAll("PRIVATE KEY", "PUBLIC KEY")],
+    ["BEGIN not at a line's start", ` ${testKey()}`],
+  ];
+  test.each(broken)("refused: %s", async (_, content) => {
+    expect(await outcome(() => readPrivateKey(text(content)))).toBe("BAD_FORMAT");
+  });
+});
+
+describe("what is no RSA key is named, and what to do", () => {
+  const pemOf = (key: { export(options: object): string | Buffer }, type = "pkcs8") =>
+    text(key.export({ format: "pem", type }).toString());
+  const ec = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const ed = generateKeyPairSync("ed25519");
+  const pss = generateKeyPairSync("rsa-pss", { modulusLength: 1024 });
+  const json = (value: unknown) => text(JSON.stringify(value));
+  const members = secret.export({ format: "jwk" });
+
+  const cases: [string, Uint8Array, string, RegExp][] = [
+    ["EC, PKCS#8", pemOf(ec.privateKey), "BAD_KEY", /elliptic-curve.*`twinwrap keygen`/],
+    ["EC, SEC1", pemOf(ec.privateKey, "sec1"), "BAD_KEY", /elliptic-curve/],
+    ["EC, public", pemOf(ec.publicKey, "spki"), "BAD_KEY", /elliptic-curve/],
+    ["EC, SEC1 DER", ec.privateKey.export({ format: "der", type: "sec1" }), "BAD_KEY", /elliptic/],
+    ["EC, SPKI DER", ec.publicKey.export({ format: "der", type: "spki" }), "BAD_KEY", /elliptic/],
+    ["Ed25519", pemOf(ed.privateKey), "BAD_KEY", /Ed25519/],
+    ["Ed25519 DER", ed.publicKey.export({ format: "der", type: "spki" }), "BAD_KEY", /Ed25519/],
+    ["X25519", pemOf(generateKeyPairSync("x25519").publicKey, "spki"), "BAD_KEY", /X25519/],
+    ["RSA-PSS", pemOf(pss.privateKey), "BAD_KEY", /RSA-PSS key, which may only sign/],
+    ["RSA-PSS, public", pemOf(pss.publicKey, "spki"), "BAD_KEY", /RSA-PSS/],
+    ["EC JWK", json(ec.privateKey.export({ format: "jwk" })), "BAD_KEY", /elliptic/],
+    ["Ed25519 JWK", json(ed.privateKey.export({ format: "jwk" })), "BAD_KEY", /Ed25519/],
+    ["JWK of a kind unheard of", json({ kty: "XYZ" }), "BAD_KEY", /the algorithm XYZ/],
+    ["a JWK Set", json({ keys: [members] }), "BAD_FORMAT", /JWK Set/],
+    ["JSON", json({ a: 1 }), "BAD_FORMAT", /no JWK/],
+    ["almost JSON", text("{ kty: RSA }"), "BAD_FORMAT", /not JSON/],
+    ["a JWK with more primes", json({ ...members, oth: [] }), "BAD_KEY", /more than two primes/],
+    ["a JWK without e", json({ ...members, e: undefined }), "BAD_FORMAT", /no n or no e/],
+    ["a JWK with a number", json({ ...members, n: 5 }), "BAD_FORMAT", /n is not a number/],
+    ["a JWK in base64", json({ ...members, e: "AQAB==" }), "BAD_FORMAT", /e is not unpadded/],
+    [
+      "OpenSSH",
+      text(
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n-----END OPENSSH PRIVATE KEY-----\n",
+      ),
+      "BAD_FORMAT",
+      /ssh-keygen -p -m PKCS8/,
+    ],
+    [
+      "OpenSSH, public",
+      text("ssh-rsa AAAAB3NzaC1yc2E= me@here"),
+      "BAD_FORMAT",
+      /ssh-keygen -e -m PKCS8/,
+    ],
+    ["PuTTY", text("PuTTY-User-Key-File-3: ssh-rsa\n"), "BAD_FORMAT", /PuTTYgen/],
+    [
+      "UTF-16",
+      Uint8Array.from(Buffer.from(`\ufeff${testKey()}`, "utf16le")),
+      "BAD_FORMAT",
+      /UTF-16/,
+    ],
+    ["a text", text("hello"), "BAD_FORMAT", /no key in a form read here/],
+    ["nothing", new Uint8Array(0), "BAD_FORMAT", /empty/],
+    ["too much", new Uint8Array(65537), "LIMIT_EXCEEDED", /65536/],
+  ];
+  test.each(cases)("%s", async (_, file, code, message) => {
+    for (const work of [readPublicKey, readPrivateKey, identifyKey]) {
+      const attempt = async () => work(Uint8Array.from(file));
+      await expect(attempt()).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(message),
+      });
+    }
+  });
+
+  test.skipIf(!haveOpenssl)("what OpenSSL writes besides (needs openssl)", async () => {
+    const key = Buffer.from(testKey());
+    const request = (...args: string[]) =>
+      opensslWithFile(key, (path) => ["req", "-new", "-key", path, "-subj", "/CN=x", ...args]);
+    const certificate = request("-x509");
+    const dsaBits = ["-genparam", "-algorithm", "DSA", "-pkeyopt", "dsa_paramgen_bits:1024"];
+    const dsa = openssl(["genpkey", ...dsaBits]);
+    const dsaKey = opensslWithFile(dsa, (path) => ["genpkey", "-paramfile", path]);
+    const bundle = Buffer.concat([key, certificate]);
+    const files: [Uint8Array, RegExp][] = [
+      [certificate, /certificate; .*openssl x509/],
+      [openssl(["x509", "-outform", "DER"], certificate), /certificate; .*-inform DER/],
+      [request(), /certificate request; .*openssl req/],
+      [openssl(["pkcs12", "-export", "-passout", "pass:x"], bundle), /PKCS#12 .*openssl pkcs12/],
+      [openssl(["rsa", "-outform", "PVK", "-pvk-none"], key), /PVK .*openssl rsa -inform PVK/],
+      [dsaKey, /DSA key/],
+      [openssl(["dsa"], dsaKey), /DSA key/],
+      [openssl(["dsa", "-outform", "DER"], dsaKey), /DSA key/],
+      [openssl(["ecparam", "-name", "prime256v1", "-genkey"]), /elliptic-curve/],
+      [openssl(["genrsa", "-primes", "3", "2048"]), /more than two primes/],
+    ];
+    for (const [file, message] of files) {
+      await expect(readPrivateKey(file)).rejects.toMatchObject({
+        code: expect.stringMatching(/BAD_FORMAT|BAD_KEY/),
+        message: expect.stringMatching(message),
+      });
+    }
+  });
+
+  test.skipIf(!haveOpenssl)(
+    "the advice given for PVK and PKCS#12 works (needs openssl)",
+    async () => {
+      const key = Buffer.from(testKey());
+      const pvk = openssl(["rsa", "-outform", "PVK", "-pvk-none"], key);
+      const converted = opensslWithFile(pvk, (path) => ["rsa", "-inform", "PVK", "-in", path]);
+      expect(await readPrivateKey(converted)).toEqual(await readPrivateKey(pem));
+    },
+  );
+});
