@@ -8,6 +8,16 @@ export {
   signApproval,
 } from "./approval.js";
 export {
+  type Checkpoint,
+  formatProof,
+  type LogProof,
+  parseCheckpoint,
+  parseProof,
+  signCheckpoint,
+  verifyCheckpoint,
+  verifyProof,
+} from "./checkpoint.js";
+export {
   type Authority,
   type AuthorityFile,
   decodeAuthority,

@@ -1,0 +1,148 @@
+import { fromBase64, toBase64, toUtf8 } from "../bytes.js";
+import type { Core } from "../core/index.js";
+import { notVerified, TwinwrapError } from "../errors.js";
+import { leafHash, verifyInclusion } from "./merkle.js";
+import { checkOrigin } from "./names.js";
+import { parseNote, type Signer, signNote, type VerifierKey, verifyNote } from "./note.js";
+
+// What a log signs, and how it shows that a leaf is in it: C2SP tlog-checkpoint and tlog-proof,
+// https://c2sp.org/tlog-checkpoint and https://c2sp.org/tlog-proof.
+
+const PROOF = "c2sp.org/tlog-proof@v1";
+const HASH = 32;
+/** Hashes in a proof at most: a tree has fewer than 2^53 leaves. */
+const MAX_PATH = 53;
+const NUMBER = /^(0|[1-9]\d{0,15})$/;
+
+/** A log at one size. */
+export interface Checkpoint {
+  /** The log's name. */
+  origin: string;
+  /** Leaves. */
+  size: number;
+  /** The root hash, 32 bytes. */
+  root: Uint8Array;
+}
+
+/** A proof taken apart. Nothing of it is verified. */
+export interface LogProof {
+  /** Of the leaf, counted from 0. */
+  index: number;
+  /** The Merkle audit path, 32 bytes each, the leaf's sibling first. */
+  path: Uint8Array[];
+  /** The signed checkpoint, with all its signatures. */
+  checkpoint: string;
+}
+
+function bad(message: string): TwinwrapError {
+  return new TwinwrapError("BAD_FORMAT", message);
+}
+
+function parseNumber(text: string | undefined, what: string): number {
+  const value = Number(text);
+  if (text === undefined || !NUMBER.test(text) || !Number.isSafeInteger(value)) {
+    throw bad(`${what} is not a number below 2^53`);
+  }
+  return value;
+}
+
+function parseHash(text: string | undefined, what: string): Uint8Array<ArrayBuffer> {
+  const hash = fromBase64(text ?? "");
+  if (hash.length !== HASH) throw bad(`${what}: a hash has ${HASH} bytes`);
+  return hash;
+}
+
+/** Signs a checkpoint, under the origin. @throws TwinwrapError BAD_FORMAT, BAD_ARGUMENT */
+export function signCheckpoint(core: Core, checkpoint: Checkpoint, key: Signer): Promise<string> {
+  const { origin, size, root } = checkpoint;
+  const text = `${origin}\n${size}\n${toBase64(root)}\n`;
+  parseCheckpointText(text);
+  if (key.name !== origin) {
+    throw new TwinwrapError("BAD_ARGUMENT", "a log signs under its origin");
+  }
+  return signNote(core, text, key);
+}
+
+function parseCheckpointText(text: string): Checkpoint {
+  // Extension lines are for others: they are signed, and mean nothing here.
+  const [origin, size, root, ...extensions] = text.slice(0, -1).split("\n");
+  if (extensions.includes("")) throw bad("a checkpoint has an empty line");
+  return {
+    origin: checkOrigin(origin ?? "", "checkpoint: origin"),
+    size: parseNumber(size, "checkpoint: size"),
+    root: parseHash(root, "checkpoint: root"),
+  };
+}
+
+/** What a checkpoint says. Nothing is verified. @throws TwinwrapError BAD_FORMAT */
+export function parseCheckpoint(note: string): Checkpoint {
+  return parseCheckpointText(parseNote(note).text);
+}
+
+/**
+ * Verifies a checkpoint: a log key signed it under the origin that the checkpoint is of. What
+ * witnesses signed besides is ignored.
+ * @param logKeys an authority's log keys, each with its origin
+ * @throws TwinwrapError BAD_FORMAT; NOT_VERIFIED
+ */
+export async function verifyCheckpoint(
+  core: Core,
+  note: string,
+  logKeys: readonly VerifierKey[],
+): Promise<Checkpoint> {
+  const checkpoint = parseCheckpoint(note);
+  const keys = logKeys.filter(({ name }) => name === checkpoint.origin);
+  if (keys.length === 0) throw notVerified(`${checkpoint.origin} is another log`);
+  await verifyNote(core, note, keys);
+  return checkpoint;
+}
+
+/** The text of a proof. @throws TwinwrapError BAD_FORMAT if it could not be read back */
+export function formatProof({ index, path, checkpoint }: LogProof): string {
+  const lines = [PROOF, `index ${index}`, ...path.map(toBase64)];
+  const text = `${lines.join("\n")}\n\n${checkpoint}`;
+  parseProof(text);
+  return text;
+}
+
+/** The opposite. @throws TwinwrapError BAD_FORMAT; a proof with extra data is not one of an authority */
+export function parseProof(text: string): LogProof {
+  const end = text.indexOf("\n\n");
+  const [kind, index, ...path] = text.slice(0, Math.max(0, end)).split("\n");
+  if (kind !== PROOF) throw bad("not a proof of a log (C2SP tlog-proof)");
+  if (!index?.startsWith("index ")) throw bad("a proof does not say which leaf it is for");
+  if (path.length > MAX_PATH) throw bad(`a proof has more than ${MAX_PATH} hashes`);
+  const proof = {
+    index: parseNumber(index.slice("index ".length), "proof: index"),
+    path: path.map((line) => parseHash(line, "proof")),
+    checkpoint: text.slice(end + 2),
+  };
+  parseCheckpoint(proof.checkpoint);
+  return proof;
+}
+
+/**
+ * Verifies that a leaf is in a log.
+ * @param leaf as it stands in the log
+ * @param logKeys as for {@link verifyCheckpoint}
+ * @returns the leaf's index, and the checkpoint that the proof leads to
+ * @throws TwinwrapError BAD_FORMAT; NOT_VERIFIED
+ */
+export async function verifyProof(
+  core: Core,
+  leaf: string,
+  proof: string,
+  logKeys: readonly VerifierKey[],
+): Promise<{ index: number; checkpoint: Checkpoint }> {
+  const { index, path, checkpoint: note } = parseProof(proof);
+  const checkpoint = await verifyCheckpoint(core, note, logKeys);
+  verifyInclusion(
+    core,
+    leafHash(core, toUtf8(leaf)),
+    index,
+    checkpoint.size,
+    path,
+    checkpoint.root,
+  );
+  return { index, checkpoint };
+}
