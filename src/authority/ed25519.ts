@@ -91,15 +91,30 @@ export class Ed25519Key {
 
 /** SubjectPublicKeyInfo in PEM. @param publicKey 32 bytes */
 export function writeEd25519PublicKey(publicKey: Uint8Array): Uint8Array<ArrayBuffer> {
-  return encodePem("PUBLIC KEY", concatBytes(SPKI_PREFIX, publicKey));
+  return encodePem("PUBLIC KEY", concatBytes(ED25519_SPKI_PREFIX, publicKey));
 }
 
 /** RFC 8410, section 4: everything in front of the key has one form. */
-const SPKI_PREFIX = Uint8Array.of(0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0);
+export const ED25519_SPKI_PREFIX = Uint8Array.of(
+  0x30,
+  0x2a,
+  0x30,
+  5,
+  6,
+  3,
+  0x2b,
+  0x65,
+  0x70,
+  3,
+  0x21,
+  0,
+);
 const PUBLIC_KEY = 32;
 
 function rawPublicKey(key: KeyObject): Uint8Array {
-  return copyBytes(key.export({ format: "der", type: "spki" })).subarray(SPKI_PREFIX.length);
+  return copyBytes(key.export({ format: "der", type: "spki" })).subarray(
+    ED25519_SPKI_PREFIX.length,
+  );
 }
 
 function blocksOf(pem: Uint8Array): PemBlock[] {
@@ -150,10 +165,10 @@ function parseSpki(block: PemBlock): Uint8Array {
   const der = decodePemBody(block.body);
   const right =
     block.label === "PUBLIC KEY" &&
-    der.length === SPKI_PREFIX.length + PUBLIC_KEY &&
-    equalBytes(der.subarray(0, SPKI_PREFIX.length), SPKI_PREFIX);
+    der.length === ED25519_SPKI_PREFIX.length + PUBLIC_KEY &&
+    equalBytes(der.subarray(0, ED25519_SPKI_PREFIX.length), ED25519_SPKI_PREFIX);
   if (!right) throw new TwinwrapError("BAD_KEY", "this is not an Ed25519 public key");
-  return copyBytes(der.subarray(SPKI_PREFIX.length));
+  return copyBytes(der.subarray(ED25519_SPKI_PREFIX.length));
 }
 
 /** What everybody may know of an officer. */

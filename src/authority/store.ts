@@ -43,7 +43,7 @@ export interface Head {
   checkpoint: string;
 }
 
-/** open: can be approved. denied: an officer's denial is in the log. released: something was given out. */
+/** open: can be approved. denied: too few officers are left who could. released: something was given out. */
 export type RequestStatus = "open" | "denied" | "released";
 
 export interface RequestRow {

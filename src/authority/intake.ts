@@ -1,0 +1,270 @@
+import { equalBytes, randomBytes, toHex, wipe } from "../bytes.js";
+import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
+import { formatSerial } from "../envelope/index.js";
+import { TwinwrapError } from "../errors.js";
+import {
+  type Authority,
+  decodeRecord,
+  encodeRecord,
+  type Leaf,
+  openSubmission,
+  ownerTag,
+  type Receipt,
+  recordHash,
+  type Submission,
+} from "../escrow/index.js";
+import type { Log } from "./log.js";
+import type { Candidate, RecordRow, Store, StoreWrites } from "./store.js";
+
+// How records come in. What is sent is opened before the transaction, if the authority's key is at
+// hand; the transaction decides what the record is by then.
+
+/** Wraps of one unverified record that are kept side by side at most. */
+const MAX_CANDIDATES = 4;
+/** Records that one transaction of {@link verifyWaiting} takes along. */
+const BATCH = 64;
+
+/** What became of a submission. */
+export interface Intake {
+  /** recordHash, 32 bytes. */
+  record: Uint8Array;
+  status: "verified" | "unverified";
+  /** It was not there before. */
+  isNew: boolean;
+  receipt: Receipt;
+}
+
+/** What all of an authority's work needs. */
+export interface Office {
+  core: Core;
+  store: Store;
+  log: Log;
+  authority: Authority;
+  /** The authority's RSA key, while it is open. */
+  key: PreparedRsaPrivateKey | undefined;
+}
+
+/** The secret that an owner's tags are made with; made when he first sends something. */
+async function secretOf(writes: StoreWrites, owner: string): Promise<Uint8Array> {
+  const known = await writes.ownerSecret(owner);
+  if (known !== undefined) return known;
+  const secret = randomBytes(32);
+  await writes.insertOwner(owner, secret);
+  return secret;
+}
+
+/**
+ * Opens one of a record's wraps.
+ * @param row of which `core` is read
+ * @returns the session key (32 bytes, the caller wipes it) and the wrap; undefined if none is right
+ */
+export function openCandidates(
+  core: Core,
+  key: PreparedRsaPrivateKey,
+  row: Pick<RecordRow, "core">,
+  candidates: readonly Candidate[],
+): { sessionKey: Uint8Array; candidate: Candidate } | undefined {
+  const record = decodeRecord(row.core);
+  for (const candidate of candidates) {
+    try {
+      return { sessionKey: openSubmission(core, { core: record, ...candidate }, key), candidate };
+    } catch (error) {
+      if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) throw error;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * A record turned out to be what it says: the change, and the leaf to append.
+ * @param verifiedLeaf the index that the leaf will have
+ */
+export async function markVerified(
+  core: Core,
+  writes: StoreWrites,
+  row: RecordRow,
+  candidate: Candidate,
+  verifiedLeaf: number,
+): Promise<Leaf> {
+  await writes.updateRecord({ hash: row.hash, status: "verified", verifiedLeaf });
+  await writes.keepCandidate(row.hash, candidate);
+  const secret = await secretOf(writes, row.owner);
+  const owner = ownerTag(core, secret, row.hash);
+  return { type: "verified", time: new Date(), record: row.hash, owner };
+}
+
+/**
+ * Takes submissions in, all of them or none; what is there already is left as it is.
+ * @throws TwinwrapError REFUSED if one is for another authority or another key, or the record has too
+ *   many wraps waiting; DECRYPTION_FAILED if the key is open and a wrap does not lead to the session
+ *   key of commitment and tag
+ */
+export async function intake(
+  office: Office,
+  submissions: readonly Submission[],
+): Promise<Intake[]> {
+  const { core, store, log } = office;
+  const checked = submissions.map((submission) => check(office, submission));
+  const isNew = await store.write(async (writes) => {
+    const start = await log.size(writes);
+    const leaves: Leaf[] = [];
+    const news: boolean[] = [];
+    for (const item of checked) {
+      const row = await writes.record(item.hash);
+      news.push(row === undefined);
+      const leaf =
+        row === undefined
+          ? await insert(core, writes, item, start + leaves.length)
+          : await update(core, writes, row, item, start + leaves.length);
+      if (leaf !== undefined) leaves.push(leaf);
+    }
+    await log.append(writes, leaves);
+    return news;
+  });
+  const results: Intake[] = [];
+  for (const [i, { hash }] of checked.entries()) {
+    const row = (await store.record(hash))!;
+    const receipt = (await receiptOf(office, row))!;
+    results.push({ record: hash, status: intakeStatus(row), isNew: isNew[i]!, receipt });
+  }
+  return results;
+}
+
+function intakeStatus({ status }: RecordRow): Intake["status"] {
+  return status === "unverified" ? "unverified" : "verified";
+}
+
+interface Checked {
+  submission: Submission;
+  hash: Uint8Array;
+  verified: boolean;
+}
+
+function check({ core, authority, key }: Office, submission: Submission): Checked {
+  const { core: record, wrap } = submission;
+  const which = `the submission for ${formatSerial(record.serial)}`;
+  if (record.authority !== authority.origin) {
+    throw new TwinwrapError("REFUSED", `${which} is for another authority, ${record.authority}`);
+  }
+  if (!authority.wrapFingerprints.some((known) => equalBytes(known, wrap.fingerprint))) {
+    throw new TwinwrapError(
+      "REFUSED",
+      `${which} is wrapped for ${toHex(wrap.fingerprint)}, which is no key of this authority`,
+    );
+  }
+  if (key !== undefined) wipe(openSubmission(core, submission, key));
+  return { submission, hash: recordHash(core, record), verified: key !== undefined };
+}
+
+async function insert(
+  core: Core,
+  writes: StoreWrites,
+  { submission, hash, verified }: Checked,
+  index: number,
+): Promise<Leaf> {
+  const { core: record, tag, wrap } = submission;
+  const owner = ownerTag(core, await secretOf(writes, record.owner), hash);
+  await writes.insertRecord({
+    hash,
+    owner: record.owner,
+    serial: record.serial,
+    description: record.description,
+    created: record.created,
+    core: encodeRecord(record),
+    status: verified ? "verified" : "unverified",
+    escrowLeaf: verified ? undefined : index,
+    verifiedLeaf: verified ? index : undefined,
+  });
+  await writes.addCandidate(hash, { tag, wrap });
+  return { type: verified ? "verified" : "escrow", time: new Date(), record: hash, owner };
+}
+
+/** What comes for a record that is there already. */
+async function update(
+  core: Core,
+  writes: StoreWrites,
+  row: RecordRow,
+  { submission: { tag, wrap }, verified }: Checked,
+  index: number,
+): Promise<Leaf | undefined> {
+  if (row.status !== "unverified") return undefined;
+  const candidate = { tag, wrap };
+  const known = await writes.candidates(row.hash);
+  const isKnown = known.some((other) => isSame(other, candidate));
+  if (!isKnown) {
+    if (!verified && known.length >= MAX_CANDIDATES) {
+      throw new TwinwrapError(
+        "REFUSED",
+        `${known.length} wraps of ${formatSerial(row.serial)} are waiting to be verified: \`authority verify\` comes first`,
+      );
+    }
+    await writes.addCandidate(row.hash, candidate);
+  }
+  return verified ? markVerified(core, writes, row, candidate, index) : undefined;
+}
+
+function isSame(a: Candidate, b: Candidate): boolean {
+  return (
+    equalBytes(a.tag, b.tag) &&
+    equalBytes(a.wrap.fingerprint, b.wrap.fingerprint) &&
+    a.wrap.padding === b.wrap.padding &&
+    equalBytes(a.wrap.simpleBlob, b.wrap.simpleBlob)
+  );
+}
+
+/** The newest receipt of a record; undefined if it is not there. */
+export async function receiptOf(
+  { store, log }: Office,
+  row: RecordRow | undefined,
+): Promise<Receipt | undefined> {
+  const index = row?.verifiedLeaf ?? row?.escrowLeaf;
+  return index === undefined ? undefined : log.prove(store, index);
+}
+
+/**
+ * Opens what was taken in unopened.
+ * @returns how many records are verified now, and the hashes of those of which no wrap is right
+ */
+export async function verifyWaiting(
+  office: Office,
+  key: PreparedRsaPrivateKey,
+  onProgress?: (done: number) => void,
+): Promise<{ verified: number; failed: Uint8Array[] }> {
+  const { core, store } = office;
+  const failed: Uint8Array[] = [];
+  let verified = 0;
+  let done = 0;
+  let cursor: string | undefined;
+  do {
+    const page = { limit: BATCH, ...(cursor === undefined ? {} : { cursor }) };
+    const { rows, next } = await store.records({ status: "unverified" }, page);
+    const right: { row: RecordRow; candidate: Candidate }[] = [];
+    for (const row of rows) {
+      const opened = openCandidates(core, key, row, await store.candidates(row.hash));
+      wipe(opened?.sessionKey);
+      if (opened === undefined) failed.push(row.hash);
+      else right.push({ row, candidate: opened.candidate });
+      onProgress?.(++done);
+    }
+    verified += await recordVerified(office, right);
+    cursor = next;
+  } while (cursor !== undefined);
+  return { verified, failed };
+}
+
+async function recordVerified(
+  { core, store, log }: Office,
+  items: readonly { row: RecordRow; candidate: Candidate }[],
+): Promise<number> {
+  return store.write(async (writes) => {
+    const start = await log.size(writes);
+    const leaves: Leaf[] = [];
+    for (const { row, candidate } of items) {
+      // Another process may have been here in between.
+      if ((await writes.record(row.hash))?.status !== "unverified") continue;
+      leaves.push(await markVerified(core, writes, row, candidate, start + leaves.length));
+    }
+    await log.append(writes, leaves);
+    return leaves.length;
+  });
+}

@@ -1,0 +1,236 @@
+import { equalBytes, toHex, wipe } from "../bytes.js";
+import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
+import {
+  type Authority,
+  type AuthorityFile,
+  type Policy,
+  type PolicySignatures,
+  type Receipt,
+  type RecoveryRequest,
+  type Release,
+  type Signer,
+  type Submission,
+  verifyAuthority,
+} from "../escrow/index.js";
+import {
+  fingerprint,
+  identifyKey,
+  type Passphrase,
+  publicKeyOf,
+  type RsaPrivateKey,
+  readPrivateKey,
+  wipePrivateKey,
+} from "../keys/index.js";
+import { type Intake, intake, type Office, receiptOf, verifyWaiting } from "./intake.js";
+import { isFenced, Log, type LogState, unfence, type VerifyLogOptions, verifyLog } from "./log.js";
+import { type PolicyState, policyInForce, policyStates, takePolicy } from "./policies.js";
+import {
+  release,
+  released,
+  type Standing,
+  standingOf,
+  takeApproval,
+  takeRequest,
+} from "./requests.js";
+import type { RequestRow, Store, StoreReads } from "./store.js";
+
+/** What an authority works with. */
+export interface ServiceParts {
+  core: Core;
+  store: Store;
+  /** The log key, under the origin of the log. */
+  logSigner: Signer;
+  /** Reads the RSA key's file, locked or not; what it gives is wiped. */
+  readWrapKey: () => Promise<Uint8Array>;
+  /** Told when what everybody may know of the authority has changed. */
+  publish: (file: AuthorityFile) => Promise<void>;
+}
+
+/**
+ * An authority at work: takes submissions, requests and approvals, decides, and releases. Several
+ * processes may work on one store at the same time.
+ */
+export class AuthorityService {
+  readonly core: Core;
+  readonly #parts: ServiceParts;
+  readonly #log: Log;
+  #authority: Authority;
+  #key: PreparedRsaPrivateKey | undefined;
+
+  private constructor(parts: ServiceParts, authority: Authority) {
+    this.core = parts.core;
+    this.#parts = parts;
+    this.#log = new Log(parts.core, parts.logSigner);
+    this.#authority = authority;
+  }
+
+  /**
+   * Begins work, and takes care of the store from then on.
+   * @throws TwinwrapError BAD_KEY if the log key is not the one of the identity; NOT_VERIFIED if a
+   *   stored note was altered
+   */
+  static async start(parts: ServiceParts): Promise<AuthorityService> {
+    const { core, store, logSigner } = parts;
+    try {
+      const authority = await verifyAuthority(core, await publicFile(store));
+      const [inUse] = authority.logKeys;
+      if (inUse?.name !== logSigner.name || !equalBytes(inUse.publicKey, logSigner.publicKey)) {
+        throw new TwinwrapError("BAD_KEY", "the log key is not the one of this authority");
+      }
+      return new AuthorityService(parts, authority);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  /** Who this is. */
+  get authority(): Authority {
+    return this.#authority;
+  }
+
+  /** What is kept; to be read only. */
+  get store(): StoreReads {
+    return this.#parts.store;
+  }
+
+  get #office(): Office {
+    const { core, store } = this.#parts;
+    return { core, store, log: this.#log, authority: this.#authority, key: this.#key };
+  }
+
+  /** Whether the RSA key is open. */
+  get isUnlocked(): boolean {
+    return this.#key !== undefined;
+  }
+
+  /**
+   * Opens the RSA key, if it is not locked or a passphrase is given.
+   * @returns whether it is open
+   * @throws TwinwrapError WRONG_PASSPHRASE; BAD_KEY if it is not the key of the identity
+   */
+  async unlock(passphrase?: Passphrase): Promise<boolean> {
+    if (this.#key !== undefined) return true;
+    const { core, readWrapKey } = this.#parts;
+    const pem = await readWrapKey();
+    let key: RsaPrivateKey | undefined;
+    try {
+      if (passphrase === undefined && identifyKey(pem).kind === "locked") return false;
+      key = await readPrivateKey(pem, passphrase === undefined ? { core } : { core, passphrase });
+      const mine = await fingerprint(publicKeyOf(key), { core });
+      if (!this.#authority.wrapFingerprints.some((known) => equalBytes(known, mine))) {
+        throw new TwinwrapError("BAD_KEY", `the RSA key ${toHex(mine)} is none of this authority`);
+      }
+      this.#key = core.rsaPrivateKey(key);
+      return true;
+    } finally {
+      wipe(pem);
+      if (key !== undefined) wipePrivateKey(key);
+    }
+  }
+
+  /** The policy in force; undefined until everybody has signed the first. */
+  policy(): Promise<Policy | undefined> {
+    return policyInForce(this.core, this.store, this.#authority);
+  }
+
+  /** All policies with their signatures, the first one first; the last may be a draft. */
+  policies(): Promise<PolicyState[]> {
+    return policyStates(this.core, this.store, this.#authority);
+  }
+
+  /** Takes a policy's note; see {@link takePolicy}. */
+  async takePolicy(note: string): Promise<PolicySignatures> {
+    const signatures = await takePolicy(this.#office, this.#parts.logSigner, note);
+    if (signatures.complete) {
+      const file = await publicFile(this.#parts.store);
+      this.#authority = await verifyAuthority(this.core, file);
+      await this.#parts.publish(file);
+    }
+    return signatures;
+  }
+
+  /** Takes submissions in, all or none; see {@link intake}. */
+  intake(submissions: readonly Submission[]): Promise<Intake[]> {
+    return intake(this.#office, submissions);
+  }
+
+  /** The newest receipt of a record; undefined if it is not there. @param record recordHash, 32 bytes */
+  async receipt(record: Uint8Array): Promise<Receipt | undefined> {
+    return receiptOf(this.#office, await this.store.record(record));
+  }
+
+  /** Opens what was taken in unopened; see {@link verifyWaiting}. @throws TwinwrapError PASSPHRASE_NEEDED */
+  async verifyWaiting(
+    onProgress?: (done: number) => void,
+  ): Promise<{ verified: number; failed: Uint8Array[] }> {
+    if (this.#key === undefined) {
+      throw new TwinwrapError("PASSPHRASE_NEEDED", "the authority's RSA key is locked");
+    }
+    return verifyWaiting(this.#office, this.#key, onProgress);
+  }
+
+  /** See {@link takeRequest}. */
+  takeRequest(request: RecoveryRequest): Promise<RequestRow> {
+    return takeRequest(this.#office, request);
+  }
+
+  /** Where a request stands. @param id 26 characters @throws TwinwrapError REFUSED if there is none */
+  standing(id: string): Promise<Standing> {
+    return standingOf(this.#office, this.store, id);
+  }
+
+  /** Takes an approval or denial; see {@link takeApproval}. Releases nothing. */
+  takeApproval(note: string): Promise<Standing> {
+    return takeApproval(this.#office, note);
+  }
+
+  /** Releases what is approved, or gives what was released before; see {@link release}. */
+  release(id: string): Promise<Release> {
+    return release(this.#office, id);
+  }
+
+  /** What was released before; undefined if nothing was. */
+  released(id: string): Promise<Release | undefined> {
+    return released(this.#office, id);
+  }
+
+  /** Verifies the whole log; see {@link verifyLog}. */
+  verifyLog(options: VerifyLogOptions = {}): Promise<LogState> {
+    return verifyLog(this.core, this.store, this.#authority.logKeys, options);
+  }
+
+  /** Whether the log was restored and may not grow yet. */
+  isFenced(): Promise<boolean> {
+    return isFenced(this.store);
+  }
+
+  /** Lets a restored log grow again; see {@link unfence}. @param known checkpoints (notes) */
+  unfence(known: readonly string[]): Promise<void> {
+    const { core, store } = this.#parts;
+    return store.write((writes) => unfence(core, writes, known, this.#authority.logKeys));
+  }
+
+  /** A copy of the store as of one moment. */
+  backup(path: string): Promise<void> {
+    return this.#parts.store.backup(path);
+  }
+
+  /** Ends the work and wipes the key. */
+  async close(): Promise<void> {
+    this.#key?.dispose();
+    this.#key = undefined;
+    await this.#parts.store.close();
+  }
+}
+
+/** What everybody may know, from the store: identities, and the policies in force so far. */
+export async function publicFile(reads: StoreReads): Promise<AuthorityFile> {
+  const [identities, policies] = [await reads.identities(), await reads.policies()];
+  const inForce = policies.filter(({ leaf }) => leaf !== undefined);
+  return {
+    identities: identities.filter(({ leaf }) => leaf !== undefined).map(({ note }) => note),
+    policies: inForce.map(({ note }) => note),
+  };
+}
