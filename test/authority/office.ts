@@ -1,0 +1,223 @@
+import { constants, type KeyObject, privateDecrypt } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { seal } from "twinwrap";
+import { loadCore } from "twinwrap/core";
+import {
+  type Addressee,
+  addSignature,
+  makeRequest,
+  makeSubmission,
+  type Policy,
+  type RecoveryRequest,
+  recordHash,
+  type Signer,
+  type Submission,
+  signApproval,
+  submissionToJson,
+} from "twinwrap/escrow";
+import { expect } from "vitest";
+import { type InitOptions, initDirectory, openDirectory } from "#build/authority/directory.js";
+import type { AuthorityService } from "#build/authority/service.js";
+import { makePair, type Pair } from "../envelope/keys.js";
+import { newSigner } from "../escrow/signers.js";
+
+// What the tests of an authority at work share: an authority with three officers, files whose session
+// keys are known, and approvals.
+
+export const core = await loadCore();
+export const owner: Pair = await makePair();
+export const newOwner: Pair = await makePair();
+export const PASSPHRASE = "nine planets, then eight";
+
+export const REFUSED = expect.objectContaining({ code: "REFUSED" });
+export const NOT_VERIFIED = expect.objectContaining({ code: "NOT_VERIFIED" });
+
+export interface OfficeOptions extends Partial<InitOptions> {
+  names?: string[];
+  /** Owner ids that are officers, by the officer's name. */
+  self?: { [name: string]: string[] };
+  /** Whether all officers sign the first policy: true by default. */
+  sign?: boolean;
+}
+
+/** An authority in a folder of its own. */
+export class Office {
+  readonly folder: string;
+  readonly #parent: string;
+  readonly officers: Map<string, Signer>;
+  service!: AuthorityService;
+
+  private constructor(parent: string, officers: Map<string, Signer>) {
+    this.#parent = parent;
+    this.folder = join(parent, "authority");
+    this.officers = officers;
+  }
+
+  static async make(options: OfficeOptions = {}): Promise<Office> {
+    const { names = ["ann", "bob", "cyd"], sign = true, self = {}, ...init } = options;
+    const officers = new Map(names.map((name) => [name, newSigner(name)]));
+    const office = new Office(mkdtempSync(join(tmpdir(), "twinwrap-office-")), officers);
+    await initDirectory(office.folder, {
+      bits: 2048,
+      iterations: 1000,
+      passphrase: PASSPHRASE,
+      officers: names.map((name) => ({
+        name,
+        publicKey: officers.get(name)!.publicKey,
+        shareKey: owner.publicKey,
+        self: self[name],
+      })),
+      ...init,
+    });
+    await office.open();
+    if (sign) for (const name of names) await office.signPolicy(name);
+    return office;
+  }
+
+  async open(): Promise<AuthorityService> {
+    this.service = await openDirectory(this.folder);
+    return this.service;
+  }
+
+  async unlock(): Promise<void> {
+    expect(await this.service.unlock(PASSPHRASE)).toBe(true);
+  }
+
+  async signPolicy(name: string) {
+    const draft = (await this.service.policies()).at(-1)!.row.note;
+    const text = draft.slice(0, draft.indexOf("\n\n") + 1);
+    // As an officer elsewhere would: from the text that the authority signed.
+    const log = `${text}\n${draft.slice(text.length + 1).split("\n")[0]}\n`;
+    return this.service.takePolicy(await addSignature(core, log, this.officers.get(name)!));
+  }
+
+  async policy(): Promise<Policy> {
+    return (await this.service.policy())!;
+  }
+
+  /** A sealed file and what it sends here. */
+  file(options: { owner?: string; description?: string } = {}): Promise<TestFile> {
+    return sealFor(this.service.authority, options);
+  }
+
+  /** Files that are taken in. */
+  async files(count: number, options: { owner?: string } = {}): Promise<TestFile[]> {
+    const files: TestFile[] = [];
+    for (let i = 0; i < count; i++) files.push(await this.file(options));
+    await this.service.intake(files.map(({ submission }) => submission));
+    return files;
+  }
+
+  request(
+    files: readonly TestFile[],
+    options: Partial<Parameters<typeof makeRequest>[0]> = {},
+  ): RecoveryRequest {
+    return makeRequest({
+      authority: this.service.authority.origin,
+      requester: "Olivia Owner",
+      recipient: newOwner.publicKey,
+      records: files.map(({ record }) => record),
+      ...options,
+    });
+  }
+
+  async asked(files: readonly TestFile[], options: Parameters<Office["request"]>[1] = {}) {
+    const request = this.request(files, options);
+    const { id, hash } = await this.service.takeRequest(request);
+    return { request, id, hash };
+  }
+
+  async word(
+    name: string,
+    request: RecoveryRequest,
+    options: { decision?: "approve" | "deny"; expires?: Date; signer?: Signer } = {},
+  ): Promise<string> {
+    const signer = options.signer ?? this.officers.get(name)!;
+    return signApproval(core, signer, request, (await this.policy()).hash, {
+      decision: options.decision ?? "approve",
+      identity: "known for years, called back",
+      expires: options.expires,
+    });
+  }
+
+  async approve(request: RecoveryRequest, ...names: string[]) {
+    let standing: Awaited<ReturnType<AuthorityService["takeApproval"]>> | undefined;
+    for (const name of names) {
+      standing = await this.service.takeApproval(await this.word(name, request));
+    }
+    return standing!;
+  }
+
+  async leaves(): Promise<string[]> {
+    return this.service.store.leaves(0, 100_000);
+  }
+
+  /** How many leaves of each type there are. */
+  async count(): Promise<Record<string, number>> {
+    const count: Record<string, number> = {};
+    for (const leaf of await this.leaves()) {
+      const type = /^type (.*)$/m.exec(leaf)![1]!;
+      count[type] = (count[type] ?? 0) + 1;
+    }
+    return count;
+  }
+
+  async remove(): Promise<void> {
+    await this.service?.close();
+    rmSync(this.#parent, { recursive: true, force: true });
+  }
+}
+
+/** A sealed file, its session key, and what it sends to an authority. */
+export interface TestFile {
+  bytes: Uint8Array;
+  sessionKey: Buffer;
+  submission: Submission;
+  record: Uint8Array;
+}
+
+export async function sealFor(
+  authority: Addressee,
+  options: { owner?: string; description?: string } = {},
+): Promise<TestFile> {
+  return (await sealForAll([authority], options))[0]!;
+}
+
+/** One file for several authorities: for each what it sends there. */
+export async function sealForAll(
+  authorities: readonly Addressee[],
+  options: { owner?: string; description?: string } = {},
+): Promise<TestFile[]> {
+  let sessionKey = Buffer.alloc(0);
+  const submissions: Submission[] = [];
+  const sealed = await seal(Buffer.from("some text"), {
+    to: [owner.publicKey],
+    description: options.description ?? "some file",
+    escrow: authorities.map(({ origin }) => origin),
+    escrows: async ({ sessionKey: lent, ...file }) => {
+      sessionKey = Buffer.from(lent);
+      const id = options.owner ?? "olivia";
+      for (const authority of authorities) {
+        const about = { sessionKey: lent, authority, owner: id, file };
+        submissions.push(await makeSubmission(core, about));
+      }
+      return submissions.map((submission) => ({ submission: submissionToJson(submission) }));
+    },
+  });
+  const bytes = await sealed.bytes();
+  return submissions.map((submission) => ({
+    bytes,
+    sessionKey,
+    submission,
+    record: recordHash(core, submission.core),
+  }));
+}
+
+/** Opens an OAEP wrap with node:crypto. */
+export function unwrap({ simpleBlob }: { simpleBlob: Uint8Array }, key: KeyObject): Buffer {
+  const padding = constants.RSA_PKCS1_OAEP_PADDING;
+  const block = Buffer.from(simpleBlob).subarray(12).reverse();
+  return privateDecrypt({ key, padding, oaepHash: "sha1" }, block);
+}

@@ -1,0 +1,366 @@
+import { createHash, createHmac } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import {
+  decodeAuthority,
+  decodeLeaf,
+  encodeRelease,
+  encodeSubmission,
+  parseProof,
+  verifyAuthority,
+  verifyProof,
+} from "twinwrap/escrow";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { initDirectory, readAuthority } from "#build/authority/directory.js";
+import { RecursiveTree } from "../escrow/tree.js";
+import {
+  core,
+  newOwner,
+  Office,
+  owner,
+  PASSPHRASE,
+  REFUSED,
+  sealFor,
+  sealForAll,
+  type TestFile,
+  unwrap,
+} from "./office.js";
+
+const sha256 = (...parts: (string | Uint8Array)[]) => {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+};
+
+const made: Office[] = [];
+const office = async (options: Parameters<typeof Office.make>[0] = {}) => {
+  const one = await Office.make(options);
+  made.push(one);
+  return one;
+};
+afterAll(async () => {
+  for (const one of made) await one.remove();
+});
+
+describe("a new authority", () => {
+  test("is a folder with two private keys, a store, and a file for everybody", async () => {
+    const { folder, service } = await office();
+    for (const name of ["wrap.pem", "log.pem", "store.sqlite"]) {
+      expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+    }
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    const shown = decodeAuthority(readFileSync(join(folder, "authority.json")));
+    const authority = await verifyAuthority(core, shown);
+    expect(authority.fingerprint).toEqual(service.authority.fingerprint);
+    expect(authority.policies[0]).toMatchObject({ release: 2, change: 2, emergency: 3 });
+    expect((await readAuthority(join(folder, "authority.json"))).isDirectory).toBe(false);
+  });
+
+  test("has no policy before every officer has signed the first", async () => {
+    const one = await office({ sign: false });
+    expect(await one.service.policy()).toBeUndefined();
+    const files = await one.files(1);
+    const { request, id } = await one.asked(files);
+    await expect(one.service.standing(id)).rejects.toEqual(REFUSED);
+    expect(await one.signPolicy("ann")).toMatchObject({ log: true, complete: false });
+    expect(await one.signPolicy("ann")).toMatchObject({ officers: ["ann"], complete: false });
+    await one.signPolicy("cyd");
+    expect(await one.service.policy()).toBeUndefined();
+    expect((await readAuthority(one.folder)).authority.policies).toEqual([]);
+    expect(await one.signPolicy("bob")).toMatchObject({ complete: true });
+    expect((await readAuthority(one.folder)).authority.policies).toHaveLength(1);
+    expect(await one.count()).toEqual({ authority: 1, escrow: 1, policy: 1 });
+    expect((await one.approve(request, "ann", "bob")).decision.approved).toBe(true);
+  });
+
+  test("can't be made with officers or numbers that don't fit, and leaves nothing behind", async () => {
+    const one = await office();
+    const officers = [...one.officers.values()].map(({ name, publicKey }) => ({
+      name,
+      publicKey,
+      shareKey: owner.publicKey,
+    }));
+    const path = join(one.folder, "..", "other");
+    const wrong = [
+      { officers: [] },
+      { officers, quorum: 0 },
+      { officers, quorum: 4 },
+      { officers: [...officers, officers[0]!] },
+      { officers, origin: "twinwrap/x" },
+      { officers, origin: "two words" },
+    ];
+    for (const options of wrong) {
+      const BAD = expect.objectContaining({ code: "BAD_ARGUMENT" });
+      await expect(initDirectory(path, { bits: 2048, ...options })).rejects.toEqual(BAD);
+    }
+    expect(() => statSync(path)).toThrow("ENOENT");
+    const CONFLICT = expect.objectContaining({ code: "CONFLICT" });
+    await expect(initDirectory(one.folder, { bits: 2048, officers })).rejects.toEqual(CONFLICT);
+  });
+
+  test("opens its key with the right passphrase only", async () => {
+    const { service } = await office();
+    expect(await service.unlock()).toBe(false);
+    const WRONG = expect.objectContaining({ code: "WRONG_PASSPHRASE" });
+    await expect(service.unlock("wrong")).rejects.toEqual(WRONG);
+    expect(service.isUnlocked).toBe(false);
+    expect(await service.unlock(PASSPHRASE)).toBe(true);
+    const open = await office({ passphrase: undefined });
+    expect(await open.service.unlock()).toBe(true);
+  });
+});
+
+describe("intake", () => {
+  let one: Office;
+  beforeAll(async () => {
+    one = await office();
+  });
+
+  test("gives a receipt that anybody can check from the bytes alone", async () => {
+    const file = await one.file();
+    const [taken] = await one.service.intake([file.submission]);
+    expect(taken).toMatchObject({ status: "unverified", isNew: true });
+    const { leaf, proof } = taken!.receipt;
+    const { core: record } = JSON.parse(
+      new TextDecoder().decode(encodeSubmission(file.submission)),
+    );
+    const names = Object.keys(record).sort();
+    const jcs = `{${names.map((name) => `${JSON.stringify(name)}:${JSON.stringify(record[name])}`).join()}}`;
+    const hash = sha256("twinwrap/v1/record\n", jcs);
+    const secret = (await one.service.store.ownerSecret("olivia"))!;
+    const tag = createHmac("sha256", secret).update("twinwrap/v1/owner-tag\0").update(hash);
+    expect(leaf).toMatch(
+      /^twinwrap\/leaf\/v1\ntype escrow\ntime \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n/,
+    );
+    expect(leaf.endsWith(`\nrecord ${hash.toString("hex")}\nowner ${tag.digest("hex")}\n`)).toBe(
+      true,
+    );
+    const leaves = await one.leaves();
+    const tree = new RecursiveTree((i) => Buffer.from(leaves[Number(i)]!));
+    const { index, path, checkpoint } = parseProof(proof);
+    expect(leaves[index]).toBe(leaf);
+    expect(path.map(Buffer.from)).toEqual(tree.path(index, leaves.length));
+    const root = Buffer.from(tree.root(leaves.length)).toString("base64");
+    const { origin } = one.service.authority;
+    expect(checkpoint.startsWith(`${origin}\n${leaves.length}\n${root}\n\n`)).toBe(true);
+    await verifyProof(core, leaf, proof, one.service.authority.logKeys);
+  });
+
+  test("says nothing of serial, owner or description in the log", async () => {
+    const file = await one.file({ owner: "somebody@example.com", description: "the secret plan" });
+    await one.service.intake([file.submission]);
+    const log = (await one.leaves()).join("");
+    expect(log).not.toContain("somebody");
+    expect(log).not.toContain("plan");
+    for (const form of ["hex", "base64", "base64url"] as const) {
+      expect(log).not.toContain(Buffer.from(file.submission.core.serial).toString(form));
+    }
+  });
+
+  test("of the same again changes nothing and answers the same", async () => {
+    const [file] = await one.files(1);
+    const size = (await one.leaves()).length;
+    const before = await one.service.receipt(file!.record);
+    const [again] = await one.service.intake([file!.submission, file!.submission]);
+    expect(again).toEqual({
+      record: file!.record,
+      status: "unverified",
+      isNew: false,
+      receipt: before,
+    });
+    expect(await one.leaves()).toHaveLength(size);
+    expect(await one.service.store.candidates(file!.record)).toHaveLength(1);
+  });
+
+  test("is all or nothing", async () => {
+    const [good, other] = [
+      await one.file(),
+      await sealFor({ ...one.service.authority, origin: "x" }),
+    ];
+    const batch = [good.submission, other.submission];
+    await expect(one.service.intake(batch)).rejects.toEqual(REFUSED);
+    expect(await one.service.store.record(good.record)).toBeUndefined();
+  });
+
+  test("keeps four wraps of a record side by side, and the first that opens wins", async () => {
+    const file = await one.file();
+    const foreign = async () => {
+      const { submission } = await one.file();
+      return { ...file.submission, wrap: submission.wrap };
+    };
+    for (let i = 0; i < 3; i++) await one.service.intake([await foreign()]);
+    await one.service.intake([file.submission]);
+    await expect(one.service.intake([await foreign()])).rejects.toEqual(REFUSED);
+    expect(await one.service.store.candidates(file.record)).toHaveLength(4);
+    await one.unlock();
+    const { verified, failed } = await one.service.verifyWaiting();
+    expect({ verified: verified > 0, failed }).toEqual({ verified: true, failed: [] });
+    const { tag, wrap } = file.submission;
+    expect(await one.service.store.candidates(file.record)).toEqual([{ tag, wrap }]);
+    expect((await one.service.store.record(file.record))!.status).toBe("verified");
+  });
+
+  test("with the key open is verified at once, and verifies what waited", async () => {
+    const locked = await office();
+    const [waiting] = await locked.files(1);
+    await locked.unlock();
+    const file = await locked.file();
+    const both = await locked.service.intake([waiting!.submission, file.submission]);
+    expect(both.map(({ status, isNew }) => [status, isNew])).toEqual([
+      ["verified", false],
+      ["verified", true],
+    ]);
+    for (const { receipt } of both) expect(receipt.leaf).toContain("\ntype verified\n");
+    expect(await locked.count()).toMatchObject({ escrow: 1, verified: 2 });
+    expect(await locked.service.verifyWaiting()).toEqual({ verified: 0, failed: [] });
+  });
+
+  test("of a wrap that leads to another key is refused with the key, found without", async () => {
+    const locked = await office();
+    const [a, b] = [await locked.file(), await locked.file()];
+    const swapped = { ...a.submission, wrap: b.submission.wrap };
+    await locked.service.intake([swapped]);
+    await locked.unlock();
+    expect(await locked.service.verifyWaiting()).toEqual({ verified: 0, failed: [a.record] });
+    const FAILED = expect.objectContaining({ code: "DECRYPTION_FAILED" });
+    await expect(locked.service.intake([swapped])).rejects.toEqual(FAILED);
+    // The right one still comes in, and is what is verified.
+    expect(await locked.service.intake([a.submission])).toMatchObject([{ status: "verified" }]);
+  });
+});
+
+describe("a request", () => {
+  let one: Office;
+  let files: TestFile[];
+  beforeAll(async () => {
+    one = await office();
+    await one.unlock();
+    files = await one.files(3);
+  });
+
+  test("approved by two of three gives keys that node:crypto opens, with proofs", async () => {
+    const { request, id } = await one.asked(files);
+    expect(request.records).toHaveLength(3);
+    expect((await one.approve(request, "ann")).decision).toMatchObject({ approved: false });
+    await expect(one.service.release(id)).rejects.toEqual(REFUSED);
+    expect(await one.service.released(id)).toBeUndefined();
+    expect((await one.approve(request, "cyd")).decision).toMatchObject({ approved: true });
+    const { releases } = await one.service.release(id);
+    expect(releases).toHaveLength(3);
+    for (const { record, wrap, leaf, proof } of releases) {
+      const file = files.find((other) => Buffer.compare(other.record, record) === 0)!;
+      expect(unwrap(wrap, newOwner.node.privateKey)).toEqual(file.sessionKey);
+      await verifyProof(core, leaf, proof, one.service.authority.logKeys);
+      const spki = newOwner.node.publicKey.export({ type: "spki", format: "der" });
+      const recipient = createHmac("sha256", file.submission.core.blind)
+        .update("twinwrap/v1/recipient-tag\0")
+        .update(sha256(spki));
+      expect(decodeLeaf(leaf)).toMatchObject({
+        type: "release",
+        record,
+        recipient: new Uint8Array(recipient.digest()),
+        policy: (await one.policy()).hash,
+      });
+    }
+    expect((await one.service.standing(id)).row.status).toBe("released");
+  });
+
+  test("released gives the same bytes for ever and no second leaf", async () => {
+    const { request, id } = await one.asked(files);
+    await one.approve(request, "ann", "bob");
+    const first = encodeRelease(await one.service.release(id));
+    const leaves = await one.leaves();
+    await one.files(2);
+    expect(encodeRelease(await one.service.release(id))).toEqual(first);
+    expect((await one.leaves()).length).toBe(leaves.length + 2);
+    const again = await one.service.takeRequest(request);
+    expect(again.status).toBe("released");
+  });
+
+  test("can be made again for another key, and both releases are in the log", async () => {
+    const other = await one.asked(files.slice(0, 1), { recipient: owner.publicKey });
+    await one.approve(other.request, "bob", "cyd");
+    const { releases } = await one.service.release(other.id);
+    expect(unwrap(releases[0]!.wrap, owner.node.privateKey)).toEqual(files[0]!.sessionKey);
+  });
+
+  test("releases what was never verified by opening it then", async () => {
+    const locked = await office();
+    const [file, bad] = [await locked.file(), await locked.file()];
+    await locked.service.intake([file.submission, { ...bad.submission, tag: file.submission.tag }]);
+    const { request, id } = await locked.asked([file, bad]);
+    await locked.approve(request, "ann", "bob");
+    const NEEDED = expect.objectContaining({ code: "PASSPHRASE_NEEDED" });
+    await expect(locked.service.release(id)).rejects.toEqual(NEEDED);
+    await locked.unlock();
+    const { releases } = await locked.service.release(id);
+    expect(releases.map(({ record }) => record)).toEqual([file.record]);
+    expect(await locked.count()).toMatchObject({ escrow: 2, verified: 1, release: 1 });
+    await locked.service.verifyLog();
+  });
+
+  test("waits, if the policy says so, unless everybody agrees", async () => {
+    const slow = await office({ waiting: 3600 });
+    await slow.unlock();
+    const { request, id } = await slow.asked(await slow.files(1));
+    const { decision } = await slow.approve(request, "ann", "bob");
+    expect(decision.approved).toBe(false);
+    const { received } = (await slow.service.standing(id)).row;
+    expect(decision.notBefore).toEqual(new Date(received.getTime() + 3_600_000));
+    await expect(slow.service.release(id)).rejects.toThrow(/waiting period/);
+    await slow.approve(request, "cyd");
+    expect((await slow.service.release(id)).releases).toHaveLength(1);
+  });
+
+  test("is refused at once if it has expired, and when it expires before the last approval", async () => {
+    const created = new Date(Date.now() - 10_000);
+    const past = one.request(files, { created, expires: new Date(Date.now() - 2000) });
+    await expect(one.service.takeRequest(past)).rejects.toThrow(/expired/);
+    const expires = new Date(Date.now() + 60_000);
+    const soon = await one.asked(files, { created, expires });
+    await one.approve(soon.request, "ann", "bob");
+    vi.useFakeTimers({ toFake: ["Date"], now: expires });
+    try {
+      await expect(one.service.release(soon.id)).rejects.toThrow(/expired/);
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(await one.service.released(soon.id)).toBeUndefined();
+  });
+
+  test("is over when too many deny it, and every denial is in the log", async () => {
+    const { request, id } = await one.asked(files);
+    const before = (await one.count()).veto ?? 0;
+    const denial = await one.word("ann", request, { decision: "deny" });
+    expect((await one.service.takeApproval(denial)).row.status).toBe("open");
+    await one.approve(request, "bob");
+    const second = await one.word("bob", request, { decision: "deny" });
+    expect((await one.service.takeApproval(second)).row.status).toBe("denied");
+    expect(await one.count()).toMatchObject({ veto: before + 2 });
+    await expect(one.service.release(id)).rejects.toThrow(/denied/);
+    await expect(one.approve(request, "cyd")).rejects.toEqual(REFUSED);
+    await one.service.verifyLog();
+  });
+
+  test("takes the same approval twice as one", async () => {
+    const { request } = await one.asked(files);
+    const note = await one.word("ann", request);
+    await one.service.takeApproval(note);
+    const { decision } = await one.service.takeApproval(note);
+    expect(decision.count.approving).toHaveLength(1);
+  });
+});
+
+test("one file under two authorities is recovered from either", async () => {
+  const both = [await office(), await office()];
+  for (const one of both) await one.unlock();
+  const files = await sealForAll(both.map(({ service }) => service.authority));
+  for (const [i, one] of both.entries()) {
+    await expect(one.service.intake([files[1 - i]!.submission])).rejects.toEqual(REFUSED);
+    await one.service.intake([files[i]!.submission]);
+    const { request, id } = await one.asked([files[i]!]);
+    await one.approve(request, "ann", "bob");
+    const { releases } = await one.service.release(id);
+    expect(unwrap(releases[0]!.wrap, newOwner.node.privateKey)).toEqual(files[0]!.sessionKey);
+  }
+});
