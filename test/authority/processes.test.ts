@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash, randomInt } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { addSignature, encodeReceipt, encodeRelease } from "twinwrap/escrow";
+import { afterAll, expect, test } from "vitest";
+import { Ed25519Key } from "#build/authority/ed25519.js";
+import { Office, owner } from "./office.js";
+
+// Several processes on one store, and processes that are killed at any moment (SIGKILL).
+
+/** How many are killed: hundreds with TWINWRAP_KILLS=500, as before a release. */
+const KILLS = Number(process.env.TWINWRAP_KILLS ?? 40);
+const WORKER = fileURLToPath(new URL("worker.mjs", import.meta.url));
+
+const made: Office[] = [];
+afterAll(async () => {
+  for (const office of made) await office.remove();
+});
+
+/** An authority whose RSA key is open, and the folder of its officers' keys. */
+async function authority(count: number, quorum: number): Promise<{ office: Office; keys: string }> {
+  const names = Array.from({ length: count }, (_, i) => `officer-${String(i).padStart(2, "0")}`);
+  const officers = names.map((name) => ({ name, key: Ed25519Key.generate() }));
+  const office = await Office.make({
+    names,
+    sign: false,
+    passphrase: undefined,
+    quorum,
+    officers: officers.map(({ name, key: { publicKey } }) => ({
+      name,
+      publicKey,
+      shareKey: owner.publicKey,
+    })),
+  });
+  made.push(office);
+  let note = (await office.service.policies())[0]!.row.note;
+  for (const { name, key } of officers) {
+    note = await addSignature(office.service.core, note, key.signer(name));
+  }
+  expect((await office.service.takePolicy(note)).complete).toBe(true);
+  const keys = join(office.folder, "..", "officers");
+  mkdirSync(keys);
+  for (const { name, key } of officers) writeFileSync(join(keys, `${name}.pem`), await key.write());
+  return { office, keys };
+}
+
+/** Starts a worker and gathers the lines that it prints. */
+function start(office: Office, keys: string, ...task: string[]) {
+  const child: ChildProcess = spawn(process.execPath, [WORKER, office.folder, keys, ...task], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let text = "";
+  let errors = "";
+  child.stdout!.on("data", (data) => {
+    text += data;
+  });
+  child.stderr!.on("data", (data) => {
+    errors += data;
+  });
+  const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
+  return {
+    child,
+    ended,
+    lines: () =>
+      text
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => line.split(" ")),
+    errors: () => errors,
+  };
+}
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+/** No record is taken in twice or released twice for one request, whatever happened. */
+async function expectOneLeafEach(office: Office): Promise<void> {
+  const what = (await office.leaves()).map((leaf) => {
+    const [type, record, request] = ["type", "record", "request"].map(
+      (name) => new RegExp(`^${name} (.*)$`, "m").exec(leaf)?.[1],
+    );
+    return `${type} ${record} ${request}`;
+  });
+  expect(new Set(what).size).toBe(what.length);
+}
+
+test("25 approvals and 25 fetches at once from four processes make one release", async () => {
+  const { office, keys } = await authority(25, 13);
+  const { id, request } = await office.asked(await office.files(3));
+  const workers = [0, 1, 2, 3].map((n) => start(office, keys, "race", id, String(n), "4"));
+  for (const worker of workers) {
+    await expect
+      .poll(() => [worker.lines()[0], worker.errors()], { timeout: 30_000 })
+      .toEqual([["ready"], ""]);
+  }
+  for (const { child } of workers) child.stdin!.write("go\n");
+  for (const { ended } of workers) await ended;
+  const lines = workers.flatMap((worker) => worker.lines());
+  expect(workers.map((worker) => worker.errors())).toEqual(["", "", "", ""]);
+  const approved = lines.filter(([word]) => word === "approved").length;
+  expect(approved).toBeGreaterThanOrEqual(13);
+  const bytes = new Set(lines.filter(([word]) => word === "released").map(([, , hash]) => hash));
+  expect([...bytes]).toEqual([sha256(encodeRelease(await office.service.release(id)))]);
+  for (const [word, code] of lines) if (word === "refused") expect(code).toBe("REFUSED");
+  expect(await office.count()).toMatchObject({ release: request.records.length });
+  await expectOneLeafEach(office);
+  await office.service.verifyLog();
+}, 180_000);
+
+test(
+  `${KILLS} processes are killed at any moment: what was answered stands`,
+  async () => {
+    const { office, keys } = await authority(3, 2);
+    const receipts = new Map<string, string>();
+    const releases = new Map<string, string>();
+    const requests = new Map<string, string[]>();
+    for (let kill = 0; kill < KILLS; kill++) {
+      const worker = start(office, keys, "work");
+      // Sometimes while it begins, mostly while it works.
+      await new Promise((resolve) => setTimeout(resolve, randomInt(100, 900)));
+      worker.child.kill("SIGKILL");
+      await worker.ended;
+      expect(worker.errors()).toBe("");
+      for (const [word, name, value] of worker.lines()) {
+        if (word === "receipt") receipts.set(name!, value!);
+        if (word === "released") releases.set(name!, value!);
+        if (word === "request") requests.set(name!, []);
+        if (word === "approved") requests.get(name!)!.push(value!);
+      }
+    }
+    const { service } = office;
+    await service.verifyLog();
+    await expectOneLeafEach(office);
+    expect(receipts.size).toBeGreaterThan(KILLS);
+    expect(releases.size).toBeGreaterThan(KILLS / 10);
+    for (const [record, hash] of receipts) {
+      const receipt = await service.receipt(Buffer.from(record, "hex"));
+      expect(sha256(encodeReceipt(receipt!))).toBe(hash);
+    }
+    for (const [id, hash] of releases) {
+      expect(sha256(encodeRelease((await service.released(id))!))).toBe(hash);
+    }
+    // What was cut off in between goes on where it stands, and ends as if nothing had happened.
+    expect(await service.unlock()).toBe(true);
+    for (const [id, officers] of requests) {
+      const { decision } = await service.standing(id);
+      const counted = decision.count.approving.map(({ officer }) => officer.name);
+      expect(counted).toEqual(expect.arrayContaining(officers));
+      if (!decision.approved) continue;
+      expect((await service.release(id)).releases).toHaveLength(3);
+    }
+    await service.verifyLog();
+    await expectOneLeafEach(office);
+  },
+  KILLS * 3000 + 60_000,
+);
