@@ -214,6 +214,9 @@ export async function openDirectory(
     publish: (file) => publish(path, file),
   });
   try {
+    if (!equalBytes(service.authority.fingerprint, authority.fingerprint)) {
+      throw new TwinwrapError("FAULT", `${path}: ${AUTHORITY} and ${STORE} are of two authorities`);
+    }
     // Whoever changed it last may have been stopped before it was written.
     const file = await publicFile(service.store);
     if (!equalBytes(encodeAuthority(file), shown)) await publish(path, file);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import {
@@ -408,6 +408,24 @@ describe("the log", () => {
     const checkpoint = proof.slice(proof.indexOf("\n\n") + 2);
     await expect(source.service.verifyLog({ known: [checkpoint] })).rejects.toEqual(NOT_VERIFIED);
     await fork.close();
+  });
+
+  test("of another authority under this one's name is not taken for its own", async () => {
+    const [copy, other] = [join(one.folder, "..", "mixed"), await office()];
+    await backupDirectory(one.folder, copy);
+    for (const name of ["store.sqlite", "log.pem"]) {
+      await backupDirectory(other.folder, join(copy, "other"));
+      copyFileSync(join(copy, "other", name), join(copy, name));
+      rmSync(join(copy, "other"), { recursive: true });
+    }
+    await expect(openDirectory(copy)).rejects.toThrow();
+    const { origin } = one.service.authority;
+    const twin = await office({ origin });
+    await backupDirectory(twin.folder, join(copy, "other"));
+    for (const name of ["store.sqlite", "log.pem"]) {
+      copyFileSync(join(copy, "other", name), join(copy, name));
+    }
+    await expect(openDirectory(copy)).rejects.toMatchObject({ code: "FAULT" });
   });
 
   test("is not continued with another log key", async () => {
