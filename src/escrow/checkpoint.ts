@@ -64,9 +64,9 @@ export function signCheckpoint(core: Core, checkpoint: Checkpoint, key: Signer):
 }
 
 function parseCheckpointText(text: string): Checkpoint {
-  // Extension lines are for others: they are signed, and mean nothing here.
+  // What extension lines mean is up to a log; ours writes none, so there is nothing to understand.
   const [origin, size, root, ...extensions] = text.slice(0, -1).split("\n");
-  if (extensions.includes("")) throw bad("a checkpoint has an empty line");
+  if (extensions.length > 0) throw bad("a checkpoint has more than three lines");
   return {
     origin: checkOrigin(origin ?? "", "checkpoint: origin"),
     size: parseNumber(size, "checkpoint: size"),
@@ -134,15 +134,22 @@ export async function verifyProof(
   proof: string,
   logKeys: readonly VerifierKey[],
 ): Promise<{ index: number; checkpoint: Checkpoint }> {
-  const { index, path, checkpoint: note } = parseProof(proof);
-  const checkpoint = await verifyCheckpoint(core, note, logKeys);
-  verifyInclusion(
-    core,
-    leafHash(core, toUtf8(leaf)),
-    index,
-    checkpoint.size,
-    path,
-    checkpoint.root,
-  );
-  return { index, checkpoint };
+  const parsed = parseProof(proof);
+  const checkpoint = await verifyCheckpoint(core, parsed.checkpoint, logKeys);
+  verifyPath(core, leaf, parsed, checkpoint);
+  return { index: parsed.index, checkpoint };
+}
+
+/**
+ * Verifies that a proof leads from a leaf to the root of a checkpoint. Whose checkpoint it is has to be
+ * known.
+ * @throws TwinwrapError NOT_VERIFIED
+ */
+export function verifyPath(
+  core: Core,
+  leaf: string,
+  { index, path }: Pick<LogProof, "index" | "path">,
+  { size, root }: Checkpoint,
+): void {
+  verifyInclusion(core, leafHash(core, toUtf8(leaf)), index, size, path, root);
 }

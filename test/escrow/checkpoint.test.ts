@@ -5,8 +5,8 @@ import {
   formatProof,
   parseCheckpoint,
   parseProof,
-  parseVerifierKey,
   signCheckpoint,
+  signNote,
   verifyCheckpoint,
   verifyProof,
 } from "twinwrap/escrow";
@@ -54,12 +54,25 @@ describe("checkpoints", () => {
     const note = await signCheckpoint(core, { origin: ORIGIN, size: 5, root: tree.root(5) }, log);
     await expect(verifyCheckpoint(core, note, [newSigner(ORIGIN)])).rejects.toEqual(NOT_VERIFIED);
     await expect(verifyCheckpoint(core, note, [newSigner("other")])).rejects.toEqual(NOT_VERIFIED);
-    const sized = parseVerifierKey(
-      core,
-      "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8",
-    );
-    await expect(verifyCheckpoint(core, note, [sized])).rejects.toEqual(NOT_VERIFIED);
   });
+
+  test.each(["an extension\n", "\n", "\n\n"])(
+    "with %j behind the three lines are refused",
+    async (more) => {
+      const note = await signNote(
+        core,
+        `${ORIGIN}\n0\n${Buffer.alloc(32).toString("base64")}\n`,
+        log,
+      );
+      expect(parseCheckpoint(note).size).toBe(0);
+      const extended = await signNote(
+        core,
+        `${note.slice(0, note.indexOf("\n\n") + 1)}${more}`,
+        log,
+      );
+      await expect(verifyCheckpoint(core, extended, [log])).rejects.toEqual(BAD_FORMAT);
+    },
+  );
 
   test.each(["05", "-1", "1e3", "9007199254740992", ""])("a size of %j is refused", (size) => {
     const root = Buffer.alloc(32).toString("base64");
