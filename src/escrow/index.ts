@@ -18,6 +18,18 @@ export {
   verifyProof,
 } from "./checkpoint.js";
 export {
+  type CheckedReceipt,
+  checkFile,
+  checkReceipt,
+  type EscrowReport,
+  type EscrowStatus,
+  fits,
+  type HeldSubmission,
+  submissionsOf,
+  withReceipt,
+  withSubmission,
+} from "./client.js";
+export {
   type Authority,
   type AuthorityFile,
   decodeAuthority,
@@ -90,6 +102,7 @@ export {
   receiptLeaf,
   receiptToJson,
 } from "./receipt.js";
+export { type CheckedRelease, checkRelease, releasedFor } from "./recovery.js";
 export {
   decodeRelease,
   encodeRelease,

@@ -1,0 +1,335 @@
+import { equalBytes, toHex } from "../bytes.js";
+import type { Core } from "../core/index.js";
+import { type Escrow, MAX_ESCROWS } from "../envelope/header.js";
+import type { Head } from "../envelope/open.js";
+import { notVerified, TwinwrapError } from "../errors.js";
+import type { Json } from "../jcs.js";
+import {
+  type Checkpoint,
+  parseCheckpoint,
+  parseProof,
+  verifyPath,
+  verifyProof,
+} from "./checkpoint.js";
+import type { Authority } from "./identity.js";
+import type { RecordLeaf } from "./leaf.js";
+import { type Receipt, receiptFromJson, receiptLeaf, receiptToJson } from "./receipt.js";
+import {
+  type EscrowRecord,
+  recordHash,
+  type Submission,
+  submissionFromJson,
+  submissionToJson,
+} from "./submission.js";
+
+// What an owner can find out about his files' escrows, without a private key and without asking
+// anybody. Nothing in a file's slots is authenticated: everything is taken only for what it proves.
+
+/** What an owner can know about one file and one authority. */
+export type EscrowStatus = "verified" | "unverified" | "pending" | "not escrowed" | "mismatch";
+
+export interface EscrowReport {
+  /**
+   * verified: the authority opened the wrap, and it is what it says. unverified: it took the record in.
+   * pending: submitted, no receipt yet. mismatch: what the file holds does not fit.
+   */
+  status: EscrowStatus;
+  /** The origin that the submission, or the fixed header, names; "" if it can't be read. */
+  origin: string;
+  /**
+   * Whether the authority that was given signed for it: so a receipt was there, and verified. false:
+   * consistent at best.
+   */
+  shown: boolean;
+  /** {@link recordHash}, 32 bytes; undefined if there is no (readable) submission. */
+  record: Uint8Array | undefined;
+  /** The owner's ID at the authority. */
+  owner: string | undefined;
+  /** Time in the receipt's leaf; undefined unless a receipt fits. */
+  time: Date | undefined;
+  /** Fingerprint of the RSA key that the submission is wrapped for, 32 bytes. */
+  wrapFor: Uint8Array | undefined;
+  /** Leaf index that the receipt's proof is for; undefined unless a receipt fits. */
+  index: number | undefined;
+  /** Where that proof leads; undefined unless a receipt fits. */
+  checkpoint: Checkpoint | undefined;
+  /** What does not fit, in words for people; undefined unless the status is "mismatch". */
+  reason: string | undefined;
+}
+
+/** A submission that a file holds, and what came for it. */
+export interface HeldSubmission {
+  submission: Submission;
+  /** {@link recordHash}, 32 bytes. */
+  record: Uint8Array;
+  /** One that names the record; it is not verified. */
+  receipt: Receipt | undefined;
+}
+
+/** What a receipt that verified says. */
+export interface CheckedReceipt {
+  leaf: RecordLeaf;
+  /** Of the leaf in the log, counted from 0. */
+  index: number;
+  checkpoint: Checkpoint;
+}
+
+/** What of a record is not the file's, in words; undefined if it fits. */
+function misfit({ header, body }: Head, record: EscrowRecord): string | undefined {
+  if (!equalBytes(record.serial, header.serial)) return "its serial is another file's";
+  if (!equalBytes(record.header, header.hash)) return "it is for another header";
+  if (!equalBytes(record.salt, body.salt)) return "it is for another body (salt)";
+  if (!equalBytes(record.commitment, body.commitment)) {
+    return "it is for another body or key (commitment)";
+  }
+  return undefined;
+}
+
+/** Whether the record's serial, H, salt and commitment are the file's. */
+export function fits(head: Head, record: EscrowRecord): boolean {
+  return misfit(head, record) === undefined;
+}
+
+/** Runs `read`; what is malformed is undefined. */
+function orUndefined<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof TwinwrapError) return undefined;
+    throw error;
+  }
+}
+
+/** Runs `check`; what is malformed is not verified either. */
+export async function orNotVerified<T>(check: () => T | Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (error) {
+    if (!(error instanceof TwinwrapError) || error.code !== "BAD_FORMAT") throw error;
+    throw notVerified(error.message);
+  }
+}
+
+/** The origin in a submission that may be malformed otherwise. */
+function originOf(submission: Json): string {
+  const member = (json: Json | undefined, name: string): Json | undefined =>
+    typeof json === "object" && json !== null && !Array.isArray(json) && Object.hasOwn(json, name)
+      ? json[name]
+      : undefined;
+  const origin = member(member(submission, "core"), "authority");
+  return typeof origin === "string" ? origin : "";
+}
+
+/**
+ * What a file's head says about its escrows: one report for each, and "not escrowed" for every origin
+ * meant at sealing that has none.
+ *
+ * With an authority: the escrows of its origin alone, with every signature verified; one report "not
+ * escrowed" if there is none. Without: whose the receipts are cannot be told, only whether everything
+ * fits together.
+ * @returns at least one report if an authority is given. What stands in the file never throws; what
+ *   is malformed or does not fit is a "mismatch"
+ */
+export async function checkFile(
+  core: Core,
+  head: Head,
+  authority?: Authority,
+): Promise<EscrowReport[]> {
+  const isAsked = (origin: string) => authority === undefined || origin === authority.origin;
+  const reports: EscrowReport[] = [];
+  for (const escrow of head.header.escrows) {
+    const origin = originOf(escrow.submission);
+    if (isAsked(origin)) reports.push(await checkEscrow(core, head, escrow, origin, authority));
+  }
+  const meant = authority === undefined ? head.header.escrow : [authority.origin];
+  for (const origin of meant) {
+    if (reports.every((report) => report.origin !== origin)) {
+      reports.push({ ...NOTHING, origin, status: "not escrowed" });
+    }
+  }
+  return reports;
+}
+
+const NOTHING: EscrowReport = {
+  status: "mismatch",
+  origin: "",
+  shown: false,
+  record: undefined,
+  owner: undefined,
+  time: undefined,
+  wrapFor: undefined,
+  index: undefined,
+  checkpoint: undefined,
+  reason: undefined,
+};
+
+async function checkEscrow(
+  core: Core,
+  head: Head,
+  escrow: Escrow,
+  origin: string,
+  authority: Authority | undefined,
+): Promise<EscrowReport> {
+  const report: EscrowReport = { ...NOTHING, origin };
+  try {
+    const submission = submissionFromJson(escrow.submission);
+    report.record = recordHash(core, submission.core);
+    report.owner = submission.core.owner;
+    report.wrapFor = submission.wrap.fingerprint;
+    const problem = misfit(head, submission.core);
+    if (problem !== undefined) throw notVerified(`the submission does not fit: ${problem}`);
+    if (
+      authority !== undefined &&
+      !authority.wrapFingerprints.some((key) => equalBytes(key, submission.wrap.fingerprint))
+    ) {
+      throw notVerified("the submission is wrapped for a key that is not the authority's");
+    }
+    if (escrow.receipt === undefined) return { ...report, status: "pending" };
+    const receipt = receiptFromJson(escrow.receipt);
+    const { leaf, index, checkpoint } = await verifyReceipt(
+      core,
+      report.record,
+      receipt,
+      authority,
+    );
+    const status = leaf.type === "verified" ? "verified" : "unverified";
+    return {
+      ...report,
+      status,
+      shown: authority !== undefined,
+      time: leaf.time,
+      index,
+      checkpoint,
+    };
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
+    return { ...report, reason: error.message };
+  }
+}
+
+/**
+ * @param authority if it is not given, only that the leaf is under the checkpoint is verified
+ * @throws TwinwrapError BAD_FORMAT, NOT_VERIFIED
+ */
+async function verifyReceipt(
+  core: Core,
+  record: Uint8Array,
+  receipt: Receipt,
+  authority: Authority | undefined,
+): Promise<CheckedReceipt> {
+  const leaf = receiptLeaf(receipt);
+  if (!equalBytes(leaf.record, record)) throw notVerified("the receipt is for another record");
+  if (authority !== undefined) {
+    return { leaf, ...(await verifyProof(core, receipt.leaf, receipt.proof, authority.logKeys)) };
+  }
+  const proof = parseProof(receipt.proof);
+  const checkpoint = parseCheckpoint(proof.checkpoint);
+  verifyPath(core, receipt.leaf, proof, checkpoint);
+  return { leaf, index: proof.index, checkpoint };
+}
+
+/**
+ * Verifies that a receipt is for this submission, and that the authority signed it.
+ * @throws TwinwrapError NOT_VERIFIED
+ */
+export function checkReceipt(
+  core: Core,
+  submission: Submission,
+  receipt: Receipt,
+  authority: Authority,
+): Promise<CheckedReceipt> {
+  return orNotVerified(() => {
+    if (submission.core.authority !== authority.origin) {
+      throw notVerified(`the submission is for ${submission.core.authority}`);
+    }
+    return verifyReceipt(core, recordHash(core, submission.core), receipt, authority);
+  });
+}
+
+/** An escrow of a file read, if its submission is for the file. */
+function readHeld(core: Core, head: Head, escrow: Escrow): HeldSubmission | undefined {
+  const submission = orUndefined(() => submissionFromJson(escrow.submission));
+  if (submission === undefined || !fits(head, submission.core)) return undefined;
+  const record = recordHash(core, submission.core);
+  return { submission, record, receipt: receiptFor(record, escrow.receipt) };
+}
+
+/** A receipt that can be read and names the record. */
+function receiptFor(record: Uint8Array, json: Json | undefined): Receipt | undefined {
+  const receipt = json === undefined ? undefined : orUndefined(() => receiptFromJson(json));
+  return receipt && equalBytes(receiptLeaf(receipt).record, record) ? receipt : undefined;
+}
+
+/**
+ * The submissions for an origin that a file holds, those with a receipt first. What is malformed or
+ * not for this file is left out. Nothing is verified.
+ */
+export function submissionsOf(core: Core, head: Head, origin: string): HeldSubmission[] {
+  const held = head.header.escrows
+    .map((escrow) => readHeld(core, head, escrow))
+    .filter((one) => one !== undefined)
+    .filter(({ submission }) => submission.core.authority === origin);
+  return [
+    ...held.filter(({ receipt }) => receipt !== undefined),
+    ...held.filter(({ receipt }) => receipt === undefined),
+  ];
+}
+
+/** Which of two receipts of one record to keep: the newer one, but "verified" is never taken back. */
+function better(present: Receipt | undefined, coming: Receipt): Receipt {
+  const isVerified = (receipt: Receipt) => receiptLeaf(receipt).type === "verified";
+  return present !== undefined && isVerified(present) && !isVerified(coming) ? present : coming;
+}
+
+/**
+ * A file's escrows with a receipt in place of an older one; a receipt "verified" is never replaced by
+ * one "unverified". That the receipt verifies is for the caller to check before.
+ * @throws TwinwrapError NOT_VERIFIED if no submission for this file has the record that it names
+ */
+export function withReceipt(core: Core, head: Head, receipt: Receipt): Escrow[] {
+  const { record } = receiptLeaf(receipt);
+  let isFound = false;
+  const escrows = head.header.escrows.map((escrow) => {
+    const held = readHeld(core, head, escrow);
+    if (held === undefined || !equalBytes(held.record, record)) return escrow;
+    isFound = true;
+    return { ...escrow, receipt: receiptToJson(better(held.receipt, receipt)) };
+  });
+  if (isFound) return escrows;
+  throw notVerified(`the file holds no submission that the receipt is for (${toHex(record)})`);
+}
+
+/**
+ * Escrows with one more. One for the same record is replaced; its receipt stays unless a better one
+ * is given: it is for the record, whichever of the authority's keys the record is wrapped for.
+ * @throws TwinwrapError NOT_VERIFIED if the receipt is for another record, LIMIT_EXCEEDED if a header
+ *   does not hold that many
+ */
+export function withSubmission(
+  core: Core,
+  escrows: readonly Escrow[],
+  submission: Submission,
+  receipt?: Receipt,
+): Escrow[] {
+  const record = recordHash(core, submission.core);
+  if (receipt !== undefined && !equalBytes(receiptLeaf(receipt).record, record)) {
+    throw notVerified("the receipt is for another record than the submission");
+  }
+  const same = escrows.map((escrow) => {
+    const other = orUndefined(() => submissionFromJson(escrow.submission));
+    return other !== undefined && equalBytes(recordHash(core, other.core), record);
+  });
+  let kept = receipt;
+  for (const [index, escrow] of escrows.entries()) {
+    const present = same[index] ? receiptFor(record, escrow.receipt) : undefined;
+    if (present !== undefined) kept = kept === undefined ? present : better(present, kept);
+  }
+  const made: Escrow = { submission: submissionToJson(submission) };
+  if (kept !== undefined) made.receipt = receiptToJson(kept);
+  // In the place of the first one for the record.
+  const at = same.includes(true) ? same.indexOf(true) : escrows.length;
+  const result = escrows.filter((_, index) => !same[index]);
+  result.splice(at, 0, made);
+  if (result.length <= MAX_ESCROWS) return result;
+  throw new TwinwrapError("LIMIT_EXCEEDED", `a file holds at most ${MAX_ESCROWS} escrows`);
+}

@@ -1,0 +1,145 @@
+import { equalBytes, toHex } from "../bytes.js";
+import type { Core } from "../core/index.js";
+import type { Wrap } from "../envelope/header.js";
+import type { Head } from "../envelope/open.js";
+import { notVerified, TwinwrapError } from "../errors.js";
+import { type Checkpoint, parseProof, verifyCheckpoint, verifyPath } from "./checkpoint.js";
+import { fits, orNotVerified } from "./client.js";
+import type { Authority } from "./identity.js";
+import { type Release, type ReleasedKey, releaseLeaf } from "./release.js";
+import {
+  parseRequestId,
+  type RecoveryRequest,
+  recipientFingerprint,
+  requestHash,
+  requestId,
+} from "./request.js";
+import { type EscrowRecord, recipientTag, recordHash } from "./submission.js";
+
+// What an owner checks of a release before a wrap of it goes into a file: that he asked for it, that the
+// authority's log says so, and that it is for his key.
+
+/** A release that verified, all but what {@link releasedFor} checks for each file. */
+export interface CheckedRelease {
+  request: RecoveryRequest;
+  /** 32 bytes. */
+  requestHash: Uint8Array;
+  /** By record, in lower-case hexadecimal. */
+  keys: Map<string, ReleasedKey>;
+}
+
+/**
+ * Checks a release: it answers the request expected, and every key in it is wrapped for the request's
+ * recipient and has a leaf of its own, in the authority's log, that says so.
+ * @param expected the request that was kept, or its ID. undefined: that the request is one's own is for
+ *   the caller to check, as by holding the recipient's private key
+ * @throws TwinwrapError NOT_VERIFIED
+ */
+export function checkRelease(
+  core: Core,
+  release: Release,
+  authority: Authority,
+  expected: { request: RecoveryRequest } | { id: string } | undefined,
+): Promise<CheckedRelease> {
+  return orNotVerified(async () => {
+    const { request } = release;
+    const hash = requestHash(core, request);
+    if (request.authority !== authority.origin) {
+      throw notVerified(`the release is one of ${request.authority}`);
+    }
+    if (expected !== undefined && !isExpected(core, hash, expected)) {
+      throw notVerified("the release is for another request than the one that was made");
+    }
+    const about = {
+      request,
+      hash,
+      recipient: recipientFingerprint(core, request),
+      records: new Set(request.records.map(toHex)),
+      policies: authority.policies.map((policy) => toHex(policy.hash)),
+    };
+    const keys = new Map<string, ReleasedKey>();
+    const places = new Set<string>();
+    // A release has thousands of proofs, and most lead to one checkpoint.
+    const checkpoints = new Map<string, Checkpoint>();
+    for (const key of release.releases) {
+      const name = toHex(key.record);
+      checkReleased(key, about);
+      const proof = parseProof(key.proof);
+      const checkpoint =
+        checkpoints.get(proof.checkpoint) ??
+        (await verifyCheckpoint(core, proof.checkpoint, authority.logKeys));
+      checkpoints.set(proof.checkpoint, checkpoint);
+      verifyPath(core, key.leaf, proof, checkpoint);
+      const place = `${checkpoint.origin} ${proof.index}`;
+      if (keys.has(name) || places.has(place)) {
+        throw notVerified("the release has the same leaf twice");
+      }
+      places.add(place);
+      keys.set(name, key);
+    }
+    return { request, requestHash: hash, keys };
+  });
+}
+
+function isExpected(
+  core: Core,
+  hash: Uint8Array,
+  expected: { request: RecoveryRequest } | { id: string },
+): boolean {
+  return "id" in expected
+    ? requestId(hash) === parseRequestId(expected.id)
+    : equalBytes(requestHash(core, expected.request), hash);
+}
+
+/** What a released key's leaf and wrap must say. */
+function checkReleased(
+  key: ReleasedKey,
+  about: {
+    request: RecoveryRequest;
+    hash: Uint8Array;
+    recipient: Uint8Array;
+    records: ReadonlySet<string>;
+    policies: readonly string[];
+  },
+): void {
+  const leaf = releaseLeaf(key);
+  const name = toHex(key.record);
+  const need = (condition: boolean, problem: string) => {
+    if (!condition) throw notVerified(`the release of record ${name}: ${problem}`);
+  };
+  need(about.records.has(name), "the request does not ask for it");
+  need(equalBytes(leaf.record, key.record), "its leaf is of another record");
+  need(equalBytes(leaf.request, about.hash), "its leaf is of another request");
+  need(equalBytes(key.wrap.fingerprint, about.recipient), "it is wrapped for another key");
+  need(key.wrap.padding === about.request.padding, "it is padded otherwise than the request says");
+  need(
+    about.policies.length === 0 || about.policies.includes(toHex(leaf.policy)),
+    "it was released under a policy that is not the authority's",
+  );
+}
+
+/**
+ * The wrap that a release has for one file. Whether it opens to the file's key is for the private key
+ * to tell.
+ * @param record the submission's core, as the file holds it
+ * @throws TwinwrapError NOT_VERIFIED if the record is not the file's, or the leaf in the log is of a
+ *   release to another key; REFUSED if the release has nothing for the record
+ */
+export function releasedFor(
+  core: Core,
+  checked: CheckedRelease,
+  head: Head,
+  record: EscrowRecord,
+): Wrap {
+  if (!fits(head, record)) throw notVerified("the record is another file's");
+  const hash = recordHash(core, record);
+  const key = checked.keys.get(toHex(hash));
+  if (key === undefined) {
+    throw new TwinwrapError("REFUSED", `the release has nothing for record ${toHex(hash)}`);
+  }
+  const tag = recipientTag(core, record.blind, recipientFingerprint(core, checked.request));
+  if (!equalBytes(releaseLeaf(key).recipient, tag)) {
+    throw notVerified("the log says that the key was released to another key");
+  }
+  return key.wrap;
+}

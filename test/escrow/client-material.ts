@@ -1,0 +1,116 @@
+import { type Head, inspectHead, seal } from "twinwrap";
+import type { Core } from "twinwrap/core";
+import {
+  type Authority,
+  encodeLeaf,
+  formatIdentity,
+  formatProof,
+  type Leaf,
+  makeSubmission,
+  type Receipt,
+  recordHash,
+  type Signer,
+  type Submission,
+  signCheckpoint,
+  signNote,
+  submissionToJson,
+  verifyAuthority,
+} from "twinwrap/escrow";
+import type { RsaPublicKey } from "twinwrap/keys";
+import { fill, sha256 } from "./material.js";
+import { newSigner } from "./signers.js";
+import { RecursiveTree } from "./tree.js";
+
+// Material for the tests of the owner's side: logs signed with node:crypto, whose proofs come from a
+// tree that is RFC 6962 word for word.
+
+/** A log that grows; nothing of it is the authority's code. */
+export class TestLog {
+  readonly leaves: string[] = [];
+  readonly #core: Core;
+  readonly signer: Signer;
+
+  constructor(core: Core, origin: string) {
+    this.#core = core;
+    this.signer = newSigner(origin);
+  }
+
+  add(...leaves: (Leaf | string)[]): string {
+    this.leaves.push(...leaves.map((leaf) => (typeof leaf === "string" ? leaf : encodeLeaf(leaf))));
+    return this.leaves.at(-1)!;
+  }
+
+  /** The proof of a leaf under the tree of `size` leaves, signed by the log or by who is given. */
+  async proof(
+    leaf: string,
+    { size = this.leaves.length, signer = this.signer } = {},
+  ): Promise<string> {
+    const tree = new RecursiveTree((index) => Buffer.from(this.leaves[Number(index)]!));
+    const index = this.leaves.indexOf(leaf);
+    const head = { origin: signer.name, size, root: tree.root(size) };
+    const checkpoint = await signCheckpoint(this.#core, head, signer);
+    return formatProof({ index, path: tree.path(index, size), checkpoint });
+  }
+
+  /** A receipt for a record: a leaf, two more behind it, and the proof. */
+  async receipt(
+    record: Uint8Array,
+    options: { type?: "escrow" | "verified"; time?: Date } = {},
+  ): Promise<Receipt> {
+    const { type = "verified", time = new Date("2026-02-01T10:00:00Z") } = options;
+    const leaf = this.add({ type, time, record, owner: fill(9) });
+    this.add({ type: "policy", time, number: this.leaves.length, policy: fill(4) });
+    return { leaf, proof: await this.proof(leaf) };
+  }
+}
+
+/** An authority with one log key and the RSA keys given, as its first identity has them. */
+export async function makeAuthority(
+  core: Core,
+  log: Signer,
+  wrapKeys: RsaPublicKey[],
+): Promise<Authority> {
+  const text = formatIdentity({
+    origin: log.name,
+    number: 1,
+    previous: undefined,
+    logs: [log],
+    wrapKeys,
+    paddings: ["oaep"],
+    policy: sha256("a policy"),
+  });
+  const note = await signNote(core, text, log);
+  return verifyAuthority(core, { identities: [note], policies: [] });
+}
+
+/** A sealed file with a submission for each authority. */
+export async function sealFor(
+  core: Core,
+  to: RsaPublicKey,
+  authorities: readonly Authority[],
+  options: { meant?: string[]; text?: string; owner?: string } = {},
+) {
+  const made: Submission[] = [];
+  const sealed = await seal(Buffer.from(options.text ?? "hello"), {
+    to: [to],
+    escrow: options.meant ?? authorities.map(({ origin }) => origin),
+    escrows: async ({ sessionKey, ...file }) => {
+      for (const authority of authorities) {
+        const owner = options.owner ?? "alice";
+        made.push(await makeSubmission(core, { sessionKey, authority, owner, file }));
+      }
+      return made.map((submission) => ({ submission: submissionToJson(submission) }));
+    },
+  });
+  const file = Buffer.from(await sealed.bytes());
+  const records = made.map((submission) => recordHash(core, submission.core));
+  return { file, head: await inspectHead(file), submissions: made, records };
+}
+
+export type Escrows = Head["header"]["escrows"];
+
+/** A head with other escrows. */
+export const withEscrows = (head: Head, escrows: Escrows): Head => ({
+  ...head,
+  header: { ...head.header, escrows },
+});

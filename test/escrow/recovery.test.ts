@@ -1,0 +1,269 @@
+import { inspectHead, rewrap } from "twinwrap";
+import { loadCore } from "twinwrap/core";
+import {
+  type Authority,
+  checkRelease,
+  decodeRelease,
+  encodeLeaf,
+  encodeRelease,
+  makeRequest,
+  type RecoveryRequest,
+  type Release,
+  type ReleasedKey,
+  type ReleaseLeaf,
+  recipientTag,
+  releasedFor,
+  requestHash,
+  requestId,
+} from "twinwrap/escrow";
+import { beforeAll, describe, expect, test } from "vitest";
+import { makePair, type Pair } from "../envelope/keys.js";
+import { makeAuthority, sealFor, TestLog } from "./client-material.js";
+import { fill, hex, NOT_VERIFIED } from "./material.js";
+import { newSigner } from "./signers.js";
+
+const core = await loadCore();
+const ORIGIN = "authority.example";
+const POLICY = fill(0x44);
+const REFUSED = expect.objectContaining({ code: "REFUSED" });
+
+type File = Awaited<ReturnType<typeof sealFor>>;
+let alice: Pair;
+let fresh: Pair;
+let thief: Pair;
+let log: TestLog;
+let authority: Authority;
+/** In the order of their records. */
+let files: File[];
+let request: RecoveryRequest;
+let good: Release;
+
+/** A session key wrapped for another key, as only who opens the file can make it. */
+async function wrapOf({ file }: File, to: Pair) {
+  const { patch } = await rewrap(file, { key: alice.privateKey, add: [{ key: to.publicKey }] });
+  const copy = Buffer.from(file);
+  Buffer.from(patch!.bytes).copy(copy, patch!.offset);
+  const { header } = await inspectHead(copy);
+  return header.wraps[1]!;
+}
+
+/** What an authority would release for a file; any field of the leaf can be another one. */
+async function releaseKey(
+  file: File,
+  options: { to?: Pair; request?: RecoveryRequest; leaf?: Partial<ReleaseLeaf> } = {},
+): Promise<ReleasedKey> {
+  const wrap = await wrapOf(file, options.to ?? fresh);
+  const record = file.records[0]!;
+  const leaf = log.add({
+    type: "release",
+    time: new Date("2026-03-01T00:00:00Z"),
+    record,
+    owner: fill(9),
+    request: requestHash(core, options.request ?? request),
+    policy: POLICY,
+    approvals: fill(5),
+    recipient: recipientTag(core, file.submissions[0]!.core.blind, wrap.fingerprint),
+    ...options.leaf,
+  });
+  return { record, wrap, leaf, proof: "" };
+}
+
+/** A release with proofs that all lead to the log's newest checkpoint. */
+async function prove(keys: ReleasedKey[], about = request): Promise<Release> {
+  const releases = [];
+  for (const key of keys) releases.push({ ...key, proof: await log.proof(key.leaf) });
+  return { request: about, releases };
+}
+
+beforeAll(async () => {
+  const pairs = await Promise.all([makePair(), makePair(), makePair(), makePair()]);
+  [alice, fresh, thief] = pairs as [Pair, Pair, Pair, Pair];
+  log = new TestLog(core, ORIGIN);
+  authority = await makeAuthority(core, log.signer, [pairs[3]!.publicKey]);
+  files = [];
+  for (const text of ["one", "two", "three"]) {
+    files.push(await sealFor(core, alice.publicKey, [authority], { text }));
+  }
+  files.sort((a, b) => Buffer.compare(a.records[0]!, b.records[0]!));
+  log.add({ type: "authority", time: new Date(0), number: 1, identity: fill(1) });
+  request = makeRequest({
+    authority: ORIGIN,
+    requester: "Alice",
+    recipient: fresh.publicKey,
+    records: files.map(({ records }) => records[0]!),
+  });
+  good = await prove([await releaseKey(files[0]!), await releaseKey(files[1]!)]);
+});
+
+const check = (release: Release, expected: Parameters<typeof checkRelease>[3] = { request }) =>
+  checkRelease(core, release, authority, expected);
+const refused = async (release: Release, reason: RegExp) => {
+  const error = await check(release).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: "NOT_VERIFIED", message: expect.stringMatching(reason) });
+};
+
+describe("a release", () => {
+  test("is taken for the request that was kept, for its ID, or for who answers for it", async () => {
+    const hash = requestHash(core, request);
+    const id = requestId(hash);
+    for (const expected of [{ request }, { id }, { id: id.toUpperCase() }, undefined]) {
+      const checked = await check(decodeRelease(encodeRelease(good)), expected);
+      expect(checked.requestHash).toEqual(hash);
+      expect([...checked.keys.keys()]).toEqual(files.slice(0, 2).map((f) => hex(f.records[0]!)));
+    }
+  });
+
+  test("gives every file its wrap, which opens it", async () => {
+    const checked = await check(good);
+    for (const { file, head, submissions } of files.slice(0, 2)) {
+      const wrap = releasedFor(core, checked, head, submissions[0]!.core);
+      const done = await rewrap(file, {
+        key: fresh.privateKey,
+        released: [wrap],
+        remove: [head.header.wraps[0]!.fingerprint],
+      });
+      expect(done.patch).toBeDefined();
+    }
+  });
+
+  test("has nothing for a record that was not released", async () => {
+    const { head, submissions } = files[2]!;
+    const checked = await check(good);
+    expect(() => releasedFor(core, checked, head, submissions[0]!.core)).toThrow(REFUSED);
+    const nothing = await check({ request, releases: [] });
+    expect(nothing.keys.size).toBe(0);
+  });
+
+  test("is asked with the file's own record", async () => {
+    const checked = await check(good);
+    const [one, two] = files as [File, File];
+    expect(() => releasedFor(core, checked, one.head, two.submissions[0]!.core)).toThrow(
+      NOT_VERIFIED,
+    );
+    const record = { ...one.submissions[0]!.core, blind: fill(1) };
+    expect(() => releasedFor(core, checked, one.head, record)).toThrow(REFUSED);
+  });
+});
+
+describe("a release that is refused", () => {
+  test("for another request than the one that was made", async () => {
+    const similar = makeRequest({ ...request, recipient: thief.publicKey });
+    for (const expected of [{ request: similar }, { id: requestId(fill(1)) }, { id: "short" }]) {
+      await expect(check(good, expected)).rejects.toEqual(NOT_VERIFIED);
+    }
+    // The thief's request, with what was released for this one.
+    await refused({ ...good, request: similar }, /another request/);
+    await expect(check({ ...good, request: similar }, { request: similar })).rejects.toEqual(
+      NOT_VERIFIED,
+    );
+    const earlier = { ...request, nonce: fill(7, 16) };
+    const key = await releaseKey(files[0]!, { request: earlier });
+    await refused(await prove([key]), /leaf is of another request/);
+  });
+
+  test("by another authority", async () => {
+    const foreign = { ...request, authority: "second.example" };
+    await expect(check({ ...good, request: foreign }, { request: foreign })).rejects.toEqual(
+      NOT_VERIFIED,
+    );
+  });
+
+  test("to another key", async () => {
+    const key = await releaseKey(files[0]!, { to: thief });
+    await refused(await prove([key]), /wrapped for another key/);
+    const padded = await releaseKey(files[0]!);
+    padded.wrap = { ...padded.wrap, padding: "pkcs1-v1_5" };
+    await refused(await prove([padded]), /padded/);
+  });
+
+  test("with the wraps of two records swapped", async () => {
+    // Each is for the right recipient, so that only the private key can tell.
+    const [a, b] = good.releases as [ReleasedKey, ReleasedKey];
+    const swapped = {
+      request,
+      releases: [
+        { ...a, wrap: b.wrap },
+        { ...b, wrap: a.wrap },
+      ],
+    };
+    const { file, head, submissions } = files[0]!;
+    const wrap = releasedFor(core, await check(swapped), head, submissions[0]!.core);
+    const released = { key: fresh.privateKey, released: [wrap] };
+    await expect(rewrap(file, released)).rejects.toMatchObject({ code: "DECRYPTION_FAILED" });
+    // With their leaves and proofs, it is told here.
+    await refused({ request, releases: [{ ...b, record: a.record }] }, /leaf is of another record/);
+  });
+
+  test("without a proof, or with one of another leaf, log or key", async () => {
+    const [a, b] = good.releases as [ReleasedKey, ReleasedKey];
+    const with1 = (change: Partial<ReleasedKey>) => ({ request, releases: [{ ...a, ...change }] });
+    await refused(with1({ proof: "" }), /proof/);
+    await refused(with1({ proof: b.proof }), /not in the log/);
+    const signer = newSigner(ORIGIN);
+    await refused(with1({ proof: await log.proof(a.leaf, { signer }) }), /signature/);
+    const elsewhere = newSigner("second.example");
+    await refused(with1({ proof: await log.proof(a.leaf, { signer: elsewhere }) }), /another log/);
+    const leaf = a.leaf.replace("2026-03-01", "2026-03-02");
+    await refused(with1({ leaf }), /not in the log/);
+    const index = log.leaves.indexOf(a.leaf);
+    const proof = a.proof.replace(`index ${index}\n`, `index ${index + 1}\n`);
+    await refused(with1({ proof }), /not in the log/);
+  });
+
+  test("with a bad proof beside good ones under the same checkpoint", async () => {
+    const [a, b] = good.releases as [ReleasedKey, ReleasedKey];
+    const checkpointOf = (proof: string) => proof.slice(proof.indexOf("\n\n"));
+    expect(checkpointOf(a.proof)).toBe(checkpointOf(b.proof));
+    await refused({ request, releases: [a, { ...b, proof: a.proof }] }, /not in the log/);
+    // The signature alone is another one: 20 characters before the end it is in the middle of s.
+    const at = b.proof.length - 20;
+    const by = b.proof[at] === "A" ? "B" : "A";
+    const proof = b.proof.slice(0, at) + by + b.proof.slice(at + 1);
+    await refused({ request, releases: [a, { ...b, proof }] }, /signature/);
+  });
+
+  test("with a leaf that is not a release's", async () => {
+    const record = files[0]!.records[0]!;
+    const time = new Date("2026-03-01T00:00:00Z");
+    const leaf = log.add(encodeLeaf({ type: "verified", time, record, owner: fill(9) }));
+    const { wrap } = good.releases[0]!;
+    await refused(await prove([{ record, wrap, leaf, proof: "" }]), /not one of a release/);
+  });
+
+  test("for a record that nobody asked for, or twice", async () => {
+    const [a] = good.releases as [ReleasedKey];
+    await refused({ request, releases: [a, a] }, /twice/);
+    const fewer = { ...request, records: request.records.slice(1) };
+    const key = await releaseKey(files[0]!, { request: fewer });
+    const release = await prove([key], fewer);
+    await expect(check(release, { request: fewer })).rejects.toMatchObject({
+      message: expect.stringMatching(/does not ask/),
+    });
+  });
+
+  test("under a policy that is not the authority's, once its policies are known", async () => {
+    const policy = (hash: Uint8Array) => ({ hash }) as Authority["policies"][number];
+    const knows = (hash: Uint8Array) => ({
+      ...authority,
+      policies: [policy(fill(1)), policy(hash)],
+    });
+    await expect(checkRelease(core, good, knows(POLICY), { request })).resolves.toBeDefined();
+    await expect(checkRelease(core, good, knows(fill(2)), { request })).rejects.toEqual(
+      NOT_VERIFIED,
+    );
+  });
+
+  test("to another recipient by its leaf's tag", async () => {
+    const { head, submissions } = files[0]!;
+    const { blind } = submissions[0]!.core;
+    const tags = [
+      recipientTag(core, blind, fill(3)),
+      recipientTag(core, files[1]!.submissions[0]!.core.blind, good.releases[0]!.wrap.fingerprint),
+    ];
+    for (const recipient of tags) {
+      const key = await releaseKey(files[0]!, { leaf: { recipient } });
+      const checked = await check(await prove([key]));
+      expect(() => releasedFor(core, checked, head, submissions[0]!.core)).toThrow(NOT_VERIFIED);
+    }
+  });
+});
