@@ -94,6 +94,10 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
 async function rowOf(reads: StoreReads, id: string): Promise<RequestRow> {
   const row = await reads.requestById(parseRequestId(id));
   if (row === undefined) throw refused(`there is no request ${id} here`);
+  // The ID is what officers were told: it is made from the hash, whatever the store says.
+  if (requestId(row.hash) !== row.id) {
+    throw new TwinwrapError("FAULT", `the stored request ${id} was altered`);
+  }
   return row;
 }
 

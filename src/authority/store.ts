@@ -45,6 +45,7 @@ export interface Head {
 
 /** open: can be approved. denied: too few officers are left who could. released: something was given out. */
 export type RequestStatus = "open" | "denied" | "released";
+export const REQUEST_STATUSES: readonly RequestStatus[] = ["open", "denied", "released"];
 
 export interface RequestRow {
   /** requestHash, 32 bytes. */

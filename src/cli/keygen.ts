@@ -38,7 +38,7 @@ export function publicPath(path: string): string {
 }
 
 /** A key pair must not take another's place by a habit of typing --force. */
-async function checkKeyOutput(path: string, options: KeygenOptions): Promise<void> {
+export async function checkKeyOutput(path: string, options: OutputOptions): Promise<void> {
   try {
     await checkOutput([], path, options);
   } catch (error) {

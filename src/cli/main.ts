@@ -14,6 +14,8 @@ const COMMANDS: [name: string, summary: string, load: () => Promise<{ command: (
     ["decrypt", "open a sealed file", () => import("./decrypt.js")],
     ["rewrap", "change for whom a file is sealed", () => import("./rewrap.js")],
     ["inspect", "show a sealed file's header", () => import("./inspect.js")],
+    ["officer", "make an officer's keys", () => import("./officer.js")],
+    ["authority", "run a backup authority", () => import("./authority.js")],
     ["blob", "make, wrap, open and explain CryptoAPI key blobs", () => import("./blob.js")],
   ];
 

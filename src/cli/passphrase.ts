@@ -1,5 +1,6 @@
 import { openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
 import { ReadStream } from "node:tty";
 import { fromUtf8, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
@@ -75,15 +76,20 @@ function ask(terminal: ReadStream, prompt: string): Promise<string> {
   });
 }
 
+/**
+ * Works with the terminal.
+ * @param what why it is needed, and `advice` what to do where there is none
+ */
 async function withTerminal<T>(
   what: string,
+  advice: string,
   work: (terminal: ReadStream) => Promise<T>,
 ): Promise<T> {
   const terminal = openTerminal();
   if (terminal === undefined) {
     throw new TwinwrapError(
       "PASSPHRASE_NEEDED",
-      `${what}, and there is no terminal to ask on: give --passphrase-file`,
+      `${what}, and there is no terminal to ask on: give ${advice}`,
     );
   }
   try {
@@ -96,15 +102,20 @@ async function withTerminal<T>(
 /**
  * Gets the passphrase of a locked key, when it turns out that it is locked.
  * @param path the key's file, for the question
+ * @param flag the option that gives a file with it
  */
-export function passphraseFor(path: string, options: PassphraseOptions): () => Promise<string> {
+export function passphraseFor(
+  path: string,
+  options: PassphraseOptions,
+  flag = "--passphrase-file",
+): () => Promise<string> {
   return async () => {
     if (options.passphraseFile !== undefined) return readPassphraseFile(options.passphraseFile);
     const what = `${path} is locked with a passphrase`;
     if (options.passphrase === false) {
       throw new TwinwrapError("PASSPHRASE_NEEDED", `${what}, and --no-passphrase says not to ask`);
     }
-    return withTerminal(what, (terminal) => ask(terminal, `Passphrase for ${path}: `));
+    return withTerminal(what, flag, (terminal) => ask(terminal, `Passphrase for ${path}: `));
   };
 }
 
@@ -112,10 +123,12 @@ export function passphraseFor(path: string, options: PassphraseOptions): () => P
 export async function newPassphrase(
   path: string,
   options: PassphraseOptions,
+  flag = "--passphrase-file",
 ): Promise<string | undefined> {
   if (options.passphraseFile !== undefined) return readPassphraseFile(options.passphraseFile);
   if (options.passphrase === false) return undefined;
-  return withTerminal(`${path} needs a passphrase (or --no-passphrase)`, async (terminal) => {
+  const what = `${path} needs a passphrase (or --no-passphrase)`;
+  return withTerminal(what, flag, async (terminal) => {
     for (;;) {
       const first = await ask(terminal, `New passphrase for ${path}: `);
       if (first === "") {
@@ -128,4 +141,26 @@ export async function newPassphrase(
       process.stderr.write("The two differ.\n");
     }
   });
+}
+
+/**
+ * Asks whether to go on.
+ * @throws TwinwrapError ABORTED if the answer is not yes; UsageError where there is nobody to ask
+ */
+export async function confirm(question: string): Promise<void> {
+  const terminal = openTerminal();
+  if (terminal === undefined) {
+    throw new UsageError("there is no terminal to ask for a confirmation on: give --yes");
+  }
+  const lines = createInterface({ input: terminal, output: process.stderr });
+  try {
+    const answer = await new Promise<string>((resolve) => {
+      lines.on("close", () => resolve(""));
+      lines.question(`${question} [y/N] `, resolve);
+    });
+    if (!/^y(es)?$/i.test(answer.trim())) throw new TwinwrapError("ABORTED", "nothing was signed");
+  } finally {
+    lines.close();
+    if (terminal !== process.stdin) terminal.destroy();
+  }
 }

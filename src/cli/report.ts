@@ -25,7 +25,8 @@ export function explain(error: unknown): { message: string; code: number } {
   if (error instanceof UsageError) return { message: error.message, code: EXIT.usage };
   if (error instanceof TwinwrapError) {
     const hint = error.code === "WEAK_KEY" ? "; --allow-weak accepts it" : "";
-    return { message: `${error.message}${hint}`, code: EXIT.failed };
+    const code = error.code === "NOT_VERIFIED" ? EXIT.notVerified : EXIT.failed;
+    return { message: `${error.message}${hint}`, code };
   }
   if (isSystemError(error, "EPIPE")) {
     return {

@@ -1,4 +1,4 @@
-import { toHex } from "../bytes.js";
+import { toBase64, toHex } from "../bytes.js";
 
 // C0 and C1 controls, and what changes the direction or hides in a line: facts of a header may come
 // from anybody and must not be able to paint on a terminal.
@@ -39,4 +39,21 @@ export function table(rows: readonly (readonly string[])[]): string {
   const line = (row: readonly string[]) =>
     row.map((cell, i) => (i < row.length - 1 ? cell.padEnd(widths[i]!) : cell)).join("  ");
   return rows.map((row) => `${line(row)}\n`).join("");
+}
+
+/** An Ed25519 public key, as notes and policies have it. */
+export function formatKey(publicKey: Uint8Array): string {
+  return toBase64(publicKey);
+}
+
+/** A duration as people read it. */
+export function formatSeconds(seconds: number): string {
+  for (const [unit, size] of [
+    ["days", 86_400],
+    ["hours", 3600],
+    ["minutes", 60],
+  ] as const) {
+    if (seconds >= size && seconds % size === 0) return `${seconds / size} ${unit}`;
+  }
+  return `${seconds} seconds`;
 }

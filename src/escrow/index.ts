@@ -106,6 +106,7 @@ export { type CheckedRelease, checkRelease, releasedFor } from "./recovery.js";
 export {
   decodeRelease,
   encodeRelease,
+  MAX_RELEASE,
   type Release,
   type ReleasedKey,
   releaseLeaf,

@@ -1,0 +1,98 @@
+import type { Command } from "commander";
+import { readAuthority } from "../authority/directory.js";
+import type { AuthorityService } from "../authority/service.js";
+import { sharedCore } from "../core/index.js";
+import { type Authority, formatVerifierKey } from "../escrow/index.js";
+import {
+  type AuthorityOptions,
+  authorityOption,
+  requireAuthority,
+  withService,
+} from "./authority-io.js";
+import { policyRows } from "./authority-policy.js";
+import { jsonOption, newCommand } from "./command.js";
+import { print, printJson } from "./io.js";
+import { about } from "./report.js";
+import { formatFingerprint, safe, table } from "./text.js";
+
+interface Facts {
+  rows: [string, string][];
+  json: Record<string, unknown>;
+}
+
+/** What everybody may know. */
+async function publicFacts(authority: Authority): Promise<Facts> {
+  const core = await sharedCore();
+  const fingerprint = formatFingerprint(authority.fingerprint);
+  const wrapKeys = authority.wrapFingerprints.map(formatFingerprint);
+  const logKeys = authority.logKeys.map((key) => formatVerifierKey(core, key));
+  return {
+    rows: [
+      ["authority", safe(authority.origin)],
+      ["fingerprint", fingerprint],
+      ...wrapKeys.map((key): [string, string] => ["wraps for", key]),
+      ...logKeys.map((key): [string, string] => ["log key", safe(key)]),
+    ],
+    json: { origin: authority.origin, fingerprint, wrapKeys, logKeys },
+  };
+}
+
+/** What its folder tells besides. */
+async function innerFacts(service: AuthorityService): Promise<Facts> {
+  const { store } = service;
+  const head = await store.head();
+  const records = await store.countRecords();
+  const fenced = await service.isFenced();
+  const open = (await store.requests({ status: "open" }, { limit: 1000 })).rows.length;
+  const counts = Object.entries(records).map(([status, count]) => `${count} ${status}`);
+  const log = `${head?.size ?? 0} entries${fenced ? ", fenced: see `authority log unfence`" : ""}`;
+  return {
+    rows: [
+      ["records", counts.join(", ")],
+      ["requests", `${open} open`],
+      ["log", log],
+    ],
+    json: { records, openRequests: open, log: { size: head?.size ?? 0, fenced } },
+  };
+}
+
+async function info(options: AuthorityOptions & { json?: boolean }): Promise<void> {
+  const path = requireAuthority(options);
+  const { authority, isDirectory } = await about(path, () => readAuthority(path));
+  const facts = [await publicFacts(authority)];
+  if (isDirectory) facts.push(await withService(path, innerFacts));
+  const policy = authority.policies.at(-1);
+  if (options.json) {
+    const json = facts.reduce((all, one) => Object.assign(all, one.json), {});
+    const officers = policy?.officers.map(({ name }) => name);
+    printJson({
+      ...json,
+      policy: policy && {
+        number: policy.number,
+        hash: formatFingerprint(policy.hash),
+        release: policy.release,
+        officers,
+      },
+    });
+    return;
+  }
+  print(
+    table([
+      ...facts.flatMap(({ rows }) => rows),
+      ...(policy === undefined
+        ? ([["policy", "none in force: see `authority policy show`"]] as [string, string][])
+        : policyRows(policy).filter(([name]) => name !== "authority")),
+    ]),
+  );
+}
+
+export function infoCommand(): Command {
+  return newCommand(
+    "info",
+    "Shows an authority: its keys, its policy and, of a folder, what it holds.",
+    "twinwrap authority info --authority backup",
+  )
+    .addOption(authorityOption())
+    .addOption(jsonOption())
+    .action(info);
+}

@@ -1,0 +1,190 @@
+import { mkdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Command } from "commander";
+import type { AuthorityService } from "../authority/service.js";
+import { equalBytes, toHex } from "../bytes.js";
+import { TwinwrapError } from "../errors.js";
+import {
+  decodeReceipt,
+  encodeReceipt,
+  type Receipt,
+  receiptLeaf,
+  type Submission,
+  submissionsOf,
+} from "../escrow/index.js";
+import { writeFileWhole } from "../files.node.js";
+import {
+  type AuthorityKeyOptions,
+  addAuthorityKeyOption,
+  authorityOption,
+  requireAuthority,
+  unlock,
+  withService,
+} from "./authority-io.js";
+import { EXIT, jsonOption, newCommand } from "./command.js";
+import { print, printJson, readSmall, STANDARD, warn } from "./io.js";
+import { readMessage } from "./messages.js";
+import { forEachFile } from "./report.js";
+import { safe, table } from "./text.js";
+
+interface IntakeOptions extends AuthorityKeyOptions {
+  output?: string;
+  json?: boolean;
+}
+
+interface Taken {
+  file: string;
+  kind: string;
+  result: string;
+  record?: string;
+  receipt?: string;
+}
+
+/** What is a submission's own name: report.twin.0123.submission.json → report.twin.0123 */
+function stem(path: string): string {
+  return basename(path).replace(/(\.submission)?\.json$/, "");
+}
+
+/** A receipt takes the place of an older one of the same record, and of nothing else. */
+async function writeReceipt(path: string, receipt: Receipt): Promise<void> {
+  let force = false;
+  try {
+    const present = receiptLeaf(decodeReceipt(await readSmall(path, 1 << 18)));
+    force = equalBytes(present.record, receiptLeaf(receipt).record);
+  } catch {
+    // Nothing, or something else: then the error comes from writing.
+  }
+  await writeFileWhole(path, [encodeReceipt(receipt)], { force });
+}
+
+async function takeSubmissions(
+  service: AuthorityService,
+  path: string,
+  submissions: Submission[],
+  options: IntakeOptions,
+): Promise<Taken[]> {
+  const folder = options.output ?? (path === STANDARD ? "." : dirname(path));
+  const results = await service.intake(submissions);
+  const taken: Taken[] = [];
+  for (const [i, { record, status, receipt }] of results.entries()) {
+    const name = path === STANDARD ? toHex(record.subarray(0, 8)) : stem(path);
+    const output = join(folder, `${name}${i === 0 ? "" : `.${i + 1}`}.receipt.json`);
+    await writeReceipt(output, receipt);
+    taken.push({
+      file: path,
+      kind: "submission",
+      result: status,
+      record: toHex(record),
+      receipt: output,
+    });
+  }
+  return taken;
+}
+
+async function takeFile(
+  service: AuthorityService,
+  path: string,
+  options: IntakeOptions,
+): Promise<Taken[]> {
+  const message = await readMessage(
+    path,
+    "submission",
+    "sealed file",
+    "request",
+    "approval",
+    "policy",
+  );
+  const one = (result: string): Taken[] => [{ file: path, kind: message.kind, result }];
+  switch (message.kind) {
+    case "submission":
+      return takeSubmissions(service, path, [message.submission], options);
+    case "sealed file": {
+      const { origin } = service.authority;
+      const held = submissionsOf(service.core, message.head, origin);
+      if (held.length === 0) {
+        throw new TwinwrapError("REFUSED", "the file holds no submission for this authority");
+      }
+      const submissions = held.map(({ submission }) => submission);
+      return takeSubmissions(service, path, submissions, options);
+    }
+    case "request": {
+      const { id, status } = await service.takeRequest(message.request);
+      return one(`${id}  ${status}`);
+    }
+    case "approval": {
+      const { row, decision } = await service.takeApproval(message.note);
+      return one(`${row.id}  ${decision.reason ?? "approved"}`);
+    }
+    case "policy": {
+      const { officers, needed, complete } = await service.takePolicy(message.note);
+      return one(complete ? "in force" : `${officers.length} of ${needed} signatures`);
+    }
+  }
+}
+
+async function intake(paths: string[], options: IntakeOptions): Promise<void> {
+  const authority = requireAuthority(options);
+  const facts: Taken[] = [];
+  await withService(authority, async (service) => {
+    await unlock(service, authority, options);
+    if (options.output !== undefined) await mkdir(options.output, { recursive: true });
+    await forEachFile(paths, async (path) => {
+      const taken = await takeFile(service, path, options);
+      facts.push(...taken);
+      if (options.json) return;
+      for (const { kind, result, receipt } of taken) {
+        const where = receipt === undefined ? "" : `receipt in ${safe(receipt)}`;
+        print(table([[safe(path), kind, result, where].filter((cell) => cell !== "")]));
+      }
+    });
+    if (facts.some(({ result }) => result === "unverified")) {
+      warn("unverified: the key is locked, so nothing was opened; `authority verify` does that");
+    }
+  });
+  if (options.json) printJson(facts);
+}
+
+async function verify(options: AuthorityKeyOptions & { json?: boolean }): Promise<void> {
+  const path = requireAuthority(options);
+  await withService(path, async (service) => {
+    await unlock(service, path, { ...options, ask: true });
+    const { verified, failed } = await service.verifyWaiting();
+    const names = failed.map(toHex);
+    if (options.json) printJson({ verified, failed: names });
+    else {
+      print(
+        table([
+          ["verified", String(verified)],
+          ...names.map((name): [string, string] => ["does not open", name]),
+        ]),
+      );
+    }
+    if (failed.length > 0) process.exitCode = EXIT.notVerified;
+  });
+}
+
+export function intakeCommand(): Command {
+  const command = newCommand(
+    "intake",
+    "Takes what came as files: submissions, sealed files that hold some, requests, approvals, signed policies.",
+    "twinwrap authority intake inbox/*.submission.json -o outbox",
+  )
+    .argument("<file...>", "messages, or - for standard input")
+    .option("-o, --output <dir>", "folder for receipts (default: beside each submission)");
+  return addAuthorityKeyOption(command)
+    .addOption(authorityOption())
+    .addOption(jsonOption())
+    .action(intake);
+}
+
+export function verifyCommand(): Command {
+  const command = newCommand(
+    "verify",
+    "Opens what was taken in unverified, and says so in the log.",
+    "twinwrap authority verify --authority-passphrase-file secret.txt",
+  );
+  return addAuthorityKeyOption(command)
+    .addOption(authorityOption())
+    .addOption(jsonOption())
+    .action(verify);
+}

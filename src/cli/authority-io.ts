@@ -1,0 +1,70 @@
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { openDirectory, readAuthority } from "../authority/directory.js";
+import type { AuthorityService } from "../authority/service.js";
+import { UsageError } from "./command.js";
+import { passphraseFor } from "./passphrase.js";
+import { about } from "./report.js";
+
+// Which authority a command is about, and its key.
+
+const FLAG = "--authority-passphrase-file";
+
+export interface AuthorityOptions {
+  authority?: string;
+}
+
+export interface AuthorityKeyOptions extends AuthorityOptions {
+  authorityPassphraseFile?: string;
+}
+
+export function authorityOption(): Option {
+  return new Option("--authority <path>", "the authority: its folder, or its authority.json").env(
+    "TWINWRAP_AUTHORITY",
+  );
+}
+
+/** Options of commands that may open the authority's RSA key. */
+export function addAuthorityKeyOption(command: Command): Command {
+  return command.option(
+    `${FLAG} <file>`,
+    "read the passphrase of the authority's key from the file's first line",
+  );
+}
+
+/** @throws UsageError if it is given nowhere */
+export function requireAuthority({ authority }: AuthorityOptions): string {
+  if (authority !== undefined && authority !== "") return authority;
+  throw new UsageError("which authority? Give --authority, or set TWINWRAP_AUTHORITY");
+}
+
+/** Opens an authority's folder, works with it and closes it. */
+export async function withService<T>(
+  path: string,
+  work: (service: AuthorityService) => Promise<T>,
+): Promise<T> {
+  const { isDirectory } = await about(path, () => readAuthority(path));
+  if (!isDirectory) {
+    throw new UsageError(`${path} is what everybody may have: this needs the authority's folder`);
+  }
+  const service = await about(path, () => openDirectory(path));
+  try {
+    return await work(service);
+  } finally {
+    await service.close();
+  }
+}
+
+/**
+ * Opens the authority's RSA key if it is not locked, or its passphrase is given.
+ * @param options.ask asks for it on the terminal otherwise
+ */
+export function unlock(
+  service: AuthorityService,
+  path: string,
+  options: AuthorityKeyOptions & { ask?: boolean },
+): Promise<boolean> {
+  const { authorityPassphraseFile: passphraseFile, ask = false } = options;
+  if (passphraseFile === undefined && !ask) return service.unlock();
+  return service.unlock(passphraseFor(join(path, "wrap.pem"), { passphraseFile }, FLAG));
+}

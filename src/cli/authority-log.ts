@@ -1,0 +1,156 @@
+import type { Command } from "commander";
+import { backupDirectory, restoreDirectory } from "../authority/directory.js";
+import { toUtf8 } from "../bytes.js";
+import { TwinwrapError } from "../errors.js";
+import { parseProof, type Receipt, receiptFromJson } from "../escrow/index.js";
+import {
+  type AuthorityOptions,
+  authorityOption,
+  requireAuthority,
+  withService,
+} from "./authority-io.js";
+import { addOutputOptions, jsonOption, newCommand, type OutputOptions } from "./command.js";
+import { checkOutput, print, printJson, STANDARD, writeOutput } from "./io.js";
+import { readMessage } from "./messages.js";
+import { formatFingerprint, safe, table } from "./text.js";
+
+/** The checkpoints of one origin's log in what somebody kept. */
+async function checkpointsIn(path: string, origin: string): Promise<string[]> {
+  const message = await readMessage(path, "receipt", "release", "sealed file", "checkpoint");
+  const proofs = (items: { proof: string }[]) =>
+    items.map(({ proof }) => parseProof(proof).checkpoint);
+  switch (message.kind) {
+    case "checkpoint":
+      return [message.note];
+    case "receipt":
+      return proofs([message.receipt]);
+    case "release":
+      return [...new Set(proofs(message.release.releases))];
+    case "sealed file": {
+      const receipts = message.head.header.escrows
+        .map(({ receipt }) => receipt)
+        .filter((receipt) => receipt !== undefined)
+        .map((receipt): Receipt => receiptFromJson(receipt));
+      const found = proofs(receipts).filter((note) => note.startsWith(`${origin}\n`));
+      if (found.length > 0) return found;
+      throw new TwinwrapError("BAD_FORMAT", `${path}: it holds no receipt of this authority`);
+    }
+  }
+}
+
+async function knownIn(paths: string[], origin: string): Promise<string[]> {
+  const notes: string[] = [];
+  for (const path of paths) notes.push(...(await checkpointsIn(path, origin)));
+  return notes;
+}
+
+async function verify(
+  paths: string[],
+  options: AuthorityOptions & { json?: boolean },
+): Promise<void> {
+  await withService(requireAuthority(options), async (service) => {
+    const known = await knownIn(paths, service.authority.logKeys[0]!.name);
+    const { size, root, checkpoints } = await service.verifyLog({ known });
+    if (options.json) {
+      printJson({ size, root: formatFingerprint(root), checkpoints, known: known.length });
+      return;
+    }
+    print(
+      table([
+        ["log", `verified: ${size} entries, ${checkpoints} checkpoints`],
+        ["root", formatFingerprint(root)],
+        ...(known.length > 0 ? [["known outside", `${known.length}, all of this log`]] : []),
+      ]),
+    );
+  });
+}
+
+async function checkpoint(options: AuthorityOptions & OutputOptions): Promise<void> {
+  const { output = STANDARD } = options;
+  await withService(requireAuthority(options), async ({ store }) => {
+    const head = await store.head();
+    if (head === undefined) throw new TwinwrapError("REFUSED", "the log is empty");
+    if (output !== STANDARD) await checkOutput([], output, options);
+    await writeOutput(output, [toUtf8(head.checkpoint)], { force: options.force ?? false });
+  });
+}
+
+async function unfence(paths: string[], options: AuthorityOptions): Promise<void> {
+  await withService(requireAuthority(options), async (service) => {
+    await service.verifyLog();
+    await service.unfence(await knownIn(paths, service.authority.logKeys[0]!.name));
+    print(table([["log", "holds all that is known outside, and may grow again"]]));
+  });
+}
+
+export function logCommand(): Command {
+  const checkpointCommand = newCommand(
+    "checkpoint",
+    "Writes the newest signed checkpoint (C2SP), to be kept elsewhere.",
+    "twinwrap authority log checkpoint -o checkpoint.note",
+  );
+  return newCommand("log", "The authority's log.", "twinwrap authority log verify")
+    .addCommand(
+      newCommand(
+        "verify",
+        "Builds the log again from its entries and compares it with everything that was signed, stored, or is known outside.",
+        "twinwrap authority log verify receipt.json report.pdf.twin",
+      )
+        .argument("[known...]", "receipts, releases, sealed files or checkpoints kept elsewhere")
+        .addOption(authorityOption())
+        .addOption(jsonOption())
+        .action(verify),
+    )
+    .addCommand(
+      addOutputOptions(checkpointCommand, "where it goes (default: standard output)")
+        .addOption(authorityOption())
+        .action(checkpoint),
+    )
+    .addCommand(
+      newCommand(
+        "unfence",
+        "Lets a restored log grow again, once it was shown the newest that is known outside and holds it.",
+        "twinwrap authority log unfence newest.receipt.json",
+      )
+        .argument("<known...>", "receipts, releases, sealed files or checkpoints kept elsewhere")
+        .addOption(authorityOption())
+        .action(unfence),
+    );
+}
+
+async function backup(to: string, options: AuthorityOptions): Promise<void> {
+  await backupDirectory(requireAuthority(options), to);
+  print(table([["backup", `${safe(to)} (it holds the authority's private keys)`]]));
+}
+
+async function restore(from: string, path: string): Promise<void> {
+  await restoreDirectory(from, path);
+  print(
+    table([
+      ["restored", safe(path)],
+      ["next", "twinwrap authority log unfence, with the newest that is known outside"],
+    ]),
+  );
+}
+
+export function backupCommand(): Command {
+  return newCommand(
+    "backup",
+    "Copies the authority, as of one moment, into a new folder.",
+    "twinwrap authority backup /mnt/backup/2027-01-31",
+  )
+    .argument("<dir>", "folder to make")
+    .addOption(authorityOption())
+    .action(backup);
+}
+
+export function restoreCommand(): Command {
+  return newCommand(
+    "restore",
+    "Makes an authority's folder from a backup. Its log may not grow before `authority log unfence`.",
+    "twinwrap authority restore /mnt/backup/2027-01-31 backup",
+  )
+    .argument("<backup>", "folder of the backup")
+    .argument("<dir>", "folder to make")
+    .action(restore);
+}

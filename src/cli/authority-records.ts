@@ -1,0 +1,199 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { AuthorityService } from "../authority/service.js";
+import { RECORD_STATUSES, type RecordRow, type RecordStatus } from "../authority/store.js";
+import { fromBase32, fromHex } from "../bytes.js";
+import { formatSerial } from "../envelope/index.js";
+import { TwinwrapError } from "../errors.js";
+import { encodeReceipt } from "../escrow/index.js";
+import { formatTime, parseTime } from "../jcs.js";
+import {
+  type AuthorityOptions,
+  authorityOption,
+  requireAuthority,
+  withService,
+} from "./authority-io.js";
+import {
+  addOutputOptions,
+  integerBetween,
+  jsonOption,
+  newCommand,
+  type OutputOptions,
+  UsageError,
+} from "./command.js";
+import { checkOutput, print, printJson, writeOutput } from "./io.js";
+import { formatFingerprint, safe, table } from "./text.js";
+
+/** A serial as people have it: 26 characters of base32. */
+export function parseSerial(text: string): Uint8Array {
+  try {
+    const serial = fromBase32(text.toLowerCase());
+    if (serial.length === 16) return serial;
+  } catch {
+    // Falls through.
+  }
+  throw new UsageError(`${text} is no serial: it has 26 letters and digits from 2 to 7`);
+}
+
+/** A record for people, in one line under {@link RECORD_HEADS}. */
+export function recordRow(row: RecordRow): string[] {
+  return [
+    formatSerial(row.serial),
+    row.status,
+    formatTime(row.created),
+    safe(row.owner),
+    safe(row.description ?? ""),
+  ];
+}
+
+export const RECORD_HEADS = ["serial", "status", "created", "owner", "description"];
+
+/** A record for machines. */
+export function recordFacts(row: RecordRow): Record<string, unknown> {
+  return {
+    record: formatFingerprint(row.hash),
+    serial: formatSerial(row.serial),
+    status: row.status,
+    created: formatTime(row.created),
+    owner: row.owner,
+    description: row.description,
+    escrowLeaf: row.escrowLeaf,
+    verifiedLeaf: row.verifiedLeaf,
+  };
+}
+
+/** A day, or a moment. */
+function parseDate(text: string): Date {
+  const time = parseTime(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
+  if (time !== undefined) return time;
+  throw new InvalidArgumentError("expected 2027-01-31 or 2027-01-31T12:00:00Z (UTC)");
+}
+
+function parseHash(text: string): Uint8Array {
+  if (!/^[0-9a-f]{64}$/i.test(text)) {
+    throw new InvalidArgumentError("expected 64 hexadecimal digits");
+  }
+  return fromHex(text.toLowerCase());
+}
+
+interface ListOptions extends AuthorityOptions {
+  serial?: string;
+  owner?: string;
+  fingerprint?: Uint8Array;
+  status?: RecordStatus;
+  from?: Date;
+  before?: Date;
+  text?: string;
+  limit: number;
+  cursor?: string;
+  json?: boolean;
+}
+
+async function list(options: ListOptions): Promise<void> {
+  const { serial, owner, fingerprint, status, from, before, text, limit, cursor } = options;
+  await withService(requireAuthority(options), async ({ store }) => {
+    const { rows, next } = await store.records(
+      {
+        ...(serial === undefined ? {} : { serial: parseSerial(serial) }),
+        ...(owner === undefined ? {} : { owner }),
+        ...(fingerprint === undefined ? {} : { fingerprint }),
+        ...(status === undefined ? {} : { status }),
+        ...(from === undefined ? {} : { from }),
+        ...(before === undefined ? {} : { before }),
+        ...(text === undefined ? {} : { text }),
+      },
+      { limit, ...(cursor === undefined ? {} : { cursor }) },
+    );
+    if (options.json) {
+      printJson({ records: rows.map(recordFacts), next });
+      return;
+    }
+    if (rows.length === 0) print("no such record\n");
+    else print(table([RECORD_HEADS, ...rows.map(recordRow)]));
+    if (next !== undefined) print(`there are more: --cursor ${next}\n`);
+  });
+}
+
+async function find(service: AuthorityService, name: string): Promise<RecordRow[]> {
+  if (/^[0-9a-f]{64}$/i.test(name)) {
+    const row = await service.store.record(fromHex(name.toLowerCase()));
+    return row === undefined ? [] : [row];
+  }
+  return (await service.store.records({ serial: parseSerial(name) })).rows;
+}
+
+async function show(
+  name: string,
+  options: AuthorityOptions & OutputOptions & { json?: boolean },
+): Promise<void> {
+  await withService(requireAuthority(options), async (service) => {
+    const rows = await find(service, name);
+    if (rows.length === 0) {
+      throw new TwinwrapError("REFUSED", `this authority has no record ${name}`);
+    }
+    if (options.output !== undefined) {
+      if (rows.length > 1) {
+        throw new UsageError(
+          `${rows.length} records have this serial: give the hash of one to have its receipt`,
+        );
+      }
+      await checkOutput([], options.output, options);
+      const receipt = await service.receipt(rows[0]!.hash);
+      await writeOutput(options.output, [encodeReceipt(receipt!)], {
+        force: options.force ?? false,
+      });
+    }
+    if (options.json) {
+      printJson(rows.map(recordFacts), options.output);
+      return;
+    }
+    for (const row of rows) print(await describe(service, row), options.output);
+  });
+}
+
+async function describe({ store }: AuthorityService, row: RecordRow): Promise<string> {
+  const wraps = await store.candidates(row.hash);
+  const leaf = (index: number | undefined) => (index === undefined ? "none" : `entry ${index}`);
+  return table([
+    ["serial", formatSerial(row.serial)],
+    ["record", formatFingerprint(row.hash)],
+    ["status", row.status],
+    ["owner", safe(row.owner)],
+    ...(row.description === undefined ? [] : [["description", safe(row.description)]]),
+    ["created", formatTime(row.created)],
+    ["taken in", leaf(row.escrowLeaf)],
+    ["verified", leaf(row.verifiedLeaf)],
+    ...wraps.map(({ wrap }) => ["wrapped for", formatFingerprint(wrap.fingerprint)]),
+  ]);
+}
+
+export function listCommand(): Command {
+  return newCommand(
+    "list",
+    "Lists records, newest first. Everything that is given must fit.",
+    "twinwrap authority list --status unverified --from 2027-01-01",
+  )
+    .option("--serial <serial>", "a file's serial")
+    .option("--owner <id>", "an owner's ID")
+    .option("--fingerprint <hex>", "a key it is wrapped for, or was released to", parseHash)
+    .addOption(new Option("--status <status>", "what became of it").choices(RECORD_STATUSES))
+    .option("--from <date>", "created then or later", parseDate)
+    .option("--before <date>", "created before", parseDate)
+    .option("--text <text>", "part of the description, in upper or lower case")
+    .option("--limit <n>", "how many at once", integerBetween(1, 1000), 50)
+    .option("--cursor <cursor>", "go on where the page before ended")
+    .addOption(authorityOption())
+    .addOption(jsonOption())
+    .action(list);
+}
+
+export function showCommand(): Command {
+  const command = newCommand(
+    "show",
+    "Shows the records of a serial, or one by its hash; -o writes its receipt.",
+    "twinwrap authority show SERIAL -o receipt.json",
+  ).argument("<serial>", "a file's serial, or a record's hash");
+  return addOutputOptions(command, "where the receipt goes")
+    .addOption(authorityOption())
+    .addOption(jsonOption())
+    .action(show);
+}

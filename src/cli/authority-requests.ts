@@ -1,0 +1,171 @@
+import { type Command, Option } from "commander";
+import type { Standing } from "../authority/requests.js";
+import { REQUEST_STATUSES, type RequestRow, type RequestStatus } from "../authority/store.js";
+import { sharedCore } from "../core/index.js";
+import { encodeRelease, parseRequestId, recipientFingerprint } from "../escrow/index.js";
+import { formatTime } from "../jcs.js";
+import {
+  type AuthorityKeyOptions,
+  type AuthorityOptions,
+  addAuthorityKeyOption,
+  authorityOption,
+  requireAuthority,
+  unlock,
+  withService,
+} from "./authority-io.js";
+import { RECORD_HEADS, recordFacts, recordRow } from "./authority-records.js";
+import {
+  addOutputOptions,
+  EXIT,
+  integerBetween,
+  jsonOption,
+  newCommand,
+  type OutputOptions,
+} from "./command.js";
+import { checkOutput, print, printJson, warn, writeOutput } from "./io.js";
+import { formatFingerprint, safe, table } from "./text.js";
+
+interface RequestsOptions extends AuthorityOptions, OutputOptions {
+  status?: RequestStatus;
+  limit: number;
+  cursor?: string;
+  json?: boolean;
+}
+
+async function requests(id: string | undefined, options: RequestsOptions): Promise<void> {
+  const { status, limit, cursor } = options;
+  await withService(requireAuthority(options), async (service) => {
+    if (id !== undefined) {
+      const standing = await service.standing(id);
+      if (options.output !== undefined) {
+        await checkOutput([], options.output, options);
+        await writeOutput(options.output, [standing.row.bytes], { force: options.force ?? false });
+      }
+      if (options.json) printJson(standingFacts(standing), options.output);
+      else print(await describeStanding(standing), options.output);
+      return;
+    }
+    const { rows, next } = await service.store.requests(status === undefined ? {} : { status }, {
+      limit,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    if (options.json) {
+      printJson({ requests: rows.map(requestFacts), next });
+      return;
+    }
+    const heads = ["id", "status", "received", "expires"];
+    if (rows.length === 0) print("no such request\n");
+    else print(table([heads, ...rows.map((row) => Object.values(requestFacts(row)))]));
+    if (next !== undefined) print(`there are more: --cursor ${next}\n`);
+  });
+}
+
+function requestFacts({ id, status, received, expires }: RequestRow): Record<string, string> {
+  return { id, status, received: formatTime(received), expires: formatTime(expires) };
+}
+
+/** Where a request stands, in words. */
+export function stateOf({ row, decision }: Standing): string {
+  if (row.status !== "open") return row.status;
+  const when = decision.notBefore === undefined ? "" : ` until ${formatTime(decision.notBefore)}`;
+  return decision.reason === undefined ? "approved" : `waiting: ${decision.reason}${when}`;
+}
+
+function standingFacts(standing: Standing): Record<string, unknown> {
+  const { row, request, decision, policy, records } = standing;
+  const names = (side: Standing["decision"]["count"]["approving"]) =>
+    side.map(({ officer }) => officer.name);
+  return {
+    ...requestFacts(row),
+    state: stateOf(standing),
+    requester: request.requester,
+    padding: request.padding,
+    policy: { number: policy.number, hash: formatFingerprint(policy.hash) },
+    needed: policy.release,
+    approved: names(decision.count.approving),
+    denied: names(decision.count.denying),
+    records: records.map(recordFacts),
+  };
+}
+
+/** A request for people: everything an officer has to know before he signs. */
+export async function describeStanding(standing: Standing): Promise<string> {
+  const { row, request, decision, policy, records } = standing;
+  const recipient = recipientFingerprint(await sharedCore(), request);
+  const { approving, denying } = decision.count;
+  const words = [
+    ...approving.map(({ officer, approval }) => ["approved by", officer.name, approval.identity]),
+    ...denying.map(({ officer, approval }) => ["denied by", officer.name, approval.identity]),
+  ].map(([name, officer, identity]) => [name!, `${safe(officer!)}: ${safe(identity!)}`]);
+  return `${table([
+    ["request", row.id],
+    ["requester", safe(request.requester)],
+    ["recipient", `${formatFingerprint(recipient)}  ${request.padding}`],
+    ["received", formatTime(row.received)],
+    ["expires", formatTime(row.expires)],
+    ["policy", `number ${policy.number}: ${policy.release} of ${policy.officers.length} officers`],
+    ...words,
+    ["state", stateOf(standing)],
+    ["records", String(records.length)],
+  ])}${table([RECORD_HEADS, ...records.map(recordRow)].map((cells) => ["", ...cells]))}`;
+}
+
+async function release(
+  id: string,
+  options: AuthorityKeyOptions & OutputOptions & { json?: boolean },
+): Promise<void> {
+  const path = requireAuthority(options);
+  const { output } = options;
+  await withService(path, async (service) => {
+    const standing = await service.standing(id);
+    const { row, decision } = standing;
+    if (row.status !== "released" && !decision.approved) {
+      warn(`nothing is released: ${stateOf(standing)}`);
+      const isOver = row.status === "denied" || row.expires <= new Date();
+      process.exitCode = isOver ? EXIT.failed : EXIT.waiting;
+      return;
+    }
+    if (output !== undefined) await checkOutput([], output, options);
+    if (row.status !== "released") await unlock(service, path, { ...options, ask: true });
+    const released = await service.release(id);
+    if (output !== undefined) {
+      await writeOutput(output, [encodeRelease(released)], { force: options.force ?? false });
+    }
+    const count = released.releases.length;
+    const missing = released.request.records.length - count;
+    if (options.json) printJson({ id: parseRequestId(id), released: count, missing }, output);
+    else {
+      const rows = [["released", `${count} of ${released.request.records.length} records`]];
+      if (output !== undefined) rows.push(["release", output]);
+      print(table(rows), output);
+    }
+    if (missing > 0) warn(`${missing} records are missing: none of their wraps opens`);
+  });
+}
+
+export function requestsCommand(): Command {
+  const command = newCommand(
+    "requests",
+    "Lists requests, newest first; with an ID, where one stands. -o writes the request as a file.",
+    "twinwrap authority requests --status open",
+  ).argument("[id]", "a request's ID");
+  return addOutputOptions(command, "where the request goes, with ID")
+    .addOption(new Option("--status <status>", "only these").choices(REQUEST_STATUSES))
+    .option("--limit <n>", "how many at once", integerBetween(1, 1000), 50)
+    .option("--cursor <cursor>", "go on where the page before ended")
+    .addOption(authorityOption())
+    .addOption(jsonOption())
+    .action(requests);
+}
+
+export function releaseCommand(): Command {
+  const command = newCommand(
+    "release",
+    "Releases what is approved; what was released before is given again, the same bytes.",
+    "twinwrap authority release ID -o release.json",
+  ).argument("<id>", "the request's ID");
+  return addAuthorityKeyOption(addOutputOptions(command, "where the release goes"))
+    .addOption(authorityOption())
+    .addOption(jsonOption())
+    .action(release);
+}

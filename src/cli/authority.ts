@@ -1,0 +1,32 @@
+import type { Command } from "commander";
+import { approveCommand, denyCommand } from "./authority-approve.js";
+import { infoCommand } from "./authority-info.js";
+import { initCommand } from "./authority-init.js";
+import { intakeCommand, verifyCommand } from "./authority-intake.js";
+import { backupCommand, logCommand, restoreCommand } from "./authority-log.js";
+import { policyCommand } from "./authority-policy.js";
+import { listCommand, showCommand } from "./authority-records.js";
+import { releaseCommand, requestsCommand } from "./authority-requests.js";
+import { newCommand } from "./command.js";
+
+export function command(): Command {
+  return newCommand(
+    "authority",
+    "Runs a backup authority: takes session keys in, and releases them when its officers agree.",
+    "twinwrap authority init backup --officer ann=ann.pub.pem --officer bob=bob.pub.pem\nexport TWINWRAP_AUTHORITY=backup\ntwinwrap authority policy sign -k ann.pem",
+  )
+    .addCommand(initCommand())
+    .addCommand(policyCommand())
+    .addCommand(infoCommand())
+    .addCommand(intakeCommand())
+    .addCommand(verifyCommand())
+    .addCommand(listCommand())
+    .addCommand(showCommand())
+    .addCommand(requestsCommand())
+    .addCommand(approveCommand())
+    .addCommand(denyCommand())
+    .addCommand(releaseCommand())
+    .addCommand(logCommand())
+    .addCommand(backupCommand())
+    .addCommand(restoreCommand());
+}
