@@ -134,9 +134,9 @@ async function decideAway(decision: Word, id: string, options: ApproveOptions): 
   function describeRequest(asked: RecoveryRequest, records: Known[]): string {
     const rows = asked.records.map((hash) => {
       const known = records.find((one) => equalBytes(one.hash, hash));
-      if (known === undefined) return ["record", formatFingerprint(hash), "not shown to you", ""];
+      if (known === undefined) return ["", formatFingerprint(hash), "not shown to you", ""];
       const { serial, owner, description } = known.record;
-      return ["record", formatSerial(serial), safe(owner), safe(description ?? "")];
+      return ["", formatSerial(serial), safe(owner), safe(description ?? "")];
     });
     return `${table([
       ["request", parseRequestId(id)],
@@ -144,7 +144,7 @@ async function decideAway(decision: Word, id: string, options: ApproveOptions): 
       ["recipient", `${formatFingerprint(recipientFingerprint(core, asked))}  ${asked.padding}`],
       ["expires", formatTime(asked.expires)],
       ["records", String(asked.records.length)],
-    ])}${table(rows)}`;
+    ])}${table([["", "serial or record", "owner", "description"], ...rows])}`;
   }
 }
 

@@ -21,6 +21,7 @@ import {
   unlock,
   withService,
 } from "./authority-io.js";
+import { stateOf } from "./authority-requests.js";
 import { EXIT, jsonOption, newCommand } from "./command.js";
 import { print, printJson, readSmall, STANDARD, warn } from "./io.js";
 import { readMessage } from "./messages.js";
@@ -112,8 +113,13 @@ async function takeFile(
       return one(`${id}  ${status}`);
     }
     case "approval": {
-      const { row, decision } = await service.takeApproval(message.note);
-      return one(`${row.id}  ${decision.reason ?? "approved"}`);
+      const standing = await service.takeApproval(message.note);
+      const { id, status } = standing.row;
+      if (status !== "open" || !standing.decision.approved || !service.isUnlocked) {
+        return one(`${id}  ${stateOf(standing)}`);
+      }
+      await service.release(id);
+      return one(`${id}  released`);
     }
     case "policy": {
       const { officers, needed, complete } = await service.takePolicy(message.note);

@@ -18,6 +18,7 @@ import {
   jsonOption,
   newCommand,
   type OutputOptions,
+  parseFingerprint,
   UsageError,
 } from "./command.js";
 import { checkOutput, print, printJson, writeOutput } from "./io.js";
@@ -66,13 +67,6 @@ function parseDate(text: string): Date {
   const time = parseTime(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
   if (time !== undefined) return time;
   throw new InvalidArgumentError("expected 2027-01-31 or 2027-01-31T12:00:00Z (UTC)");
-}
-
-function parseHash(text: string): Uint8Array {
-  if (!/^[0-9a-f]{64}$/i.test(text)) {
-    throw new InvalidArgumentError("expected 64 hexadecimal digits");
-  }
-  return fromHex(text.toLowerCase());
 }
 
 interface ListOptions extends AuthorityOptions {
@@ -174,7 +168,9 @@ export function listCommand(): Command {
   )
     .option("--serial <serial>", "a file's serial")
     .option("--owner <id>", "an owner's ID")
-    .option("--fingerprint <hex>", "a key it is wrapped for, or was released to", parseHash)
+    .option("--fingerprint <hex>", "a key it is wrapped for, or was released to", (text) =>
+      parseFingerprint("--fingerprint", text),
+    )
     .addOption(new Option("--status <status>", "what became of it").choices(RECORD_STATUSES))
     .option("--from <date>", "created then or later", parseDate)
     .option("--before <date>", "created before", parseDate)

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { fromHex } from "../bytes.js";
 import { PADDINGS, type Padding } from "../envelope/index.js";
 
 /** What the process ends with. */
@@ -90,4 +91,12 @@ export function integerBetween(low: number, high: number): (text: string) => num
     }
     return value;
   };
+}
+
+/** A key's fingerprint (32 bytes), as all commands show it. @throws UsageError */
+export function parseFingerprint(flag: string, text: string): Uint8Array {
+  if (/^[0-9a-f]{64}$/i.test(text)) return fromHex(text.toLowerCase());
+  throw new UsageError(
+    `${flag} takes a whole fingerprint, 64 hexadecimal digits; \`twinwrap inspect\` shows them`,
+  );
 }

@@ -8,6 +8,8 @@ import {
   seal,
 } from "../envelope/index.js";
 import { writeFileWhole } from "../files.node.js";
+import { fingerprint } from "../keys/index.js";
+import { addAuthorityKeyOption } from "./authority-io.js";
 import {
   addOutputOptions,
   allowWeakOption,
@@ -18,6 +20,7 @@ import {
   paddingOption,
   UsageError,
 } from "./command.js";
+import { Escrower, readTargets, type Sent, sentRows } from "./escrow-io.js";
 import { headerFacts, wrapRows } from "./inspect.js";
 import {
   checkOutput,
@@ -36,6 +39,9 @@ export const SUFFIX = ".twin";
 
 interface EncryptOptions extends OutputOptions {
   owner: string[];
+  authority?: string[];
+  ownerId?: string;
+  authorityPassphraseFile?: string;
   name?: string;
   description?: string;
   padding?: Padding;
@@ -56,6 +62,17 @@ async function encrypt(input: string, options: EncryptOptions): Promise<void> {
   await checkOutput([input, ...options.owner], output, options);
   const to: Recipient[] = [];
   for (const path of options.owner) to.push({ key: await readPublicKeyFile(path) });
+  const targets = await readTargets(options.authority ?? []);
+  if (output === STANDARD && targets.some(({ isDirectory }) => !isDirectory)) {
+    throw new UsageError("an authority.json needs -o FILE, to write the submission beside");
+  }
+  const ownerId = options.ownerId ?? toHex(await fingerprint(to[0]!.key));
+  const { authorityPassphraseFile, force } = options;
+  const escrower = new Escrower(targets, ownerId, {
+    ...(authorityPassphraseFile === undefined ? {} : { authorityPassphraseFile }),
+    ...(force === undefined ? {} : { force }),
+  });
+  await escrower.check(output);
   const { onProgress, clear } = progress("sealed");
   const header = await withInput(input, (file) =>
     about(input, async () => {
@@ -64,6 +81,8 @@ async function encrypt(input: string, options: EncryptOptions): Promise<void> {
         ...(options.padding === undefined ? {} : { padding: options.padding }),
         name: options.name,
         description: options.description,
+        escrow: targets.map(({ authority }) => authority.origin),
+        escrows: targets.length === 0 ? undefined : escrower.make,
         allowWeak: options.allowWeak ?? false,
         onProgress,
       });
@@ -77,7 +96,7 @@ async function encrypt(input: string, options: EncryptOptions): Promise<void> {
   );
   clear();
   const detached = options.detached ? await writeDetached(output, header, options) : [];
-  report(output, header, detached, options);
+  report(output, header, detached, await escrower.finish(output), options);
 }
 
 async function writeDetached(
@@ -94,10 +113,21 @@ async function writeDetached(
   return paths;
 }
 
-function report(output: string, header: Header, detached: string[], options: EncryptOptions): void {
+function report(
+  output: string,
+  header: Header,
+  detached: string[],
+  sent: Sent[],
+  options: EncryptOptions,
+): void {
   if (options.json) {
     printJson(
-      { file: output, ...headerFacts(header), ...(options.detached ? { detached } : {}) },
+      {
+        file: output,
+        ...headerFacts(header),
+        ...(options.detached ? { detached } : {}),
+        ...(options.authority === undefined ? {} : { escrowed: sent }),
+      },
       output,
     );
     return;
@@ -107,6 +137,7 @@ function report(output: string, header: Header, detached: string[], options: Enc
     ["sealed", name],
     ["serial", formatSerial(header.serial)],
     ...wrapRows(header),
+    ...sentRows(sent),
   ];
   print(table([...rows, ...detached.map((path): [string, string] => ["detached", path])]), output);
 }
@@ -117,12 +148,19 @@ export function command(): Command {
     "Seals a file under a fresh session key that is wrapped for every owner.",
     "twinwrap encrypt report.pdf --owner alice.pub.pem --owner bob.pub.pem\n  seals report.pdf into report.pdf.twin, which alice.pem and bob.pem open",
   ).argument("<in>", "file to seal, or - for standard input");
+  addAuthorityKeyOption(command);
   return addOutputOptions(command, "the sealed file (default: IN.twin), or - for standard output")
     .requiredOption(
       "--owner <pub>",
       "public key that shall open it, in any form (repeat for more)",
       collect,
     )
+    .option(
+      "--authority <path>",
+      "backup authority that shall hold the session key too: its folder, or its authority.json (repeat for more)",
+      collect,
+    )
+    .option("--owner-id <id>", "who you are to it (default: the first key's fingerprint)")
     .option("--name <text>", "a name to write into the header, readable by anyone")
     .option("--description <text>", "a description to write into the header, readable by anyone")
     .addOption(

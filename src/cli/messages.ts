@@ -80,7 +80,8 @@ async function decodeNote(text: string): Promise<Message> {
   return { kind: "checkpoint", note: text };
 }
 
-async function isSealed(path: string): Promise<boolean> {
+/** Whether a file begins as a sealed file does. */
+export async function isSealed(path: string): Promise<boolean> {
   if (path === STANDARD) return false;
   return withFile(path, async (file) => {
     if (!file.seekable || file.size < SEALED.length) return false;

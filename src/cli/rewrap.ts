@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { fromHex } from "../bytes.js";
 import { rewrapFile } from "../envelope/file.node.js";
 import type { Padding, Recipient } from "../envelope/index.js";
 import {
@@ -9,6 +8,7 @@ import {
   type KeyOptions,
   newCommand,
   paddingOption,
+  parseFingerprint,
   UsageError,
 } from "./command.js";
 import { print, printJson, readPrivateKeyFile, readPublicKeyFile, warn } from "./io.js";
@@ -21,17 +21,10 @@ interface RewrapOptions extends KeyOptions {
   json?: boolean;
 }
 
-function parseFingerprint(text: string): Uint8Array {
-  if (!/^[0-9a-f]{64}$/i.test(text)) {
-    throw new UsageError(
-      `--remove-owner takes a whole fingerprint, 64 hexadecimal digits; \`twinwrap inspect\` shows them`,
-    );
-  }
-  return fromHex(text);
-}
-
 async function rewrap(paths: string[], options: RewrapOptions): Promise<void> {
-  const remove = (options.removeOwner ?? []).map(parseFingerprint);
+  const remove = (options.removeOwner ?? []).map((text) =>
+    parseFingerprint("--remove-owner", text),
+  );
   const add: Recipient[] = [];
   for (const path of options.addOwner ?? []) {
     const key = await readPublicKeyFile(path);

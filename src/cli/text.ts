@@ -37,7 +37,10 @@ export function table(rows: readonly (readonly string[])[]): string {
     }
   }
   const line = (row: readonly string[]) =>
-    row.map((cell, i) => (i < row.length - 1 ? cell.padEnd(widths[i]!) : cell)).join("  ");
+    row
+      .map((cell, i) => (i < row.length - 1 ? cell.padEnd(widths[i]!) : cell))
+      .join("  ")
+      .trimEnd();
   return rows.map((row) => `${line(row)}\n`).join("");
 }
 

@@ -1,0 +1,157 @@
+import { readAuthority } from "../authority/directory.js";
+import { toHex } from "../bytes.js";
+import { sharedCore } from "../core/index.js";
+import type { EscrowFacts, MakeEscrows } from "../envelope/index.js";
+import {
+  type Authority,
+  encodeSubmission,
+  makeSubmission,
+  type Receipt,
+  receiptLeaf,
+  recordHash,
+  type Submission,
+  withSubmission,
+} from "../escrow/index.js";
+import { writeFileWhole } from "../files.node.js";
+import { type AuthorityKeyOptions, unlock, withService } from "./authority-io.js";
+import { checkOutput } from "./io.js";
+import { about } from "./report.js";
+import { safe } from "./text.js";
+
+// Sending session keys to authorities: straight into one whose folder is here, into a file for others.
+
+/** An authority that is sent something. */
+export interface Target {
+  path: string;
+  authority: Authority;
+  /** Its folder is here, so it answers at once. */
+  isDirectory: boolean;
+}
+
+export async function readTargets(paths: readonly string[]): Promise<Target[]> {
+  const targets: Target[] = [];
+  for (const path of paths) {
+    const { authority, isDirectory } = await about(path, () => readAuthority(path));
+    if (targets.some((other) => other.authority.origin === authority.origin)) continue;
+    targets.push({ path, authority, isDirectory });
+  }
+  return targets;
+}
+
+/** What an authority was sent for one file, and answered. */
+export interface Sent {
+  origin: string;
+  /** In lower-case hexadecimal. */
+  record: string;
+  status: "verified" | "unverified" | "pending";
+  /** The submission's file, where nobody answered yet. */
+  submission?: string;
+}
+
+/** Where a submission goes that has to be carried to its authority. */
+function submissionPath(output: string, { authority }: Target): string {
+  return `${output}.${toHex(authority.fingerprint.subarray(0, 8))}.submission.json`;
+}
+
+/** Hands submissions in. */
+export function handIn(
+  { path }: Target,
+  submission: Submission,
+  options: AuthorityKeyOptions,
+): Promise<Receipt> {
+  return withService(path, async (service) => {
+    await unlock(service, path, options);
+    return (await service.intake([submission]))[0]!.receipt;
+  });
+}
+
+/** Sends one file's session key to authorities. */
+export class Escrower {
+  readonly #targets: readonly Target[];
+  readonly #options: AuthorityKeyOptions & { force?: boolean };
+  readonly #owner: string;
+  #sent: { target: Target; submission: Submission; receipt: Receipt | undefined }[] = [];
+
+  /** @param owner the owner's ID at each of them */
+  constructor(
+    targets: readonly Target[],
+    owner: string,
+    options: AuthorityKeyOptions & { force?: boolean },
+  ) {
+    this.#targets = targets;
+    this.#owner = owner;
+    this.#options = options;
+  }
+
+  /** Checks, before any work is done, that the submissions' files can be written. */
+  async check(output: string): Promise<void> {
+    for (const target of this.#targets) {
+      if (!target.isDirectory) await checkOutput([], submissionPath(output, target), this.#options);
+    }
+  }
+
+  /** For seal and rewrap. An authority that is here has answered before the file is there. */
+  readonly make: MakeEscrows = async (facts: EscrowFacts, present) => {
+    const core = await sharedCore();
+    const { sessionKey, ...file } = facts;
+    // A file that is sealed again asks again: then only the last counts.
+    this.#sent = [];
+    let escrows = [...present];
+    for (const target of this.#targets) {
+      const { authority } = target;
+      const owner = this.#owner;
+      const submission = await makeSubmission(core, { sessionKey, authority, owner, file });
+      const receipt = target.isDirectory
+        ? await about(target.path, () => handIn(target, submission, this.#options))
+        : undefined;
+      escrows = withSubmission(core, escrows, submission, receipt);
+      this.#sent.push({ target, submission, receipt });
+    }
+    return escrows;
+  };
+
+  /** Writes what has to be carried, once the file is there. @param output the sealed file */
+  async finish(output: string): Promise<Sent[]> {
+    const core = await sharedCore();
+    const sent: Sent[] = [];
+    for (const { target, submission, receipt } of this.#sent) {
+      const one = {
+        origin: target.authority.origin,
+        record: toHex(recordHash(core, submission.core)),
+      };
+      if (receipt === undefined) {
+        sent.push({
+          ...one,
+          ...(await writeSubmission(output, target, submission, this.#options)),
+        });
+      } else sent.push({ ...one, status: receiptStatus(receipt) });
+    }
+    return sent;
+  }
+}
+
+export function receiptStatus(receipt: Receipt): "verified" | "unverified" {
+  return receiptLeaf(receipt).type === "verified" ? "verified" : "unverified";
+}
+
+/** Writes a submission beside the file that it is for. */
+export async function writeSubmission(
+  output: string,
+  target: Target,
+  submission: Submission,
+  options: { force?: boolean },
+): Promise<{ status: "pending"; submission: string }> {
+  const path = submissionPath(output, target);
+  await writeFileWhole(path, [encodeSubmission(submission)], { force: options.force ?? false });
+  return { status: "pending", submission: path };
+}
+
+/** For people. */
+export function sentRows(sent: readonly Sent[]): [string, string][] {
+  return sent.map(({ origin, status, submission }) => [
+    "escrow",
+    submission === undefined
+      ? `${status} by ${safe(origin)}`
+      : `pending: carry ${safe(submission)} to ${safe(origin)}`,
+  ]);
+}

@@ -1,0 +1,245 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { toHex } from "../bytes.js";
+import { sharedCore } from "../core/index.js";
+import { amendFile, rewrapFile } from "../envelope/file.node.js";
+import { TwinwrapError } from "../errors.js";
+import {
+  type Authority,
+  checkFile,
+  checkReceipt,
+  receiptLeaf,
+  recordHash,
+  submissionsOf,
+  withReceipt,
+} from "../escrow/index.js";
+import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
+import { addAuthorityKeyOption, authorityOption, requireAuthority } from "./authority-io.js";
+import { addKeyOptions, EXIT, jsonOption, type KeyOptions, newCommand } from "./command.js";
+import {
+  Escrower,
+  handIn,
+  readTargets,
+  receiptStatus,
+  type Sent,
+  sentRows,
+  type Target,
+  writeSubmission,
+} from "./escrow-io.js";
+import { print, printJson, readPrivateKeyFile, warn } from "./io.js";
+import { isSealed, readMessage, readSealed } from "./messages.js";
+import { forEachFile } from "./report.js";
+import { safe, table } from "./text.js";
+import {
+  givenAuthority,
+  isProven,
+  reportFacts,
+  reportsOf,
+  statusText,
+  type VerifyOptions,
+} from "./verify.js";
+
+interface AddOptions extends KeyOptions {
+  authority?: string;
+  authorityPassphraseFile?: string;
+  ownerId?: string;
+  force?: boolean;
+  json?: boolean;
+}
+
+/** A file that has been sent there already: what is left to do takes no key. Undefined if it was not. */
+async function sendAgain(
+  path: string,
+  target: Target,
+  options: AddOptions,
+): Promise<Sent | undefined> {
+  const core = await sharedCore();
+  const { authority } = target;
+  const head = await readSealed(path);
+  const reports = await checkFile(core, head, authority);
+  const found = ["verified", "unverified", "pending"] as const;
+  const status = found.find((one) => reports.some((report) => report.status === one));
+  if (status === undefined) return undefined;
+  const { record } = reports.find((report) => report.status === status)!;
+  const sent: Sent = { origin: authority.origin, record: toHex(record!), status };
+  if (status === "verified" || (status === "unverified" && !target.isDirectory)) return sent;
+  const { submission } = submissionsOf(core, head, authority.origin).find(
+    (held) => toHex(held.record) === sent.record,
+  )!;
+  if (!target.isDirectory) {
+    return { ...sent, ...(await writeSubmission(path, target, submission, { force: true })) };
+  }
+  const receipt = await handIn(target, submission, options);
+  await amendFile(path, (now) => ({ escrows: withReceipt(core, now, receipt) }));
+  return { ...sent, status: receiptStatus(receipt) };
+}
+
+async function sendNow(
+  path: string,
+  target: Target,
+  key: RsaPrivateKey,
+  options: AddOptions,
+): Promise<Sent> {
+  const owner = options.ownerId ?? toHex(await fingerprint(publicKeyOf(key)));
+  const escrower = new Escrower([target], owner, options);
+  await escrower.check(path);
+  const result = await rewrapFile(path, {
+    key,
+    escrows: escrower.make,
+    allowWeak: options.allowWeak ?? false,
+  });
+  if (result === "rewritten") {
+    warn(
+      `${path}: the header had no room for it, so the whole file was sealed again; it has to be escrowed again with its other authorities, if it has any`,
+    );
+  }
+  return (await escrower.finish(path))[0]!;
+}
+
+async function add(paths: string[], options: AddOptions): Promise<void> {
+  const [target] = await readTargets([requireAuthority(options)]);
+  const key = await readPrivateKeyFile(options.key, options);
+  const facts: unknown[] = [];
+  await forEachFile(paths, async (path) => {
+    const sent =
+      (await sendAgain(path, target!, options)) ?? (await sendNow(path, target!, key, options));
+    facts.push({ file: path, ...sent });
+    if (!options.json) print(table([[safe(path), sentRows([sent])[0]![1]]]));
+  });
+  if (options.json) printJson(facts);
+}
+
+async function attach(file: string, receiptPath: string, options: VerifyOptions): Promise<void> {
+  const core = await sharedCore();
+  const authority = await givenAuthority(options);
+  const { receipt } = await readMessage(receiptPath, "receipt");
+  await amendFile(file, async (head) => {
+    const { record } = receiptLeaf(receipt);
+    if (authority !== undefined) {
+      const held = submissionsOf(core, head, authority.origin).find(
+        ({ submission }) => toHex(recordHash(core, submission.core)) === toHex(record),
+      );
+      if (held === undefined) {
+        throw new TwinwrapError(
+          "NOT_VERIFIED",
+          `the file holds no submission to ${authority.origin} that the receipt is for`,
+        );
+      }
+      await checkReceipt(core, held.submission, receipt, authority);
+    }
+    return { escrows: withReceipt(core, head, receipt) };
+  });
+  if (authority === undefined) {
+    warn(
+      "the receipt belongs to the file, but was not shown to be your authority's: give --authority",
+    );
+  }
+  if (options.json) printJson({ file, status: receiptStatus(receipt) });
+  else print(table([[safe(file), `receipt attached: ${receiptStatus(receipt)}`]]));
+}
+
+async function status(paths: string[], options: VerifyOptions): Promise<void> {
+  const authority = await givenAuthority(options);
+  const facts: unknown[] = [];
+  await forEachFile(paths, async (path) => {
+    const reports = await reportsOf(path, authority);
+    facts.push({ file: path, escrows: reports.map(reportFacts) });
+    if (options.json) return;
+    const texts = reports.length === 0 ? ["not escrowed"] : reports.map(statusText);
+    print(table(texts.map((text, i) => [i === 0 ? safe(path) : "", text])));
+  });
+  if (options.json) printJson(facts);
+  if (authority === undefined)
+    warn("signatures were not checked: --authority says whose they should be");
+}
+
+/** Every file below a folder, links not followed, in order of name. */
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}
+
+/** Why a file could not be recovered; undefined if it could. */
+async function lackOf(path: string, authority: Authority | undefined): Promise<string | undefined> {
+  const reports = await reportsOf(path, authority);
+  const isGood =
+    authority === undefined
+      ? reports.some((report) => report.status === "verified")
+      : isProven(reports);
+  if (isGood) return undefined;
+  return reports.length === 0 ? "not escrowed" : reports.map(statusText).join("; ");
+}
+
+async function scan(folder: string, options: VerifyOptions): Promise<void> {
+  const authority = await givenAuthority(options);
+  const lacking: { file: string; reason: string }[] = [];
+  let sealed = 0;
+  await forEachFile(await filesBelow(folder), async (path) => {
+    if (!(await isSealed(path))) return;
+    sealed++;
+    const reason = await lackOf(path, authority);
+    if (reason === undefined) return;
+    lacking.push({ file: path, reason });
+    if (!options.json) print(table([[safe(path), reason]]));
+  });
+  if (options.json) printJson({ sealed, lacking });
+  else print(`${sealed} sealed files, ${lacking.length} without a receipt that verifies\n`);
+  if (authority === undefined)
+    warn("signatures were not checked: --authority says whose they should be");
+  if (lacking.length > 0) process.exitCode ??= EXIT.notVerified;
+}
+
+export function command(): Command {
+  const addCommand = newCommand(
+    "add",
+    "Escrows files that were sealed before. What is escrowed already stays as it is.",
+    "twinwrap escrow add report.pdf.twin -k alice.pem --authority backup",
+  ).argument("<file...>", "sealed files");
+  addAuthorityKeyOption(addKeyOptions(addCommand, "private key that opens the files"))
+    .option("--owner-id <id>", "who you are to the authority (default: the key's fingerprint)")
+    .option("--force", "replace a submission's file that is there")
+    .addOption(authorityOption())
+    .addOption(jsonOption())
+    .action(add);
+  const withOptions = (command: Command) =>
+    command.addOption(authorityOption()).addOption(jsonOption());
+  return newCommand(
+    "escrow",
+    "Session keys that authorities hold.",
+    "twinwrap escrow scan ~/documents --authority authority.json",
+  )
+    .addCommand(addCommand)
+    .addCommand(
+      withOptions(
+        newCommand(
+          "attach",
+          "Puts a receipt that came into its file's header.",
+          "twinwrap escrow attach report.pdf.twin report.receipt.json --authority authority.json",
+        )
+          .argument("<file>", "the sealed file")
+          .argument("<receipt>", "the receipt"),
+      ).action(attach),
+    )
+    .addCommand(
+      withOptions(
+        newCommand(
+          "status",
+          "Shows what sealed files hold for authorities.",
+          "twinwrap escrow status *.twin",
+        ).argument("<file...>", "sealed files"),
+      ).action(status),
+    )
+    .addCommand(
+      withOptions(
+        newCommand(
+          "scan",
+          "Finds every sealed file below a folder that has no valid receipt.",
+          "twinwrap escrow scan ~/documents --authority authority.json",
+        ).argument("<dir>", "folder"),
+      ).action(scan),
+    );
+}

@@ -1,0 +1,111 @@
+import type { Command } from "commander";
+import { readAuthority } from "../authority/directory.js";
+import { toHex } from "../bytes.js";
+import { sharedCore } from "../core/index.js";
+import { type Authority, checkFile, type EscrowReport } from "../escrow/index.js";
+import { formatTime } from "../jcs.js";
+import { type AuthorityOptions, authorityOption } from "./authority-io.js";
+import { EXIT, jsonOption, newCommand } from "./command.js";
+import { print, printJson } from "./io.js";
+import { readSealed } from "./messages.js";
+import { about, forEachFile } from "./report.js";
+import { safe, table } from "./text.js";
+
+export interface VerifyOptions extends AuthorityOptions {
+  json?: boolean;
+}
+
+/** The authority that was given, if any. */
+export async function givenAuthority({
+  authority: path,
+}: AuthorityOptions): Promise<Authority | undefined> {
+  if (path === undefined || path === "") return undefined;
+  return (await about(path, () => readAuthority(path))).authority;
+}
+
+/** What a file holds for authorities, one report at least. */
+export async function reportsOf(path: string, authority?: Authority): Promise<EscrowReport[]> {
+  return checkFile(await sharedCore(), await readSealed(path), authority);
+}
+
+/** One report in words. */
+export function statusText({ status, origin, time, reason }: EscrowReport): string {
+  const by = safe(origin);
+  switch (status) {
+    case "verified":
+      return `verified by ${by} on ${formatTime(time!)}`;
+    case "unverified":
+      return `unverified: taken in by ${by} on ${formatTime(time!)}, not opened yet`;
+    case "pending":
+      return `pending: no receipt of ${by} yet`;
+    case "not escrowed":
+      return origin === "" ? "not escrowed" : `not escrowed with ${by}`;
+    case "mismatch":
+      return `mismatch: ${safe(reason ?? "")}`;
+  }
+}
+
+/** One report for machines. */
+export function reportFacts(report: EscrowReport): Record<string, unknown> {
+  return {
+    status: report.status,
+    authority: report.origin,
+    shown: report.shown,
+    record: report.record && toHex(report.record),
+    owner: report.owner,
+    time: report.time && formatTime(report.time),
+    wrappedFor: report.wrapFor && toHex(report.wrapFor),
+    leaf: report.index,
+    logSize: report.checkpoint?.size,
+    reason: report.reason,
+  };
+}
+
+const NOT_ESCROWED = { status: "not escrowed", origin: "" } as EscrowReport;
+
+/** Whether the file can be recovered, as far as its receipts prove it. */
+export function isProven(reports: readonly EscrowReport[]): boolean {
+  return reports.some(({ status, shown }) => status === "verified" && shown);
+}
+
+/** One report where no authority was given: whose the receipt is can't be told. */
+function foundRows(report: EscrowReport): string[] {
+  const { status, wrapFor } = report;
+  if (status !== "verified" && status !== "unverified") return [statusText(report)];
+  return [
+    "consistent, but not shown to be your authority (give --authority)",
+    `says ${statusText(report)}`,
+    `says the key is wrapped for ${toHex(wrapFor!)}`,
+  ];
+}
+
+async function verify(paths: string[], options: VerifyOptions): Promise<void> {
+  const authority = await givenAuthority(options);
+  const facts: unknown[] = [];
+  let isEach = true;
+  await forEachFile(paths, async (path) => {
+    const reports = await reportsOf(path, authority);
+    isEach &&= isProven(reports);
+    facts.push({ file: path, recoverable: isProven(reports), escrows: reports.map(reportFacts) });
+    if (options.json) return;
+    const all = reports.length === 0 ? [NOT_ESCROWED] : reports;
+    const rows = all.flatMap((report) =>
+      authority === undefined ? foundRows(report) : [statusText(report)],
+    );
+    print(table(rows.map((text, i) => [i === 0 ? safe(path) : "", text])));
+  });
+  if (options.json) printJson(facts);
+  if (!isEach) process.exitCode ??= EXIT.notVerified;
+}
+
+export function command(): Command {
+  return newCommand(
+    "verify",
+    "Tells whether an authority can give the session key of sealed files back, from its receipts in the files: without a key, without asking anybody.",
+    "twinwrap verify report.pdf.twin --authority authority.json",
+  )
+    .argument("<file...>", "sealed files")
+    .addOption(authorityOption())
+    .addOption(jsonOption())
+    .action(verify);
+}
