@@ -238,10 +238,18 @@ export async function readAuthority(
 ): Promise<{ authority: Authority; file: AuthorityFile; isDirectory: boolean }> {
   const core = options.core ?? (await sharedCore());
   const isDirectory = (await stat(path)).isDirectory();
-  const file = decodeAuthority(
-    isDirectory ? await readPart(path, AUTHORITY) : copyBytes(await readFile(path)),
-  );
+  const bytes = isDirectory ? await readPart(path, AUTHORITY) : copyBytes(await readFile(path));
+  const file = asAuthority(bytes);
   return { authority: await verifyAuthority(core, file), file, isDirectory };
+}
+
+function asAuthority(bytes: Uint8Array): AuthorityFile {
+  try {
+    return decodeAuthority(bytes);
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new TwinwrapError("BAD_FORMAT", `this is no ${AUTHORITY} (${message})`, { cause });
+  }
 }
 
 /**

@@ -65,6 +65,10 @@ export function unlock(
   options: AuthorityKeyOptions & { ask?: boolean },
 ): Promise<boolean> {
   const { authorityPassphraseFile: passphraseFile, ask = false } = options;
-  if (passphraseFile === undefined && !ask) return service.unlock();
-  return service.unlock(passphraseFor(join(path, "wrap.pem"), { passphraseFile }, FLAG));
+  const key = join(path, "wrap.pem");
+  return about(key, () =>
+    passphraseFile === undefined && !ask
+      ? service.unlock()
+      : service.unlock(passphraseFor(key, { passphraseFile }, FLAG)),
+  );
 }

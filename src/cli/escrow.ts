@@ -29,7 +29,7 @@ import {
 } from "./escrow-io.js";
 import { print, printJson, readPrivateKeyFile, warn } from "./io.js";
 import { isSealed, readMessage, readSealed } from "./messages.js";
-import { forEachFile } from "./report.js";
+import { about, forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
 import {
   givenAuthority,
@@ -114,22 +114,24 @@ async function attach(file: string, receiptPath: string, options: VerifyOptions)
   const core = await sharedCore();
   const authority = await givenAuthority(options);
   const { receipt } = await readMessage(receiptPath, "receipt");
-  await amendFile(file, async (head) => {
-    const { record } = receiptLeaf(receipt);
-    if (authority !== undefined) {
-      const held = submissionsOf(core, head, authority.origin).find(
-        ({ submission }) => toHex(recordHash(core, submission.core)) === toHex(record),
-      );
-      if (held === undefined) {
-        throw new TwinwrapError(
-          "NOT_VERIFIED",
-          `the file holds no submission to ${authority.origin} that the receipt is for`,
+  await about(file, () =>
+    amendFile(file, async (head) => {
+      const { record } = receiptLeaf(receipt);
+      if (authority !== undefined) {
+        const held = submissionsOf(core, head, authority.origin).find(
+          ({ submission }) => toHex(recordHash(core, submission.core)) === toHex(record),
         );
+        if (held === undefined) {
+          throw new TwinwrapError(
+            "NOT_VERIFIED",
+            `the file holds no submission to ${authority.origin} that the receipt is for`,
+          );
+        }
+        await checkReceipt(core, held.submission, receipt, authority);
       }
-      await checkReceipt(core, held.submission, receipt, authority);
-    }
-    return { escrows: withReceipt(core, head, receipt) };
-  });
+      return { escrows: withReceipt(core, head, receipt) };
+    }),
+  );
   if (authority === undefined) {
     warn(
       "the receipt belongs to the file, but was not shown to be your authority's: give --authority",

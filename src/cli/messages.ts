@@ -67,7 +67,8 @@ function decodeJson(bytes: Uint8Array, text: string): Message | undefined {
   }
 }
 
-async function decodeNote(text: string): Promise<Message> {
+async function decodeNote(text: string): Promise<Message | undefined> {
+  if (!text.includes("\n\n\u2014 ")) return undefined;
   if (text.startsWith("twinwrap/approval/v1\n")) {
     parseApproval(text);
     return { kind: "approval", note: text };

@@ -25,7 +25,7 @@ import {
   submissionsOf,
 } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
-import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
+import { checkPublicKey, fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
 import {
   type AuthorityOptions,
   authorityOption,
@@ -98,6 +98,12 @@ async function request(paths: string[], options: RequestOptions): Promise<void> 
   if (paths.length + serials.length === 0) throw new UsageError("for what? Give FILE or --serial");
   const core = await sharedCore();
   const recipient = await readPublicKeyFile(options.to);
+  try {
+    checkPublicKey(recipient, { forWrap: true });
+  } catch (error) {
+    // There is no --allow-weak here: an authority does not release for such a key.
+    throw new TwinwrapError("BAD_KEY", (error as Error).message);
+  }
   await withParty(requireAuthority(options), async (party) => {
     const records: Uint8Array[] = [];
     for (const path of paths) {
@@ -229,7 +235,9 @@ async function fetch(words: string[], options: FetchOptions): Promise<void> {
     const core = await sharedCore();
     const found = await findRelease(party, id, options);
     if (found === undefined) return;
-    const checked = await checkRelease(core, found.release, party.authority, found.expected);
+    const checked = await about(options.release ?? "the release", () =>
+      checkRelease(core, found.release, party.authority, found.expected),
+    );
     const key =
       options.key === undefined ? undefined : await readPrivateKeyFile(options.key, options);
     if (key !== undefined) await checkRecipient(core, checked, key);

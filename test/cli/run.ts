@@ -62,6 +62,7 @@ export class Sandbox {
           PATH: `${this.#bin}:${process.env.PATH}`,
           LC_ALL: "C.UTF-8",
           NODE_OPTIONS: "",
+          TWINWRAP_AUTHORITY: "",
         },
       });
       const out: Buffer[] = [];
