@@ -27,13 +27,24 @@ test("every command has a help with an example, and every option a description",
   }
   // Nothing that src/cli has a file for is forgotten.
   const files = readdirSync(new URL("../../src/cli/", import.meta.url));
-  for (const command of ["encrypt", "decrypt", "rewrap", "inspect", "keygen", "key", "blob"]) {
+  for (const command of [
+    ...["encrypt", "decrypt", "rewrap", "inspect", "keygen", "key", "blob"],
+    ...["verify", "escrow", "recover", "officer", "authority"],
+  ]) {
     expect(files).toContain(`${command}.ts`);
     expect(seen).toContain(command);
   }
   const subcommands = {
     key: ["info", "convert", "passphrase"],
     blob: ["inspect", "generate", "wrap", "unwrap", "rewrap"],
+    escrow: ["add", "attach", "status", "scan"],
+    recover: ["request", "fetch"],
+    officer: ["keygen"],
+    authority: [
+      ...["init", "policy sign", "policy show", "policy add", "info", "intake", "verify", "list"],
+      ...["show", "requests", "approve", "deny", "release", "backup", "restore"],
+      ...["log verify", "log checkpoint", "log unfence"],
+    ],
   };
   for (const [command, names] of Object.entries(subcommands)) {
     for (const name of names) expect(seen).toContain(`${command} ${name}`);
