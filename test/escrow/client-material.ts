@@ -1,4 +1,4 @@
-import { type Head, inspectHead, seal } from "twinwrap";
+import { type Head, inspectHead, rewrap, seal, type Wrap } from "twinwrap";
 import type { Core } from "twinwrap/core";
 import {
   type Authority,
@@ -17,6 +17,7 @@ import {
   verifyAuthority,
 } from "twinwrap/escrow";
 import type { RsaPublicKey } from "twinwrap/keys";
+import type { Pair } from "../envelope/keys.js";
 import { fill, sha256 } from "./material.js";
 import { newSigner } from "./signers.js";
 import { RecursiveTree } from "./tree.js";
@@ -114,3 +115,12 @@ export const withEscrows = (head: Head, escrows: Escrows): Head => ({
   ...head,
   header: { ...head.header, escrows },
 });
+
+/** A file's session key wrapped for another key, as only who opens the file can make it. */
+export async function wrapOf(file: Uint8Array, from: Pair, to: Pair): Promise<Wrap> {
+  const { patch } = await rewrap(file, { key: from.privateKey, add: [{ key: to.publicKey }] });
+  const copy = Buffer.from(file);
+  Buffer.from(patch!.bytes).copy(copy, patch!.offset);
+  const { header } = await inspectHead(copy);
+  return header.wraps.at(-1)!;
+}

@@ -1,4 +1,4 @@
-import { inspectHead, rewrap } from "twinwrap";
+import { rewrap } from "twinwrap";
 import { loadCore } from "twinwrap/core";
 import {
   type Authority,
@@ -18,7 +18,7 @@ import {
 } from "twinwrap/escrow";
 import { beforeAll, describe, expect, test } from "vitest";
 import { makePair, type Pair } from "../envelope/keys.js";
-import { makeAuthority, sealFor, TestLog } from "./client-material.js";
+import { makeAuthority, sealFor, TestLog, wrapOf } from "./client-material.js";
 import { fill, hex, NOT_VERIFIED } from "./material.js";
 import { newSigner } from "./signers.js";
 
@@ -38,21 +38,12 @@ let files: File[];
 let request: RecoveryRequest;
 let good: Release;
 
-/** A session key wrapped for another key, as only who opens the file can make it. */
-async function wrapOf({ file }: File, to: Pair) {
-  const { patch } = await rewrap(file, { key: alice.privateKey, add: [{ key: to.publicKey }] });
-  const copy = Buffer.from(file);
-  Buffer.from(patch!.bytes).copy(copy, patch!.offset);
-  const { header } = await inspectHead(copy);
-  return header.wraps[1]!;
-}
-
 /** What an authority would release for a file; any field of the leaf can be another one. */
 async function releaseKey(
   file: File,
   options: { to?: Pair; request?: RecoveryRequest; leaf?: Partial<ReleaseLeaf> } = {},
 ): Promise<ReleasedKey> {
-  const wrap = await wrapOf(file, options.to ?? fresh);
+  const wrap = await wrapOf(file.file, alice, options.to ?? fresh);
   const record = file.records[0]!;
   const leaf = log.add({
     type: "release",

@@ -1,0 +1,455 @@
+#!/usr/bin/env python3
+"""Verifies what a Twinwrap authority answered, from docs/format.md alone.
+
+    check.py receipt AUTHORITY.json SUBMISSION RECEIPT
+    check.py release AUTHORITY.json RELEASE [SUBMISSION...]
+
+Prints one line for every fact and exits with 0, or says what is refused and exits with 1. Whether the
+fingerprint that it prints is the right authority's is for people to compare. Needs python3-cryptography.
+"""
+import base64
+import hashlib
+import hmac
+import json
+import re
+import sys
+from datetime import datetime, timedelta
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+
+
+class Refused(Exception):
+    pass
+
+
+def need(condition, problem):
+    if not condition:
+        raise Refused(problem)
+
+
+def sha256(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def utf8(text):
+    return text.encode()
+
+
+def utf16(text):
+    return text.encode("utf-16-be")
+
+
+# Readers of values. Each takes the value and what it is called when it is refused.
+
+MAX = 2**53 - 1
+CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
+SPACE = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+FOREIGN = re.compile(f"[{SPACE}\0-\x1f\x7f-\x9f+]")
+
+
+def text(least, most, forbidden=re.compile("(?!)")):
+    def read(value, where):
+        need(type(value) is str and least <= len(utf8(value)) <= most and not forbidden.search(value),
+             f"{where} is not a text as it should be, of {least} to {most} bytes")
+        return value
+    return read
+
+
+owner_id = text(1, 255, FOREIGN)
+
+
+def origin(value, where):
+    need(not owner_id(value, where).startswith("twinwrap/"), f"{where} begins with twinwrap/")
+    return value
+
+
+def one_of(*choices):
+    def read(value, where):
+        need(type(value) in (str, int) and value in choices, f"{where} is not one of {choices}")
+        return value
+    return read
+
+
+def number(least, most=MAX):
+    def read(value, where):
+        need(re.fullmatch("0|[1-9][0-9]{0,15}", value) and least <= int(value) <= most,
+             f"{where} is not a number from {least} to {most}")
+        return int(value)
+    return read
+
+
+def time(value, where):
+    try:
+        at = datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ")  # knows no year 0
+        need(re.fullmatch("[-0-9T:]{19}Z", value), "")  # every field has all its digits
+        return at
+    except (TypeError, ValueError, Refused):
+        raise Refused(f"{where} is not a time")
+
+
+def digest(value, where):
+    need(re.fullmatch("[0-9a-f]{64}", value), f"{where} is not 64 digits of hexadecimal")
+    return bytes.fromhex(value)
+
+
+def previous(value, where):
+    return None if value == "none" else digest(value, where)
+
+
+def b64(least, most=None, altchars=None):
+    def read(value, where):
+        try:
+            data = base64.b64decode(value + "=" * (-len(value) % 4), altchars, validate=True)
+            again = base64.b64encode(data, altchars).decode()
+            need(value == (again.rstrip("=") if altchars else again), "")  # there is one spelling
+            need(least <= len(data) <= (most or least), "")
+            return data
+        except (TypeError, ValueError, Refused):
+            raise Refused(f"{where} is not base64 of {least} to {most or least} bytes")
+    return read
+
+
+def binary(least, most=None):
+    return b64(least, most, b"-_")
+
+
+def spki(base64_reader):
+    def read(value, where):
+        der = base64_reader(value, where)
+        try:
+            key = load_der_public_key(der)
+            rsa = key.public_numbers()
+            good = (key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == der
+                    and 2048 <= rsa.n.bit_length() <= 16384 and rsa.n % 2
+                    and rsa.e % 2 and 65537 <= rsa.e < 2**32)
+        except Exception:  # the library has many
+            good = False
+        need(good, f"{where} is not an RSA key to wrap for, in its one spelling")
+        return der
+    return read
+
+
+# JSON: RFC 8785, and objects with exactly these members.
+
+def jcs(value, depth=1):
+    need(depth <= 8, "JSON is nested too deep")
+    if type(value) is list:
+        return "[" + ",".join(jcs(item, depth + 1) for item in value) + "]"
+    if type(value) is dict:
+        names = sorted(value, key=utf16)
+        return "{" + ",".join(f"{jcs(n, depth)}:{jcs(value[n], depth + 1)}" for n in names) + "}"
+    need(type(value) in (str, bool, type(None)) or type(value) is int and abs(value) <= MAX,
+         "JSON has a number that is not whole, or too large")
+    return json.dumps(value, ensure_ascii=False)
+
+
+def load(path, most, readers, optional=()):
+    with open(path, "rb") as file:
+        data = file.read(most + 1)
+    need(len(data) <= most, f"{path} has more than {most} bytes")
+    try:
+        value = json.loads(data.decode())
+        need(utf8(jcs(value)) == data, f"{path} is not canonical JSON")
+    except (ValueError, RecursionError):
+        raise Refused(f"{path} is not canonical JSON")
+    return members(readers, optional)(value, path)
+
+
+def members(readers, optional=()):
+    def read(value, where):
+        need(type(value) is dict and set(readers) - set(optional) <= set(value) <= set(readers),
+             f"{where} is not an object with {', '.join(readers)}")
+        return {name: readers[name](value[name], f"{where}: {name}") for name in value}
+    return read
+
+
+def items(least, most, reader):
+    def read(value, where):
+        need(type(value) is list and least <= len(value) <= most, f"{where}: not {least} to {most}")
+        return [reader(item, where) for item in value]
+    return read
+
+
+# Lines, signed notes, and the log.
+
+class Lines:
+    def __init__(self, content, kind):
+        self.kind, self.rest = kind, content.split("\n")
+        need(self.rest.pop() == "" and self.rest[:1] == [kind], f"not a text that begins with {kind}")
+        need(not any(CONTROL.search(line) for line in self.rest), f"{kind}: a control character")
+        self.rest.pop(0)
+
+    def many(self, key, least, most, read):
+        found = []
+        while self.rest and self.rest[0].startswith(f"{key} ") and len(found) < most:
+            found.append(read(self.rest.pop(0)[len(key) + 1:], f"{self.kind}: {key}"))
+        need(len(found) >= least, f"{self.kind}: no line {key} where it should be")
+        return found
+
+    def take(self, **readers):
+        return {key: self.many(key, 1, 1, read)[0] for key, read in readers.items()}
+
+    def end(self):
+        need(not self.rest, f"{self.kind}: a line too many")
+
+
+# y of the points of small order of Ed25519: 0, 1, -1, and those of order 8.
+P = 2**255 - 19
+Y8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+
+
+def ed25519(key, message, signature):
+    y = int.from_bytes(key, "little") % 2**255
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+        return y < P and y not in (0, 1, P - 1, Y8, P - Y8)
+    except (InvalidSignature, ValueError):
+        return False
+
+
+def split_note(note):
+    need(type(note) is str and len(utf8(note)) <= 65536 and not re.search("[\0-\x09\x0b-\x1f]", note),
+         "not a signed note")
+    content, empty, tail = note.rpartition("\n\n")
+    lines = tail.split("\n")
+    need(empty and lines.pop() == "" and 1 <= len(lines) <= 64, "not a note with 1 to 64 signatures")
+    signatures = []
+    for line in lines:
+        match = re.fullmatch(f"\u2014 ([^{SPACE}+]+) ([^ ]+)", line)
+        need(match, "a note has a malformed signature line")
+        blob = b64(5, 65536)(match[2], "a note's signature")
+        signatures.append((match[1], blob[:4], blob[4:]))
+    return content + "\n", signatures
+
+
+def signers(note, keys):
+    """Which of the keys, each (name, public key), signed the note."""
+    content, signatures = split_note(note)
+    found = set()
+    for name, key_id, signature in signatures:
+        known = {k for k in keys if k[0] == name and sha256(utf8(name), b"\n\1", k[1])[:4] == key_id}
+        good = {k for k in known if ed25519(k[1], utf8(content), signature)}
+        need(good or not known, f"the signature of {name} does not verify")
+        found |= good
+    return found
+
+
+def parse_leaf(content, *types):
+    lines = Lines(content, "twinwrap/leaf/v1")
+    leaf = lines.take(type=one_of(*types), time=time, record=digest, owner=digest)
+    if leaf["type"] == "release":
+        leaf.update(lines.take(request=digest, policy=digest, approvals=digest, recipient=digest))
+    lines.end()
+    return leaf
+
+
+def verify_proof(leaf, proof, log_keys):
+    """Returns the leaf's index, the number of leaves, and the log's origin."""
+    head, empty, note = proof.partition("\n\n")
+    kind, *lines = head.split("\n")
+    need(empty and kind == "c2sp.org/tlog-proof@v1" and lines and lines[0].startswith("index ")
+         and len(lines) <= 54, "not a proof of a log")
+    index = number(0)(lines[0][6:], "the proof's index")
+    path = [b64(32)(line, "a hash of the proof") for line in lines[1:]]
+    checkpoint = split_note(note)[0][:-1].split("\n")
+    need(len(checkpoint) == 3, "a checkpoint does not have three lines")
+    name, size = origin(checkpoint[0], "the log's origin"), number(0)(checkpoint[1], "the log's size")
+    root = b64(32)(checkpoint[2], "the log's root")
+    need(signers(note, [key for key in log_keys if key[0] == name]),
+         f"the checkpoint of {name} is not signed by a log key of the authority")
+    need(index < size, "the proof is for a leaf that the log does not have")
+
+    def climb(start, end):
+        """The root over leaves start up to end that the path leads to (RFC 6962, 2.1.1)."""
+        if end - start == 1:
+            return sha256(b"\0", utf8(leaf))
+        need(path, "a hash is missing in the proof")
+        middle, beside = start + (1 << (end - start - 1).bit_length() - 1), path.pop()
+        if index < middle:
+            return sha256(b"\1", climb(start, middle), beside)
+        return sha256(b"\1", beside, climb(middle, end))
+    need(climb(0, size) == root and not path, "the leaf is not in the log as the proof says")
+    return index, size, name
+
+
+# Who the authority is.
+
+def parse_identity(note, _):
+    content, _ = split_note(note)
+    lines = Lines(content, "twinwrap/authority/v1")
+
+    def log(value, where):
+        name, _, key = value.partition(" ")
+        return origin(name, where), b64(32)(key, where)
+    identity = lines.take(origin=origin, number=number(1), previous=previous)
+    identity["logs"] = lines.many("log", 1, 64, log)
+    identity["wraps"] = lines.many("wrap", 1, 64, spki(b64(1, 4096)))
+    identity.update(lines.take(padding=one_of("oaep", "oaep pkcs1-v1_5"), policy=digest))
+    lines.end()
+    for keys in [key for _, key in identity["logs"]], identity["wraps"]:
+        need(len(set(keys)) == len(keys), "an identity has a key twice")
+    return {**identity, "note": note, "hash": sha256(b"twinwrap/v1/authority\n", utf8(content))}
+
+
+def parse_policy(note, _):
+    content, _ = split_note(note)
+    lines = Lines(content, "twinwrap/policy/v1")
+    policy = lines.take(authority=origin, number=number(1), previous=previous, release=number(1, 63),
+                        change=number(1, 63), emergency=number(1, 63), waiting=number(0, 366 * 86400))
+    officers = {}
+    while lines.rest:
+        name, key, _ = lines.take(officer=origin, key=b64(32), share=spki(b64(1, 4096))).values()
+        own = lines.many("self", 0, 64, owner_id)
+        need(own == sorted(set(own), key=utf16), "the owner IDs of an officer are not sorted")
+        need(all(utf16(other) < utf16(name) for other in officers) and key not in officers.values(),
+             "the officers are not in order, or a key is there twice")
+        officers[name] = key
+    need(max(policy[name] for name in ("release", "change", "emergency")) <= len(officers) <= 63,
+         "a policy asks for more officers than there are, or has too many")
+    return {**policy, "note": note, "hash": sha256(b"twinwrap/v1/policy\n", utf8(content)),
+            "officers": list(officers.items())}
+
+
+def chain(notes, what, same):
+    """Each note with the one before it, once their numbers, hashes and what stays the same fit."""
+    before = None
+    for at, note in enumerate(notes, 1):
+        need(note["number"] == at and note["previous"] == (before and before["hash"])
+             and all(note[name] == (before or note)[name] for name in same),
+             f"{what} {at} does not follow the one before")
+        yield at, note, before
+        before = note
+
+
+def load_authority(path):
+    file = load(path, 32 << 20, {"type": one_of("twinwrap/authority/v1"),
+                                 "identities": items(1, 256, parse_identity),
+                                 "policies": items(1, 256, parse_policy)}, ["policies"])
+    identities, policies = file["identities"], file.get("policies", [])
+    first, logs = identities[0], [key for identity in identities for key in identity["logs"]]
+    need(first["logs"][0][0] == first["origin"], "the first log key does not sign under the origin")
+    for at, policy, before in chain(policies, "policy", ["authority"]):
+        need(policy["authority"] == first["origin"] and (before or policy["hash"] == first["policy"]),
+             f"policy {at} is not this authority's")
+        need(not {key for _, key in policy["officers"]} & {key for _, key in logs},
+             f"policy {at}: an officer has a log key")
+        signed = len(signers(policy["note"], (before or policy)["officers"]))
+        takes = before["change"] if before else len(policy["officers"])
+        need(signers(policy["note"], logs) and signed >= takes, f"policy {at} lacks signatures")
+        print(f"policy {at}: signed by a log key and by {signed} officers")
+    left = list(policies)
+    for at, identity, before in chain(identities, "identity", ["origin", "policy"]):
+        need(signers(identity["note"], (before or identity)["logs"][:1]),
+             f"identity {at} is not signed by the log key")
+        while before and left and (
+                len(signers(identity["note"], left[0]["officers"])) < left[0]["change"]):
+            left.pop(0)
+        need(not before or left, f"identity {at} is not signed by the officers")
+        print(f"identity {at}: signed as it must be")
+    print(f"authority: {first['origin']}, fingerprint {first['hash'].hex()}")
+    return {"origin": first["origin"], "logs": identities[-1]["logs"],
+            "wraps": {sha256(der) for identity in identities for der in identity["wraps"]},
+            "policies": [policy["hash"] for policy in policies]}
+
+
+# Messages.
+
+PADDING = one_of("oaep", "pkcs1-v1_5")
+WRAP = members({"fingerprint": binary(32), "padding": PADDING, "simpleblob": binary(0, 4096)})
+PROVEN = {"leaf": text(1, 4096), "proof": text(1, 80 << 10)}
+ALGORITHMS = {"body": "Cobblestone-256", "key": "CALG_AES_256", "wrap": "SIMPLEBLOB"}
+CORE = members({
+    "v": one_of(1), "authority": origin, "owner": owner_id, "serial": binary(16),
+    "header": binary(32), "salt": binary(24), "commitment": binary(32), "blind": binary(32),
+    "alg": members({name: one_of(value) for name, value in ALGORITHMS.items()}),
+    "description": text(0, 4096), "created": time}, ["description"])
+REQUEST = members({
+    "type": one_of("twinwrap/request/v1"), "v": one_of(1), "authority": origin,
+    "requester": text(1, 255, CONTROL), "recipient": spki(binary(1, 4096)), "padding": PADDING,
+    "records": items(1, 4096, binary(32)), "created": time, "expires": time, "nonce": binary(16)})
+
+
+def hashed(reader, label):
+    """The value read, with the hash of its JSON."""
+    return lambda value, where: {**reader(value, where), "hash": sha256(label, utf8(jcs(value)))}
+
+
+def load_submission(path, authority):
+    submission = load(path, 16384, {
+        "type": one_of("twinwrap/submission/v1"), "core": hashed(CORE, b"twinwrap/v1/record\n"),
+        "tag": binary(32), "wrap": WRAP})
+    need(submission["core"]["authority"] == authority["origin"], f"{path} is for another authority")
+    print(f"submission: record {submission['core']['hash'].hex()}, owner {submission['core']['owner']}")
+    return submission
+
+
+def check_receipt(authority_path, submission_path, receipt_path):
+    authority = load_authority(authority_path)
+    submission = load_submission(submission_path, authority)
+    need(submission["wrap"]["fingerprint"] in authority["wraps"],
+         "the submission is wrapped for a key that is not the authority's")
+    receipt = load(receipt_path, 96 << 10, {"type": one_of("twinwrap/receipt/v1"), **PROVEN})
+    leaf = parse_leaf(receipt["leaf"], "escrow", "verified")
+    need(leaf["record"] == submission["core"]["hash"], "the receipt is for another record")
+    index, size, name = verify_proof(receipt["leaf"], receipt["proof"], authority["logs"])
+    print(f"receipt: {leaf['type']} at {leaf['time']}, leaf {index} of {size} in {name}")
+
+
+def check_release(authority_path, release_path, *submission_paths):
+    authority = load_authority(authority_path)
+    release = load(release_path, 32 << 20, {
+        "type": one_of("twinwrap/release/v1"), "request": hashed(REQUEST, b"twinwrap/v1/request\n"),
+        "releases": items(0, 4096, members({"record": binary(32), "wrap": WRAP, **PROVEN}))})
+    request = release["request"]
+    asked, released = request["records"], [key["record"] for key in release["releases"]]
+    need(request["authority"] == authority["origin"], "the request is for another authority")
+    need(timedelta(0) < request["expires"] - request["created"] <= timedelta(days=366),
+         "the request does not expire within 366 days")
+    need(all(list_ == sorted(set(list_)) for list_ in (asked, released))
+         and set(released) <= set(asked), "the records are not in order, or not those asked for")
+    request_id = base64.b32encode(request["hash"]).decode().lower()[:26]
+    recipient = sha256(request["recipient"])
+    print(f"request: {request_id} by {request['requester']} for key {recipient.hex()}")
+    leaves, places = {}, set()
+    for key in release["releases"]:
+        leaf = parse_leaf(key["leaf"], "release")
+        where = f"record {key['record'].hex()}"
+        need(leaf["record"] == key["record"], f"{where}: its leaf is of another record")
+        need(leaf["request"] == request["hash"], f"{where}: its leaf is of another request")
+        need(key["wrap"]["fingerprint"] == recipient, f"{where}: it is wrapped for another key")
+        need(key["wrap"]["padding"] == request["padding"], f"{where}: it is padded otherwise")
+        need(not authority["policies"] or leaf["policy"] in authority["policies"],
+             f"{where}: its policy is not the authority's")
+        index, size, name = verify_proof(key["leaf"], key["proof"], authority["logs"])
+        need((name, index) not in places, f"{where}: its leaf is there twice")
+        places.add((name, index))
+        leaves[key["record"]] = leaf
+        print(f"{where}: released at {leaf['time']}, leaf {index} of {size} in {name}")
+    for path in submission_paths:
+        record = load_submission(path, authority)["core"]
+        need(record["hash"] in leaves, f"{path}: the release has nothing for its record")
+        tag = hmac.new(record["blind"], b"twinwrap/v1/recipient-tag\0" + recipient, hashlib.sha256)
+        need(tag.digest() == leaves[record["hash"]]["recipient"],
+             f"{path}: the log says that its key was released to another key")
+        print("recipient: the log names this key for this submission")
+
+
+def main(arguments):
+    command = {"receipt": check_receipt, "release": check_release}.get((arguments or [""])[0])
+    if command is None or len(arguments) < 3 or (command is check_receipt and len(arguments) != 4):
+        print(__doc__)
+        return 1
+    sys.stdout.reconfigure(errors="backslashreplace")  # names have letters that a terminal may lack
+    try:
+        command(*arguments[1:])
+    except (Refused, OSError) as problem:
+        print(f"refused: {problem}")
+        return 1
+    print("good")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,390 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadCore } from "twinwrap/core";
+import {
+  type AuthorityFile,
+  checkReceipt,
+  checkRelease,
+  encodeAuthority,
+  encodeReceipt,
+  encodeRelease,
+  encodeSubmission,
+  formatIdentity,
+  formatPolicy,
+  makeRequest,
+  parseIdentity,
+  parsePolicy,
+  type Receipt,
+  type RecoveryRequest,
+  type Release,
+  recipientTag,
+  requestHash,
+  requestId,
+  type Submission,
+  signNote,
+  verifyAuthority,
+} from "twinwrap/escrow";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makePair, type Pair } from "../envelope/keys.js";
+import { makeAuthority, sealFor, TestLog, wrapOf } from "../escrow/client-material.js";
+import { fill, hex } from "../escrow/material.js";
+import { newSigner } from "../escrow/signers.js";
+
+// check.py is written from docs/format.md and shares nothing with the library. What the library makes
+// it must take, and whatever is altered it must refuse.
+
+const script = fileURLToPath(new URL("check.py", import.meta.url));
+const havePython = spawnSync("python3", ["-c", "import cryptography"]).status === 0;
+const ORIGIN = "authority.example/über";
+const TIME = new Date("2026-02-01T10:00:00Z");
+
+function check(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync("python3", [script, ...args], { encoding: "utf8" });
+  expect(stderr).toBe("");
+  return { status, stdout };
+}
+
+/** Runs the script's main once for every byte of a file (or every 7th), with its lowest bit changed. */
+const EVERY_BYTE = `
+import contextlib, io, runpy, sys
+main = runpy.run_path(sys.argv[1])["main"]
+step, arguments, path = int(sys.argv[2]), sys.argv[3:-1], sys.argv[-1]
+data = open(path, "rb").read()
+accepted = []
+for at in range(0, len(data), step):
+    with open(path, "wb") as file:
+        file.write(data[:at] + bytes([data[at] ^ 1]) + data[at + 1:])
+    out = io.TextIOWrapper(io.BytesIO())
+    with contextlib.redirect_stdout(out):
+        status = main(arguments)
+    out.seek(0)
+    last = out.read().splitlines()[-1]
+    assert last == "good" if status == 0 else last.startswith("refused: "), last
+    if status == 0:
+        accepted.append(at)
+open(path, "wb").write(data)
+print(len(data), *accepted)
+`;
+
+describe.skipIf(!havePython)("check.py (needs python3 and its module cryptography)", () => {
+  let core: Awaited<ReturnType<typeof loadCore>>;
+  let folder: string;
+  let log: TestLog;
+  let notes: AuthorityFile;
+  let files: Awaited<ReturnType<typeof sealFor>>[];
+  let submission: Submission;
+  let receipt: Receipt;
+  let request: RecoveryRequest;
+  let release: Release;
+  let alice: Pair;
+  let fresh: Pair;
+  let policyHash: Uint8Array;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "twinwrap-"));
+    core = await loadCore();
+    const pairs = await Promise.all([makePair(), makePair(), makePair()]);
+    alice = pairs[0];
+    fresh = pairs[1];
+    const wrapKeys = [pairs[2].publicKey];
+    log = new TestLog(core, ORIGIN);
+    const officers = ["anna", "bert", "carla"].map(newSigner);
+    const policyText = formatPolicy({
+      authority: ORIGIN,
+      number: 1,
+      previous: undefined,
+      release: 2,
+      change: 2,
+      emergency: 3,
+      waiting: 3600,
+      officers: officers.map(({ name, publicKey }) => ({
+        name,
+        key: publicKey,
+        share: alice.publicKey,
+        self: name === "anna" ? ["alice", "ärger"] : [],
+      })),
+    });
+    const policy = await signNote(core, policyText, log.signer, ...officers);
+    policyHash = parsePolicy(core, policy).hash;
+    const identity = {
+      origin: ORIGIN,
+      number: 1,
+      previous: undefined,
+      logs: [log.signer],
+      wrapKeys,
+      paddings: ["oaep" as const],
+      policy: policyHash,
+    };
+    const first = await signNote(core, formatIdentity(identity), log.signer);
+    notes = { identities: [first], policies: [policy] };
+    const second = {
+      ...identity,
+      number: 2,
+      previous: parseIdentity(core, first).hash,
+      wrapKeys: [alice.publicKey, ...wrapKeys],
+    };
+    const [anna, bert] = officers;
+    save("rotated", {
+      bytes: encodeAuthority({
+        identities: [first, await signNote(core, formatIdentity(second), log.signer, anna!, bert!)],
+        policies: [policy],
+      }),
+    });
+    save("alone", {
+      bytes: encodeAuthority({
+        identities: [first, await signNote(core, formatIdentity(second), log.signer, anna!)],
+        policies: [policy],
+      }),
+    });
+
+    const authority = await verifyAuthority(core, notes);
+    files = [];
+    for (const text of ["one", "two", "three"]) {
+      files.push(await sealFor(core, alice.publicKey, [authority], { text, owner: "ärger-17" }));
+    }
+    files.sort((a, b) => Buffer.compare(a.records[0]!, b.records[0]!));
+    submission = files[0]!.submissions[0]!;
+    log.add({ type: "authority", time: TIME, number: 1, identity: authority.fingerprint });
+    receipt = await log.receipt(files[0]!.records[0]!);
+    request = makeRequest({
+      authority: ORIGIN,
+      requester: "Änne, on the phone",
+      recipient: fresh.publicKey,
+      records: files.map(({ records }) => records[0]!),
+    });
+    const keys = [];
+    for (const { file, submissions, records } of files.slice(0, 2)) {
+      const wrap = await wrapOf(file, alice, fresh);
+      const leaf = log.add({
+        type: "release",
+        time: TIME,
+        record: records[0]!,
+        owner: fill(9),
+        request: requestHash(core, request),
+        policy: policyHash,
+        approvals: fill(5),
+        recipient: recipientTag(core, submissions[0]!.core.blind, wrap.fingerprint),
+      });
+      keys.push({ record: records[0]!, wrap, leaf });
+    }
+    const releases = [];
+    for (const key of keys) releases.push({ ...key, proof: await log.proof(key.leaf) });
+    release = { request, releases };
+    // The library takes what the script is asked to take.
+    await checkReceipt(core, submission, receipt, authority);
+    await checkRelease(core, release, authority, { request });
+    save("authority", { bytes: encodeAuthority(notes) });
+    save("submission", { submission });
+    save("receipt", { receipt });
+    save("release", { release });
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** Writes a message into a file and answers its path. */
+  function save(
+    name: string,
+    of: { bytes?: Uint8Array; submission?: Submission; receipt?: Receipt; release?: Release },
+  ): string {
+    const bytes =
+      of.bytes ??
+      (of.submission && encodeSubmission(of.submission)) ??
+      (of.receipt && encodeReceipt(of.receipt)) ??
+      encodeRelease(of.release!);
+    writeFileSync(join(folder, name), bytes);
+    return join(folder, name);
+  }
+  const at = (name: string) => join(folder, name);
+  const refused = (reason: RegExp, ...args: string[]) => {
+    const { status, stdout } = check(...args);
+    expect(stdout.trimEnd().split("\n").at(-1)).toMatch(/^refused: /);
+    expect(stdout).toMatch(reason);
+    expect(status).toBe(1);
+  };
+  const refusedReceipt = (reason: RegExp, changed: Partial<Receipt>) =>
+    refused(
+      reason,
+      ...["receipt", at("authority"), at("submission")],
+      save("changed", { receipt: { ...receipt, ...changed } }),
+    );
+  const refusedRelease = (reason: RegExp, changed: Partial<Release>) =>
+    refused(
+      reason,
+      ...["release", at("authority")],
+      save("changed", { release: { ...release, ...changed } }),
+    );
+
+  test("takes receipts, under the first and under a later identity", async () => {
+    const record = files[0]!.records[0]!;
+    const fingerprint = parseIdentity(core, notes.identities[0]!).hash;
+    const index = log.leaves.indexOf(receipt.leaf);
+    for (const authority of ["authority", "rotated"]) {
+      const { status, stdout } = check("receipt", at(authority), at("submission"), at("receipt"));
+      expect(stdout).toContain(`fingerprint ${hex(fingerprint)}`);
+      expect(stdout).toContain(`record ${hex(record)}, owner ärger-17\n`);
+      expect(stdout).toContain(`verified at 2026-02-01 10:00:00, leaf ${index} of ${index + 2} in`);
+      expect(stdout.endsWith("good\n")).toBe(true);
+      expect(status).toBe(0);
+    }
+    const unverified = await log.receipt(record, { type: "escrow" });
+    save("bare", { bytes: encodeAuthority({ ...notes, policies: [] }) });
+    const { status, stdout } = check(
+      ...["receipt", at("bare"), at("submission")],
+      save("unverified", { receipt: unverified }),
+    );
+    expect(stdout).toContain("receipt: escrow at");
+    expect(status).toBe(0);
+  });
+
+  test("takes releases, alone and with the submissions", () => {
+    const alone = check("release", at("authority"), at("release"));
+    expect(alone.stdout).toContain(`request: ${requestId(requestHash(core, request))} by Änne, on`);
+    expect(alone.status).toBe(0);
+    const second = save("second", { submission: files[1]!.submissions[0]! });
+    const both = check("release", at("rotated"), at("release"), at("submission"), second);
+    expect(both.stdout.match(/the log names this key/g)).toHaveLength(2);
+    expect(both.status).toBe(0);
+  });
+
+  test("refuses a byte altered anywhere, but for what only a private key can tell", () => {
+    // Positions of what neither hashes nor signatures cover: the SIMPLEBLOB and a submission's tag.
+    const unproven = (json: string) =>
+      [...json.matchAll(/"(?:simpleblob|tag)":"([^"]*)"/g)].flatMap((match) => {
+        const start = match.index + match[0].indexOf('":"') + 3;
+        return Array.from(match[1]!, (_, i) => start + i);
+      });
+    const cases: [string[], string][] = [
+      [["receipt", at("authority"), at("submission"), at("receipt")], "authority"],
+      [["receipt", at("authority"), at("submission"), at("receipt")], "submission"],
+      [["receipt", at("authority"), at("submission"), at("receipt")], "receipt"],
+      [["release", at("authority"), at("release"), at("submission")], "release"],
+      [["release", at("authority"), at("release"), at("submission")], "submission"],
+    ];
+    const text = {
+      authority: "",
+      receipt: "",
+      submission: Buffer.from(encodeSubmission(submission)).toString("latin1"),
+      release: Buffer.from(encodeRelease(release)).toString("latin1"),
+    };
+    for (const [args, name] of cases) {
+      const step = name === "authority" || name === "release" ? "7" : "1";
+      const run = spawnSync("python3", ["-c", EVERY_BYTE, script, step, ...args, at(name)], {
+        encoding: "utf8",
+        maxBuffer: 1 << 24,
+      });
+      expect(run.stderr).toBe("");
+      const [length, ...accepted] = run.stdout.trim().split(" ").map(Number);
+      expect(length).toBeGreaterThan(500);
+      const allowed = new Set(unproven(text[name as keyof typeof text]));
+      // Next to a release, it does not matter for whom the submission was wrapped.
+      if (args[0] === "release" && name === "submission") {
+        const start = text.submission.indexOf('"fingerprint":"') + '"fingerprint":"'.length;
+        for (let i = 0; i < 43; i++) allowed.add(start + i);
+      }
+      const stray = accepted.filter((position) => !allowed.has(position));
+      expect(stray, `${args[0]}: ${name}`).toEqual([]);
+      expect(accepted.length > 0).toBe(name === "submission" || name === "release");
+    }
+  });
+
+  test("refuses receipts of others", async () => {
+    const theirs = files[1]!;
+    refusedReceipt(/another record/, await log.receipt(theirs.records[0]!));
+    const other = save("other", { submission: theirs.submissions[0]! });
+    refused(/another record/, "receipt", at("authority"), other, at("receipt"));
+    const proof = await log.proof(log.leaves[0]!);
+    refusedReceipt(/not in the log/, { proof });
+    for (const name of [ORIGIN, "elsewhere.example"]) {
+      const signer = newSigner(name);
+      refusedReceipt(/not signed by a log key/, {
+        proof: await log.proof(receipt.leaf, { signer }),
+      });
+    }
+    refusedReceipt(/not a proof/, {
+      proof: receipt.proof.replace("\nindex", "\nextra AAAA\nindex"),
+    });
+    refusedReceipt(/three lines/, { proof: receipt.proof.replace("\n\n—", "\nmore\n\n—") });
+    const stranger = await makeAuthority(core, newSigner(ORIGIN), [alice.publicKey]);
+    const made = (await sealFor(core, alice.publicKey, [stranger])).submissions[0]!;
+    const wrapped = save("wrapped", { submission: { ...submission, wrap: made.wrap } });
+    refused(/not the authority's/, "receipt", at("authority"), wrapped, at("receipt"));
+  });
+
+  test("refuses authorities that lack a signature", async () => {
+    refused(/not signed by the officers/, "receipt", at("alone"), at("submission"), at("receipt"));
+    const unsigned = (note: string, name: string) =>
+      note.replace(new RegExp(`— ${name} .*\n`), () => "");
+    const [policy] = notes.policies;
+    const [identity] = notes.identities;
+    for (const name of ["anna", ORIGIN]) {
+      const changed = { identities: [identity!], policies: [unsigned(policy!, name)] };
+      const path = save("changed", { bytes: encodeAuthority(changed) });
+      refused(/policy 1 lacks/, "receipt", path, at("submission"), at("receipt"));
+    }
+    const [text] = identity!.split("\n\n");
+    const forged = await signNote(core, `${text}\n`, newSigner(ORIGIN));
+    const path = save("changed", {
+      bytes: encodeAuthority({ identities: [forged], policies: notes.policies }),
+    });
+    refused(/identity 1 is not signed/, "receipt", path, at("submission"), at("receipt"));
+  });
+
+  test("refuses releases to others", async () => {
+    const [a, b] = release.releases as [Release["releases"][0], Release["releases"][0]];
+    refusedRelease(/another request/, { request: { ...request, requester: "Somebody" } });
+    const thief = makeRequest({ ...request, recipient: alice.publicKey });
+    refusedRelease(/another request/, { request: thief });
+    const wrap = await wrapOf(files[0]!.file, alice, alice);
+    refusedRelease(/another key/, { releases: [{ ...a, wrap }] });
+    const padding = "pkcs1-v1_5" as const;
+    refusedRelease(/padded/, { releases: [{ ...a, wrap: { ...a.wrap, padding } }] });
+    refusedRelease(/not in the log/, { releases: [{ ...a, proof: b.proof }] });
+    refusedRelease(/another record/, { releases: [{ ...a, leaf: b.leaf, proof: b.proof }] });
+    refusedRelease(/not a proof/, { releases: [{ ...a, proof: "none\n" }] });
+    refusedRelease(/not in order/, { releases: [b, a] });
+    refusedRelease(/not in order/, { releases: [a, a] });
+    const third = save("third", { submission: files[2]!.submissions[0]! });
+    refused(/nothing for its record/, "release", at("authority"), at("release"), third);
+    const leaf = log.add(a.leaf.replace(/recipient .*/, `recipient ${hex(fill(1))}`));
+    const elsewhere = { ...a, leaf, proof: await log.proof(leaf) };
+    const path = save("changed", { release: { request, releases: [elsewhere] } });
+    expect(check("release", at("authority"), path).status).toBe(0);
+    refused(/to another key/, "release", at("authority"), path, at("submission"));
+    const other = log.add(a.leaf.replace(/policy .*/, `policy ${hex(fill(1))}`));
+    const underOther = { ...a, leaf: other, proof: await log.proof(other) };
+    refusedRelease(/its policy/, { releases: [underOther] });
+  });
+
+  test("refuses what it cannot read", () => {
+    refused(/No such file/, "receipt", at("authority"), at("submission"), at("nothing"));
+    refused(/not an object|not one of/, "receipt", at("authority"), at("receipt"), at("receipt"));
+    const text = Buffer.from(encodeSubmission(submission)).toString();
+    const broken: [RegExp, string][] = [
+      [/canonical/, `${text}\n`],
+      [/canonical/, text.replace('"v":1', '"v": 1')],
+      [/canonical/, text.replace('"v":1', '"v":1,"v":1')],
+      [/whole/, text.replace('"v":1', '"v":1.5')],
+      [/not one of/, text.replace('"v":1', '"v":true')],
+      [/whole/, text.replace('"v":1', '"v":1e0')],
+      [/not an object/, text.replace('"v":1}', '"v":1,"w":1}')],
+      [/not a time/, text.replace(/"created":"[^"]*"/, '"created":"2026-02-30T00:00:00Z"')],
+      [/not a text/, text.replace("ärger-17", "a b")],
+      [/canonical/, text.replace("ärger-17", "\\ud800")],
+      [/deep/, text.replace('"v":1', `"v":${"[".repeat(8)}${"]".repeat(8)}`)],
+      [/more than 16384/, text.replace('"v":1', `"v":"${"x".repeat(17000)}"`)],
+    ];
+    for (const [reason, changed] of broken) {
+      expect(changed).not.toBe(text);
+      const path = save("changed", { bytes: Buffer.from(changed) });
+      refused(reason, "receipt", at("authority"), path, at("receipt"));
+    }
+    for (const args of [[], ["verify"], ["receipt", at("authority")]]) {
+      expect(check(...args)).toMatchObject({
+        status: 1,
+        stdout: expect.stringMatching(/check\.py/),
+      });
+    }
+  });
+});
