@@ -9,7 +9,7 @@ import { INPUT, OUTPUT, PARAMS, PARAMS_SIZE, WINDOW_SIZE, wipe } from "../memory
 import { xor, zero, reverse } from "../simd";
 import { BAD_ARGUMENT, NOT_AUTHENTIC, OK } from "../status";
 import { clearState, encryptBlock } from "../aes/cipher";
-import { addKeyStream, advance, Counter, readCounter } from "../aes/ctr";
+import { addKeyStream, advance, Count, Counter, readCounter } from "../aes/ctr";
 import { isMissing, Key, keyIn } from "../aes/key";
 import { ghash, prepareHash } from "./ghash";
 
@@ -22,10 +22,11 @@ class State {
   /** The counter block of the next block. */
   high: u64;
   low: u64;
+  count: Count;
 }
 
-export const GCM_STATE_SIZE: usize = 48;
-export const GCM_STATE: usize = memory.data(48, 16);
+export const GCM_STATE_SIZE: usize = 64;
+export const GCM_STATE: usize = memory.data(64, 16);
 const state: State = changetype<State>(GCM_STATE);
 const counter: Counter = changetype<Counter>(memory.data(16, 16));
 const BLOCK: usize = memory.data(16, 16);
@@ -62,6 +63,13 @@ function fits(ivLength: u32, aadLength: u32, length: u32): bool {
   return ivLength > 0 && ivLength <= params && aadLength <= params - ivLength && length <= <u32>WINDOW_SIZE;
 }
 
+/** J0 is the IV itself only if that has 96 bits. */
+// @ts-ignore: decorator
+@inline
+function countOf(ivLength: u64): Count {
+  return ivLength == 12 ? Count.Narrow : Count.Hidden;
+}
+
 /** Puts J0 for the IV at `from` into `to` (section 7.1, step 2); `y` is the hash of IV bytes before. */
 function firstCounter(key: Key, y: v128, from: usize, length: usize, total: u64, to: usize): void {
   if (total == 12) {
@@ -84,7 +92,7 @@ export function gcmSeal(slot: i32, ivLength: u32, aadLength: u32, length: u32): 
   firstCounter(key, zero(), PARAMS, ivLength, ivLength, OUTPUT);
   readCounter(counter, OUTPUT);
   v128.store(INPUT, zero());
-  addKeyStream(key, counter, true, INPUT, OUTPUT, TAG + <usize>length);
+  addKeyStream(key, counter, countOf(ivLength), INPUT, OUTPUT, TAG + <usize>length);
   let y = ghash(key, zero(), PARAMS + ivLength, aadLength);
   y = ghash(key, y, OUTPUT + TAG, length);
   y = hashBlock(key, y, lengths(aadLength, length));
@@ -106,7 +114,7 @@ export function gcmOpen(slot: i32, ivLength: u32, aadLength: u32, length: u32): 
   firstCounter(key, zero(), PARAMS, ivLength, ivLength, OUTPUT);
   readCounter(counter, OUTPUT);
   v128.store(INPUT, zero());
-  addKeyStream(key, counter, true, INPUT, OUTPUT, TAG + <usize>length);
+  addKeyStream(key, counter, countOf(ivLength), INPUT, OUTPUT, TAG + <usize>length);
   v128.store(OUTPUT, xor(reverse(y), v128.load(OUTPUT)));
   const good = equalBytes(OUTPUT, INPUT + TAG + length, TAG);
   v128.store(OUTPUT, zero());
@@ -129,7 +137,8 @@ export function gcmIv(slot: i32, length: u32, total: f64): i32 {
   firstCounter(key, state.y, INPUT, length, <u64>total, BLOCK);
   readCounter(counter, BLOCK);
   v128.store(BLOCK, zero());
-  addKeyStream(key, counter, true, BLOCK, BLOCK, 16);
+  state.count = countOf(<u64>total);
+  addKeyStream(key, counter, state.count, BLOCK, BLOCK, 16);
   state.mask = v128.load(BLOCK);
   v128.store(BLOCK, zero());
   state.high = counter.high;
@@ -157,7 +166,7 @@ export function gcmText(slot: i32, length: u32, opening: bool, last: bool): i32 
   const whole = last ? length : length & ~15;
   counter.high = state.high;
   counter.low = state.low;
-  addKeyStream(key, counter, true, INPUT, OUTPUT, length);
+  addKeyStream(key, counter, state.count, INPUT, OUTPUT, length);
   state.y = ghash(key, state.y, opening ? INPUT : OUTPUT, whole);
   counter.low = state.low;
   advance(counter, length >> 4, true);

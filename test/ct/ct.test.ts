@@ -1,0 +1,93 @@
+// The constant-time gate: the shipped core, instrumented (wasm.ts), does the same for all secrets of
+// one size: the same basic blocks, the same addresses, the same operands of divisions and selections.
+// docs/constant-time.md says what follows from that and what does not.
+
+import { describe, expect, test } from "vitest";
+import { compile, shipped } from "./build.js";
+import { allCases } from "./cases.js";
+import { Gate } from "./trace.js";
+import { codeOf, functionNames } from "./wasm.js";
+
+const cases = allCases();
+
+describe("the shipped core does the same for all secrets of one size", () => {
+  const wasm = shipped();
+  const gate = new Gate(wasm, () => {
+    const named = compile();
+    return Buffer.compare(codeOf(named), codeOf(wasm)) === 0 ? functionNames(named) : new Map();
+  });
+  for (const one of cases) {
+    test(one.name, () => {
+      const { difference, trace } = gate.judge(one);
+      expect(difference ?? "no difference").toBe("no difference");
+      expect(trace.instructions).toBeGreaterThan(trace.events / 2n);
+    });
+  }
+  test("no exported call was left out", () => {
+    expect([...gate.called].sort()).toEqual([...gate.exported].sort());
+  });
+});
+
+// A gate that cannot fail proves nothing: leaks planted in the core's sources must be seen.
+describe("a planted leak is seen", () => {
+  const leaks = [
+    {
+      leak: "a table look-up in the key schedule",
+      change: {
+        file: "aes/key.ts",
+        from: "  broadcast(SUB, i32x4.splat(word));",
+        to: "  word ^= <u32>load<u8>(PARAMS + 64 + (word & 255));\n  broadcast(SUB, i32x4.splat(word));",
+      },
+      seenIn: "AES-256 key schedule",
+      as: /load at .* in assembly\/aes\/key\/subWord|load at .* in .*aesExpand/,
+    },
+    {
+      leak: "an early exit in the comparison of tags",
+      change: {
+        file: "ct.ts",
+        from: "difference |= <u32>load<u8>(a + i) ^ <u32>load<u8>(b + i);",
+        to: "if (load<u8>(a + i) != load<u8>(b + i)) return 0;",
+      },
+      seenIn: "AES-256-GCM, IV 12, AAD 0, 16 bytes: refuse",
+      as: /block/,
+    },
+    {
+      leak: "a branch that the compiler makes a selection of",
+      change: {
+        file: "rsa/padding.ts",
+        from: "start = select(found, i + 1, start);",
+        to: "start = found ? i + 1 : start;",
+      },
+      seenIn: "RSA-1024 v1.5: unwrapKey of 8 kinds of blocks",
+      as: /select|block/,
+    },
+    {
+      leak: "a division by a secret",
+      change: {
+        file: "rsa/padding.ts",
+        from: "return select(good, k - start, NO_MESSAGE);",
+        to: "return select(good, k - start + (k / (start | 1)) * 0, NO_MESSAGE) | (k % (start | 1) == k + 1 ? 1 : 0);",
+      },
+      seenIn: "RSA-1024 v1.5: unwrapKey of 8 kinds of blocks",
+      as: /division/,
+    },
+    {
+      leak: "the alignment of a secret counter",
+      change: {
+        file: "gcm/gcm.ts",
+        from: "ivLength == 12 ? Count.Narrow : Count.Hidden",
+        to: "Count.Narrow",
+      },
+      seenIn: "AES-256-GCM, IV 16, AAD 20, 1000 bytes: seal",
+      as: /load|select|block/,
+    },
+  ];
+  for (const { leak, change, seenIn, as } of leaks) {
+    test(leak, () => {
+      const wasm = compile([change]);
+      const gate = new Gate(wasm, () => functionNames(wasm));
+      const one = cases.find(({ name }) => name === seenIn);
+      expect(gate.judge(one!).difference).toMatch(as);
+    });
+  }
+});
