@@ -8,7 +8,7 @@ import { equalBytes } from "../ct";
 import { INPUT, OUTPUT, PARAMS, PARAMS_SIZE, WINDOW_SIZE, wipe } from "../memory";
 import { xor, zero, reverse } from "../simd";
 import { BAD_ARGUMENT, NOT_AUTHENTIC, OK } from "../status";
-import { clearState, encryptBlock } from "../aes/cipher";
+import { encryptBlock } from "../aes/cipher";
 import { addKeyStream, advance, Count, Counter, readCounter } from "../aes/ctr";
 import { isMissing, Key, keyIn } from "../aes/key";
 import { ghash, prepareHash } from "./ghash";
@@ -37,7 +37,6 @@ function hashKeyIn(slot: i32): Key {
   const key = keyIn(slot);
   if (isMissing(key) || key.hasHash) return key;
   key.hash = encryptBlock(key, zero());
-  clearState(1);
   prepareHash(key);
   return key;
 }
