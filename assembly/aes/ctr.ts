@@ -62,6 +62,21 @@ function countHidden(key: Key, counter: Counter, index: i32): void {
   transpose(group(index));
 }
 
+/** Makes the first block of group 0 zero: what stands there is sliced, with the first round key added. */
+function zeroFirstBlock(key: Key): void {
+  const s = group(0), zeros = group(1);
+  const first = i8x16.splat(1);
+  broadcast(zeros, i8x16.swizzle(key.first, key.order));
+  s.s0 = v128.bitselect(zeros.s0, s.s0, first);
+  s.s1 = v128.bitselect(zeros.s1, s.s1, first);
+  s.s2 = v128.bitselect(zeros.s2, s.s2, first);
+  s.s3 = v128.bitselect(zeros.s3, s.s3, first);
+  s.s4 = v128.bitselect(zeros.s4, s.s4, first);
+  s.s5 = v128.bitselect(zeros.s5, s.s5, first);
+  s.s6 = v128.bitselect(zeros.s6, s.s6, first);
+  s.s7 = v128.bitselect(zeros.s7, s.s7, first);
+}
+
 /** Adds the key stream in group `index` to the 128 bytes at `from`. */
 function addGroup(index: i32, from: usize, to: usize): void {
   const s = group(index);
@@ -76,13 +91,45 @@ function addGroup(index: i32, from: usize, to: usize): void {
 }
 
 /** The same for the part of a group from byte `begin` to byte `end`; `begin` is a block's. */
-function addPart(index: i32, begin: usize, end: usize, from: usize, to: usize): void {
+export function addPart(index: i32, begin: usize, end: usize, from: usize, to: usize): void {
   const stream = changetype<usize>(group(index));
   let i = begin;
   for (; i + 16 <= end; i += 16) {
     v128.store(to + i, xor(v128.load(stream + i), v128.load(from + i)));
   }
   for (; i < end; i++) store<u8>(to + i, load<u8>(stream + i) ^ load<u8>(from + i));
+}
+
+/** What a counter is: how it counts, and whether what is done may depend on it. */
+export enum Count {
+  /** Modulo 2^128, public. */
+  Wide,
+  /** Modulo 2^32 in its last four bytes, public: GCM's with an IV of 96 bits. */
+  Narrow,
+  /** As `Narrow`, but secret: GCM's with any other IV. */
+  Hidden,
+}
+
+/**
+ * Leaves the key stream of the group that `counter` stands in in group 0, and moves the counter behind it.
+ * If `zeroFirst`, the group's first block is the encryption of zero (GCM's H), which costs nothing where
+ * the counter comes after it. Answers the bytes of the group before `counter`.
+ */
+export function firstGroup(key: Key, counter: Counter, kind: Count, zeroFirst: bool): usize {
+  let before: usize = 0;
+  if (kind == Count.Hidden) {
+    countHidden(key, counter, 0);
+  } else {
+    before = <usize>(counter.low & 7) << 4;
+    counter.low &= ~7;
+    count(key, counter, 0);
+    if (zeroFirst) zeroFirstBlock(key);
+  }
+  firstRounds(key, 1);
+  lastRounds(key, 1);
+  transpose(group(0));
+  advance(counter, 8, kind != Count.Wide);
+  return before;
 }
 
 /** What is to be done with the first two rounds in a window of 256 counter blocks. */
@@ -103,16 +150,6 @@ function enterWindow(key: Key, counter: Counter, place: i32, left: i32): Window 
   if (place != 0 || left < 2 * WINDOW_GROUPS) return Window.Plain;
   claim(owner, counter.high, counter.low);
   return Window.Keep;
-}
-
-/** What a counter is: how it counts, and whether what is done may depend on it. */
-export enum Count {
-  /** Modulo 2^128, public. */
-  Wide,
-  /** Modulo 2^32 in its last four bytes, public: GCM's with an IV of 96 bits. */
-  Narrow,
-  /** As `Narrow`, but secret: GCM's with any other IV. */
-  Hidden,
 }
 
 /**

@@ -304,8 +304,9 @@ function ghashBulk(key: Key, y: v128, from: usize, groups: usize): v128 {
 const BULK: usize = 512;
 
 /** Makes the tables for `multiply` from H. */
-export function prepareHash(key: Key): void {
-  v128.store(BLOCKS, key.hash);
+export function prepareHash(key: Key, hash: v128): void {
+  key.hash = hash;
+  v128.store(BLOCKS, hash);
   nibbleTables(BLOCKS, 16, hashTables(key));
   v128.store(BLOCKS, zero());
   key.hasHash = true;

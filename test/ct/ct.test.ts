@@ -74,9 +74,9 @@ describe("a planted leak is seen", () => {
     {
       leak: "the alignment of a secret counter",
       change: {
-        file: "gcm/gcm.ts",
-        from: "ivLength == 12 ? Count.Narrow : Count.Hidden",
-        to: "Count.Narrow",
+        file: "aes/ctr.ts",
+        from: "if (kind == Count.Hidden) {",
+        to: "if (kind == Count.Hidden && (counter.low & 7) != 0) {",
       },
       seenIn: "AES-256-GCM, IV 16, AAD 20, 1000 bytes: seal",
       as: /load|select|block/,
