@@ -59,7 +59,7 @@ export interface Case {
   name: string;
   /** What is done, every time from a fresh instance. `run` counts the runs from 0. */
   run: (core: Abi, secrets: Secrets, run: number) => void;
-  /** How many runs are compared; 8 unless said. */
+  /** How many runs are compared; 16 unless said. */
   runs?: number;
   /** The status of its last call (assembly/status.ts); OK unless said. */
   ends?: number;
@@ -135,7 +135,7 @@ export class Gate {
 
   /** Compares all runs of a case with its first. */
   judge(one: Case): Verdict {
-    const runs = one.runs ?? 8;
+    const runs = one.runs ?? 16;
     const trace = this.trace(one, 0);
     const ends = Number(trace.statuses.split(" ").at(-1));
     if (ends !== (one.ends ?? OK)) return { runs, trace, difference: `ends with status ${ends}` };
