@@ -21,17 +21,20 @@ export class Key {
   hash: v128;
   /** 10, 12 or 14; 0 while the slot is empty. */
   rounds: i32;
-  /** Whether H and `hashTables`, whether `bulkTables` are made. */
+  /** Whether H and `hashTables` are made. */
   hasHash: bool;
-  hasBulk: bool;
+  /** Powers of H that `bulkTables` are made for: 0, 1 or 4. */
+  powers: i32;
 }
 
 const BLOCK_KEYS: usize = 64;
 const ROUND_KEYS: usize = BLOCK_KEYS + 15 * 16;
 const HASH_TABLES: usize = ROUND_KEYS + 14 * GROUP;
 const BULK_TABLES: usize = HASH_TABLES + 17 * 32;
-const SLOT: usize = BULK_TABLES + 9 * 160 + 16;
-const SLOTS: usize = memory.data(16 * 4096, 64);
+/** Bytes of the tables for one power of H. */
+export const POWER: usize = 9 * 160;
+const SLOT: usize = BULK_TABLES + 4 * POWER + 16;
+const SLOTS: usize = memory.data(16 * 8416, 64);
 
 /** The round keys for one block (permute.ts). */
 // @ts-ignore: decorator
@@ -54,7 +57,7 @@ export function hashTables(key: Key): usize {
   return changetype<usize>(key) + HASH_TABLES;
 }
 
-/** The tables for multiplying sixteen blocks by H^16 (gcm/ghash.ts). */
+/** The tables for multiplying sixteen blocks by H^16, then H^32, H^48 and H^64 (gcm/ghash.ts). */
 // @ts-ignore: decorator
 @inline
 export function bulkTables(key: Key): usize {
@@ -126,7 +129,7 @@ export function aesExpand(slot: i32, length: i32): i32 {
   }
   key.rounds = rounds;
   key.hasHash = false;
-  key.hasBulk = false;
+  key.powers = 0;
   wipe(WORDS, 240);
   wipe(PARAMS, length);
   return OK;
@@ -135,7 +138,9 @@ export function aesExpand(slot: i32, length: i32): i32 {
 /** Wipes `slot`. */
 export function aesForget(slot: i32): i32 {
   if (<u32>slot >= <u32>KEY_SLOTS) return BAD_ARGUMENT;
-  forget(SLOTS + <usize>slot * SLOT);
-  wipe(SLOTS + <usize>slot * SLOT, SLOT);
+  const start = SLOTS + <usize>slot * SLOT;
+  forget(start);
+  // The tables of powers are long, and seldom made.
+  wipe(start, changetype<Key>(start).powers == 0 ? BULK_TABLES : SLOT);
   return OK;
 }
