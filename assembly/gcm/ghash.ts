@@ -14,7 +14,7 @@
 
 import { bulkTables, hashTables, Key, POWER } from "../aes/key";
 import { wipe } from "../memory";
-import { and, reverse, xor, zero } from "../simd";
+import { and, lookup, reverse, xor, zero } from "../simd";
 import { interleave, Lanes } from "./lanes";
 
 // --- Tables -----------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ function nibbleTables(from: usize, count: usize, to: usize): void {
 // @ts-ignore: decorator
 @inline
 function term(upperTable: v128, lowerTable: v128, upper: v128, lower: v128): v128 {
-  return xor(i8x16.swizzle(upperTable, upper), i8x16.swizzle(lowerTable, lower));
+  return xor(lookup(upperTable, upper), lookup(lowerTable, lower));
 }
 
 // --- One block --------------------------------------------------------------------------------
@@ -122,8 +122,8 @@ function multiply(tables: usize, y: v128): v128 {
 /** The square of `y`, in reverse: zeros between the bits, and the reduction. */
 function square(y: v128): v128 {
   const apart = i8x16(0, 2, 8, 10, 32, 34, 40, 42, -128, -126, -120, -118, -96, -94, -88, -86);
-  const upper = i8x16.swizzle(apart, and(i16x8.shr_u(y, 4), i8x16.splat(15)));
-  const lower = i8x16.swizzle(apart, and(y, i8x16.splat(15)));
+  const upper = lookup(apart, and(i16x8.shr_u(y, 4), i8x16.splat(15)));
+  const lower = lookup(apart, and(y, i8x16.splat(15)));
   const q = xor(i16x8.shl(i16x8.extend_low_i8x16_u(upper), 8), i16x8.extend_low_i8x16_u(lower));
   const p = xor(i16x8.shl(i16x8.extend_high_i8x16_u(upper), 8), i16x8.extend_high_i8x16_u(lower));
   return reduce(p, q);
@@ -246,8 +246,8 @@ function addProducts(): void {
 @inline
 function inside(upper: v128, lower: v128): v128 {
   return xor(
-    i8x16.swizzle(i8x16(0, 28, 56, 36, 112, 108, 72, 84, -31, -3, -39, -59, -111, -115, -87, -75), upper),
-    i8x16.swizzle(i8x16(0, 1, 3, 2, 7, 6, 4, 5, 14, 15, 13, 12, 9, 8, 10, 11), lower),
+    lookup(i8x16(0, 28, 56, 36, 112, 108, 72, 84, -31, -3, -39, -59, -111, -115, -87, -75), upper),
+    lookup(i8x16(0, 1, 3, 2, 7, 6, 4, 5, 14, 15, 13, 12, 9, 8, 10, 11), lower),
   );
 }
 
@@ -255,8 +255,8 @@ function inside(upper: v128, lower: v128): v128 {
 @inline
 function across(upper: v128, lower: v128): v128 {
   return xor(
-    i8x16.swizzle(i8x16(0, 32, 64, 96, -128, -96, -64, -32, 0, 32, 64, 96, -128, -96, -64, -32), upper),
-    i8x16.swizzle(i8x16(0, -62, -124, 70, 8, -54, -116, 78, 16, -46, -108, 86, 24, -38, -100, 94), lower),
+    lookup(i8x16(0, 32, 64, 96, -128, -96, -64, -32, 0, 32, 64, 96, -128, -96, -64, -32), upper),
+    lookup(i8x16(0, -62, -124, 70, 8, -54, -116, 78, 16, -46, -108, 86, 24, -38, -100, 94), lower),
   );
 }
 

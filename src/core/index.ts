@@ -17,7 +17,7 @@ export type { AesGcm, GcmEncryptor, UnverifiedGcmDecryptor } from "./aes-gcm.js"
 export type { AesKw, AesKwp } from "./aes-kw.js";
 export type { AesCbc, AesCtr } from "./aes-modes.js";
 export type { Hasher, HashName } from "./hash.js";
-export type { CoreBuild, LoadOptions } from "./load.js";
+export { type CoreBuild, hasRelaxedSimd, type LoadOptions } from "./load.js";
 export type {
   OaepPadding,
   Pkcs1Padding,

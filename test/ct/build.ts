@@ -9,8 +9,8 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The shipped core. */
-export const shipped = (target = "core") =>
-  new Uint8Array(readFileSync(join(root, "build", `${target}.wasm`)));
+export const shipped = (file = "core") =>
+  new Uint8Array(readFileSync(join(root, "build", `${file}.wasm`)));
 
 /** A change to one file of assembly/: every `from` (it must be there) becomes `to`. */
 export interface Change {

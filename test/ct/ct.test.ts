@@ -1,35 +1,15 @@
-// The constant-time gate: the shipped core, instrumented (wasm.ts), does the same for all secrets of
-// one size: the same basic blocks, the same addresses, the same operands of divisions and selections.
-// docs/constant-time.md says what follows from that and what does not.
-
 import { describe, expect, test } from "vitest";
-import { compile, shipped } from "./build.js";
+import { compile } from "./build.js";
 import { allCases } from "./cases.js";
+import { ctSuite } from "./suite-ct.js";
 import { Gate } from "./trace.js";
-import { codeOf, functionNames } from "./wasm.js";
+import { functionNames } from "./wasm.js";
 
-const cases = allCases();
-
-describe("the shipped core does the same for all secrets of one size", () => {
-  const wasm = shipped();
-  const gate = new Gate(wasm, () => {
-    const named = compile();
-    return Buffer.compare(codeOf(named), codeOf(wasm)) === 0 ? functionNames(named) : new Map();
-  });
-  for (const one of cases) {
-    test(one.name, () => {
-      const { difference, trace } = gate.judge(one);
-      expect(difference ?? "no difference").toBe("no difference");
-      expect(trace.instructions).toBeGreaterThan(trace.events / 2n);
-    });
-  }
-  test("no exported call was left out", () => {
-    expect([...gate.called].sort()).toEqual([...gate.exported].sort());
-  });
-});
+ctSuite("core", "simd");
 
 // A gate that cannot fail proves nothing: leaks planted in the core's sources must be seen.
 describe("a planted leak is seen", () => {
+  const cases = allCases();
   const leaks = [
     {
       leak: "a table look-up in the key schedule",
