@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { openDirectory, readAuthority } from "../authority/directory.js";
 import type { AuthorityService } from "../authority/service.js";
+import { sharedCore } from "../core/index.js";
+import { type Authority, LogView } from "../escrow/index.js";
 import { UsageError } from "./command.js";
 import { passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
@@ -53,6 +55,33 @@ export async function withService<T>(
   } finally {
     await service.close();
   }
+}
+
+/** The authority that a command is about. */
+export interface Party {
+  authority: Authority;
+  /** Its folder opened, if it is here. */
+  service: AuthorityService | undefined;
+  /** What the command sees of its log. */
+  view: LogView;
+}
+
+/** Works with an authority, whether its folder is here or only its authority.json. */
+export async function withParty<T>(path: string, work: (party: Party) => Promise<T>): Promise<T> {
+  const core = await sharedCore();
+  const { authority, isDirectory } = await about(path, () => readAuthority(path));
+  if (!isDirectory) return work({ authority, service: undefined, view: new LogView(core) });
+  return withService(path, (service) =>
+    work({ authority: service.authority, service, view: new LogView(core, service.log) }),
+  );
+}
+
+/** The same with the authority that was given, if any. */
+export function withGiven<T>(
+  { authority: path }: AuthorityOptions,
+  work: (party: Party | undefined) => Promise<T>,
+): Promise<T> {
+  return path === undefined || path === "" ? work(undefined) : withParty(path, work);
 }
 
 /**

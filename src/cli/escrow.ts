@@ -4,18 +4,15 @@ import type { Command } from "commander";
 import { toHex } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
 import { amendFile, rewrapFile } from "../envelope/file.node.js";
-import { TwinwrapError } from "../errors.js";
-import {
-  type Authority,
-  checkFile,
-  checkReceipt,
-  receiptLeaf,
-  recordHash,
-  submissionsOf,
-  withReceipt,
-} from "../escrow/index.js";
+import { attachReceipt, checkFile, submissionsOf } from "../escrow/index.js";
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
-import { addAuthorityKeyOption, authorityOption, requireAuthority } from "./authority-io.js";
+import {
+  addAuthorityKeyOption,
+  authorityOption,
+  type Party,
+  requireAuthority,
+  withGiven,
+} from "./authority-io.js";
 import { addKeyOptions, EXIT, jsonOption, type KeyOptions, newCommand } from "./command.js";
 import {
   Escrower,
@@ -31,14 +28,7 @@ import { print, printJson, readPrivateKeyFile, warn } from "./io.js";
 import { isSealed, readMessage, readSealed } from "./messages.js";
 import { about, forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
-import {
-  givenAuthority,
-  isProven,
-  reportFacts,
-  reportsOf,
-  statusText,
-  type VerifyOptions,
-} from "./verify.js";
+import { isProven, reportFacts, reportsOf, statusText, type VerifyOptions } from "./verify.js";
 
 interface AddOptions extends KeyOptions {
   authority?: string;
@@ -71,7 +61,9 @@ async function sendAgain(
     return { ...sent, ...(await writeSubmission(path, target, submission, { force: true })) };
   }
   const receipt = await handIn(target, submission, options);
-  await amendFile(path, (now) => ({ escrows: withReceipt(core, now, receipt) }));
+  await amendFile(path, async (now) => ({
+    escrows: await attachReceipt(core, now, receipt, authority),
+  }));
   return { ...sent, status: receiptStatus(receipt) };
 }
 
@@ -112,49 +104,39 @@ async function add(paths: string[], options: AddOptions): Promise<void> {
 
 async function attach(file: string, receiptPath: string, options: VerifyOptions): Promise<void> {
   const core = await sharedCore();
-  const authority = await givenAuthority(options);
   const { receipt } = await readMessage(receiptPath, "receipt");
-  await about(file, () =>
-    amendFile(file, async (head) => {
-      const { record } = receiptLeaf(receipt);
-      if (authority !== undefined) {
-        const held = submissionsOf(core, head, authority.origin).find(
-          ({ submission }) => toHex(recordHash(core, submission.core)) === toHex(record),
-        );
-        if (held === undefined) {
-          throw new TwinwrapError(
-            "NOT_VERIFIED",
-            `the file holds no submission to ${authority.origin} that the receipt is for`,
-          );
-        }
-        await checkReceipt(core, held.submission, receipt, authority);
-      }
-      return { escrows: withReceipt(core, head, receipt) };
-    }),
-  );
-  if (authority === undefined) {
-    warn(
-      "the receipt belongs to the file, but was not shown to be your authority's: give --authority",
+  await withGiven(options, async (party) => {
+    await about(file, () =>
+      amendFile(file, async (head) => ({
+        escrows: await attachReceipt(core, head, receipt, party?.authority, party?.view),
+      })),
     );
-  }
+    if (party === undefined) {
+      warn(
+        "the receipt belongs to the file, but was not shown to be your authority's: give --authority",
+      );
+    }
+  });
   if (options.json) printJson({ file, status: receiptStatus(receipt) });
   else print(table([[safe(file), `receipt attached: ${receiptStatus(receipt)}`]]));
 }
 
 async function status(paths: string[], options: VerifyOptions): Promise<void> {
-  const authority = await givenAuthority(options);
   const facts: unknown[] = [];
-  await forEachFile(paths, async (path) => {
-    const reports = await reportsOf(path, authority);
-    facts.push({ file: path, escrows: reports.map(reportFacts) });
-    if (options.json) return;
-    const texts = reports.length === 0 ? ["not escrowed"] : reports.map(statusText);
-    print(table(texts.map((text, i) => [i === 0 ? safe(path) : "", text])));
+  await withGiven(options, async (party) => {
+    await forEachFile(paths, async (path) => {
+      const reports = await reportsOf(path, party);
+      facts.push({ file: path, escrows: reports.map(reportFacts) });
+      if (options.json) return;
+      const texts = reports.length === 0 ? ["not escrowed"] : reports.map(statusText);
+      print(table(texts.map((text, i) => [i === 0 ? safe(path) : "", text])));
+    });
+    if (options.json) printJson(facts);
+    if (party === undefined) warn(UNCHECKED);
   });
-  if (options.json) printJson(facts);
-  if (authority === undefined)
-    warn("signatures were not checked: --authority says whose they should be");
 }
+
+const UNCHECKED = "signatures were not checked: --authority says whose they should be";
 
 /** Every file below a folder, links not followed, in order of name. */
 async function filesBelow(folder: string): Promise<string[]> {
@@ -166,10 +148,10 @@ async function filesBelow(folder: string): Promise<string[]> {
 }
 
 /** Why a file could not be recovered; undefined if it could. */
-async function lackOf(path: string, authority: Authority | undefined): Promise<string | undefined> {
-  const reports = await reportsOf(path, authority);
+async function lackOf(path: string, party: Party | undefined): Promise<string | undefined> {
+  const reports = await reportsOf(path, party);
   const isGood =
-    authority === undefined
+    party === undefined
       ? reports.some((report) => report.status === "verified")
       : isProven(reports);
   if (isGood) return undefined;
@@ -177,21 +159,21 @@ async function lackOf(path: string, authority: Authority | undefined): Promise<s
 }
 
 async function scan(folder: string, options: VerifyOptions): Promise<void> {
-  const authority = await givenAuthority(options);
   const lacking: { file: string; reason: string }[] = [];
   let sealed = 0;
-  await forEachFile(await filesBelow(folder), async (path) => {
-    if (!(await isSealed(path))) return;
-    sealed++;
-    const reason = await lackOf(path, authority);
-    if (reason === undefined) return;
-    lacking.push({ file: path, reason });
-    if (!options.json) print(table([[safe(path), reason]]));
+  await withGiven(options, async (party) => {
+    await forEachFile(await filesBelow(folder), async (path) => {
+      if (!(await isSealed(path))) return;
+      sealed++;
+      const reason = await lackOf(path, party);
+      if (reason === undefined) return;
+      lacking.push({ file: path, reason });
+      if (!options.json) print(table([[safe(path), reason]]));
+    });
+    if (options.json) printJson({ sealed, lacking });
+    else print(`${sealed} sealed files, ${lacking.length} without a receipt that verifies\n`);
+    if (party === undefined) warn(UNCHECKED);
   });
-  if (options.json) printJson({ sealed, lacking });
-  else print(`${sealed} sealed files, ${lacking.length} without a receipt that verifies\n`);
-  if (authority === undefined)
-    warn("signatures were not checked: --authority says whose they should be");
   if (lacking.length > 0) process.exitCode ??= EXIT.notVerified;
 }
 

@@ -1,13 +1,10 @@
 import type { Command } from "commander";
-import { readAuthority } from "../authority/directory.js";
-import type { AuthorityService } from "../authority/service.js";
 import { equalBytes, toHex } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { amendFile, rewrapFile } from "../envelope/file.node.js";
 import type { Head, Padding } from "../envelope/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import {
-  type Authority,
   type CheckedRelease,
   checkRelease,
   decodeRecord,
@@ -16,6 +13,7 @@ import {
   fits,
   makeRequest,
   parseRequestId,
+  provenSubmissions,
   type Release,
   recipientFingerprint,
   recordHash,
@@ -29,8 +27,9 @@ import { checkPublicKey, fingerprint, publicKeyOf, type RsaPrivateKey } from "..
 import {
   type AuthorityOptions,
   authorityOption,
+  type Party,
   requireAuthority,
-  withService,
+  withParty,
 } from "./authority-io.js";
 import { parseSerial } from "./authority-records.js";
 import { stateOf } from "./authority-requests.js";
@@ -62,18 +61,6 @@ import { about, forEachFile } from "./report.js";
 import { formatFingerprint, safe, table } from "./text.js";
 
 const DAY = 86_400_000;
-
-/** An authority, and its folder opened if it is here. */
-interface Party {
-  authority: Authority;
-  service: AuthorityService | undefined;
-}
-
-async function withParty<T>(path: string, work: (party: Party) => Promise<T>): Promise<T> {
-  const { authority, isDirectory } = await about(path, () => readAuthority(path));
-  if (!isDirectory) return work({ authority, service: undefined });
-  return withService(path, (service) => work({ authority: service.authority, service }));
-}
 
 /** The records that a file may have at an authority: from its header or, by its serial, from there. */
 async function recordsOf(core: Core, head: Head, party: Party): Promise<EscrowRecord[]> {
@@ -236,7 +223,7 @@ async function fetch(words: string[], options: FetchOptions): Promise<void> {
     const found = await findRelease(party, id, options);
     if (found === undefined) return;
     const checked = await about(options.release ?? "the release", () =>
-      checkRelease(core, found.release, party.authority, found.expected),
+      checkRelease(core, found.release, party.authority, found.expected, party.view),
     );
     const key =
       options.key === undefined ? undefined : await readPrivateKeyFile(options.key, options);
@@ -277,6 +264,8 @@ async function checkRecipient(
 }
 
 async function wrapOf(core: Core, head: Head, party: Party, checked: CheckedRelease) {
+  // The log that the release is in has to be the one that the file's receipts are in.
+  await provenSubmissions(core, head, party.authority, party.view);
   const records = await recordsOf(core, head, party);
   const asked = records.find((record) => checked.keys.has(toHex(recordHash(core, record))));
   if (asked !== undefined) return releasedFor(core, checked, head, asked);

@@ -3,7 +3,7 @@ import type { Core } from "../core/index.js";
 import { type Escrow, MAX_ESCROWS } from "../envelope/header.js";
 import type { Head } from "../envelope/open.js";
 import { notVerified, TwinwrapError } from "../errors.js";
-import type { Json } from "../jcs.js";
+import { encodeJcs, type Json } from "../jcs.js";
 import {
   type Checkpoint,
   parseCheckpoint,
@@ -13,7 +13,14 @@ import {
 } from "./checkpoint.js";
 import type { Authority } from "./identity.js";
 import type { RecordLeaf } from "./leaf.js";
-import { type Receipt, receiptFromJson, receiptLeaf, receiptToJson } from "./receipt.js";
+import type { LogView } from "./log-view.js";
+import {
+  encodeReceipt,
+  type Receipt,
+  receiptFromJson,
+  receiptLeaf,
+  receiptToJson,
+} from "./receipt.js";
 import {
   type EscrowRecord,
   recordHash,
@@ -127,6 +134,7 @@ function originOf(submission: Json): string {
  * With an authority: the escrows of its origin alone, with every signature verified; one report "not
  * escrowed" if there is none. Without: whose the receipts are cannot be told, only whether everything
  * fits together.
+ * @param view what was seen of the authority's log before: a receipt that contradicts it is a "mismatch"
  * @returns at least one report if an authority is given. What stands in the file never throws; what
  *   is malformed or does not fit is a "mismatch"
  */
@@ -134,12 +142,14 @@ export async function checkFile(
   core: Core,
   head: Head,
   authority?: Authority,
+  view?: LogView,
 ): Promise<EscrowReport[]> {
   const isAsked = (origin: string) => authority === undefined || origin === authority.origin;
   const reports: EscrowReport[] = [];
   for (const escrow of head.header.escrows) {
     const origin = originOf(escrow.submission);
-    if (isAsked(origin)) reports.push(await checkEscrow(core, head, escrow, origin, authority));
+    if (!isAsked(origin)) continue;
+    reports.push(await checkEscrow(core, head, escrow, origin, authority, view));
   }
   const meant = authority === undefined ? head.header.escrow : [authority.origin];
   for (const origin of meant) {
@@ -169,6 +179,7 @@ async function checkEscrow(
   escrow: Escrow,
   origin: string,
   authority: Authority | undefined,
+  view: LogView | undefined,
 ): Promise<EscrowReport> {
   const report: EscrowReport = { ...NOTHING, origin };
   try {
@@ -192,6 +203,8 @@ async function checkEscrow(
       receipt,
       authority,
     );
+    // What nobody is known to have signed says nothing about a log.
+    if (authority !== undefined) await view?.see(receipt.leaf, receipt.proof);
     const status = leaf.type === "verified" ? "verified" : "unverified";
     return {
       ...report,
@@ -275,6 +288,37 @@ export function submissionsOf(core: Core, head: Head, origin: string): HeldSubmi
   ];
 }
 
+/**
+ * Of what {@link submissionsOf} gives, those with a receipt that the authority signed.
+ * @param view is shown these receipts
+ * @throws TwinwrapError NOT_VERIFIED if one contradicts what was seen of the log
+ */
+export async function provenSubmissions(
+  core: Core,
+  head: Head,
+  authority: Authority,
+  view?: LogView,
+): Promise<HeldSubmission[]> {
+  const proven: HeldSubmission[] = [];
+  for (const held of submissionsOf(core, head, authority.origin)) {
+    const { submission, receipt } = held;
+    if (receipt === undefined || !(await isGood(core, submission, receipt, authority))) continue;
+    await view?.see(receipt.leaf, receipt.proof);
+    proven.push(held);
+  }
+  return proven;
+}
+
+async function isGood(...facts: Parameters<typeof checkReceipt>): Promise<boolean> {
+  try {
+    await checkReceipt(...facts);
+    return true;
+  } catch (error) {
+    if (error instanceof TwinwrapError && error.code === "NOT_VERIFIED") return false;
+    throw error;
+  }
+}
+
 /** Which of two receipts of one record to keep: the newer one, but "verified" is never taken back. */
 function better(present: Receipt | undefined, coming: Receipt): Receipt {
   const isVerified = (receipt: Receipt) => receiptLeaf(receipt).type === "verified";
@@ -297,6 +341,47 @@ export function withReceipt(core: Core, head: Head, receipt: Receipt): Escrow[] 
   });
   if (isFound) return escrows;
   throw notVerified(`the file holds no submission that the receipt is for (${toHex(record)})`);
+}
+
+/**
+ * What {@link withReceipt} makes, once the receipt was checked.
+ * @param authority whose the receipt has to be; one that stands there counts only if it is hers, too.
+ *   undefined: whose it is can't be told, so it fills an empty place and replaces nothing
+ * @param view is shown the file's receipts and this one
+ * @throws TwinwrapError NOT_VERIFIED; REFUSED if there is another receipt and no authority is given
+ */
+export async function attachReceipt(
+  core: Core,
+  head: Head,
+  receipt: Receipt,
+  authority: Authority | undefined,
+  view?: LogView,
+): Promise<Escrow[]> {
+  const { record } = receiptLeaf(receipt);
+  const isFor = ({ record: other }: HeldSubmission) => equalBytes(other, record);
+  const proven = authority && (await provenSubmissions(core, head, authority, view));
+  const escrows = head.header.escrows.map((escrow): Escrow => {
+    const held = readHeld(core, head, escrow);
+    if (escrow.receipt === undefined || held === undefined || !isFor(held)) return escrow;
+    if (proven?.some(isFor)) return escrow;
+    if (proven !== undefined) return { submission: escrow.submission };
+    if (equalBytes(encodeJcs(escrow.receipt), encodeReceipt(receipt))) return escrow;
+    throw new TwinwrapError(
+      "REFUSED",
+      "there is a receipt already, and only one shown to be your authority's may take its place: give --authority",
+    );
+  });
+  if (authority !== undefined) {
+    const held = submissionsOf(core, head, authority.origin).find(isFor);
+    if (held === undefined) {
+      throw notVerified(
+        `the file holds no submission to ${authority.origin} that the receipt is for`,
+      );
+    }
+    await checkReceipt(core, held.submission, receipt, authority);
+    await view?.see(receipt.leaf, receipt.proof);
+  }
+  return withReceipt(core, { ...head, header: { ...head.header, escrows } }, receipt);
 }
 
 /**

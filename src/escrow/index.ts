@@ -18,6 +18,7 @@ export {
   verifyProof,
 } from "./checkpoint.js";
 export {
+  attachReceipt,
   type CheckedReceipt,
   checkFile,
   checkReceipt,
@@ -25,6 +26,7 @@ export {
   type EscrowStatus,
   fits,
   type HeldSubmission,
+  provenSubmissions,
   submissionsOf,
   withReceipt,
   withSubmission,
@@ -50,6 +52,7 @@ export type {
   VetoLeaf,
 } from "./leaf.js";
 export { decodeLeaf, encodeLeaf } from "./leaf.js";
+export { type LogHere, LogView } from "./log-view.js";
 export type { Append, MerkleNode, NodeId, ReadNodes } from "./merkle.js";
 export {
   appendLeaves,

@@ -6,6 +6,7 @@ import { notVerified, TwinwrapError } from "../errors.js";
 import { type Checkpoint, parseProof, verifyCheckpoint, verifyPath } from "./checkpoint.js";
 import { fits, orNotVerified } from "./client.js";
 import type { Authority } from "./identity.js";
+import type { LogView } from "./log-view.js";
 import { type Release, type ReleasedKey, releaseLeaf } from "./release.js";
 import {
   parseRequestId,
@@ -33,6 +34,7 @@ export interface CheckedRelease {
  * recipient and has a leaf of its own, in the authority's log, that says so.
  * @param expected the request that was kept, or its ID. undefined: that the request is one's own is for
  *   the caller to check, as by holding the recipient's private key
+ * @param view what was seen of the authority's log before; it is shown the release's proofs
  * @throws TwinwrapError NOT_VERIFIED
  */
 export function checkRelease(
@@ -40,6 +42,7 @@ export function checkRelease(
   release: Release,
   authority: Authority,
   expected: { request: RecoveryRequest } | { id: string } | undefined,
+  view?: LogView,
 ): Promise<CheckedRelease> {
   return orNotVerified(async () => {
     const { request } = release;
@@ -70,6 +73,7 @@ export function checkRelease(
         (await verifyCheckpoint(core, proof.checkpoint, authority.logKeys));
       checkpoints.set(proof.checkpoint, checkpoint);
       verifyPath(core, key.leaf, proof, checkpoint);
+      await view?.see(key.leaf, key.proof);
       const place = `${checkpoint.origin} ${proof.index}`;
       if (keys.has(name) || places.has(place)) {
         throw notVerified("the release has the same leaf twice");
