@@ -267,6 +267,10 @@ function readHeld(core: Core, head: Head, escrow: Escrow): HeldSubmission | unde
   return { submission, record, receipt: receiptFor(record, escrow.receipt) };
 }
 
+function withoutReceipt({ receipt: _, ...rest }: Escrow): Escrow {
+  return rest;
+}
+
 /** A receipt that can be read and names the record. */
 function receiptFor(record: Uint8Array, json: Json | undefined): Receipt | undefined {
   const receipt = json === undefined ? undefined : orUndefined(() => receiptFromJson(json));
@@ -364,7 +368,7 @@ export async function attachReceipt(
     const held = readHeld(core, head, escrow);
     if (escrow.receipt === undefined || held === undefined || !isFor(held)) return escrow;
     if (proven?.some(isFor)) return escrow;
-    if (proven !== undefined) return { submission: escrow.submission };
+    if (proven !== undefined) return withoutReceipt(escrow);
     if (equalBytes(encodeJcs(escrow.receipt), encodeReceipt(receipt))) return escrow;
     throw new TwinwrapError(
       "REFUSED",
@@ -409,10 +413,14 @@ export function withSubmission(
     const present = same[index] ? receiptFor(record, escrow.receipt) : undefined;
     if (present !== undefined) kept = kept === undefined ? present : better(present, kept);
   }
-  const made: Escrow = { submission: submissionToJson(submission) };
-  if (kept !== undefined) made.receipt = receiptToJson(kept);
   // In the place of the first one for the record.
   const at = same.includes(true) ? same.indexOf(true) : escrows.length;
+  const present = escrows[at];
+  const made: Escrow = {
+    ...(present && withoutReceipt(present)),
+    submission: submissionToJson(submission),
+  };
+  if (kept !== undefined) made.receipt = receiptToJson(kept);
   const result = escrows.filter((_, index) => !same[index]);
   result.splice(at, 0, made);
   if (result.length <= MAX_ESCROWS) return result;

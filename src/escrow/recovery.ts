@@ -2,6 +2,7 @@ import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import type { Wrap } from "../envelope/header.js";
 import type { Head } from "../envelope/open.js";
+import { isWrapFor } from "../envelope/wraps.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { type Checkpoint, parseProof, verifyCheckpoint, verifyPath } from "./checkpoint.js";
 import { fits, orNotVerified } from "./client.js";
@@ -116,6 +117,7 @@ function checkReleased(
   need(equalBytes(leaf.request, about.hash), "its leaf is of another request");
   need(equalBytes(key.wrap.fingerprint, about.recipient), "it is wrapped for another key");
   need(key.wrap.padding === about.request.padding, "it is padded otherwise than the request says");
+  need(isWrapFor(key.wrap, about.request.recipient), "its wrap is not of the form of that key's");
   need(
     about.policies.length === 0 || about.policies.includes(toHex(leaf.policy)),
     "it was released under a policy that is not the authority's",
