@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { readAuthority } from "../authority/directory.js";
 import type { AuthorityService } from "../authority/service.js";
 import { equalBytes, toUtf8 } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
@@ -23,6 +22,7 @@ import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
   authorityOption,
+  loadAuthority,
   requireAuthority,
   unlock,
   withService,
@@ -40,7 +40,6 @@ import {
 import { checkOutput, print, writeOutput } from "./io.js";
 import { readMessage } from "./messages.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
-import { about } from "./report.js";
 import { formatFingerprint, safe, table } from "./text.js";
 
 type Word = "approve" | "deny";
@@ -108,7 +107,7 @@ async function decideAway(decision: Word, id: string, options: ApproveOptions): 
     throw new UsageError("without the authority's folder, give --request FILE");
   }
   const core = await sharedCore();
-  const { authority } = await about(path, () => readAuthority(path));
+  const { authority } = await loadAuthority(path);
   const policy = authority.policies.at(-1);
   if (policy === undefined) {
     throw new TwinwrapError(
@@ -167,7 +166,7 @@ async function knownRecords(paths: string[]): Promise<Known[]> {
 function decide(decision: Word) {
   return async (id: string, options: ApproveOptions): Promise<void> => {
     const path = requireAuthority(options);
-    const { isDirectory } = await about(path, () => readAuthority(path));
+    const { isDirectory } = await loadAuthority(path);
     if (!isDirectory) return decideAway(decision, id, options);
     if (options.request !== undefined || options.submission !== undefined) {
       throw new UsageError(

@@ -1,4 +1,3 @@
-import { readAuthority } from "../authority/directory.js";
 import { toHex } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
 import type { EscrowFacts, MakeEscrows } from "../envelope/index.js";
@@ -13,7 +12,7 @@ import {
   withSubmission,
 } from "../escrow/index.js";
 import { writeFileWhole } from "../files.node.js";
-import { type AuthorityKeyOptions, unlock, withService } from "./authority-io.js";
+import { type AuthorityKeyOptions, loadAuthority, unlock, withService } from "./authority-io.js";
 import { checkOutput } from "./io.js";
 import { about } from "./report.js";
 import { safe } from "./text.js";
@@ -31,7 +30,7 @@ export interface Target {
 export async function readTargets(paths: readonly string[]): Promise<Target[]> {
   const targets: Target[] = [];
   for (const path of paths) {
-    const { authority, isDirectory } = await about(path, () => readAuthority(path));
+    const { authority, isDirectory } = await loadAuthority(path);
     if (targets.some((other) => other.authority.origin === authority.origin)) continue;
     targets.push({ path, authority, isDirectory });
   }

@@ -19,7 +19,7 @@ import {
   type Release,
   type Submission,
 } from "../escrow/index.js";
-import { readSmall, STANDARD } from "./io.js";
+import { readSmall, STANDARD, withInput } from "./io.js";
 import { about } from "./report.js";
 
 // Every message between owner, authority and officers is a file too. Which one it is shows in the file
@@ -90,9 +90,9 @@ export async function isSealed(path: string): Promise<boolean> {
   });
 }
 
-/** Reads the head of a sealed file. */
+/** Reads the head of a sealed file, or of one on standard input. */
 export function readSealed(path: string): Promise<Head> {
-  return withFile(path, (file) => inspectHead(file));
+  return withInput(path, (file) => inspectHead(file.pieces()));
 }
 
 /**

@@ -40,6 +40,7 @@ export {
   type Identity,
   type IdentityText,
   identityHash,
+  MAX_AUTHORITY,
   parseIdentity,
   verifyAuthority,
 } from "./identity.js";
