@@ -40,7 +40,7 @@ import {
 import { checkOutput, print, writeOutput } from "./io.js";
 import { readMessage } from "./messages.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
-import { formatFingerprint, safe, table } from "./text.js";
+import { fileName, formatFingerprint, safe, table } from "./text.js";
 
 type Word = "approve" | "deny";
 
@@ -123,8 +123,12 @@ async function decideAway(decision: Word, id: string, options: ApproveOptions): 
     throw notVerified(`${options.request} is for another authority, ${safe(request.authority)}`);
   }
   const { officer, signer } = await officerOf(policy, options.key, options);
-  const output = options.output ?? `${parseRequestId(id)}.${officer.name}.approval`;
-  await checkOutput([options.request], output, options);
+  const output = options.output ?? `${parseRequestId(id)}.${fileName(officer.name)}.approval`;
+  await checkOutput(
+    [options.request, path, options.key, ...(options.submission ?? [])],
+    output,
+    options,
+  );
   print(describeRequest(request, await knownRecords(options.submission ?? [])), output);
   const note = await sign(decision, { request, policy, officer, signer }, options);
   await writeOutput(output, [toUtf8(note)], { force: options.force ?? false });
@@ -173,7 +177,7 @@ function decide(decision: Word) {
         "--request and --submission are for work without the authority's folder",
       );
     }
-    if (options.output !== undefined) await checkOutput([], options.output, options);
+    if (options.output !== undefined) await checkOutput([options.key], options.output, options);
     await withService(path, (service) => decideHere(service, path, decision, id, options));
   };
 }

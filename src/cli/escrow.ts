@@ -1,19 +1,21 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { Command } from "commander";
-import { toHex } from "../bytes.js";
+import { equalBytes, toHex } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
 import { amendFile, rewrapFile } from "../envelope/file.node.js";
-import { attachReceipt, checkFile, submissionsOf } from "../escrow/index.js";
+import {
+  attachReceipt,
+  type HeldSubmission,
+  provenSubmissions,
+  submissionsOf,
+} from "../escrow/index.js";
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
 import {
   addAuthorityKeyOption,
   authorityOption,
-  type Party,
   requireAuthority,
   withGiven,
 } from "./authority-io.js";
-import { addKeyOptions, EXIT, jsonOption, type KeyOptions, newCommand } from "./command.js";
+import { addKeyOptions, jsonOption, type KeyOptions, newCommand } from "./command.js";
 import {
   Escrower,
   handIn,
@@ -24,11 +26,12 @@ import {
   type Target,
   writeSubmission,
 } from "./escrow-io.js";
-import { print, printJson, readPrivateKeyFile, warn } from "./io.js";
-import { isSealed, readMessage, readSealed } from "./messages.js";
+import { scan, UNCHECKED } from "./escrow-scan.js";
+import { checkInPlace, print, printJson, readPrivateKeyFile, warn } from "./io.js";
+import { readMessage, readSealed } from "./messages.js";
 import { about, forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
-import { isProven, reportFacts, reportsOf, statusText, type VerifyOptions } from "./verify.js";
+import { reportFacts, reportsOf, statusText, type VerifyOptions } from "./verify.js";
 
 interface AddOptions extends KeyOptions {
   authority?: string;
@@ -47,18 +50,31 @@ async function sendAgain(
   const core = await sharedCore();
   const { authority } = target;
   const head = await readSealed(path);
-  const reports = await checkFile(core, head, authority);
-  const found = ["verified", "unverified", "pending"] as const;
-  const status = found.find((one) => reports.some((report) => report.status === one));
-  if (status === undefined) return undefined;
-  const { record } = reports.find((report) => report.status === status)!;
-  const sent: Sent = { origin: authority.origin, record: toHex(record!), status };
-  if (status === "verified" || (status === "unverified" && !target.isDirectory)) return sent;
-  const { submission } = submissionsOf(core, head, authority.origin).find(
-    (held) => toHex(held.record) === sent.record,
-  )!;
+  // A receipt that does not verify is none: it is asked for again.
+  const proven = await provenSubmissions(core, head, authority);
+  const held = [...proven, ...submissionsOf(core, head, authority.origin)].filter(
+    ({ submission: { core: record, wrap } }) =>
+      (options.ownerId === undefined || record.owner === options.ownerId) &&
+      authority.wrapFingerprints.some((key) => equalBytes(key, wrap.fingerprint)),
+  );
+  const statusOf = (one: HeldSubmission) =>
+    proven.includes(one) ? receiptStatus(one.receipt!) : "pending";
+  const found = (["verified", "unverified", "pending"] as const)
+    .map((status) => held.find((one) => statusOf(one) === status))
+    .find((one) => one !== undefined);
+  if (found === undefined) return undefined;
+  const { submission, record } = found;
+  const sent: Sent = {
+    origin: authority.origin,
+    record: toHex(record),
+    owner: submission.core.owner,
+    status: statusOf(found),
+  };
+  if (sent.status === "verified" || (sent.status === "unverified" && !target.isDirectory)) {
+    return sent;
+  }
   if (!target.isDirectory) {
-    return { ...sent, ...(await writeSubmission(path, target, submission, { force: true })) };
+    return { ...sent, ...(await writeSubmission(path, target, submission, options)) };
   }
   const receipt = await handIn(target, submission, options);
   await amendFile(path, async (now) => ({
@@ -75,7 +91,12 @@ async function sendNow(
 ): Promise<Sent> {
   const owner = options.ownerId ?? toHex(await fingerprint(publicKeyOf(key)));
   const escrower = new Escrower([target], owner, options);
-  await escrower.check(path);
+  const { key: keyPath, authority, authorityPassphraseFile, passphraseFile } = options;
+  const inputs = [path, keyPath, authority, authorityPassphraseFile, passphraseFile];
+  await escrower.check(
+    inputs.filter((input) => input !== undefined),
+    path,
+  );
   const result = await rewrapFile(path, {
     key,
     escrows: escrower.make,
@@ -94,16 +115,20 @@ async function add(paths: string[], options: AddOptions): Promise<void> {
   const key = await readPrivateKeyFile(options.key, options);
   const facts: unknown[] = [];
   await forEachFile(paths, async (path) => {
-    const sent =
-      (await sendAgain(path, target!, options)) ?? (await sendNow(path, target!, key, options));
+    checkInPlace(path);
+    const before = await sendAgain(path, target!, options);
+    const sent = before ?? (await sendNow(path, target!, key, options));
     facts.push({ file: path, ...sent });
-    if (!options.json) print(table([[safe(path), sentRows([sent])[0]![1]]]));
+    if (options.json) return;
+    const owner = before === undefined ? "" : `, escrowed before as ${safe(before.owner)}`;
+    print(table([[safe(path), `${sentRows([sent])[0]![1]}${owner}`]]));
   });
   if (options.json) printJson(facts);
 }
 
 async function attach(file: string, receiptPath: string, options: VerifyOptions): Promise<void> {
   const core = await sharedCore();
+  checkInPlace(file);
   const { receipt } = await readMessage(receiptPath, "receipt");
   await withGiven(options, async (party) => {
     await about(file, () =>
@@ -134,47 +159,6 @@ async function status(paths: string[], options: VerifyOptions): Promise<void> {
     if (options.json) printJson(facts);
     if (party === undefined) warn(UNCHECKED);
   });
-}
-
-const UNCHECKED = "signatures were not checked: --authority says whose they should be";
-
-/** Every file below a folder, links not followed, in order of name. */
-async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-}
-
-/** Why a file could not be recovered; undefined if it could. */
-async function lackOf(path: string, party: Party | undefined): Promise<string | undefined> {
-  const reports = await reportsOf(path, party);
-  const isGood =
-    party === undefined
-      ? reports.some((report) => report.status === "verified")
-      : isProven(reports);
-  if (isGood) return undefined;
-  return reports.length === 0 ? "not escrowed" : reports.map(statusText).join("; ");
-}
-
-async function scan(folder: string, options: VerifyOptions): Promise<void> {
-  const lacking: { file: string; reason: string }[] = [];
-  let sealed = 0;
-  await withGiven(options, async (party) => {
-    await forEachFile(await filesBelow(folder), async (path) => {
-      if (!(await isSealed(path))) return;
-      sealed++;
-      const reason = await lackOf(path, party);
-      if (reason === undefined) return;
-      lacking.push({ file: path, reason });
-      if (!options.json) print(table([[safe(path), reason]]));
-    });
-    if (options.json) printJson({ sealed, lacking });
-    else print(`${sealed} sealed files, ${lacking.length} without a receipt that verifies\n`);
-    if (party === undefined) warn(UNCHECKED);
-  });
-  if (lacking.length > 0) process.exitCode ??= EXIT.notVerified;
 }
 
 export function command(): Command {

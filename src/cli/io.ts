@@ -19,6 +19,7 @@ import {
 import { type OutputOptions, UsageError } from "./command.js";
 import { type PassphraseOptions, passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
+import { safeJson } from "./text.js";
 
 /** Stands for standard input or output. */
 export const STANDARD = "-";
@@ -29,7 +30,7 @@ export function print(text: string, output?: string): void {
 }
 
 export function printJson(value: unknown, output?: string): void {
-  print(`${JSON.stringify(value, null, 2)}\n`, output);
+  print(`${safeJson(JSON.stringify(value, null, 2))}\n`, output);
 }
 
 /** Something worth knowing that is no error. */
