@@ -127,6 +127,12 @@ function originOf(submission: Json): string {
   return typeof origin === "string" ? origin : "";
 }
 
+/** The origins of the authorities that a file holds submissions for, as far as they can be read. */
+export function originsOf({ header }: Head): string[] {
+  const origins = header.escrows.map(({ submission }) => originOf(submission));
+  return [...new Set(origins)].filter((origin) => origin !== "");
+}
+
 /**
  * What a file's head says about its escrows: one report for each, and "not escrowed" for every origin
  * meant at sealing that has none.

@@ -26,6 +26,7 @@ export {
   type EscrowStatus,
   fits,
   type HeldSubmission,
+  originsOf,
   provenSubmissions,
   submissionsOf,
   withReceipt,
