@@ -3,6 +3,7 @@ import { constants, rmSync, type Stats } from "node:fs";
 import {
   type FileHandle,
   link,
+  lstat,
   mkdir,
   open,
   readdir,
@@ -413,7 +414,8 @@ async function removeStale(lock: string): Promise<boolean> {
  * @throws TwinwrapError CONFLICT if somebody else holds the lock
  */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  const lock = `${await realpath(path)}.lock`;
+  const isLink = (await lstat(path)).isSymbolicLink();
+  const lock = `${isLink ? await realpath(path) : path}.lock`;
   const take = () => open(lock, "wx", 0o600);
   const handle = await take().catch(async (error) => {
     if (!isSystemError(error, "EEXIST")) throw error;
