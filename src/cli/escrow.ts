@@ -33,6 +33,9 @@ import { about, forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
 import { reportFacts, reportsOf, statusText, type VerifyOptions } from "./verify.js";
 
+/** Bytes that a receipt takes in a header: a leaf, some 30 hashes, and a checkpoint. */
+const RECEIPT_ROOM = 2048;
+
 interface AddOptions extends KeyOptions {
   authority?: string;
   authorityPassphraseFile?: string;
@@ -41,7 +44,7 @@ interface AddOptions extends KeyOptions {
   json?: boolean;
 }
 
-/** A file that has been sent there already: what is left to do takes no key. Undefined if it was not. */
+/** A file that holds its submission already: what is left to do takes no key. Undefined if it was not. */
 async function sendAgain(
   path: string,
   target: Target,
@@ -89,25 +92,30 @@ async function sendNow(
   key: RsaPrivateKey,
   options: AddOptions,
 ): Promise<Sent> {
-  const owner = options.ownerId ?? toHex(await fingerprint(publicKeyOf(key)));
-  const escrower = new Escrower([target], owner, options);
+  const ownerId = options.ownerId ?? toHex(await fingerprint(publicKeyOf(key)));
+  // An authority that is here is asked only once it is known which body the file will have.
+  const escrower = new Escrower([{ ...target, isDirectory: false }], ownerId, options);
   const { key: keyPath, authority, authorityPassphraseFile, passphraseFile } = options;
   const inputs = [path, keyPath, authority, authorityPassphraseFile, passphraseFile];
-  await escrower.check(
-    inputs.filter((input) => input !== undefined),
-    path,
-  );
+  if (!target.isDirectory) {
+    await escrower.check(
+      inputs.filter((input) => input !== undefined),
+      path,
+    );
+  }
   const result = await rewrapFile(path, {
     key,
     escrows: escrower.make,
+    room: RECEIPT_ROOM,
     allowWeak: options.allowWeak ?? false,
   });
   if (result === "rewritten") {
     warn(
-      `${path}: the header had no room for it, so the whole file was sealed again; it has to be escrowed again with its other authorities, if it has any`,
+      `${safe(path)}: the header had no room for it, so the whole file was sealed again: what it held for other authorities or owners is gone, and has to be escrowed again`,
     );
   }
-  return (await escrower.finish(path))[0]!;
+  if (!target.isDirectory) return (await escrower.finish(path))[0]!;
+  return (await sendAgain(path, target, { ...options, ownerId }))!;
 }
 
 async function add(paths: string[], options: AddOptions): Promise<void> {

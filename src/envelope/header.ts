@@ -390,17 +390,21 @@ export interface Patch {
 /**
  * What changes a header: the other slot, with the next generation. Until it is written whole, the
  * present slot counts.
+ * @param room bytes that shall be left in the slot
  * @returns undefined if the new content does not fit, or there is no next generation
  */
 export function encodeChange(
   core: Core,
   header: Header,
   mutable: MutableHeader,
+  room = 0,
 ): Patch | undefined {
   const { hash, generation, slotLength, slotsOffset } = header;
   // No reader takes a higher one.
   if (generation === Number.MAX_SAFE_INTEGER) return undefined;
-  const bytes = encodeSlot(core, hash, generation + 1, encodeMutable(mutable), slotLength);
+  const json = encodeMutable(mutable);
+  if (SLOT_HEADER + json.length + room > slotLength) return undefined;
+  const bytes = encodeSlot(core, hash, generation + 1, json, slotLength);
   const offset = slotsOffset + (1 - header.slot) * slotLength;
   return bytes && { offset, bytes };
 }

@@ -24,6 +24,8 @@ export interface WrapChange extends OpenOptions {
   remove?: readonly Uint8Array[];
   /** Makes what the header holds for authorities; what it held stays if this is left out. */
   escrows?: MakeEscrows | undefined;
+  /** Bytes that shall be left in the header for what is still to come: none by default. */
+  room?: number | undefined;
   /** Makes a new file with larger slots even if everything fits. */
   enlarge?: boolean | undefined;
   /** Whether a new file may be made where it does not fit, which costs the receipts: by default it may. */
@@ -73,7 +75,7 @@ export async function rewrap(
         const facts = { sessionKey, serial, hash, ...body, description };
         mutable.escrows = [...(await change.escrows(facts, header.escrows))];
       }
-      const patch = change.enlarge ? undefined : encodeChange(core, header, mutable);
+      const patch = change.enlarge ? undefined : encodeChange(core, header, mutable, change.room);
       if (patch !== undefined) return { header: found.header, patch };
       if (change.rewrite === false) {
         throw new TwinwrapError("LIMIT_EXCEEDED", "the header has no room for one more wrap");

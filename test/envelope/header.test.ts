@@ -313,6 +313,14 @@ describe("a changed header", () => {
     }
   }, 120_000);
 
+  test("as much room is left as is asked for, in a new file if need be", async () => {
+    const file = sealIndependently(Buffer.from("x"), alice.node.publicKey);
+    const change = { key: alice.privateKey, add: [{ key: bob.publicKey }] };
+    expect((await rewrap(file, { ...change, room: 2048 })).patch).toBeDefined();
+    const { whole } = await rewrap(file, { ...change, room: 1 << 20 });
+    expect((await opens(Buffer.from(await whole!.bytes()), bob)).toString()).toBe("x");
+  });
+
   test("after the last generation it is made anew, or not changed at all", async () => {
     const generations = [2n ** 53n - 2n, 1n] as [bigint, bigint];
     const file = sealIndependently(Buffer.from("x"), alice.node.publicKey, { generations });
