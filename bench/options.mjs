@@ -1,0 +1,58 @@
+// The command line of `npm run bench`.
+import { parseArgs } from "node:util";
+import { OPERATIONS } from "./operations.mjs";
+
+export const HELP = `npm run bench -- [options]
+
+Times Twinwrap beside its peers in one process, in turns, on checked results; prints tables and the
+goals, and saves JSON and an HTML report under bench/results/ (a run with --quick or --only, which is
+no full run, under bench/results/local/, which git ignores).
+
+  --quick            fewer sizes, shorter slices, no files: about a minute and a half
+  --only <ids>       only these operations, comma-separated, no files:
+                     ${OPERATIONS.map(({ id }) => id).join(", ")}
+  --files            with whole files, also with --quick or --only
+  --no-files         without whole files and the start of the command line
+  --file-size <MiB>  size of the whole file (default: 512)
+  --rounds <n>       turns of each contender (default: 5; with --quick 2); a file has at most 5
+  --out <folder>     where to save
+  --help             this text
+
+Peers are installed under bench/ at the first run (npm ci --prefix bench). node bench/authority.mjs is
+another benchmark: it times the backup authority.`;
+
+const OPTIONS = {
+  quick: { type: "boolean", default: false },
+  only: { type: "string" },
+  files: { type: "boolean" },
+  "file-size": { type: "string", default: "512" },
+  rounds: { type: "string" },
+  out: { type: "string" },
+  help: { type: "boolean", default: false },
+};
+
+function wholeNumber(name, text) {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new Error(`--${name} takes a whole number from 1 on`);
+  return Number(text);
+}
+
+/** @throws Error with one line for the user */
+export function parseOptions(args) {
+  const { values } = parseArgs({ args, options: OPTIONS, allowNegative: true });
+  const ids = values.only?.split(",").map((id) => id.trim());
+  const unknown = ids?.find((id) => !OPERATIONS.some((operation) => operation.id === id));
+  if (unknown !== undefined) throw new Error(`--only: there is no operation "${unknown}"`);
+  const { quick, help, out } = values;
+  const partial = quick || ids !== undefined;
+  return {
+    help,
+    quick,
+    partial,
+    out,
+    operations: OPERATIONS.filter(({ id }) => ids === undefined || ids.includes(id)),
+    files: values.files ?? !partial,
+    fileBytes: wholeNumber("file-size", values["file-size"]) * 2 ** 20,
+    rounds: wholeNumber("rounds", values.rounds ?? (quick ? "2" : "5")),
+    seconds: quick ? 0.05 : 0.08,
+  };
+}
