@@ -31,6 +31,15 @@ export function cellText(unit, size, cell) {
   return { text: `${best} / ${median}` };
 }
 
+/** What went wrong with a peer, in words: a cell has no room for it. */
+export function failures({ cells, sizes }) {
+  return Object.entries(cells).flatMap(([name, row]) => {
+    const failed = sizes.filter((size) => row[size]?.failure !== undefined);
+    if (failed.length === 0) return [];
+    return [`${name} failed (${failed.map(formatSize).join(", ")}): ${row[failed[0]].failure}`];
+  });
+}
+
 /** How many times as fast as the peer Twinwrap is, by the best of both. */
 export function ratioText(ours, cell) {
   if (ours?.best === undefined || cell?.best === undefined) return "";

@@ -1,6 +1,7 @@
 // The HTML report: one file that loads nothing.
 import {
   cellText,
+  failures,
   fileCells,
   formatNumber,
   formatSize,
@@ -47,16 +48,10 @@ function operationRows({ unit, sizes, cells }, peers, look) {
   });
 }
 
-/** What went wrong with a peer, in words: a title on a cell is found by nobody. */
-function failures({ cells, sizes }) {
-  const lines = Object.entries(cells).flatMap(([name, row]) => {
-    const failed = sizes.filter((size) => row[size]?.failure !== undefined);
-    return failed.length === 0
-      ? []
-      : [`${name} failed (${failed.map(formatSize).join(", ")}): ${row[failed[0]].failure}`];
-  });
-  return lines.map((line) => `<p class="bad">${escapeHtml(line)}</p>`).join("");
-}
+const failureLines = (operation) =>
+  failures(operation)
+    .map((line) => `<p class="bad">${escapeHtml(line)}</p>`)
+    .join("");
 
 function operationPlot(operation, by, look) {
   const { title, unit, sizes, cells } = operation;
@@ -97,8 +92,8 @@ function operationSection(operation, peers, look) {
       ? `<details><summary>The same by medians</summary>${operationPlot(operation, "median", look)}</details>`
       : "";
   return `<section id="${escapeHtml(id)}"><h2>${escapeHtml(title)}</h2>
-<p>${about ? `${escapeHtml(about)}. ` : ""}${unit}, ${better}. ${sizes.length > 1 ? "The plot shows the best." : "Bar: median; mark: best."}</p>
-${operationPlot(operation, "best", look)}${median}${failures(operation)}
+<p>${about ? `(${escapeHtml(about)}) ` : ""}${unit}, ${better}, logarithmic. ${sizes.length > 1 ? "The plot shows the best." : "Bar: median; mark: best."}</p>
+${operationPlot(operation, "best", look)}${median}${failureLines(operation)}
 <details open><summary>Best / median, and how many times as fast as the peer Twinwrap is (best)</summary>
 ${htmlTable(head, operationRows(operation, taken, look), "numbers")}</details>
 ${lacking.length === 0 ? "" : `<p class="note">Without this operation: ${escapeHtml(lacking.join(", "))}.</p>`}</section>`;

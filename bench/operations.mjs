@@ -19,32 +19,37 @@ const key128 = bytes("key", 16);
 const iv = bytes("iv", 12);
 const counterBlock = bytes("counter", 16);
 
-/**
- * Each has `offer`, the method of a peer; `prepare(peer's method, size)`, which answers with what is
- * called once for every time taken; and `input`, for peers that verify their result themselves.
- * `context: false` leaves other ciphers out.
- */
-const encryption = (key) => ({
-  keyLength: key.length,
-  offer: "gcmEncrypt",
-  sizes: SIZES,
+/** The peer's method is prepared with `parameters`, then called on the data again and again. */
+const onData = (...parameters) => ({
   unit: "MB/s",
-  input: (size) => ({ key, iv, data: bytes("data", size) }),
+  sizes: SIZES,
   async prepare(offer, size) {
-    const call = await offer(key, iv, size);
+    const call = await offer(...parameters, size);
     const data = bytes("data", size);
     return () => call(data);
   },
 });
 
+const encryption = (key) => ({
+  ...onData(key, iv),
+  offer: "gcmEncrypt",
+  keyLength: key.length,
+  input: (size) => ({ key, iv, data: bytes("data", size) }),
+});
+
+/**
+ * Each has `offer`, the method of a peer; `prepare(peer's method, size)`, which answers with what is
+ * called once for every time taken; and `input`, for peers that verify their result themselves.
+ * `context: false` leaves other ciphers out.
+ */
 export const OPERATIONS = [
   { id: "gcm256", title: "AES-256-GCM encrypt", ...encryption(key256) },
   {
     id: "gcm256-open",
     title: "AES-256-GCM decrypt",
     offer: "gcmDecrypt",
-    sizes: SIZES,
     unit: "MB/s",
+    sizes: SIZES,
     async prepare(offer, size) {
       const call = await offer(key256, iv, size);
       const sealed = new Uint8Array(nodeCrypto.gcmEncrypt(key256, iv)(bytes("data", size)));
@@ -52,38 +57,21 @@ export const OPERATIONS = [
     },
   },
   { id: "gcm128", title: "AES-128-GCM encrypt", context: false, ...encryption(key128) },
-  {
-    id: "ctr256",
-    title: "AES-256-CTR",
-    offer: "ctr",
-    sizes: SIZES,
-    unit: "MB/s",
-    async prepare(offer, size) {
-      const call = await offer(key256, counterBlock, size);
-      const data = bytes("data", size);
-      return () => call(data);
-    },
-  },
+  { id: "ctr256", title: "AES-256-CTR", ...onData(key256, counterBlock), offer: "ctr" },
   {
     id: "ghash",
     title: "GHASH",
     about: "AES-256-GCM of no text and so much additional data",
+    ...onData(key256, iv),
     offer: "gmac",
-    sizes: SIZES,
-    unit: "MB/s",
-    async prepare(offer, size) {
-      const call = await offer(key256, iv, size);
-      const aad = bytes("data", size);
-      return () => call(aad);
-    },
   },
   {
     id: "once",
     title: "Key set-up and AES-256-GCM",
     about: "one message under a new key",
     offer: "gcmOnce",
-    sizes: [64],
     unit: "µs",
+    sizes: [64],
     async prepare(offer, size) {
       const call = await offer();
       const data = bytes("data", size);
@@ -94,14 +82,10 @@ export const OPERATIONS = [
     id: "kw256",
     title: "AES-256-KW",
     about: "a key of 32 bytes, prepared key-encryption key",
+    ...onData(key256),
     offer: "keyWrap",
-    sizes: [32],
     unit: "wraps/s",
-    async prepare(offer, size) {
-      const call = await offer(key256);
-      const key = bytes("data", size);
-      return () => call(key);
-    },
+    sizes: [32],
   },
 ];
 

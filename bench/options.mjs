@@ -14,7 +14,7 @@ no full run, under bench/results/local/, which git ignores).
   --files            with whole files, also with --quick or --only
   --no-files         without whole files and the start of the command line
   --file-size <MiB>  size of the whole file (default: 512)
-  --rounds <n>       turns of each contender (default: 5; with --quick 2); a file has at most 5
+  --rounds <n>       turns of each contender (default: 4, with --quick 2)
   --out <folder>     where to save
   --help             this text
 
@@ -52,7 +52,7 @@ export function parseOptions(args) {
     operations: OPERATIONS.filter(({ id }) => ids === undefined || ids.includes(id)),
     files: values.files ?? !partial,
     fileBytes: wholeNumber("file-size", values["file-size"]) * 2 ** 20,
-    rounds: wholeNumber("rounds", values.rounds ?? (quick ? "2" : "5")),
-    seconds: quick ? 0.05 : 0.08,
+    rounds: wholeNumber("rounds", values.rounds ?? (quick ? "2" : "4")),
+    seconds: quick ? 0.03 : 0.05,
   };
 }

@@ -39,7 +39,7 @@ async function timeOperations(options, peers) {
       status(`${operation.title}, ${formatSize(size)}`),
     );
     operations.push(result);
-    say(`\n${operationTable(result, peers)}`);
+    say(`\n${operationTable(result, peers, process.stdout.columns)}`);
   }
   return operations;
 }
@@ -48,7 +48,7 @@ async function timeProcesses({ fileBytes, rounds }) {
   status("start of the command line");
   const start = await compareStart();
   say(`\n${startTable(start)}`);
-  const files = await compareFiles({ bytes: fileBytes, rounds: Math.min(rounds, 5) }, (tool) =>
+  const files = await compareFiles({ bytes: fileBytes, rounds }, (tool) =>
     status(`${formatSize(fileBytes)}: ${tool}`),
   );
   say(`\n${filesTable(files)}`);

@@ -11,12 +11,30 @@ const SAMPLE = 0.005;
 export function benchmarkSlice(contender, seconds) {
   const { run, calls = 1 } = contender;
   contender.defer ??= run() instanceof Promise;
+  // What a call throws would end the process: the package lets it out of a timer.
+  let failed = false;
+  let failure;
+  const fail = (error) => {
+    failed = true;
+    failure = error;
+  };
+  const attempt = () => {
+    try {
+      return run();
+    } catch (error) {
+      fail(error);
+    }
+  };
+  const attemptAsync = (deferred) => {
+    const end = () => deferred.resolve();
+    run().then(end, (error) => {
+      fail(error);
+      end();
+    });
+  };
   return new Promise((resolve, reject) => {
-    const fn = contender.defer
-      ? (deferred) => run().then(() => deferred.resolve(), reject)
-      : () => run();
     new Benchmark("slice", {
-      fn,
+      fn: contender.defer ? attemptAsync : attempt,
       defer: contender.defer,
       delay: 0,
       minTime: SAMPLE,
@@ -24,10 +42,10 @@ export function benchmarkSlice(contender, seconds) {
       minSamples: 1,
       initCount: contender.count ?? 1,
       onComplete: ({ target }) => {
+        if (failed) reject(failure);
         contender.count = target.count;
         resolve(target.stats.sample.map((sample) => sample / calls));
       },
-      onError: ({ target }) => reject(target.error),
     }).run({ async: true });
   });
 }

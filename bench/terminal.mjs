@@ -1,5 +1,13 @@
 // The result as tables on a terminal.
-import { cellText, fileCells, formatSize, goalCells, ratioText, startRows } from "./format.mjs";
+import {
+  cellText,
+  failures,
+  fileCells,
+  formatSize,
+  goalCells,
+  ratioText,
+  startRows,
+} from "./format.mjs";
 
 /** Rows of cells under each other; the first column to the left, numbers to the right. */
 function columns(rows, left = 1) {
@@ -21,27 +29,27 @@ function columns(rows, left = 1) {
 const claim = (constantTime) =>
   constantTime.startsWith("yes") ? "yes" : constantTime.startsWith("AES") ? "AES" : "no";
 
-export function operationTable(operation, peers) {
-  const { title, about, unit, sizes, cells } = operation;
-  const notes = new Set();
+/** The rows of a table over some of the sizes: for each peer its speeds, and under them the ratios. */
+function operationRows({ unit, cells }, peers, sizes) {
   const rows = [["", "ct", ...sizes.map(formatSize)]];
   for (const { name, constantTime } of peers) {
-    const row = cells[name];
-    if (row === undefined) {
-      rows.push([name, claim(constantTime), ...sizes.map(() => "–")]);
-      continue;
-    }
-    const texts = sizes.map((size) => {
-      const { text, why } = cellText(unit, size, row[size]);
-      if (text === "failed") notes.add(`${name}: ${why}`);
-      return text;
-    });
+    const texts = sizes.map((size) => cellText(unit, size, cells[name]?.[size]).text);
     rows.push([name, claim(constantTime), ...texts]);
-    if (name !== "Twinwrap")
-      rows.push(["", "", ...sizes.map((size) => ratioText(cells.Twinwrap?.[size], row[size]))]);
+    const ratios = sizes.map((size) => ratioText(cells.Twinwrap?.[size], cells[name]?.[size]));
+    if (name !== "Twinwrap" && ratios.some((ratio) => ratio !== "")) rows.push(["", "", ...ratios]);
   }
+  return rows;
+}
+
+/** @param width of the terminal; sizes that do not fit beside each other come in a further table */
+export function operationTable(operation, peers, width = 200) {
+  const { title, about, unit, sizes } = operation;
+  const beside = Math.max(1, Math.floor((width - 42) / 16));
+  const tables = [];
+  for (let at = 0; at < sizes.length; at += beside)
+    tables.push(columns(operationRows(operation, peers, sizes.slice(at, at + beside)), 2));
   const head = `${title}${about === undefined ? "" : ` (${about})`}, ${unit}, best / median`;
-  return [head, columns(rows, 2), ...notes].join("\n");
+  return [head, tables.join("\n\n"), ...failures(operation)].join("\n");
 }
 
 export const LEGEND =
