@@ -31,6 +31,9 @@ async function inFolder(work, options) {
   const folder = mkdtempSync(join(place, "twinwrap-bench-"));
   try {
     return { place, ...(await work(folder)) };
+  } catch (error) {
+    // What was measured before is not to be lost with it.
+    return { skipped: String(error.message ?? error).split("\n")[0] };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -77,6 +80,37 @@ function summariseRuns(runs) {
   };
 }
 
+/** What a program's runs come to, or why there are none. */
+function toolRow({ tool, about, skipped, failure, goal }, runs) {
+  const row = { tool, ...(about && { about }), ...(goal && { goal }) };
+  if (skipped !== undefined) return { ...row, skipped };
+  if (failure !== undefined) return { ...row, failure };
+  return {
+    ...row,
+    encrypt: summariseRuns(runs.map(({ encrypt }) => encrypt)),
+    decrypt: summariseRuns(runs.map(({ decrypt }) => decrypt)),
+  };
+}
+
+/** All programs on one file, in turns. */
+async function compareTools(tools, paths, rounds, onTool) {
+  const expected = await digest(paths.plain);
+  for (const tool of tools) tool.name = tool.tool;
+  const slice = async (tool) => {
+    if (tool.failure !== undefined) return [];
+    onTool?.(tool.tool);
+    try {
+      return [await roundTrip(tool, { ...paths, expected })];
+    } catch (error) {
+      tool.failure = String(error.message ?? error).split("\n")[0];
+      return [];
+    }
+  };
+  const field = tools.filter(({ skipped }) => skipped === undefined);
+  const pools = await alternate(field, slice, (done) => done < rounds);
+  return tools.map((tool) => toolRow(tool, pools.get(tool.tool)));
+}
+
 /**
  * The file part of the comparison.
  * @returns `rows`, one for each program, or `skipped` with the reason
@@ -87,36 +121,9 @@ export function compareFiles({ bytes, rounds }, onTool) {
       ["plain", "sealed", "opened"].map((name) => [name, join(folder, name)]),
     );
     writeRandom(paths.plain, bytes);
-    const expected = await digest(paths.plain);
-    const tools = await makeTools(folder);
+    const tools = await makeTools(folder, bytes);
     try {
-      const field = tools
-        .filter(({ skipped }) => skipped === undefined)
-        .map((tool) => ({ ...tool, name: tool.tool }));
-      const slice = async (tool) => {
-        if (tool.failure !== undefined) return [];
-        onTool?.(tool.tool);
-        try {
-          return [await roundTrip(tool, { ...paths, expected })];
-        } catch (error) {
-          tool.failure = String(error.message ?? error).split("\n")[0];
-          return [];
-        }
-      };
-      const pools = await alternate(field, slice, (done) => done < rounds);
-      const rows = tools.map(({ tool, about, skipped, goal }) => {
-        const failure = field.find(({ name }) => name === tool)?.failure;
-        const row = { tool, ...(about && { about }), ...(goal && { goal }) };
-        if (skipped !== undefined) return { ...row, skipped };
-        if (failure !== undefined) return { ...row, failure };
-        const runs = pools.get(tool);
-        return {
-          ...row,
-          encrypt: summariseRuns(runs.map(({ encrypt }) => encrypt)),
-          decrypt: summariseRuns(runs.map(({ decrypt }) => decrypt)),
-        };
-      });
-      return { bytes, rows };
+      return { bytes, rows: await compareTools(tools, paths, rounds, onTool) };
     } finally {
       for (const tool of tools) tool.close?.();
     }

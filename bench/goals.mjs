@@ -28,7 +28,10 @@ function measureOperation({ operation, size, against, by = "best" }, results) {
       ? { name: against.peer, seconds: cell(results, theirOperation, against.peer, size)?.[by] }
       : fastest(results, theirOperation, size, by, against.runs);
   // Speed against speed: the other's seconds over ours.
-  return { against: rival?.name ?? against.runs, value: rival?.seconds / ours };
+  return {
+    against: rival?.name ?? `the fastest other ${against.runs}`,
+    value: rival?.seconds / ours,
+  };
 }
 
 function measureFile({ file, bytes, against, by }, { files }) {

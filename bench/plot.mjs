@@ -109,8 +109,9 @@ export function barPlot({ title, unit, rows, log = false }) {
     ? logScale(low, high, left, right)
     : (value) => round(left + ((right - left) * value) / high);
   const bottom = 8 + rows.length * height;
-  const step = 10 ** Math.floor(Math.log10(high));
-  const linear = Array.from({ length: Math.floor(high / step) + 1 }, (_, i) => i * step);
+  const decade = 10 ** Math.floor(Math.log10(high));
+  const step = [decade / 5, decade / 2, decade].find((it) => high / it <= 8) ?? 2 * decade;
+  const linear = Array.from({ length: Math.floor(high / step) + 1 }, (_, i) => round(i * step));
   const grid = (log ? ticks(low, high) : linear).map(
     (tick) =>
       `<line class="grid" x1="${x(tick)}" x2="${x(tick)}" y1="4" y2="${bottom}"/>` +

@@ -2,7 +2,7 @@
 import Benchmark from "benchmark";
 
 /** Seconds of one sample at least: long against what starting and ending it costs. */
-const SAMPLE = 0.005;
+const SAMPLE = 0.002;
 
 /**
  * Seconds a call, one number for each sample.

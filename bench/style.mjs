@@ -23,12 +23,12 @@ export const STYLE = `
 :root{--text:#1c2024;--soft:#5b6470;--line:#d5d9de;--back:#fff;--good:#15803d;--bad:#b3261e}
 ${colours(0)}
 @media (prefers-color-scheme:dark){:root{--text:#e6e9ec;--soft:#9aa4af;--line:#353c44;--back:#14171a;--good:#4ade80;--bad:#ff8a80}${colours(1)}}
-body{font:15px/1.5 system-ui,sans-serif;max-width:1080px;margin:2em auto;padding:0 1em;color:var(--text);background:var(--back)}
+body{font:15px/1.5 system-ui,sans-serif;max-width:1200px;margin:2em auto;padding:0 1em;color:var(--text);background:var(--back)}
 h1{font-size:1.7em}h2{font-size:1.3em;margin:2em 0 .3em}h3{font-size:1em;margin:1.2em 0 0}
 nav{display:flex;flex-wrap:wrap;gap:.3em 1.1em}a{color:inherit}.note,nav{color:var(--soft)}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-size:13px;margin:.5em 0}
-th,td{padding:3px 9px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
-th{font-weight:600;color:var(--soft)}.numbers th:nth-child(n+3){text-align:right}
+.wide{overflow-x:auto}table{border-collapse:collapse;font-size:12.5px;margin:.5em 0}
+th,td{padding:3px 7px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
+th{font-weight:600;color:var(--soft)}.numbers th:nth-child(n+3){text-align:right;white-space:nowrap}
 .number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .numbers td:first-child{white-space:nowrap}small{display:block;color:var(--soft)}
 .good{color:var(--good)}.bad{color:var(--bad)}.unknown{color:var(--soft)}

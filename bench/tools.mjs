@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 import { runProcess } from "./processes.mjs";
 
 const CLI = [process.execPath, fileURLToPath(new URL("../build/bin/twinwrap.js", import.meta.url))];
+/** openssl cms holds the whole file in memory, nearly three times over, to open it. */
+const CMS_MOST = 2 ** 30;
 const JOBS = Math.min(2, availableParallelism());
 
 /** The first line of what a program says its version is, or undefined where it is not installed. */
@@ -107,9 +109,10 @@ async function gpg(folder) {
   };
 }
 
-async function openssl(folder) {
+async function openssl(folder, bytes) {
   const version = versionOf("openssl", "version");
   if (version === undefined) return { skipped: "not installed" };
+  if (bytes > CMS_MOST) return { skipped: "it would hold so large a file in memory to open it" };
   const file = (name) => join(folder, name);
   for (const name of ["a", "b"]) {
     const of = ["-subj", `/CN=${name}`, "-out", file(`${name}.crt`)];
@@ -131,14 +134,14 @@ async function openssl(folder) {
   };
 }
 
-/** All of them; one that cannot be run says why in `skipped`. */
-export async function makeTools(folder) {
+/** All of them, for a file of so many bytes; one that cannot be run says why in `skipped`. */
+export async function makeTools(folder, bytes) {
   makeKeys(folder);
   const others = { age, gpg, "openssl cms": openssl };
   const tools = twinwrapTools(folder);
   for (const [tool, make] of Object.entries(others)) {
     try {
-      tools.push({ tool, ...(await make(folder)) });
+      tools.push({ tool, ...(await make(folder, bytes)) });
     } catch (error) {
       tools.push({ tool, skipped: String(error.message ?? error) });
     }
