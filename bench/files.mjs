@@ -29,13 +29,21 @@ async function inFolder(work, options) {
     return { skipped: `${place} has room for ${has} MiB; ${needs} MiB are needed` };
   }
   const folder = mkdtempSync(join(place, "twinwrap-bench-"));
+  const clear = () => rmSync(folder, { recursive: true, force: true });
+  // Gigabytes left behind in memory would be missed by everybody else.
+  const stop = () => {
+    clear();
+    process.exit(130);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, stop);
   try {
     return { place, ...(await work(folder)) };
   } catch (error) {
     // What was measured before is not to be lost with it.
     return { skipped: String(error.message ?? error).split("\n")[0] };
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    for (const signal of ["SIGINT", "SIGTERM"]) process.off(signal, stop);
+    clear();
   }
 }
 

@@ -173,7 +173,7 @@ ${htmlTable(["", "version", "runs as", "constant-time", ""], rows)}</section>`;
 }
 
 export function htmlReport(results) {
-  const { date, version, machine, peers, operations, files, start, goals, quick } = results;
+  const { date, version, machine, load, peers, operations, files, start, goals, quick } = results;
   const look = looks(peers);
   const links = [
     ...operations,
@@ -186,7 +186,7 @@ export function htmlReport(results) {
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB (${machine.arch})`,
     machine.system,
     `Node ${machine.node}, V8 ${machine.v8}, OpenSSL ${machine.openssl}`,
-    `load ${machine.loadBefore} before`,
+    `load ${load.before} before, ${load.after} after`,
   ];
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -22,9 +22,11 @@ export function machineFacts() {
     node: process.versions.node,
     v8: process.versions.v8,
     openssl: process.versions.openssl,
-    loadBefore: Math.round(loadavg()[0] * 10) / 10,
   };
 }
+
+/** What others and we asked of the machine in the last minute; over its cores, times are not its own. */
+export const load = () => Math.round(loadavg()[0] * 10) / 10;
 
 /** A short word for the kind of processor. */
 function kind(cpu) {

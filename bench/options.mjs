@@ -5,11 +5,11 @@ import { OPERATIONS } from "./operations.mjs";
 export const HELP = `npm run bench -- [options]
 
 Times Twinwrap beside its peers in one process, in turns, on checked results; prints tables and the
-goals, and saves JSON and an HTML report under bench/results/ (a run with --quick or --only, which is
-no full run, under bench/results/local/, which git ignores).
+goals, and saves JSON and an HTML report under bench/results/ (what is no full run under
+bench/results/local/, which git ignores). A full run takes about four minutes, and three for files.
 
-  --quick            fewer sizes, shorter slices, no files: about a minute and a half
-  --only <ids>       only these operations, comma-separated, no files:
+  --quick            fewer sizes, shorter slices, no files: about a minute
+  --only <ids>       only these operations (or all that begin so), comma-separated, no files:
                      ${OPERATIONS.map(({ id }) => id).join(", ")}
   --files            with whole files, also with --quick or --only
   --no-files         without whole files and the start of the command line
@@ -36,21 +36,34 @@ function wholeNumber(name, text) {
   return Number(text);
 }
 
+/** The operations named, by an id or by how ids begin. */
+function chosen(text) {
+  const names = text.split(",").map((name) => name.trim());
+  const matches = (name) => {
+    const exact = OPERATIONS.filter(({ id }) => id === name);
+    if (exact.length > 0) return exact;
+    const found = OPERATIONS.filter(({ id }) => name !== "" && id.startsWith(name));
+    if (found.length === 0) throw new Error(`--only: there is no operation "${name}"`);
+    return found;
+  };
+  const found = names.flatMap(matches);
+  return OPERATIONS.filter((operation) => found.includes(operation));
+}
+
 /** @throws Error with one line for the user */
 export function parseOptions(args) {
   const { values } = parseArgs({ args, options: OPTIONS, allowNegative: true });
-  const ids = values.only?.split(",").map((id) => id.trim());
-  const unknown = ids?.find((id) => !OPERATIONS.some((operation) => operation.id === id));
-  if (unknown !== undefined) throw new Error(`--only: there is no operation "${unknown}"`);
+  const operations = values.only === undefined ? OPERATIONS : chosen(values.only);
   const { quick, help, out } = values;
-  const partial = quick || ids !== undefined;
+  const partial = quick || values.only !== undefined;
+  const files = values.files ?? !partial;
   return {
     help,
     quick,
-    partial,
+    partial: partial || !files,
     out,
-    operations: OPERATIONS.filter(({ id }) => ids === undefined || ids.includes(id)),
-    files: values.files ?? !partial,
+    operations,
+    files,
     fileBytes: wholeNumber("file-size", values["file-size"]) * 2 ** 20,
     rounds: wholeNumber("rounds", values.rounds ?? (quick ? "2" : "4")),
     seconds: quick ? 0.03 : 0.05,

@@ -7,7 +7,7 @@ import { compareFiles, compareStart } from "./files.mjs";
 import { formatSize } from "./format.mjs";
 import { evaluateGoals } from "./goals.mjs";
 import { htmlReport } from "./html.mjs";
-import { machineFacts, resultName } from "./machine.mjs";
+import { load, machineFacts, resultName } from "./machine.mjs";
 import { measure } from "./measure.mjs";
 import { HELP, parseOptions } from "./options.mjs";
 import { loadPeers } from "./peers.mjs";
@@ -69,6 +69,7 @@ async function main(options) {
   installPeers();
   const { version } = JSON.parse(readFileSync(path("../package.json"), "utf8"));
   const machine = machineFacts();
+  const loadBefore = load();
   const peers = await loadPeers();
   try {
     const { cpu, cores, system, node, openssl } = machine;
@@ -89,6 +90,7 @@ async function main(options) {
       bundles: await measureBundles(),
       ...(options.files ? await timeProcesses(options) : {}),
     };
+    results.load = { before: loadBefore, after: load() };
     results.goals = evaluateGoals(results);
     say(`\nGoals, best against best unless said\n${goalsTable(results.goals)}`);
     save(results, options);

@@ -14,8 +14,9 @@ export function madeUpResults() {
     quick: false,
     machine: {
       ...{ cpu: "Imaginary <b>CPU</b>", cores: 2, memoryGiB: 4, system: "Linux", arch: "x64" },
-      ...{ node: "20.0.0", v8: "11", openssl: "3", loadBefore: 0 },
+      ...{ node: "20.0.0", v8: "11", openssl: "3" },
     },
+    load: { before: 0, after: 1.5 },
     peers: [
       { name: "Twinwrap", family: "twinwrap", runs: "wasm", constantTime: "yes" },
       { name: "node:crypto", family: "node", runs: "native", constantTime: "yes" },
