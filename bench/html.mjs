@@ -186,7 +186,7 @@ export function htmlReport(results) {
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB (${machine.arch})`,
     machine.system,
     `Node ${machine.node}, V8 ${machine.v8}, OpenSSL ${machine.openssl}`,
-    `load ${load.before} before, ${load.after} after`,
+    `load ${load.before} before${load.after === undefined ? "" : `, ${load.after} after`}`,
   ];
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
