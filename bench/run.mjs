@@ -82,6 +82,7 @@ async function main(options) {
       date: new Date().toISOString(),
       version,
       quick: options.quick,
+      rounds: options.rounds,
       machine,
       peers: peers.map(
         ({ load, close, verify, offers, calls, keyLengths, package: _, ...facts }) => facts,
