@@ -3,7 +3,7 @@ export { WINDOW_SIZE, INPUT, OUTPUT, PARAMS_SIZE, PARAMS, wipeWindows } from "./
 export {
   HASH_CONTEXT_SIZE, hashBegin, hashUpdate, hashFinish, hmacKey, hmacNext, pbkdf2Start, pbkdf2Continue, hashWipe,
 } from "./hash/calls";
-export { KEY_SLOTS, aesExpand, aesForget } from "./aes/key";
+export { KEY_SLOTS, KEY_SLOT_SIZE, KEYS, aesExpand, aesForget } from "./aes/key";
 export { aesCtr } from "./aes/ctr";
 export { aesCbcEncrypt, aesCbcDecrypt } from "./aes/cbc";
 export {

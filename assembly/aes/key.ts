@@ -13,8 +13,10 @@ export const KEY_SLOTS: i32 = 16;
 
 @unmanaged
 export class Key {
-  /** The first round key, as a block. */
+  /** The first round key, as a block: the key's first 16 bytes. */
   first: v128;
+  /** The next 16 bytes of the key, if it has them: `KEYS` shows JavaScript the whole of it here. */
+  second: v128;
   /** ShiftRows^-e of the state that enters round 1, as a permutation (its own inverse). */
   order: v128;
   /** The hash key H of GCM, once `hasHash`. */
@@ -27,14 +29,15 @@ export class Key {
   powers: i32;
 }
 
-const BLOCK_KEYS: usize = 64;
+const BLOCK_KEYS: usize = 80;
 const ROUND_KEYS: usize = BLOCK_KEYS + 15 * 16;
 const HASH_TABLES: usize = ROUND_KEYS + 14 * GROUP;
 const BULK_TABLES: usize = HASH_TABLES + 17 * 32;
 /** Bytes of the tables for one power of H. */
 export const POWER: usize = 9 * 160;
-const SLOT: usize = BULK_TABLES + 4 * POWER + 16;
-const SLOTS: usize = memory.data(16 * 8416, 64);
+/** A slot, at whose beginning the key stands as it was given. */
+export const KEY_SLOT_SIZE: usize = BULK_TABLES + 4 * POWER;
+export const KEYS: usize = memory.data(16 * 8416, 64);
 
 /** The round keys for one block (permute.ts). */
 // @ts-ignore: decorator
@@ -67,7 +70,7 @@ export function bulkTables(key: Key): usize {
 /** The key in `slot`, or null (0) where there is none. */
 export function keyIn(slot: i32): Key {
   if (<u32>slot >= <u32>KEY_SLOTS) return changetype<Key>(<usize>0);
-  const key = changetype<Key>(SLOTS + <usize>slot * SLOT);
+  const key = changetype<Key>(KEYS + <usize>slot * KEY_SLOT_SIZE);
   return key.rounds == 0 ? changetype<Key>(<usize>0) : key;
 }
 
@@ -93,7 +96,7 @@ function invShiftRows(x: v128): v128 {
  */
 export function aesExpand(slot: i32, length: i32): i32 {
   if (<u32>slot >= <u32>KEY_SLOTS || (length != 16 && length != 24 && length != 32)) return BAD_ARGUMENT;
-  const key = changetype<Key>(SLOTS + <usize>slot * SLOT);
+  const key = changetype<Key>(KEYS + <usize>slot * KEY_SLOT_SIZE);
   forget(changetype<usize>(key));
   const words = length >> 2;
   const rounds = words + 6;
@@ -116,6 +119,7 @@ export function aesExpand(slot: i32, length: i32): i32 {
   // exponents e run up to 0 mod 4 there, which makes the first 0 for 12 rounds, else 2.
   let e = (4 - (rounds & 3)) & 3;
   key.first = v128.load(WORDS);
+  key.second = v128.load(WORDS, 16);
   v128.store(blockKeys(key), toTower(key.first));
   let order = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   for (let i = 0; i < e; i++) order = invShiftRows(order);
@@ -138,9 +142,9 @@ export function aesExpand(slot: i32, length: i32): i32 {
 /** Wipes `slot`. */
 export function aesForget(slot: i32): i32 {
   if (<u32>slot >= <u32>KEY_SLOTS) return BAD_ARGUMENT;
-  const start = SLOTS + <usize>slot * SLOT;
+  const start = KEYS + <usize>slot * KEY_SLOT_SIZE;
   forget(start);
   // The tables of powers are long, and seldom made.
-  wipe(start, changetype<Key>(start).powers == 0 ? BULK_TABLES : SLOT);
+  wipe(start, changetype<Key>(start).powers == 0 ? BULK_TABLES : KEY_SLOT_SIZE);
   return OK;
 }

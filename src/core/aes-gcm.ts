@@ -1,6 +1,6 @@
 import { newBytes, wipe } from "../bytes.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
-import { AesKey, type AesUnit, BLOCK, needBytes, resultArray } from "./aes.js";
+import { AesKey, type AesUnit, BLOCK, needBytes, needWindow, resultArray } from "./aes.js";
 import type { Instance } from "./instance.js";
 
 /** Bytes of plaintext that one message may have (NIST SP 800-38D, section 5.2.1.1). */
@@ -250,6 +250,8 @@ export class UnverifiedGcmDecryptor {
 export class AesGcm extends AesKey {
   readonly #unit: AesUnit;
   readonly #calls: GcmCalls;
+  /** Bytes of the text of the last `encryptWindow`. */
+  #sealed = 0;
 
   /** Use `core.aesGcm(key)`. */
   constructor(unit: AesUnit, calls: GcmCalls, key: Uint8Array) {
@@ -355,6 +357,58 @@ export class AesGcm extends AesKey {
       output.fill(0, 0, length);
     }
     return result;
+  }
+
+  // Without a copy: the caller writes into `core.input` and reads from `core.output`. Both are his until
+  // the next call of anything of this core, and `core.wipe()` clears them when he is done.
+
+  /** Checks and passes on what both calls on the windows are given; returns the key's slot. */
+  #window(iv: Uint8Array, length: number, aad: Uint8Array): number {
+    needIv(iv, aad);
+    const { instance } = this.#unit;
+    needWindow(instance, length);
+    if (!this.#fits(length, iv, aad)) {
+      throw new TwinwrapError(
+        "BAD_ARGUMENT",
+        `IV and additional data have at most ${instance.params.length} bytes here`,
+      );
+    }
+    const slot = this.slot();
+    instance.params.set(iv);
+    instance.params.set(aad, iv.length);
+    return slot;
+  }
+
+  /**
+   * Encrypts the first `length` bytes of `core.input` into `core.output`; `tag` then gives the tag.
+   * @param iv,aad as for `encrypt`, together at most 4096 bytes
+   * @param length in bytes, at most `core.input.length`
+   * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
+   */
+  encryptWindow(iv: Uint8Array, length: number, aad: Uint8Array = NOTHING): void {
+    const slot = this.#window(iv, length, aad);
+    this.#unit.instance.check(this.#calls.seal(slot, iv.length, aad.length, length));
+    this.#sealed = length;
+  }
+
+  /** The tag of the last `encryptWindow`, 16 bytes; valid as long as `core.output` is. */
+  get tag(): Uint8Array<ArrayBuffer> {
+    return this.#unit.output.subarray(this.#sealed, this.#sealed + BLOCK);
+  }
+
+  /**
+   * Decrypts the first `length` bytes of `core.input` into `core.output`, where nothing is left if the
+   * tag is wrong.
+   * @param iv,aad as for `encrypt`, together at most 4096 bytes
+   * @param length in bytes, without the tag, at most `core.input.length`
+   * @throws TwinwrapError DECRYPTION_FAILED, BAD_ARGUMENT, DISPOSED
+   */
+  decryptWindow(iv: Uint8Array, length: number, tag: Uint8Array, aad: Uint8Array = NOTHING): void {
+    const slot = this.#window(iv, length, aad);
+    needBytes(tag, "tag");
+    if (tag.length !== BLOCK) throw decryptionFailed();
+    this.#unit.input.set(tag, length);
+    this.#unit.instance.check(this.#calls.open(slot, iv.length, aad.length, length));
   }
 
   /**

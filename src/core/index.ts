@@ -156,6 +156,19 @@ export class Core {
     return new RsaPrivateKey(this.#instance, this.#rsaSlots, components);
   }
 
+  /**
+   * What the calls without a copy read (`encryptWindow`, `decryptWindow`, `xorWindow`): 65,536 bytes of the
+   * core's memory. Every other call writes over it.
+   */
+  get input(): Uint8Array {
+    return this.#instance.input;
+  }
+
+  /** What they write, as long. */
+  get output(): Uint8Array {
+    return this.#instance.output;
+  }
+
   /** Clears the windows through which data passed. */
   wipe(): void {
     this.#instance.wipeWindows();

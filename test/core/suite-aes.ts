@@ -269,6 +269,21 @@ export function aesSuite(options: LoadOptions): void {
       }
     });
 
+    test("in the core's windows, without a copy", () => {
+      const [key, iv] = [randomBytes(32), randomBytes(16)];
+      const ctr = core.aesCtr(key);
+      for (const length of [0, 1, 5000, core.input.length]) {
+        const data = randomBytes(length);
+        core.input.set(data);
+        ctr.xorWindow(iv, length);
+        const expected = nodeCipher("ctr", key, iv, data);
+        expect(Buffer.compare(core.output.subarray(0, length), expected), `${length}`).toBe(0);
+      }
+      for (const length of [-1, 1.5, core.input.length + 1]) {
+        expect(() => ctr.xorWindow(iv, length)).toThrow(badArgument);
+      }
+    });
+
     test("a carry in a later window", () => {
       const key = randomBytes(16);
       const iv = bytes("00112233445566778899aabbffffefff");

@@ -304,6 +304,43 @@ export function gcmSuite(options: LoadOptions): void {
       }
     });
 
+    test("in the core's windows, without a copy", () => {
+      for (const length of [0, 1, 100, 5000, core.input.length]) {
+        const [key, iv, aad] = [randomBytes(32), randomBytes(12), randomBytes(7)];
+        const data = randomBytes(length);
+        const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(aad);
+        const expected = Buffer.concat([cipher.update(data), cipher.final(), cipher.getAuthTag()]);
+        const gcm = core.aesGcm(key);
+        core.input.set(data);
+        gcm.encryptWindow(iv, length, aad);
+        expect(Buffer.compare(core.output.subarray(0, length), expected.subarray(0, length))).toBe(
+          0,
+        );
+        expect(hex(gcm.tag)).toBe(hex(expected.subarray(length)));
+
+        core.input.set(expected.subarray(0, length));
+        gcm.decryptWindow(iv, length, expected.subarray(length), aad);
+        expect(Buffer.compare(core.output.subarray(0, length), data)).toBe(0);
+
+        core.input.set(expected.subarray(0, length));
+        expected[length]! ^= 1;
+        const wrong = () => gcm.decryptWindow(iv, length, expected.subarray(length), aad);
+        expect(wrong).toThrow(decryptionFailed);
+        expect(core.output.subarray(0, length).every((byte) => byte === 0)).toBe(true);
+        core.wipe();
+        expect(core.input.every((byte) => byte === 0)).toBe(true);
+      }
+      const gcm = core.aesGcm(randomBytes(16));
+      const [iv, tag] = [randomBytes(12), randomBytes(16)];
+      for (const length of [-1, 1.5, core.input.length + 1, Number.NaN]) {
+        expect(() => gcm.encryptWindow(iv, length)).toThrow(badArgument);
+        expect(() => gcm.decryptWindow(iv, length, tag)).toThrow(badArgument);
+      }
+      expect(() => gcm.encryptWindow(EMPTY, 1)).toThrow(badArgument);
+      expect(() => gcm.encryptWindow(randomBytes(5000), 1)).toThrow(badArgument);
+      expect(() => gcm.decryptWindow(iv, 1, tag.subarray(1))).toThrow(decryptionFailed);
+    });
+
     test("arguments of a wrong kind or size are refused", () => {
       const gcm = core.aesGcm(new Uint8Array(16));
       const iv = new Uint8Array(12);
@@ -521,19 +558,27 @@ export function gcmSuite(options: LoadOptions): void {
     const watched = await loadCore(options);
     WebAssembly.instantiate = instantiate;
     expect(memories.length).toBe(1);
-    const find = (needle: Uint8Array) => Buffer.from(memories[0]!.buffer).indexOf(needle);
+    const memory = Buffer.from(memories[0]!.buffer);
+    /** How often `needle` stands there. */
+    const count = (needle: Uint8Array) => {
+      let found = 0;
+      for (let at = memory.indexOf(needle); at >= 0; at = memory.indexOf(needle, at + 1)) found++;
+      return found;
+    };
     const [key, iv, zero] = [randomBytes(32), randomBytes(12), new Uint8Array(16)];
     for (const length of [40, 700, 20_000, 150_000]) {
       const secret = randomBytes(16);
       const data = new Uint8Array(length).map((_, i) => secret[i % 16]!);
-      /** The result of one call, which must leave neither the plaintext nor the key behind. */
+      let prepared = 0;
+      /** The result of one call, which must leave no plaintext, and a key only in its slot. */
       const clean = <T>(what: string, call: () => T): T => {
         const result = call();
-        expect(find(secret), `${what}, ${length} bytes`).toBe(-1);
-        expect(find(key), `key after ${what}`).toBe(-1);
+        expect(count(secret), `${what}, ${length} bytes`).toBe(0);
+        expect(count(key), `key after ${what}`).toBe(prepared);
         return result;
       };
       const gcm = watched.aesGcm(key);
+      prepared++;
       const sealed = clean("encrypt", () => gcm.encrypt(iv, data));
       clean("decrypt", () => gcm.decrypt(iv, sealed));
       const altered = sealed.slice();
@@ -545,15 +590,25 @@ export function gcmSuite(options: LoadOptions): void {
       clean("decryptor", () => decryptor.update(sealed));
       clean("decryptor's end", () => decryptor.final());
       const ctr = watched.aesCtr(key);
+      prepared++;
       const hidden = clean("CTR", () => ctr.xor(zero, data));
       clean("CTR again", () => ctr.xor(zero, hidden));
       const cbc = watched.aesCbc(key);
+      prepared++;
       const chained = clean("CBC encrypt", () => cbc.encrypt(zero, data));
       clean("CBC decrypt", () => cbc.decrypt(zero, chained));
+      for (const used of [gcm, ctr, cbc]) {
+        used.dispose();
+        prepared--;
+      }
+      clean("dispose", () => {});
+      expect(count(key.subarray(0, 16)) + count(key.subarray(16))).toBe(0);
       if (length > 65_528) continue;
       const kwp = watched.aesKwp(key);
+      prepared++;
       const wrapped = clean("KWP wrap", () => kwp.wrap(data));
       clean("KWP unwrap", () => kwp.unwrap(wrapped));
+      kwp.dispose();
     }
   });
 }
