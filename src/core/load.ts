@@ -1,4 +1,4 @@
-import { readRelaxed } from "#relaxed";
+import { readWasm } from "#wasm";
 import { fromBase64 } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import * as embedded from "./embedded.js";
@@ -35,14 +35,17 @@ let compiledSimd: Promise<WebAssembly.Module> | undefined;
 let compiledRelaxed: Promise<WebAssembly.Module | undefined> | undefined;
 
 /** The embedded copy, unpacked. */
-async function compileEmbedded(): Promise<WebAssembly.Module> {
+function unpackEmbedded(): Promise<ArrayBuffer> {
   const packed = new Blob([fromBase64(embedded.simd)]).stream();
-  const unpacked = packed.pipeThrough(new DecompressionStream("gzip"));
-  return WebAssembly.compile(await new Response(unpacked).arrayBuffer());
+  return new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
+
+async function compileSimd(): Promise<WebAssembly.Module> {
+  return WebAssembly.compile((await readWasm("core.wasm")) ?? (await unpackEmbedded()));
 }
 
 async function compileRelaxed(): Promise<WebAssembly.Module | undefined> {
-  const bytes = hasRelaxedSimd() ? await readRelaxed() : undefined;
+  const bytes = hasRelaxedSimd() ? await readWasm("core-relaxed.wasm") : undefined;
   return bytes && WebAssembly.compile(bytes);
 }
 
@@ -76,7 +79,7 @@ export async function compileCore(options: LoadOptions = {}): Promise<WebAssembl
         );
       }
     }
-    compiledSimd ??= compileEmbedded();
+    compiledSimd ??= compileSimd();
     return compiledSimd;
   }
   if (wasm instanceof WebAssembly.Module) return wasm;

@@ -1,5 +1,7 @@
+import { gunzipSync } from "node:zlib";
 import { hasRelaxedSimd, loadCore } from "twinwrap/core";
 import { expect, test } from "vitest";
+import { simd } from "#build/core/embedded.js";
 import { shipped } from "../ct/build.js";
 
 test("a build that the engine lacks is refused by name", async () => {
@@ -8,6 +10,10 @@ test("a build that the engine lacks is refused by name", async () => {
     code: "UNSUPPORTED",
     message: expect.stringContaining("relaxed"),
   });
+});
+
+test("what browsers find embedded is what Node reads", async () => {
+  expect(Buffer.compare(gunzipSync(Buffer.from(simd, "base64")), shipped())).toBe(0);
 });
 
 test("the WebAssembly may be handed in: bytes, a module, a response", async () => {
