@@ -32,6 +32,22 @@ if (process.argv[2] === "wasm") process.exit(0);
 
 run("typescript/bin/tsc", "-p", "tsconfig.json");
 
+// The worker's script: as text for startWorker, and as a file for pages that must serve it themselves.
+await build({
+  entryPoints: [`${root}build/envelope/worker.js`],
+  outfile: `${root}build/worker.js`,
+  bundle: true,
+  format: "iife",
+  platform: "neutral",
+  target: "es2022",
+  minify: true,
+  logLevel: "warning",
+});
+writeFileSync(
+  `${root}build/envelope/worker-script.js`,
+  `export const script = ${JSON.stringify(readFileSync(`${root}build/worker.js`, "utf8"))};\n`,
+);
+
 // The command line is bundled, for a quick start; each command stays a file that is loaded when called.
 const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
 rmSync(`${root}build/bin`, { recursive: true, force: true });

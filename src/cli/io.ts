@@ -3,7 +3,13 @@ import { basename } from "node:path";
 import { concatBytes, copyBytes, wipe } from "../bytes.js";
 import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
-import { type FileSource, isSameFile, type WriteOptions, writeFileWhole } from "../files.node.js";
+import {
+  type FileSource,
+  forEachPiece,
+  isSameFile,
+  type WriteOptions,
+  writeFileWhole,
+} from "../files.node.js";
 import {
   type RsaPrivateKey,
   type RsaPublicKey,
@@ -37,12 +43,14 @@ export type Input = Pick<FileSource, "seekable" | "size" | "read" | "pieces">;
 /** Opens the input, works with it and closes it. */
 export function withInput<T>(path: string, work: (file: Input) => Promise<T>): Promise<T> {
   if (path !== STANDARD) return withFile(path, work);
-  return work({
+  const input: Input = {
     seekable: false,
     size: 0,
     read: () => Promise.reject(new UsageError("standard input cannot be read at any place")),
-    pieces: () => process.stdin[Symbol.asyncIterator]() as AsyncGenerator<Uint8Array>,
-  });
+    pieces: () => process.stdin as AsyncIterable<Uint8Array>,
+  };
+  // A read that is under way when the work fails would keep the process alive.
+  return work(input).finally(() => process.stdin.destroy());
 }
 
 /** The whole of a small file or of standard input. */
@@ -125,11 +133,11 @@ export async function writeOutput(
   options: WriteOptions,
 ): Promise<void> {
   if (path !== STANDARD) return writeFileWhole(path, content, options);
-  for await (const bytes of content) {
-    await new Promise<void>((resolve, reject) => {
+  await forEachPiece(content, (bytes) => {
+    return new Promise((resolve, reject) => {
       process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
     });
-  }
+  });
 }
 
 /** A line about how far the work is, on a terminal only. */

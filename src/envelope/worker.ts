@@ -1,0 +1,81 @@
+import { AesUnit } from "../core/aes.js";
+import { AesGcm } from "../core/aes-gcm.js";
+import { Instance } from "../core/instance.js";
+import { TwinwrapError } from "../errors.js";
+import { ChunkCipher, type ChunkKeys } from "./cobblestone.js";
+import { type Direction, type Segment, type Worked, workOn } from "./segments.js";
+
+// What runs in a worker: an instance of the core of its own, and the ciphers of the messages that it
+// is told to work on. The build makes one script of it.
+
+/** What a worker is told, in this order: a module; keys before segments; and in the end nothing more. */
+export type Order =
+  /** The first: the core's compiled WebAssembly. */
+  | { module: WebAssembly.Module }
+  /** The keys of a message. */
+  | { message: number; direction: Direction; keys: ChunkKeys }
+  /** A part of it, whose buffer is transferred, and comes back. */
+  | { message: number; segment: Segment }
+  /** That message is done: wipe its keys. */
+  | { forget: number }
+  /** Wipe everything and end. */
+  | { end: true };
+
+/** What it answers: that it is ready, then one answer for each segment, in the order they came. */
+export type Answer = { ready: true } | (Omit<Worked, "error"> & { error?: WorkerError });
+
+/** An error on its way between threads. */
+export type WorkerError = Pick<TwinwrapError, "code" | "message">;
+
+/** A worker's side of the channel: itself in browsers, `parentPort` in Node, which startWorker puts here. */
+interface Port {
+  onmessage: ((event: { data: Order }) => void) | null;
+  postMessage(answer: Answer, transfer: Transferable[]): void;
+  close(): void;
+}
+declare const twinwrapPort: Port | undefined;
+const port = typeof twinwrapPort === "undefined" ? (globalThis as unknown as Port) : twinwrapPort;
+
+let unit: AesUnit | undefined;
+const messages = new Map<number, { cipher: ChunkCipher; direction: Direction }>();
+
+function forget(message: number): void {
+  messages.get(message)?.cipher.dispose();
+  messages.delete(message);
+}
+
+/** @throws anything: an unexpected error ends the worker, which the pool notices */
+async function obey(order: Order): Promise<void> {
+  if ("module" in order) {
+    unit = new AesUnit(await Instance.create(order.module));
+    port.postMessage({ ready: true }, []);
+  } else if ("keys" in order) {
+    const { key, baseNonce } = order.keys;
+    const cipher = new ChunkCipher(new AesGcm(unit!, key), baseNonce);
+    key.fill(0);
+    messages.set(order.message, { cipher, direction: order.direction });
+  } else if ("segment" in order) {
+    const { cipher, direction } = messages.get(order.message)!;
+    const { error, ...worked } = workOn(cipher, direction, order.segment);
+    const answer: Answer = worked;
+    if (error !== undefined) {
+      if (!(error instanceof TwinwrapError)) throw error;
+      answer.error = { code: error.code, message: error.message };
+    }
+    port.postMessage(answer, [worked.buffer]);
+  } else if ("forget" in order) {
+    forget(order.forget);
+  } else {
+    for (const message of messages.keys()) forget(message);
+    port.close();
+  }
+}
+
+port.onmessage = ({ data }) => {
+  obey(data).catch((error) => {
+    // Thrown outside the promise it is an error of the worker itself, in Node and in browsers.
+    setTimeout(() => {
+      throw error;
+    });
+  });
+};
