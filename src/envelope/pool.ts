@@ -1,3 +1,5 @@
+import { wipe } from "../bytes.js";
+import { type Core, sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import type { Cobblestone } from "./cobblestone.js";
 import { type Direction, type Engine, type Segment, type Worked, workOn } from "./segments.js";
@@ -14,7 +16,7 @@ export interface WorkerEvents {
 /** A worker as a pool sees it, in Node and in browsers. */
 export interface WorkerHandle {
   post(order: unknown, transfer: ArrayBuffer[]): void;
-  /** Whether the process must wait for it: while it has work, and not when it is idle. */
+  /** Whether the process must wait for it: until it is ready, and while it has work. */
   hold(busy: boolean): void;
   /** Ends it at once. */
   terminate(): void;
@@ -102,18 +104,19 @@ export class WorkerPool {
   }
 
   /**
-   * Starts the workers that are missing; settles when each is ready or has failed, and never throws:
-   * without workers, the work is done on this thread.
-   * @param module the core's WebAssembly
+   * Starts the workers that are missing; settles when each is ready or has failed. That none can be
+   * started is no error: the work is then done on this thread.
+   * @param core whose WebAssembly they run; the shared one by default
    */
-  start(module: WebAssembly.Module): Promise<void> {
-    if (this.#closed) return Promise.resolve();
+  async start(core?: Core): Promise<void> {
+    const { module } = core ?? (await sharedCore());
+    if (this.#closed) return;
     this.#starting ??= Promise.all(
       Array.from({ length: this.jobs - this.#members.size }, () => this.#add(module)),
     ).then(() => {
       this.#starting = undefined;
     });
-    return this.#starting;
+    await this.#starting;
   }
 
   async #add(module: WebAssembly.Module): Promise<void> {
@@ -194,7 +197,7 @@ export class WorkerPool {
     const busy = [...this.#members].some(({ tasks }) => tasks.length > 0);
     if (busy === this.#held) return;
     this.#held = busy;
-    for (const { handle } of this.#members) handle?.hold(busy);
+    for (const { handle, ready } of this.#members) if (ready) handle?.hold(busy);
   }
 
   #give(member: Member, task: Task): void {
@@ -206,14 +209,19 @@ export class WorkerPool {
       member.post({ message, direction, keys }, [keys.key.buffer, keys.baseNonce.buffer]);
       member.engines.add(engine);
     }
-    member.tasks.push(task);
     member.post({ message, segment }, [segment.buffer]);
+    member.tasks.push(task);
   }
 
   #answered(member: Member, answer: Answer): void {
-    if (!this.#members.has(member)) return;
+    if (!this.#members.has(member)) {
+      // The pool was closed, and nobody waits for what may be plaintext.
+      if ("buffer" in answer) wipe(new Uint8Array(answer.buffer));
+      return;
+    }
     if ("ready" in answer) {
       member.ready = true;
+      member.handle?.hold(this.#held);
     } else {
       const { error, ...worked } = answer;
       const failure = error && { error: new TwinwrapError(error.code, error.message) };
@@ -289,7 +297,7 @@ class PoolEngine implements Engine {
     if (this.#seen > START_AFTER && !this.#asked) {
       // Once a message: what failed a moment ago is not tried again for every segment.
       this.#asked = true;
-      void pool.start(this.#cobblestone.core.module);
+      void pool.start(this.#cobblestone.core);
     }
     if (!pool.ready) {
       // A turn of the event loop, in which a worker can tell that it is ready.

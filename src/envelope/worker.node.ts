@@ -11,7 +11,6 @@ export const startWorker: StartWorker = async ({ answered, ended }) => {
   );
   worker.on("message", answered);
   for (const event of ["error", "messageerror", "exit"]) worker.on(event, ended);
-  worker.unref();
   return {
     post: (order, transfer) => worker.postMessage(order, transfer),
     hold: (busy) => (busy ? worker.ref() : worker.unref()),
