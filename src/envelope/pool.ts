@@ -2,8 +2,8 @@ import { wipe } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import type { Cobblestone } from "./cobblestone.js";
+import { type Answer, type Order, PROTOCOL } from "./protocol.js";
 import { type Direction, type Engine, type Segment, type Worked, workOn } from "./segments.js";
-import type { Answer, Order } from "./worker.js";
 
 /** What a pool hears of a worker. */
 export interface WorkerEvents {
@@ -220,6 +220,10 @@ export class WorkerPool {
       return;
     }
     if ("ready" in answer) {
+      if (answer.ready !== PROTOCOL) {
+        this.#ended(member);
+        return;
+      }
       member.ready = true;
       member.handle?.hold(this.#held);
     } else {

@@ -6,21 +6,27 @@ import type { Reader } from "./source.js";
 // A body passes through in segments, runs of whole chunks. A segment has one buffer in which it is
 // read, sealed or opened in place, and written, so that it can go to a worker and back without a copy.
 
-/** Chunks in a segment, but the last: 512 KiB (docs/performance.md has the figures). */
-const SEGMENT_CHUNKS = 32;
+/** Chunks in a segment, 1 MiB: where larger ones bring nothing more (docs/performance.md). */
+const SEGMENT_CHUNKS = 64;
 /** Bytes of a segment's buffer: its sealed chunks. */
 const SEGMENT = SEGMENT_CHUNKS * SEALED_CHUNK;
+/** Chunks in a message's first segment: to allocate and wipe a megabyte costs more than to seal a small file. */
+const FIRST_CHUNKS = 4;
+
 /**
- * Where plaintext that is to be sealed begins in its buffer. So far ahead no sealed chunk, written
- * from the buffer's beginning on, reaches a chunk that is not sealed yet.
+ * Where the bytes of a segment begin in its buffer before the work: sealed chunks at the beginning;
+ * plaintext so far behind it that no sealed chunk, written from the beginning on, reaches a chunk
+ * that is not sealed yet.
  */
-export const HEADROOM = SEGMENT_CHUNKS * TAG;
+function startIn(buffer: ArrayBuffer, direction: Direction): number {
+  return direction === "open" ? 0 : (buffer.byteLength / SEALED_CHUNK) * TAG;
+}
 
 /** A segment to be sealed or opened. */
 export interface Segment {
   /** The number of its first chunk. */
   index: number;
-  /** Bytes in it: plaintext from {@link HEADROOM} on, or sealed chunks from the beginning on. */
+  /** Bytes in it, plaintext or sealed chunks; {@link startIn} tells where. */
   length: number;
   buffer: ArrayBuffer;
 }
@@ -50,10 +56,10 @@ export interface Engine {
 /** Which way a message goes. */
 export type Direction = "seal" | "open";
 
-/** How bytes stand in a segment's buffer before the work, by direction. */
-const LAYOUT = {
-  seal: { chunk: CHUNK, offset: HEADROOM },
-  open: { chunk: SEALED_CHUNK, offset: 0 },
+/** Bytes of a whole chunk before and after the work. */
+const SIZES = {
+  seal: { before: CHUNK, after: SEALED_CHUNK },
+  open: { before: SEALED_CHUNK, after: CHUNK },
 };
 
 /** Where each chunk of a segment stands in its buffer, before and after. */
@@ -61,16 +67,15 @@ export function* chunksOf(
   direction: Direction,
   { index, length, buffer }: Segment,
 ): Generator<{ index: number; from: Uint8Array<ArrayBuffer>; to: Uint8Array<ArrayBuffer> }> {
-  const { chunk, offset } = LAYOUT[direction];
-  const other = LAYOUT[direction === "seal" ? "open" : "seal"].chunk;
+  const { before, after } = SIZES[direction];
+  const start = startIn(buffer, direction);
   // The last chunk is shorter, and empty if the plaintext is a multiple of 16 KiB.
-  for (let i = 0; i * chunk < length || (i === 0 && length === 0); i++) {
-    const size = Math.min(chunk, length - i * chunk);
-    const from = new Uint8Array(buffer, offset + i * chunk, size);
+  for (let i = 0; i * before < length || (i === 0 && length === 0); i++) {
+    const size = Math.min(before, length - i * before);
     yield {
       index: index + i,
-      from,
-      to: new Uint8Array(buffer, i * other, size + other - chunk),
+      from: new Uint8Array(buffer, start + i * before, size),
+      to: new Uint8Array(buffer, i * after, size + after - before),
     };
   }
 }
@@ -94,7 +99,7 @@ export function workOn(cipher: ChunkCipher, direction: Direction, segment: Segme
 
 /** Wipes what sealing in place leaves of the plaintext: a short segment does not cover its own. */
 export function wipePlaintext({ buffer, length }: Segment, sealed: number): void {
-  const end = HEADROOM + length;
+  const end = startIn(buffer, "seal") + length;
   if (end > sealed) wipe(new Uint8Array(buffer, sealed, end - sealed));
 }
 
@@ -169,7 +174,7 @@ export async function* runSegments(
   engine: Engine,
   { signal, onProgress }: RunOptions,
 ): Pieces {
-  const { chunk, offset } = LAYOUT[direction];
+  const chunk = SIZES[direction].before;
   const slots: Slot[] = [];
   const free: ArrayBuffer[] = [];
   let stopped = false;
@@ -205,8 +210,9 @@ export async function* runSegments(
         });
       }
       if (stopped) return;
-      const buffer = free.pop() ?? new ArrayBuffer(SEGMENT);
-      const into = new Uint8Array(buffer, offset, SEGMENT_CHUNKS * chunk);
+      const chunks = index === 0 ? FIRST_CHUNKS : SEGMENT_CHUNKS;
+      const buffer = free.pop() ?? new ArrayBuffer(chunks * SEALED_CHUNK);
+      const into = new Uint8Array(buffer, startIn(buffer, direction), chunks * chunk);
       let length: number;
       try {
         length = await reader.fillWhole(into, chunk);
@@ -254,10 +260,14 @@ export async function* runSegments(
           onProgress?.(done);
         }
         if (length > 0 || error === undefined) {
-          // A short piece must not hold a whole buffer.
           const view = new Uint8Array(buffer, 0, length);
-          const spent: Uint8Array | undefined = yield length < SEGMENT / 2 ? copyBytes(view) : view;
-          if (length < SEGMENT / 2 || spent === view) free.push(buffer);
+          // A short piece must not hold a whole buffer.
+          const short = length < buffer.byteLength / 2;
+          const spent: Uint8Array | undefined = yield short ? copyBytes(view) : view;
+          if (short || spent === view) {
+            if (buffer.byteLength === SEGMENT) free.push(buffer);
+            else wipeBuffer(buffer);
+          }
         }
         if (error !== undefined) throw error;
       } else if (slot === undefined && ended) {

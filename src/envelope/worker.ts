@@ -2,30 +2,12 @@ import { AesUnit } from "../core/aes.js";
 import { AesGcm } from "../core/aes-gcm.js";
 import { Instance } from "../core/instance.js";
 import { TwinwrapError } from "../errors.js";
-import { ChunkCipher, type ChunkKeys } from "./cobblestone.js";
-import { type Direction, type Segment, type Worked, workOn } from "./segments.js";
+import { ChunkCipher } from "./cobblestone.js";
+import { type Answer, type Order, PROTOCOL } from "./protocol.js";
+import { type Direction, workOn } from "./segments.js";
 
 // What runs in a worker: an instance of the core of its own, and the ciphers of the messages that it
 // is told to work on. The build makes one script of it.
-
-/** What a worker is told, in this order: a module; keys before segments; and in the end nothing more. */
-export type Order =
-  /** The first: the core's compiled WebAssembly. */
-  | { module: WebAssembly.Module }
-  /** The keys of a message. */
-  | { message: number; direction: Direction; keys: ChunkKeys }
-  /** A part of it, whose buffer is transferred, and comes back. */
-  | { message: number; segment: Segment }
-  /** That message is done: wipe its keys. */
-  | { forget: number }
-  /** Wipe everything and end. */
-  | { end: true };
-
-/** What it answers: that it is ready, then one answer for each segment, in the order they came. */
-export type Answer = { ready: true } | (Omit<Worked, "error"> & { error?: WorkerError });
-
-/** An error on its way between threads. */
-export type WorkerError = Pick<TwinwrapError, "code" | "message">;
 
 /** A worker's side of the channel: itself in browsers, `parentPort` in Node, which startWorker puts here. */
 interface Port {
@@ -48,7 +30,7 @@ function forget(message: number): void {
 async function obey(order: Order): Promise<void> {
   if ("module" in order) {
     unit = new AesUnit(await Instance.create(order.module));
-    port.postMessage({ ready: true }, []);
+    port.postMessage({ ready: PROTOCOL }, []);
   } else if ("keys" in order) {
     const { key, baseNonce } = order.keys;
     const cipher = new ChunkCipher(new AesGcm(unit!, key), baseNonce);
