@@ -15,16 +15,12 @@ export const open: typeof envelope.open = (source, options) =>
 
 /**
  * Web Workers that several files can share; see {@link envelope.WorkerPool}.
- * @param workerUrl where twinwrap/worker.js is served, for a page whose Content-Security-Policy
+ * @param options `workerUrl` is where twinwrap/worker.js is served, for a page whose Content-Security-Policy
  *   forbids workers from blob: URLs
  * @throws TwinwrapError BAD_ARGUMENT unless `jobs` is a whole number from 1 to 64
  */
-export function workerPool({
-  jobs,
-  workerUrl,
-}: {
-  jobs: number;
-  workerUrl?: string | URL;
-}): envelope.WorkerPool {
-  return new envelope.WorkerPool((events) => startWorker(events, workerUrl), { jobs });
+export function workerPool(
+  options: envelope.PoolOptions & { workerUrl?: string | URL },
+): envelope.WorkerPool {
+  return new envelope.WorkerPool((events) => startWorker(events, options.workerUrl), options);
 }

@@ -19,6 +19,6 @@ export const open: typeof envelope.open = (source, options) =>
  * Worker threads that several files can share; see {@link envelope.WorkerPool}.
  * @throws TwinwrapError BAD_ARGUMENT unless `jobs` is a whole number from 1 to 64
  */
-export function workerPool(options: { jobs: number }): envelope.WorkerPool {
+export function workerPool(options: envelope.PoolOptions): envelope.WorkerPool {
   return new envelope.WorkerPool(startWorker, options);
 }

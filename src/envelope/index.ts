@@ -4,6 +4,7 @@ export { formatSerial, PADDINGS } from "./header.js";
 export { type Head, inspect, inspectHead, Opened, type OpenOptions, open } from "./open.js";
 export {
   MAX_JOBS,
+  type PoolOptions,
   type StartWorker,
   type WorkerEvents,
   type WorkerHandle,

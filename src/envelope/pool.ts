@@ -26,11 +26,11 @@ export interface WorkerHandle {
 export type StartWorker = (events: WorkerEvents) => WorkerHandle | Promise<WorkerHandle>;
 
 /**
- * Bytes that pass through an engine on this thread before its workers are started. Starting one
- * takes 30 to 50 ms of a processor; this thread goes on meanwhile, so a file that is a little larger
- * loses no time by it.
+ * Bytes of a file that this thread does before it has workers started. To start two costs as much
+ * processor time as to seal some 20 MiB, and nobody says how long a stream is: one that has come so
+ * far is taken for one that goes on for as much again. This thread goes on while they start.
  */
-const START_AFTER = 2 << 20;
+const START_AFTER = 16 << 20;
 
 /** More workers than this are a mistake. */
 export const MAX_JOBS = 64;
@@ -50,6 +50,13 @@ interface Task {
   segment: Segment;
   resolve(worked: Worked): void;
   reject(error: unknown): void;
+}
+
+export interface PoolOptions {
+  /** Workers at most, 1 to 64. */
+  jobs: number;
+  /** Bytes of a file after which they are started, unless `start()` did it; 16 MiB by default. */
+  startAfter?: number;
 }
 
 /** A worker and what it has been given. */
@@ -75,6 +82,8 @@ class Member {
 export class WorkerPool {
   /** Workers at most. */
   readonly jobs: number;
+  /** Bytes of a file after which workers are started. */
+  readonly startAfter: number;
   readonly #startWorker: StartWorker;
   readonly #members = new Set<Member>();
   readonly #queue: Task[] = [];
@@ -87,8 +96,9 @@ export class WorkerPool {
    * @param startWorker how a worker is started
    * @throws TwinwrapError BAD_ARGUMENT unless `jobs` is a whole number from 1 to 64
    */
-  constructor(startWorker: StartWorker, { jobs }: { jobs: number }) {
+  constructor(startWorker: StartWorker, { jobs, startAfter = START_AFTER }: PoolOptions) {
     checkJobs(jobs);
+    this.startAfter = startAfter;
     this.jobs = jobs;
     this.#startWorker = startWorker;
   }
@@ -298,7 +308,7 @@ class PoolEngine implements Engine {
     const pool = this.#pool;
     pool.needOpen();
     this.#seen += segment.length;
-    if (this.#seen > START_AFTER && !this.#asked) {
+    if (this.#seen > pool.startAfter && !this.#asked) {
       // Once a message: what failed a moment ago is not tried again for every segment.
       this.#asked = true;
       void pool.start(this.#cobblestone.core);
