@@ -32,6 +32,9 @@ export type StartWorker = (events: WorkerEvents) => WorkerHandle | Promise<Worke
  */
 const START_AFTER = 16 << 20;
 
+/** Milliseconds after which a worker that is not ready is given up. */
+const READY_WITHIN = 10_000;
+
 /** More workers than this are a mistake. */
 export const MAX_JOBS = 64;
 
@@ -63,6 +66,8 @@ export interface PoolOptions {
 class Member {
   handle: WorkerHandle | undefined;
   ready = false;
+  /** To be called once it is ready, or it is known that it never will be. */
+  settled = () => {};
   /** In the order in which they will be answered. */
   readonly tasks: Task[] = [];
   /** The engines whose keys it has. */
@@ -132,31 +137,23 @@ export class WorkerPool {
   async #add(module: WebAssembly.Module): Promise<void> {
     const member = new Member();
     this.#members.add(member);
-    await new Promise<void>((settled) => {
-      const answered = (data: unknown) => {
-        this.#answered(member, data as Answer);
-        settled();
-      };
-      const ended = () => {
-        this.#ended(member);
-        settled();
-      };
-      void (async () => {
-        try {
-          const handle = await this.#startWorker({ answered, ended });
-          member.handle = handle;
-          if (this.#members.has(member)) {
-            member.post({ module });
-          } else {
-            // It ended, or the pool was closed, before it was there.
-            handle.terminate();
-            settled();
-          }
-        } catch {
-          ended();
-        }
-      })();
+    const ended = () => this.#ended(member);
+    // A script that is not ours may load and never say a word.
+    const timer = setTimeout(ended, READY_WITHIN);
+    const settled = new Promise<void>((resolve) => {
+      member.settled = resolve;
     });
+    try {
+      const answered = (data: unknown) => this.#answered(member, data as Answer);
+      member.handle = await this.#startWorker({ answered, ended });
+      // It may have ended, or the pool was closed, before it was there.
+      if (this.#members.has(member)) member.post({ module });
+      else member.handle.terminate();
+    } catch {
+      ended();
+    }
+    await settled;
+    clearTimeout(timer);
   }
 
   /** @internal An engine for one message; `done` is called when it is disposed of. */
@@ -235,6 +232,7 @@ export class WorkerPool {
         return;
       }
       member.ready = true;
+      member.settled();
       member.handle?.hold(this.#held);
     } else {
       const { error, ...worked } = answer;
@@ -247,6 +245,7 @@ export class WorkerPool {
   /** A worker is gone, and what it was working on with it. */
   #ended(member: Member): void {
     if (!this.#members.delete(member)) return;
+    member.settled();
     member.handle?.terminate();
     const lost = [...member.tasks, ...(this.ready ? [] : this.#queue.splice(0))];
     for (const { reject } of lost) {
@@ -260,6 +259,7 @@ export class WorkerPool {
     this.#closed = true;
     for (const member of this.#members) {
       this.#members.delete(member);
+      member.settled();
       member.handle?.hold(false);
       // One that is not ready has no keys, and might never read the order.
       if (member.ready) member.post({ end: true });
