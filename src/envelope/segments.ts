@@ -246,6 +246,7 @@ export async function* runSegments(
       wake();
     });
   let done = 0;
+  let givesBack = false;
   try {
     for (;;) {
       throwIfAborted(signal);
@@ -261,10 +262,12 @@ export async function* runSegments(
         }
         if (length > 0 || error === undefined) {
           const view = new Uint8Array(buffer, 0, length);
-          // A short piece must not hold a whole buffer.
-          const short = length < buffer.byteLength / 2;
-          const spent: Uint8Array | undefined = yield short ? copyBytes(view) : view;
-          if (short || spent === view) {
+          // A short piece must not hold a whole buffer, unless the consumer gives pieces back.
+          const piece: Uint8Array<ArrayBuffer> =
+            !givesBack && length < buffer.byteLength / 2 ? copyBytes(view) : view;
+          const spent: Uint8Array | undefined = yield piece;
+          givesBack = spent === piece;
+          if (givesBack || piece !== view) {
             if (buffer.byteLength === SEGMENT) free.push(buffer);
             else wipeBuffer(buffer);
           }
