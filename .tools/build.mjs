@@ -1,6 +1,7 @@
 // Builds everything under build/: the core's WebAssembly, its embedded copy, the compiled library
 // and the bundled command line. `node .tools/build.mjs wasm` stops after the first two.
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -20,8 +21,13 @@ function run(tool, ...args) {
 
 mkdirSync(`${root}build/core`, { recursive: true });
 // A failed asc leaves an older file in place; nobody shall take that for the new one.
-rmSync(`${root}build/core.wasm`, { force: true });
-run("assemblyscript/bin/asc.js", "--config", "asconfig.json", "--target", "simd");
+for (const [target, file] of [
+  ["simd", "core.wasm"],
+  ["relaxed", "core-relaxed.wasm"],
+]) {
+  rmSync(`${root}build/${file}`, { force: true });
+  run("assemblyscript/bin/asc.js", "--config", "asconfig.json", "--target", target);
+}
 const packed = gzipSync(readFileSync(`${root}build/core.wasm`), { level: 9 });
 packed[9] = 255; // the gzip header's "operating system": the same bytes wherever it is built
 writeFileSync(
@@ -31,6 +37,16 @@ writeFileSync(
 if (process.argv[2] === "wasm") process.exit(0);
 
 run("typescript/bin/tsc", "-p", "tsconfig.json");
+
+// By this a pool knows that a worker's script is of its own build.
+const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+const hash = createHash("sha256")
+  .update(readFileSync(`${root}build/core.wasm`))
+  .digest("hex");
+writeFileSync(
+  `${root}build/envelope/release.js`,
+  `export const release = "${version} ${hash.slice(0, 16)}";\n`,
+);
 
 // The worker's script: as text for startWorker, and as a file for pages that must serve it themselves.
 await build({
@@ -49,7 +65,6 @@ writeFileSync(
 );
 
 // The command line is bundled, for a quick start; each command stays a file that is loaded when called.
-const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
 rmSync(`${root}build/bin`, { recursive: true, force: true });
 await build({
   entryPoints: { twinwrap: `${root}build/cli/main.js` },

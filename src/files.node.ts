@@ -3,9 +3,11 @@ import { constants, rmSync, type Stats } from "node:fs";
 import {
   type FileHandle,
   link,
+  lstat,
   mkdir,
   open,
   readdir,
+  readlink,
   realpath,
   rename,
   rm,
@@ -14,6 +16,7 @@ import {
 } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { concatBytes, copyBytes, wipe } from "./bytes.js";
 import { TwinwrapError } from "./errors.js";
 
 // Files in Node: output appears whole or not at all, and a header is changed by one writer at a time.
@@ -110,6 +113,47 @@ export class FileSource {
 
   close(): Promise<void> {
     return this.#handle.close();
+  }
+}
+
+/**
+ * All of a file that should be small, read piece by piece: whatever it turns out to be, no more than the
+ * limit is held. The pieces are wiped, as they may be secret.
+ * @param limit bytes
+ * @throws TwinwrapError LIMIT_EXCEEDED if there is more
+ */
+export async function collectPieces(
+  path: string,
+  pieces: AsyncIterable<Uint8Array>,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const piece of pieces) {
+      length += piece.length;
+      if (length > limit) {
+        throw new TwinwrapError(
+          "LIMIT_EXCEEDED",
+          `${path} is longer than the ${limit} bytes read here`,
+        );
+      }
+      parts.push(copyBytes(piece));
+      wipe(piece); // of standard input nobody else would
+    }
+    return concatBytes(...parts);
+  } finally {
+    wipe(...parts);
+  }
+}
+
+/** All of a file; see {@link collectPieces}. */
+export async function readFileWhole(path: string, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await FileSource.open(path);
+  try {
+    return await collectPieces(path, file.pieces(), limit);
+  } finally {
+    await file.close();
   }
 }
 
@@ -355,17 +399,68 @@ export async function patchFile(path: string, offset: number, bytes: Uint8Array)
   }
 }
 
+/** Where a process number means this process: a container may have the host's name, but other numbers. */
+async function machine(): Promise<string> {
+  return `${hostname()} ${await readlink("/proc/self/ns/pid").catch(() => "")}`.trim();
+}
+
+/** Whether a process is there; what is not ours to signal is there, too. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !isSystemError(error, "ESRCH");
+  }
+}
+
+/** Whether a lock was left by a process of this machine that is no more. */
+async function isStale(lock: string): Promise<boolean> {
+  const text = new TextDecoder().decode(await readFileWhole(lock, 1024));
+  const [, pid, host] = /^process (\d{1,10}) on (.+)\n$/.exec(text) ?? [];
+  return host === (await machine()) && !isAlive(Number(pid));
+}
+
 /**
- * Does `work` while FILE.lock exists: one writer of a header at a time.
+ * Takes a lock that was left behind out of the way. Of several that try, the one that holds LOCK.stale
+ * looks again, and only he removes anything.
+ * @returns whether it is gone
+ */
+async function removeStale(lock: string): Promise<boolean> {
+  try {
+    if (!(await isStale(lock))) return false;
+    const guard = `${lock}.stale`;
+    const handle = await open(guard, "wx", 0o600);
+    unfinished.add(guard);
+    try {
+      await handle.close();
+      if (!(await isStale(lock))) return false;
+      await unlink(lock);
+      return true;
+    } finally {
+      await unlink(guard).catch(() => {});
+      unfinished.delete(guard);
+    }
+  } catch {
+    return false; // somebody else was there, or it is not ours to read
+  }
+}
+
+/**
+ * Does `work` while FILE.lock exists: one writer of a header at a time, whatever name the file is
+ * called by.
  * @throws TwinwrapError CONFLICT if somebody else holds the lock
  */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  const lock = `${path}.lock`;
-  let handle: FileHandle;
-  try {
-    handle = await open(lock, "wx", 0o600);
-  } catch (error) {
+  const isLink = (await lstat(path)).isSymbolicLink();
+  const lock = `${isLink ? await realpath(path) : path}.lock`;
+  const take = () => open(lock, "wx", 0o600);
+  const handle = await take().catch(async (error) => {
     if (!isSystemError(error, "EEXIST")) throw error;
+    if (await removeStale(lock)) return take().catch(() => undefined);
+    return undefined;
+  });
+  if (handle === undefined) {
     throw new TwinwrapError(
       "CONFLICT",
       `${path} is being changed by another process; if none is running, delete ${lock}`,
@@ -374,7 +469,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   unfinished.add(lock);
   try {
     await handle
-      .writeFile(`process ${process.pid} on ${hostname()}\n`)
+      .writeFile(`process ${process.pid} on ${await machine()}\n`)
       .finally(() => handle.close());
     return await work();
   } finally {

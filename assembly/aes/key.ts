@@ -5,7 +5,8 @@ import { BAD_ARGUMENT, OK } from "../status";
 import { PARAMS, wipe } from "../memory";
 import { xor } from "../simd";
 import { forget } from "./face";
-import { broadcast, clear, collect, GROUP, Slices, subBytes } from "./slices";
+import { subWord, toTower } from "./permute";
+import { broadcast, GROUP, Slices } from "./slices";
 
 /** How many keys are ready at a time. */
 export const KEY_SLOTS: i32 = 16;
@@ -20,16 +21,27 @@ export class Key {
   hash: v128;
   /** 10, 12 or 14; 0 while the slot is empty. */
   rounds: i32;
-  /** Whether H and `hashTables`, whether `bulkTables` are made. */
+  /** Whether H and `hashTables` are made. */
   hasHash: bool;
-  hasBulk: bool;
+  /** Powers of H that `bulkTables` are made for: 0, 1 or 4. */
+  powers: i32;
 }
 
-const ROUND_KEYS: usize = 64;
+const BLOCK_KEYS: usize = 64;
+const ROUND_KEYS: usize = BLOCK_KEYS + 15 * 16;
 const HASH_TABLES: usize = ROUND_KEYS + 14 * GROUP;
 const BULK_TABLES: usize = HASH_TABLES + 17 * 32;
-const SLOT: usize = BULK_TABLES + 9 * 160;
-const SLOTS: usize = memory.data(16 * 3840, 64);
+/** Bytes of the tables for one power of H. */
+export const POWER: usize = 9 * 160;
+const SLOT: usize = BULK_TABLES + 4 * POWER + 16;
+const SLOTS: usize = memory.data(16 * 8416, 64);
+
+/** The round keys for one block (permute.ts). */
+// @ts-ignore: decorator
+@inline
+export function blockKeys(key: Key): usize {
+  return changetype<usize>(key) + BLOCK_KEYS;
+}
 
 /** Round key 1, 2, … as slices, ShiftRows^-e applied and the S-box's constant added. */
 // @ts-ignore: decorator
@@ -45,7 +57,7 @@ export function hashTables(key: Key): usize {
   return changetype<usize>(key) + HASH_TABLES;
 }
 
-/** The tables for multiplying sixteen blocks by H^16 (gcm/ghash.ts). */
+/** The tables for multiplying sixteen blocks by H^16, then H^32, H^48 and H^64 (gcm/ghash.ts). */
 // @ts-ignore: decorator
 @inline
 export function bulkTables(key: Key): usize {
@@ -67,14 +79,6 @@ export function isMissing(key: Key): bool {
 
 // The expanded key as FIPS 197 has it: 60 words at most.
 const WORDS: usize = memory.data(240, 16);
-const SUB: Slices = changetype<Slices>(memory.data(128, 16));
-
-/** SubWord (FIPS 197, section 5.2) of the four bytes of `word`, in whatever order. */
-function subWord(word: u32): u32 {
-  broadcast(SUB, i32x4.splat(word));
-  subBytes(SUB);
-  return i32x4.extract_lane(collect(SUB), 0) ^ 0x63636363;
-}
 
 /** ShiftRows^-1 of a block. */
 // @ts-ignore: decorator
@@ -112,28 +116,31 @@ export function aesExpand(slot: i32, length: i32): i32 {
   // exponents e run up to 0 mod 4 there, which makes the first 0 for 12 rounds, else 2.
   let e = (4 - (rounds & 3)) & 3;
   key.first = v128.load(WORDS);
+  v128.store(blockKeys(key), toTower(key.first));
   let order = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   for (let i = 0; i < e; i++) order = invShiftRows(order);
   key.order = order;
   for (let round = 1; round <= rounds; round++) {
     e = (e + 1) & 3;
     let x = xor(v128.load(WORDS + (round << 4)), i8x16.splat(0x63));
+    v128.store(blockKeys(key) + (round << 4), round < rounds ? toTower(x) : x);
     for (let i = 0; i < e; i++) x = invShiftRows(x);
     broadcast(changetype<Slices>(roundKeys(key) + <usize>(round - 1) * GROUP), x);
   }
   key.rounds = rounds;
   key.hasHash = false;
-  key.hasBulk = false;
+  key.powers = 0;
   wipe(WORDS, 240);
   wipe(PARAMS, length);
-  clear(SUB);
   return OK;
 }
 
 /** Wipes `slot`. */
 export function aesForget(slot: i32): i32 {
   if (<u32>slot >= <u32>KEY_SLOTS) return BAD_ARGUMENT;
-  forget(SLOTS + <usize>slot * SLOT);
-  wipe(SLOTS + <usize>slot * SLOT, SLOT);
+  const start = SLOTS + <usize>slot * SLOT;
+  forget(start);
+  // The tables of powers are long, and seldom made.
+  wipe(start, changetype<Key>(start).powers == 0 ? BULK_TABLES : SLOT);
   return OK;
 }

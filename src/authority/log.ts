@@ -10,6 +10,7 @@ import {
   inclusionProof,
   keyId,
   type Leaf,
+  type LogHere,
   leafHash,
   type NodeId,
   parseCheckpoint,
@@ -101,6 +102,15 @@ export class Log {
     const path = await inclusionProof(this.#core, nodesOf(reads), index, head.size);
     return { leaf, proof: formatProof({ index, path, checkpoint: head.checkpoint }) };
   }
+}
+
+/** A store's log, for who compares it with what was shown of it. */
+export function logHere(core: Core, reads: StoreReads, origin: string): LogHere {
+  return {
+    origin,
+    size: async () => (await reads.head())?.size ?? 0,
+    root: (size) => rootHash(core, nodesOf(reads), size),
+  };
 }
 
 /** Whether the log was restored and may not grow yet. */

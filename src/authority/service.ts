@@ -4,6 +4,7 @@ import { TwinwrapError } from "../errors.js";
 import {
   type Authority,
   type AuthorityFile,
+  type LogHere,
   type Policy,
   type PolicySignatures,
   type Receipt,
@@ -23,7 +24,15 @@ import {
   wipePrivateKey,
 } from "../keys/index.js";
 import { type Intake, intake, type Office, receiptOf, verifyWaiting } from "./intake.js";
-import { isFenced, Log, type LogState, unfence, type VerifyLogOptions, verifyLog } from "./log.js";
+import {
+  isFenced,
+  Log,
+  type LogState,
+  logHere,
+  unfence,
+  type VerifyLogOptions,
+  verifyLog,
+} from "./log.js";
 import { type PolicyState, policyInForce, policyStates, takePolicy } from "./policies.js";
 import {
   release,
@@ -199,6 +208,11 @@ export class AuthorityService {
   /** Verifies the whole log; see {@link verifyLog}. */
   verifyLog(options: VerifyLogOptions = {}): Promise<LogState> {
     return verifyLog(this.core, this.store, this.#authority.logKeys, options);
+  }
+
+  /** The log, to be compared with what was shown of it. */
+  get log(): LogHere {
+    return logHere(this.core, this.store, this.#parts.logSigner.name);
   }
 
   /** Whether the log was restored and may not grow yet. */

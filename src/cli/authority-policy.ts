@@ -122,7 +122,7 @@ async function signShown(note: string, policy: Policy, options: SignOptions): Pr
 async function signFile(path: string, options: SignOptions): Promise<void> {
   const { output } = options;
   if (output === undefined) throw new UsageError("give -o FILE for the signed policy");
-  await checkOutput([path], output, options);
+  await checkOutput([path, options.key], output, options);
   const { note } = await readMessage(path, "policy");
   const policy = parsePolicy(await sharedCore(), note);
   const signed = await signShown(note, policy, options);

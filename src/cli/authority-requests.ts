@@ -125,7 +125,9 @@ async function release(
       process.exitCode = isOver ? EXIT.failed : EXIT.waiting;
       return;
     }
-    if (output !== undefined) await checkOutput([], output, options);
+    const { authorityPassphraseFile: secret } = options;
+    if (output !== undefined)
+      await checkOutput(secret === undefined ? [] : [secret], output, options);
     if (row.status !== "released") await unlock(service, path, { ...options, ask: true });
     const released = await service.release(id);
     if (output !== undefined) {
@@ -136,7 +138,7 @@ async function release(
     if (options.json) printJson({ id: parseRequestId(id), released: count, missing }, output);
     else {
       const rows = [["released", `${count} of ${released.request.records.length} records`]];
-      if (output !== undefined) rows.push(["release", output]);
+      if (output !== undefined) rows.push(["release", safe(output)]);
       print(table(rows), output);
     }
     if (missing > 0) warn(`${missing} records are missing: none of their wraps opens`);

@@ -97,7 +97,9 @@ function defaultOutput(input: string): string {
 async function decrypt(input: string, options: DecryptOptions): Promise<void> {
   const range = options.range === undefined ? undefined : parseRange(options.range);
   const output = options.output ?? defaultOutput(input);
-  await checkOutput([input, options.key], output, options);
+  const { key: keyPath, passphraseFile } = options;
+  const inputs = [input, keyPath, ...(passphraseFile === undefined ? [] : [passphraseFile])];
+  await checkOutput(inputs, output, options);
   const key = await readPrivateKeyFile(options.key, options);
   const { onProgress, clear } = progress("opened");
   const header = await withInput(input, (file) =>

@@ -54,6 +54,12 @@ export async function about<T>(path: string, work: () => Promise<T>): Promise<T>
   }
 }
 
+/** Tells of what failed, for a command that goes on with the rest and ends as one that failed. */
+export function complain(error: unknown): void {
+  process.stderr.write(`twinwrap: ${safe(explain(error).message)}\n`);
+  process.exitCode = EXIT.failed;
+}
+
 /** Does the same with several files: one that fails is told of, and the others are done all the same. */
 export async function forEachFile(
   paths: readonly string[],
@@ -64,8 +70,7 @@ export async function forEachFile(
       await about(path, () => work(path));
     } catch (error) {
       if (paths.length === 1) throw error;
-      process.stderr.write(`twinwrap: ${safe(explain(error).message)}\n`);
-      process.exitCode = EXIT.failed;
+      complain(error);
     }
   }
 }

@@ -1,13 +1,16 @@
 import { newBytes, wipe } from "../bytes.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
 import { AesKey, type AesUnit, BLOCK, needBytes, resultArray } from "./aes.js";
+import type { Instance } from "./instance.js";
 
 /** Bytes of plaintext that one message may have (NIST SP 800-38D, section 5.2.1.1). */
 const LONGEST = 2 ** 36 - 32;
 const NOTHING = newBytes(0);
 
-/** The core's calls (assembly/gcm/gcm.ts). */
-function gcmCalls({ instance }: AesUnit) {
+/** The core's calls (assembly/gcm/gcm.ts), looked up once for all keys. */
+export type GcmCalls = ReturnType<typeof gcmCalls>;
+
+export function gcmCalls(instance: Instance) {
   return {
     seal: instance.function("gcmSeal"),
     open: instance.function("gcmOpen"),
@@ -40,7 +43,7 @@ function needRoom(length: number): void {
 /** A message that passes the core's windows in pieces. Its state is kept here between calls. */
 class Run {
   readonly #unit: AesUnit;
-  readonly #calls: ReturnType<typeof gcmCalls>;
+  readonly #calls: GcmCalls;
   readonly #slot: () => number;
   readonly #opening: boolean;
   readonly #aadLength: number;
@@ -52,7 +55,7 @@ class Run {
 
   constructor(
     unit: AesUnit,
-    calls: ReturnType<typeof gcmCalls>,
+    calls: GcmCalls,
     slot: () => number,
     opening: boolean,
     iv: Uint8Array,
@@ -246,13 +249,13 @@ export class UnverifiedGcmDecryptor {
 /** A key for AES-GCM (NIST SP 800-38D) with tags of 16 bytes. */
 export class AesGcm extends AesKey {
   readonly #unit: AesUnit;
-  readonly #calls: ReturnType<typeof gcmCalls>;
+  readonly #calls: GcmCalls;
 
   /** Use `core.aesGcm(key)`. */
-  constructor(unit: AesUnit, key: Uint8Array) {
+  constructor(unit: AesUnit, calls: GcmCalls, key: Uint8Array) {
     super(unit, key);
     this.#unit = unit;
-    this.#calls = gcmCalls(unit);
+    this.#calls = calls;
   }
 
   #run(opening: boolean, iv: Uint8Array, aad: Uint8Array): Run {
@@ -295,16 +298,16 @@ export class AesGcm extends AesKey {
     const slot = this.slot();
     const { instance, input, output } = this.#unit;
     instance.params.set(iv);
-    instance.params.set(aad, iv.length);
+    if (aad.length > 0) instance.params.set(aad, iv.length);
     try {
-      input.set(plaintext, BLOCK);
+      input.set(plaintext);
       instance.check(this.#calls.seal(slot, iv.length, aad.length, length));
       // Nothing here is secret, so a plain copy will do, which is the quickest.
-      if (result === undefined) return output.slice(BLOCK, length + 2 * BLOCK);
-      result.set(output.subarray(BLOCK, length + 2 * BLOCK));
+      if (result === undefined) return output.slice(0, length + BLOCK);
+      result.set(output.subarray(0, length + BLOCK));
       return result;
     } finally {
-      input.fill(0, BLOCK, BLOCK + length);
+      input.fill(0, 0, length);
     }
   }
 
@@ -343,13 +346,13 @@ export class AesGcm extends AesKey {
     }
     const { instance, input, output } = this.#unit;
     instance.params.set(iv);
-    instance.params.set(aad, iv.length);
-    input.set(sealed, BLOCK);
+    if (aad.length > 0) instance.params.set(aad, iv.length);
+    input.set(sealed);
     try {
       instance.check(this.#calls.open(slot, iv.length, aad.length, length));
-      result.set(output.subarray(BLOCK, length + BLOCK));
+      result.set(output.subarray(0, length));
     } finally {
-      output.fill(0, BLOCK, BLOCK + length);
+      output.fill(0, 0, length);
     }
     return result;
   }

@@ -49,6 +49,7 @@ export class AesUnit {
   readonly #owners: (AesKey | undefined)[];
   readonly #lastUse: number[];
   readonly #expand: (slot: number, length: number) => number;
+  readonly #forget: (slot: number) => number;
   #clock = 0;
 
   constructor(instance: Instance) {
@@ -61,13 +62,17 @@ export class AesUnit {
     this.#owners = new Array(slots).fill(undefined);
     this.#lastUse = new Array(slots).fill(0);
     this.#expand = instance.function("aesExpand");
+    this.#forget = instance.function("aesForget");
   }
 
   /** The slot of `key`, whose bytes are `raw`; `slot` is the one it had, or -1. */
   slotOf(key: AesKey, raw: Uint8Array, slot: number): number {
     let mine = slot;
     if (mine < 0 || this.#owners[mine] !== key) {
-      mine = this.#lastUse.indexOf(Math.min(...this.#lastUse));
+      mine = 0;
+      for (let i = 1; i < this.#lastUse.length; i++) {
+        if (this.#lastUse[i]! < this.#lastUse[mine]!) mine = i;
+      }
       this.instance.params.set(raw);
       this.instance.check(this.#expand(mine, raw.length));
       this.#owners[mine] = key;
@@ -79,7 +84,7 @@ export class AesUnit {
   /** Wipes what the core holds of `key`. */
   forget(key: AesKey, slot: number): void {
     if (slot < 0 || this.#owners[slot] !== key) return;
-    this.instance.check(this.instance.function("aesForget")(slot));
+    this.instance.check(this.#forget(slot));
     this.#owners[slot] = undefined;
     this.#lastUse[slot] = 0;
   }

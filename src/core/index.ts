@@ -1,5 +1,5 @@
 import { AesUnit } from "./aes.js";
-import { AesGcm } from "./aes-gcm.js";
+import { AesGcm, type GcmCalls, gcmCalls } from "./aes-gcm.js";
 import { AesKw, AesKwp } from "./aes-kw.js";
 import { AesCbc, AesCtr } from "./aes-modes.js";
 import { digest, Hasher, type HashName, hkdfExpand, hmac, pbkdf2 } from "./hash.js";
@@ -17,7 +17,7 @@ export type { AesGcm, GcmEncryptor, UnverifiedGcmDecryptor } from "./aes-gcm.js"
 export type { AesKw, AesKwp } from "./aes-kw.js";
 export type { AesCbc, AesCtr } from "./aes-modes.js";
 export type { Hasher, HashName } from "./hash.js";
-export type { CoreBuild, LoadOptions } from "./load.js";
+export { type CoreBuild, hasRelaxedSimd, type LoadOptions } from "./load.js";
 export type {
   OaepPadding,
   Pkcs1Padding,
@@ -32,11 +32,13 @@ export type {
 export class Core {
   readonly #instance: Instance;
   readonly #aes: AesUnit;
+  readonly #gcm: GcmCalls;
   readonly #rsaSlots: Slots;
 
   constructor(instance: Instance) {
     this.#instance = instance;
     this.#aes = new AesUnit(instance);
+    this.#gcm = gcmCalls(instance);
     this.#rsaSlots = new Slots(instance.constant("RSA_SLOTS"));
   }
 
@@ -53,7 +55,7 @@ export class Core {
    * @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes
    */
   aesGcm(key: Uint8Array): AesGcm {
-    return new AesGcm(this.#aes, key);
+    return new AesGcm(this.#aes, this.#gcm, key);
   }
 
   /**

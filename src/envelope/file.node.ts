@@ -7,7 +7,7 @@ import {
 } from "../files.node.js";
 import type { Header } from "./header.js";
 import { type OpenOptions, open } from "./open.js";
-import { amend, rewrap, type WrapChange } from "./rewrap.js";
+import { amend, rewrap } from "./rewrap.js";
 import { type SealOptions, seal } from "./seal.js";
 import { startWorker } from "./worker.node.js";
 
@@ -64,7 +64,10 @@ export function openFile(
  * @returns "patched", or "rewritten" if the wraps did not fit and the whole file was sealed again
  * @throws TwinwrapError as {@link rewrap}, CONFLICT if somebody else is changing the file
  */
-export function rewrapFile(path: string, change: WrapChange): Promise<"patched" | "rewritten"> {
+export function rewrapFile(
+  path: string,
+  change: Parameters<typeof rewrap>[1],
+): Promise<"patched" | "rewritten"> {
   return withLock(path, () =>
     withFile(path, async (file) => {
       const { patch, whole } = await rewrap(file, change);

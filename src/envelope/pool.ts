@@ -2,7 +2,8 @@ import { wipe } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import type { Cobblestone } from "./cobblestone.js";
-import { type Answer, type Order, PROTOCOL } from "./protocol.js";
+import type { Answer, Order } from "./protocol.js";
+import { release } from "./release.js";
 import { type Direction, type Engine, type Segment, type Worked, workOn } from "./segments.js";
 
 /** What a pool hears of a worker. */
@@ -227,7 +228,8 @@ export class WorkerPool {
       return;
     }
     if ("ready" in answer) {
-      if (answer.ready !== PROTOCOL) {
+      // A page may serve the script of another release, which would make nonsense of this core.
+      if (answer.ready !== release) {
         this.#ended(member);
         return;
       }

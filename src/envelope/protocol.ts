@@ -4,9 +4,6 @@ import type { Direction, Segment, Worked } from "./segments.js";
 
 // What passes between a pool (pool.ts) and its workers (worker.ts).
 
-/** Changes with what follows: a page may serve the script of another release. */
-export const PROTOCOL = 1;
-
 /** What a worker is told, in this order: a module; keys before segments; and in the end nothing more. */
 export type Order =
   /** The first: the core's compiled WebAssembly. */
@@ -20,8 +17,8 @@ export type Order =
   /** Wipe everything and end. */
   | { end: true };
 
-/** What it answers: that it is ready, and for which protocol; then one answer for each segment, in the order they came. */
-export type Answer = { ready: number } | (Omit<Worked, "error"> & { error?: WorkerError });
+/** What it answers: that it is ready, and of which release; then one answer for each segment, in the order they came. */
+export type Answer = { ready: string } | (Omit<Worked, "error"> & { error?: WorkerError });
 
 /** An error on its way between threads. */
 export type WorkerError = Pick<TwinwrapError, "code" | "message">;

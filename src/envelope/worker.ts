@@ -1,9 +1,10 @@
 import { AesUnit } from "../core/aes.js";
-import { AesGcm } from "../core/aes-gcm.js";
+import { AesGcm, type GcmCalls, gcmCalls } from "../core/aes-gcm.js";
 import { Instance } from "../core/instance.js";
 import { TwinwrapError } from "../errors.js";
 import { ChunkCipher } from "./cobblestone.js";
-import { type Answer, type Order, PROTOCOL } from "./protocol.js";
+import type { Answer, Order } from "./protocol.js";
+import { release } from "./release.js";
 import { type Direction, workOn } from "./segments.js";
 
 // What runs in a worker: an instance of the core of its own, and the ciphers of the messages that it
@@ -18,7 +19,8 @@ interface Port {
 declare const twinwrapPort: Port | undefined;
 const port = typeof twinwrapPort === "undefined" ? (globalThis as unknown as Port) : twinwrapPort;
 
-let unit: AesUnit | undefined;
+/** The instance, once it is there. */
+let core: { unit: AesUnit; calls: GcmCalls };
 const messages = new Map<number, { cipher: ChunkCipher; direction: Direction }>();
 
 function forget(message: number): void {
@@ -29,11 +31,12 @@ function forget(message: number): void {
 /** @throws anything: an unexpected error ends the worker, which the pool notices */
 async function obey(order: Order): Promise<void> {
   if ("module" in order) {
-    unit = new AesUnit(await Instance.create(order.module));
-    port.postMessage({ ready: PROTOCOL }, []);
+    const instance = await Instance.create(order.module);
+    core = { unit: new AesUnit(instance), calls: gcmCalls(instance) };
+    port.postMessage({ ready: release }, []);
   } else if ("keys" in order) {
     const { key, baseNonce } = order.keys;
-    const cipher = new ChunkCipher(new AesGcm(unit!, key), baseNonce);
+    const cipher = new ChunkCipher(new AesGcm(core.unit, core.calls, key), baseNonce);
     key.fill(0);
     messages.set(order.message, { cipher, direction: order.direction });
   } else if ("segment" in order) {

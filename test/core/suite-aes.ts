@@ -187,6 +187,21 @@ export function aesSuite(options: LoadOptions): void {
       },
     );
 
+    test("messages of 1 to 8192 blocks, each number once, one after the other", () => {
+      const key = randomBytes(32);
+      const ctr = core.aesCtr(key);
+      const data = randomBytes(16 * 8192);
+      const iv = randomBytes(16);
+      for (let blocks = 1; blocks <= 8192; blocks++) {
+        // Some begin where the one before could have ended, some anywhere.
+        if (blocks % 3 === 0)
+          randomBytes(blocks % 2 === 0 ? 2 : 16).copy(iv, blocks % 2 === 0 ? 14 : 0);
+        const text = data.subarray(0, 16 * blocks);
+        const expected = nodeCipher("ctr", key, iv, text);
+        if (Buffer.compare(ctr.xor(iv, text), expected) !== 0) expect.fail(`${blocks} blocks`);
+      }
+    });
+
     test.each([1, 2, 3, 4, 5, 8, 12, 16])(
       "carries through the last %i bytes of the counter",
       (wide) => {

@@ -184,6 +184,26 @@ export function gcmSuite(options: LoadOptions): void {
       },
     );
 
+    test("messages of 1 to 8192 blocks, each number once", () => {
+      const data = randomBytes(16 * 8192);
+      let key = randomBytes(32);
+      let gcm = core.aesGcm(key);
+      for (let blocks = 1; blocks <= 8192; blocks++) {
+        // A key serves some messages, short ones and long ones in turn, so that its tables grow with it.
+        if (blocks % 32 === 0) {
+          gcm.dispose();
+          key = randomBytes(KEY_SIZES[(blocks / 32) % 3]!);
+          gcm = core.aesGcm(key);
+        }
+        const length = 16 * (blocks % 2 === 0 ? blocks : 8192 - blocks) - (blocks % 5);
+        const text = data.subarray(0, length);
+        const iv = randomBytes(12);
+        const cipher = createCipheriv(`aes-${key.length * 8}-gcm` as "aes-256-gcm", key, iv);
+        const expected = Buffer.concat([cipher.update(text), cipher.final(), cipher.getAuthTag()]);
+        if (Buffer.compare(gcm.encrypt(iv, text), expected) !== 0) expect.fail(`${length} bytes`);
+      }
+    });
+
     test("every length of AAD from 0 to 300, about the small window's border, and over the large", () => {
       const lengths = [4083, 4084, 4085, 4096, 5000, 65535, 65536, 65537, 200_001];
       for (const length of [...Array(301).keys(), ...lengths]) {

@@ -28,12 +28,16 @@ const random = randomBytes(FIRST + 4 * SEGMENT + 3 * CHUNK + 5);
 
 const chunks = reference(random);
 
-/** A worker that is refused, one that ends at once, and one that never says a word. */
+/** A worker that is refused, one that ends at once, one of another release, and a silent one. */
 const refused: StartWorker = () => {
   throw new Error("no workers here");
 };
 const stillborn: StartWorker = (events) => {
   setTimeout(events.ended);
+  return { post() {}, hold() {}, terminate() {} };
+};
+const foreign: StartWorker = (events) => {
+  setTimeout(() => events.answered({ ready: "another release" }));
   return { post() {}, hold() {}, terminate() {} };
 };
 const silent: StartWorker = () => ({ post() {}, hold() {}, terminate() {} });
@@ -62,6 +66,7 @@ const MODES: [string, () => EngineOptions][] = [
   ["workers started midway", () => midway(startWorker)],
   ["workers refused", () => midway(refused)],
   ["workers that end at once", () => midway(stillborn)],
+  ["workers of another release", () => midway(foreign)],
   ["workers that are never ready", () => midway(silent)],
   ["WebCrypto", () => ({ engine: "webcrypto" })],
 ];

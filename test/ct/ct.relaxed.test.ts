@@ -1,0 +1,3 @@
+import { ctSuite } from "./suite-ct.js";
+
+ctSuite("core-relaxed", "relaxed");
