@@ -88,16 +88,20 @@ test("the command line needs nothing beside it", () => {
   );
 });
 
+const FOR_A_BROWSER = {
+  bundle: true,
+  format: "esm",
+  platform: "browser",
+  write: false,
+  metafile: true,
+  logLevel: "silent",
+  outfile: "bundle.js",
+} as const;
+
 test("the browser's bundle holds no node:, no command line, no server", async () => {
   const { outputFiles, metafile } = await build({
     entryPoints: [join(root, "build", "browser.js")],
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    write: false,
-    metafile: true,
-    logLevel: "silent",
-    outfile: "bundle.js",
+    ...FOR_A_BROWSER,
   });
   expect(outputFiles[0]!.text).not.toMatch(/["']node:/);
   const inputs = Object.keys(metafile.inputs);
@@ -110,13 +114,7 @@ test("the browser's bundle holds no node:, no command line, no server", async ()
 test("who bundles the core alone gets no pool, and the worker's script needs nothing else", async () => {
   const { metafile } = await build({
     stdin: { contents: 'export { loadCore } from "./build/browser.js";', resolveDir: root },
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    write: false,
-    metafile: true,
-    logLevel: "silent",
-    outfile: "bundle.js",
+    ...FOR_A_BROWSER,
   });
   const [output] = Object.values(metafile.outputs);
   const used = Object.entries(output!.inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
