@@ -24,7 +24,7 @@ export type ErrorCode =
   | "LIMIT_EXCEEDED"
   /** A prepared key was used after dispose(). */
   | "DISPOSED"
-  /** A computation failed its own check; nothing of its result was given out. */
+  /** A computation failed its own check, or its worker died; nothing of its result was given out. */
   | "FAULT"
   /** Somebody else is writing the same file, or it exists already. */
   | "CONFLICT"

@@ -75,29 +75,40 @@ export class FileSource {
     const bytes = new Uint8Array(length);
     let filled = 0;
     while (filled < length) {
-      const part = await this.#read(bytes, filled, length - filled, offset + filled);
+      const part = await this.readInto(bytes.subarray(filled), offset + filled);
       if (part === 0) break;
       filled += part;
     }
     return bytes.subarray(0, filled);
   }
 
-  async #read(into: Uint8Array, at: number, length: number, place: number | null): Promise<number> {
-    return (await naming(this.#path, this.#handle.read(into, at, length, place))).bytesRead;
+  /**
+   * Reads into an array.
+   * @param offset where, or null to go on where the last such read ended
+   * @returns how many bytes came, 0 at the end of the file
+   */
+  async readInto(into: Uint8Array, offset: number | null): Promise<number> {
+    return (await naming(this.#path, this.#handle.read(into, 0, into.length, offset))).bytesRead;
   }
 
   /** All bytes to the end, wherever that is by then. Each piece is valid until the next is asked for. */
-  async *pieces(): AsyncGenerator<Uint8Array> {
-    const piece = new Uint8Array(PIECE);
-    try {
-      for (;;) {
-        const length = await this.#read(piece, 0, PIECE, null);
-        if (length === 0) return;
-        yield piece.subarray(0, length);
-      }
-    } finally {
-      piece.fill(0);
-    }
+  pieces(): AsyncIterable<Uint8Array> & { readInto?(into: Uint8Array): Promise<number> } {
+    const readInto = (into: Uint8Array) => this.readInto(into, null);
+    return {
+      readInto,
+      async *[Symbol.asyncIterator]() {
+        const piece = new Uint8Array(PIECE);
+        try {
+          for (;;) {
+            const length = await readInto(piece);
+            if (length === 0) return;
+            yield piece.subarray(0, length);
+          }
+        } finally {
+          piece.fill(0);
+        }
+      },
+    };
   }
 
   close(): Promise<void> {
@@ -248,7 +259,7 @@ async function begin({ path, content, force = false }: NewFile): Promise<Begun |
 
 async function fill({ handle, target }: Begun, { content, mode }: NewFile): Promise<void> {
   try {
-    for await (const bytes of content) await writeAll(target, handle, bytes);
+    await writeContent(target, handle, content);
     await handle.chmod(mode ?? 0o666 & ~process.umask());
     await naming(target, handle.sync());
   } finally {
@@ -270,13 +281,40 @@ async function writeAll(
   }
 }
 
+/**
+ * Writes piece by piece, and gives each back to where it came from: an envelope's Output uses its
+ * memory again, anything else does not mind.
+ */
+export async function forEachPiece(
+  content: NewFile["content"],
+  work: (piece: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const pieces =
+    Symbol.asyncIterator in content ? content[Symbol.asyncIterator]() : content[Symbol.iterator]();
+  for (let spent: Uint8Array | undefined; ; ) {
+    const next = await pieces.next(spent);
+    if (next.done) return;
+    try {
+      await work(next.value);
+    } catch (error) {
+      await pieces.return?.();
+      throw error;
+    }
+    spent = next.value;
+  }
+}
+
+function writeContent(path: string, handle: FileHandle, content: NewFile["content"]) {
+  return forEachPiece(content, (piece) => writeAll(path, handle, piece));
+}
+
 async function writeThrough(
   path: string,
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
   const handle = await open(path, constants.O_WRONLY);
   try {
-    for await (const bytes of content) await writeAll(path, handle, bytes);
+    await writeContent(path, handle, content);
   } finally {
     await handle.close();
   }

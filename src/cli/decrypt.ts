@@ -4,6 +4,10 @@ import { TwinwrapError } from "../errors.js";
 import {
   addKeyOptions,
   addOutputOptions,
+  type EngineFlags,
+  engineOption,
+  engineOptions,
+  jobsOption,
   jsonOption,
   type KeyOptions,
   newCommand,
@@ -24,7 +28,7 @@ import {
 } from "./io.js";
 import { about } from "./report.js";
 
-interface DecryptOptions extends OutputOptions, KeyOptions {
+interface DecryptOptions extends OutputOptions, KeyOptions, EngineFlags {
   range?: string;
   json?: boolean;
 }
@@ -104,6 +108,7 @@ async function decrypt(input: string, options: DecryptOptions): Promise<void> {
         key,
         allowWeak: options.allowWeak ?? false,
         onProgress,
+        ...engineOptions(options),
       });
       try {
         await writeOutput(output, range === undefined ? opened : part(opened, range), options);
@@ -132,6 +137,8 @@ export function command(): Command {
     ),
   )
     .option("--range <range>", "only some bytes: A-B (inclusive), A-, or -N for the last N")
+    .addOption(engineOption())
+    .addOption(jobsOption())
     .addOption(jsonOption())
     .action(decrypt);
 }

@@ -14,6 +14,10 @@ import {
   addOutputOptions,
   allowWeakOption,
   collect,
+  type EngineFlags,
+  engineOption,
+  engineOptions,
+  jobsOption,
   jsonOption,
   newCommand,
   type OutputOptions,
@@ -37,7 +41,7 @@ import { safe, table } from "./text.js";
 
 export const SUFFIX = ".twin";
 
-interface EncryptOptions extends OutputOptions {
+interface EncryptOptions extends OutputOptions, EngineFlags {
   owner: string[];
   authority?: string[];
   ownerId?: string;
@@ -87,6 +91,7 @@ async function encrypt(input: string, options: EncryptOptions): Promise<void> {
         escrows: targets.length === 0 ? undefined : escrower.make,
         allowWeak: options.allowWeak ?? false,
         onProgress,
+        ...engineOptions(options),
       });
       if (options.detached) {
         for (const wrap of sealed.header.wraps)
@@ -176,6 +181,8 @@ export function command(): Command {
       "also write each wrap beside the file as a SIMPLEBLOB, for CryptoAPI programs",
     )
     .addOption(allowWeakOption())
+    .addOption(engineOption())
+    .addOption(jobsOption())
     .addOption(jsonOption())
     .action(encrypt);
 }

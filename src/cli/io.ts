@@ -6,6 +6,7 @@ import { TwinwrapError } from "../errors.js";
 import {
   collectPieces,
   type FileSource,
+  forEachPiece,
   isSameFile,
   type WriteOptions,
   writeFileWhole,
@@ -49,12 +50,14 @@ export async function withInput<T>(path: string, work: (file: Input) => Promise<
   if (path !== STANDARD) return withFile(path, work);
   if (isStandardRead) throw new UsageError(READ_ONCE);
   isStandardRead = true;
-  return work({
+  const input: Input = {
     seekable: false,
     size: 0,
     read: () => Promise.reject(new UsageError("standard input cannot be read at any place")),
-    pieces: () => process.stdin[Symbol.asyncIterator]() as AsyncGenerator<Uint8Array>,
-  });
+    pieces: () => process.stdin as AsyncIterable<Uint8Array>,
+  };
+  // A read that is under way when the work fails would keep the process alive.
+  return work(input).finally(() => process.stdin.destroy());
 }
 
 /** Refuses `-` for a file whose header is changed where it is. @throws UsageError */
@@ -129,11 +132,11 @@ export async function writeOutput(
   options: WriteOptions,
 ): Promise<void> {
   if (path !== STANDARD) return writeFileWhole(path, content, options);
-  for await (const bytes of content) {
-    await new Promise<void>((resolve, reject) => {
+  await forEachPiece(content, (bytes) => {
+    return new Promise((resolve, reject) => {
       process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
     });
-  }
+  });
 }
 
 /** A line about how far the work is, on a terminal only. */

@@ -42,6 +42,11 @@ export class Core {
     this.#rsaSlots = new Slots(instance.constant("RSA_SLOTS"));
   }
 
+  /** The compiled WebAssembly, for another instance in another thread. */
+  get module(): WebAssembly.Module {
+    return this.#instance.module;
+  }
+
   // A prepared AES key takes a copy of the key of 16, 24 or 32 bytes, which `dispose()` wipes. There
   // may be any number of them.
 

@@ -9,6 +9,7 @@ import type { Header } from "./header.js";
 import { type OpenOptions, open } from "./open.js";
 import { amend, rewrap } from "./rewrap.js";
 import { type SealOptions, seal } from "./seal.js";
+import { startWorker } from "./worker.node.js";
 
 /** Opens a file for reading, works with it, and closes it whatever happens. */
 export async function withFile<T>(
@@ -34,7 +35,7 @@ export function sealFile(
   options: SealOptions & WriteOptions,
 ): Promise<Header> {
   return withFile(input, async (file) => {
-    const sealed = await seal(file.pieces(), options);
+    const sealed = await seal(file.pieces(), { startWorker, ...options });
     await writeFileWhole(output, sealed, options);
     return sealed.header;
   });
@@ -51,7 +52,7 @@ export function openFile(
   options: OpenOptions & WriteOptions,
 ): Promise<Header> {
   return withFile(input, async (file) => {
-    const opened = await open(file.seekable ? file : file.pieces(), options);
+    const opened = await open(file.seekable ? file : file.pieces(), { startWorker, ...options });
     await writeFileWhole(output, opened, options);
     return opened.header;
   });
