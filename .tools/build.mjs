@@ -21,19 +21,26 @@ function run(tool, ...args) {
 
 mkdirSync(`${root}build/core`, { recursive: true });
 // A failed asc leaves an older file in place; nobody shall take that for the new one.
-for (const [target, file] of [
-  ["simd", "core.wasm"],
-  ["relaxed", "core-relaxed.wasm"],
+for (const [file, entry, target] of [
+  ["core.wasm", "index", "simd"],
+  ["core-relaxed.wasm", "index", "relaxed"],
+  ["core-aes.wasm", "aes", "simd"],
 ]) {
   rmSync(`${root}build/${file}`, { force: true });
-  run("assemblyscript/bin/asc.js", "--config", "asconfig.json", "--target", target);
+  const options = ["--config", "asconfig.json", "--target", target, "-o", `build/${file}`];
+  run("assemblyscript/bin/asc.js", `assembly/${entry}.ts`, ...options);
 }
-const packed = gzipSync(readFileSync(`${root}build/core.wasm`), { level: 9 });
-packed[9] = 255; // the gzip header's "operating system": the same bytes wherever it is built
-writeFileSync(
-  `${root}build/core/embedded.js`,
-  `export const simd = "${packed.toString("base64")}";\n`,
-);
+for (const [file, module] of [
+  ["core.wasm", "embedded"],
+  ["core-aes.wasm", "embedded-aes"],
+]) {
+  const packed = gzipSync(readFileSync(`${root}build/${file}`), { level: 9 });
+  packed[9] = 255; // the gzip header's "operating system": the same bytes wherever it is built
+  writeFileSync(
+    `${root}build/core/${module}.js`,
+    `export const embedded = "${packed.toString("base64")}";\n`,
+  );
+}
 if (process.argv[2] === "wasm") process.exit(0);
 
 run("typescript/bin/tsc", "-p", "tsconfig.json");

@@ -1,7 +1,7 @@
 import { readWasm } from "#wasm";
 import { fromBase64 } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
-import * as embedded from "./embedded.js";
+import type { WasmFile } from "./wasm.js";
 
 /** The builds of the core that exist. */
 export type CoreBuild = "simd" | "relaxed";
@@ -30,30 +30,47 @@ export function hasRelaxedSimd(): boolean {
   return isValid(RELAXED_PROBE);
 }
 
-/** Compiled once and shared by all instances. */
-let compiledSimd: Promise<WebAssembly.Module> | undefined;
-let compiledRelaxed: Promise<WebAssembly.Module | undefined> | undefined;
+/** A core that can be compiled. */
+export interface CoreSource {
+  /** Gzipped, in base64. */
+  embedded: string;
+  simd: WasmFile;
+  relaxed?: WasmFile;
+}
 
-/** The embedded copy, unpacked. */
-function unpackEmbedded(): Promise<ArrayBuffer> {
-  const packed = new Blob([fromBase64(embedded.simd)]).stream();
+/** Every file is compiled once and shared by all instances. */
+const compiled = new Map<WasmFile, Promise<WebAssembly.Module | undefined>>();
+
+/** The compiled file, or what `other` gives where the file is not at hand. */
+async function compileFile(
+  file: WasmFile,
+  other: () => Promise<BufferSource | undefined>,
+): Promise<WebAssembly.Module | undefined> {
+  const compile = async () => {
+    const bytes = (await readWasm(file)) ?? (await other());
+    return bytes && WebAssembly.compile(bytes);
+  };
+  let module = compiled.get(file);
+  if (module === undefined) {
+    module = compile();
+    compiled.set(file, module);
+  }
+  return module;
+}
+
+function unpack(embedded: string): Promise<ArrayBuffer> {
+  const packed = new Blob([fromBase64(embedded)]).stream();
   return new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
-}
-
-async function compileSimd(): Promise<WebAssembly.Module> {
-  return WebAssembly.compile((await readWasm("core.wasm")) ?? (await unpackEmbedded()));
-}
-
-async function compileRelaxed(): Promise<WebAssembly.Module | undefined> {
-  const bytes = hasRelaxedSimd() ? await readWasm("core-relaxed.wasm") : undefined;
-  return bytes && WebAssembly.compile(bytes);
 }
 
 /**
  * Compiles the core.
  * @throws TwinwrapError UNSUPPORTED if the engine has no WebAssembly SIMD, or not the build asked for
  */
-export async function compileCore(options: LoadOptions = {}): Promise<WebAssembly.Module> {
+export async function compileCore(
+  source: CoreSource,
+  options: LoadOptions,
+): Promise<WebAssembly.Module> {
   const { build, wasm } = options;
   if (!isValid(SIMD_PROBE)) {
     throw new TwinwrapError(
@@ -68,19 +85,17 @@ export async function compileCore(options: LoadOptions = {}): Promise<WebAssembl
     );
   }
   if (wasm === undefined) {
-    if (build !== "simd") {
-      compiledRelaxed ??= compileRelaxed();
-      const module = await compiledRelaxed;
+    if (source.relaxed !== undefined && build !== "simd" && hasRelaxedSimd()) {
+      const module = await compileFile(source.relaxed, async () => undefined);
       if (module !== undefined) return module;
-      if (build === "relaxed") {
-        throw new TwinwrapError(
-          "UNSUPPORTED",
-          "the relaxed-SIMD build is not at hand here: give its URL as `wasm` (twinwrap/core-relaxed.wasm)",
-        );
-      }
     }
-    compiledSimd ??= compileSimd();
-    return compiledSimd;
+    if (build === "relaxed") {
+      throw new TwinwrapError(
+        "UNSUPPORTED",
+        "the relaxed-SIMD build is not at hand here: give its URL as `wasm` (twinwrap/core-relaxed.wasm)",
+      );
+    }
+    return (await compileFile(source.simd, () => unpack(source.embedded)))!;
   }
   if (wasm instanceof WebAssembly.Module) return wasm;
   if (wasm instanceof Uint8Array) return WebAssembly.compile(wasm);

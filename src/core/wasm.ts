@@ -1,5 +1,5 @@
-/** The files of the core's two builds. */
-export type WasmFile = "core.wasm" | "core-relaxed.wasm";
+/** The files of the core's builds. */
+export type WasmFile = "core.wasm" | "core-relaxed.wasm" | "core-aes.wasm";
 
 /**
  * The bytes of a build, where they are at hand without asking a network. In a browser they are not: there

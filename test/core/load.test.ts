@@ -11,10 +11,12 @@ test("a build that the engine lacks is refused by name", async () => {
   });
 });
 
-test("what browsers find embedded is what Node reads", async () => {
-  // @ts-expect-error a file that the build makes, without types
-  const { simd } = await import("#build/core/embedded.js");
-  expect(Buffer.compare(gunzipSync(Buffer.from(simd, "base64")), shipped())).toBe(0);
+test.each([
+  ["core", "embedded"],
+  ["core-aes", "embedded-aes"],
+])("what browsers find embedded is what Node reads: %s", async (file, module) => {
+  const { embedded } = await import(new URL(`../../build/core/${module}.js`, import.meta.url).href);
+  expect(Buffer.compare(gunzipSync(Buffer.from(embedded, "base64")), shipped(file))).toBe(0);
 });
 
 test("the WebAssembly may be handed in: bytes, a module, a response", async () => {

@@ -1,6 +1,6 @@
 // The tests of AES-GCM, as a function of the build: every build of the core runs the same.
 import { createCipheriv, randomBytes } from "node:crypto";
-import { type Core, type LoadOptions, loadCore } from "twinwrap/core";
+import type { AesCore, Core } from "twinwrap/core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { haveVectors, readVectorsJson } from "../vectors.js";
 
@@ -12,6 +12,9 @@ const KEY_SIZES = [16, 24, 32];
 const BORDERS = [512, 768, 1024, 4096, 16384, 65536, 131072].flatMap((border) =>
   [-97, -96, -95, -33, -32, -31, -17, -16, -15, -1, 0, 1, 15, 16, 17, 96].map((n) => border + n),
 );
+
+/** Whether a core has more than AES. */
+const isWhole = (core: AesCore): core is Core => "aesCbc" in core;
 
 /** node:crypto's ciphertext‖tag. */
 function nodeSeal(key: Uint8Array, iv: Uint8Array, data: Uint8Array, aad: Uint8Array) {
@@ -85,10 +88,10 @@ interface Case {
   flags: string[];
 }
 
-export function gcmSuite(options: LoadOptions): void {
-  let core: Core;
+export function gcmSuite(load: () => Promise<AesCore>): void {
+  let core: AesCore;
   beforeAll(async () => {
-    core = await loadCore(options);
+    core = await load();
   });
 
   const badArgument = expect.objectContaining({ code: "BAD_ARGUMENT" });
@@ -555,7 +558,7 @@ export function gcmSuite(options: LoadOptions): void {
       memories.push((result.instance ?? result).exports.memory);
       return result;
     };
-    const watched = await loadCore(options);
+    const watched = await load();
     WebAssembly.instantiate = instantiate;
     expect(memories.length).toBe(1);
     const memory = Buffer.from(memories[0]!.buffer);
@@ -593,12 +596,16 @@ export function gcmSuite(options: LoadOptions): void {
       prepared++;
       const hidden = clean("CTR", () => ctr.xor(zero, data));
       clean("CTR again", () => ctr.xor(zero, hidden));
-      const cbc = watched.aesCbc(key);
-      prepared++;
-      const chained = clean("CBC encrypt", () => cbc.encrypt(zero, data));
-      clean("CBC decrypt", () => cbc.decrypt(zero, chained));
-      for (const used of [gcm, ctr, cbc]) {
-        used.dispose();
+      const used: { dispose(): void }[] = [gcm, ctr];
+      if (isWhole(watched)) {
+        const cbc = watched.aesCbc(key);
+        prepared++;
+        used.push(cbc);
+        const chained = clean("CBC encrypt", () => cbc.encrypt(zero, data));
+        clean("CBC decrypt", () => cbc.decrypt(zero, chained));
+      }
+      for (const one of used) {
+        one.dispose();
         prepared--;
       }
       clean("dispose", () => {});

@@ -20,7 +20,11 @@ export interface Change {
 }
 
 /** Compiles assembly/ as the build does, with debug names and with changes. */
-export function compile(changes: readonly Change[] = [], target = "simd"): Uint8Array<ArrayBuffer> {
+export function compile(
+  changes: readonly Change[] = [],
+  target = "simd",
+  entry = "index",
+): Uint8Array<ArrayBuffer> {
   const folder = mkdtempSync(join(tmpdir(), "twinwrap-ct-"));
   try {
     cpSync(join(root, "assembly"), join(folder, "assembly"), { recursive: true });
@@ -33,7 +37,10 @@ export function compile(changes: readonly Change[] = [], target = "simd"): Uint8
     }
     const asc = join(root, "node_modules", "assemblyscript", "bin", "asc.js");
     const options = ["--config", "asconfig.json", "--target", target, "--debug", "-o", "out.wasm"];
-    execFileSync(process.execPath, [asc, ...options], { cwd: folder, stdio: "pipe" });
+    execFileSync(process.execPath, [asc, `assembly/${entry}.ts`, ...options], {
+      cwd: folder,
+      stdio: "pipe",
+    });
     return new Uint8Array(readFileSync(join(folder, "out.wasm")));
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { compile } from "./build.js";
-import { allCases } from "./cases.js";
+import { aesOnlyCases, allCases } from "./cases.js";
 import { ctSuite } from "./suite-ct.js";
 import { Gate } from "./trace.js";
 import { functionNames } from "./wasm.js";
 
-ctSuite("core", "simd");
+ctSuite("core", "simd", allCases());
+ctSuite("core-aes", "simd", aesOnlyCases());
 
 // A gate that cannot fail proves nothing: leaks planted in the core's sources must be seen.
 describe("a planted leak is seen", () => {

@@ -4,18 +4,21 @@
 
 import { describe, expect, test } from "vitest";
 import { compile, shipped } from "./build.js";
-import { allCases } from "./cases.js";
-import { Gate } from "./trace.js";
+import { type Case, Gate } from "./trace.js";
 import { codeOf, functionNames } from "./wasm.js";
 
-export function ctSuite(file: "core" | "core-relaxed", target: "simd" | "relaxed"): void {
-  describe("the shipped core does the same for all secrets of one size", () => {
+export function ctSuite(
+  file: "core" | "core-relaxed" | "core-aes",
+  target: "simd" | "relaxed",
+  cases: Case[],
+): void {
+  describe(`${file}: the shipped core does the same for all secrets of one size`, () => {
     const wasm = shipped(file);
     const gate = new Gate(wasm, () => {
-      const named = compile([], target);
+      const named = compile([], target, file === "core-aes" ? "aes" : "index");
       return Buffer.compare(codeOf(named), codeOf(wasm)) === 0 ? functionNames(named) : new Map();
     });
-    for (const one of allCases()) {
+    for (const one of cases) {
       test(one.name, () => {
         const { difference, trace } = gate.judge(one);
         expect(difference ?? "no difference").toBe("no difference");
