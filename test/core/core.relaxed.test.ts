@@ -5,6 +5,7 @@ import { aesSuite } from "./suite-aes.js";
 import { gcmSuite } from "./suite-gcm.js";
 import { hashSuite } from "./suite-hash.js";
 import { rsaSuite } from "./suite-rsa.js";
+import { rsaBlocksSuite } from "./suite-rsa-blocks.js";
 
 test("it is the one that is loaded where the engine has it", async () => {
   expect(hasRelaxedSimd()).toBe(true);
@@ -21,3 +22,4 @@ aesSuite({ build: "relaxed" });
 gcmSuite(() => loadCore({ build: "relaxed" }));
 hashSuite({ build: "relaxed" });
 rsaSuite({ build: "relaxed" });
+rsaBlocksSuite({ build: "relaxed" });

@@ -87,7 +87,8 @@ describe.skipIf(browser === undefined)("in a browser (needs chromium)", () => {
   });
   afterAll(() => {
     server.close();
-    rmSync(profile, { recursive: true, force: true });
+    // Some of the browser's processes outlive the one that was started, and go on writing for a moment.
+    rmSync(profile, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   });
 
   const strict = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
@@ -109,6 +110,10 @@ describe.skipIf(browser === undefined)("in a browser (needs chromium)", () => {
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
         `--user-data-dir=${profile}`,
         `http://127.0.0.1:${port}/`,
       ],
