@@ -74,6 +74,7 @@ export {
   verifyNote,
 } from "./note.js";
 export {
+  checkShares,
   formatPolicy,
   type Officer,
   officerKey,
