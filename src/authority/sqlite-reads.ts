@@ -2,11 +2,13 @@ import type { Database, Statement } from "better-sqlite3";
 import type { Padding, Wrap } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
 import type { NodeId } from "../escrow/merkle.js";
+import { explained } from "./sqlite-errors.js";
 import {
   type ApprovalRow,
   type Candidate,
   type Head,
-  type LeafReference,
+  type LogEntry,
+  type LogExtent,
   type NoteRow,
   type Page,
   type PageOptions,
@@ -91,6 +93,15 @@ function requestOf(row: Row): RequestRow {
   };
 }
 
+function approvalOf(row: Row): ApprovalRow {
+  return {
+    hash: bytes(row, "hash"),
+    request: bytes(row, "request"),
+    note: text(row, "note"),
+    vetoLeaf: number(row, "veto_leaf"),
+  };
+}
+
 function releaseOf(row: Row): ReleaseRow {
   return {
     request: bytes(row, "request"),
@@ -128,15 +139,18 @@ export class SqliteReads implements StoreReads {
     return statement;
   }
 
+  /** What a statement does, and its failure in words. */
+  protected run<T>(sql: string, work: (statement: Statement<Value[], Row>) => T): T {
+    return explained(this.#db.name, () => work(this.statement(sql)));
+  }
+
   #get<T>(sql: string, values: Value[], read: (row: Row) => T): T | undefined {
-    const row = this.statement(sql).get(...values);
+    const row = this.run(sql, (statement) => statement.get(...values));
     return row === undefined ? undefined : read(row);
   }
 
   #all<T>(sql: string, values: Value[], read: (row: Row) => T): T[] {
-    return this.statement(sql)
-      .all(...values)
-      .map(read);
+    return this.run(sql, (statement) => statement.all(...values)).map(read);
   }
 
   /** The newest first: pages go down the keys, which only grow. */
@@ -157,9 +171,8 @@ export class SqliteReads implements StoreReads {
     if (cursor !== undefined) all.push([`${key} < ?`, Number(cursor)]);
     const where = all.length === 0 ? "" : `WHERE ${all.map(([sql]) => sql).join(" AND ")}`;
     const values = all.map(([, value]) => value);
-    const rows = this.statement(
-      `SELECT * FROM ${table} ${where} ORDER BY ${key} DESC LIMIT ${limit + 1}`,
-    ).all(...values);
+    const sql = `SELECT * FROM ${table} ${where} ORDER BY ${key} DESC LIMIT ${limit + 1}`;
+    const rows = this.#all(sql, values, (row) => row);
     const last = rows.length > limit ? rows[limit - 1] : undefined;
     return {
       rows: rows.slice(0, limit).map(read),
@@ -175,7 +188,8 @@ export class SqliteReads implements StoreReads {
 
   async head(): Promise<Head | undefined> {
     const sql = "SELECT head.size, root, note FROM head LEFT JOIN checkpoints USING (size)";
-    const row = this.statement(sql).get()!;
+    const row = this.#get(sql, [], (found) => found);
+    if (row === undefined) throw new TwinwrapError("FAULT", "the log has no head");
     if (row.note !== null) return headOf(row);
     if (row.size === 0) return undefined;
     throw new TwinwrapError(
@@ -191,6 +205,16 @@ export class SqliteReads implements StoreReads {
   async checkpoints(size: number, limit: number): Promise<Head[]> {
     const sql = "SELECT * FROM checkpoints WHERE size > ? ORDER BY size LIMIT ?";
     return this.#all(sql, [size, limit], headOf);
+  }
+
+  async logExtent(): Promise<LogExtent> {
+    const sql = `SELECT (SELECT count(*) FROM leaves) AS leaves, (SELECT count(*) FROM nodes) AS nodes,
+      (SELECT count(*) FROM checkpoints) AS checkpoints`;
+    return this.#get(sql, [], (row) => ({
+      leaves: number(row, "leaves")!,
+      nodes: number(row, "nodes")!,
+      checkpoints: number(row, "checkpoints")!,
+    }))!;
   }
 
   async leaf(index: number): Promise<string | undefined> {
@@ -241,7 +265,7 @@ export class SqliteReads implements StoreReads {
   async countRecords(): Promise<Record<RecordStatus, number>> {
     const counts = Object.fromEntries(RECORD_STATUSES.map((status) => [status, 0]));
     const sql = "SELECT status, count(*) AS count FROM records GROUP BY status";
-    for (const row of this.statement(sql).all()) {
+    for (const row of this.#all(sql, [], (found) => found)) {
       counts[text(row, "status")] = number(row, "count")!;
     }
     return counts as Record<RecordStatus, number>;
@@ -266,12 +290,7 @@ export class SqliteReads implements StoreReads {
 
   async approvals(request: Uint8Array): Promise<ApprovalRow[]> {
     const sql = "SELECT * FROM approvals WHERE request = ? ORDER BY sequence";
-    return this.#all(sql, [request], (row) => ({
-      hash: bytes(row, "hash"),
-      request: bytes(row, "request"),
-      note: text(row, "note"),
-      vetoLeaf: number(row, "veto_leaf"),
-    }));
+    return this.#all(sql, [request], approvalOf);
   }
 
   async release(request: Uint8Array, record: Uint8Array): Promise<ReleaseRow | undefined> {
@@ -285,7 +304,7 @@ export class SqliteReads implements StoreReads {
   }
 
   async policies(): Promise<NoteRow[]> {
-    return this.#all("SELECT * FROM policies ORDER BY number", [], noteOf);
+    return this.#all("SELECT * FROM policies ORDER BY number, sequence", [], noteOf);
   }
 
   async identities(): Promise<NoteRow[]> {
@@ -302,21 +321,37 @@ export class SqliteReads implements StoreReads {
     return this.#get("SELECT * FROM seen ORDER BY size DESC LIMIT 1", [], headOf);
   }
 
-  async referredLeaves(from: number, to: number): Promise<LeafReference[]> {
-    const sql = `
-      WITH rows (leaf, type, hash, request) AS (
-        SELECT escrow_leaf, 'escrow', hash, NULL FROM records
-        UNION ALL SELECT verified_leaf, 'verified', hash, NULL FROM records
-        UNION ALL SELECT leaf, 'release', record, request FROM releases
-        UNION ALL SELECT veto_leaf, 'veto', hash, request FROM approvals
-        UNION ALL SELECT leaf, 'policy', hash, NULL FROM policies
-        UNION ALL SELECT leaf, 'authority', hash, NULL FROM identities)
-      SELECT * FROM rows WHERE leaf >= ? AND leaf < ? ORDER BY leaf`;
-    return this.#all(sql, [from, to], (row) => ({
-      leaf: number(row, "leaf")!,
-      type: text(row, "type") as LeafReference["type"],
-      hash: bytes(row, "hash"),
-      request: row.request === null ? undefined : bytes(row, "request"),
-    }));
+  async entries(from: number, to: number): Promise<LogEntry[]> {
+    const standing = <Entry extends object>(
+      table: string,
+      column: string,
+      read: (row: Row) => Entry,
+      more = "",
+    ) => {
+      const sql = `SELECT *${more} FROM ${table} WHERE ${column} >= ? AND ${column} < ?`;
+      return this.#all(sql, [from, to], (row) => ({ leaf: number(row, column)!, ...read(row) }));
+    };
+    const records = (type: "escrow" | "verified") =>
+      standing(
+        "records",
+        `${type}_leaf`,
+        (row) => ({ type, row: recordOf(row), isReleased: row.is_released === 1 }),
+        ", EXISTS (SELECT 1 FROM releases WHERE record = records.hash) AS is_released",
+      );
+    const entries: LogEntry[] = [
+      ...records("escrow"),
+      ...records("verified"),
+      ...standing("releases", "leaf", (row) => ({ type: "release" as const, row: releaseOf(row) })),
+      ...standing("approvals", "veto_leaf", (row) => ({
+        type: "veto" as const,
+        row: approvalOf(row),
+      })),
+      ...standing("policies", "leaf", (row) => ({ type: "policy" as const, row: noteOf(row) })),
+      ...standing("identities", "leaf", (row) => ({
+        type: "authority" as const,
+        row: noteOf(row),
+      })),
+    ];
+    return entries.sort((a, b) => a.leaf - b.leaf);
   }
 }

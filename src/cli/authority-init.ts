@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { initDirectory, type NewOfficer } from "../authority/directory.js";
+import { initDirectory } from "../authority/directory.js";
 import { readOfficerPublicKeys } from "../authority/ed25519.js";
+import type { NewOfficer } from "../authority/policies.js";
 import { TwinwrapError } from "../errors.js";
 import { fingerprint } from "../keys/index.js";
 import { collect, integerBetween, jsonOption, newCommand, UsageError } from "./command.js";
