@@ -26,14 +26,7 @@ import { recordOfRow, takesPadding } from "./intake.js";
 import { compareKnown, fault } from "./log.js";
 import { type PolicyState, policyStates } from "./policies.js";
 import { decide, requestOfRow } from "./requests.js";
-import type {
-  Candidate,
-  LogEntry,
-  RecordRow,
-  ReleaseRow,
-  RequestRow,
-  StoreReads,
-} from "./store.js";
+import type { LogEntry, RecordRow, ReleaseRow, RequestRow, StoreReads } from "./store.js";
 
 // Whether everything that an authority keeps is what it signed: the tree from its leaves alone, and
 // every row from the leaf that it stands on. In pages: memory does not grow with the log.
@@ -266,17 +259,18 @@ class Rows {
     if (record.authority !== this.#authority.origin) return "the authority of the record";
     const status =
       row.verifiedLeaf === undefined ? "unverified" : isReleased ? "released" : "verified";
-    if (row.status !== status) return `the status of record ${toHex(row.hash)}`;
-    const wraps = await this.#reads.candidates(row.hash);
-    const isOne = wraps.length === 1 || row.verifiedLeaf === undefined;
-    return isOne && wraps.every((one) => this.#isForUs(one)) ? undefined : "the record's wraps";
+    return row.status === status ? undefined : `the status of record ${toHex(row.hash)}`;
   }
 
-  #isForUs({ wrap }: Candidate): boolean {
-    return (
-      this.#authority.wrapFingerprints.some((known) => equalBytes(known, wrap.fingerprint)) &&
-      takesPadding(this.#authority, wrap.padding)
-    );
+  async #checkWraps(): Promise<void> {
+    const { kinds, odd } = await this.#reads.wrapFacts();
+    if (odd !== undefined) throw fault(`record ${toHex(odd)} lacks the wrap that was opened`);
+    const { wrapFingerprints } = this.#authority;
+    for (const { fingerprint, padding } of kinds) {
+      const isKnown = wrapFingerprints.some((known) => equalBytes(known, fingerprint));
+      if (isKnown && takesPadding(this.#authority, padding)) continue;
+      throw fault(`there are wraps for ${toHex(fingerprint)} (${padding}), which were never taken`);
+    }
   }
 
   async #ownerTag(owner: string, hash: Uint8Array): Promise<Uint8Array> {
@@ -308,7 +302,7 @@ class Rows {
     if (!equalBytes(recipient, leaf.recipient)) return "the recipient";
     const { wrap } = row;
     const isFor = equalBytes(wrap.fingerprint, fingerprint) && wrap.padding === request.padding;
-    if (!isFor || blockLength(wrap) !== request.recipient.n.length) return "the wrap";
+    if (!isFor || blockLength(row) !== request.recipient.n.length) return "the wrap";
     if (!request.records.some((one) => equalBytes(one, row.record))) return "the request's records";
     return equalBytes(approvals, leaf.approvals) ? undefined : "the approvals";
   }
@@ -353,8 +347,9 @@ class Rows {
     return { records, released: new Set(rows.map(({ record }) => toHex(record))) };
   }
 
-  /** What stands on no leaf: requests and approvals, by their own hashes. */
+  /** What stands on no leaf: wraps; requests and approvals, by their own hashes. */
   async end(): Promise<void> {
+    await this.#checkWraps();
     let cursor: string | undefined;
     do {
       const page = await this.#reads.requests({}, cursor === undefined ? {} : { cursor });
@@ -385,7 +380,7 @@ class Rows {
 }
 
 /** Bytes of the RSA block in a wrap; undefined if it holds none. */
-function blockLength(wrap: Candidate["wrap"]): number | undefined {
+function blockLength({ wrap }: Pick<ReleaseRow, "wrap">): number | undefined {
   return tried(() => encryptedKeyOf(wrap).length);
 }
 

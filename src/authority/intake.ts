@@ -13,6 +13,7 @@ import {
   ownerTag,
   type Receipt,
   recordHash,
+  recordHashOf,
   type Submission,
 } from "../escrow/index.js";
 import { type Log, requireUnfenced } from "./log.js";
@@ -58,13 +59,8 @@ export interface Office {
  * @throws TwinwrapError FAULT
  */
 export function recordOfRow(core: Core, row: Pick<RecordRow, "hash" | "core">): EscrowRecord {
-  let record: EscrowRecord | undefined;
-  try {
-    record = decodeRecord(row.core);
-  } catch (error) {
-    if (!(error instanceof TwinwrapError)) throw error;
-  }
-  if (record !== undefined && equalBytes(recordHash(core, record), row.hash)) return record;
+  // What has this hash was read and written again (JCS) when it came in.
+  if (equalBytes(recordHashOf(core, row.core), row.hash)) return decodeRecord(row.core);
   throw new TwinwrapError("FAULT", `the stored record ${toHex(row.hash)} was altered`);
 }
 

@@ -20,6 +20,7 @@ import {
   type RequestRow,
   type RequestStatus,
   type StoreReads,
+  type WrapFacts,
 } from "./store.js";
 
 /** What a column can hold. */
@@ -240,6 +241,19 @@ export class SqliteReads implements StoreReads {
   async candidates(record: Uint8Array): Promise<Candidate[]> {
     const sql = "SELECT * FROM candidates WHERE record = ? ORDER BY id";
     return this.#all(sql, [record], (row) => ({ tag: bytes(row, "tag"), wrap: wrapOf(row) }));
+  }
+
+  async wrapFacts(): Promise<WrapFacts> {
+    const kinds = "SELECT DISTINCT fingerprint, padding FROM candidates";
+    const odd = `SELECT hash FROM records WHERE status <> 'unverified'
+      AND (SELECT count(*) FROM candidates WHERE record = records.hash) <> 1 LIMIT 1`;
+    return {
+      kinds: this.#all(kinds, [], (row) => ({
+        fingerprint: bytes(row, "fingerprint"),
+        padding: text(row, "padding") as Padding,
+      })),
+      odd: this.#get(odd, [], (row) => bytes(row, "hash")),
+    };
   }
 
   async records(query: RecordQuery, page: PageOptions = {}): Promise<Page<RecordRow>> {

@@ -69,7 +69,7 @@ export const MIGRATIONS: readonly string[] = [
     simple_blob BLOB NOT NULL,
     UNIQUE (record, tag, fingerprint, padding, simple_blob)
   ) STRICT;
-  CREATE INDEX candidates_fingerprint ON candidates (fingerprint);
+  CREATE INDEX candidates_fingerprint ON candidates (fingerprint, padding);
 
   CREATE TABLE requests (
     sequence INTEGER PRIMARY KEY,

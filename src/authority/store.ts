@@ -33,6 +33,14 @@ export interface Candidate {
   wrap: Wrap;
 }
 
+/** What an authority has of wraps. */
+export interface WrapFacts {
+  /** For which keys and how they are padded, each once. */
+  kinds: Pick<Wrap, "fingerprint" | "padding">[];
+  /** The hash of a record that was opened once and has no wrap now, or several; undefined if none. */
+  odd: Uint8Array | undefined;
+}
+
 /** The newest state of the log. */
 export interface Head {
   /** Leaves. */
@@ -140,6 +148,8 @@ export interface StoreReads {
   nodes(ids: readonly NodeId[]): Promise<(Uint8Array | undefined)[]>;
   record(hash: Uint8Array): Promise<RecordRow | undefined>;
   candidates(record: Uint8Array): Promise<Candidate[]>;
+  /** What there is of wraps, over all records. */
+  wrapFacts(): Promise<WrapFacts>;
   records(query: RecordQuery, page?: PageOptions): Promise<Page<RecordRow>>;
   /** How many records have each status. */
   countRecords(): Promise<Record<RecordStatus, number>>;

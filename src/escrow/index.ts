@@ -137,6 +137,7 @@ export {
   ownerTag,
   recipientTag,
   recordHash,
+  recordHashOf,
   type Submission,
   submissionFromJson,
   submissionToJson,

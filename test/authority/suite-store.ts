@@ -168,6 +168,19 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       });
     });
 
+    test("of all wraps it is known which keys they are for, and which record lacks its own", async () => {
+      const wrap = candidate();
+      const kinds = async () =>
+        (await store.wrapFacts()).kinds.filter(
+          ({ fingerprint }) => Buffer.compare(fingerprint, wrap.wrap.fingerprint) === 0,
+        );
+      await filler.record({}, wrap, { ...wrap, tag: bytes(32) });
+      const { fingerprint, padding } = wrap.wrap;
+      expect(await kinds()).toEqual([{ fingerprint, padding }]);
+      const one = await filler.record({ status: "verified" }, candidate());
+      expect((await store.wrapFacts()).odd).not.toEqual(one.hash);
+    });
+
     test("requests, approvals and releases", async () => {
       const record = await filler.record({ status: "verified" });
       const request = requestRow();
