@@ -1,6 +1,10 @@
 import { readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
+/** (module (func (result v128) … i8x16.relaxed_swizzle)) */
+const hasRelaxedSimd = () =>
+  WebAssembly.validate(Buffer.from("AGFzbQEAAAABBQFgAAF7AwIBAAoPAQ0AQQD9D0EA/Q/9gAIL", "base64"));
+
 // Tests run against the compiled package, by the names a user imports.
 const { exports } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 const alias = Object.entries(exports as Record<string, string | Record<string, unknown>>).flatMap(
@@ -24,5 +28,27 @@ export default defineConfig({
       { find: /^#build\//, replacement: new URL("build/", import.meta.url).pathname },
     ],
   },
-  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000, maxWorkers: 2 },
+  test: {
+    testTimeout: 60_000,
+    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "default",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/**/*.relaxed.test.ts"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "relaxed SIMD",
+          include: ["test/**/*.relaxed.test.ts"],
+          // Node 20 has relaxed SIMD behind a flag, which later versions have dropped.
+          execArgv: hasRelaxedSimd() ? [] : ["--experimental-wasm-relaxed-simd"],
+        },
+      },
+    ],
+  },
 });

@@ -1,6 +1,7 @@
 // Builds everything under build/: the core's WebAssembly, its embedded copy, the compiled library
 // and the bundled command line. `node .tools/build.mjs wasm` stops after the first two.
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -20,20 +21,57 @@ function run(tool, ...args) {
 
 mkdirSync(`${root}build/core`, { recursive: true });
 // A failed asc leaves an older file in place; nobody shall take that for the new one.
-rmSync(`${root}build/core.wasm`, { force: true });
-run("assemblyscript/bin/asc.js", "--config", "asconfig.json", "--target", "simd");
-const packed = gzipSync(readFileSync(`${root}build/core.wasm`), { level: 9 });
-packed[9] = 255; // the gzip header's "operating system": the same bytes wherever it is built
-writeFileSync(
-  `${root}build/core/embedded.js`,
-  `export const simd = "${packed.toString("base64")}";\n`,
-);
+for (const [file, entry, target] of [
+  ["core.wasm", "index", "simd"],
+  ["core-relaxed.wasm", "index", "relaxed"],
+  ["core-aes.wasm", "aes", "simd"],
+]) {
+  rmSync(`${root}build/${file}`, { force: true });
+  const options = ["--config", "asconfig.json", "--target", target, "-o", `build/${file}`];
+  run("assemblyscript/bin/asc.js", `assembly/${entry}.ts`, ...options);
+}
+for (const [file, module] of [
+  ["core.wasm", "embedded"],
+  ["core-aes.wasm", "embedded-aes"],
+]) {
+  const packed = gzipSync(readFileSync(`${root}build/${file}`), { level: 9 });
+  packed[9] = 255; // the gzip header's "operating system": the same bytes wherever it is built
+  writeFileSync(
+    `${root}build/core/${module}.js`,
+    `export const embedded = "${packed.toString("base64")}";\n`,
+  );
+}
 if (process.argv[2] === "wasm") process.exit(0);
 
 run("typescript/bin/tsc", "-p", "tsconfig.json");
 
-// The command line is bundled, for a quick start; each command stays a file that is loaded when called.
+// By this a pool knows that a worker's script is of its own build.
 const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+const hash = createHash("sha256")
+  .update(readFileSync(`${root}build/core.wasm`))
+  .digest("hex");
+writeFileSync(
+  `${root}build/envelope/release.js`,
+  `export const release = "${version} ${hash.slice(0, 16)}";\n`,
+);
+
+// The worker's script: as text for startWorker, and as a file for pages that must serve it themselves.
+await build({
+  entryPoints: [`${root}build/envelope/worker.js`],
+  outfile: `${root}build/worker.js`,
+  bundle: true,
+  format: "iife",
+  platform: "neutral",
+  target: "es2022",
+  minify: true,
+  logLevel: "warning",
+});
+writeFileSync(
+  `${root}build/envelope/worker-script.js`,
+  `export const script = ${JSON.stringify(readFileSync(`${root}build/worker.js`, "utf8"))};\n`,
+);
+
+// The command line is bundled, for a quick start; each command stays a file that is loaded when called.
 rmSync(`${root}build/bin`, { recursive: true, force: true });
 await build({
   entryPoints: { twinwrap: `${root}build/cli/main.js` },

@@ -13,6 +13,22 @@ export function and(a: v128, b: v128): v128 { return v128.and(a, b); }
 @inline
 export function zero(): v128 { return i64x2.splat(0); }
 
+/** The bytes of `x` in the order that the literal `places` says; 128 and above gives 0. */
+// @ts-ignore: decorator
+@inline
+export function permute(x: v128, places: v128): v128 { return i8x16.swizzle(x, places); }
+
+/**
+ * The byte of `table` that each byte of `places` says, below 16; 128 and above gives 0. Nothing between is
+ * allowed: there relaxed SIMD may answer either.
+ */
+// @ts-ignore: decorator
+@inline
+export function lookup(table: v128, places: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i8x16.relaxed_swizzle(table, places);
+  return i8x16.swizzle(table, places);
+}
+
 /** The 16 bytes in the opposite order. */
 // @ts-ignore: decorator
 @inline

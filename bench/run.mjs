@@ -1,77 +1,111 @@
-// AES-256-GCM: the core beside node:crypto and WebCrypto, timed by the `benchmark` package in short
-// slices that alternate, so that a busy machine slows all of them alike. Results are checked equal
-// before anything is timed. `npm run bench` prints medians and ratios.
-import { createCipheriv, randomBytes, webcrypto } from "node:crypto";
-import Benchmark from "benchmark";
-import { loadCore } from "../build/core/index.js";
+// `npm run bench`: Twinwrap beside its peers. --help tells what it does.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { measureBundles } from "./bundles.mjs";
+import { compareFiles, compareStart } from "./files.mjs";
+import { formatSize } from "./format.mjs";
+import { evaluateGoals } from "./goals.mjs";
+import { htmlReport } from "./html.mjs";
+import { load, machineFacts, resultName } from "./machine.mjs";
+import { measure } from "./measure.mjs";
+import { HELP, parseOptions } from "./options.mjs";
+import { loadPeers } from "./peers.mjs";
+import { filesTable, goalsTable, LEGEND, operationTable, startTable } from "./terminal.mjs";
 
-const SIZES = [64, 1024, 16384, 1 << 20];
-const ROUNDS = 5;
+const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-const core = await loadCore();
-const key = randomBytes(32);
-const iv = randomBytes(12);
-const aes = core.aesGcm(key);
-const cryptoKey = await webcrypto.subtle.importKey("raw", key, "AES-GCM", false, ["encrypt"]);
-
-const rivals = {
-  twinwrap: { run: (data) => aes.encrypt(iv, data) },
-  "node:crypto": {
-    run: (data) => {
-      const cipher = createCipheriv("aes-256-gcm", key, iv);
-      return Buffer.concat([cipher.update(data), cipher.final(), cipher.getAuthTag()]);
-    },
-  },
-  WebCrypto: {
-    async: true,
-    run: async (data) =>
-      new Uint8Array(await webcrypto.subtle.encrypt({ name: "AES-GCM", iv }, cryptoKey, data)),
-  },
-};
-
-/** Seconds of one call, from one short slice. */
-function time(rival, data) {
-  return new Promise((resolve, reject) => {
-    const fn = rival.async
-      ? (deferred) => rival.run(data).then(() => deferred.resolve(), reject)
-      : () => rival.run(data);
-    new Benchmark("slice", {
-      fn,
-      defer: rival.async === true,
-      maxTime: 0.3,
-      minSamples: 3,
-      onComplete: ({ target }) => resolve(target.stats.sample),
-      onError: ({ target }) => reject(target.error),
-    }).run({ async: true });
-  });
+/** A line about what is at work, on a terminal only. */
+function status(text) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
 }
 
-function median(numbers) {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
+function say(text) {
+  status("");
+  console.log(text);
 }
 
-console.log(
-  "AES-256-GCM encrypt, one thread, MB/s, best / median (median relative to node:crypto)",
-);
-for (const size of SIZES) {
-  const data = randomBytes(size);
-  const expected = Buffer.from(await rivals["node:crypto"].run(data));
-  for (const [name, rival] of Object.entries(rivals)) {
-    if (!expected.equals(Buffer.from(await rival.run(data))))
-      throw new Error(`${name} gives another result`);
+function installPeers() {
+  if (existsSync(path("node_modules"))) return;
+  say("The peers are not installed yet: npm ci --prefix bench");
+  const { status } = spawnSync("npm", ["ci", "--prefix", path(".")], { stdio: "inherit" });
+  if (status !== 0) say("They could not be installed: what is not there is reported as such.");
+}
+
+async function timeOperations(options, peers) {
+  const operations = [];
+  for (const operation of options.operations) {
+    const result = await measure(operation, peers, options, (size) =>
+      status(`${operation.title}, ${formatSize(size)}`),
+    );
+    operations.push(result);
+    say(`\n${operationTable(result, peers, process.stdout.columns)}`);
   }
-  const samples = Object.fromEntries(Object.keys(rivals).map((name) => [name, []]));
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, rival] of Object.entries(rivals))
-      samples[name].push(...(await time(rival, data)));
-  }
-  const speed = (seconds) => (size / seconds / 1e6).toFixed(1);
-  const base = median(samples["node:crypto"]);
-  const cells = Object.entries(samples).map(
-    ([name, taken]) =>
-      `${name} ${speed(Math.min(...taken))} / ${speed(median(taken))} (${(base / median(taken)).toFixed(2)})`,
+  return operations;
+}
+
+async function timeProcesses({ fileBytes, rounds }) {
+  status("start of the command line");
+  const start = await compareStart();
+  say(`\n${startTable(start)}`);
+  const files = await compareFiles({ bytes: fileBytes, rounds }, (tool) =>
+    status(`${formatSize(fileBytes)}: ${tool}`),
   );
-  console.log(`${String(size).padStart(8)} bytes  ${cells.join("   ")}`);
+  say(`\n${filesTable(files)}`);
+  return { start, files };
 }
-aes.dispose();
+
+function save(results, options) {
+  const folder = options.out ?? path(options.partial ? "results/local" : "results");
+  mkdirSync(folder, { recursive: true });
+  const name = `${folder}/${resultName(results.date, results.machine)}`;
+  // As Biome formats it, near enough: a line for each cell keeps a later diff readable.
+  writeFileSync(`${name}.json`, `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(`${name}.html`, htmlReport(results));
+  say(`\nSaved as ${name}.json and .html`);
+}
+
+async function main(options) {
+  installPeers();
+  const { version } = JSON.parse(readFileSync(path("../package.json"), "utf8"));
+  const machine = machineFacts();
+  const loadBefore = load();
+  const peers = await loadPeers();
+  try {
+    const { cpu, cores, system, node, openssl } = machine;
+    say(
+      `Twinwrap ${version} · ${cpu}, ${cores} cores · ${system} · Node ${node}, OpenSSL ${openssl}`,
+    );
+    for (const { name, failure } of peers) if (failure) say(`${name} ${failure}`);
+    say(LEGEND);
+    const results = {
+      date: new Date().toISOString(),
+      version,
+      quick: options.quick,
+      rounds: options.rounds,
+      machine,
+      peers: peers.map(
+        ({ load, close, verify, offers, calls, keyLengths, package: _, ...facts }) => facts,
+      ),
+      operations: await timeOperations(options, peers),
+      bundles: await measureBundles(),
+      ...(options.files ? await timeProcesses(options) : {}),
+    };
+    results.load = { before: loadBefore, after: load() };
+    results.goals = evaluateGoals(results);
+    say(`\nGoals, best against best unless said\n${goalsTable(results.goals)}`);
+    save(results, options);
+  } finally {
+    for (const peer of peers) peer.close?.();
+  }
+}
+
+let options;
+try {
+  options = parseOptions(process.argv.slice(2));
+} catch (error) {
+  console.error(`bench: ${error.message} (--help shows how)`);
+  process.exit(2);
+}
+if (options.help) console.log(HELP);
+else await main(options);

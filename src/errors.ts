@@ -24,7 +24,7 @@ export type ErrorCode =
   | "LIMIT_EXCEEDED"
   /** A prepared key was used after dispose(). */
   | "DISPOSED"
-  /** A computation failed its own check; nothing of its result was given out. */
+  /** A computation failed its own check, or its worker died; nothing of its result was given out. */
   | "FAULT"
   /** The store cannot be read or written now: no room, no permission, a failing disk. */
   | "UNAVAILABLE"

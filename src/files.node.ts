@@ -3,9 +3,11 @@ import { constants, rmSync, type Stats } from "node:fs";
 import {
   type FileHandle,
   link,
+  lstat,
   mkdir,
   open,
   readdir,
+  readlink,
   realpath,
   rename,
   rm,
@@ -14,6 +16,7 @@ import {
 } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { concatBytes, copyBytes, wipe } from "./bytes.js";
 import { TwinwrapError } from "./errors.js";
 
 // Files in Node: output appears whole or not at all, and a header is changed by one writer at a time.
@@ -72,33 +75,85 @@ export class FileSource {
     const bytes = new Uint8Array(length);
     let filled = 0;
     while (filled < length) {
-      const part = await this.#read(bytes, filled, length - filled, offset + filled);
+      const part = await this.readInto(bytes.subarray(filled), offset + filled);
       if (part === 0) break;
       filled += part;
     }
     return bytes.subarray(0, filled);
   }
 
-  async #read(into: Uint8Array, at: number, length: number, place: number | null): Promise<number> {
-    return (await naming(this.#path, this.#handle.read(into, at, length, place))).bytesRead;
+  /**
+   * Reads into an array.
+   * @param offset where, or null to go on where the last such read ended
+   * @returns how many bytes came, 0 at the end of the file
+   */
+  async readInto(into: Uint8Array, offset: number | null): Promise<number> {
+    return (await naming(this.#path, this.#handle.read(into, 0, into.length, offset))).bytesRead;
   }
 
   /** All bytes to the end, wherever that is by then. Each piece is valid until the next is asked for. */
-  async *pieces(): AsyncGenerator<Uint8Array> {
-    const piece = new Uint8Array(PIECE);
-    try {
-      for (;;) {
-        const length = await this.#read(piece, 0, PIECE, null);
-        if (length === 0) return;
-        yield piece.subarray(0, length);
-      }
-    } finally {
-      piece.fill(0);
-    }
+  pieces(): AsyncIterable<Uint8Array> & { readInto?(into: Uint8Array): Promise<number> } {
+    const readInto = (into: Uint8Array) => this.readInto(into, null);
+    return {
+      readInto,
+      async *[Symbol.asyncIterator]() {
+        const piece = new Uint8Array(PIECE);
+        try {
+          for (;;) {
+            const length = await readInto(piece);
+            if (length === 0) return;
+            yield piece.subarray(0, length);
+          }
+        } finally {
+          piece.fill(0);
+        }
+      },
+    };
   }
 
   close(): Promise<void> {
     return this.#handle.close();
+  }
+}
+
+/**
+ * All of a file that should be small, read piece by piece: whatever it turns out to be, no more than the
+ * limit is held. The pieces are wiped, as they may be secret.
+ * @param limit bytes
+ * @throws TwinwrapError LIMIT_EXCEEDED if there is more
+ */
+export async function collectPieces(
+  path: string,
+  pieces: AsyncIterable<Uint8Array>,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const piece of pieces) {
+      length += piece.length;
+      if (length > limit) {
+        throw new TwinwrapError(
+          "LIMIT_EXCEEDED",
+          `${path} is longer than the ${limit} bytes read here`,
+        );
+      }
+      parts.push(copyBytes(piece));
+      wipe(piece); // of standard input nobody else would
+    }
+    return concatBytes(...parts);
+  } finally {
+    wipe(...parts);
+  }
+}
+
+/** All of a file; see {@link collectPieces}. */
+export async function readFileWhole(path: string, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await FileSource.open(path);
+  try {
+    return await collectPieces(path, file.pieces(), limit);
+  } finally {
+    await file.close();
   }
 }
 
@@ -204,7 +259,7 @@ async function begin({ path, content, force = false }: NewFile): Promise<Begun |
 
 async function fill({ handle, target }: Begun, { content, mode }: NewFile): Promise<void> {
   try {
-    for await (const bytes of content) await writeAll(target, handle, bytes);
+    await writeContent(target, handle, content);
     await handle.chmod(mode ?? 0o666 & ~process.umask());
     await naming(target, handle.sync());
   } finally {
@@ -226,13 +281,40 @@ async function writeAll(
   }
 }
 
+/**
+ * Writes piece by piece, and gives each back to where it came from: an envelope's Output uses its
+ * memory again, anything else does not mind.
+ */
+export async function forEachPiece(
+  content: NewFile["content"],
+  work: (piece: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const pieces =
+    Symbol.asyncIterator in content ? content[Symbol.asyncIterator]() : content[Symbol.iterator]();
+  for (let spent: Uint8Array | undefined; ; ) {
+    const next = await pieces.next(spent);
+    if (next.done) return;
+    try {
+      await work(next.value);
+    } catch (error) {
+      await pieces.return?.();
+      throw error;
+    }
+    spent = next.value;
+  }
+}
+
+function writeContent(path: string, handle: FileHandle, content: NewFile["content"]) {
+  return forEachPiece(content, (piece) => writeAll(path, handle, piece));
+}
+
 async function writeThrough(
   path: string,
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
   const handle = await open(path, constants.O_WRONLY);
   try {
-    for await (const bytes of content) await writeAll(path, handle, bytes);
+    await writeContent(path, handle, content);
   } finally {
     await handle.close();
   }
@@ -317,17 +399,68 @@ export async function patchFile(path: string, offset: number, bytes: Uint8Array)
   }
 }
 
+/** Where a process number means this process: a container may have the host's name, but other numbers. */
+async function machine(): Promise<string> {
+  return `${hostname()} ${await readlink("/proc/self/ns/pid").catch(() => "")}`.trim();
+}
+
+/** Whether a process is there; what is not ours to signal is there, too. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !isSystemError(error, "ESRCH");
+  }
+}
+
+/** Whether a lock was left by a process of this machine that is no more. */
+async function isStale(lock: string): Promise<boolean> {
+  const text = new TextDecoder().decode(await readFileWhole(lock, 1024));
+  const [, pid, host] = /^process (\d{1,10}) on (.+)\n$/.exec(text) ?? [];
+  return host === (await machine()) && !isAlive(Number(pid));
+}
+
 /**
- * Does `work` while FILE.lock exists: one writer of a header at a time.
+ * Takes a lock that was left behind out of the way. Of several that try, the one that holds LOCK.stale
+ * looks again, and only he removes anything.
+ * @returns whether it is gone
+ */
+async function removeStale(lock: string): Promise<boolean> {
+  try {
+    if (!(await isStale(lock))) return false;
+    const guard = `${lock}.stale`;
+    const handle = await open(guard, "wx", 0o600);
+    unfinished.add(guard);
+    try {
+      await handle.close();
+      if (!(await isStale(lock))) return false;
+      await unlink(lock);
+      return true;
+    } finally {
+      await unlink(guard).catch(() => {});
+      unfinished.delete(guard);
+    }
+  } catch {
+    return false; // somebody else was there, or it is not ours to read
+  }
+}
+
+/**
+ * Does `work` while FILE.lock exists: one writer of a header at a time, whatever name the file is
+ * called by.
  * @throws TwinwrapError CONFLICT if somebody else holds the lock
  */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  const lock = `${path}.lock`;
-  let handle: FileHandle;
-  try {
-    handle = await open(lock, "wx", 0o600);
-  } catch (error) {
+  const isLink = (await lstat(path)).isSymbolicLink();
+  const lock = `${isLink ? await realpath(path) : path}.lock`;
+  const take = () => open(lock, "wx", 0o600);
+  const handle = await take().catch(async (error) => {
     if (!isSystemError(error, "EEXIST")) throw error;
+    if (await removeStale(lock)) return take().catch(() => undefined);
+    return undefined;
+  });
+  if (handle === undefined) {
     throw new TwinwrapError(
       "CONFLICT",
       `${path} is being changed by another process; if none is running, delete ${lock}`,
@@ -336,7 +469,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   unfinished.add(lock);
   try {
     await handle
-      .writeFile(`process ${process.pid} on ${hostname()}\n`)
+      .writeFile(`process ${process.pid} on ${await machine()}\n`)
       .finally(() => handle.close());
     return await work();
   } finally {

@@ -1,3 +1,24 @@
+import * as envelope from "./envelope/index.js";
+import { startWorker } from "./envelope/worker.node.js";
+
 export { amendFile, openFile, rewrapFile, sealFile, withFile } from "./envelope/file.node.js";
 export { FileSource, type WriteOptions } from "./files.node.js";
 export * from "./index.js";
+
+// What the neutral door has, with this platform's workers.
+
+/** As {@link envelope.seal}; `jobs` are worker threads. */
+export const seal: typeof envelope.seal = (source, options) =>
+  envelope.seal(source, { startWorker, ...options });
+
+/** As {@link envelope.open}; `jobs` are worker threads. */
+export const open: typeof envelope.open = (source, options) =>
+  envelope.open(source, { startWorker, ...options });
+
+/**
+ * Worker threads that several files can share; see {@link envelope.WorkerPool}.
+ * @throws TwinwrapError BAD_ARGUMENT unless `jobs` is a whole number from 1 to 64
+ */
+export function workerPool(options: envelope.PoolOptions): envelope.WorkerPool {
+  return new envelope.WorkerPool(startWorker, options);
+}

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import {
   lstatSync,
   mkdirSync,
@@ -9,10 +10,17 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { isSameFile, writeFilesWhole, writeFileWhole } from "#build/files.node.js";
+import {
+  isSameFile,
+  readFileWhole,
+  withLock,
+  writeFilesWhole,
+  writeFileWhole,
+} from "#build/files.node.js";
 
 // Output appears whole or not at all.
 
@@ -81,5 +89,72 @@ test("two names of one file, there or not", async () => {
     expect(await isSameFile("c", at("c"))).toBe(true);
   } finally {
     process.chdir(here);
+  }
+});
+
+test("a file is read whole up to a limit", async () => {
+  writeFileSync(at("file"), "12345");
+  expect(Buffer.from(await readFileWhole(at("file"), 5)).toString()).toBe("12345");
+  const long = { code: "LIMIT_EXCEEDED", message: expect.stringMatching(/file is longer than/) };
+  await expect(readFileWhole(at("file"), 4)).rejects.toMatchObject(long);
+  await expect(readFileWhole("/dev/zero", 1 << 20)).rejects.toMatchObject({
+    code: "LIMIT_EXCEEDED",
+  });
+});
+
+const CONFLICT = expect.objectContaining({ code: "CONFLICT" });
+
+test("a file is locked by whichever of its names", async () => {
+  writeFileSync(at("file"), "");
+  symlinkSync("file", at("link"));
+  await withLock(at("link"), async () => {
+    expect(text("file.lock")).toMatch(new RegExp(`^process ${process.pid} on .`));
+    await expect(withLock(at("file"), async () => {})).rejects.toEqual(CONFLICT);
+  });
+  expect(readdirSync(folder).sort()).toEqual(["file", "link"]);
+});
+
+test("a lock that a killed process left is taken over, by one", async () => {
+  writeFileSync(at("file"), "");
+  let lock = "";
+  await withLock(at("file"), async () => {
+    lock = text("file.lock");
+  });
+  const { pid } = spawnSync("true");
+  const left = lock.replace(String(process.pid), String(pid));
+  for (let round = 0; round < 20; round++) {
+    writeFileSync(at("file.lock"), left);
+    let inside = 0;
+    let done = 0;
+    const work = async () => {
+      expect(++inside).toBe(1);
+      await sleep(1);
+      inside--;
+      done++;
+    };
+    const results = await Promise.allSettled(
+      Array.from({ length: 8 }, () => withLock(at("file"), work)),
+    );
+    for (const result of results) {
+      if (result.status === "rejected") expect(result.reason).toEqual(CONFLICT);
+    }
+    expect(done).toBeGreaterThanOrEqual(1);
+    expect(readdirSync(folder)).toEqual(["file"]);
+  }
+});
+
+test("a lock of a process that runs, of another machine, or that says nothing stays", async () => {
+  writeFileSync(at("file"), "");
+  const { pid } = spawnSync("true");
+  for (const lock of [
+    `process ${process.pid} on ${hostname()}\n`,
+    `process ${pid} on elsewhere\n`,
+    `process ${pid}\n`,
+    "",
+  ]) {
+    writeFileSync(at("file.lock"), lock);
+    await expect(withLock(at("file"), async () => {})).rejects.toEqual(CONFLICT);
+    expect(readdirSync(folder).sort()).toEqual(["file", "file.lock"]);
+    expect(text("file.lock")).toBe(lock);
   }
 });

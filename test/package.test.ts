@@ -46,7 +46,13 @@ const run = (file: string, code: string) => {
 test("it holds what is needed and nothing else", () => {
   const files = readdirSync(installed, { recursive: true, encoding: "utf8" });
   expect(files).toEqual(
-    expect.arrayContaining(["LICENSE", "README.md", "build/core.wasm", "build/bin/twinwrap.js"]),
+    expect.arrayContaining([
+      "LICENSE",
+      "README.md",
+      "build/core.wasm",
+      "build/worker.js",
+      "build/bin/twinwrap.js",
+    ]),
   );
   expect(
     files.filter((name) => /^(test|src|assembly|bench)\/|node_modules|\.map$/.test(name)),
@@ -55,8 +61,8 @@ test("it holds what is needed and nothing else", () => {
 
 test("every door opens in Node, and a file makes the round trip", () => {
   const { exports } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
-  const doors = Object.keys(exports).filter((name) => !/\.(json|wasm)$/.test(name));
-  expect(doors).toEqual([".", "./core", "./blob", "./keys", "./envelope", "./escrow"]);
+  const doors = Object.keys(exports).filter((name) => !/\.(json|wasm|js)$/.test(name));
+  expect(doors).toEqual([".", "./core", "./aes", "./blob", "./keys", "./envelope", "./escrow"]);
   const printed = run(
     "round-trip.mjs",
     `import { generateKeyPair, open, seal, sealFile } from "twinwrap";
@@ -82,22 +88,39 @@ test("the command line needs nothing beside it", () => {
   );
 });
 
+const FOR_A_BROWSER = {
+  bundle: true,
+  format: "esm",
+  platform: "browser",
+  write: false,
+  metafile: true,
+  logLevel: "silent",
+  outfile: "bundle.js",
+} as const;
+
 test("the browser's bundle holds no node:, no command line, no server", async () => {
   const { outputFiles, metafile } = await build({
     entryPoints: [join(root, "build", "browser.js")],
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    write: false,
-    metafile: true,
-    logLevel: "silent",
-    outfile: "bundle.js",
+    ...FOR_A_BROWSER,
   });
   expect(outputFiles[0]!.text).not.toMatch(/["']node:/);
   const inputs = Object.keys(metafile.inputs);
   expect(inputs.length).toBeGreaterThan(10);
   expect(inputs.filter((name) => /\.node\.js|\/cli\/|\/authority\/|commander/.test(name))).toEqual(
     [],
+  );
+});
+
+test("who bundles the core alone gets no pool, and the worker's script needs nothing else", async () => {
+  const { metafile } = await build({
+    stdin: { contents: 'export { loadCore } from "./build/browser.js";', resolveDir: root },
+    ...FOR_A_BROWSER,
+  });
+  const [output] = Object.values(metafile.outputs);
+  const used = Object.entries(output!.inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
+  expect(used.map(([name]) => name).filter((name) => /envelope/.test(name))).toEqual([]);
+  expect(readFileSync(join(root, "build", "worker.js"), "utf8")).not.toMatch(
+    /\b(import|require)\b|node:/,
   );
 });
 

@@ -2,9 +2,10 @@
 // groups take each round one after the other, so that the latency of one hides behind the others.
 
 import { xor } from "../simd";
-import { Key, roundKeys } from "./key";
+import { blockKeys, Key, roundKeys } from "./key";
+import { decrypt, encrypt } from "./permute";
 import {
-  addRoundKey, broadcast, clear, collect, GROUP, invSubBytes, mixColumns, preInvMixColumns, Slices, subBytes,
+  addRoundKey, clear, GROUP, invSubBytes, mixColumns, preInvMixColumns, Slices, subBytes,
   transpose,
 } from "./slices";
 
@@ -138,21 +139,14 @@ function decryptGroups(key: Key, groups: i32): void {
   }
 }
 
-/** One block encrypted (as eight equal ones). */
+/** One block encrypted. */
 export function encryptBlock(key: Key, x: v128): v128 {
-  const s = group(0);
-  broadcast(s, i8x16.swizzle(xor(x, key.first), key.order));
-  firstRounds(key, 1);
-  lastRounds(key, 1);
-  return collect(s);
+  return encrypt(x, blockKeys(key), key.rounds);
 }
 
-/** One block decrypted (as eight equal ones). */
+/** One block decrypted. */
 export function decryptBlock(key: Key, x: v128): v128 {
-  const s = group(0);
-  broadcast(s, x);
-  decryptGroups(key, 1);
-  return xor(i8x16.swizzle(collect(s), key.order), key.first);
+  return decrypt(x, blockKeys(key), key.rounds, key.first);
 }
 
 /** Decrypts the blocks that stand in the first `groups` groups, in place. */

@@ -46,6 +46,37 @@ function count(key: Key, counter: Counter, index: i32): void {
   s.s2 = xor(s.s2, i8x16.swizzle(i8x16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0x10), order));
 }
 
+/**
+ * The same for a counter that is secret, as GCM makes one of an IV that has not 96 bits (it is GHASH of
+ * the IV): every block is written out, whatever its last bits are.
+ */
+function countHidden(key: Key, counter: Counter, index: i32): void {
+  const first = key.first, order = key.order;
+  const start = changetype<usize>(group(index));
+  const high = counter.high, low = counter.low;
+  for (let i: u32 = 0; i < 8; i++) {
+    const next = (low & 0xffffffff00000000) | ((low + i) & 0xffffffff);
+    const block = i64x2.replace_lane(i64x2.splat(bswap(high)), 1, bswap(next));
+    v128.store(start + (i << 4), i8x16.swizzle(xor(block, first), order));
+  }
+  transpose(group(index));
+}
+
+/** Makes the first block of group 0 zero: what stands there is sliced, with the first round key added. */
+function zeroFirstBlock(key: Key): void {
+  const s = group(0), zeros = group(1);
+  const first = i8x16.splat(1);
+  broadcast(zeros, i8x16.swizzle(key.first, key.order));
+  s.s0 = v128.bitselect(zeros.s0, s.s0, first);
+  s.s1 = v128.bitselect(zeros.s1, s.s1, first);
+  s.s2 = v128.bitselect(zeros.s2, s.s2, first);
+  s.s3 = v128.bitselect(zeros.s3, s.s3, first);
+  s.s4 = v128.bitselect(zeros.s4, s.s4, first);
+  s.s5 = v128.bitselect(zeros.s5, s.s5, first);
+  s.s6 = v128.bitselect(zeros.s6, s.s6, first);
+  s.s7 = v128.bitselect(zeros.s7, s.s7, first);
+}
+
 /** Adds the key stream in group `index` to the 128 bytes at `from`. */
 function addGroup(index: i32, from: usize, to: usize): void {
   const s = group(index);
@@ -60,13 +91,45 @@ function addGroup(index: i32, from: usize, to: usize): void {
 }
 
 /** The same for the part of a group from byte `begin` to byte `end`; `begin` is a block's. */
-function addPart(index: i32, begin: usize, end: usize, from: usize, to: usize): void {
+export function addPart(index: i32, begin: usize, end: usize, from: usize, to: usize): void {
   const stream = changetype<usize>(group(index));
   let i = begin;
   for (; i + 16 <= end; i += 16) {
     v128.store(to + i, xor(v128.load(stream + i), v128.load(from + i)));
   }
   for (; i < end; i++) store<u8>(to + i, load<u8>(stream + i) ^ load<u8>(from + i));
+}
+
+/** What a counter is: how it counts, and whether what is done may depend on it. */
+export enum Count {
+  /** Modulo 2^128, public. */
+  Wide,
+  /** Modulo 2^32 in its last four bytes, public: GCM's with an IV of 96 bits. */
+  Narrow,
+  /** As `Narrow`, but secret: GCM's with any other IV. */
+  Hidden,
+}
+
+/**
+ * Leaves the key stream of the group that `counter` stands in in group 0, and moves the counter behind it.
+ * If `zeroFirst`, the group's first block is the encryption of zero (GCM's H), which costs nothing where
+ * the counter comes after it. Answers the bytes of the group before `counter`.
+ */
+export function firstGroup(key: Key, counter: Counter, kind: Count, zeroFirst: bool): usize {
+  let before: usize = 0;
+  if (kind == Count.Hidden) {
+    countHidden(key, counter, 0);
+  } else {
+    before = <usize>(counter.low & 7) << 4;
+    counter.low &= ~7;
+    count(key, counter, 0);
+    if (zeroFirst) zeroFirstBlock(key);
+  }
+  firstRounds(key, 1);
+  lastRounds(key, 1);
+  transpose(group(0));
+  advance(counter, 8, kind != Count.Wide);
+  return before;
 }
 
 /** What is to be done with the first two rounds in a window of 256 counter blocks. */
@@ -93,12 +156,13 @@ function enterWindow(key: Key, counter: Counter, place: i32, left: i32): Window 
  * Adds the key stream of `counter`, `counter` + 1, … to `length` bytes at `from`, into `to`, and
  * moves the counter on, over a last partial block too.
  */
-export function addKeyStream(key: Key, counter: Counter, narrow: bool, from: usize, to: usize, length: usize): void {
+export function addKeyStream(key: Key, counter: Counter, kind: Count, from: usize, to: usize, length: usize): void {
   if (length == 0) return;
+  const narrow = kind != Count.Wide, hidden = kind == Count.Hidden;
   const high = counter.high, low = counter.low;
   // Groups begin at multiples of eight: of the first, the blocks before `counter` are left out.
-  const skipped = <usize>(low & 7) << 4;
-  counter.low = low & ~7;
+  const skipped: usize = hidden ? 0 : <usize>(low & 7) << 4;
+  if (!hidden) counter.low = low & ~7;
   from -= skipped;
   to -= skipped;
   const end = skipped + length;
@@ -107,11 +171,12 @@ export function addKeyStream(key: Key, counter: Counter, narrow: bool, from: usi
   let at: usize = 0;
   while (at < end) {
     const left = <i32>((end - at + GROUP - 1) / GROUP);
-    const place = <i32>(counter.low >> 3) & (WINDOW_GROUPS - 1);
-    if (at == 0 || place == 0) window = enterWindow(key, counter, place, left);
+    const place = hidden ? 0 : <i32>(counter.low >> 3) & (WINDOW_GROUPS - 1);
+    if (!hidden && (at == 0 || place == 0)) window = enterWindow(key, counter, place, left);
     const groups = min(min(GROUPS, WINDOW_GROUPS - place), left);
     for (let i = 0; i < groups; i++) {
-      if (window == Window.Recall) recall(place + i, group(i));
+      if (hidden) countHidden(key, counter, i);
+      else if (window == Window.Recall) recall(place + i, group(i));
       else count(key, counter, i);
       advance(counter, 8, narrow);
     }
@@ -144,7 +209,7 @@ export function aesCtr(slot: i32, length: u32): i32 {
   const key = keyIn(slot);
   if (isMissing(key) || length > <u32>WINDOW_SIZE) return BAD_ARGUMENT;
   readCounter(COUNTER, PARAMS);
-  addKeyStream(key, COUNTER, false, INPUT, OUTPUT, length);
+  addKeyStream(key, COUNTER, Count.Wide, INPUT, OUTPUT, length);
   store<u64>(PARAMS, bswap(COUNTER.high));
   store<u64>(PARAMS, bswap(COUNTER.low), 8);
   return OK;

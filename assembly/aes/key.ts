@@ -5,31 +5,46 @@ import { BAD_ARGUMENT, OK } from "../status";
 import { PARAMS, wipe } from "../memory";
 import { xor } from "../simd";
 import { forget } from "./face";
-import { broadcast, clear, collect, GROUP, Slices, subBytes } from "./slices";
+import { subWord, toTower } from "./permute";
+import { broadcast, GROUP, Slices } from "./slices";
 
 /** How many keys are ready at a time. */
 export const KEY_SLOTS: i32 = 16;
 
 @unmanaged
 export class Key {
-  /** The first round key, as a block. */
+  /** The first round key, as a block: the key's first 16 bytes. */
   first: v128;
+  /** The next 16 bytes of the key, if it has them: `KEYS` shows JavaScript the whole of it here. */
+  second: v128;
   /** ShiftRows^-e of the state that enters round 1, as a permutation (its own inverse). */
   order: v128;
   /** The hash key H of GCM, once `hasHash`. */
   hash: v128;
   /** 10, 12 or 14; 0 while the slot is empty. */
   rounds: i32;
-  /** Whether H and `hashTables`, whether `bulkTables` are made. */
+  /** Whether H and `hashTables` are made. */
   hasHash: bool;
-  hasBulk: bool;
+  /** Powers of H that `bulkTables` are made for: 0, 1 or 4. */
+  powers: i32;
 }
 
-const ROUND_KEYS: usize = 64;
+const BLOCK_KEYS: usize = 80;
+const ROUND_KEYS: usize = BLOCK_KEYS + 15 * 16;
 const HASH_TABLES: usize = ROUND_KEYS + 14 * GROUP;
 const BULK_TABLES: usize = HASH_TABLES + 17 * 32;
-const SLOT: usize = BULK_TABLES + 9 * 160;
-const SLOTS: usize = memory.data(16 * 3840, 64);
+/** Bytes of the tables for one power of H. */
+export const POWER: usize = 9 * 160;
+/** A slot, at whose beginning the key stands as it was given. */
+export const KEY_SLOT_SIZE: usize = BULK_TABLES + 4 * POWER;
+export const KEYS: usize = memory.data(16 * 8416, 64);
+
+/** The round keys for one block (permute.ts). */
+// @ts-ignore: decorator
+@inline
+export function blockKeys(key: Key): usize {
+  return changetype<usize>(key) + BLOCK_KEYS;
+}
 
 /** Round key 1, 2, … as slices, ShiftRows^-e applied and the S-box's constant added. */
 // @ts-ignore: decorator
@@ -45,7 +60,7 @@ export function hashTables(key: Key): usize {
   return changetype<usize>(key) + HASH_TABLES;
 }
 
-/** The tables for multiplying sixteen blocks by H^16 (gcm/ghash.ts). */
+/** The tables for multiplying sixteen blocks by H^16, then H^32, H^48 and H^64 (gcm/ghash.ts). */
 // @ts-ignore: decorator
 @inline
 export function bulkTables(key: Key): usize {
@@ -55,7 +70,7 @@ export function bulkTables(key: Key): usize {
 /** The key in `slot`, or null (0) where there is none. */
 export function keyIn(slot: i32): Key {
   if (<u32>slot >= <u32>KEY_SLOTS) return changetype<Key>(<usize>0);
-  const key = changetype<Key>(SLOTS + <usize>slot * SLOT);
+  const key = changetype<Key>(KEYS + <usize>slot * KEY_SLOT_SIZE);
   return key.rounds == 0 ? changetype<Key>(<usize>0) : key;
 }
 
@@ -67,14 +82,6 @@ export function isMissing(key: Key): bool {
 
 // The expanded key as FIPS 197 has it: 60 words at most.
 const WORDS: usize = memory.data(240, 16);
-const SUB: Slices = changetype<Slices>(memory.data(128, 16));
-
-/** SubWord (FIPS 197, section 5.2) of the four bytes of `word`, in whatever order. */
-function subWord(word: u32): u32 {
-  broadcast(SUB, i32x4.splat(word));
-  subBytes(SUB);
-  return i32x4.extract_lane(collect(SUB), 0) ^ 0x63636363;
-}
 
 /** ShiftRows^-1 of a block. */
 // @ts-ignore: decorator
@@ -89,7 +96,7 @@ function invShiftRows(x: v128): v128 {
  */
 export function aesExpand(slot: i32, length: i32): i32 {
   if (<u32>slot >= <u32>KEY_SLOTS || (length != 16 && length != 24 && length != 32)) return BAD_ARGUMENT;
-  const key = changetype<Key>(SLOTS + <usize>slot * SLOT);
+  const key = changetype<Key>(KEYS + <usize>slot * KEY_SLOT_SIZE);
   forget(changetype<usize>(key));
   const words = length >> 2;
   const rounds = words + 6;
@@ -112,28 +119,32 @@ export function aesExpand(slot: i32, length: i32): i32 {
   // exponents e run up to 0 mod 4 there, which makes the first 0 for 12 rounds, else 2.
   let e = (4 - (rounds & 3)) & 3;
   key.first = v128.load(WORDS);
+  key.second = v128.load(WORDS, 16);
+  v128.store(blockKeys(key), toTower(key.first));
   let order = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   for (let i = 0; i < e; i++) order = invShiftRows(order);
   key.order = order;
   for (let round = 1; round <= rounds; round++) {
     e = (e + 1) & 3;
     let x = xor(v128.load(WORDS + (round << 4)), i8x16.splat(0x63));
+    v128.store(blockKeys(key) + (round << 4), round < rounds ? toTower(x) : x);
     for (let i = 0; i < e; i++) x = invShiftRows(x);
     broadcast(changetype<Slices>(roundKeys(key) + <usize>(round - 1) * GROUP), x);
   }
   key.rounds = rounds;
   key.hasHash = false;
-  key.hasBulk = false;
+  key.powers = 0;
   wipe(WORDS, 240);
   wipe(PARAMS, length);
-  clear(SUB);
   return OK;
 }
 
 /** Wipes `slot`. */
 export function aesForget(slot: i32): i32 {
   if (<u32>slot >= <u32>KEY_SLOTS) return BAD_ARGUMENT;
-  forget(SLOTS + <usize>slot * SLOT);
-  wipe(SLOTS + <usize>slot * SLOT, SLOT);
+  const start = KEYS + <usize>slot * KEY_SLOT_SIZE;
+  forget(start);
+  // The tables of powers are long, and seldom made.
+  wipe(start, changetype<Key>(start).powers == 0 ? BULK_TABLES : KEY_SLOT_SIZE);
   return OK;
 }

@@ -315,15 +315,6 @@ export function broadcast(s: Slices, x: v128): void {
   s.s7 = spread(x, 128);
 }
 
-/** The one block that all eight are. */
-export function collect(s: Slices): v128 {
-  const x01 = xor(and(s.s0, i8x16.splat(1)), and(s.s1, i8x16.splat(2)));
-  const x23 = xor(and(s.s2, i8x16.splat(4)), and(s.s3, i8x16.splat(8)));
-  const x45 = xor(and(s.s4, i8x16.splat(16)), and(s.s5, i8x16.splat(32)));
-  const x67 = xor(and(s.s6, i8x16.splat(64)), and(s.s7, i8x16.splat(-128)));
-  return xor(xor(x01, x23), xor(x45, x67));
-}
-
 /** Clears the group. */
 export function clear(s: Slices): void {
   const zero = i64x2.splat(0);

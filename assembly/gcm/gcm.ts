@@ -8,9 +8,10 @@ import { equalBytes } from "../ct";
 import { INPUT, OUTPUT, PARAMS, PARAMS_SIZE, WINDOW_SIZE, wipe } from "../memory";
 import { xor, zero, reverse } from "../simd";
 import { BAD_ARGUMENT, NOT_AUTHENTIC, OK } from "../status";
-import { clearState, encryptBlock } from "../aes/cipher";
-import { addKeyStream, advance, Counter, readCounter } from "../aes/ctr";
+import { clearState, encryptBlock, STATE } from "../aes/cipher";
+import { addKeyStream, addPart, advance, Count, Counter, firstGroup, readCounter } from "../aes/ctr";
 import { isMissing, Key, keyIn } from "../aes/key";
+import { GROUP } from "../aes/slices";
 import { ghash, prepareHash } from "./ghash";
 
 @unmanaged
@@ -22,10 +23,11 @@ class State {
   /** The counter block of the next block. */
   high: u64;
   low: u64;
+  count: Count;
 }
 
-export const GCM_STATE_SIZE: usize = 48;
-export const GCM_STATE: usize = memory.data(48, 16);
+export const GCM_STATE_SIZE: usize = 64;
+export const GCM_STATE: usize = memory.data(64, 16);
 const state: State = changetype<State>(GCM_STATE);
 const counter: Counter = changetype<Counter>(memory.data(16, 16));
 const BLOCK: usize = memory.data(16, 16);
@@ -34,10 +36,7 @@ const TAG: usize = 16;
 /** The key in `slot` with its hash tables made, or null (0). */
 function hashKeyIn(slot: i32): Key {
   const key = keyIn(slot);
-  if (isMissing(key) || key.hasHash) return key;
-  key.hash = encryptBlock(key, zero());
-  clearState(1);
-  prepareHash(key);
+  if (!isMissing(key) && !key.hasHash) prepareHash(key, encryptBlock(key, zero()));
   return key;
 }
 
@@ -62,6 +61,13 @@ function fits(ivLength: u32, aadLength: u32, length: u32): bool {
   return ivLength > 0 && ivLength <= params && aadLength <= params - ivLength && length <= <u32>WINDOW_SIZE;
 }
 
+/** J0 is the IV itself only if that has 96 bits. */
+// @ts-ignore: decorator
+@inline
+function countOf(ivLength: u64): Count {
+  return ivLength == 12 ? Count.Narrow : Count.Hidden;
+}
+
 /** Puts J0 for the IV at `from` into `to` (section 7.1, step 2); `y` is the hash of IV bytes before. */
 function firstCounter(key: Key, y: v128, from: usize, length: usize, total: u64, to: usize): void {
   if (total == 12) {
@@ -74,44 +80,64 @@ function firstCounter(key: Key, y: v128, from: usize, length: usize, total: u64,
 }
 
 /**
- * Encrypts: IV and AAD one behind the other in PARAMS, the plaintext in INPUT from byte 16 on; the
- * ciphertext comes to OUTPUT from byte 16 on, the tag behind it.
+ * Starts a message whose IV is in PARAMS: the key stream that hides the tag and then that of the text's
+ * first bytes stand in group 0, which holds H besides if the key is new. Answers where there the text's
+ * key stream begins.
+ */
+function start(key: Key, ivLength: usize): usize {
+  const kind = countOf(ivLength);
+  if (kind == Count.Hidden && !key.hasHash) prepareHash(key, encryptBlock(key, zero()));
+  firstCounter(key, zero(), PARAMS, ivLength, ivLength, BLOCK);
+  readCounter(counter, BLOCK);
+  v128.store(BLOCK, zero());
+  const before = firstGroup(key, counter, kind, !key.hasHash);
+  if (!key.hasHash) prepareHash(key, v128.load(STATE));
+  return before + TAG;
+}
+
+/** Encrypts or decrypts `length` bytes of INPUT to OUTPUT, once `start` has answered `begin`. */
+function crypt(key: Key, kind: Count, begin: usize, length: usize): void {
+  const first = min(GROUP - begin, length);
+  addPart(0, begin, begin + first, INPUT - begin, OUTPUT - begin);
+  if (length > first) addKeyStream(key, counter, kind, INPUT + first, OUTPUT + first, length - first);
+  else clearState(2);
+}
+
+/**
+ * Encrypts `length` bytes of INPUT, with IV and AAD one behind the other in PARAMS: ciphertext and then
+ * the tag come to OUTPUT.
  */
 export function gcmSeal(slot: i32, ivLength: u32, aadLength: u32, length: u32): i32 {
-  const key = hashKeyIn(slot);
+  const key = keyIn(slot);
   if (isMissing(key) || !fits(ivLength, aadLength, length)) return BAD_ARGUMENT;
-  // The first key stream block, which hides the tag, comes out where the zeros before the text are.
-  firstCounter(key, zero(), PARAMS, ivLength, ivLength, OUTPUT);
-  readCounter(counter, OUTPUT);
-  v128.store(INPUT, zero());
-  addKeyStream(key, counter, true, INPUT, OUTPUT, TAG + <usize>length);
+  const begin = start(key, ivLength);
+  const mask = v128.load(STATE + begin - TAG);
+  crypt(key, countOf(ivLength), begin, length);
   let y = ghash(key, zero(), PARAMS + ivLength, aadLength);
-  y = ghash(key, y, OUTPUT + TAG, length);
+  y = ghash(key, y, OUTPUT, length);
   y = hashBlock(key, y, lengths(aadLength, length));
-  v128.store(OUTPUT + TAG + length, xor(reverse(y), v128.load(OUTPUT)));
-  v128.store(OUTPUT, zero());
+  v128.store(OUTPUT + length, xor(reverse(y), mask));
   return OK;
 }
 
 /**
- * Decrypts: IV and AAD one behind the other in PARAMS, the ciphertext in INPUT from byte 16 on, the
- * tag behind it; the plaintext comes to OUTPUT from byte 16 on, or nothing unless the tag is right.
+ * Decrypts `length` bytes of INPUT, behind which the tag stands, with IV and AAD one behind the other in
+ * PARAMS: the plaintext comes to OUTPUT, or nothing unless the tag is right.
  */
 export function gcmOpen(slot: i32, ivLength: u32, aadLength: u32, length: u32): i32 {
-  const key = hashKeyIn(slot);
+  const key = keyIn(slot);
   if (isMissing(key) || !fits(ivLength, aadLength, length)) return BAD_ARGUMENT;
+  const begin = start(key, ivLength);
+  const mask = v128.load(STATE + begin - TAG);
   let y = ghash(key, zero(), PARAMS + ivLength, aadLength);
-  y = ghash(key, y, INPUT + TAG, length);
+  y = ghash(key, y, INPUT, length);
   y = hashBlock(key, y, lengths(aadLength, length));
-  firstCounter(key, zero(), PARAMS, ivLength, ivLength, OUTPUT);
-  readCounter(counter, OUTPUT);
-  v128.store(INPUT, zero());
-  addKeyStream(key, counter, true, INPUT, OUTPUT, TAG + <usize>length);
-  v128.store(OUTPUT, xor(reverse(y), v128.load(OUTPUT)));
-  const good = equalBytes(OUTPUT, INPUT + TAG + length, TAG);
-  v128.store(OUTPUT, zero());
+  crypt(key, countOf(ivLength), begin, length);
+  v128.store(BLOCK, xor(reverse(y), mask));
+  const good = equalBytes(BLOCK, INPUT + length, TAG);
+  v128.store(BLOCK, zero());
   if (good) return OK;
-  wipe(OUTPUT + TAG, length);
+  wipe(OUTPUT, length);
   return NOT_AUTHENTIC;
 }
 
@@ -129,7 +155,8 @@ export function gcmIv(slot: i32, length: u32, total: f64): i32 {
   firstCounter(key, state.y, INPUT, length, <u64>total, BLOCK);
   readCounter(counter, BLOCK);
   v128.store(BLOCK, zero());
-  addKeyStream(key, counter, true, BLOCK, BLOCK, 16);
+  state.count = countOf(<u64>total);
+  addKeyStream(key, counter, state.count, BLOCK, BLOCK, 16);
   state.mask = v128.load(BLOCK);
   v128.store(BLOCK, zero());
   state.high = counter.high;
@@ -157,7 +184,7 @@ export function gcmText(slot: i32, length: u32, opening: bool, last: bool): i32 
   const whole = last ? length : length & ~15;
   counter.high = state.high;
   counter.low = state.low;
-  addKeyStream(key, counter, true, INPUT, OUTPUT, length);
+  addKeyStream(key, counter, state.count, INPUT, OUTPUT, length);
   state.y = ghash(key, state.y, opening ? INPUT : OUTPUT, whole);
   counter.low = state.low;
   advance(counter, length >> 4, true);

@@ -9,11 +9,12 @@
 // Two multiplications use them. `multiply` takes one block: its sixteen bytes are looked up together,
 // and row j is what they add to the bytes j places further on. `ghashBulk` takes sixteen blocks at a
 // time, byte i of all of them in register i, each block in a lane of its own that is multiplied by
-// H^16 at every step (Horner's rule in sixteen interleaved parts).
+// H^16 at every step (Horner's rule in sixteen interleaved parts); long messages by H^64, H^48, H^32 and
+// H^16, four times sixteen blocks at every step, whose products are summed up and reduced once.
 
-import { bulkTables, hashTables, Key } from "../aes/key";
+import { bulkTables, hashTables, Key, POWER } from "../aes/key";
 import { wipe } from "../memory";
-import { and, reverse, xor, zero } from "../simd";
+import { and, lookup, reverse, xor, zero } from "../simd";
 import { interleave, Lanes } from "./lanes";
 
 // --- Tables -----------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ function nibbleTables(from: usize, count: usize, to: usize): void {
 // @ts-ignore: decorator
 @inline
 function term(upperTable: v128, lowerTable: v128, upper: v128, lower: v128): v128 {
-  return xor(i8x16.swizzle(upperTable, upper), i8x16.swizzle(lowerTable, lower));
+  return xor(lookup(upperTable, upper), lookup(lowerTable, lower));
 }
 
 // --- One block --------------------------------------------------------------------------------
@@ -121,8 +122,8 @@ function multiply(tables: usize, y: v128): v128 {
 /** The square of `y`, in reverse: zeros between the bits, and the reduction. */
 function square(y: v128): v128 {
   const apart = i8x16(0, 2, 8, 10, 32, 34, 40, 42, -128, -126, -120, -118, -96, -94, -88, -86);
-  const upper = i8x16.swizzle(apart, and(i16x8.shr_u(y, 4), i8x16.splat(15)));
-  const lower = i8x16.swizzle(apart, and(y, i8x16.splat(15)));
+  const upper = lookup(apart, and(i16x8.shr_u(y, 4), i8x16.splat(15)));
+  const lower = lookup(apart, and(y, i8x16.splat(15)));
   const q = xor(i16x8.shl(i16x8.extend_low_i8x16_u(upper), 8), i16x8.extend_low_i8x16_u(lower));
   const p = xor(i16x8.shl(i16x8.extend_high_i8x16_u(upper), 8), i16x8.extend_high_i8x16_u(lower));
   return reduce(p, q);
@@ -131,7 +132,7 @@ function square(y: v128): v128 {
 // --- Sixteen blocks ---------------------------------------------------------------------------
 /** Nine pieces, each of four bytes of all lanes; the first four are the lanes themselves. */
 const PIECES: usize = memory.data(9 * 64, 64);
-/** Their products with the pieces of H^16, each of eight bytes of all lanes. */
+/** Their products with the pieces of a power of H, each of eight bytes of all lanes. */
 const PRODUCTS: usize = memory.data(9 * 128, 64);
 /** Sixteen blocks on their way into lanes or out of them. */
 const BLOCKS: usize = memory.data(256, 64);
@@ -139,8 +140,22 @@ const SPARE: usize = memory.data(256, 64);
 /** The upper half of the products' sum. */
 const UPPER: usize = memory.data(256, 64);
 
-/** Each of the nine pieces times its piece of H^16: table row j times byte i goes to byte i + j. */
-function multiplyPieces(tables: usize): void {
+/** Puts `x` at `to`, or adds it there. */
+// @ts-ignore: decorator
+@inline
+function put(to: usize, x: v128, offset: usize, adding: bool): void {
+  // `offset` is a literal wherever this is inlined, so it folds into the instruction.
+  if (adding) v128.store(to + offset, xor(v128.load(to + offset), x));
+  else v128.store(to + offset, x);
+}
+
+/**
+ * Each of the nine pieces times its piece of a power of H, into PRODUCTS or, if `adding`, added there:
+ * table row j times byte i goes to byte i + j.
+ */
+// @ts-ignore: decorator
+@inline
+function multiplyPieces(tables: usize, adding: bool): void {
   let to = PRODUCTS;
   for (let from = PIECES; from < PIECES + 9 * 64; from += 64) {
     const fifteen = i8x16.splat(15);
@@ -167,21 +182,24 @@ function multiplyPieces(tables: usize): void {
     p5 = xor(p5, term(u, l, u2, l2));
     let p6 = term(u, l, u3, l3);
     u = v128.load(tables, 128), l = v128.load(tables, 144);
-    v128.store(to, p0);
-    v128.store(to, p1, 16);
-    v128.store(to, p2, 32);
-    v128.store(to, p3, 48);
-    v128.store(to, xor(p4, term(u, l, u0, l0)), 64);
-    v128.store(to, xor(p5, term(u, l, u1, l1)), 80);
-    v128.store(to, xor(p6, term(u, l, u2, l2)), 96);
-    v128.store(to, term(u, l, u3, l3), 112);
+    put(to, p0, 0, adding);
+    put(to, p1, 16, adding);
+    put(to, p2, 32, adding);
+    put(to, p3, 48, adding);
+    put(to, xor(p4, term(u, l, u0, l0)), 64, adding);
+    put(to, xor(p5, term(u, l, u1, l1)), 80, adding);
+    put(to, xor(p6, term(u, l, u2, l2)), 96, adding);
+    put(to, term(u, l, u3, l3), 112, adding);
     tables += 160;
     to += 128;
   }
 }
 
+function multiplyFirst(tables: usize): void { multiplyPieces(tables, false); }
+function multiplyNext(tables: usize): void { multiplyPieces(tables, true); }
+
 // Karatsuba twice: with a = a0 + a1·X + a2·X^2 + a3·X^3 (X = x^32) the pieces are a0 to a3, a0 + a1,
-// a2 + a3, a0 + a2, a1 + a3 and the sum of all four, and so are those of H^16.
+// a2 + a3, a0 + a2, a1 + a3 and the sum of all four, and so are those of a power of H.
 
 /** Makes pieces 4 to 8 from the lanes. */
 function addPieces(): void {
@@ -228,8 +246,8 @@ function addProducts(): void {
 @inline
 function inside(upper: v128, lower: v128): v128 {
   return xor(
-    i8x16.swizzle(i8x16(0, 28, 56, 36, 112, 108, 72, 84, -31, -3, -39, -59, -111, -115, -87, -75), upper),
-    i8x16.swizzle(i8x16(0, 1, 3, 2, 7, 6, 4, 5, 14, 15, 13, 12, 9, 8, 10, 11), lower),
+    lookup(i8x16(0, 28, 56, 36, 112, 108, 72, 84, -31, -3, -39, -59, -111, -115, -87, -75), upper),
+    lookup(i8x16(0, 1, 3, 2, 7, 6, 4, 5, 14, 15, 13, 12, 9, 8, 10, 11), lower),
   );
 }
 
@@ -237,8 +255,8 @@ function inside(upper: v128, lower: v128): v128 {
 @inline
 function across(upper: v128, lower: v128): v128 {
   return xor(
-    i8x16.swizzle(i8x16(0, 32, 64, 96, -128, -96, -64, -32, 0, 32, 64, 96, -128, -96, -64, -32), upper),
-    i8x16.swizzle(i8x16(0, -62, -124, 70, 8, -54, -116, 78, 16, -46, -108, 86, 24, -38, -100, 94), lower),
+    lookup(i8x16(0, 32, 64, 96, -128, -96, -64, -32, 0, 32, 64, 96, -128, -96, -64, -32), upper),
+    lookup(i8x16(0, -62, -124, 70, 8, -54, -116, 78, 16, -46, -108, 86, 24, -38, -100, 94), lower),
   );
 }
 
@@ -266,24 +284,50 @@ function toLanes(from: usize, to: usize): void {
   interleave(changetype<Lanes>(SPARE), changetype<Lanes>(to));
 }
 
+/** Adds sixteen blocks at `from` to the lanes. */
+function addBlocks(from: usize): void {
+  toLanes(from, BLOCKS);
+  for (let i: usize = 0; i < 256; i += 16) {
+    v128.store(PIECES + i, xor(v128.load(PIECES + i), v128.load(BLOCKS + i)));
+  }
+}
+
 /** Takes `groups` times sixteen blocks at `from` into `y` (in reverse), and returns the new one. */
 function ghashBulk(key: Key, y: v128, from: usize, groups: usize): v128 {
-  if (!key.hasBulk) prepareBulk(key);
+  preparePowers(key, groups >= LONG ? 4 : 1);
+  const tables = bulkTables(key);
   toLanes(from, PIECES);
   // y belongs to the first block: byte i of it to lane 0 of register i.
   v128.store(SPARE, reverse(y));
   for (let i: usize = 0; i < 16; i++) {
     store<u8>(PIECES + 16 * i, load<u8>(PIECES + 16 * i) ^ load<u8>(SPARE + i));
   }
-  for (let group: usize = 1; group < groups; group++) {
+  const end = from + 256 * groups;
+  from += 256;
+  if (key.powers == 4) {
+    for (; from + 1024 <= end; from += 1024) {
+      addPieces();
+      multiplyFirst(tables + 3 * POWER);
+      toLanes(from, PIECES);
+      addPieces();
+      multiplyNext(tables + 2 * POWER);
+      toLanes(from + 256, PIECES);
+      addPieces();
+      multiplyNext(tables + POWER);
+      toLanes(from + 512, PIECES);
+      addPieces();
+      multiplyNext(tables);
+      addProducts();
+      reduceLanes();
+      addBlocks(from + 768);
+    }
+  }
+  for (; from < end; from += 256) {
     addPieces();
-    multiplyPieces(bulkTables(key));
+    multiplyFirst(tables);
     addProducts();
     reduceLanes();
-    toLanes(from + 256 * group, BLOCKS);
-    for (let i: usize = 0; i < 256; i += 16) {
-      v128.store(PIECES + i, xor(v128.load(PIECES + i), v128.load(BLOCKS + i)));
-    }
+    addBlocks(from);
   }
   // The last sixteen are not multiplied yet: each lane wants the power of H of its place.
   toLanes(PIECES, BLOCKS);
@@ -302,29 +346,46 @@ function ghashBulk(key: Key, y: v128, from: usize, groups: usize): v128 {
 // --- The hash ---------------------------------------------------------------------------------
 /** From here on the set-up of sixteen lanes pays: 32 blocks. */
 const BULK: usize = 512;
+/** From here on four powers pay for their tables: 32 times sixteen blocks. */
+const LONG: usize = 32;
 
 /** Makes the tables for `multiply` from H. */
-export function prepareHash(key: Key): void {
-  v128.store(BLOCKS, key.hash);
+export function prepareHash(key: Key, hash: v128): void {
+  key.hash = hash;
+  v128.store(BLOCKS, hash);
   nibbleTables(BLOCKS, 16, hashTables(key));
   v128.store(BLOCKS, zero());
   key.hasHash = true;
 }
 
-/** Makes the tables of H^16. */
-function prepareBulk(key: Key): void {
-  v128.store(BLOCKS, reverse(square(square(square(square(reverse(key.hash)))))));
+/** Makes the tables of a power of H, in reverse. */
+function preparePower(power: v128, to: usize): void {
+  v128.store(BLOCKS, reverse(power));
   const w0 = load<u32>(BLOCKS), w1 = load<u32>(BLOCKS, 4), w2 = load<u32>(BLOCKS, 8), w3 = load<u32>(BLOCKS, 12);
   store<u32>(BLOCKS, w0 ^ w1, 16);
   store<u32>(BLOCKS, w2 ^ w3, 20);
   store<u32>(BLOCKS, w0 ^ w2, 24);
   store<u32>(BLOCKS, w1 ^ w3, 28);
   store<u32>(BLOCKS, w0 ^ w1 ^ w2 ^ w3, 32);
-  for (let piece: usize = 0; piece < 9; piece++) {
-    nibbleTables(BLOCKS + 4 * piece, 4, bulkTables(key) + 160 * piece);
-  }
+  for (let piece: usize = 0; piece < 9; piece++) nibbleTables(BLOCKS + 4 * piece, 4, to + 160 * piece);
   wipe(BLOCKS, 48);
-  key.hasBulk = true;
+}
+
+/** Makes the tables of H^16, or of H^16, H^32, H^48 and H^64, unless they are there. */
+function preparePowers(key: Key, powers: i32): void {
+  if (key.powers >= powers) return;
+  const tables = bulkTables(key);
+  const power16 = square(square(square(square(reverse(key.hash)))));
+  if (key.powers == 0) preparePower(power16, tables);
+  if (powers == 4) {
+    const power32 = square(power16);
+    let power48 = power32;
+    for (let i = 0; i < 16; i++) power48 = multiply(hashTables(key), power48);
+    preparePower(power32, tables + POWER);
+    preparePower(power48, tables + 2 * POWER);
+    preparePower(square(power32), tables + 3 * POWER);
+  }
+  key.powers = powers;
 }
 
 /** `length` bytes at `from`, the last block filled up with zeros, into `y` (in reverse). */

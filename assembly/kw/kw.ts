@@ -5,7 +5,7 @@
 import { equalBytes, isLess, isZero } from "../ct";
 import { INPUT, OUTPUT, PARAMS, WINDOW_SIZE, wipe } from "../memory";
 import { BAD_ARGUMENT, NOT_AUTHENTIC, OK } from "../status";
-import { clearState, decryptBlock, encryptBlock } from "../aes/cipher";
+import { decryptBlock, encryptBlock } from "../aes/cipher";
 import { isMissing, Key, keyIn } from "../aes/key";
 
 /** RFC 3394, section 2.2.3.1. */
@@ -55,7 +55,6 @@ export function aesKwWrap(slot: i32, length: u32): i32 {
   store<u64>(OUTPUT, DEFAULT_IV);
   memory.copy(OUTPUT + 8, INPUT, length);
   wrapSemiblocks(key, length >> 3);
-  clearState(1);
   return OK;
 }
 
@@ -66,7 +65,6 @@ export function aesKwUnwrap(slot: i32, length: u32): i32 {
   if (length < 24 || (length & 7) != 0) return NOT_AUTHENTIC;
   memory.copy(OUTPUT, INPUT, length);
   unwrapSemiblocks(key, (length >> 3) - 1);
-  clearState(1);
   store<u64>(PARAMS, DEFAULT_IV);
   if (equalBytes(OUTPUT, PARAMS, 8)) return OK;
   wipe(OUTPUT, length);
@@ -84,7 +82,6 @@ export function aesKwpWrap(slot: i32, length: u32): i32 {
   memory.copy(OUTPUT + 8, INPUT, length);
   if (padded == 8) v128.store(OUTPUT, encryptBlock(key, v128.load(OUTPUT)));
   else wrapSemiblocks(key, padded >> 3);
-  clearState(1);
   return OK;
 }
 
@@ -100,7 +97,6 @@ export function aesKwpUnwrap(slot: i32, length: u32): i32 {
   memory.copy(OUTPUT, INPUT, length);
   if (padded == 8) v128.store(OUTPUT, decryptBlock(key, v128.load(OUTPUT)));
   else unwrapSemiblocks(key, padded >> 3);
-  clearState(1);
 
   const keyLength = bswap(load<u32>(OUTPUT, 4));
   let good = isZero(load<u32>(OUTPUT) ^ PADDED_IV);

@@ -1,6 +1,6 @@
-import { chmod, copyFile, readFile, stat } from "node:fs/promises";
+import { chmod, copyFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { copyBytes, equalBytes, randomBytes, toBase32, wipe } from "../bytes.js";
+import { equalBytes, randomBytes, toBase32, wipe } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -10,13 +10,15 @@ import {
   encodeAuthority,
   formatIdentity,
   identityHash,
+  MAX_AUTHORITY,
   policyHash,
   signNote,
   verifyAuthority,
 } from "../escrow/index.js";
-import { isSystemError, makeFolderWhole, writeFileWhole } from "../files.node.js";
+import { isSystemError, makeFolderWhole, readFileWhole, writeFileWhole } from "../files.node.js";
 import { generateKeyPair, wipePrivateKey, writePrivateKey } from "../keys/index.js";
 import { Ed25519Key } from "./ed25519.js";
+import { AUTHORITY, LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
 import { fence, Log } from "./log.js";
 import { asArgument, firstPolicy, type NewOfficer } from "./policies.js";
 import { AuthorityService, publicFile, publishNewest } from "./service.js";
@@ -25,11 +27,6 @@ import type { Store } from "./store.js";
 
 // An authority as a folder: its identity for everybody, its two private keys, and its store.
 
-const AUTHORITY = "authority.json";
-const WRAP_KEY = "wrap.pem";
-const LOG_KEY = "log.pem";
-const STORE = "store.sqlite";
-const WAL = `${STORE}-wal`;
 const PRIVATE_MODE = 0o600;
 const DEFAULT_BITS = 3072;
 
@@ -134,12 +131,7 @@ function publish(folder: string, file: AuthorityFile): Promise<void> {
 
 async function readPart(folder: string, name: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    const bytes = await readFile(join(folder, name));
-    try {
-      return copyBytes(bytes);
-    } finally {
-      wipe(bytes);
-    }
+    return await readFileWhole(join(folder, name), MAX_AUTHORITY);
   } catch (error) {
     if (!isSystemError(error, "ENOENT") && !isSystemError(error, "ENOTDIR")) throw error;
     throw new TwinwrapError("BAD_FORMAT", `${folder} is no authority's folder: it has no ${name}`);
@@ -193,9 +185,22 @@ export async function readAuthority(
 ): Promise<{ authority: Authority; file: AuthorityFile; isDirectory: boolean }> {
   const core = options.core ?? (await sharedCore());
   const isDirectory = (await stat(path)).isDirectory();
-  const bytes = isDirectory ? await readPart(path, AUTHORITY) : copyBytes(await readFile(path));
+  const bytes = await (isDirectory
+    ? readPart(path, AUTHORITY)
+    : readFileWhole(path, MAX_AUTHORITY));
+  return { ...(await authorityOf(core, bytes)), isDirectory };
+}
+
+/**
+ * The same from the bytes of an authority.json.
+ * @throws TwinwrapError BAD_FORMAT, NOT_VERIFIED
+ */
+export async function authorityOf(
+  core: Core,
+  bytes: Uint8Array,
+): Promise<{ authority: Authority; file: AuthorityFile }> {
   const file = asAuthority(bytes);
-  return { authority: await verifyAuthority(core, file), file, isDirectory };
+  return { authority: await verifyAuthority(core, file), file };
 }
 
 function asAuthority(bytes: Uint8Array): AuthorityFile {

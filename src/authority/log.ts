@@ -8,6 +8,7 @@ import {
   formatProof,
   inclusionProof,
   type Leaf,
+  type LogHere,
   leafHash,
   type NodeId,
   parseCheckpoint,
@@ -111,6 +112,15 @@ export class Log {
     }
     return { leaf, proof: formatProof({ index, path, checkpoint: head.checkpoint }) };
   }
+}
+
+/** A store's log, for who compares it with what was shown of it. */
+export function logHere(core: Core, reads: StoreReads, origin: string): LogHere {
+  return {
+    origin,
+    size: async () => (await reads.head())?.size ?? 0,
+    root: (size) => rootHash(core, nodesOf(reads), size),
+  };
 }
 
 /** Whether the log was restored and may not grow yet. */

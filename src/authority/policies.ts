@@ -41,14 +41,16 @@ export interface NewOfficer {
 }
 
 function officersOf(officers: readonly NewOfficer[]): PolicyText["officers"] {
-  return officers
-    .map(({ name, publicKey, shareKey, self = [] }) => ({
-      name,
-      key: publicKey,
-      share: shareKey,
-      self: [...self].sort(),
-    }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  return officers.map(({ name, publicKey, shareKey, self = [] }) => ({
+    name,
+    key: publicKey,
+    share: shareKey,
+    self: [...self].sort(),
+  }));
+}
+
+function byName(officers: PolicyText["officers"]): PolicyText["officers"] {
+  return officers.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** How many officers it takes. However few release a key: who decides is not changed by fewer than most. */
@@ -96,7 +98,7 @@ export function firstPolicy(
       previous: undefined,
       ...quorums(officers.length, quorum),
       waiting,
-      officers: officersOf(officers),
+      officers: byName(officersOf(officers)),
     }),
   );
 }
@@ -120,10 +122,14 @@ export function nextPolicy(before: Policy, change: PolicyChange): string {
     if (before.officers.some((officer) => officer.name === name)) continue;
     throw new TwinwrapError("BAD_ARGUMENT", `${name} is no officer of policy ${before.number}`);
   }
-  const officers = [
-    ...before.officers.filter(({ name }) => !remove.includes(name)),
-    ...officersOf(add),
-  ].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const stay = before.officers.filter(({ name }) => !remove.includes(name));
+  const officers = byName([...stay, ...officersOf(add)]);
+  if (quorum > officers.length) {
+    throw new TwinwrapError(
+      "BAD_ARGUMENT",
+      `a release would take ${quorum} officers, and ${officers.length} are left: give another quorum`,
+    );
+  }
   return asArgument(() =>
     formatPolicy({
       authority: before.authority,

@@ -5,6 +5,7 @@ import {
   type Authority,
   type AuthorityFile,
   encodeAuthority,
+  type LogHere,
   type Policy,
   type PolicySignatures,
   type Receipt,
@@ -32,7 +33,7 @@ import {
   receiptOf,
   verifyWaiting,
 } from "./intake.js";
-import { isFenced, Log, requireUnfenced, unfence } from "./log.js";
+import { isFenced, Log, logHere, requireUnfenced, unfence } from "./log.js";
 import { type PolicyState, policyInForce, policyStates, takePolicy } from "./policies.js";
 import {
   type ReleaseOptions,
@@ -239,6 +240,11 @@ export class AuthorityService {
     return this.#parts.store.snapshot((reads) =>
       verifyLog(this.core, reads, this.#authority, options),
     );
+  }
+
+  /** The log, to be compared with what was shown of it. */
+  get log(): LogHere {
+    return logHere(this.core, this.store, this.#parts.logSigner.name);
   }
 
   /** Whether the log was restored and may not grow yet. */

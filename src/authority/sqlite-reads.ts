@@ -17,6 +17,7 @@ import {
   type RecordRow,
   type RecordStatus,
   type ReleaseRow,
+  type RequestQuery,
   type RequestRow,
   type RequestStatus,
   type StoreReads,
@@ -121,6 +122,21 @@ function noteOf(row: Row): NoteRow {
   };
 }
 
+type Condition = [sql: string, value: Value];
+
+function whereOf(conditions: readonly Condition[]): string {
+  if (conditions.length === 0) return "";
+  return `WHERE ${conditions.map(([sql]) => sql).join(" AND ")}`;
+}
+
+function requestConditions({ status, after, until }: RequestQuery): Condition[] {
+  const conditions: Condition[] = [];
+  if (status !== undefined) conditions.push(["status = ?", status]);
+  if (after !== undefined) conditions.push(["expires > ?", seconds(after)]);
+  if (until !== undefined) conditions.push(["expires <= ?", seconds(until)]);
+  return conditions;
+}
+
 /** Everything that is read, over one connection. */
 export class SqliteReads implements StoreReads {
   readonly #db: Database;
@@ -158,7 +174,7 @@ export class SqliteReads implements StoreReads {
   #page<T>(
     table: string,
     key: string,
-    conditions: readonly [sql: string, value: Value][],
+    conditions: readonly Condition[],
     { limit = PAGE, cursor }: PageOptions,
     read: (row: Row) => T,
   ): Page<T> {
@@ -170,9 +186,8 @@ export class SqliteReads implements StoreReads {
     }
     const all = [...conditions];
     if (cursor !== undefined) all.push([`${key} < ?`, Number(cursor)]);
-    const where = all.length === 0 ? "" : `WHERE ${all.map(([sql]) => sql).join(" AND ")}`;
     const values = all.map(([, value]) => value);
-    const sql = `SELECT * FROM ${table} ${where} ORDER BY ${key} DESC LIMIT ${limit + 1}`;
+    const sql = `SELECT * FROM ${table} ${whereOf(all)} ORDER BY ${key} DESC LIMIT ${limit + 1}`;
     const rows = this.#all(sql, values, (row) => row);
     const last = rows.length > limit ? rows[limit - 1] : undefined;
     return {
@@ -257,7 +272,7 @@ export class SqliteReads implements StoreReads {
   }
 
   async records(query: RecordQuery, page: PageOptions = {}): Promise<Page<RecordRow>> {
-    const conditions: [string, Value][] = [];
+    const conditions: Condition[] = [];
     const { serial, owner, fingerprint, status, from, before, text } = query;
     if (serial !== undefined) conditions.push(["serial = ?", serial]);
     if (owner !== undefined) conditions.push(["owner = ?", owner]);
@@ -293,13 +308,15 @@ export class SqliteReads implements StoreReads {
     return this.#get("SELECT * FROM requests WHERE id = ?", [id], requestOf);
   }
 
-  async requests(
-    query: { status?: RequestStatus },
-    page: PageOptions = {},
-  ): Promise<Page<RequestRow>> {
-    const conditions: [string, Value][] = [];
-    if (query.status !== undefined) conditions.push(["status = ?", query.status]);
-    return this.#page("requests", "sequence", conditions, page, requestOf);
+  async requests(query: RequestQuery, page: PageOptions = {}): Promise<Page<RequestRow>> {
+    return this.#page("requests", "sequence", requestConditions(query), page, requestOf);
+  }
+
+  async countRequests(query: RequestQuery): Promise<number> {
+    const conditions = requestConditions(query);
+    const sql = `SELECT count(*) AS count FROM requests ${whereOf(conditions)}`;
+    const values = conditions.map(([, value]) => value);
+    return this.#get(sql, values, (row) => number(row, "count")!)!;
   }
 
   async approvals(request: Uint8Array): Promise<ApprovalRow[]> {

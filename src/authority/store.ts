@@ -112,6 +112,15 @@ export interface RecordQuery {
   text?: string;
 }
 
+/** Which requests are looked for; everything given must fit. */
+export interface RequestQuery {
+  status?: RequestStatus;
+  /** Expires after that time. */
+  after?: Date;
+  /** Expired at that time. */
+  until?: Date;
+}
+
 export interface PageOptions {
   /** Rows at most, 1 to 1000; 50 by default. */
   limit?: number;
@@ -155,7 +164,8 @@ export interface StoreReads {
   countRecords(): Promise<Record<RecordStatus, number>>;
   request(hash: Uint8Array): Promise<RequestRow | undefined>;
   requestById(id: string): Promise<RequestRow | undefined>;
-  requests(query: { status?: RequestStatus }, page?: PageOptions): Promise<Page<RequestRow>>;
+  requests(query: RequestQuery, page?: PageOptions): Promise<Page<RequestRow>>;
+  countRequests(query: RequestQuery): Promise<number>;
   /** In the order in which they came. */
   approvals(request: Uint8Array): Promise<ApprovalRow[]>;
   release(request: Uint8Array, record: Uint8Array): Promise<ReleaseRow | undefined>;

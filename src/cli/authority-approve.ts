@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { readAuthority } from "../authority/directory.js";
 import type { AuthorityService } from "../authority/service.js";
 import { equalBytes, toUtf8 } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
@@ -23,12 +22,13 @@ import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
   authorityOption,
+  loadAuthority,
   requireAuthority,
   unlock,
   withService,
 } from "./authority-io.js";
 import { officerOf } from "./authority-policy.js";
-import { describeStanding, stateOf } from "./authority-requests.js";
+import { afterApproval, describeStanding, stateOf } from "./authority-requests.js";
 import {
   addOutputOptions,
   addPassphraseOptions,
@@ -40,8 +40,7 @@ import {
 import { checkOutput, print, writeOutput } from "./io.js";
 import { readMessage } from "./messages.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
-import { about } from "./report.js";
-import { formatFingerprint, safe, table } from "./text.js";
+import { fileName, formatFingerprint, safe, table } from "./text.js";
 
 type Word = "approve" | "deny";
 
@@ -92,9 +91,13 @@ async function decideHere(
     print(table([["now", stateOf(after)]]), options.output);
     return;
   }
-  if (await unlock(service, path, options)) {
-    const { releases } = await service.release(id);
-    print(table([["now", `released: ${releases.length} records`]]), options.output);
+  const released = await afterApproval(async () => {
+    if (!(await unlock(service, path, options))) return undefined;
+    return service.release(id);
+  });
+  if (released !== undefined) {
+    const { length } = released.releases;
+    print(table([["now", `released: ${length} records`]]), options.output);
     return;
   }
   const next = `the authority's key is locked, so \`twinwrap authority release ${id}\` is next`;
@@ -108,7 +111,7 @@ async function decideAway(decision: Word, id: string, options: ApproveOptions): 
     throw new UsageError("without the authority's folder, give --request FILE");
   }
   const core = await sharedCore();
-  const { authority } = await about(path, () => readAuthority(path));
+  const { authority } = await loadAuthority(path);
   const policy = authority.policies.at(-1);
   if (policy === undefined) {
     throw new TwinwrapError(
@@ -124,8 +127,12 @@ async function decideAway(decision: Word, id: string, options: ApproveOptions): 
     throw notVerified(`${options.request} is for another authority, ${safe(request.authority)}`);
   }
   const { officer, signer } = await officerOf(policy, options.key, options);
-  const output = options.output ?? `${parseRequestId(id)}.${officer.name}.approval`;
-  await checkOutput([options.request], output, options);
+  const output = options.output ?? `${parseRequestId(id)}.${fileName(officer.name)}.approval`;
+  await checkOutput(
+    [options.request, path, options.key, ...(options.submission ?? [])],
+    output,
+    options,
+  );
   print(describeRequest(request, await knownRecords(options.submission ?? [])), output);
   const note = await sign(decision, { request, policy, officer, signer }, options);
   await writeOutput(output, [toUtf8(note)], { force: options.force ?? false });
@@ -167,14 +174,14 @@ async function knownRecords(paths: string[]): Promise<Known[]> {
 function decide(decision: Word) {
   return async (id: string, options: ApproveOptions): Promise<void> => {
     const path = requireAuthority(options);
-    const { isDirectory } = await about(path, () => readAuthority(path));
+    const { isDirectory } = await loadAuthority(path);
     if (!isDirectory) return decideAway(decision, id, options);
     if (options.request !== undefined || options.submission !== undefined) {
       throw new UsageError(
         "--request and --submission are for work without the authority's folder",
       );
     }
-    if (options.output !== undefined) await checkOutput([], options.output, options);
+    if (options.output !== undefined) await checkOutput([options.key], options.output, options);
     await withService(path, (service) => decideHere(service, path, decision, id, options));
   };
 }

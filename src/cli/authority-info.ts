@@ -1,18 +1,18 @@
 import type { Command } from "commander";
-import { readAuthority } from "../authority/directory.js";
 import type { AuthorityService } from "../authority/service.js";
 import { sharedCore } from "../core/index.js";
 import { type Authority, formatVerifierKey } from "../escrow/index.js";
 import {
   type AuthorityOptions,
   authorityOption,
+  loadAuthority,
   requireAuthority,
   withService,
 } from "./authority-io.js";
 import { policyRows } from "./authority-policy.js";
+import { requestQuery } from "./authority-requests.js";
 import { jsonOption, newCommand } from "./command.js";
 import { print, printJson } from "./io.js";
-import { about } from "./report.js";
 import { formatFingerprint, safe, table } from "./text.js";
 
 interface Facts {
@@ -43,7 +43,7 @@ async function innerFacts(service: AuthorityService): Promise<Facts> {
   const head = await store.head();
   const records = await store.countRecords();
   const fenced = await service.isFenced();
-  const open = (await store.requests({ status: "open" }, { limit: 1000 })).rows.length;
+  const open = await store.countRequests(requestQuery("open"));
   const counts = Object.entries(records).map(([status, count]) => `${count} ${status}`);
   const log = `${head?.size ?? 0} entries${fenced ? ", fenced: see `authority log unfence`" : ""}`;
   return {
@@ -58,7 +58,7 @@ async function innerFacts(service: AuthorityService): Promise<Facts> {
 
 async function info(options: AuthorityOptions & { json?: boolean }): Promise<void> {
   const path = requireAuthority(options);
-  const { authority, isDirectory } = await about(path, () => readAuthority(path));
+  const { authority, isDirectory } = await loadAuthority(path);
   const facts = [await publicFacts(authority)];
   if (isDirectory) facts.push(await withService(path, innerFacts));
   const policy = authority.policies.at(-1);

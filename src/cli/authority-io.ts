@@ -1,8 +1,11 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
-import { openDirectory, readAuthority } from "../authority/directory.js";
+import { authorityOf, openDirectory, readAuthority } from "../authority/directory.js";
 import type { AuthorityService } from "../authority/service.js";
+import { sharedCore } from "../core/index.js";
+import { type Authority, LogView, MAX_AUTHORITY } from "../escrow/index.js";
 import { UsageError } from "./command.js";
+import { readSmall, STANDARD } from "./io.js";
 import { passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
 
@@ -19,9 +22,10 @@ export interface AuthorityKeyOptions extends AuthorityOptions {
 }
 
 export function authorityOption(): Option {
-  return new Option("--authority <path>", "the authority: its folder, or its authority.json").env(
-    "TWINWRAP_AUTHORITY",
-  );
+  return new Option(
+    "--authority <path>",
+    "the authority: its folder, its authority.json, or - for that",
+  ).env("TWINWRAP_AUTHORITY");
 }
 
 /** Options of commands that may open the authority's RSA key. */
@@ -38,12 +42,25 @@ export function requireAuthority({ authority }: AuthorityOptions): string {
   throw new UsageError("which authority? Give --authority, or set TWINWRAP_AUTHORITY");
 }
 
+/**
+ * What everybody may know of an authority.
+ * @param path its folder, its authority.json, or - for that on standard input
+ * @throws TwinwrapError BAD_FORMAT, NOT_VERIFIED
+ */
+export function loadAuthority(path: string): ReturnType<typeof readAuthority> {
+  return about(path === STANDARD ? "standard input" : path, async () => {
+    if (path !== STANDARD) return readAuthority(path);
+    const bytes = await readSmall(path, MAX_AUTHORITY);
+    return { ...(await authorityOf(await sharedCore(), bytes)), isDirectory: false };
+  });
+}
+
 /** Opens an authority's folder, works with it and closes it. */
 export async function withService<T>(
   path: string,
   work: (service: AuthorityService) => Promise<T>,
 ): Promise<T> {
-  const { isDirectory } = await about(path, () => readAuthority(path));
+  const { isDirectory } = await loadAuthority(path);
   if (!isDirectory) {
     throw new UsageError(`${path} is what everybody may have: this needs the authority's folder`);
   }
@@ -53,6 +70,33 @@ export async function withService<T>(
   } finally {
     await service.close();
   }
+}
+
+/** The authority that a command is about. */
+export interface Party {
+  authority: Authority;
+  /** Its folder opened, if it is here. */
+  service: AuthorityService | undefined;
+  /** What the command sees of its log. */
+  view: LogView;
+}
+
+/** Works with an authority, whether its folder is here or only its authority.json. */
+export async function withParty<T>(path: string, work: (party: Party) => Promise<T>): Promise<T> {
+  const core = await sharedCore();
+  const { authority, isDirectory } = await loadAuthority(path);
+  if (!isDirectory) return work({ authority, service: undefined, view: new LogView(core) });
+  return withService(path, (service) =>
+    work({ authority: service.authority, service, view: new LogView(core, service.log) }),
+  );
+}
+
+/** The same with the authority that was given, if any. */
+export function withGiven<T>(
+  { authority: path }: AuthorityOptions,
+  work: (party: Party | undefined) => Promise<T>,
+): Promise<T> {
+  return path === undefined || path === "" ? work(undefined) : withParty(path, work);
 }
 
 /**

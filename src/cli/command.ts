@@ -1,6 +1,15 @@
+import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { fromHex } from "../bytes.js";
-import { PADDINGS, type Padding } from "../envelope/index.js";
+import {
+  ENGINES,
+  type EngineName,
+  type EngineOptions,
+  MAX_JOBS,
+  PADDINGS,
+  type Padding,
+} from "../envelope/index.js";
+import { startWorker } from "../envelope/worker.node.js";
 
 /** What the process ends with. */
 export const EXIT = {
@@ -76,6 +85,34 @@ export function paddingOption(
   return new Option(flags, description).choices(PADDINGS) as Option & {
     parseArg?: (value: string) => Padding;
   };
+}
+
+/** Options of commands that take a whole file through AES. */
+export interface EngineFlags {
+  engine?: EngineName;
+  jobs?: number;
+}
+
+export function engineOption(): Option {
+  return new Option(
+    "--engine <engine>",
+    "what does AES: the core (wasm, the default), or the platform (webcrypto), faster on large files",
+  ).choices(ENGINES);
+}
+
+export function jobsOption(): Option {
+  return new Option(
+    "--jobs <n>",
+    "threads of the core for a large file (default: the number of processors, at most 3)",
+  ).argParser(integerBetween(1, MAX_JOBS));
+}
+
+/** Threads by default, at most: with more, a pipe's peak memory comes near to 150 MiB. */
+const DEFAULT_JOBS = 3;
+
+/** The settings of an envelope's work that the flags come to. */
+export function engineOptions({ engine, jobs }: EngineFlags): EngineOptions {
+  return { engine, jobs: jobs ?? Math.min(availableParallelism(), DEFAULT_JOBS), startWorker };
 }
 
 export function jsonOption(): Option {

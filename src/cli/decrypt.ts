@@ -4,6 +4,10 @@ import { TwinwrapError } from "../errors.js";
 import {
   addKeyOptions,
   addOutputOptions,
+  type EngineFlags,
+  engineOption,
+  engineOptions,
+  jobsOption,
   jsonOption,
   type KeyOptions,
   newCommand,
@@ -24,7 +28,7 @@ import {
 } from "./io.js";
 import { about } from "./report.js";
 
-interface DecryptOptions extends OutputOptions, KeyOptions {
+interface DecryptOptions extends OutputOptions, KeyOptions, EngineFlags {
   range?: string;
   json?: boolean;
 }
@@ -93,7 +97,9 @@ function defaultOutput(input: string): string {
 async function decrypt(input: string, options: DecryptOptions): Promise<void> {
   const range = options.range === undefined ? undefined : parseRange(options.range);
   const output = options.output ?? defaultOutput(input);
-  await checkOutput([input, options.key], output, options);
+  const { key: keyPath, passphraseFile } = options;
+  const inputs = [input, keyPath, ...(passphraseFile === undefined ? [] : [passphraseFile])];
+  await checkOutput(inputs, output, options);
   const key = await readPrivateKeyFile(options.key, options);
   const { onProgress, clear } = progress("opened");
   const header = await withInput(input, (file) =>
@@ -102,6 +108,7 @@ async function decrypt(input: string, options: DecryptOptions): Promise<void> {
         key,
         allowWeak: options.allowWeak ?? false,
         onProgress,
+        ...engineOptions(options),
       });
       try {
         await writeOutput(output, range === undefined ? opened : part(opened, range), options);
@@ -130,6 +137,8 @@ export function command(): Command {
     ),
   )
     .option("--range <range>", "only some bytes: A-B (inclusive), A-, or -N for the last N")
+    .addOption(engineOption())
+    .addOption(jobsOption())
     .addOption(jsonOption())
     .action(decrypt);
 }

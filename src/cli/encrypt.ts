@@ -14,6 +14,10 @@ import {
   addOutputOptions,
   allowWeakOption,
   collect,
+  type EngineFlags,
+  engineOption,
+  engineOptions,
+  jobsOption,
   jsonOption,
   newCommand,
   type OutputOptions,
@@ -33,11 +37,11 @@ import {
   writeOutput,
 } from "./io.js";
 import { about } from "./report.js";
-import { table } from "./text.js";
+import { safe, table } from "./text.js";
 
 export const SUFFIX = ".twin";
 
-interface EncryptOptions extends OutputOptions {
+interface EncryptOptions extends OutputOptions, EngineFlags {
   owner: string[];
   authority?: string[];
   ownerId?: string;
@@ -59,20 +63,22 @@ async function encrypt(input: string, options: EncryptOptions): Promise<void> {
   const output = options.output ?? (input === STANDARD ? STANDARD : `${input}${SUFFIX}`);
   if (options.detached && output === STANDARD)
     throw new UsageError("--detached needs -o FILE to stand beside");
-  await checkOutput([input, ...options.owner], output, options);
+  const { authorityPassphraseFile, force, authority: authorities = [] } = options;
+  const inputs = [input, ...options.owner, ...authorities];
+  if (authorityPassphraseFile !== undefined) inputs.push(authorityPassphraseFile);
+  await checkOutput(inputs, output, options);
   const to: Recipient[] = [];
   for (const path of options.owner) to.push({ key: await readPublicKeyFile(path) });
-  const targets = await readTargets(options.authority ?? []);
+  const targets = await readTargets(authorities);
   if (output === STANDARD && targets.some(({ isDirectory }) => !isDirectory)) {
     throw new UsageError("an authority.json needs -o FILE, to write the submission beside");
   }
   const ownerId = options.ownerId ?? toHex(await fingerprint(to[0]!.key));
-  const { authorityPassphraseFile, force } = options;
   const escrower = new Escrower(targets, ownerId, {
     ...(authorityPassphraseFile === undefined ? {} : { authorityPassphraseFile }),
     ...(force === undefined ? {} : { force }),
   });
-  await escrower.check(output);
+  await escrower.check(inputs, output);
   const { onProgress, clear } = progress("sealed");
   const header = await withInput(input, (file) =>
     about(input, async () => {
@@ -85,10 +91,11 @@ async function encrypt(input: string, options: EncryptOptions): Promise<void> {
         escrows: targets.length === 0 ? undefined : escrower.make,
         allowWeak: options.allowWeak ?? false,
         onProgress,
+        ...engineOptions(options),
       });
       if (options.detached) {
         for (const wrap of sealed.header.wraps)
-          await checkOutput([input], detachedPath(output, wrap.fingerprint), options);
+          await checkOutput(inputs, detachedPath(output, wrap.fingerprint), options);
       }
       await writeOutput(output, sealed, options);
       return sealed.header;
@@ -134,12 +141,15 @@ function report(
   }
   const name = output === STANDARD ? "standard output" : output;
   const rows: [string, string][] = [
-    ["sealed", name],
+    ["sealed", safe(name)],
     ["serial", formatSerial(header.serial)],
     ...wrapRows(header),
     ...sentRows(sent),
   ];
-  print(table([...rows, ...detached.map((path): [string, string] => ["detached", path])]), output);
+  print(
+    table([...rows, ...detached.map((path): [string, string] => ["detached", safe(path)])]),
+    output,
+  );
 }
 
 export function command(): Command {
@@ -171,6 +181,8 @@ export function command(): Command {
       "also write each wrap beside the file as a SIMPLEBLOB, for CryptoAPI programs",
     )
     .addOption(allowWeakOption())
+    .addOption(engineOption())
+    .addOption(jobsOption())
     .addOption(jsonOption())
     .action(encrypt);
 }

@@ -1,9 +1,9 @@
-import { readAuthority } from "../authority/directory.js";
-import { toHex } from "../bytes.js";
+import { equalBytes, toHex } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
 import type { EscrowFacts, MakeEscrows } from "../envelope/index.js";
 import {
   type Authority,
+  checkReceipt,
   encodeSubmission,
   makeSubmission,
   type Receipt,
@@ -13,8 +13,9 @@ import {
   withSubmission,
 } from "../escrow/index.js";
 import { writeFileWhole } from "../files.node.js";
-import { type AuthorityKeyOptions, unlock, withService } from "./authority-io.js";
-import { checkOutput } from "./io.js";
+import { type AuthorityKeyOptions, loadAuthority, unlock, withService } from "./authority-io.js";
+import { UsageError } from "./command.js";
+import { checkOutput, readSmall } from "./io.js";
 import { about } from "./report.js";
 import { safe } from "./text.js";
 
@@ -28,12 +29,19 @@ export interface Target {
   isDirectory: boolean;
 }
 
+/** Reads authorities; one that is given twice counts once. @throws UsageError if two have one origin */
 export async function readTargets(paths: readonly string[]): Promise<Target[]> {
   const targets: Target[] = [];
   for (const path of paths) {
-    const { authority, isDirectory } = await about(path, () => readAuthority(path));
-    if (targets.some((other) => other.authority.origin === authority.origin)) continue;
-    targets.push({ path, authority, isDirectory });
+    const { authority, isDirectory } = await loadAuthority(path);
+    const other = targets.find((target) => target.authority.origin === authority.origin);
+    if (other === undefined) {
+      targets.push({ path, authority, isDirectory });
+    } else if (!equalBytes(other.authority.fingerprint, authority.fingerprint)) {
+      throw new UsageError(
+        `${other.path} and ${path} are two authorities that both call themselves ${authority.origin}: one of them is not the one you mean`,
+      );
+    }
   }
   return targets;
 }
@@ -43,6 +51,8 @@ export interface Sent {
   origin: string;
   /** In lower-case hexadecimal. */
   record: string;
+  /** The owner's ID that it is escrowed under. */
+  owner: string;
   status: "verified" | "unverified" | "pending";
   /** The submission's file, where nobody answered yet. */
   submission?: string;
@@ -53,15 +63,17 @@ function submissionPath(output: string, { authority }: Target): string {
   return `${output}.${toHex(authority.fingerprint.subarray(0, 8))}.submission.json`;
 }
 
-/** Hands submissions in. */
+/** Hands a submission in. @returns a receipt that verified */
 export function handIn(
-  { path }: Target,
+  { path, authority }: Target,
   submission: Submission,
   options: AuthorityKeyOptions,
 ): Promise<Receipt> {
   return withService(path, async (service) => {
     await unlock(service, path, options);
-    return (await service.intake([submission]))[0]!.receipt;
+    const { receipt } = (await service.intake([submission]))[0]!;
+    await checkReceipt(service.core, submission, receipt, authority);
+    return receipt;
   });
 }
 
@@ -84,9 +96,10 @@ export class Escrower {
   }
 
   /** Checks, before any work is done, that the submissions' files can be written. */
-  async check(output: string): Promise<void> {
+  async check(inputs: readonly string[], output: string): Promise<void> {
     for (const target of this.#targets) {
-      if (!target.isDirectory) await checkOutput([], submissionPath(output, target), this.#options);
+      if (target.isDirectory) continue;
+      await checkOutput(inputs, submissionPath(output, target), this.#options);
     }
   }
 
@@ -118,6 +131,7 @@ export class Escrower {
       const one = {
         origin: target.authority.origin,
         record: toHex(recordHash(core, submission.core)),
+        owner: submission.core.owner,
       };
       if (receipt === undefined) {
         sent.push({
@@ -134,7 +148,7 @@ export function receiptStatus(receipt: Receipt): "verified" | "unverified" {
   return receiptLeaf(receipt).type === "verified" ? "verified" : "unverified";
 }
 
-/** Writes a submission beside the file that it is for. */
+/** Writes a submission beside the file that it is for, unless it is there. */
 export async function writeSubmission(
   output: string,
   target: Target,
@@ -142,7 +156,11 @@ export async function writeSubmission(
   options: { force?: boolean },
 ): Promise<{ status: "pending"; submission: string }> {
   const path = submissionPath(output, target);
-  await writeFileWhole(path, [encodeSubmission(submission)], { force: options.force ?? false });
+  const bytes = encodeSubmission(submission);
+  const present = await readSmall(path, bytes.length).catch(() => undefined);
+  if (present === undefined || !equalBytes(present, bytes)) {
+    await writeFileWhole(path, [bytes], { force: options.force ?? false });
+  }
   return { status: "pending", submission: path };
 }
 

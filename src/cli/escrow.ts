@@ -1,22 +1,21 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { Command } from "commander";
-import { toHex } from "../bytes.js";
+import { equalBytes, toHex } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
 import { amendFile, rewrapFile } from "../envelope/file.node.js";
-import { TwinwrapError } from "../errors.js";
 import {
-  type Authority,
-  checkFile,
-  checkReceipt,
-  receiptLeaf,
-  recordHash,
+  attachReceipt,
+  type HeldSubmission,
+  provenSubmissions,
   submissionsOf,
-  withReceipt,
 } from "../escrow/index.js";
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
-import { addAuthorityKeyOption, authorityOption, requireAuthority } from "./authority-io.js";
-import { addKeyOptions, EXIT, jsonOption, type KeyOptions, newCommand } from "./command.js";
+import {
+  addAuthorityKeyOption,
+  authorityOption,
+  requireAuthority,
+  withGiven,
+} from "./authority-io.js";
+import { addKeyOptions, jsonOption, type KeyOptions, newCommand } from "./command.js";
 import {
   Escrower,
   handIn,
@@ -27,18 +26,15 @@ import {
   type Target,
   writeSubmission,
 } from "./escrow-io.js";
-import { print, printJson, readPrivateKeyFile, warn } from "./io.js";
-import { isSealed, readMessage, readSealed } from "./messages.js";
+import { scan, UNCHECKED } from "./escrow-scan.js";
+import { checkInPlace, print, printJson, readPrivateKeyFile, warn } from "./io.js";
+import { readMessage, readSealed } from "./messages.js";
 import { about, forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
-import {
-  givenAuthority,
-  isProven,
-  reportFacts,
-  reportsOf,
-  statusText,
-  type VerifyOptions,
-} from "./verify.js";
+import { reportFacts, reportsOf, statusText, type VerifyOptions } from "./verify.js";
+
+/** Bytes that a receipt takes in a header: a leaf, some 30 hashes, and a checkpoint. */
+const RECEIPT_ROOM = 2048;
 
 interface AddOptions extends KeyOptions {
   authority?: string;
@@ -48,7 +44,7 @@ interface AddOptions extends KeyOptions {
   json?: boolean;
 }
 
-/** A file that has been sent there already: what is left to do takes no key. Undefined if it was not. */
+/** A file that holds its submission already: what is left to do takes no key. Undefined if it was not. */
 async function sendAgain(
   path: string,
   target: Target,
@@ -57,21 +53,36 @@ async function sendAgain(
   const core = await sharedCore();
   const { authority } = target;
   const head = await readSealed(path);
-  const reports = await checkFile(core, head, authority);
-  const found = ["verified", "unverified", "pending"] as const;
-  const status = found.find((one) => reports.some((report) => report.status === one));
-  if (status === undefined) return undefined;
-  const { record } = reports.find((report) => report.status === status)!;
-  const sent: Sent = { origin: authority.origin, record: toHex(record!), status };
-  if (status === "verified" || (status === "unverified" && !target.isDirectory)) return sent;
-  const { submission } = submissionsOf(core, head, authority.origin).find(
-    (held) => toHex(held.record) === sent.record,
-  )!;
+  // A receipt that does not verify is none: it is asked for again.
+  const proven = await provenSubmissions(core, head, authority);
+  const held = [...proven, ...submissionsOf(core, head, authority.origin)].filter(
+    ({ submission: { core: record, wrap } }) =>
+      (options.ownerId === undefined || record.owner === options.ownerId) &&
+      authority.wrapFingerprints.some((key) => equalBytes(key, wrap.fingerprint)),
+  );
+  const statusOf = (one: HeldSubmission) =>
+    proven.includes(one) ? receiptStatus(one.receipt!) : "pending";
+  const found = (["verified", "unverified", "pending"] as const)
+    .map((status) => held.find((one) => statusOf(one) === status))
+    .find((one) => one !== undefined);
+  if (found === undefined) return undefined;
+  const { submission, record } = found;
+  const sent: Sent = {
+    origin: authority.origin,
+    record: toHex(record),
+    owner: submission.core.owner,
+    status: statusOf(found),
+  };
+  if (sent.status === "verified" || (sent.status === "unverified" && !target.isDirectory)) {
+    return sent;
+  }
   if (!target.isDirectory) {
-    return { ...sent, ...(await writeSubmission(path, target, submission, { force: true })) };
+    return { ...sent, ...(await writeSubmission(path, target, submission, options)) };
   }
   const receipt = await handIn(target, submission, options);
-  await amendFile(path, (now) => ({ escrows: withReceipt(core, now, receipt) }));
+  await amendFile(path, async (now) => ({
+    escrows: await attachReceipt(core, now, receipt, authority),
+  }));
   return { ...sent, status: receiptStatus(receipt) };
 }
 
@@ -81,20 +92,30 @@ async function sendNow(
   key: RsaPrivateKey,
   options: AddOptions,
 ): Promise<Sent> {
-  const owner = options.ownerId ?? toHex(await fingerprint(publicKeyOf(key)));
-  const escrower = new Escrower([target], owner, options);
-  await escrower.check(path);
+  const ownerId = options.ownerId ?? toHex(await fingerprint(publicKeyOf(key)));
+  // An authority that is here is asked only once it is known which body the file will have.
+  const escrower = new Escrower([{ ...target, isDirectory: false }], ownerId, options);
+  const { key: keyPath, authority, authorityPassphraseFile, passphraseFile } = options;
+  const inputs = [path, keyPath, authority, authorityPassphraseFile, passphraseFile];
+  if (!target.isDirectory) {
+    await escrower.check(
+      inputs.filter((input) => input !== undefined),
+      path,
+    );
+  }
   const result = await rewrapFile(path, {
     key,
     escrows: escrower.make,
+    room: RECEIPT_ROOM,
     allowWeak: options.allowWeak ?? false,
   });
   if (result === "rewritten") {
     warn(
-      `${path}: the header had no room for it, so the whole file was sealed again; it has to be escrowed again with its other authorities, if it has any`,
+      `${safe(path)}: the header had no room for it, so the whole file was sealed again: what it held for other authorities or owners is gone, and has to be escrowed again`,
     );
   }
-  return (await escrower.finish(path))[0]!;
+  if (!target.isDirectory) return (await escrower.finish(path))[0]!;
+  return (await sendAgain(path, target, { ...options, ownerId }))!;
 }
 
 async function add(paths: string[], options: AddOptions): Promise<void> {
@@ -102,97 +123,50 @@ async function add(paths: string[], options: AddOptions): Promise<void> {
   const key = await readPrivateKeyFile(options.key, options);
   const facts: unknown[] = [];
   await forEachFile(paths, async (path) => {
-    const sent =
-      (await sendAgain(path, target!, options)) ?? (await sendNow(path, target!, key, options));
+    checkInPlace(path);
+    const before = await sendAgain(path, target!, options);
+    const sent = before ?? (await sendNow(path, target!, key, options));
     facts.push({ file: path, ...sent });
-    if (!options.json) print(table([[safe(path), sentRows([sent])[0]![1]]]));
+    if (options.json) return;
+    const owner = before === undefined ? "" : `, escrowed before as ${safe(before.owner)}`;
+    print(table([[safe(path), `${sentRows([sent])[0]![1]}${owner}`]]));
   });
   if (options.json) printJson(facts);
 }
 
 async function attach(file: string, receiptPath: string, options: VerifyOptions): Promise<void> {
   const core = await sharedCore();
-  const authority = await givenAuthority(options);
+  checkInPlace(file);
   const { receipt } = await readMessage(receiptPath, "receipt");
-  await about(file, () =>
-    amendFile(file, async (head) => {
-      const { record } = receiptLeaf(receipt);
-      if (authority !== undefined) {
-        const held = submissionsOf(core, head, authority.origin).find(
-          ({ submission }) => toHex(recordHash(core, submission.core)) === toHex(record),
-        );
-        if (held === undefined) {
-          throw new TwinwrapError(
-            "NOT_VERIFIED",
-            `the file holds no submission to ${authority.origin} that the receipt is for`,
-          );
-        }
-        await checkReceipt(core, held.submission, receipt, authority);
-      }
-      return { escrows: withReceipt(core, head, receipt) };
-    }),
-  );
-  if (authority === undefined) {
-    warn(
-      "the receipt belongs to the file, but was not shown to be your authority's: give --authority",
+  await withGiven(options, async (party) => {
+    await about(file, () =>
+      amendFile(file, async (head) => ({
+        escrows: await attachReceipt(core, head, receipt, party?.authority, party?.view),
+      })),
     );
-  }
+    if (party === undefined) {
+      warn(
+        "the receipt belongs to the file, but was not shown to be your authority's: give --authority",
+      );
+    }
+  });
   if (options.json) printJson({ file, status: receiptStatus(receipt) });
   else print(table([[safe(file), `receipt attached: ${receiptStatus(receipt)}`]]));
 }
 
 async function status(paths: string[], options: VerifyOptions): Promise<void> {
-  const authority = await givenAuthority(options);
   const facts: unknown[] = [];
-  await forEachFile(paths, async (path) => {
-    const reports = await reportsOf(path, authority);
-    facts.push({ file: path, escrows: reports.map(reportFacts) });
-    if (options.json) return;
-    const texts = reports.length === 0 ? ["not escrowed"] : reports.map(statusText);
-    print(table(texts.map((text, i) => [i === 0 ? safe(path) : "", text])));
+  await withGiven(options, async (party) => {
+    await forEachFile(paths, async (path) => {
+      const reports = await reportsOf(path, party);
+      facts.push({ file: path, escrows: reports.map(reportFacts) });
+      if (options.json) return;
+      const texts = reports.length === 0 ? ["not escrowed"] : reports.map(statusText);
+      print(table(texts.map((text, i) => [i === 0 ? safe(path) : "", text])));
+    });
+    if (options.json) printJson(facts);
+    if (party === undefined) warn(UNCHECKED);
   });
-  if (options.json) printJson(facts);
-  if (authority === undefined)
-    warn("signatures were not checked: --authority says whose they should be");
-}
-
-/** Every file below a folder, links not followed, in order of name. */
-async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-}
-
-/** Why a file could not be recovered; undefined if it could. */
-async function lackOf(path: string, authority: Authority | undefined): Promise<string | undefined> {
-  const reports = await reportsOf(path, authority);
-  const isGood =
-    authority === undefined
-      ? reports.some((report) => report.status === "verified")
-      : isProven(reports);
-  if (isGood) return undefined;
-  return reports.length === 0 ? "not escrowed" : reports.map(statusText).join("; ");
-}
-
-async function scan(folder: string, options: VerifyOptions): Promise<void> {
-  const authority = await givenAuthority(options);
-  const lacking: { file: string; reason: string }[] = [];
-  let sealed = 0;
-  await forEachFile(await filesBelow(folder), async (path) => {
-    if (!(await isSealed(path))) return;
-    sealed++;
-    const reason = await lackOf(path, authority);
-    if (reason === undefined) return;
-    lacking.push({ file: path, reason });
-    if (!options.json) print(table([[safe(path), reason]]));
-  });
-  if (options.json) printJson({ sealed, lacking });
-  else print(`${sealed} sealed files, ${lacking.length} without a receipt that verifies\n`);
-  if (authority === undefined)
-    warn("signatures were not checked: --authority says whose they should be");
-  if (lacking.length > 0) process.exitCode ??= EXIT.notVerified;
 }
 
 export function command(): Command {

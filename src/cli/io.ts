@@ -1,9 +1,16 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { concatBytes, copyBytes, wipe } from "../bytes.js";
+import { isAuthorityPart } from "../authority/folder.js";
 import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
-import { type FileSource, isSameFile, type WriteOptions, writeFileWhole } from "../files.node.js";
+import {
+  collectPieces,
+  type FileSource,
+  forEachPiece,
+  isSameFile,
+  type WriteOptions,
+  writeFileWhole,
+} from "../files.node.js";
 import {
   type RsaPrivateKey,
   type RsaPublicKey,
@@ -13,6 +20,7 @@ import {
 import { type OutputOptions, UsageError } from "./command.js";
 import { type PassphraseOptions, passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
+import { safeJson } from "./text.js";
 
 /** Stands for standard input or output. */
 export const STANDARD = "-";
@@ -23,7 +31,7 @@ export function print(text: string, output?: string): void {
 }
 
 export function printJson(value: unknown, output?: string): void {
-  print(`${JSON.stringify(value, null, 2)}\n`, output);
+  print(`${safeJson(JSON.stringify(value, null, 2))}\n`, output);
 }
 
 /** Something worth knowing that is no error. */
@@ -34,38 +42,34 @@ export function warn(text: string): void {
 /** What an input is to a command: bytes in order and, if `seekable`, at any place. */
 export type Input = Pick<FileSource, "seekable" | "size" | "read" | "pieces">;
 
-/** Opens the input, works with it and closes it. */
-export function withInput<T>(path: string, work: (file: Input) => Promise<T>): Promise<T> {
+const READ_ONCE = "standard input can be read only once: let only one input be -";
+let isStandardRead = false;
+
+/** Opens the input, works with it and closes it. @throws UsageError if it is standard input again */
+export async function withInput<T>(path: string, work: (file: Input) => Promise<T>): Promise<T> {
   if (path !== STANDARD) return withFile(path, work);
-  return work({
+  if (isStandardRead) throw new UsageError(READ_ONCE);
+  isStandardRead = true;
+  const input: Input = {
     seekable: false,
     size: 0,
     read: () => Promise.reject(new UsageError("standard input cannot be read at any place")),
-    pieces: () => process.stdin[Symbol.asyncIterator]() as AsyncGenerator<Uint8Array>,
-  });
+    pieces: () => process.stdin as AsyncIterable<Uint8Array>,
+  };
+  // A read that is under way when the work fails would keep the process alive.
+  return work(input).finally(() => process.stdin.destroy());
+}
+
+/** Refuses `-` for a file whose header is changed where it is. @throws UsageError */
+export function checkInPlace(path: string): void {
+  if (path === STANDARD) {
+    throw new UsageError("a file is changed in its place: give its name, not -");
+  }
 }
 
 /** The whole of a small file or of standard input. */
 export function readSmall(path: string, limit = 1 << 16): Promise<Uint8Array> {
-  return withInput(path, async (file) => {
-    const parts: Uint8Array[] = [];
-    let length = 0;
-    try {
-      for await (const piece of file.pieces()) {
-        length += piece.length;
-        if (length > limit)
-          throw new TwinwrapError(
-            "LIMIT_EXCEEDED",
-            `${path} is longer than the ${limit} bytes read here`,
-          );
-        parts.push(copyBytes(piece));
-        wipe(piece); // of standard input nobody else would
-      }
-      return concatBytes(...parts);
-    } finally {
-      wipe(...parts);
-    }
-  });
+  return withInput(path, (file) => collectPieces(path, file.pieces(), limit));
 }
 
 /** A public key, or the public half of an unlocked private one, in any form. */
@@ -95,7 +99,7 @@ export async function checkOutput(
   options: OutputOptions,
 ): Promise<void> {
   if (inputs.filter((input) => input === STANDARD).length > 1) {
-    throw new UsageError("standard input can be read only once: let only one input be -");
+    throw new UsageError(READ_ONCE);
   }
   if (output === STANDARD) {
     if (process.stdout.isTTY && options.output !== STANDARD) {
@@ -111,6 +115,9 @@ export async function checkOutput(
       throw new UsageError(`the output ${output} is the input: nothing was written`);
     }
   }
+  if (await isAuthorityPart(output)) {
+    throw new UsageError(`${output} is a part of an authority: nothing was written`);
+  }
   const present = await stat(output).catch(() => undefined);
   if (present?.isDirectory()) throw new UsageError(`${output} is a folder`);
   if (present?.isFile() && !options.force) {
@@ -125,11 +132,11 @@ export async function writeOutput(
   options: WriteOptions,
 ): Promise<void> {
   if (path !== STANDARD) return writeFileWhole(path, content, options);
-  for await (const bytes of content) {
-    await new Promise<void>((resolve, reject) => {
+  await forEachPiece(content, (bytes) => {
+    return new Promise((resolve, reject) => {
       process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
     });
-  }
+  });
 }
 
 /** A line about how far the work is, on a terminal only. */

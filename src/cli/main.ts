@@ -19,6 +19,7 @@ const COMMANDS: [name: string, summary: string, load: () => Promise<{ command: (
     ["recover", "get session keys back from an authority", () => import("./recover.js")],
     ["officer", "make an officer's keys", () => import("./officer.js")],
     ["authority", "run a backup authority", () => import("./authority.js")],
+    ["bench", "time the core beside WebCrypto here", () => import("./bench.js")],
     ["blob", "make, wrap, open and explain CryptoAPI key blobs", () => import("./blob.js")],
   ];
 

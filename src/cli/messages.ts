@@ -2,7 +2,7 @@ import { equalBytes, fromUtf8, toUtf8 } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
 import { withFile } from "../envelope/file.node.js";
 import { type Head, inspectHead } from "../envelope/index.js";
-import { TwinwrapError } from "../errors.js";
+import { notVerified, TwinwrapError } from "../errors.js";
 import {
   type AuthorityFile,
   decodeAuthority,
@@ -19,8 +19,9 @@ import {
   type Release,
   type Submission,
 } from "../escrow/index.js";
-import { readSmall, STANDARD } from "./io.js";
-import { about } from "./report.js";
+import { checkNesting } from "../jcs.js";
+import { readSmall, STANDARD, withInput } from "./io.js";
+import { about, neverWeak } from "./report.js";
 
 // Every message between owner, authority and officers is a file too. Which one it is shows in the file
 // itself, whatever its name.
@@ -41,17 +42,30 @@ export type MessageKind = Message["kind"];
 /** How a sealed file begins. */
 const SEALED = toUtf8("TWIN\r\n\x1a\n");
 
-/** What is read of a text that should be one of our JSON objects. */
-function typeOf(text: string): unknown {
+/** What is read of a text that begins as one of our JSON objects. */
+function parseObject(text: string): { type?: unknown; releases?: unknown } {
+  checkNesting(text);
   try {
-    return (JSON.parse(text) as { type?: unknown }).type;
+    return JSON.parse(text);
   } catch {
-    return undefined;
+    throw new TwinwrapError(
+      "BAD_FORMAT",
+      "this is damaged or cut: it only begins as a message does",
+    );
   }
 }
 
+/** A key without its proof is not one that can't be read, but one that the log does not vouch for. */
+function checkProofs(releases: unknown): void {
+  if (!Array.isArray(releases)) return;
+  if (releases.every((key) => typeof key?.leaf === "string" && typeof key.proof === "string"))
+    return;
+  throw notVerified("a key in it comes without the proof that its release is in the log");
+}
+
 function decodeJson(bytes: Uint8Array, text: string): Message | undefined {
-  switch (typeOf(text)) {
+  const { type, releases } = parseObject(text);
+  switch (type) {
     case "twinwrap/submission/v1":
       return { kind: "submission", submission: decodeSubmission(bytes) };
     case "twinwrap/receipt/v1":
@@ -59,6 +73,7 @@ function decodeJson(bytes: Uint8Array, text: string): Message | undefined {
     case "twinwrap/request/v1":
       return { kind: "request", request: decodeRequest(bytes) };
     case "twinwrap/release/v1":
+      checkProofs(releases);
       return { kind: "release", release: decodeRelease(bytes) };
     case "twinwrap/authority/v1":
       return { kind: "authority", authority: decodeAuthority(bytes) };
@@ -90,9 +105,9 @@ export async function isSealed(path: string): Promise<boolean> {
   });
 }
 
-/** Reads the head of a sealed file. */
+/** Reads the head of a sealed file, or of one on standard input. */
 export function readSealed(path: string): Promise<Head> {
-  return withFile(path, (file) => inspectHead(file));
+  return withInput(path, (file) => inspectHead(file.pieces()));
 }
 
 /**
@@ -105,7 +120,7 @@ export function readMessage<Kind extends MessageKind>(
   ...kinds: Kind[]
 ): Promise<Message & { kind: Kind }> {
   return about(path, async () => {
-    const message = await recognise(path);
+    const message = await neverWeak(() => recognise(path));
     if ((kinds as string[]).includes(message.kind)) return message as Message & { kind: Kind };
     throw new TwinwrapError(
       "BAD_FORMAT",

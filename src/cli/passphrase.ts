@@ -1,9 +1,9 @@
 import { openSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { ReadStream } from "node:tty";
 import { fromUtf8, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
+import { readFileWhole } from "../files.node.js";
 import { UsageError } from "./command.js";
 
 /** Where a passphrase may come from; nothing of it ever stands in argv. */
@@ -14,10 +14,12 @@ export interface PassphraseOptions {
 }
 
 const MAX_PASSPHRASE = 1024;
+/** Bytes of a file with one in its first line. */
+const MAX_FILE = 1 << 20;
 
 /** The first line of a file, as it is but for the line's end and a byte order mark. */
 async function readPassphraseFile(path: string): Promise<string> {
-  const bytes = await readFile(path);
+  const bytes = await readFileWhole(path, MAX_FILE);
   let line: string;
   try {
     [line = ""] = fromUtf8(bytes)

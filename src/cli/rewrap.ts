@@ -11,8 +11,16 @@ import {
   parseFingerprint,
   UsageError,
 } from "./command.js";
-import { print, printJson, readPrivateKeyFile, readPublicKeyFile, warn } from "./io.js";
+import {
+  checkInPlace,
+  print,
+  printJson,
+  readPrivateKeyFile,
+  readPublicKeyFile,
+  warn,
+} from "./io.js";
 import { forEachFile } from "./report.js";
+import { safe, table } from "./text.js";
 
 interface RewrapOptions extends KeyOptions {
   addOwner?: string[];
@@ -35,6 +43,7 @@ async function rewrap(paths: string[], options: RewrapOptions): Promise<void> {
   const key = await readPrivateKeyFile(options.key, options);
   const facts: { file: string; result: "patched" | "rewritten" }[] = [];
   await forEachFile(paths, async (path) => {
+    checkInPlace(path);
     const result = await rewrapFile(path, {
       key,
       add,
@@ -42,10 +51,10 @@ async function rewrap(paths: string[], options: RewrapOptions): Promise<void> {
       allowWeak: options.allowWeak ?? false,
     });
     facts.push({ file: path, result });
-    if (!options.json) print(`rewrapped  ${path}\n`);
+    if (!options.json) print(table([["rewrapped", safe(path)]]));
     if (result === "rewritten") {
       warn(
-        `${path}: the wraps did not fit into its header, so the whole file was sealed again; receipts of authorities no longer match and were dropped`,
+        `${safe(path)}: the wraps did not fit into its header, so the whole file was sealed again; receipts of authorities no longer match and were dropped`,
       );
     }
   });

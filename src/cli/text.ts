@@ -10,6 +10,21 @@ export function safe(text: string): string {
   return text.replace(UNSAFE, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }
 
+/** JSON with the same characters, but for its own line ends, as \uXXXX: it means the same. */
+export function safeJson(json: string): string {
+  const escaped = (character: string) =>
+    Array.from(
+      { length: character.length },
+      (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
+    ).join("");
+  return json.replace(UNSAFE, (character) => (character === "\n" ? character : escaped(character)));
+}
+
+/** A name as part of a file's name: what leads into another folder does not. */
+export function fileName(name: string): string {
+  return name.replace(/[/\\]/g, "_");
+}
+
 /** A fingerprint, whole, as the commands take it back. */
 export function formatFingerprint(fingerprint: Uint8Array): string {
   return toHex(fingerprint);

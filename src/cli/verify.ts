@@ -1,31 +1,22 @@
 import type { Command } from "commander";
-import { readAuthority } from "../authority/directory.js";
 import { toHex } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
-import { type Authority, checkFile, type EscrowReport } from "../escrow/index.js";
+import { checkFile, type EscrowReport } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
-import { type AuthorityOptions, authorityOption } from "./authority-io.js";
+import { type AuthorityOptions, authorityOption, type Party, withGiven } from "./authority-io.js";
 import { EXIT, jsonOption, newCommand } from "./command.js";
 import { print, printJson } from "./io.js";
 import { readSealed } from "./messages.js";
-import { about, forEachFile } from "./report.js";
+import { forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
 
 export interface VerifyOptions extends AuthorityOptions {
   json?: boolean;
 }
 
-/** The authority that was given, if any. */
-export async function givenAuthority({
-  authority: path,
-}: AuthorityOptions): Promise<Authority | undefined> {
-  if (path === undefined || path === "") return undefined;
-  return (await about(path, () => readAuthority(path))).authority;
-}
-
-/** What a file holds for authorities, one report at least. */
-export async function reportsOf(path: string, authority?: Authority): Promise<EscrowReport[]> {
-  return checkFile(await sharedCore(), await readSealed(path), authority);
+/** What a file holds for authorities; with an authority, one report at least. */
+export async function reportsOf(path: string, party?: Party): Promise<EscrowReport[]> {
+  return checkFile(await sharedCore(), await readSealed(path), party?.authority, party?.view);
 }
 
 /** One report in words. */
@@ -80,20 +71,22 @@ function foundRows(report: EscrowReport): string[] {
 }
 
 async function verify(paths: string[], options: VerifyOptions): Promise<void> {
-  const authority = await givenAuthority(options);
   const facts: unknown[] = [];
   let isEach = true;
-  await forEachFile(paths, async (path) => {
-    const reports = await reportsOf(path, authority);
-    isEach &&= isProven(reports);
-    facts.push({ file: path, recoverable: isProven(reports), escrows: reports.map(reportFacts) });
-    if (options.json) return;
-    const all = reports.length === 0 ? [NOT_ESCROWED] : reports;
-    const rows = all.flatMap((report) =>
-      authority === undefined ? foundRows(report) : [statusText(report)],
-    );
-    print(table(rows.map((text, i) => [i === 0 ? safe(path) : "", text])));
-  });
+  await withGiven(options, (party) =>
+    forEachFile(paths, async (path) => {
+      const reports = await reportsOf(path, party);
+      const recoverable = isProven(reports);
+      isEach &&= recoverable;
+      facts.push({ file: path, recoverable, escrows: reports.map(reportFacts) });
+      if (options.json) return;
+      const all = reports.length === 0 ? [NOT_ESCROWED] : reports;
+      const rows = all.flatMap((report) =>
+        party === undefined ? foundRows(report) : [statusText(report)],
+      );
+      print(table(rows.map((text, i) => [i === 0 ? safe(path) : "", text])));
+    }),
+  );
   if (options.json) printJson(facts);
   if (!isEach) process.exitCode ??= EXIT.notVerified;
 }

@@ -1,13 +1,16 @@
 import { newBytes, wipe } from "../bytes.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
-import { AesKey, type AesUnit, BLOCK, needBytes, resultArray } from "./aes.js";
+import { AesKey, type AesUnit, BLOCK, needBytes, needWindow, resultArray } from "./aes.js";
+import type { Instance } from "./instance.js";
 
 /** Bytes of plaintext that one message may have (NIST SP 800-38D, section 5.2.1.1). */
 const LONGEST = 2 ** 36 - 32;
 const NOTHING = newBytes(0);
 
-/** The core's calls (assembly/gcm/gcm.ts). */
-function gcmCalls({ instance }: AesUnit) {
+/** The core's calls (assembly/gcm/gcm.ts), looked up once for all keys. */
+export type GcmCalls = ReturnType<typeof gcmCalls>;
+
+export function gcmCalls(instance: Instance) {
   return {
     seal: instance.function("gcmSeal"),
     open: instance.function("gcmOpen"),
@@ -40,7 +43,7 @@ function needRoom(length: number): void {
 /** A message that passes the core's windows in pieces. Its state is kept here between calls. */
 class Run {
   readonly #unit: AesUnit;
-  readonly #calls: ReturnType<typeof gcmCalls>;
+  readonly #calls: GcmCalls;
   readonly #slot: () => number;
   readonly #opening: boolean;
   readonly #aadLength: number;
@@ -52,7 +55,7 @@ class Run {
 
   constructor(
     unit: AesUnit,
-    calls: ReturnType<typeof gcmCalls>,
+    calls: GcmCalls,
     slot: () => number,
     opening: boolean,
     iv: Uint8Array,
@@ -246,13 +249,15 @@ export class UnverifiedGcmDecryptor {
 /** A key for AES-GCM (NIST SP 800-38D) with tags of 16 bytes. */
 export class AesGcm extends AesKey {
   readonly #unit: AesUnit;
-  readonly #calls: ReturnType<typeof gcmCalls>;
+  readonly #calls: GcmCalls;
+  /** Bytes of the text of the last `encryptWindow`. */
+  #sealed = 0;
 
   /** Use `core.aesGcm(key)`. */
-  constructor(unit: AesUnit, key: Uint8Array) {
+  constructor(unit: AesUnit, calls: GcmCalls, key: Uint8Array) {
     super(unit, key);
     this.#unit = unit;
-    this.#calls = gcmCalls(unit);
+    this.#calls = calls;
   }
 
   #run(opening: boolean, iv: Uint8Array, aad: Uint8Array): Run {
@@ -295,16 +300,16 @@ export class AesGcm extends AesKey {
     const slot = this.slot();
     const { instance, input, output } = this.#unit;
     instance.params.set(iv);
-    instance.params.set(aad, iv.length);
+    if (aad.length > 0) instance.params.set(aad, iv.length);
     try {
-      input.set(plaintext, BLOCK);
+      input.set(plaintext);
       instance.check(this.#calls.seal(slot, iv.length, aad.length, length));
       // Nothing here is secret, so a plain copy will do, which is the quickest.
-      if (result === undefined) return output.slice(BLOCK, length + 2 * BLOCK);
-      result.set(output.subarray(BLOCK, length + 2 * BLOCK));
+      if (result === undefined) return output.slice(0, length + BLOCK);
+      result.set(output.subarray(0, length + BLOCK));
       return result;
     } finally {
-      input.fill(0, BLOCK, BLOCK + length);
+      input.fill(0, 0, length);
     }
   }
 
@@ -343,15 +348,67 @@ export class AesGcm extends AesKey {
     }
     const { instance, input, output } = this.#unit;
     instance.params.set(iv);
-    instance.params.set(aad, iv.length);
-    input.set(sealed, BLOCK);
+    if (aad.length > 0) instance.params.set(aad, iv.length);
+    input.set(sealed);
     try {
       instance.check(this.#calls.open(slot, iv.length, aad.length, length));
-      result.set(output.subarray(BLOCK, length + BLOCK));
+      result.set(output.subarray(0, length));
     } finally {
-      output.fill(0, BLOCK, BLOCK + length);
+      output.fill(0, 0, length);
     }
     return result;
+  }
+
+  // Without a copy: the caller writes into `core.input` and reads from `core.output`. Both are his until
+  // the next call of anything of this core, and `core.wipe()` clears them when he is done.
+
+  /** Checks and passes on what both calls on the windows are given; returns the key's slot. */
+  #window(iv: Uint8Array, length: number, aad: Uint8Array): number {
+    needIv(iv, aad);
+    const { instance } = this.#unit;
+    needWindow(instance, length);
+    if (!this.#fits(length, iv, aad)) {
+      throw new TwinwrapError(
+        "BAD_ARGUMENT",
+        `IV and additional data have at most ${instance.params.length} bytes here`,
+      );
+    }
+    const slot = this.slot();
+    instance.params.set(iv);
+    instance.params.set(aad, iv.length);
+    return slot;
+  }
+
+  /**
+   * Encrypts the first `length` bytes of `core.input` into `core.output`; `tag` then gives the tag.
+   * @param iv,aad as for `encrypt`, together at most 4096 bytes
+   * @param length in bytes, at most `core.input.length`
+   * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
+   */
+  encryptWindow(iv: Uint8Array, length: number, aad: Uint8Array = NOTHING): void {
+    const slot = this.#window(iv, length, aad);
+    this.#unit.instance.check(this.#calls.seal(slot, iv.length, aad.length, length));
+    this.#sealed = length;
+  }
+
+  /** The tag of the last `encryptWindow`, 16 bytes; valid as long as `core.output` is. */
+  get tag(): Uint8Array<ArrayBuffer> {
+    return this.#unit.output.subarray(this.#sealed, this.#sealed + BLOCK);
+  }
+
+  /**
+   * Decrypts the first `length` bytes of `core.input` into `core.output`, where nothing is left if the
+   * tag is wrong.
+   * @param iv,aad as for `encrypt`, together at most 4096 bytes
+   * @param length in bytes, without the tag, at most `core.input.length`
+   * @throws TwinwrapError DECRYPTION_FAILED, BAD_ARGUMENT, DISPOSED
+   */
+  decryptWindow(iv: Uint8Array, length: number, tag: Uint8Array, aad: Uint8Array = NOTHING): void {
+    const slot = this.#window(iv, length, aad);
+    needBytes(tag, "tag");
+    if (tag.length !== BLOCK) throw decryptionFailed();
+    this.#unit.input.set(tag, length);
+    this.#unit.instance.check(this.#calls.open(slot, iv.length, aad.length, length));
   }
 
   /**

@@ -1,6 +1,14 @@
 import { copyBytes, newBytes, wipe } from "../bytes.js";
 import { decryptionFailed } from "../errors.js";
-import { AesKey, type AesUnit, BLOCK, needBytes, needLength, resultArray } from "./aes.js";
+import {
+  AesKey,
+  type AesUnit,
+  BLOCK,
+  needBytes,
+  needLength,
+  needWindow,
+  resultArray,
+} from "./aes.js";
 
 type Call = (slot: number, length: number) => number;
 
@@ -53,6 +61,21 @@ export class AesCtr extends AesKey {
     this.#unit.instance.params.set(counterBlock);
     pass(this.#unit, this.#ctr, slot, data, result);
     return result;
+  }
+
+  /**
+   * The same on the first `length` bytes of `core.input`, into `core.output`, without a copy. Both are the
+   * caller's until the next call of anything of this core; `core.wipe()` clears them.
+   * @param length in bytes, at most `core.input.length`
+   * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
+   */
+  xorWindow(counterBlock: Uint8Array, length: number): void {
+    needLength(counterBlock, BLOCK, "counter block");
+    const { instance } = this.#unit;
+    needWindow(instance, length);
+    const slot = this.slot();
+    instance.params.set(counterBlock);
+    instance.check(this.#ctr(slot, length));
   }
 }
 

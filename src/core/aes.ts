@@ -20,6 +20,13 @@ export function needLength(value: unknown, length: number, what: string): void {
   }
 }
 
+/** @throws TwinwrapError BAD_ARGUMENT unless `length` is a number of bytes that fits the core's windows */
+export function needWindow({ windowSize }: Instance, length: number): void {
+  if (!Number.isInteger(length) || length < 0 || length > windowSize) {
+    throw new TwinwrapError("BAD_ARGUMENT", `the core's windows hold 0 to ${windowSize} bytes`);
+  }
+}
+
 /**
  * Where a result of `length` bytes goes: the beginning of the caller's array, or a new one.
  * @throws TwinwrapError BAD_ARGUMENT if the caller's array is too short
@@ -39,16 +46,18 @@ export function resultArray(
 /**
  * The AES part of one instance: its windows, and the slots in which the core holds expanded keys.
  * There are fewer slots than there may be keys; the key that was not used for the longest time
- * loses its slot and is expanded again when it is used next.
+ * loses its slot, is kept by its owner and expanded again when it is used next.
  */
 export class AesUnit {
   readonly instance: Instance;
-  /** The windows with the bytes behind them, for a block before the data and a tag behind. */
+  /** The windows with the bytes behind them, for a tag. */
   readonly input: Uint8Array<ArrayBuffer>;
   readonly output: Uint8Array<ArrayBuffer>;
+  readonly #keys: Uint8Array<ArrayBuffer>;
   readonly #owners: (AesKey | undefined)[];
   readonly #lastUse: number[];
   readonly #expand: (slot: number, length: number) => number;
+  readonly #forget: (slot: number) => number;
   #clock = 0;
 
   constructor(instance: Instance) {
@@ -57,39 +66,56 @@ export class AesUnit {
     const size = instance.windowSize + 64;
     this.input = new Uint8Array(memory, instance.input.byteOffset, size);
     this.output = new Uint8Array(memory, instance.output.byteOffset, size);
+    this.#keys = new Uint8Array(memory, instance.constant("KEYS"));
     const slots = instance.constant("KEY_SLOTS");
     this.#owners = new Array(slots).fill(undefined);
     this.#lastUse = new Array(slots).fill(0);
     this.#expand = instance.function("aesExpand");
+    this.#forget = instance.function("aesForget");
   }
 
-  /** The slot of `key`, whose bytes are `raw`; `slot` is the one it had, or -1. */
-  slotOf(key: AesKey, raw: Uint8Array, slot: number): number {
-    let mine = slot;
-    if (mine < 0 || this.#owners[mine] !== key) {
-      mine = this.#lastUse.indexOf(Math.min(...this.#lastUse));
-      this.instance.params.set(raw);
-      this.instance.check(this.#expand(mine, raw.length));
-      this.#owners[mine] = key;
+  /** Expands `bytes`, the key of `key`, and returns its slot. */
+  take(key: AesKey, bytes: Uint8Array): number {
+    const lastUse = this.#lastUse;
+    let slot = 0;
+    for (let i = 1; i < lastUse.length; i++) if (lastUse[i]! < lastUse[slot]!) slot = i;
+    const before = this.#owners[slot];
+    if (before !== undefined) {
+      const at = slot * this.instance.constant("KEY_SLOT_SIZE");
+      before.keep(this.#keys.subarray(at, at + before.length));
     }
-    this.#lastUse[mine] = ++this.#clock;
-    return mine;
+    this.instance.params.set(bytes);
+    this.instance.check(this.#expand(slot, bytes.length));
+    this.#owners[slot] = key;
+    lastUse[slot] = ++this.#clock;
+    return slot;
+  }
+
+  /** Whether `slot` is still that of `key`; if so it counts as used. */
+  holds(key: AesKey, slot: number): boolean {
+    if (this.#owners[slot] !== key) return false;
+    this.#lastUse[slot] = ++this.#clock;
+    return true;
   }
 
   /** Wipes what the core holds of `key`. */
   forget(key: AesKey, slot: number): void {
-    if (slot < 0 || this.#owners[slot] !== key) return;
-    this.instance.check(this.instance.function("aesForget")(slot));
+    if (this.#owners[slot] !== key) return;
+    this.instance.check(this.#forget(slot));
     this.#owners[slot] = undefined;
     this.#lastUse[slot] = 0;
   }
 }
 
-/** A prepared AES key: for one mode, until it is disposed of. */
+/** A prepared AES key: for one mode, until it is disposed of. It stands in the core alone, as a rule. */
 export abstract class AesKey {
+  /** Bytes of the key. */
+  readonly length: number;
   readonly #unit: AesUnit;
-  #raw: Uint8Array | undefined;
-  #slot = -1;
+  /** The key itself, while it has no slot. */
+  #kept: Uint8Array | undefined;
+  #slot: number;
+  #disposed = false;
 
   /** @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes */
   constructor(unit: AesUnit, key: Uint8Array) {
@@ -97,8 +123,14 @@ export abstract class AesKey {
     if (key.length !== 16 && key.length !== 24 && key.length !== 32) {
       throw new TwinwrapError("BAD_ARGUMENT", "an AES key has 16, 24 or 32 bytes");
     }
+    this.length = key.length;
     this.#unit = unit;
-    this.#raw = copyBytes(key);
+    this.#slot = unit.take(this, key);
+  }
+
+  /** Keeps the key, for its slot is given to another. For the core alone. */
+  keep(bytes: Uint8Array): void {
+    this.#kept = copyBytes(bytes);
   }
 
   /**
@@ -106,16 +138,21 @@ export abstract class AesKey {
    * @throws TwinwrapError DISPOSED after `dispose`
    */
   protected slot(): number {
-    if (this.#raw === undefined) throw new TwinwrapError("DISPOSED", "the key was disposed of");
-    this.#slot = this.#unit.slotOf(this, this.#raw, this.#slot);
+    if (this.#disposed) throw new TwinwrapError("DISPOSED", "the key was disposed of");
+    const kept = this.#kept;
+    if (!this.#unit.holds(this, this.#slot) && kept !== undefined) {
+      this.#slot = this.#unit.take(this, kept);
+      wipe(kept);
+      this.#kept = undefined;
+    }
     return this.#slot;
   }
 
   /** Wipes the key, here and in the core. Using it afterwards throws DISPOSED. */
   dispose(): void {
-    wipe(this.#raw);
-    this.#raw = undefined;
+    this.#disposed = true;
+    wipe(this.#kept);
+    this.#kept = undefined;
     this.#unit.forget(this, this.#slot);
-    this.#slot = -1;
   }
 }

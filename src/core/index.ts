@@ -1,10 +1,9 @@
-import { AesUnit } from "./aes.js";
-import { AesGcm } from "./aes-gcm.js";
-import { AesKw, AesKwp } from "./aes-kw.js";
-import { AesCbc, AesCtr } from "./aes-modes.js";
+import { AesCore } from "./aes-core.js";
+import { AesCbc } from "./aes-modes.js";
+import { embedded } from "./embedded.js";
 import { digest, Hasher, type HashName, hkdfExpand, hmac, pbkdf2 } from "./hash.js";
 import { Instance } from "./instance.js";
-import { compileCore, type LoadOptions } from "./load.js";
+import { type CoreSource, compileCore, type LoadOptions } from "./load.js";
 import {
   type RsaPrivateComponents,
   RsaPrivateKey,
@@ -13,11 +12,12 @@ import {
 } from "./rsa.js";
 import { Slots } from "./slots.js";
 
+export type { AesCore } from "./aes-core.js";
 export type { AesGcm, GcmEncryptor, UnverifiedGcmDecryptor } from "./aes-gcm.js";
 export type { AesKw, AesKwp } from "./aes-kw.js";
 export type { AesCbc, AesCtr } from "./aes-modes.js";
 export type { Hasher, HashName } from "./hash.js";
-export type { CoreBuild, LoadOptions } from "./load.js";
+export { type CoreBuild, hasRelaxedSimd, type LoadOptions } from "./load.js";
 export type {
   OaepPadding,
   Pkcs1Padding,
@@ -28,35 +28,15 @@ export type {
   RsaPublicKey as PreparedRsaPublicKey,
 } from "./rsa.js";
 
+const SOURCE: CoreSource = { embedded, simd: "core.wasm", relaxed: "core-relaxed.wasm" };
+
 /** The core: one instance of the WebAssembly module, with a typed face. */
-export class Core {
-  readonly #instance: Instance;
-  readonly #aes: AesUnit;
+export class Core extends AesCore {
   readonly #rsaSlots: Slots;
 
   constructor(instance: Instance) {
-    this.#instance = instance;
-    this.#aes = new AesUnit(instance);
+    super(instance);
     this.#rsaSlots = new Slots(instance.constant("RSA_SLOTS"));
-  }
-
-  // A prepared AES key takes a copy of the key of 16, 24 or 32 bytes, which `dispose()` wipes. There
-  // may be any number of them.
-
-  /**
-   * A key for AES-GCM (NIST SP 800-38D).
-   * @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes
-   */
-  aesGcm(key: Uint8Array): AesGcm {
-    return new AesGcm(this.#aes, key);
-  }
-
-  /**
-   * A key for AES in counter mode (NIST SP 800-38A). Not authenticated.
-   * @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes
-   */
-  aesCtr(key: Uint8Array): AesCtr {
-    return new AesCtr(this.#aes, key);
   }
 
   /**
@@ -64,48 +44,32 @@ export class Core {
    * @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes
    */
   aesCbc(key: Uint8Array): AesCbc {
-    return new AesCbc(this.#aes, key);
-  }
-
-  /**
-   * A key-encryption key for AES Key Wrap (RFC 3394): for keys.
-   * @throws TwinwrapError BAD_ARGUMENT unless `kek` has 16, 24 or 32 bytes
-   */
-  aesKw(kek: Uint8Array): AesKw {
-    return new AesKw(this.#aes, kek);
-  }
-
-  /**
-   * A key-encryption key for AES Key Wrap with Padding (RFC 5649): for key files.
-   * @throws TwinwrapError BAD_ARGUMENT unless `kek` has 16, 24 or 32 bytes
-   */
-  aesKwp(kek: Uint8Array): AesKwp {
-    return new AesKwp(this.#aes, kek);
+    return new AesCbc(this.aes, key);
   }
 
   /** SHA-1 (FIPS 180-4): 20 bytes. For OAEP and fingerprints of old formats only. */
   sha1(data: Uint8Array): Uint8Array<ArrayBuffer> {
-    return digest(this.#instance, "SHA-1", data);
+    return digest(this.instance, "SHA-1", data);
   }
 
   /** SHA-256 (FIPS 180-4): 32 bytes. */
   sha256(data: Uint8Array): Uint8Array<ArrayBuffer> {
-    return digest(this.#instance, "SHA-256", data);
+    return digest(this.instance, "SHA-256", data);
   }
 
   /** SHA-512 (FIPS 180-4): 64 bytes. */
   sha512(data: Uint8Array): Uint8Array<ArrayBuffer> {
-    return digest(this.#instance, "SHA-512", data);
+    return digest(this.instance, "SHA-512", data);
   }
 
   /** A hash over a message that comes in pieces: `.update(data)`, then `.digest()`. */
   hasher(hash: HashName): Hasher {
-    return new Hasher(this.#instance, hash);
+    return new Hasher(this.instance, hash);
   }
 
   /** HMAC (RFC 2104) of `data` under a key of any length; as many bytes as the hash has. */
   hmac(hash: HashName, key: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
-    return hmac(this.#instance, hash, key, data);
+    return hmac(this.instance, hash, key, data);
   }
 
   /**
@@ -119,7 +83,7 @@ export class Core {
     info: Uint8Array,
     length: number,
   ): Uint8Array<ArrayBuffer> {
-    return hkdfExpand(this.#instance, hash, prk, info, length);
+    return hkdfExpand(this.instance, hash, prk, info, length);
   }
 
   /**
@@ -134,7 +98,7 @@ export class Core {
     iterations: number,
     length: number,
   ): Uint8Array<ArrayBuffer> {
-    return pbkdf2(this.#instance, hash, password, salt, iterations, length);
+    return pbkdf2(this.instance, hash, password, salt, iterations, length);
   }
 
   /**
@@ -142,7 +106,7 @@ export class Core {
    * @throws TwinwrapError BAD_KEY
    */
   rsaPublicKey(components: RsaPublicComponents): RsaPublicKey {
-    return new RsaPublicKey(this.#instance, this.#rsaSlots, components);
+    return new RsaPublicKey(this.instance, this.#rsaSlots, components);
   }
 
   /**
@@ -151,12 +115,7 @@ export class Core {
    * @throws TwinwrapError BAD_KEY
    */
   rsaPrivateKey(components: RsaPrivateComponents): RsaPrivateKey {
-    return new RsaPrivateKey(this.#instance, this.#rsaSlots, components);
-  }
-
-  /** Clears the windows through which data passed. */
-  wipe(): void {
-    this.#instance.wipeWindows();
+    return new RsaPrivateKey(this.instance, this.#rsaSlots, components);
   }
 }
 
@@ -165,7 +124,7 @@ export class Core {
  * @throws TwinwrapError UNSUPPORTED if the engine lacks WebAssembly SIMD
  */
 export async function loadCore(options: LoadOptions = {}): Promise<Core> {
-  return new Core(await Instance.create(await compileCore(options)));
+  return new Core(await Instance.create(await compileCore(SOURCE, options)));
 }
 
 let shared: Promise<Core> | undefined;

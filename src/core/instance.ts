@@ -15,6 +15,8 @@ const FAULT = 4;
  * stay valid. Instances share nothing but the compiled module.
  */
 export class Instance {
+  /** What it is an instance of: workers make theirs from it, without compiling again. */
+  readonly module: WebAssembly.Module;
   /** Bytes that one call can take in or give out. */
   readonly windowSize: number;
   /** What a call reads. */
@@ -25,7 +27,8 @@ export class Instance {
   readonly params: Uint8Array;
   readonly #exports: Record<string, unknown>;
 
-  private constructor(exports: Record<string, unknown>) {
+  private constructor(module: WebAssembly.Module, exports: Record<string, unknown>) {
+    this.module = module;
     this.#exports = exports;
     const memory = (exports.memory as WebAssembly.Memory).buffer;
     this.windowSize = this.constant("WINDOW_SIZE");
@@ -36,7 +39,7 @@ export class Instance {
 
   static async create(module: WebAssembly.Module): Promise<Instance> {
     const { exports } = await instantiate(module, {});
-    return new Instance(exports as unknown as Record<string, unknown>);
+    return new Instance(module, exports as unknown as Record<string, unknown>);
   }
 
   /** A number that the core exports (the loader hands constants over as WebAssembly.Global). */

@@ -1,83 +1,102 @@
+import { readWasm } from "#wasm";
 import { fromBase64 } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
-import * as embedded from "./embedded.js";
+import type { WasmFile } from "./wasm.js";
 
 /** The builds of the core that exist. */
 export type CoreBuild = "simd" | "relaxed";
 
 /** Where the core's WebAssembly comes from. */
 export interface LoadOptions {
-  /** Which build; by default the best that the engine has. */
+  /**
+   * Which build: "simd" runs everywhere, "relaxed" (relaxed SIMD) is a tenth faster. By default the best
+   * that the engine has and that is at hand: in a browser "relaxed" only with its URL as `wasm`.
+   */
   build?: CoreBuild;
   /** The WebAssembly itself, for a strict CSP or streaming compilation; by default the embedded copy. */
   wasm?: WebAssembly.Module | Response | PromiseLike<Response> | URL | Uint8Array<ArrayBuffer>;
 }
 
 // (module (func (result v128) i32.const 0 i8x16.splat i8x16.popcnt)): valid only with SIMD128.
-const SIMD_PROBE = Uint8Array.of(
-  0,
-  97,
-  115,
-  109,
-  1,
-  0,
-  0,
-  0,
-  1,
-  5,
-  1,
-  96,
-  0,
-  1,
-  123,
-  3,
-  2,
-  1,
-  0,
-  10,
-  10,
-  1,
-  8,
-  0,
-  65,
-  0,
-  253,
-  15,
-  253,
-  98,
-  11,
-);
+const SIMD_PROBE = "AGFzbQEAAAABBQFgAAF7AwIBAAoKAQgAQQD9D/1iCw==";
+// The same with another i32.const 0 i8x16.splat and i8x16.relaxed_swizzle in place of i8x16.popcnt.
+const RELAXED_PROBE = "AGFzbQEAAAABBQFgAAF7AwIBAAoPAQ0AQQD9D0EA/Q/9gAIL";
 
-let compiledEmbedded: Promise<WebAssembly.Module> | undefined;
+const isValid = (probe: string) =>
+  typeof WebAssembly === "object" && WebAssembly.validate(fromBase64(probe));
 
-/** The embedded copy, unpacked and compiled once and shared by all instances. */
-function compileEmbedded(): Promise<WebAssembly.Module> {
-  compiledEmbedded ??= (async () => {
-    const packed = new Blob([fromBase64(embedded.simd)]).stream();
-    const bytes = await new Response(
-      packed.pipeThrough(new DecompressionStream("gzip")),
-    ).arrayBuffer();
-    return WebAssembly.compile(bytes);
-  })();
-  return compiledEmbedded;
+/** Whether this engine takes the relaxed-SIMD build. */
+export function hasRelaxedSimd(): boolean {
+  return isValid(RELAXED_PROBE);
+}
+
+/** A core that can be compiled. */
+export interface CoreSource {
+  /** Gzipped, in base64. */
+  embedded: string;
+  simd: WasmFile;
+  relaxed?: WasmFile;
+}
+
+/** Every file is compiled once and shared by all instances. */
+const compiled = new Map<WasmFile, Promise<WebAssembly.Module | undefined>>();
+
+/** The compiled file, or what `other` gives where the file is not at hand. */
+async function compileFile(
+  file: WasmFile,
+  other: () => Promise<BufferSource | undefined>,
+): Promise<WebAssembly.Module | undefined> {
+  const compile = async () => {
+    const bytes = (await readWasm(file)) ?? (await other());
+    return bytes && WebAssembly.compile(bytes);
+  };
+  let module = compiled.get(file);
+  if (module === undefined) {
+    module = compile();
+    compiled.set(file, module);
+  }
+  return module;
+}
+
+function unpack(embedded: string): Promise<ArrayBuffer> {
+  const packed = new Blob([fromBase64(embedded)]).stream();
+  return new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
 
 /**
  * Compiles the core.
  * @throws TwinwrapError UNSUPPORTED if the engine has no WebAssembly SIMD, or not the build asked for
  */
-export async function compileCore(options: LoadOptions = {}): Promise<WebAssembly.Module> {
-  if (typeof WebAssembly !== "object" || !WebAssembly.validate(SIMD_PROBE)) {
+export async function compileCore(
+  source: CoreSource,
+  options: LoadOptions,
+): Promise<WebAssembly.Module> {
+  const { build, wasm } = options;
+  if (!isValid(SIMD_PROBE)) {
     throw new TwinwrapError(
       "UNSUPPORTED",
       "this engine has no WebAssembly SIMD; Twinwrap needs Node 20, Chrome 91, Firefox 89, Safari 16.4 or newer",
     );
   }
-  if (options.build === "relaxed") {
-    throw new TwinwrapError("UNSUPPORTED", "this release has no relaxed-SIMD build");
+  if (build === "relaxed" && !hasRelaxedSimd()) {
+    throw new TwinwrapError(
+      "UNSUPPORTED",
+      "this engine has no relaxed SIMD; Node has it from 22 on (Node 20: --experimental-wasm-relaxed-simd), Chrome from 114",
+    );
   }
-  const { wasm } = options;
-  if (wasm === undefined) return compileEmbedded();
+  if (wasm === undefined) {
+    if (source.relaxed !== undefined && build !== "simd" && hasRelaxedSimd()) {
+      const module = await compileFile(source.relaxed, async () => undefined);
+      if (module !== undefined) return module;
+    }
+    if (build === "relaxed") {
+      throw new TwinwrapError(
+        "UNSUPPORTED",
+        "the relaxed-SIMD build is not at hand here: give its URL as `wasm` (twinwrap/core-relaxed.wasm)",
+      );
+    }
+    return (await compileFile(source.simd, () => unpack(source.embedded)))!;
+  }
   if (wasm instanceof WebAssembly.Module) return wasm;
   if (wasm instanceof Uint8Array) return WebAssembly.compile(wasm);
   return WebAssembly.compileStreaming(wasm instanceof URL ? fetch(wasm) : wasm);

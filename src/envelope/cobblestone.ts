@@ -1,4 +1,4 @@
-import { concatBytes, equalBytes, newBytes, toUtf8, wipe } from "../bytes.js";
+import { concatBytes, copyBytes, equalBytes, newBytes, toUtf8, wipe } from "../bytes.js";
 import type { AesGcm, Core } from "../core/index.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
 
@@ -45,13 +45,85 @@ export function plaintextLength(body: number): number {
   return Math.floor(chunks / SEALED_CHUNK) * CHUNK + last - TAG;
 }
 
-/** One message's keys: seals and opens its chunks in any order. */
-export class Cobblestone {
-  /** 32 bytes that bind key, salt and context; stand in front of the chunks. */
-  readonly commitment: Uint8Array<ArrayBuffer>;
+/** What a message's chunks are sealed with, derived from key, salt and context. */
+export interface ChunkKeys {
+  /** The AES-256 key, 32 bytes. */
+  key: Uint8Array<ArrayBuffer>;
+  /** 12 bytes; every chunk's nonce is made from it. */
+  baseNonce: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Writes the nonce of chunk `index` into the 12 bytes of `nonce`.
+ * @throws TwinwrapError LIMIT_EXCEEDED
+ */
+export function setChunkNonce(nonce: Uint8Array, baseNonce: Uint8Array, index: number): void {
+  if (index >= MAX_CHUNKS) {
+    throw new TwinwrapError("LIMIT_EXCEEDED", "a sealed file holds at most 4 PiB");
+  }
+  // The number as a 96-bit big-endian integer; only its last 5 bytes can differ from 0.
+  nonce.set(baseNonce);
+  const high = Math.floor(index / 2 ** 32);
+  nonce[7]! ^= high;
+  nonce[8]! ^= index >>> 24;
+  nonce[9]! ^= index >>> 16;
+  nonce[10]! ^= index >>> 8;
+  nonce[11]! ^= index;
+}
+
+/** Seals and opens a message's chunks, in any order, with the core. */
+export class ChunkCipher {
   readonly #aead: AesGcm;
   readonly #baseNonce: Uint8Array;
   readonly #nonce = newBytes(12);
+
+  /**
+   * @param aead the message's AES key; disposed of with this
+   * @param baseNonce 12 bytes; wiped with this
+   */
+  constructor(aead: AesGcm, baseNonce: Uint8Array) {
+    this.#aead = aead;
+    this.#baseNonce = baseNonce;
+  }
+
+  #nonceOf(index: number): Uint8Array {
+    setChunkNonce(this.#nonce, this.#baseNonce, index);
+    return this.#nonce;
+  }
+
+  // A chunk passes through the core's windows whole, so `into` may overlap what it is made from.
+
+  /** Seals chunk `index` into `into`, which is 16 bytes longer. */
+  sealChunk(index: number, chunk: Uint8Array, into: Uint8Array<ArrayBuffer>): void {
+    this.#aead.encrypt(this.#nonceOf(index), chunk, undefined, into);
+  }
+
+  /**
+   * Opens chunk `index` into `into`, which is 16 bytes shorter.
+   * @throws TwinwrapError DECRYPTION_FAILED; `into` is left as it was
+   */
+  openChunk(index: number, sealed: Uint8Array, into: Uint8Array<ArrayBuffer>): void {
+    if (sealed.length < TAG) throw decryptionFailed();
+    this.#aead.decrypt(this.#nonceOf(index), sealed, undefined, into);
+  }
+
+  /** Wipes the keys. */
+  dispose(): void {
+    this.#aead.dispose();
+    wipe(this.#baseNonce, this.#nonce);
+  }
+}
+
+/** One message: its commitment, its keys and what works with them. */
+export class Cobblestone {
+  /** The core that its keys were derived in. */
+  readonly core: Core;
+  /** 32 bytes that bind key, salt and context; stand in front of the chunks. */
+  readonly commitment: Uint8Array<ArrayBuffer>;
+  /** Seals and opens its chunks here. */
+  readonly cipher: ChunkCipher;
+  readonly #keys: ChunkKeys;
+  #disposed = false;
 
   /**
    * @param key the input key, 32 bytes; the caller keeps and wipes it
@@ -72,9 +144,10 @@ export class Cobblestone {
       concatBytes(INFO, salt, context),
       32 + 12 + COMMITMENT,
     );
-    this.#aead = core.aesGcm(derived.subarray(0, 32));
-    this.#baseNonce = derived.slice(32, 44);
+    this.core = core;
+    this.#keys = { key: derived.slice(0, 32), baseNonce: derived.slice(32, 44) };
     this.commitment = derived.slice(44);
+    this.cipher = new ChunkCipher(core.aesGcm(this.#keys.key), derived.slice(32, 44));
     wipe(derived);
   }
 
@@ -83,39 +156,20 @@ export class Cobblestone {
     return equalBytes(this.commitment, commitment);
   }
 
-  #nonceOf(index: number): Uint8Array {
-    if (index >= MAX_CHUNKS) {
-      throw new TwinwrapError("LIMIT_EXCEEDED", "a sealed file holds at most 4 PiB");
-    }
-    // The number as a 96-bit big-endian integer; only its last 5 bytes can differ from 0.
-    const nonce = this.#nonce;
-    nonce.set(this.#baseNonce);
-    const high = Math.floor(index / 2 ** 32);
-    nonce[7]! ^= high;
-    nonce[8]! ^= index >>> 24;
-    nonce[9]! ^= index >>> 16;
-    nonce[10]! ^= index >>> 8;
-    nonce[11]! ^= index;
-    return nonce;
-  }
-
-  /** Seals chunk `index` into `into`, which is 16 bytes longer. */
-  sealChunk(index: number, chunk: Uint8Array, into: Uint8Array<ArrayBuffer>): void {
-    this.#aead.encrypt(this.#nonceOf(index), chunk, undefined, into);
-  }
-
   /**
-   * Opens chunk `index` into `into`, which is 16 bytes shorter.
-   * @throws TwinwrapError DECRYPTION_FAILED, with nothing left in `into`
+   * Copies of the keys, for work that is done elsewhere; the caller wipes them.
+   * @throws TwinwrapError DISPOSED
    */
-  openChunk(index: number, sealed: Uint8Array, into: Uint8Array<ArrayBuffer>): void {
-    if (sealed.length < TAG) throw decryptionFailed();
-    this.#aead.decrypt(this.#nonceOf(index), sealed, undefined, into);
+  copyKeys(): ChunkKeys {
+    if (this.#disposed) throw new TwinwrapError("DISPOSED", "the key was disposed of");
+    const { key, baseNonce } = this.#keys;
+    return { key: copyBytes(key), baseNonce: copyBytes(baseNonce) };
   }
 
   /** Wipes the keys. */
   dispose(): void {
-    this.#aead.dispose();
-    wipe(this.#baseNonce, this.#nonce);
+    this.#disposed = true;
+    this.cipher.dispose();
+    wipe(this.#keys.key, this.#keys.baseNonce);
   }
 }

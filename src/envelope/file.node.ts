@@ -7,8 +7,9 @@ import {
 } from "../files.node.js";
 import type { Header } from "./header.js";
 import { type OpenOptions, open } from "./open.js";
-import { amend, rewrap, type WrapChange } from "./rewrap.js";
+import { amend, rewrap } from "./rewrap.js";
 import { type SealOptions, seal } from "./seal.js";
+import { startWorker } from "./worker.node.js";
 
 /** Opens a file for reading, works with it, and closes it whatever happens. */
 export async function withFile<T>(
@@ -34,7 +35,7 @@ export function sealFile(
   options: SealOptions & WriteOptions,
 ): Promise<Header> {
   return withFile(input, async (file) => {
-    const sealed = await seal(file.pieces(), options);
+    const sealed = await seal(file.pieces(), { startWorker, ...options });
     await writeFileWhole(output, sealed, options);
     return sealed.header;
   });
@@ -51,7 +52,7 @@ export function openFile(
   options: OpenOptions & WriteOptions,
 ): Promise<Header> {
   return withFile(input, async (file) => {
-    const opened = await open(file.seekable ? file : file.pieces(), options);
+    const opened = await open(file.seekable ? file : file.pieces(), { startWorker, ...options });
     await writeFileWhole(output, opened, options);
     return opened.header;
   });
@@ -63,7 +64,10 @@ export function openFile(
  * @returns "patched", or "rewritten" if the wraps did not fit and the whole file was sealed again
  * @throws TwinwrapError as {@link rewrap}, CONFLICT if somebody else is changing the file
  */
-export function rewrapFile(path: string, change: WrapChange): Promise<"patched" | "rewritten"> {
+export function rewrapFile(
+  path: string,
+  change: Parameters<typeof rewrap>[1],
+): Promise<"patched" | "rewritten"> {
   return withLock(path, () =>
     withFile(path, async (file) => {
       const { patch, whole } = await rewrap(file, change);

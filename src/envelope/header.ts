@@ -19,12 +19,16 @@ export interface Wrap {
   padding: Padding;
   /** The SIMPLEBLOB as CryptoAPI reads it: 12 + k bytes. */
   simpleBlob: Uint8Array;
+  /** Members in a slot that this version does not know: kept as they are. */
+  rest?: { [name: string]: Json };
 }
 
 /** What an authority was sent and what it answered; their forms belong to escrow/. */
 export interface Escrow {
   submission: Json;
   receipt?: Json;
+  /** As in {@link Wrap}. */
+  rest?: { [name: string]: Json };
 }
 
 /** What never changes: bound into the body by its hash. */
@@ -125,7 +129,7 @@ export function checkAlgorithms(members: Members): void {
 }
 
 /** A wrap as JSON has it. */
-export function wrapToJson(wrap: Wrap): Json {
+export function wrapToJson(wrap: Wrap): { [name: string]: Json } {
   return {
     fingerprint: toBase64Url(wrap.fingerprint),
     padding: wrap.padding,
@@ -169,24 +173,36 @@ function decodeFixed(bytes: Uint8Array): FixedHeader {
 function encodeMutable(mutable: MutableHeader): Uint8Array {
   return encodeJcs({
     ...mutable.rest,
-    escrows: mutable.escrows.map(({ submission, receipt }) =>
-      receipt === undefined ? { submission } : { receipt, submission },
-    ),
-    wraps: mutable.wraps.map(wrapToJson),
+    escrows: mutable.escrows.map(({ submission, receipt, rest }) => ({
+      ...rest,
+      submission,
+      ...(receipt === undefined ? {} : { receipt }),
+    })),
+    wraps: mutable.wraps.map((wrap) => ({ ...wrap.rest, ...wrapToJson(wrap) })),
   });
 }
 
 function decodeMutable(bytes: Uint8Array): MutableHeader {
   const members = new Members(decodeJcs(bytes, MAX_SLOT), "header slot");
-  const wraps = members.list("wraps", MAX_WRAPS, (item, where) =>
-    readWrap(new Members(item, where)),
-  );
-  const escrows = members.list("escrows", MAX_ESCROWS, (item, where): Escrow => {
+  const wraps = members.list("wraps", MAX_WRAPS, (item, where) => {
+    const wrap = new Members(item, where);
+    return withRest(readWrap(wrap), wrap);
+  });
+  const escrows = members.list("escrows", MAX_ESCROWS, (item, where) => {
     const escrow = new Members(item, where);
     const submission = escrow.json("submission");
-    return escrow.has("receipt") ? { submission, receipt: escrow.json("receipt") } : { submission };
+    return withRest<Escrow>(
+      escrow.has("receipt") ? { submission, receipt: escrow.json("receipt") } : { submission },
+      escrow,
+    );
   });
   return { wraps, escrows, rest: members.rest() };
+}
+
+/** What was read of an entry, with the members that nobody asked for, if there are any. */
+function withRest<Entry extends Wrap | Escrow>(entry: Entry, members: Members): Entry {
+  const rest = members.rest();
+  return Object.keys(rest).length === 0 ? entry : { ...entry, rest };
 }
 
 /** SHA-256(H ‖ generation ‖ length ‖ JSON): a slot cut short or meant for another file is no slot. */
@@ -374,15 +390,21 @@ export interface Patch {
 /**
  * What changes a header: the other slot, with the next generation. Until it is written whole, the
  * present slot counts.
- * @returns undefined if the new content does not fit
+ * @param room bytes that shall be left in the slot
+ * @returns undefined if the new content does not fit, or there is no next generation
  */
 export function encodeChange(
   core: Core,
   header: Header,
   mutable: MutableHeader,
+  room = 0,
 ): Patch | undefined {
   const { hash, generation, slotLength, slotsOffset } = header;
-  const bytes = encodeSlot(core, hash, generation + 1, encodeMutable(mutable), slotLength);
+  // No reader takes a higher one.
+  if (generation === Number.MAX_SAFE_INTEGER) return undefined;
+  const json = encodeMutable(mutable);
+  if (SLOT_HEADER + json.length + room > slotLength) return undefined;
+  const bytes = encodeSlot(core, hash, generation + 1, json, slotLength);
   const offset = slotsOffset + (1 - header.slot) * slotLength;
   return bytes && { offset, bytes };
 }

@@ -9,15 +9,16 @@ import {
   plaintextLength,
   SEALED_CHUNK,
 } from "./cobblestone.js";
+import { checkEngineOptions } from "./engine.js";
 import { decodeHeader, decodePreamble, type Header, PREAMBLE } from "./header.js";
 import {
   type BodyHeader,
   bodyContext,
   decodeBodyHeader,
   openChunks,
-  throwIfAborted,
   type WorkOptions,
 } from "./seal.js";
+import { throwIfAborted } from "./segments.js";
 import {
   asRandomAccess,
   Output,
@@ -165,7 +166,7 @@ export class Opened extends Output {
       const offset = this.header.bodyOffset + BODY_HEADER + index * SEALED_CHUNK;
       const sealed = await source.read(offset, SEALED_CHUNK);
       const chunk = new Uint8Array(Math.max(0, sealed.length - 16));
-      this.#cobblestone.openChunk(index, sealed, chunk);
+      this.#cobblestone.cipher.openChunk(index, sealed, chunk);
       return chunk;
     };
     const lastChunk = Math.floor(size / CHUNK);
@@ -192,6 +193,7 @@ export class Opened extends Output {
  * @throws TwinwrapError BAD_FORMAT, NOT_A_RECIPIENT, DECRYPTION_FAILED, WEAK_KEY, BAD_KEY
  */
 export async function open(source: Source | RandomAccess, options: OpenOptions): Promise<Opened> {
+  checkEngineOptions(options);
   const core = options.core ?? (await sharedCore());
   const anywhere = asRandomAccess(source);
   const reader = new Reader(anywhere === undefined ? pieces(source) : readFrom(anywhere));

@@ -24,8 +24,12 @@ export interface WrapChange extends OpenOptions {
   remove?: readonly Uint8Array[];
   /** Makes what the header holds for authorities; what it held stays if this is left out. */
   escrows?: MakeEscrows | undefined;
+  /** Bytes that shall be left in the header for what is still to come: none by default. */
+  room?: number | undefined;
   /** Makes a new file with larger slots even if everything fits. */
   enlarge?: boolean | undefined;
+  /** Whether a new file may be made where it does not fit, which costs the receipts: by default it may. */
+  rewrite?: boolean | undefined;
 }
 
 /** What a change of wraps comes to: a slot to write in place or, where it does not fit, a new file. */
@@ -45,20 +49,23 @@ export interface Amendment {
  * opened and checked against the commitment before it is wrapped again. Who once had the session
  * key keeps it, whatever wraps are removed.
  * @param source the sealed file; nothing is written to it
- * @throws TwinwrapError BAD_ARGUMENT if a fingerprint names no wrap or no wrap would be left, and
- *   what {@link openHead} throws
+ * @param wanted the change, or what makes it of the file's head
+ * @throws TwinwrapError BAD_ARGUMENT if a fingerprint to remove names no wrap or one that comes, or no
+ *   wrap would be left; LIMIT_EXCEEDED if it does not fit and `rewrite` is false; what {@link openHead}
+ *   throws
  */
 export async function rewrap(
   source: RandomAccess | Uint8Array | Blob,
-  change: WrapChange,
+  wanted: WrapChange | ((head: Head) => WrapChange | Promise<WrapChange>),
 ): Promise<Rewrapped> {
-  const core = change.core ?? (await sharedCore());
+  const core = (typeof wanted === "object" ? wanted.core : undefined) ?? (await sharedCore());
   const anywhere = asRandomAccess(source)!;
   const reader = new Reader(readFrom(anywhere));
   let resealing = false;
   try {
     const found = await readHead(core, reader);
     const { body } = found;
+    const change = typeof wanted === "object" ? wanted : await wanted(found);
     const header = withReleased(found.header, change.released ?? []);
     const { sessionKey, cobblestone } = await openHead(core, { header, body }, change);
     try {
@@ -68,8 +75,11 @@ export async function rewrap(
         const facts = { sessionKey, serial, hash, ...body, description };
         mutable.escrows = [...(await change.escrows(facts, header.escrows))];
       }
-      const patch = change.enlarge ? undefined : encodeChange(core, header, mutable);
+      const patch = change.enlarge ? undefined : encodeChange(core, header, mutable, change.room);
       if (patch !== undefined) return { header: found.header, patch };
+      if (change.rewrite === false) {
+        throw new TwinwrapError("LIMIT_EXCEEDED", "the header has no room for one more wrap");
+      }
       // Larger slots change H, and H is bound into the body: the body is sealed again, under the same
       // session key (so that every wrap still opens it) and a new salt. Receipts name the old
       // commitment, so they go, and new ones
@@ -115,7 +125,7 @@ async function changeWraps(
   core: Core,
   header: Header,
   sessionKey: Uint8Array,
-  { add = [], remove = [], allowWeak = false }: WrapChange,
+  { released = [], add = [], remove = [], allowWeak = false }: WrapChange,
 ): Promise<MutableHeader> {
   for (const fingerprint of remove) {
     if (!header.wraps.some((wrap) => equalBytes(wrap.fingerprint, fingerprint))) {
@@ -125,6 +135,12 @@ async function changeWraps(
   const added = [];
   for (const recipient of add)
     added.push(await wrapFor(core, sessionKey, recipient, { allowWeak }));
+  for (const { fingerprint } of [...released, ...added]) {
+    // It may be the only one that opens.
+    if (!remove.some((other) => equalBytes(other, fingerprint))) continue;
+    const name = toHex(fingerprint);
+    throw new TwinwrapError("BAD_ARGUMENT", `the wrap for ${name} can't both come and go`);
+  }
   const gone = [...remove, ...added.map((wrap) => wrap.fingerprint)];
   const kept = header.wraps.filter(
     (wrap) => !gone.some((fingerprint) => equalBytes(fingerprint, wrap.fingerprint)),

@@ -1,8 +1,9 @@
-import { concatBytes, newBytes, randomBytes, toUtf8, wipe } from "../bytes.js";
+import { concatBytes, randomBytes, toUtf8, wipe } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import type { RsaPublicKey } from "../keys/index.js";
-import { BODY_HEADER, CHUNK, Cobblestone, KEY, SALT, SEALED_CHUNK, TAG } from "./cobblestone.js";
+import { BODY_HEADER, Cobblestone, KEY, SALT } from "./cobblestone.js";
+import { checkEngineOptions, type EngineOptions, workThrough } from "./engine.js";
 import {
   decodeHeader,
   type Escrow,
@@ -14,18 +15,12 @@ import {
   type Padding,
   type Wrap,
 } from "./header.js";
-import { Output, pieces, type RandomAccess, Reader, type Source } from "./source.js";
+import type { Pieces, RunOptions } from "./segments.js";
+import { Output, pieces, type RandomAccess, Reader, type Sequence, type Source } from "./source.js";
 import { type Recipient, type WrapOptions, wrapFor } from "./wraps.js";
 
-/** Chunks that are sealed or opened before they are handed on: 256 KiB. */
-const GROUP = 16;
-
 /** Settings of work that takes its time. */
-export interface WorkOptions {
-  /** Stops the work with an ABORTED error. */
-  signal?: AbortSignal | undefined;
-  /** Told how many bytes of plaintext are done, again and again. */
-  onProgress?: ((bytes: number) => void) | undefined;
+export interface WorkOptions extends RunOptions, EngineOptions {
   /** The core to work with; a shared one by default. */
   core?: Core | undefined;
 }
@@ -72,16 +67,11 @@ export function bodyContext(header: { serial: Uint8Array; hash: Uint8Array }): U
   return concatBytes(toUtf8("twinwrap/v1"), Uint8Array.of(0), header.serial, header.hash);
 }
 
-/** @throws TwinwrapError ABORTED */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new TwinwrapError("ABORTED", "aborted", { cause: signal.reason });
-}
-
 /** A sealed file in the making; its header is known before its body. */
 export class Sealed extends Output {
   readonly header: Header;
 
-  constructor(header: Header, make: () => AsyncGenerator<Uint8Array<ArrayBuffer>>) {
+  constructor(header: Header, make: () => Pieces) {
     super(make);
     this.header = header;
   }
@@ -93,6 +83,7 @@ export class Sealed extends Output {
  *   ABORTED, and what the source throws
  */
 export async function seal(source: Source | RandomAccess, options: SealOptions): Promise<Sealed> {
+  checkEngineOptions(options);
   const core = options.core ?? (await sharedCore());
   const input = pieces(source);
   if (!Array.isArray(options.to) || options.to.length === 0) {
@@ -135,7 +126,7 @@ export async function sealUnder(
   sessionKey: Uint8Array,
   fixed: FixedHeader,
   mutable: MutableHeader,
-  input: AsyncIterable<Uint8Array>,
+  input: Sequence,
   options: WorkOptions & { escrows?: MakeEscrows | undefined },
 ): Promise<Sealed> {
   const frame = encodeFrame(core, fixed, mutable);
@@ -162,33 +153,16 @@ export async function sealUnder(
   }
 }
 
-/** Seals what comes, chunk by chunk; the last chunk is always shorter than the others. */
+/** Seals what comes; the last chunk is always shorter than the others. */
 export async function* sealChunks(
   cobblestone: Cobblestone,
-  input: AsyncIterable<Uint8Array>,
-  { signal, onProgress }: WorkOptions,
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  input: Sequence,
+  options: WorkOptions,
+): Pieces {
   const reader = new Reader(input);
-  const plaintext = newBytes(GROUP * CHUNK);
-  let done = 0;
   try {
-    for (let index = 0, last = false; !last; ) {
-      throwIfAborted(signal);
-      const length = await reader.fillWhole(plaintext, CHUNK);
-      last = length % CHUNK !== 0 || length === 0;
-      const chunks = Math.floor(length / CHUNK) + (last ? 1 : 0);
-      const sealed = newBytes(length + chunks * TAG);
-      for (let i = 0; i < chunks; i++, index++) {
-        const chunk = plaintext.subarray(i * CHUNK, Math.min(length, (i + 1) * CHUNK));
-        const at = i * SEALED_CHUNK;
-        cobblestone.sealChunk(index, chunk, sealed.subarray(at, at + chunk.length + TAG));
-      }
-      done += length;
-      onProgress?.(done);
-      yield sealed;
-    }
+    yield* workThrough("seal", cobblestone, reader, options);
   } finally {
-    wipe(plaintext);
     await reader.close();
   }
 }
@@ -211,42 +185,6 @@ export function decodeBodyHeader(bytes: Uint8Array): BodyHeader {
 }
 
 /** Opens chunks one after the other and yields each as soon as it is authentic. */
-export async function* openChunks(
-  cobblestone: Cobblestone,
-  reader: Reader,
-  { signal, onProgress }: WorkOptions,
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const sealed = newBytes(GROUP * SEALED_CHUNK);
-  let done = 0;
-  for (let index = 0, last = false; !last; ) {
-    throwIfAborted(signal);
-    const length = await reader.fillWhole(sealed, SEALED_CHUNK);
-    last = length % SEALED_CHUNK !== 0 || length === 0;
-    const plaintext = newBytes(Math.max(0, length - Math.ceil(length / SEALED_CHUNK) * TAG));
-    let opened = 0;
-    try {
-      for (let at = 0; at < length; at += SEALED_CHUNK, index++) {
-        const chunk = sealed.subarray(at, Math.min(length, at + SEALED_CHUNK));
-        if (chunk.length < TAG) throw truncated();
-        cobblestone.openChunk(
-          index,
-          chunk,
-          plaintext.subarray(opened, opened + chunk.length - TAG),
-        );
-        opened += chunk.length - TAG;
-      }
-      if (length === 0) throw truncated();
-    } catch (error) {
-      // What came before the bad chunk is authentic and may leave.
-      if (opened > 0) yield plaintext.subarray(0, opened);
-      throw error;
-    }
-    done += opened;
-    onProgress?.(done);
-    if (opened > 0) yield plaintext;
-  }
-}
-
-function truncated(): TwinwrapError {
-  return new TwinwrapError("BAD_FORMAT", "the file is truncated: its last chunk is missing or cut");
+export function openChunks(cobblestone: Cobblestone, reader: Reader, options: WorkOptions): Pieces {
+  return workThrough("open", cobblestone, reader, options);
 }

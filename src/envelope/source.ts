@@ -1,5 +1,6 @@
 import { concatBytes, newBytes } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
+import type { Pieces } from "./segments.js";
 
 // What is sealed and opened comes in many shapes; inside there are two: bytes one after the other,
 // and bytes at any place.
@@ -18,6 +19,14 @@ export interface RandomAccess {
   readonly size: number;
   /** The bytes from `offset` on, `length` of them, or fewer where they end. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** Reads from `offset` on into an array, which saves a copy; answers how many bytes, 0 at the end. */
+  readInto?(into: Uint8Array, offset: number): Promise<number>;
+}
+
+/** Bytes one after the other, which some sources can also read straight into an array, in turn. */
+export interface Sequence extends AsyncIterable<Uint8Array> {
+  /** Reads the next bytes into an array; answers how many, 0 at the end. */
+  readInto?(into: Uint8Array): Promise<number>;
 }
 
 /** Bytes that a stream is read in from a place that can be read anywhere. */
@@ -48,45 +57,59 @@ export function asRandomAccess(source: Source | RandomAccess): RandomAccess | un
   return undefined;
 }
 
-/** The bytes of `source` from `offset` on, one piece after the other. */
-export async function* readFrom(
-  source: RandomAccess,
-  offset = 0,
-  end = source.size,
-): AsyncGenerator<Uint8Array> {
-  for (let at = offset; at < end; ) {
-    const piece = await source.read(at, Math.min(PIECE, end - at));
-    if (piece.length === 0)
-      throw new TwinwrapError("BAD_FORMAT", "the file became shorter while it was read");
-    at += piece.length;
-    yield piece;
-  }
+function shorter(): TwinwrapError {
+  return new TwinwrapError("BAD_FORMAT", "the file became shorter while it was read");
 }
 
-async function* readStream(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  // Not every browser can iterate a stream with for await.
-  const reader = stream.getReader();
-  let done = false;
-  try {
-    for (;;) {
-      const result = await reader.read();
-      if (result.done) {
-        done = true;
-        return;
+/** The bytes of `source` from front to back. */
+export function readFrom(source: RandomAccess): Sequence {
+  const { size } = source;
+  let at = 0;
+  const sequence: Sequence = {
+    async *[Symbol.asyncIterator]() {
+      while (at < size) {
+        const piece = await source.read(at, Math.min(PIECE, size - at));
+        if (piece.length === 0) throw shorter();
+        at += piece.length;
+        yield piece;
       }
-      yield result.value;
-    }
-  } finally {
-    if (!done) await reader.cancel().catch(() => {});
-    reader.releaseLock();
+    },
+  };
+  if (source.readInto !== undefined) {
+    sequence.readInto = async (into) => {
+      if (at >= size) return 0;
+      const length = await source.readInto!(into.subarray(0, size - at), at);
+      if (length === 0) throw shorter();
+      at += length;
+      return length;
+    };
   }
+  return sequence;
+}
+
+/** The bytes of a stream: not every browser can iterate one with for await. */
+function readStream(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]() {
+      const reader = stream.getReader();
+      return {
+        next: () => reader.read() as Promise<IteratorResult<Uint8Array>>,
+        // Not a generator, whose return would wait for a read that may never end.
+        async return() {
+          await reader.cancel().catch(() => {});
+          reader.releaseLock();
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
 }
 
 /**
  * The bytes of `source`, one piece after the other.
  * @throws TwinwrapError BAD_ARGUMENT if it is nothing that bytes can be read from
  */
-export function pieces(source: Source | RandomAccess): AsyncIterable<Uint8Array> {
+export function pieces(source: Source | RandomAccess): Sequence {
   const anywhere = asRandomAccess(source);
   if (anywhere !== undefined) return readFrom(anywhere);
   if (source instanceof ReadableStream) return readStream(source);
@@ -100,20 +123,33 @@ export function pieces(source: Source | RandomAccess): AsyncIterable<Uint8Array>
 
 /** Takes exact amounts out of pieces of any size. */
 export class Reader {
+  readonly #source: Sequence;
   readonly #pieces: AsyncIterator<Uint8Array>;
   #piece: Uint8Array = newBytes(0);
+  #reading = false;
 
-  constructor(source: AsyncIterable<Uint8Array>) {
+  constructor(source: Sequence) {
+    this.#source = source;
     this.#pieces = source[Symbol.asyncIterator]();
   }
 
-  /** Fills `into` as far as the source goes; answers how many bytes it got. */
-  async fill(into: Uint8Array): Promise<number> {
-    let filled = 0;
-    while (filled < into.length) {
-      if (this.#piece.length === 0) {
-        const next = await this.#pieces.next();
-        if (next.done) break;
+  /** Waits for the source. */
+  async #wait<T>(work: Promise<T>): Promise<T> {
+    this.#reading = true;
+    try {
+      return await work;
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  /** As many bytes as the source has ready, 0 at the end. */
+  async #more(into: Uint8Array): Promise<number> {
+    if (this.#piece.length === 0) {
+      if (this.#source.readInto !== undefined) return this.#wait(this.#source.readInto(into));
+      do {
+        const next = await this.#wait(this.#pieces.next());
+        if (next.done) return 0;
         if (!(next.value instanceof Uint8Array)) {
           throw new TwinwrapError(
             "BAD_ARGUMENT",
@@ -121,12 +157,26 @@ export class Reader {
           );
         }
         this.#piece = next.value;
-        continue;
-      }
-      const part = this.#piece.subarray(0, into.length - filled);
-      into.set(part, filled);
-      filled += part.length;
-      this.#piece = this.#piece.subarray(part.length);
+      } while (this.#piece.length === 0);
+    }
+    const part = this.#piece.subarray(0, into.length);
+    into.set(part);
+    this.#piece = this.#piece.subarray(part.length);
+    return part.length;
+  }
+
+  /** Fills `into` as far as the source goes; answers how many bytes it got. */
+  async fill(into: Uint8Array): Promise<number> {
+    return this.#fillTo(into, into.length);
+  }
+
+  /** Reads until there are `enough` bytes, or more if they come with them. */
+  async #fillTo(into: Uint8Array, enough: number): Promise<number> {
+    let filled = 0;
+    while (filled < enough) {
+      const length = await this.#more(into.subarray(filled));
+      if (length === 0) break;
+      filled += length;
     }
     return filled;
   }
@@ -136,20 +186,11 @@ export class Reader {
    * an answer that is 0 or no multiple of `chunk` means that the source has ended.
    */
   async fillWhole(into: Uint8Array, chunk: number): Promise<number> {
-    let filled = await this.fill(into.subarray(0, chunk));
+    const filled = await this.#fillTo(into, chunk);
     if (filled < chunk) return filled;
-    while (filled < into.length && this.#piece.length > 0) {
-      const part = this.#piece.subarray(0, into.length - filled);
-      into.set(part, filled);
-      filled += part.length;
-      this.#piece = this.#piece.subarray(part.length);
-    }
     const rest = filled % chunk;
-    if (rest > 0) {
-      filled -= rest;
-      this.#piece = concatBytes(into.subarray(filled, filled + rest), this.#piece);
-    }
-    return filled;
+    if (rest > 0) this.#piece = concatBytes(into.subarray(filled - rest, filled), this.#piece);
+    return filled - rest;
   }
 
   /** Up to `length` bytes, fewer only where the source ends. */
@@ -160,21 +201,27 @@ export class Reader {
 
   /** Tells the source that no more is wanted. */
   async close(): Promise<void> {
-    await this.#pieces.return?.();
+    const closed = this.#pieces.return?.();
+    // A source that is being read may answer when that ends, which may be never.
+    if (this.#reading) closed?.catch(() => {});
+    else await closed;
   }
 }
 
 /** What comes out: bytes that are made while they are taken. Can be taken once. */
 export class Output {
-  readonly #make: () => AsyncGenerator<Uint8Array<ArrayBuffer>>;
+  readonly #make: () => Pieces;
   #taken = false;
 
-  constructor(make: () => AsyncGenerator<Uint8Array<ArrayBuffer>>) {
+  constructor(make: () => Pieces) {
     this.#make = make;
   }
 
-  /** One piece after the other. */
-  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  /**
+   * One piece after the other. Whoever is done with a piece may give it back, `next(piece)`, and its
+   * memory serves for another one.
+   */
+  [Symbol.asyncIterator](): Pieces {
     if (this.#taken) throw new TwinwrapError("BAD_ARGUMENT", "this output was taken already");
     this.#taken = true;
     return this.#make();

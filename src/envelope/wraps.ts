@@ -1,5 +1,5 @@
 import { CALG_AES_256, decodeSimpleBlob, encodeSimpleBlob } from "../blob/index.js";
-import { equalBytes, wipe } from "../bytes.js";
+import { equalBytes, toHex, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
 import {
@@ -63,6 +63,19 @@ export function encryptedKeyOf(wrap: Wrap): Uint8Array {
     // Falls through to the one error there is.
   }
   throw decryptionFailed();
+}
+
+/**
+ * Whether a wrap can be for a key, as far as that shows without opening it: it is a SIMPLEBLOB of 12 + k
+ * bytes around a number below n.
+ */
+export function isWrapFor(wrap: Wrap, { n }: RsaPublicKey): boolean {
+  try {
+    const block = encryptedKeyOf(wrap);
+    return block.length === n.length && toHex(block) < toHex(n);
+  } catch {
+    return false;
+  }
 }
 
 /**

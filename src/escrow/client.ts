@@ -3,7 +3,7 @@ import type { Core } from "../core/index.js";
 import { type Escrow, MAX_ESCROWS } from "../envelope/header.js";
 import type { Head } from "../envelope/open.js";
 import { notVerified, TwinwrapError } from "../errors.js";
-import type { Json } from "../jcs.js";
+import { encodeJcs, type Json } from "../jcs.js";
 import {
   type Checkpoint,
   parseCheckpoint,
@@ -13,7 +13,14 @@ import {
 } from "./checkpoint.js";
 import type { Authority } from "./identity.js";
 import type { RecordLeaf } from "./leaf.js";
-import { type Receipt, receiptFromJson, receiptLeaf, receiptToJson } from "./receipt.js";
+import type { LogView } from "./log-view.js";
+import {
+  encodeReceipt,
+  type Receipt,
+  receiptFromJson,
+  receiptLeaf,
+  receiptToJson,
+} from "./receipt.js";
 import {
   type EscrowRecord,
   recordHash,
@@ -120,6 +127,12 @@ function originOf(submission: Json): string {
   return typeof origin === "string" ? origin : "";
 }
 
+/** The origins of the authorities that a file holds submissions for, as far as they can be read. */
+export function originsOf({ header }: Head): string[] {
+  const origins = header.escrows.map(({ submission }) => originOf(submission));
+  return [...new Set(origins)].filter((origin) => origin !== "");
+}
+
 /**
  * What a file's head says about its escrows: one report for each, and "not escrowed" for every origin
  * meant at sealing that has none.
@@ -127,6 +140,7 @@ function originOf(submission: Json): string {
  * With an authority: the escrows of its origin alone, with every signature verified; one report "not
  * escrowed" if there is none. Without: whose the receipts are cannot be told, only whether everything
  * fits together.
+ * @param view what was seen of the authority's log before: a receipt that contradicts it is a "mismatch"
  * @returns at least one report if an authority is given. What stands in the file never throws; what
  *   is malformed or does not fit is a "mismatch"
  */
@@ -134,12 +148,14 @@ export async function checkFile(
   core: Core,
   head: Head,
   authority?: Authority,
+  view?: LogView,
 ): Promise<EscrowReport[]> {
   const isAsked = (origin: string) => authority === undefined || origin === authority.origin;
   const reports: EscrowReport[] = [];
   for (const escrow of head.header.escrows) {
     const origin = originOf(escrow.submission);
-    if (isAsked(origin)) reports.push(await checkEscrow(core, head, escrow, origin, authority));
+    if (!isAsked(origin)) continue;
+    reports.push(await checkEscrow(core, head, escrow, origin, authority, view));
   }
   const meant = authority === undefined ? head.header.escrow : [authority.origin];
   for (const origin of meant) {
@@ -169,6 +185,7 @@ async function checkEscrow(
   escrow: Escrow,
   origin: string,
   authority: Authority | undefined,
+  view: LogView | undefined,
 ): Promise<EscrowReport> {
   const report: EscrowReport = { ...NOTHING, origin };
   try {
@@ -192,6 +209,8 @@ async function checkEscrow(
       receipt,
       authority,
     );
+    // What nobody is known to have signed says nothing about a log.
+    if (authority !== undefined) await view?.see(receipt.leaf, receipt.proof);
     const status = leaf.type === "verified" ? "verified" : "unverified";
     return {
       ...report,
@@ -254,6 +273,10 @@ function readHeld(core: Core, head: Head, escrow: Escrow): HeldSubmission | unde
   return { submission, record, receipt: receiptFor(record, escrow.receipt) };
 }
 
+function withoutReceipt({ receipt: _, ...rest }: Escrow): Escrow {
+  return rest;
+}
+
 /** A receipt that can be read and names the record. */
 function receiptFor(record: Uint8Array, json: Json | undefined): Receipt | undefined {
   const receipt = json === undefined ? undefined : orUndefined(() => receiptFromJson(json));
@@ -273,6 +296,37 @@ export function submissionsOf(core: Core, head: Head, origin: string): HeldSubmi
     ...held.filter(({ receipt }) => receipt !== undefined),
     ...held.filter(({ receipt }) => receipt === undefined),
   ];
+}
+
+/**
+ * Of what {@link submissionsOf} gives, those with a receipt that the authority signed.
+ * @param view is shown these receipts
+ * @throws TwinwrapError NOT_VERIFIED if one contradicts what was seen of the log
+ */
+export async function provenSubmissions(
+  core: Core,
+  head: Head,
+  authority: Authority,
+  view?: LogView,
+): Promise<HeldSubmission[]> {
+  const proven: HeldSubmission[] = [];
+  for (const held of submissionsOf(core, head, authority.origin)) {
+    const { submission, receipt } = held;
+    if (receipt === undefined || !(await isGood(core, submission, receipt, authority))) continue;
+    await view?.see(receipt.leaf, receipt.proof);
+    proven.push(held);
+  }
+  return proven;
+}
+
+async function isGood(...facts: Parameters<typeof checkReceipt>): Promise<boolean> {
+  try {
+    await checkReceipt(...facts);
+    return true;
+  } catch (error) {
+    if (error instanceof TwinwrapError && error.code === "NOT_VERIFIED") return false;
+    throw error;
+  }
 }
 
 /** Which of two receipts of one record to keep: the newer one, but "verified" is never taken back. */
@@ -300,6 +354,47 @@ export function withReceipt(core: Core, head: Head, receipt: Receipt): Escrow[] 
 }
 
 /**
+ * What {@link withReceipt} makes, once the receipt was checked.
+ * @param authority whose the receipt has to be; one that stands there counts only if it is hers, too.
+ *   undefined: whose it is can't be told, so it fills an empty place and replaces nothing
+ * @param view is shown the file's receipts and this one
+ * @throws TwinwrapError NOT_VERIFIED; REFUSED if there is another receipt and no authority is given
+ */
+export async function attachReceipt(
+  core: Core,
+  head: Head,
+  receipt: Receipt,
+  authority: Authority | undefined,
+  view?: LogView,
+): Promise<Escrow[]> {
+  const { record } = receiptLeaf(receipt);
+  const isFor = ({ record: other }: HeldSubmission) => equalBytes(other, record);
+  const proven = authority && (await provenSubmissions(core, head, authority, view));
+  const escrows = head.header.escrows.map((escrow): Escrow => {
+    const held = readHeld(core, head, escrow);
+    if (escrow.receipt === undefined || held === undefined || !isFor(held)) return escrow;
+    if (proven?.some(isFor)) return escrow;
+    if (proven !== undefined) return withoutReceipt(escrow);
+    if (equalBytes(encodeJcs(escrow.receipt), encodeReceipt(receipt))) return escrow;
+    throw new TwinwrapError(
+      "REFUSED",
+      "there is a receipt already, and only one shown to be your authority's may take its place: give --authority",
+    );
+  });
+  if (authority !== undefined) {
+    const held = submissionsOf(core, head, authority.origin).find(isFor);
+    if (held === undefined) {
+      throw notVerified(
+        `the file holds no submission to ${authority.origin} that the receipt is for`,
+      );
+    }
+    await checkReceipt(core, held.submission, receipt, authority);
+    await view?.see(receipt.leaf, receipt.proof);
+  }
+  return withReceipt(core, { ...head, header: { ...head.header, escrows } }, receipt);
+}
+
+/**
  * Escrows with one more. One for the same record is replaced; its receipt stays unless a better one
  * is given: it is for the record, whichever of the authority's keys the record is wrapped for.
  * @throws TwinwrapError NOT_VERIFIED if the receipt is for another record, LIMIT_EXCEEDED if a header
@@ -324,10 +419,14 @@ export function withSubmission(
     const present = same[index] ? receiptFor(record, escrow.receipt) : undefined;
     if (present !== undefined) kept = kept === undefined ? present : better(present, kept);
   }
-  const made: Escrow = { submission: submissionToJson(submission) };
-  if (kept !== undefined) made.receipt = receiptToJson(kept);
   // In the place of the first one for the record.
   const at = same.includes(true) ? same.indexOf(true) : escrows.length;
+  const present = escrows[at];
+  const made: Escrow = {
+    ...(present && withoutReceipt(present)),
+    submission: submissionToJson(submission),
+  };
+  if (kept !== undefined) made.receipt = receiptToJson(kept);
   const result = escrows.filter((_, index) => !same[index]);
   result.splice(at, 0, made);
   if (result.length <= MAX_ESCROWS) return result;

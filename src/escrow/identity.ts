@@ -25,7 +25,8 @@ const KIND = "twinwrap/authority/v1";
 const MAX_KEYS = 64;
 /** Identities, and policies, in one authority.json at most. */
 const MAX_NOTES = 256;
-const MAX_FILE = 32 << 20;
+/** Bytes of an authority.json at most. */
+export const MAX_AUTHORITY = 32 << 20;
 
 export interface IdentityText {
   /** The authority's name; stays the same. */
@@ -146,7 +147,7 @@ export function encodeAuthority({ identities, policies }: AuthorityFile): Uint8A
 
 /** @throws TwinwrapError BAD_FORMAT */
 export function decodeAuthority(bytes: Uint8Array): AuthorityFile {
-  const members = new Members(decodeJcs(bytes, MAX_FILE), "authority");
+  const members = new Members(decodeJcs(bytes, MAX_AUTHORITY), "authority");
   members.exactly("type", KIND);
   const note = (item: Json, where: string) =>
     new Members({ note: item }, where).text("note", MAX_NOTE);

@@ -18,6 +18,7 @@ export {
   verifyProof,
 } from "./checkpoint.js";
 export {
+  attachReceipt,
   type CheckedReceipt,
   checkFile,
   checkReceipt,
@@ -25,6 +26,8 @@ export {
   type EscrowStatus,
   fits,
   type HeldSubmission,
+  originsOf,
+  provenSubmissions,
   submissionsOf,
   withReceipt,
   withSubmission,
@@ -38,6 +41,7 @@ export {
   type Identity,
   type IdentityText,
   identityHash,
+  MAX_AUTHORITY,
   parseIdentity,
   verifyAuthority,
 } from "./identity.js";
@@ -50,6 +54,7 @@ export type {
   VetoLeaf,
 } from "./leaf.js";
 export { decodeLeaf, encodeLeaf } from "./leaf.js";
+export { type LogHere, LogView } from "./log-view.js";
 export type { Append, MerkleNode, NodeId, ReadNodes } from "./merkle.js";
 export {
   appendLeaves,
@@ -82,6 +87,7 @@ export {
   type PolicySignatures,
   type PolicyText,
   parsePolicy,
+  parsePolicyText,
   policyHash,
   policySignatures,
   verifyPolicyChain,

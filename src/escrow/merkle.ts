@@ -228,7 +228,13 @@ function takeLast(proof: Uint8Array[]): Uint8Array {
   return hash;
 }
 
-/** The root that a PATH leads to; the leaves are those from `start` up to `end`. */
+/** The hash of the leaves from `start` up to `end`. */
+type Visit = (start: number, end: number, hash: Uint8Array) => void;
+
+/**
+ * The root that a PATH leads to; the leaves are those from `start` up to `end`.
+ * @param visit is told every hash that the proof shows
+ */
 function climb(
   core: Core,
   leaf: Uint8Array,
@@ -236,13 +242,21 @@ function climb(
   start: number,
   end: number,
   proof: Uint8Array[],
+  visit?: Visit,
 ): Uint8Array {
-  if (end - start === 1) return leaf;
-  const middle = start + split(end - start);
-  const beside = takeLast(proof);
-  return index < middle
-    ? nodeHash(core, climb(core, leaf, index, start, middle, proof), beside)
-    : nodeHash(core, beside, climb(core, leaf, index, middle, end, proof));
+  let hash = leaf;
+  if (end - start > 1) {
+    const middle = start + split(end - start);
+    const beside = takeLast(proof);
+    const isLeft = index < middle;
+    const [from, to] = isLeft ? [start, middle] : [middle, end];
+    const below = climb(core, leaf, index, from, to, proof, visit);
+    if (isLeft) visit?.(middle, end, beside);
+    else visit?.(start, middle, beside);
+    hash = isLeft ? nodeHash(core, below, beside) : nodeHash(core, beside, below);
+  }
+  visit?.(start, end, hash);
+  return hash;
 }
 
 /**
@@ -267,6 +281,26 @@ export function verifyInclusion(
   if (rest.length > 0 || !equalBytes(reached, root)) {
     throw notVerified("the entry is not in the log as the proof says");
   }
+}
+
+/**
+ * The complete subtrees whose hashes a proof shows: those that the leaf is in, and those beside them.
+ * As a log grows they never change.
+ * @param proof one that {@link verifyInclusion} took
+ */
+export function provenSubtrees(
+  core: Core,
+  leaf: Uint8Array,
+  index: number,
+  size: number,
+  proof: readonly Uint8Array[],
+): MerkleNode[] {
+  const nodes: MerkleNode[] = [];
+  climb(core, leaf, index, 0, size, [...proof], (start, end, hash) => {
+    const [node, ...more] = subtrees(start, end);
+    if (more.length === 0) nodes.push({ ...node!, hash });
+  });
+  return nodes;
 }
 
 /** The roots of the older and of the later tree that a SUBPROOF leads to. */

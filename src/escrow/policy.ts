@@ -86,7 +86,8 @@ export function formatPolicy(policy: PolicyText): string {
   return text;
 }
 
-function parsePolicyText(text: string): PolicyText {
+/** The policy in a text that is to be signed. @throws TwinwrapError BAD_FORMAT */
+export function parsePolicyText(text: string): PolicyText {
   const lines = new Lines(text, KIND);
   const policy: PolicyText = {
     authority: lines.value("authority", checkOrigin),

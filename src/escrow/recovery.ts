@@ -2,10 +2,12 @@ import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import type { Wrap } from "../envelope/header.js";
 import type { Head } from "../envelope/open.js";
+import { isWrapFor } from "../envelope/wraps.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { type Checkpoint, parseProof, verifyCheckpoint, verifyPath } from "./checkpoint.js";
 import { fits, orNotVerified } from "./client.js";
 import type { Authority } from "./identity.js";
+import type { LogView } from "./log-view.js";
 import { type Release, type ReleasedKey, releaseLeaf } from "./release.js";
 import {
   parseRequestId,
@@ -33,6 +35,7 @@ export interface CheckedRelease {
  * recipient and has a leaf of its own, in the authority's log, that says so.
  * @param expected the request that was kept, or its ID. undefined: that the request is one's own is for
  *   the caller to check, as by holding the recipient's private key
+ * @param view what was seen of the authority's log before; it is shown the release's proofs
  * @throws TwinwrapError NOT_VERIFIED
  */
 export function checkRelease(
@@ -40,6 +43,7 @@ export function checkRelease(
   release: Release,
   authority: Authority,
   expected: { request: RecoveryRequest } | { id: string } | undefined,
+  view?: LogView,
 ): Promise<CheckedRelease> {
   return orNotVerified(async () => {
     const { request } = release;
@@ -70,6 +74,7 @@ export function checkRelease(
         (await verifyCheckpoint(core, proof.checkpoint, authority.logKeys));
       checkpoints.set(proof.checkpoint, checkpoint);
       verifyPath(core, key.leaf, proof, checkpoint);
+      await view?.see(key.leaf, key.proof);
       const place = `${checkpoint.origin} ${proof.index}`;
       if (keys.has(name) || places.has(place)) {
         throw notVerified("the release has the same leaf twice");
@@ -112,6 +117,7 @@ function checkReleased(
   need(equalBytes(leaf.request, about.hash), "its leaf is of another request");
   need(equalBytes(key.wrap.fingerprint, about.recipient), "it is wrapped for another key");
   need(key.wrap.padding === about.request.padding, "it is padded otherwise than the request says");
+  need(isWrapFor(key.wrap, about.request.recipient), "its wrap is not of the form of that key's");
   need(
     about.policies.length === 0 || about.policies.includes(toHex(leaf.policy)),
     "it was released under a policy that is not the authority's",

@@ -242,6 +242,20 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       expect((await store.requests({ status: "released" })).rows.map((row) => row.id)).toEqual([
         request.id,
       ]);
+      // Expired is what has no second left.
+      const { expires } = request;
+      const earlier = new Date(expires.getTime() - 1000);
+      for (const [query, count] of [
+        [{}, 3],
+        [{ status: "open" as const }, 2],
+        [{ after: expires }, 0],
+        [{ after: earlier }, 3],
+        [{ until: expires, status: "released" as const }, 1],
+        [{ until: earlier }, 0],
+      ] as const) {
+        expect([query, await store.countRequests(query)]).toEqual([query, count]);
+        expect((await store.requests(query)).rows).toHaveLength(count);
+      }
     });
 
     test("policies and identities get their signatures and their leaf, and nothing else", async () => {

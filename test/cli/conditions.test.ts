@@ -2,6 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { createHash, createPrivateKey, randomBytes } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { amend, inspect } from "twinwrap";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Sandbox, TWINWRAP } from "./run.js";
 
@@ -34,6 +35,61 @@ test.skipIf(!canMount)("a full disk: one line, no file (needs unshare and tmpfs)
     code: 0,
   });
 });
+
+test.skipIf(!canMount)("a full disk under workers (needs unshare and tmpfs)", async () => {
+  sandbox.write("larger", Buffer.alloc(48 << 20));
+  const { stdout, stderr, code } = await sandbox.shell(
+    `unshare -rm bash -c '
+      mkdir -p disk && mount -t tmpfs -o size=40m none disk
+      twinwrap encrypt larger -o disk/larger.twin --owner alice.pub.pem --jobs 2; echo "exit code $?"
+      cat larger | twinwrap encrypt - -o disk/larger.twin --owner alice.pub.pem --engine webcrypto; echo "exit code $?"
+      ls -A disk'`,
+  );
+  expect({ stdout, stderr, code }).toEqual({
+    stdout: "exit code 1\nexit code 1\n",
+    stderr: `twinwrap: disk/larger.twin: no space left on the device\n`.repeat(2),
+    code: 0,
+  });
+});
+
+test("every engine and number of jobs opens what every other sealed", async () => {
+  const engines = ["--jobs 1", "--jobs 3", "--engine webcrypto"];
+  sandbox.write("many", randomBytes(40_000_001));
+  for (const [i, engine] of engines.entries()) {
+    const { stdout, stderr, code } = await sandbox.shell(
+      `set -o pipefail
+       twinwrap encrypt many --force --owner alice.pub.pem ${engine} > /dev/null &&
+       twinwrap decrypt many.twin -o - -k alice.pem ${engines[(i + 1) % 3]} | cmp - many &&
+       cat many.twin | twinwrap decrypt - -k alice.pem ${engines[(i + 2) % 3]} | cmp - many`,
+    );
+    expect({ stdout, stderr, code }).toEqual({ stdout: "", stderr: "", code: 0 });
+  }
+  // Whoever reads no further ends it, and an altered file ends where it was altered.
+  const stopped = await sandbox.shell(
+    "set -o pipefail; twinwrap decrypt many.twin -o - -k alice.pem --jobs 2 | head -c 30000000 | cmp -n 30000000 - many",
+  );
+  expect(stopped).toMatchObject({
+    stderr: "twinwrap: standard output was closed before everything was written\n",
+    code: 1,
+  });
+  const { bodyOffset } = await inspect(sandbox.read("many.twin"));
+  const bad = 2000;
+  const altered = sandbox.read("many.twin");
+  altered[bodyOffset + 56 + bad * 16400]! ^= 1;
+  sandbox.write("altered.twin", altered);
+  for (const engine of engines) {
+    const { bytes, stderr, code } = await sandbox.shell(
+      `twinwrap decrypt altered.twin -o - -k alice.pem ${engine}`,
+    );
+    expect([bytes.equals(sandbox.read("many").subarray(0, bad * 16384)), code]).toEqual([true, 1]);
+    expect(stderr).toMatch(/^twinwrap: altered\.twin: decryption failed: .*\n$/);
+    const toFile = await sandbox.shell(
+      `twinwrap decrypt altered.twin -o none -k alice.pem ${engine}; ls none`,
+    );
+    expect([toFile.stdout, toFile.code === 0]).toEqual(["", false]);
+  }
+  expect(leftovers()).toEqual([]);
+}, 180_000);
 
 test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
   "%s while sealing leaves nothing behind",
@@ -234,3 +290,67 @@ test.skipIf(!hasOpenssl)(
     }
   },
 );
+
+test("a header whose escrows were taken out: the submission that was kept, or the store, is enough", async () => {
+  const run = async (line: string) => {
+    const { stdout, stderr, code } = await sandbox.shell(line);
+    expect({ line, stderr, code }).toEqual({ line, stderr: "", code: 0 });
+    return stdout;
+  };
+  await run("twinwrap officer keygen -o ann.pem --no-passphrase");
+  await run("twinwrap authority init office --no-passphrase --officer a/nn=ann.pub.pem");
+  await run("twinwrap authority policy sign -k ann.pem --yes --authority office");
+  await run("cp office/authority.json . && echo kept > kept");
+  await run("twinwrap encrypt kept --owner alice.pub.pem --authority authority.json");
+  await run("mv kept.twin.*.submission.json kept.json");
+  await run("twinwrap authority intake kept.json --authority office");
+  const file = Buffer.from(sandbox.read("kept.twin"));
+  const { patch } = await amend(file, () => ({ escrows: [] }));
+  file.set(patch.bytes, patch.offset);
+  sandbox.write("kept.twin", file);
+  const REQUEST = "twinwrap recover request --to bob.pub.pem --requester Alice kept.twin";
+  expect((await sandbox.shell(`${REQUEST} --authority authority.json`)).stderr).toMatch(
+    /kept.twin: it is not escrowed with/,
+  );
+  await run(`${REQUEST} --authority office -o stored.json`);
+  await run(`${REQUEST} --authority authority.json --submission kept.json -o request.json`);
+  const [id] = (await run("twinwrap authority intake request.json --authority office")).match(
+    /[a-z2-7]{26}/,
+  )!;
+  // The officer's name is no path.
+  const approve = `twinwrap authority approve ${id} -k ann.pem --identity x --yes`;
+  await run(`${approve} --authority authority.json --request request.json`);
+  await run(`twinwrap authority intake ${id}.a_nn.approval --authority office`);
+  await run(`twinwrap authority release ${id} --authority office -o release.json`);
+  const FETCH = "twinwrap recover fetch --release release.json kept.twin -k bob.pem";
+  expect((await sandbox.shell(`${FETCH} --authority authority.json`)).stderr).toMatch(
+    /kept.twin: the release has nothing for this file/,
+  );
+  await run(
+    `cp kept.twin by-store.twin && ${FETCH} --authority authority.json --submission kept.json`,
+  );
+  expect(await run("twinwrap decrypt kept.twin -k bob.pem -o -")).toBe("kept\n");
+  await run(`twinwrap recover fetch ${id} by-store.twin -k bob.pem --authority office`);
+}, 60_000);
+
+const NOBODY = "setpriv --reuid 65534 --regid 65534 --clear-groups";
+const canBeNobody =
+  spawnSync("bash", ["-c", `${NOBODY} "${process.execPath}" "${TWINWRAP}" --version`]).status === 0;
+
+test.skipIf(!canBeNobody)("a scan goes on past what it may not read (needs setpriv)", async () => {
+  await sandbox.shell("mkdir -p tree/open tree/shut && echo x > x && chmod 755 . tree");
+  await sandbox.shell("twinwrap encrypt x --owner alice.pub.pem -o tree/open/x.twin");
+  await sandbox.shell("cp tree/open/x.twin tree/shut; cp tree/open/x.twin tree/y.twin");
+  await sandbox.shell("chmod 000 tree/shut tree/y.twin; chmod 644 tree/open/x.twin");
+  const { stdout, stderr, code } = await sandbox.shell(
+    `${NOBODY} "${process.execPath}" "${TWINWRAP}" escrow scan tree`,
+  );
+  expect({ stdout, code }).toEqual({
+    stdout: "tree/open/x.twin  not escrowed\n1 sealed files, 1 without a receipt\n",
+    code: 1,
+  });
+  expect(stderr.split("\n").slice(0, 2)).toEqual([
+    "twinwrap: tree/shut: permission denied",
+    "twinwrap: tree/y.twin: permission denied",
+  ]);
+});

@@ -29,7 +29,7 @@ test("every command has a help with an example, and every option a description",
   const files = readdirSync(new URL("../../src/cli/", import.meta.url));
   for (const command of [
     ...["encrypt", "decrypt", "rewrap", "inspect", "keygen", "key", "blob"],
-    ...["verify", "escrow", "recover", "officer", "authority"],
+    ...["verify", "escrow", "recover", "officer", "authority", "bench"],
   ]) {
     expect(files).toContain(`${command}.ts`);
     expect(seen).toContain(command);

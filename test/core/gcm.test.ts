@@ -1,3 +1,7 @@
+import { loadAes } from "twinwrap/aes";
+import { loadCore } from "twinwrap/core";
+import { describe } from "vitest";
 import { gcmSuite } from "./suite-gcm.js";
 
-gcmSuite({ build: "simd" });
+gcmSuite(() => loadCore({ build: "simd" }));
+describe("the core that has AES alone", () => gcmSuite(loadAes));

@@ -1,9 +1,9 @@
 // What only an instance of one's own shows: injected randomness, faults, and what stays in memory.
 
 import { randomBytes } from "node:crypto";
+import { loadCore } from "twinwrap/core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Instance } from "#build/core/instance.js";
-import { compileCore } from "#build/core/load.js";
 import { RsaPrivateKey, RsaPublicKey } from "#build/core/rsa.js";
 import { Slots } from "#build/core/slots.js";
 import {
@@ -34,7 +34,7 @@ describe("RSA inside", () => {
   let big: BigKey;
   const newSlots = () => new Slots(instance.constant("RSA_SLOTS"));
   beforeAll(async () => {
-    instance = await Instance.create(await compileCore());
+    instance = await Instance.create((await loadCore()).module);
     memory = Buffer.from(instance.input.buffer);
     big = makeKey(1024);
   });

@@ -187,6 +187,21 @@ export function aesSuite(options: LoadOptions): void {
       },
     );
 
+    test("messages of 1 to 8192 blocks, each number once, one after the other", () => {
+      const key = randomBytes(32);
+      const ctr = core.aesCtr(key);
+      const data = randomBytes(16 * 8192);
+      const iv = randomBytes(16);
+      for (let blocks = 1; blocks <= 8192; blocks++) {
+        // Some begin where the one before could have ended, some anywhere.
+        if (blocks % 3 === 0)
+          randomBytes(blocks % 2 === 0 ? 2 : 16).copy(iv, blocks % 2 === 0 ? 14 : 0);
+        const text = data.subarray(0, 16 * blocks);
+        const expected = nodeCipher("ctr", key, iv, text);
+        if (Buffer.compare(ctr.xor(iv, text), expected) !== 0) expect.fail(`${blocks} blocks`);
+      }
+    });
+
     test.each([1, 2, 3, 4, 5, 8, 12, 16])(
       "carries through the last %i bytes of the counter",
       (wide) => {
@@ -251,6 +266,21 @@ export function aesSuite(options: LoadOptions): void {
         const ctr = core.aesCtr(key);
         expect(Buffer.compare(ctr.xor(iv, data), nodeCipher("ctr", key, iv, data))).toBe(0);
         if (i % 2 === 0) ctr.dispose();
+      }
+    });
+
+    test("in the core's windows, without a copy", () => {
+      const [key, iv] = [randomBytes(32), randomBytes(16)];
+      const ctr = core.aesCtr(key);
+      for (const length of [0, 1, 5000, core.input.length]) {
+        const data = randomBytes(length);
+        core.input.set(data);
+        ctr.xorWindow(iv, length);
+        const expected = nodeCipher("ctr", key, iv, data);
+        expect(Buffer.compare(core.output.subarray(0, length), expected), `${length}`).toBe(0);
+      }
+      for (const length of [-1, 1.5, core.input.length + 1]) {
+        expect(() => ctr.xorWindow(iv, length)).toThrow(badArgument);
       }
     });
 

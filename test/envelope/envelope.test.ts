@@ -196,16 +196,14 @@ describe("what can be sealed and opened, and what comes out", () => {
     const sealed = await sealBytes(plaintext);
     const { bodyOffset } = await inspect(sealed);
     const enough = bodyOffset + 56 + 16400;
-    let asked = 0;
     const slow = (async function* () {
       yield sealed.subarray(0, enough);
-      asked++;
-      yield sealed.subarray(enough);
+      await new Promise(() => {}); // the rest never comes
     })();
     const output = (await open(slow, { key: alice.privateKey }))[Symbol.asyncIterator]();
     const first = await output.next();
     expect(Buffer.from(first.value!).equals(plaintext.subarray(0, 16384))).toBe(true);
-    expect(asked).toBe(0);
+    await output.return();
   });
 });
 

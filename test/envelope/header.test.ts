@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { inspect, open, rewrap, seal } from "twinwrap";
+import { amend, inspect, open, rewrap, seal } from "twinwrap";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openIndependently, sealIndependently } from "./independent.js";
 import { makePair, type Pair } from "./keys.js";
@@ -9,6 +9,14 @@ let bob: Pair;
 beforeAll(async () => {
   [alice, bob] = await Promise.all([makePair(), makePair()]);
 });
+
+/** A file with a wrap more. */
+async function rewrapped(file: Buffer, from: Pair, to: Pair) {
+  const { patch } = await rewrap(file, { key: from.privateKey, add: [{ key: to.publicKey }] });
+  const copy = Buffer.from(file);
+  Buffer.from(patch!.bytes).copy(copy, patch!.offset);
+  return { file: copy, wraps: (await inspect(copy)).wraps };
+}
 
 const opens = async (file: Uint8Array, pair: Pair) =>
   Buffer.from(await (await open(file, { key: pair.privateKey })).bytes());
@@ -176,14 +184,25 @@ describe("headers that a careless or hostile writer makes", () => {
       alice.node.privateKey,
     ).slots[0];
     expect(wraps).toHaveLength(1);
+    const escrows = [
+      { later: [1], submission: { a: 1 } },
+      { receipt: {}, submission: {}, z: null },
+    ];
     const file = sealIndependently(Buffer.from("x"), alice.node.publicKey, {
-      mutable: { later: { than: "us" } },
+      mutable: { escrows, later: { than: "us" } },
     });
+    const { header } = await amend(file, () => ({}));
+    const [wrap] = header.wraps;
+    const noted = await amend(file, () => ({ wraps: [{ ...wrap!, rest: { note: "n" } }] }));
+    Buffer.from(noted.patch.bytes).copy(file, noted.patch.offset);
     const { patch } = await rewrap(file, { key: alice.privateKey, add: [{ key: bob.publicKey }] });
     Buffer.from(patch!.bytes).copy(file, patch!.offset);
-    const opened = openIndependently(file, bob.node.privateKey);
-    expect(opened.slots[0].later).toEqual({ than: "us" });
-    expect(opened.slots[0].wraps).toHaveLength(2);
+    const [slot] = openIndependently(file, bob.node.privateKey).slots;
+    expect(slot.later).toEqual({ than: "us" });
+    expect(slot.escrows).toEqual(escrows);
+    expect(slot.wraps).toHaveLength(2);
+    expect(slot.wraps[0]).toEqual({ ...wraps[0], ...slot.wraps[0], note: "n" });
+    expect(slot.wraps[1]).not.toHaveProperty("note");
   });
 
   test.each([
@@ -259,6 +278,15 @@ describe("a changed header", () => {
     ).rejects.toMatchObject({
       code: "NOT_A_RECIPIENT",
     });
+    // What comes can't go: it may be the only wrap that opens.
+    const [wrap] = (await rewrapped(file, alice, bob)).wraps.slice(-1);
+    const both = { code: "BAD_ARGUMENT", message: expect.stringMatching(/both come and go/) };
+    const theirs = await rewrapped(file, alice, bob);
+    const remove = [fingerprint, wrap!.fingerprint];
+    const released = { key: bob.privateKey, released: [wrap!], remove };
+    await expect(rewrap(file, released)).rejects.toMatchObject(both);
+    const added = { key: alice.privateKey, add: [{ key: bob.publicKey }], remove };
+    await expect(rewrap(theirs.file, added)).rejects.toMatchObject(both);
     // Another wrap for the same key takes the place of the old one.
     const { patch } = await change({ add: [{ key: alice.publicKey, padding: "pkcs1-v1_5" }] });
     Buffer.from(patch!.bytes).copy(file, patch!.offset);
@@ -275,10 +303,34 @@ describe("a changed header", () => {
     Buffer.from(some.patch!.bytes).copy(file, some.patch!.offset);
     const { whole, header } = await rewrap(file, { key: pairs[0]!.privateKey, add });
     if (whole === undefined) return expect.unreachable("the wraps fit");
+    await expect(
+      rewrap(file, { key: pairs[0]!.privateKey, add, rewrite: false }),
+    ).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
     const again = Buffer.from(await whole.bytes());
     expect((await inspect(again)).serial).toEqual(header.serial);
     for (const pair of [alice, ...pairs]) {
       expect(openIndependently(again, pair.node.privateKey).plaintext.equals(plaintext)).toBe(true);
     }
   }, 120_000);
+
+  test("as much room is left as is asked for, in a new file if need be", async () => {
+    const file = sealIndependently(Buffer.from("x"), alice.node.publicKey);
+    const change = { key: alice.privateKey, add: [{ key: bob.publicKey }] };
+    expect((await rewrap(file, { ...change, room: 2048 })).patch).toBeDefined();
+    const { whole } = await rewrap(file, { ...change, room: 1 << 20 });
+    expect((await opens(Buffer.from(await whole!.bytes()), bob)).toString()).toBe("x");
+  });
+
+  test("after the last generation it is made anew, or not changed at all", async () => {
+    const generations = [2n ** 53n - 2n, 1n] as [bigint, bigint];
+    const file = sealIndependently(Buffer.from("x"), alice.node.publicKey, { generations });
+    const last = (await rewrapped(file, alice, bob)).file;
+    expect((await inspect(last)).generation).toBe(Number.MAX_SAFE_INTEGER);
+    await expect(amend(last, () => ({}))).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+    const remove = [(await inspect(last)).wraps[0]!.fingerprint];
+    const { whole } = await rewrap(last, { key: bob.privateKey, remove });
+    const again = Buffer.from(await whole!.bytes());
+    expect(await inspect(again)).toMatchObject({ generation: 1, wraps: [{}] });
+    expect((await opens(again, bob)).toString()).toBe("x");
+  });
 });

@@ -204,8 +204,17 @@ export function sealIndependently(plaintext: Buffer, publicKey: KeyObject, odd: 
     return slot;
   });
 
-  const salt = randomBytes(24);
   const context = Buffer.concat([Buffer.from("twinwrap/v1\0"), serial, hash]);
+  return Buffer.concat([start, ...slots, sealBody(key, randomBytes(24), context, plaintext)]);
+}
+
+/** A sealed file's body: salt, commitment, chunks. */
+export function sealBody(
+  key: Uint8Array,
+  salt: Uint8Array,
+  context: Uint8Array,
+  plaintext: Buffer,
+): Buffer {
   const derived = deriveBody(key, salt, context);
   const chunks: Buffer[] = [];
   for (let at = 0, index = 0; ; at += 16384, index++) {
@@ -214,5 +223,5 @@ export function sealIndependently(plaintext: Buffer, publicKey: KeyObject, odd: 
     chunks.push(cipher.update(chunk), cipher.final(), cipher.getAuthTag());
     if (chunk.length < 16384) break;
   }
-  return Buffer.concat([start, ...slots, salt, derived.commitment, ...chunks]);
+  return Buffer.concat([salt, derived.commitment, ...chunks]);
 }

@@ -1,6 +1,7 @@
 import { loadCore } from "twinwrap/core";
 import {
   type Authority,
+  attachReceipt,
   type Receipt,
   receiptToJson,
   submissionsOf,
@@ -11,7 +12,7 @@ import {
 import { beforeAll, describe, expect, test } from "vitest";
 import { makePair, type Pair } from "../envelope/keys.js";
 import { makeAuthority, sealFor, TestLog, withEscrows } from "./client-material.js";
-import { fill } from "./material.js";
+import { fill, NOT_VERIFIED } from "./material.js";
 
 const core = await loadCore();
 const ORIGIN = "authority.example";
@@ -99,5 +100,31 @@ describe("attaching", () => {
     expect(() => withSubmission(core, [...fifteen, { submission: null }], submissions[0]!)).toThrow(
       expect.objectContaining({ code: "LIMIT_EXCEEDED" }),
     );
+  });
+
+  test("without an authority a receipt fills an empty place only; with one, only hers count", async () => {
+    const { head, submissions, records } = await sealFor(core, alice.publicKey, [authority]);
+    const [record] = records;
+    const genuine = await log.receipt(record!, { type: "escrow" });
+    const forged = await new TestLog(core, ORIGIN).receipt(record!);
+    const held = (receipt: Receipt) =>
+      withEscrows(head, [
+        { submission: submissionToJson(submissions[0]!), receipt: receiptToJson(receipt) },
+      ]);
+    const attach = async (to: typeof head, receipt: Receipt, by?: Authority) =>
+      withEscrows(head, await attachReceipt(core, to, receipt, by));
+    expect(await attach(head, genuine)).toEqual(held(genuine));
+    expect(await attach(held(genuine), genuine)).toEqual(held(genuine));
+    await expect(attach(held(genuine), forged)).rejects.toMatchObject({ code: "REFUSED" });
+    await expect(attach(held(forged), genuine)).rejects.toMatchObject({ code: "REFUSED" });
+    for (const present of [head, held(genuine), held(forged)]) {
+      await expect(attach(present, forged, authority)).rejects.toEqual(NOT_VERIFIED);
+      // "verified" that nobody signed does not stand in the way.
+      expect(await attach(present, genuine, authority)).toEqual(held(genuine));
+    }
+    const verified = await log.receipt(record!);
+    expect(await attach(held(genuine), verified, authority)).toEqual(held(verified));
+    expect(await attach(held(verified), genuine, authority)).toEqual(held(verified));
+    await expect(attach(head, verified, second)).rejects.toEqual(NOT_VERIFIED);
   });
 });

@@ -31,9 +31,9 @@ export class TestLog {
   readonly #core: Core;
   readonly signer: Signer;
 
-  constructor(core: Core, origin: string) {
+  constructor(core: Core, origin: string, signer = newSigner(origin)) {
     this.#core = core;
-    this.signer = newSigner(origin);
+    this.signer = signer;
   }
 
   add(...leaves: (Leaf | string)[]): string {

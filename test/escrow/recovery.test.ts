@@ -167,6 +167,17 @@ describe("a release that is refused", () => {
     await refused(await prove([padded]), /padded/);
   });
 
+  test("with a wrap that can't be of the key's form", async () => {
+    const [a] = good.releases as [ReleasedKey];
+    const { simpleBlob } = a.wrap;
+    const above = Buffer.concat([simpleBlob.subarray(0, 12), Buffer.alloc(256, 255)]);
+    const longer = Buffer.concat([simpleBlob, Buffer.alloc(8)]);
+    for (const blob of [above, longer, simpleBlob.subarray(0, 140), Buffer.alloc(268)]) {
+      const wrap = { ...a.wrap, simpleBlob: blob };
+      await refused({ request, releases: [{ ...a, wrap }] }, /not of the form/);
+    }
+  });
+
   test("with the wraps of two records swapped", async () => {
     // Each is for the right recipient, so that only the private key can tell.
     const [a, b] = good.releases as [ReleasedKey, ReleasedKey];

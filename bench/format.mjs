@@ -1,0 +1,83 @@
+// Numbers as the terminal and the report both show them.
+
+const UNITS = [
+  ["MiB", 2 ** 20],
+  ["KiB", 2 ** 10],
+];
+
+export function formatSize(bytes) {
+  const [unit, size] = UNITS.find(([, size]) => bytes >= size) ?? ["B", 1];
+  return `${bytes / size} ${unit}`;
+}
+
+/** Three significant digits, and no more than one behind the point from 10 on. */
+export function formatNumber(value) {
+  if (value >= 99.95) return Math.round(value).toLocaleString("en-US");
+  return value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
+}
+
+/** Seconds a call as the unit of an operation. */
+export function inUnit(unit, size, seconds) {
+  if (unit === "MB/s") return size / seconds / 1e6;
+  return unit === "µs" ? seconds * 1e6 : 1 / seconds;
+}
+
+/** A cell's best and median as text; `why` if there are none. */
+export function cellText(unit, size, cell) {
+  if (cell === undefined) return { text: "–", why: "no such operation" };
+  if (cell.failure !== undefined) return { text: "failed", why: cell.failure };
+  if (cell.tooSlow) return { text: "slow", why: "one call lasts too long" };
+  const [best, median] = [cell.best, cell.median].map((it) => formatNumber(inUnit(unit, size, it)));
+  return { text: `${best} / ${median}` };
+}
+
+/** What went wrong with a peer, in words: a cell has no room for it. */
+export function failures({ cells, sizes }) {
+  return Object.entries(cells).flatMap(([name, row]) => {
+    const failed = sizes.filter((size) => row[size]?.failure !== undefined);
+    if (failed.length === 0) return [];
+    return [`${name} failed (${failed.map(formatSize).join(", ")}): ${row[failed[0]].failure}`];
+  });
+}
+
+/** How many times as fast as the peer Twinwrap is, by the best of both. */
+export function ratioText(ours, cell) {
+  if (ours?.best === undefined || cell?.best === undefined) return "";
+  return `×${formatNumber(cell.best / ours.best)}`;
+}
+
+/** A goal's row: what, against whom, wanted, measured, verdict. */
+export function goalCells(goal) {
+  const { what, against, by, atLeast, atMost, unit, value, reached } = goal;
+  const number = (it) => (unit === "×" ? `${formatNumber(it)} ×` : `${formatNumber(it)} ${unit}`);
+  return [
+    what,
+    against === undefined ? "" : `${against}${by === "median" ? ", median" : ""}`,
+    atLeast === undefined ? `≤ ${number(atMost)}` : `≥ ${number(atLeast)}`,
+    value === undefined ? "–" : number(value),
+    reached === undefined ? "not measured" : reached ? "reached" : "not reached",
+  ];
+}
+
+/** One line about a program on whole files: seconds and memory each way. */
+export function fileCells(row) {
+  const why = row.skipped ?? row.failure;
+  if (why !== undefined)
+    return { why: row.skipped === undefined ? `failed: ${why}` : `skipped: ${why}` };
+  const way = ({ best, median, peakMiB }) => [
+    `${best.toFixed(2)} / ${median.toFixed(2)}`,
+    peakMiB === undefined ? "–" : peakMiB.toFixed(0),
+  ];
+  return { cells: [...way(row.encrypt), ...way(row.decrypt)] };
+}
+
+/** Milliseconds of the starts, and over bare node. */
+export function startRows(start) {
+  const names = { bare: "node -e 0", encrypt: "twinwrap encrypt", decrypt: "twinwrap decrypt" };
+  return Object.entries(names).map(([id, name]) => {
+    const { best, median } = start[id];
+    const ms = (seconds) => (seconds * 1000).toFixed(0);
+    const over = id === "bare" ? "" : `+${ms(median - start.bare.median)}`;
+    return [name, `${ms(best)} / ${ms(median)}`, over];
+  });
+}

@@ -1,0 +1,72 @@
+// The goals (goals.json) against what was measured. One that a run did not measure is neither reached
+// nor missed.
+import { readFileSync } from "node:fs";
+
+export const GOALS = JSON.parse(readFileSync(new URL("goals.json", import.meta.url), "utf8"));
+
+/** What the goals are about; its other calls are shown, but nothing is claimed by them. */
+const OURS = "Twinwrap";
+
+function cell(results, operation, peer, size) {
+  return results.operations.find(({ id }) => id === operation)?.cells[peer]?.[size];
+}
+
+/** The fastest of the peers that run in `runs`, other ciphers left out. */
+function fastest(results, operation, size, by, runs) {
+  return results.peers
+    .filter((peer) => peer.runs === runs && peer.family !== "twinwrap" && !peer.context)
+    .map(({ name }) => ({ name, seconds: cell(results, operation, name, size)?.[by] }))
+    .filter(({ seconds }) => seconds !== undefined)
+    .sort((a, b) => a.seconds - b.seconds)[0];
+}
+
+function measureOperation({ operation, size, against, by = "best" }, results) {
+  const ours = cell(results, operation, OURS, size)?.[by];
+  const theirOperation = against.operation ?? operation;
+  const rival =
+    against.runs === undefined
+      ? { name: against.peer, seconds: cell(results, theirOperation, against.peer, size)?.[by] }
+      : fastest(results, theirOperation, size, by, against.runs);
+  // Speed against speed: the other's seconds over ours.
+  return {
+    against: rival?.name ?? `the fastest other ${against.runs}`,
+    value: rival?.seconds / ours,
+  };
+}
+
+function measureFile({ file, bytes, against, by }, { files }) {
+  const rows = files?.bytes === bytes ? files.rows : [];
+  const ours = rows.find(({ goal }) => goal);
+  if (file === "memory") {
+    return { value: Math.max(ours?.encrypt?.peakMiB, ours?.decrypt?.peakMiB) };
+  }
+  const rival = rows.find(({ tool }) => tool === against.tool);
+  return { against: against.tool, value: ours?.[file]?.[by] / rival?.[file]?.[by] };
+}
+
+function measureGoal(goal, results) {
+  if (goal.operation !== undefined) return measureOperation(goal, results);
+  if (goal.file !== undefined) return measureFile(goal, results);
+  if (goal.bundle !== undefined) return { value: results.bundles?.[goal.bundle] / 1000 };
+  const { start } = results;
+  return { value: (start?.[goal.start]?.[goal.by] - start?.bare?.[goal.by]) * 1000 };
+}
+
+/** @returns for each goal what was wanted and measured, and `reached`, undefined if not measured */
+export function evaluateGoals(results, goals = GOALS) {
+  return goals.map((goal) => {
+    const { against, value } = measureGoal(goal, results);
+    const { what, atLeast, atMost, unit = "×", by = "best" } = goal;
+    const known = Number.isFinite(value);
+    return {
+      what,
+      ...(against === undefined ? {} : { against }),
+      ...(goal.against === undefined ? {} : { by }),
+      ...(atLeast === undefined ? { atMost } : { atLeast }),
+      unit,
+      ...(known
+        ? { value, reached: atLeast === undefined ? value <= atMost : value >= atLeast }
+        : {}),
+    };
+  });
+}

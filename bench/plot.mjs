@@ -1,0 +1,133 @@
+// Plots as inline SVG. Colours are classes, which the report's style sheet gives for light and dark.
+import { formatNumber, formatSize } from "./format.mjs";
+
+/** Text from anywhere, fit for HTML. */
+export function escapeHtml(text) {
+  const entities = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+  return String(text).replace(/[&<>"']/g, (character) => entities[character]);
+}
+
+const round = (number) => Math.round(number * 10) / 10;
+
+/** A logarithmic scale from values to pixels. */
+function logScale(low, high, from, to) {
+  const span = Math.log(high / low) || 1;
+  return (value) => round(from + ((to - from) * Math.log(value / low)) / span);
+}
+
+/** 1, 2 and 5 of every decade within the bounds; only 1 if these would be too many. */
+function ticks(low, high) {
+  const decades = [];
+  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) decades.push(power);
+  const steps = decades.length > 4 ? [1] : [1, 2, 5];
+  return decades
+    .flatMap((power) => steps.map((step) => step * 10 ** power))
+    .filter((tick) => tick >= low && tick <= high);
+}
+
+const tickText = (tick) =>
+  tick < 1 ? String(Number(tick.toPrecision(1))) : tick.toLocaleString("en-US");
+
+/** Moves labels apart that would stand on each other; their order stays. */
+export function spread(places, distance, lowest) {
+  const order = places.map((y, index) => ({ y, index })).sort((a, b) => a.y - b.y);
+  for (let i = 1; i < order.length; i++)
+    order[i].y = Math.max(order[i].y, order[i - 1].y + distance);
+  let limit = lowest;
+  for (let i = order.length - 1; i >= 0; i--) {
+    order[i].y = Math.min(order[i].y, limit);
+    limit = order[i].y - distance;
+  }
+  const result = [];
+  for (const { y, index } of order) result[index] = round(y);
+  return result;
+}
+
+const BOX = { width: 960, left: 60, right: 650, top: 16, label: 15 };
+
+/**
+ * Lines over sizes, both axes logarithmic, each named at its right end.
+ * @param lines `name`, `colour` (a class), `dash` (a class) and `points`: [size, value]
+ */
+export function linePlot({ title, unit, lines }) {
+  const drawn = lines.filter(({ points }) => points.length > 0);
+  const values = drawn.flatMap(({ points }) => points.map(([, value]) => value));
+  const sizes = [...new Set(drawn.flatMap(({ points }) => points.map(([size]) => size)))];
+  if (drawn.length === 0) return "";
+  const [low, high] = [Math.min(...values) / 1.25, Math.max(...values) * 1.25];
+  const bottom = Math.max(380, BOX.top + drawn.length * BOX.label + 10);
+  const x = logScale(Math.min(...sizes), Math.max(...sizes), BOX.left + 14, BOX.right - 14);
+  const y = logScale(low, high, bottom, BOX.top);
+  const grid = ticks(low, high).map(
+    (tick) =>
+      `<line class="grid" x1="${BOX.left}" x2="${BOX.right}" y1="${y(tick)}" y2="${y(tick)}"/>` +
+      `<text class="end" x="${BOX.left - 8}" y="${y(tick) + 4}">${tickText(tick)}</text>`,
+  );
+  const foot = sizes.map(
+    (size) =>
+      `<line class="grid" x1="${x(size)}" x2="${x(size)}" y1="${BOX.top}" y2="${bottom}"/>` +
+      `<text class="middle" x="${x(size)}" y="${bottom + 18}">${formatSize(size)}</text>`,
+  );
+  const ends = drawn.map(({ points }) => points.at(-1)).map(([size, value]) => [x(size), y(value)]);
+  const labels = spread(
+    ends.map(([, end]) => end),
+    BOX.label,
+    bottom,
+  );
+  const curves = drawn.map(({ name, colour, dash = "", points }, i) => {
+    const path = points.map(([size, value]) => `${x(size)},${y(value)}`);
+    const dots = points.map(
+      ([size, value]) =>
+        `<circle class="dot ${colour}" cx="${x(size)}" cy="${y(value)}" r="2.6"><title>${escapeHtml(name)}, ${formatSize(size)}: ${formatNumber(value)} ${unit}</title></circle>`,
+    );
+    const [endX, endY] = ends[i];
+    return (
+      `<polyline class="line ${colour} ${dash}" points="${path.join(" ")}"/>${dots.join("")}` +
+      `<polyline class="leader ${colour}" points="${endX + 5},${endY} ${BOX.right + 4},${labels[i]} ${BOX.right + 12},${labels[i]}"/>` +
+      `<line class="line ${colour} ${dash}" x1="${BOX.right + 12}" x2="${BOX.right + 40}" y1="${labels[i]}" y2="${labels[i]}"/>` +
+      `<text class="name ${colour}" x="${BOX.right + 46}" y="${labels[i] + 4}">${escapeHtml(name)}</text>`
+    );
+  });
+  return (
+    `<svg viewBox="0 0 ${BOX.width} ${bottom + 30}" role="img" aria-label="${escapeHtml(title)}, ${unit} over size">` +
+    `${grid.join("")}${foot.join("")}<text class="unit" x="${BOX.left + 4}" y="${BOX.top - 4}">${unit}</text>` +
+    `${curves.join("")}</svg>`
+  );
+}
+
+/**
+ * Bars beside their names: a bar to the median, a mark at the best.
+ * @param rows `name`, `colour`, `best`, `median`, `text`
+ */
+export function barPlot({ title, unit, rows, log = false }) {
+  if (rows.length === 0) return "";
+  const [left, right, height] = [300, 820, 24];
+  const values = rows.flatMap(({ best, median }) => [best, median]);
+  const high = Math.max(...values) * 1.05;
+  const low = log ? Math.min(...values) / 2 : 0;
+  const x = log
+    ? logScale(low, high, left, right)
+    : (value) => round(left + ((right - left) * value) / high);
+  const bottom = 8 + rows.length * height;
+  const decade = 10 ** Math.floor(Math.log10(high));
+  const step = [decade / 5, decade / 2, decade].find((it) => high / it <= 8) ?? 2 * decade;
+  const linear = Array.from({ length: Math.floor(high / step) + 1 }, (_, i) => round(i * step));
+  const grid = (log ? ticks(low, high) : linear).map(
+    (tick) =>
+      `<line class="grid" x1="${x(tick)}" x2="${x(tick)}" y1="4" y2="${bottom}"/>` +
+      `<text class="middle" x="${x(tick)}" y="${bottom + 16}">${tickText(tick) || 0}</text>`,
+  );
+  const bars = rows.map(({ name, colour, best, median, text }, i) => {
+    const y = 8 + i * height;
+    return (
+      `<text class="end" x="${left - 8}" y="${y + 14}">${escapeHtml(name)}</text>` +
+      `<rect class="bar ${colour}" x="${left}" y="${y + 3}" width="${Math.max(1, round(x(median) - left))}" height="${height - 8}"/>` +
+      `<line class="mark" x1="${x(best)}" x2="${x(best)}" y1="${y + 1}" y2="${y + height - 3}"/>` +
+      `<text class="halo" x="${round(Math.max(x(median), x(best)) + 6)}" y="${y + 14}">${escapeHtml(text)}</text>`
+    );
+  });
+  return (
+    `<svg viewBox="0 0 ${BOX.width} ${bottom + 24}" role="img" aria-label="${escapeHtml(title)}, ${unit}">` +
+    `${grid.join("")}<text x="${right + 8}" y="${bottom + 16}">${unit}</text>${bars.join("")}</svg>`
+  );
+}

@@ -1,0 +1,132 @@
+import { arch, cpus } from "node:os";
+import type { Command } from "commander";
+import { equalBytes, randomBytes, wipe } from "../bytes.js";
+import { loadCore } from "../core/index.js";
+import { alternate, crossover, type Summary, summarise, timeSlice } from "../timing.js";
+import { integerBetween, jsonOption, newCommand } from "./command.js";
+import { print, printJson } from "./io.js";
+import { formatSize, table } from "./text.js";
+
+/** Bytes of the messages: from a short record to more than a chunk of any file. */
+const SIZES = [64, 256, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22];
+/** Turns of each contender on each size; what is left of the time first warms it up. */
+const ROUNDS = 6;
+
+interface BenchOptions {
+  seconds: number;
+  json?: boolean;
+}
+
+interface Row {
+  bytes: number;
+  core: Summary;
+  webcrypto: Summary;
+}
+
+/** Times both on every size, in turns, after they gave the same result. */
+async function compare(seconds: number): Promise<Row[]> {
+  const core = await loadCore();
+  const [key, iv] = [randomBytes(32), randomBytes(12)];
+  const aes = core.aesGcm(key);
+  const cryptoKey = await crypto.subtle.importKey("raw", key, "AES-GCM", false, ["encrypt"]);
+  wipe(key);
+  const slice = { seconds: seconds / SIZES.length / 2 / (ROUNDS + 1) };
+  const rows: Row[] = [];
+  try {
+    for (const bytes of SIZES) {
+      const data = randomBytes(bytes);
+      const contenders = [
+        { name: "core", run: () => aes.encrypt(iv, data) },
+        {
+          name: "webcrypto",
+          run: async () =>
+            new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv }, cryptoKey, data)),
+        },
+      ];
+      const [ours, theirs] = await Promise.all(contenders.map(({ run }) => run()));
+      if (!equalBytes(ours!, theirs!)) {
+        throw new Error("the core and WebCrypto give different results");
+      }
+      for (const contender of contenders) await timeSlice(contender, slice);
+      const pools = await alternate(
+        contenders,
+        (contender) => timeSlice(contender, slice),
+        (rounds) => rounds < ROUNDS,
+      );
+      rows.push({
+        bytes,
+        core: summarise(pools.get("core")!),
+        webcrypto: summarise(pools.get("webcrypto")!),
+      });
+    }
+  } finally {
+    aes.dispose();
+    core.wipe();
+  }
+  return rows;
+}
+
+/** From which size on WebCrypto is faster; null if nowhere. */
+function fasterFrom(rows: readonly Row[], by: "best" | "median"): number | null {
+  const index = crossover(
+    rows.map(({ core }) => core[by]),
+    rows.map(({ webcrypto }) => webcrypto[by]),
+  );
+  return index === undefined ? null : rows[index]!.bytes;
+}
+
+function verdict(rows: readonly Row[]): string {
+  const from = fasterFrom(rows, "median");
+  if (from === null)
+    return "On this machine WebCrypto is not faster, up to the largest size tried.";
+  if (from === rows[0]!.bytes) return "On this machine WebCrypto is faster at every size.";
+  return `On this machine WebCrypto is faster from ${formatSize(from)} on; below, the core is.`;
+}
+
+const megabytes = (bytes: number, seconds: number) => {
+  const speed = bytes / seconds / 1e6;
+  return speed.toFixed(speed < 10 ? 1 : 0);
+};
+
+async function bench(options: BenchOptions): Promise<void> {
+  const rows = await compare(options.seconds);
+  const machine = {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: cpus().length,
+    arch: arch(),
+    node: process.versions.node,
+  };
+  if (options.json) {
+    printJson({
+      operation: "AES-256-GCM encrypt, one call at a time, prepared key",
+      unit: "seconds a call",
+      machine,
+      rows: rows.map((row) => ({ ...row, ratio: row.webcrypto.median / row.core.median })),
+      webcryptoFasterFrom: { best: fasterFrom(rows, "best"), median: fasterFrom(rows, "median") },
+    });
+    return;
+  }
+  const cells = rows.map(({ bytes, core, webcrypto }) => [
+    formatSize(bytes),
+    ...[core, webcrypto].map(
+      ({ best, median }) => `${megabytes(bytes, best)} / ${megabytes(bytes, median)}`,
+    ),
+    (webcrypto.median / core.median).toFixed(2),
+  ]);
+  print(
+    `AES-256-GCM, one call at a time, MB/s, best / median\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}\n\n`,
+  );
+  print(table([["message", "core", "WebCrypto", "core is × as fast"], ...cells]));
+  print(`\n${verdict(rows)} (By medians.)\n`);
+}
+
+export function command(): Command {
+  return newCommand(
+    "bench",
+    "Times the core beside WebCrypto on this machine and says from which size on WebCrypto is faster.",
+    "twinwrap bench --seconds 10\n  a quick answer; the full minute is steadier",
+  )
+    .option("--seconds <n>", "how long it takes, about", integerBetween(1, 3600), 60)
+    .addOption(jsonOption())
+    .action(bench);
+}

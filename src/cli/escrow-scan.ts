@@ -1,0 +1,71 @@
+import type { Dirent } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { TwinwrapError } from "../errors.js";
+import { type Party, withGiven } from "./authority-io.js";
+import { EXIT } from "./command.js";
+import { print, printJson, warn } from "./io.js";
+import { isSealed } from "./messages.js";
+import { about, complain } from "./report.js";
+import { safe, table } from "./text.js";
+import { isProven, reportsOf, statusText, type VerifyOptions } from "./verify.js";
+
+export const UNCHECKED = "signatures were not checked: --authority says whose they should be";
+
+/** Every file below a folder, links not followed, in order of name; a folder that can't be read is told of. */
+async function* filesBelow(folder: string, isRoot = true): AsyncGenerator<string> {
+  let entries: Dirent[];
+  try {
+    entries = await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    if (isRoot) throw error;
+    complain(error);
+    return;
+  }
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* filesBelow(path, false);
+    else if (entry.isFile()) yield path;
+  }
+}
+
+/** Why a sealed file could not be recovered; undefined if it could. */
+async function lackOf(path: string, party: Party | undefined): Promise<string | undefined> {
+  try {
+    const reports = await reportsOf(path, party);
+    const isGood =
+      party === undefined
+        ? reports.some((report) => report.status === "verified")
+        : isProven(reports);
+    if (isGood) return undefined;
+    return reports.length === 0 ? "not escrowed" : reports.map(statusText).join("; ");
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
+    return `damaged: ${safe(error.message)}`;
+  }
+}
+
+/** Finds every sealed file without a valid receipt; what can't be read is told of, and the rest is done. */
+export async function scan(folder: string, options: VerifyOptions): Promise<void> {
+  const lacking: { file: string; reason: string }[] = [];
+  let sealed = 0;
+  const look = async (path: string, party: Party | undefined) => {
+    if (!(await isSealed(path))) return;
+    sealed++;
+    const reason = await lackOf(path, party);
+    if (reason === undefined) return;
+    lacking.push({ file: path, reason });
+    if (!options.json) print(table([[safe(path), reason]]));
+  };
+  await withGiven(options, async (party) => {
+    for await (const path of filesBelow(folder)) {
+      await about(path, () => look(path, party)).catch(complain);
+    }
+    const what = party === undefined ? "a receipt" : "a receipt that verifies";
+    if (options.json) printJson({ sealed, lacking });
+    else print(`${sealed} sealed files, ${lacking.length} without ${what}\n`);
+    if (party === undefined) warn(UNCHECKED);
+    if (lacking.length > 0 || party === undefined) process.exitCode ??= EXIT.notVerified;
+  });
+}

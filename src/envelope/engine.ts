@@ -1,0 +1,145 @@
+import { wipe } from "../bytes.js";
+import { decryptionFailed, TwinwrapError } from "../errors.js";
+import { type Cobblestone, setChunkNonce } from "./cobblestone.js";
+import { checkJobs, type StartWorker, WorkerPool } from "./pool.js";
+import {
+  chunksOf,
+  type Direction,
+  type Engine,
+  LocalEngine,
+  type Pieces,
+  type RunOptions,
+  runSegments,
+  type Segment,
+  type Worked,
+  wipePlaintext,
+} from "./segments.js";
+import type { Reader } from "./source.js";
+
+/** What works on a file's chunks; the bytes are the same. */
+export const ENGINES = ["wasm", "webcrypto"] as const;
+export type EngineName = (typeof ENGINES)[number];
+
+/** How the chunks of a file are worked on. */
+export interface EngineOptions {
+  /**
+   * "wasm", the default: the core, constant-time by construction, wherever WebAssembly is.
+   * "webcrypto": the platform's AES-GCM, which as a rule uses the processor's AES instructions and
+   * threads of its own: faster on large files, and only as good as the platform's promises. The
+   * session key and the keys made from it stay with the core in either case.
+   */
+  engine?: EngineName | undefined;
+  /**
+   * Workers that the core runs in, 1 to 64; with 1, the default, everything happens on this thread.
+   * They are started once a file turns out to be large, and end with it; where none can be started,
+   * this thread does the work. "webcrypto" does not need them.
+   */
+  jobs?: number | undefined;
+  /** Workers that are there already, instead of `jobs`; several files may be in work at once. */
+  pool?: WorkerPool | undefined;
+  /** How a worker is started; twinwrap in Node and in browsers knows by itself. */
+  startWorker?: StartWorker | undefined;
+}
+
+/** @throws TwinwrapError BAD_ARGUMENT, UNSUPPORTED if there is no WebCrypto to be used */
+export function checkEngineOptions({ engine = "wasm", jobs = 1 }: EngineOptions): void {
+  if (!ENGINES.includes(engine)) {
+    throw new TwinwrapError("BAD_ARGUMENT", `the engine is one of ${ENGINES.join(", ")}`);
+  }
+  checkJobs(jobs);
+  if (engine === "webcrypto" && globalThis.crypto?.subtle === undefined) {
+    throw new TwinwrapError(
+      "UNSUPPORTED",
+      "WebCrypto is missing here: browsers have it in secure contexts (https) only",
+    );
+  }
+}
+
+/** Seals or opens what `reader` gives with the engine that was asked for. */
+export async function* workThrough(
+  direction: Direction,
+  cobblestone: Cobblestone,
+  reader: Reader,
+  options: EngineOptions & RunOptions,
+): Pieces {
+  const engine = await makeEngine(direction, cobblestone, options);
+  try {
+    yield* runSegments(direction, reader, engine, options);
+  } finally {
+    engine.dispose();
+  }
+}
+
+async function makeEngine(
+  direction: Direction,
+  cobblestone: Cobblestone,
+  { engine, jobs = 1, pool, startWorker }: EngineOptions,
+): Promise<Engine> {
+  if (engine === "webcrypto") return WebCryptoEngine.create(cobblestone, direction);
+  if (pool !== undefined) return pool.engine(cobblestone, direction);
+  if (jobs > 1 && startWorker !== undefined) {
+    const own = new WorkerPool(startWorker, { jobs });
+    return own.engine(cobblestone, direction, () => own.close());
+  }
+  return new LocalEngine(cobblestone.cipher, direction);
+}
+
+/** The platform's AES-GCM. */
+class WebCryptoEngine implements Engine {
+  // 64 calls are in flight for each. With more, reads and writes wait behind them in Node's thread pool.
+  readonly depth = 2;
+  readonly #direction: Direction;
+  readonly #key: CryptoKey;
+  readonly #baseNonce: Uint8Array;
+
+  private constructor(direction: Direction, key: CryptoKey, baseNonce: Uint8Array) {
+    this.#direction = direction;
+    this.#key = key;
+    this.#baseNonce = baseNonce;
+  }
+
+  static async create(cobblestone: Cobblestone, direction: Direction): Promise<WebCryptoEngine> {
+    const { key, baseNonce } = cobblestone.copyKeys();
+    try {
+      const usage = direction === "seal" ? "encrypt" : "decrypt";
+      const imported = await crypto.subtle.importKey("raw", key, "AES-GCM", false, [usage]);
+      return new WebCryptoEngine(direction, imported, baseNonce);
+    } finally {
+      wipe(key);
+    }
+  }
+
+  #call(index: number, from: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
+    const iv = new Uint8Array(12);
+    setChunkNonce(iv, this.#baseNonce, index);
+    const algorithm = { name: "AES-GCM", iv };
+    return this.#direction === "seal"
+      ? crypto.subtle.encrypt(algorithm, this.#key, from)
+      : crypto.subtle.decrypt(algorithm, this.#key, from);
+  }
+
+  async work(segment: Segment): Promise<Worked> {
+    const { buffer } = segment;
+    const chunks = [...chunksOf(this.#direction, segment)];
+    const results = await Promise.allSettled(
+      chunks.map(({ index, from }) => this.#call(index, from)),
+    );
+    let length = 0;
+    for (const [i, { to }] of chunks.entries()) {
+      const result = results[i]!;
+      if (result.status === "rejected") {
+        // The platform's error is an OperationError without a text.
+        const error = this.#direction === "open" ? decryptionFailed() : result.reason;
+        return { buffer, length, error };
+      }
+      to.set(new Uint8Array(result.value));
+      length += to.length;
+    }
+    if (this.#direction === "seal") wipePlaintext(segment, length);
+    return { buffer, length };
+  }
+
+  dispose(): void {
+    wipe(this.#baseNonce);
+  }
+}

@@ -1,0 +1,331 @@
+import { wipe } from "../bytes.js";
+import { type Core, sharedCore } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
+import type { Cobblestone } from "./cobblestone.js";
+import type { Answer, Order } from "./protocol.js";
+import { release } from "./release.js";
+import { type Direction, type Engine, type Segment, type Worked, workOn } from "./segments.js";
+
+/** What a pool hears of a worker. */
+export interface WorkerEvents {
+  /** It has answered. */
+  answered(data: unknown): void;
+  /** It cannot be started, or has ended. */
+  ended(): void;
+}
+
+/** A worker as a pool sees it, in Node and in browsers. */
+export interface WorkerHandle {
+  post(order: unknown, transfer: ArrayBuffer[]): void;
+  /** Whether the process must wait for it: until it is ready, and while it has work. */
+  hold(busy: boolean): void;
+  /** Ends it at once. */
+  terminate(): void;
+}
+
+/** Starts a worker that runs the script twinwrap/worker.js. */
+export type StartWorker = (events: WorkerEvents) => WorkerHandle | Promise<WorkerHandle>;
+
+/**
+ * Bytes of a file that this thread does before it has workers started. To start two costs as much
+ * processor time as to seal some 20 MiB, and nobody says how long a stream is: one that has come so
+ * far is taken for one that goes on for as much again. This thread goes on while they start.
+ */
+const START_AFTER = 16 << 20;
+
+/** Milliseconds after which a worker that is not ready is given up. */
+const READY_WITHIN = 10_000;
+
+/** More workers than this are a mistake. */
+export const MAX_JOBS = 64;
+
+/** @throws TwinwrapError BAD_ARGUMENT */
+export function checkJobs(jobs: number): void {
+  if (!Number.isInteger(jobs) || jobs < 1 || jobs > MAX_JOBS) {
+    throw new TwinwrapError("BAD_ARGUMENT", `jobs is a whole number from 1 to ${MAX_JOBS}`);
+  }
+}
+
+/** Segments that a worker has at a time: one at work, and the next. */
+const PER_WORKER = 2;
+
+interface Task {
+  engine: PoolEngine;
+  segment: Segment;
+  resolve(worked: Worked): void;
+  reject(error: unknown): void;
+}
+
+export interface PoolOptions {
+  /** Workers at most, 1 to 64. */
+  jobs: number;
+  /** Bytes of a file after which they are started, unless `start()` did it; 16 MiB by default. */
+  startAfter?: number;
+}
+
+/** A worker and what it has been given. */
+class Member {
+  handle: WorkerHandle | undefined;
+  ready = false;
+  /** To be called once it is ready, or it is known that it never will be. */
+  settled = () => {};
+  /** In the order in which they will be answered. */
+  readonly tasks: Task[] = [];
+  /** The engines whose keys it has. */
+  readonly engines = new Set<PoolEngine>();
+
+  post(order: Order, transfer: ArrayBuffer[] = []): void {
+    this.handle?.post(order, transfer);
+  }
+}
+
+/**
+ * Workers that seal and open chunks, each with an instance of the core. Several files can be in work
+ * at a time. They start with the first file that is large enough, or with `start()`, and idle ones do
+ * not keep a process alive. One that dies takes the files with it whose chunks it had (FAULT); the
+ * next file finds another in its place.
+ */
+export class WorkerPool {
+  /** Workers at most. */
+  readonly jobs: number;
+  /** Bytes of a file after which workers are started. */
+  readonly startAfter: number;
+  readonly #startWorker: StartWorker;
+  readonly #members = new Set<Member>();
+  readonly #queue: Task[] = [];
+  #starting: Promise<void> | undefined;
+  #messages = 0;
+  #closed = false;
+  #held = false;
+
+  /**
+   * @param startWorker how a worker is started
+   * @throws TwinwrapError BAD_ARGUMENT unless `jobs` is a whole number from 1 to 64
+   */
+  constructor(startWorker: StartWorker, { jobs, startAfter = START_AFTER }: PoolOptions) {
+    checkJobs(jobs);
+    this.startAfter = startAfter;
+    this.jobs = jobs;
+    this.#startWorker = startWorker;
+  }
+
+  /** Whether a worker is there to be given work. */
+  get ready(): boolean {
+    return [...this.#members].some(({ ready }) => ready);
+  }
+
+  /** Whether workers are being started. */
+  get starting(): boolean {
+    return this.#starting !== undefined;
+  }
+
+  /**
+   * Starts the workers that are missing; settles when each is ready or has failed. That none can be
+   * started is no error: the work is then done on this thread.
+   * @param core whose WebAssembly they run; the shared one by default
+   */
+  async start(core?: Core): Promise<void> {
+    const { module } = core ?? (await sharedCore());
+    if (this.#closed) return;
+    this.#starting ??= Promise.all(
+      Array.from({ length: this.jobs - this.#members.size }, () => this.#add(module)),
+    ).then(() => {
+      this.#starting = undefined;
+    });
+    await this.#starting;
+  }
+
+  async #add(module: WebAssembly.Module): Promise<void> {
+    const member = new Member();
+    this.#members.add(member);
+    const ended = () => this.#ended(member);
+    // A script that is not ours may load and never say a word.
+    const timer = setTimeout(ended, READY_WITHIN);
+    const settled = new Promise<void>((resolve) => {
+      member.settled = resolve;
+    });
+    try {
+      const answered = (data: unknown) => this.#answered(member, data as Answer);
+      member.handle = await this.#startWorker({ answered, ended });
+      // It may have ended, or the pool was closed, before it was there.
+      if (this.#members.has(member)) member.post({ module });
+      else member.handle.terminate();
+    } catch {
+      ended();
+    }
+    await settled;
+    clearTimeout(timer);
+  }
+
+  /** @internal An engine for one message; `done` is called when it is disposed of. */
+  engine(cobblestone: Cobblestone, direction: Direction, done = () => {}): Engine {
+    this.needOpen();
+    return new PoolEngine(this, ++this.#messages, cobblestone, direction, done);
+  }
+
+  /** @internal @throws TwinwrapError DISPOSED */
+  needOpen(): void {
+    if (this.#closed) throw closed();
+  }
+
+  /** @internal Lets a worker do it. */
+  submit(engine: PoolEngine, segment: Segment): Promise<Worked> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ engine, segment, resolve, reject });
+      this.#dispatch();
+    });
+  }
+
+  /** @internal Makes the workers wipe a message's keys, and takes back what none of them has yet. */
+  forget(engine: PoolEngine): void {
+    for (const task of this.#queue.filter((task) => task.engine === engine)) {
+      this.#queue.splice(this.#queue.indexOf(task), 1);
+      task.reject(closed());
+    }
+    for (const member of this.#members) {
+      if (member.engines.delete(engine)) member.post({ forget: engine.message });
+    }
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0) {
+      let least: Member | undefined;
+      for (const member of this.#members) {
+        if (member.ready && member.tasks.length < (least?.tasks.length ?? PER_WORKER))
+          least = member;
+      }
+      if (least === undefined) break;
+      const task = this.#queue.shift()!;
+      try {
+        this.#give(least, task);
+      } catch (error) {
+        task.reject(error);
+      }
+    }
+    const busy = [...this.#members].some(({ tasks }) => tasks.length > 0);
+    if (busy === this.#held) return;
+    this.#held = busy;
+    for (const { handle, ready } of this.#members) if (ready) handle?.hold(busy);
+  }
+
+  #give(member: Member, task: Task): void {
+    const { engine, segment } = task;
+    const { message, direction } = engine;
+    if (!member.engines.has(engine)) {
+      const keys = engine.copyKeys();
+      // Transferred, so that no copy stays behind on the way.
+      member.post({ message, direction, keys }, [keys.key.buffer, keys.baseNonce.buffer]);
+      member.engines.add(engine);
+    }
+    member.post({ message, segment }, [segment.buffer]);
+    member.tasks.push(task);
+  }
+
+  #answered(member: Member, answer: Answer): void {
+    if (!this.#members.has(member)) {
+      // The pool was closed, and nobody waits for what may be plaintext.
+      if ("buffer" in answer) wipe(new Uint8Array(answer.buffer));
+      return;
+    }
+    if ("ready" in answer) {
+      // A page may serve the script of another release, which would make nonsense of this core.
+      if (answer.ready !== release) {
+        this.#ended(member);
+        return;
+      }
+      member.ready = true;
+      member.settled();
+      member.handle?.hold(this.#held);
+    } else {
+      const { error, ...worked } = answer;
+      const failure = error && { error: new TwinwrapError(error.code, error.message) };
+      member.tasks.shift()?.resolve({ ...worked, ...failure });
+    }
+    this.#dispatch();
+  }
+
+  /** A worker is gone, and what it was working on with it. */
+  #ended(member: Member): void {
+    if (!this.#members.delete(member)) return;
+    member.settled();
+    member.handle?.terminate();
+    const lost = [...member.tasks, ...(this.ready ? [] : this.#queue.splice(0))];
+    for (const { reject } of lost) {
+      reject(new TwinwrapError("FAULT", "a worker ended unexpectedly; its work is lost"));
+    }
+    this.#dispatch();
+  }
+
+  /** Ends the workers, each as soon as it has wiped its keys. Files in work fail with DISPOSED. */
+  close(): void {
+    this.#closed = true;
+    for (const member of this.#members) {
+      this.#members.delete(member);
+      member.settled();
+      member.handle?.hold(false);
+      // One that is not ready has no keys, and might never read the order.
+      if (member.ready) member.post({ end: true });
+      else member.handle?.terminate();
+      for (const { reject } of member.tasks) reject(closed());
+    }
+    for (const { reject } of this.#queue.splice(0)) reject(closed());
+  }
+}
+
+function closed(): TwinwrapError {
+  return new TwinwrapError("DISPOSED", "the worker pool was closed");
+}
+
+/** One message in a pool. Until a worker is ready, and if none ever is, this thread does the work. */
+class PoolEngine implements Engine {
+  readonly depth: number;
+  readonly message: number;
+  readonly direction: Direction;
+  readonly #pool: WorkerPool;
+  readonly #cobblestone: Cobblestone;
+  readonly #done: () => void;
+  #seen = 0;
+  #asked = false;
+
+  constructor(
+    pool: WorkerPool,
+    message: number,
+    cobblestone: Cobblestone,
+    direction: Direction,
+    done: () => void,
+  ) {
+    this.#pool = pool;
+    this.message = message;
+    this.#cobblestone = cobblestone;
+    this.direction = direction;
+    this.#done = done;
+    this.depth = PER_WORKER * pool.jobs + 1;
+  }
+
+  copyKeys() {
+    return this.#cobblestone.copyKeys();
+  }
+
+  async work(segment: Segment): Promise<Worked> {
+    const pool = this.#pool;
+    pool.needOpen();
+    this.#seen += segment.length;
+    if (this.#seen > pool.startAfter && !this.#asked) {
+      // Once a message: what failed a moment ago is not tried again for every segment.
+      this.#asked = true;
+      void pool.start(this.#cobblestone.core);
+    }
+    if (!pool.ready) {
+      // A turn of the event loop, in which a worker can tell that it is ready.
+      if (pool.starting) await new Promise((resolve) => setTimeout(resolve));
+      else await undefined;
+    }
+    if (pool.ready) return pool.submit(this, segment);
+    return workOn(this.#cobblestone.cipher, this.direction, segment);
+  }
+
+  dispose(): void {
+    this.#pool.forget(this);
+    this.#done();
+  }
+}

@@ -1,0 +1,293 @@
+import { copyBytes, wipe } from "../bytes.js";
+import { TwinwrapError } from "../errors.js";
+import { CHUNK, type ChunkCipher, SEALED_CHUNK, TAG } from "./cobblestone.js";
+import type { Reader } from "./source.js";
+
+// A body passes through in segments, runs of whole chunks. A segment has one buffer in which it is
+// read, sealed or opened in place, and written, so that it can go to a worker and back without a copy.
+
+/** Chunks in a segment, 1 MiB: where larger ones bring nothing more (docs/performance.md). */
+const SEGMENT_CHUNKS = 64;
+/** Bytes of a segment's buffer: its sealed chunks. */
+const SEGMENT = SEGMENT_CHUNKS * SEALED_CHUNK;
+/** Chunks in a message's first segment: to allocate and wipe a megabyte costs more than to seal a small file. */
+const FIRST_CHUNKS = 4;
+
+/**
+ * Where the bytes of a segment begin in its buffer before the work: sealed chunks at the beginning;
+ * plaintext so far behind it that no sealed chunk, written from the beginning on, reaches a chunk
+ * that is not sealed yet.
+ */
+function startIn(buffer: ArrayBuffer, direction: Direction): number {
+  return direction === "open" ? 0 : (buffer.byteLength / SEALED_CHUNK) * TAG;
+}
+
+/** A segment to be sealed or opened. */
+export interface Segment {
+  /** The number of its first chunk. */
+  index: number;
+  /** Bytes in it, plaintext or sealed chunks; {@link startIn} tells where. */
+  length: number;
+  buffer: ArrayBuffer;
+}
+
+/** A segment that was sealed or opened. */
+export interface Worked {
+  buffer: ArrayBuffer;
+  /** Bytes of the result, at the buffer's beginning: of an opened segment those up to a bad chunk. */
+  length: number;
+  /** What was wrong with the chunk behind them. */
+  error?: unknown;
+}
+
+/** Seals or opens the segments of one message, in any order. */
+export interface Engine {
+  /** How many segments it wants to be given at a time. */
+  readonly depth: number;
+  /**
+   * Works on a segment in its buffer, which belongs to the engine until the promise is settled.
+   * @throws TwinwrapError if the work could not be done; a chunk that is not authentic is no such error
+   */
+  work(segment: Segment): Promise<Worked>;
+  /** Wipes its copies of the keys. */
+  dispose(): void;
+}
+
+/** Which way a message goes. */
+export type Direction = "seal" | "open";
+
+/** Bytes of a whole chunk before and after the work. */
+const SIZES = {
+  seal: { before: CHUNK, after: SEALED_CHUNK },
+  open: { before: SEALED_CHUNK, after: CHUNK },
+};
+
+/** Where each chunk of a segment stands in its buffer, before and after. */
+export function* chunksOf(
+  direction: Direction,
+  { index, length, buffer }: Segment,
+): Generator<{ index: number; from: Uint8Array<ArrayBuffer>; to: Uint8Array<ArrayBuffer> }> {
+  const { before, after } = SIZES[direction];
+  const start = startIn(buffer, direction);
+  // The last chunk is shorter, and empty if the plaintext is a multiple of 16 KiB.
+  for (let i = 0; i * before < length || (i === 0 && length === 0); i++) {
+    const size = Math.min(before, length - i * before);
+    yield {
+      index: index + i,
+      from: new Uint8Array(buffer, start + i * before, size),
+      to: new Uint8Array(buffer, i * after, size + after - before),
+    };
+  }
+}
+
+/** Does the work here and now. */
+export function workOn(cipher: ChunkCipher, direction: Direction, segment: Segment): Worked {
+  const { buffer } = segment;
+  let length = 0;
+  try {
+    for (const { index, from, to } of chunksOf(direction, segment)) {
+      if (direction === "seal") cipher.sealChunk(index, from, to);
+      else cipher.openChunk(index, from, to);
+      length += to.length;
+    }
+  } catch (error) {
+    return { buffer, length, error };
+  }
+  if (direction === "seal") wipePlaintext(segment, length);
+  return { buffer, length };
+}
+
+/** Wipes what sealing in place leaves of the plaintext: a short segment does not cover its own. */
+export function wipePlaintext({ buffer, length }: Segment, sealed: number): void {
+  const end = startIn(buffer, "seal") + length;
+  if (end > sealed) wipe(new Uint8Array(buffer, sealed, end - sealed));
+}
+
+/** The core on this thread. */
+export class LocalEngine implements Engine {
+  /** One at work, and one that is read meanwhile. */
+  readonly depth = 2;
+  readonly #cipher: ChunkCipher;
+  readonly #direction: Direction;
+
+  /** @param cipher stays the caller's to dispose of */
+  constructor(cipher: ChunkCipher, direction: Direction) {
+    this.#cipher = cipher;
+    this.#direction = direction;
+  }
+
+  async work(segment: Segment): Promise<Worked> {
+    // The work blocks the thread: let the next read be under way before it begins.
+    await undefined;
+    return workOn(this.#cipher, this.#direction, segment);
+  }
+
+  dispose(): void {}
+}
+
+/** What runSegments needs to be told. */
+export interface RunOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((bytes: number) => void) | undefined;
+}
+
+/** Pieces in order. A piece that is given back to `next` must not be used any more: its buffer serves again. */
+export type Pieces = AsyncGenerator<
+  Uint8Array<ArrayBuffer>,
+  void,
+  Uint8Array<ArrayBuffer> | undefined
+>;
+
+/** @throws TwinwrapError ABORTED */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new TwinwrapError("ABORTED", "aborted", { cause: signal.reason });
+}
+
+/** Wipes a buffer, unless it was transferred and lost. */
+function wipeBuffer(buffer: ArrayBuffer): void {
+  if (buffer.byteLength > 0) wipe(new Uint8Array(buffer));
+}
+
+function truncated(): TwinwrapError {
+  return new TwinwrapError("BAD_FORMAT", "the file is truncated: its last chunk is missing or cut");
+}
+
+/** A segment that was given to the engine and has not left yet. */
+interface Slot {
+  /** Bytes that were read. */
+  length: number;
+  worked?: Worked;
+  /** Why there will be no result. */
+  failure?: { error: unknown };
+}
+
+/**
+ * Takes a message through an engine: reads ahead as far as the engine wants to be given work, and
+ * yields the results in order, each as soon as it is there. What was read before an error leaves
+ * before the error is thrown, but of a message that is opened nothing behind a bad chunk does.
+ * @throws TwinwrapError ABORTED; BAD_FORMAT if the message was cut; DECRYPTION_FAILED; what the
+ *   source and the engine throw
+ */
+export async function* runSegments(
+  direction: Direction,
+  reader: Reader,
+  engine: Engine,
+  { signal, onProgress }: RunOptions,
+): Pieces {
+  const chunk = SIZES[direction].before;
+  const slots: Slot[] = [];
+  const free: ArrayBuffer[] = [];
+  let stopped = false;
+  let ended = false;
+  let failure: Slot["failure"];
+  // This generator waits for a result, the reading for room; each is woken by the other.
+  let wake = () => {};
+  let makeRoom = () => {};
+  const onAbort = () => wake();
+
+  const give = (segment: Segment) => {
+    const slot: Slot = { length: segment.length };
+    slots.push(slot);
+    engine.work(segment).then(
+      (worked) => {
+        if (stopped) wipeBuffer(worked.buffer);
+        slot.worked = worked;
+        wake();
+      },
+      (error) => {
+        wipeBuffer(segment.buffer);
+        slot.failure = { error };
+        wake();
+      },
+    );
+  };
+
+  const readAll = async () => {
+    for (let index = 0; ; ) {
+      if (slots.length >= engine.depth) {
+        await new Promise<void>((resolve) => {
+          makeRoom = resolve;
+        });
+      }
+      if (stopped) return;
+      const chunks = index === 0 ? FIRST_CHUNKS : SEGMENT_CHUNKS;
+      const buffer = free.pop() ?? new ArrayBuffer(chunks * SEALED_CHUNK);
+      const into = new Uint8Array(buffer, startIn(buffer, direction), chunks * chunk);
+      let length: number;
+      try {
+        length = await reader.fillWhole(into, chunk);
+      } catch (error) {
+        wipe(into);
+        throw error;
+      }
+      if (stopped) {
+        wipe(into);
+        return;
+      }
+      const rest = length % chunk;
+      const last = rest !== 0 || length === 0;
+      // In a sealed message even an empty chunk has its tag.
+      const cut = direction === "open" && last && rest < TAG;
+      if (cut) length -= rest;
+      if (!cut || length > 0) give({ index, length, buffer });
+      if (cut) throw truncated();
+      if (last) return;
+      index += length / chunk;
+    }
+  };
+
+  signal?.addEventListener("abort", onAbort);
+  readAll()
+    .catch((error) => {
+      failure = { error };
+    })
+    .finally(() => {
+      ended = true;
+      wake();
+    });
+  let done = 0;
+  let givesBack = false;
+  try {
+    for (;;) {
+      throwIfAborted(signal);
+      const slot = slots[0];
+      if (slot?.failure !== undefined) throw slot.failure.error;
+      if (slot?.worked !== undefined) {
+        const { buffer, length, error } = slot.worked;
+        slots.shift();
+        makeRoom();
+        if (error === undefined) {
+          done += direction === "seal" ? slot.length : length;
+          onProgress?.(done);
+        }
+        if (length > 0 || error === undefined) {
+          const view = new Uint8Array(buffer, 0, length);
+          // A short piece must not hold a whole buffer, unless the consumer gives pieces back.
+          const piece: Uint8Array<ArrayBuffer> =
+            !givesBack && length < buffer.byteLength / 2 ? copyBytes(view) : view;
+          const spent: Uint8Array | undefined = yield piece;
+          givesBack = spent === piece;
+          if (givesBack || piece !== view) {
+            if (buffer.byteLength === SEGMENT) free.push(buffer);
+            else wipeBuffer(buffer);
+          }
+        }
+        if (error !== undefined) throw error;
+      } else if (slot === undefined && ended) {
+        if (failure !== undefined) throw failure.error;
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
+  } finally {
+    stopped = true;
+    makeRoom();
+    signal?.removeEventListener("abort", onAbort);
+    // They hold plaintext, or did. What is still at work is wiped when it comes back.
+    for (const buffer of free) wipeBuffer(buffer);
+    for (const { worked } of slots) if (worked) wipeBuffer(worked.buffer);
+  }
+}

@@ -1,0 +1,66 @@
+import { AesUnit } from "../core/aes.js";
+import { AesGcm, type GcmCalls, gcmCalls } from "../core/aes-gcm.js";
+import { Instance } from "../core/instance.js";
+import { TwinwrapError } from "../errors.js";
+import { ChunkCipher } from "./cobblestone.js";
+import type { Answer, Order } from "./protocol.js";
+import { release } from "./release.js";
+import { type Direction, workOn } from "./segments.js";
+
+// What runs in a worker: an instance of the core of its own, and the ciphers of the messages that it
+// is told to work on. The build makes one script of it.
+
+/** A worker's side of the channel: itself in browsers, `parentPort` in Node, which startWorker puts here. */
+interface Port {
+  onmessage: ((event: { data: Order }) => void) | null;
+  postMessage(answer: Answer, transfer: Transferable[]): void;
+  close(): void;
+}
+declare const twinwrapPort: Port | undefined;
+const port = typeof twinwrapPort === "undefined" ? (globalThis as unknown as Port) : twinwrapPort;
+
+/** The instance, once it is there. */
+let core: { unit: AesUnit; calls: GcmCalls };
+const messages = new Map<number, { cipher: ChunkCipher; direction: Direction }>();
+
+function forget(message: number): void {
+  messages.get(message)?.cipher.dispose();
+  messages.delete(message);
+}
+
+/** @throws anything: an unexpected error ends the worker, which the pool notices */
+async function obey(order: Order): Promise<void> {
+  if ("module" in order) {
+    const instance = await Instance.create(order.module);
+    core = { unit: new AesUnit(instance), calls: gcmCalls(instance) };
+    port.postMessage({ ready: release }, []);
+  } else if ("keys" in order) {
+    const { key, baseNonce } = order.keys;
+    const cipher = new ChunkCipher(new AesGcm(core.unit, core.calls, key), baseNonce);
+    key.fill(0);
+    messages.set(order.message, { cipher, direction: order.direction });
+  } else if ("segment" in order) {
+    const { cipher, direction } = messages.get(order.message)!;
+    const { error, ...worked } = workOn(cipher, direction, order.segment);
+    const answer: Answer = worked;
+    if (error !== undefined) {
+      if (!(error instanceof TwinwrapError)) throw error;
+      answer.error = { code: error.code, message: error.message };
+    }
+    port.postMessage(answer, [worked.buffer]);
+  } else if ("forget" in order) {
+    forget(order.forget);
+  } else {
+    for (const message of messages.keys()) forget(message);
+    port.close();
+  }
+}
+
+port.onmessage = ({ data }) => {
+  obey(data).catch((error) => {
+    // Thrown outside the promise it is an error of the worker itself, in Node and in browsers.
+    setTimeout(() => {
+      throw error;
+    });
+  });
+};

@@ -1,0 +1,48 @@
+// Builds of the core for the gate: with names for what differs, and with leaks planted in its sources.
+
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The shipped core. */
+export const shipped = (file = "core") =>
+  new Uint8Array(readFileSync(join(root, "build", `${file}.wasm`)));
+
+/** A change to one file of assembly/: every `from` (it must be there) becomes `to`. */
+export interface Change {
+  file: string;
+  from: string;
+  to: string;
+}
+
+/** Compiles assembly/ as the build does, with debug names and with changes. */
+export function compile(
+  changes: readonly Change[] = [],
+  target = "simd",
+  entry = "index",
+): Uint8Array<ArrayBuffer> {
+  const folder = mkdtempSync(join(tmpdir(), "twinwrap-ct-"));
+  try {
+    cpSync(join(root, "assembly"), join(folder, "assembly"), { recursive: true });
+    cpSync(join(root, "asconfig.json"), join(folder, "asconfig.json"));
+    for (const { file, from, to } of changes) {
+      const path = join(folder, "assembly", file);
+      const text = readFileSync(path, "utf8");
+      if (!text.includes(from)) throw new Error(`${file} has nothing like: ${from}`);
+      writeFileSync(path, text.replaceAll(from, to));
+    }
+    const asc = join(root, "node_modules", "assemblyscript", "bin", "asc.js");
+    const options = ["--config", "asconfig.json", "--target", target, "--debug", "-o", "out.wasm"];
+    execFileSync(process.execPath, [asc, `assembly/${entry}.ts`, ...options], {
+      cwd: folder,
+      stdio: "pipe",
+    });
+    return new Uint8Array(readFileSync(join(folder, "out.wasm")));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
