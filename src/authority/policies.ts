@@ -127,7 +127,7 @@ export function nextPolicy(before: Policy, change: PolicyChange): string {
   if (quorum > officers.length) {
     throw new TwinwrapError(
       "BAD_ARGUMENT",
-      `a release would take ${quorum} officers, and ${officers.length} are left: give another quorum`,
+      `a release would take ${quorum} of ${officers.length} officers: give another quorum`,
     );
   }
   return asArgument(() =>

@@ -334,7 +334,7 @@ async function prepare(
       : "send the right submissions in again, or release the others alone (--partial), which ends the request";
   throw new TwinwrapError(
     "DECRYPTION_FAILED",
-    `nothing is released: of ${records.length} records ${missing.length} have no wrap that opens (${missing.slice(0, 5).join(", ")}${more}): ${rest}`,
+    `nothing is released: of the ${records.length} records, ${missing.length} without a wrap that opens (${missing.slice(0, 5).join(", ")}${more}): ${rest}`,
   );
 }
 

@@ -188,9 +188,7 @@ async function release(
       print(table(rows), output);
     }
     if (missing > 0) {
-      warn(
-        `${missing} records are missing: none of their wraps opens. A new request can ask for them`,
-      );
+      warn(`missing: ${missing}, as none of their wraps opens; a new request can ask for them`);
     }
   });
 }

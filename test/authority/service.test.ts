@@ -353,7 +353,7 @@ describe("a request", () => {
     await expect(locked.service.release(id)).rejects.toEqual(NEEDED);
     await locked.unlock();
     // One of two does not open: nothing is released, and the request waits for the right wrap.
-    await expect(locked.service.release(id)).rejects.toThrow(/of 2 records 1 have no wrap/);
+    await expect(locked.service.release(id)).rejects.toThrow(/of the 2 records, 1 without a wrap/);
     expect((await locked.service.standing(id)).row.status).toBe("open");
     await locked.service.intake([bad.submission]);
     const { releases } = await locked.service.release(id);
@@ -374,7 +374,7 @@ describe("a request", () => {
     const { request, id } = await locked.asked([bad]);
     await locked.approve(request, "ann", "bob");
     await expect(locked.service.release(id, { partial: true })).rejects.toThrow(
-      /no wrap that opens/,
+      /without a wrap that opens/,
     );
     expect(await locked.count()).toMatchObject({ escrow: 2, verified: 1, release: 1 });
     await locked.service.verifyLog();
