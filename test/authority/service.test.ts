@@ -18,6 +18,8 @@ import {
   readAuthority,
   restoreDirectory,
 } from "#build/authority/directory.js";
+import { publishNewest } from "#build/authority/service.js";
+import type { StoreReads } from "#build/authority/store.js";
 import { spareKey } from "../escrow/material.js";
 import { RecursiveTree } from "../escrow/tree.js";
 import {
@@ -115,6 +117,21 @@ describe("a new authority", () => {
     expect(() => statSync(path)).toThrow("ENOENT");
     const CONFLICT = expect.objectContaining({ code: "CONFLICT" });
     await expect(initDirectory(one.folder, { bits: 2048, officers })).rejects.toEqual(CONFLICT);
+  });
+
+  test("publishes again what another process changed meanwhile", async () => {
+    const notes = ["first"];
+    const row = (note: string, i: number) => ({ number: i + 1, hash: sha256(note), note, leaf: i });
+    const reads = {
+      identities: async () => [row("identity", 0)],
+      policies: async () => notes.map(row),
+    } as unknown as StoreReads;
+    const published: string[][] = [];
+    const newest = await publishNewest(reads, async ({ policies }) => {
+      if (published.push([...policies]) === 1) notes.push("second");
+    });
+    expect(published).toEqual([["first"], ["first", "second"]]);
+    expect(newest.policies).toEqual(["first", "second"]);
   });
 
   test("opens its key with the right passphrase only", async () => {

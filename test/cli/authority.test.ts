@@ -77,6 +77,7 @@ test("of a flooded serial what was opened is shown first, and has its receipt", 
   await office.unlock();
   const { submission } = await office.file();
   await office.service.intake([submission]);
+  await office.service.close();
   const locked = await office.open();
   await locked.intake(
     Array.from({ length: 60 }, (_, i) => ({
