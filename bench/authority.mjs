@@ -27,11 +27,14 @@ process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 const core = await sharedCore();
 const names = ["ann", "bob", "cyd"];
 const keys = new Map(names.map((name) => [name, Ed25519Key.generate()]));
-const { publicKey: shareKey } = await generateKeyPair({ bits: 2048 });
+const newKey = async () => (await generateKeyPair({ bits: 2048 })).publicKey;
+const owner = await newKey();
+const officers = [];
+for (const name of names) {
+  officers.push({ name, publicKey: keys.get(name).publicKey, shareKey: await newKey() });
+}
 const path = join(folder, "authority");
-await initDirectory(path, {
-  officers: names.map((name) => ({ name, publicKey: keys.get(name).publicKey, shareKey })),
-});
+await initDirectory(path, { officers });
 const service = await openDirectory(path);
 const { authority } = service;
 let note = (await service.policies())[0].row.note;
@@ -106,7 +109,7 @@ if (!(await service.unlock())) throw new Error("locked");
 const real = [];
 for (let i = 0; i < FILES; i++) {
   const sealed = await seal(randomBytes(64), {
-    to: [shareKey],
+    to: [owner],
     escrows: async ({ sessionKey, ...file }) => {
       real.push(await makeSubmission(core, { sessionKey, authority, owner: "olivia", file }));
       return [];
@@ -122,7 +125,7 @@ show(
 const request = makeRequest({
   authority: authority.origin,
   requester: "Olivia",
-  recipient: shareKey,
+  recipient: owner,
   records: taken.map(({ record }) => record),
 });
 const { id } = await service.takeRequest(request);

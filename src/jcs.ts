@@ -15,7 +15,7 @@ function bad(message: string): TwinwrapError {
 }
 
 function write(value: Json, depth: number): string {
-  if (depth > MAX_DEPTH) throw bad(`JSON nested deeper than ${MAX_DEPTH}`);
+  if (depth > MAX_DEPTH) throw tooDeep();
   if (value === null || typeof value === "boolean") return String(value);
   if (typeof value === "number") {
     if (!Number.isSafeInteger(value)) throw bad("JSON number that is not an integer below 2^53");
@@ -42,12 +42,47 @@ export function encodeJcs(value: Json): Uint8Array<ArrayBuffer> {
 }
 
 /**
+ * Looks at nesting before a text is parsed: a parser takes seconds and gigabytes for megabytes of "[".
+ * @throws TwinwrapError BAD_FORMAT if it is deeper than 8
+ */
+export function checkNesting(text: string): void {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charCodeAt(i);
+    if (character === QUOTE) {
+      // To the end of the string: a quotation mark with an even number of backslashes before it.
+      do {
+        i = text.indexOf('"', i + 1);
+      } while (i >= 0 && isEscaped(text, i));
+      if (i < 0) return;
+    } else if (character === OPEN_LIST || character === OPEN_OBJECT) {
+      if (++depth > MAX_DEPTH) throw tooDeep();
+    } else if (character === OPEN_LIST + 2 || character === OPEN_OBJECT + 2) {
+      depth--;
+    }
+  }
+}
+
+const [QUOTE, OPEN_LIST, OPEN_OBJECT] = [0x22, 0x5b, 0x7b];
+
+function isEscaped(text: string, at: number): boolean {
+  let start = at;
+  while (text[start - 1] === "\\") start--;
+  return (at - start) % 2 === 1;
+}
+
+function tooDeep(): TwinwrapError {
+  return bad(`JSON nested deeper than ${MAX_DEPTH}`);
+}
+
+/**
  * Reads canonical bytes and nothing else.
  * @throws TwinwrapError BAD_FORMAT if they are longer than `maxBytes` or not canonical JSON
  */
 export function decodeJcs(bytes: Uint8Array, maxBytes: number): Json {
   if (bytes.length > maxBytes) throw bad(`JSON longer than ${maxBytes} bytes`);
   const text = fromUtf8(bytes);
+  checkNesting(text);
   let value: Json;
   let again: string;
   try {

@@ -2,7 +2,15 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as bytes from "#build/bytes.js";
-import { decodeJcs, encodeJcs, formatTime, type Json, Members, parseTime } from "#build/jcs.js";
+import {
+  checkNesting,
+  decodeJcs,
+  encodeJcs,
+  formatTime,
+  type Json,
+  Members,
+  parseTime,
+} from "#build/jcs.js";
 
 const BAD_FORMAT = expect.objectContaining({ code: "BAD_FORMAT" });
 const text = (value: Uint8Array) => Buffer.from(value).toString("utf8");
@@ -192,6 +200,13 @@ describe("canonical JSON", () => {
   test("limits", () => {
     const deep = `${"[".repeat(8)}${"]".repeat(8)}`;
     expect(text(encodeJcs(decodeJcs(Buffer.from(deep), 1000)))).toBe(deep);
+    expect(() => decodeJcs(Buffer.from(`[${deep}]`), 1000)).toThrow(/nested/);
+    // Brackets in texts are no nesting, whatever stands before a quotation mark.
+    for (const text of ["[".repeat(20), '"[[[[[[[[[[', "\\", '\\"[[[[[[[[[[{{{', '[\\\\"\\']) {
+      const encoded = encodeJcs({ [text]: [text] });
+      expect(decodeJcs(encoded, 1000)).toEqual({ [text]: [text] });
+    }
+    expect(() => checkNesting("[".repeat(1 << 24))).toThrow(BAD_FORMAT);
     expect(() => decodeJcs(Buffer.from('"12345"'), 6)).toThrow(BAD_FORMAT);
     for (const bad of [Number.NaN, 0.5, 2 ** 53, "\ud800", { "\udc00": 1 }]) {
       expect(() => encodeJcs(bad as Json)).toThrow(BAD_FORMAT);

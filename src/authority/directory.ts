@@ -1,4 +1,4 @@
-import { copyFile, stat } from "node:fs/promises";
+import { chmod, copyFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { equalBytes, randomBytes, toBase32, wipe } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
@@ -9,7 +9,6 @@ import {
   decodeAuthority,
   encodeAuthority,
   formatIdentity,
-  formatPolicy,
   identityHash,
   MAX_AUTHORITY,
   policyHash,
@@ -17,16 +16,12 @@ import {
   verifyAuthority,
 } from "../escrow/index.js";
 import { isSystemError, makeFolderWhole, readFileWhole, writeFileWhole } from "../files.node.js";
-import {
-  generateKeyPair,
-  type RsaPublicKey,
-  wipePrivateKey,
-  writePrivateKey,
-} from "../keys/index.js";
+import { generateKeyPair, wipePrivateKey, writePrivateKey } from "../keys/index.js";
 import { Ed25519Key } from "./ed25519.js";
 import { AUTHORITY, LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
 import { fence, Log } from "./log.js";
-import { AuthorityService, publicFile } from "./service.js";
+import { asArgument, firstPolicy, type NewOfficer } from "./policies.js";
+import { AuthorityService, publicFile, publishNewest } from "./service.js";
 import { openSqlite } from "./sqlite.js";
 import type { Store } from "./store.js";
 
@@ -37,16 +32,6 @@ const DEFAULT_BITS = 3072;
 
 export interface DirectoryOptions {
   core?: Core | undefined;
-}
-
-/** An officer of a new authority. */
-export interface NewOfficer {
-  name: string;
-  /** Ed25519, 32 bytes. */
-  publicKey: Uint8Array;
-  shareKey: RsaPublicKey;
-  /** Owner ids that are this person. */
-  self?: readonly string[] | undefined;
 }
 
 export interface InitOptions extends DirectoryOptions {
@@ -63,6 +48,8 @@ export interface InitOptions extends DirectoryOptions {
   iterations?: number | undefined;
   /** Of the RSA key: 3072 by default. */
   bits?: number | undefined;
+  /** Takes and gives out wraps padded as PKCS#1 v1.5, too; by default OAEP alone. */
+  pkcs1?: boolean | undefined;
 }
 
 /**
@@ -76,7 +63,7 @@ export async function initDirectory(path: string, options: InitOptions): Promise
   const origin = options.origin ?? `authority-${toBase32(randomBytes(10))}`;
   const logKey = Ed25519Key.generate();
   const signer = logKey.signer(origin);
-  const policyText = asArgument(() => firstPolicy(origin, options));
+  const policyText = firstPolicy(origin, options);
   const { publicKey, privateKey } = await generateKeyPair({ bits: options.bits ?? DEFAULT_BITS });
   let wrapPem: Uint8Array | undefined;
   let logPem: Uint8Array | undefined;
@@ -89,7 +76,7 @@ export async function initDirectory(path: string, options: InitOptions): Promise
         previous: undefined,
         logs: [{ name: origin, publicKey: logKey.publicKey }],
         wrapKeys: [publicKey],
-        paddings: ["oaep", "pkcs1-v1_5"],
+        paddings: options.pkcs1 ? ["oaep", "pkcs1-v1_5"] : ["oaep"],
         policy,
       }),
     );
@@ -127,40 +114,6 @@ export async function initDirectory(path: string, options: InitOptions): Promise
   } finally {
     wipe(wrapPem, logPem);
     wipePrivateKey(privateKey);
-  }
-}
-
-function firstPolicy(origin: string, options: InitOptions): string {
-  const { officers, waiting = 0 } = options;
-  const majority = Math.floor(officers.length / 2) + 1;
-  const { quorum = majority } = options;
-  return formatPolicy({
-    authority: origin,
-    number: 1,
-    previous: undefined,
-    release: quorum,
-    // However few release a key: who decides is not changed by fewer than most.
-    change: Math.max(quorum, majority),
-    emergency: officers.length,
-    waiting,
-    officers: officers
-      .map(({ name, publicKey, shareKey, self = [] }) => ({
-        name,
-        key: publicKey,
-        share: shareKey,
-        self: [...self].sort(),
-      }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1)),
-  });
-}
-
-/** What can't be written into a note was a wrong argument. */
-function asArgument<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof TwinwrapError && error.code === "BAD_FORMAT")) throw error;
-    throw new TwinwrapError("BAD_ARGUMENT", error.message);
   }
 }
 
@@ -211,7 +164,9 @@ export async function openDirectory(
     }
     // Whoever changed it last may have been stopped before it was written.
     const file = await publicFile(service.store);
-    if (!equalBytes(encodeAuthority(file), shown)) await publish(path, file);
+    if (!equalBytes(encodeAuthority(file), shown)) {
+      await publishNewest(service.store, (newest) => publish(path, newest));
+    }
     return service;
   } catch (error) {
     await service.close();
@@ -282,6 +237,12 @@ export async function backupDirectory(
   }
 }
 
+/** A copy for its user alone, whatever the backup's medium made of the mode. */
+async function copyPrivate(from: string, to: string): Promise<void> {
+  await copyFile(from, to);
+  await chmod(to, PRIVATE_MODE);
+}
+
 async function copyKeys(from: string, to: string): Promise<void> {
   for (const name of [WRAP_KEY, LOG_KEY]) {
     const key = await readPart(from, name);
@@ -301,9 +262,9 @@ export async function restoreDirectory(
   options: DirectoryOptions = {},
 ): Promise<void> {
   await makeFolderWhole(path, async (folder) => {
-    await copyFile(join(from, STORE), join(folder, STORE));
+    await copyPrivate(join(from, STORE), join(folder, STORE));
     // Left there if somebody worked with the backup and was stopped.
-    await copyFile(join(from, WAL), join(folder, WAL)).catch((error) => {
+    await copyPrivate(join(from, WAL), join(folder, WAL)).catch((error) => {
       if (!isSystemError(error, "ENOENT")) throw error;
     });
     await copyFile(join(from, AUTHORITY), join(folder, AUTHORITY));

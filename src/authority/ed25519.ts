@@ -4,11 +4,12 @@ import {
   generateKeyPairSync,
   type KeyObject,
   sign,
+  verify,
 } from "node:crypto";
-import { concatBytes, copyBytes, equalBytes, newBytes, wipe } from "../bytes.js";
+import { concatBytes, copyBytes, equalBytes, newBytes, toUtf8, wipe } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
-import type { Signer } from "../escrow/note.js";
+import { keyId, parseNote, type Signer, type VerifierKey } from "../escrow/note.js";
 import { ITERATIONS, lockKey, openLock, parseLock, wrongPassphrase } from "../keys/pbes2.js";
 import { decodePemBody, encodePem, type PemBlock, pemBlocks } from "../keys/pem.js";
 import { askPassphrase, type Passphrase, readPrivateKey, readPublicKey } from "../keys/read.js";
@@ -110,6 +111,33 @@ export const ED25519_SPKI_PREFIX = Uint8Array.of(
   0,
 );
 const PUBLIC_KEY = 32;
+
+/**
+ * Tells whether one of some keys signed a note; as `verifyNote`, for one's own notes and by the
+ * system's Ed25519, which is many times as fast.
+ */
+export function checkerOf(core: Core, keys: readonly VerifierKey[]): (note: string) => boolean {
+  const known = keys.map((key) => ({
+    name: key.name,
+    id: keyId(core, key),
+    object: createPublicKey({
+      key: Buffer.concat([ED25519_SPKI_PREFIX, key.publicKey]),
+      format: "der",
+      type: "spki",
+    }),
+  }));
+  return (note) => {
+    const { text, signatures } = parseNote(note);
+    return signatures.some((one) =>
+      known.some(
+        ({ name, id, object }) =>
+          one.name === name &&
+          equalBytes(one.keyId, id) &&
+          verify(null, toUtf8(text), object, one.signature),
+      ),
+    );
+  };
+}
 
 function rawPublicKey(key: KeyObject): Uint8Array {
   return copyBytes(key.export({ format: "der", type: "spki" })).subarray(

@@ -1,19 +1,22 @@
 import { equalBytes, randomBytes, toHex, wipe } from "../bytes.js";
 import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
+import type { Padding } from "../envelope/index.js";
 import { formatSerial } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
 import {
   type Authority,
   decodeRecord,
+  type EscrowRecord,
   encodeRecord,
   type Leaf,
   openSubmission,
   ownerTag,
   type Receipt,
   recordHash,
+  recordHashOf,
   type Submission,
 } from "../escrow/index.js";
-import type { Log } from "./log.js";
+import { type Log, requireUnfenced } from "./log.js";
 import type { Candidate, RecordRow, Store, StoreWrites } from "./store.js";
 
 // How records come in. What is sent is opened before the transaction, if the authority's key is at
@@ -34,14 +37,36 @@ export interface Intake {
   receipt: Receipt;
 }
 
+/** The authority's RSA key, open. */
+export interface OpenKey {
+  /** 32 bytes: which wraps are for it. */
+  fingerprint: Uint8Array;
+  rsa: PreparedRsaPrivateKey;
+}
+
 /** What all of an authority's work needs. */
 export interface Office {
   core: Core;
   store: Store;
   log: Log;
   authority: Authority;
-  /** The authority's RSA key, while it is open. */
-  key: PreparedRsaPrivateKey | undefined;
+  /** While it is open. */
+  key: OpenKey | undefined;
+}
+
+/**
+ * What a record says, from the bytes that its hash names: columns are for searching only.
+ * @throws TwinwrapError FAULT
+ */
+export function recordOfRow(core: Core, row: Pick<RecordRow, "hash" | "core">): EscrowRecord {
+  // What has this hash was read and written again (JCS) when it came in.
+  if (equalBytes(recordHashOf(core, row.core), row.hash)) return decodeRecord(row.core);
+  throw new TwinwrapError("FAULT", `the stored record ${toHex(row.hash)} was altered`);
+}
+
+/** Whether the authority's newest identity takes this padding. */
+export function takesPadding({ identities }: Authority, padding: Padding): boolean {
+  return identities.at(-1)!.paddings.includes(padding);
 }
 
 /** The secret that an owner's tags are made with; made when he first sends something. */
@@ -53,26 +78,34 @@ async function secretOf(writes: StoreWrites, owner: string): Promise<Uint8Array>
   return secret;
 }
 
-/**
- * Opens one of a record's wraps.
- * @param row of which `core` is read
- * @returns the session key (32 bytes, the caller wipes it) and the wrap; undefined if none is right
- */
+/** What became of a record's wraps. */
+export interface Opening {
+  /** The first that is right, and its session key: 32 bytes, the caller wipes it. */
+  opened: { sessionKey: Uint8Array; candidate: Candidate } | undefined;
+  /** Those for this key that were tried before and are wrong. */
+  wrong: Candidate[];
+}
+
+/** Opens one of a record's wraps. */
 export function openCandidates(
   core: Core,
-  key: PreparedRsaPrivateKey,
-  row: Pick<RecordRow, "core">,
+  { rsa, fingerprint }: OpenKey,
+  row: Pick<RecordRow, "hash" | "core">,
   candidates: readonly Candidate[],
-): { sessionKey: Uint8Array; candidate: Candidate } | undefined {
-  const record = decodeRecord(row.core);
+): Opening {
+  const record = recordOfRow(core, row);
+  const wrong: Candidate[] = [];
   for (const candidate of candidates) {
+    if (!equalBytes(candidate.wrap.fingerprint, fingerprint)) continue;
     try {
-      return { sessionKey: openSubmission(core, { core: record, ...candidate }, key), candidate };
+      const sessionKey = openSubmission(core, { core: record, ...candidate }, rsa);
+      return { opened: { sessionKey, candidate }, wrong };
     } catch (error) {
       if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) throw error;
+      wrong.push(candidate);
     }
   }
-  return undefined;
+  return { opened: undefined, wrong };
 }
 
 /**
@@ -88,15 +121,15 @@ export async function markVerified(
 ): Promise<Leaf> {
   await writes.updateRecord({ hash: row.hash, status: "verified", verifiedLeaf });
   await writes.keepCandidate(row.hash, candidate);
-  const secret = await secretOf(writes, row.owner);
+  const secret = await secretOf(writes, recordOfRow(core, row).owner);
   const owner = ownerTag(core, secret, row.hash);
   return { type: "verified", time: new Date(), record: row.hash, owner };
 }
 
 /**
  * Takes submissions in, all of them or none; what is there already is left as it is.
- * @throws TwinwrapError REFUSED if one is for another authority or another key, or the record has too
- *   many wraps waiting; DECRYPTION_FAILED if the key is open and a wrap does not lead to the session
+ * @throws TwinwrapError REFUSED if one is for another authority or another key, padded otherwise than the
+ *   authority takes, the record has too many wraps waiting, or the log is fenced; DECRYPTION_FAILED if the key is open and a wrap does not lead to the session
  *   key of commitment and tag
  */
 export async function intake(
@@ -106,6 +139,8 @@ export async function intake(
   const { core, store, log } = office;
   const checked = submissions.map((submission) => check(office, submission));
   const isNew = await store.write(async (writes) => {
+    // Also for what is there already: a receipt would look as if it came from the log's newest state.
+    await requireUnfenced(writes);
     const start = await log.size(writes);
     const leaves: Leaf[] = [];
     const news: boolean[] = [];
@@ -152,7 +187,10 @@ function check({ core, authority, key }: Office, submission: Submission): Checke
       `${which} is wrapped for ${toHex(wrap.fingerprint)}, which is no key of this authority`,
     );
   }
-  if (key !== undefined) wipe(openSubmission(core, submission, key));
+  if (!takesPadding(authority, wrap.padding)) {
+    throw new TwinwrapError("REFUSED", `${which}: this authority does not take ${wrap.padding}`);
+  }
+  if (key !== undefined) wipe(openSubmission(core, submission, key.rsa));
   return { submission, hash: recordHash(core, record), verified: key !== undefined };
 }
 
@@ -222,12 +260,13 @@ export async function receiptOf(
 }
 
 /**
- * Opens what was taken in unopened.
- * @returns how many records are verified now, and the hashes of those of which no wrap is right
+ * Opens what was taken in unopened. Wraps that are wrong go, so that they keep no place from the right
+ * one; their record and its leaf stay, and wait for it.
+ * @returns how many records are verified now, and the hashes of those of which all wraps were wrong
  */
 export async function verifyWaiting(
   office: Office,
-  key: PreparedRsaPrivateKey,
+  key: OpenKey,
   onProgress?: (done: number) => void,
 ): Promise<{ verified: number; failed: Uint8Array[] }> {
   const { core, store } = office;
@@ -238,31 +277,39 @@ export async function verifyWaiting(
   do {
     const page = { limit: BATCH, ...(cursor === undefined ? {} : { cursor }) };
     const { rows, next } = await store.records({ status: "unverified" }, page);
-    const right: { row: RecordRow; candidate: Candidate }[] = [];
+    const tried: Tried[] = [];
     for (const row of rows) {
-      const opened = openCandidates(core, key, row, await store.candidates(row.hash));
+      const { opened, wrong } = openCandidates(core, key, row, await store.candidates(row.hash));
       wipe(opened?.sessionKey);
-      if (opened === undefined) failed.push(row.hash);
-      else right.push({ row, candidate: opened.candidate });
+      if (opened === undefined && wrong.length > 0) failed.push(row.hash);
+      tried.push({ row, right: opened?.candidate, wrong });
       onProgress?.(++done);
     }
-    verified += await recordVerified(office, right);
+    verified += await recordTried(office, tried);
     cursor = next;
   } while (cursor !== undefined);
   return { verified, failed };
 }
 
-async function recordVerified(
-  { core, store, log }: Office,
-  items: readonly { row: RecordRow; candidate: Candidate }[],
-): Promise<number> {
+/** A record whose wraps were tried. */
+interface Tried {
+  row: RecordRow;
+  right: Candidate | undefined;
+  wrong: Candidate[];
+}
+
+async function recordTried({ core, store, log }: Office, tried: readonly Tried[]): Promise<number> {
   return store.write(async (writes) => {
     const start = await log.size(writes);
     const leaves: Leaf[] = [];
-    for (const { row, candidate } of items) {
+    for (const { row, right, wrong } of tried) {
       // Another process may have been here in between.
       if ((await writes.record(row.hash))?.status !== "unverified") continue;
-      leaves.push(await markVerified(core, writes, row, candidate, start + leaves.length));
+      if (right === undefined) {
+        for (const candidate of wrong) await writes.dropCandidate(row.hash, candidate);
+      } else {
+        leaves.push(await markVerified(core, writes, row, right, start + leaves.length));
+      }
     }
     await log.append(writes, leaves);
     return leaves.length;

@@ -1,82 +1,73 @@
-import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { equalBytes, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
+import { verifyPath } from "../escrow/checkpoint.js";
 import {
   appendLeaves,
-  decodeLeaf,
   encodeLeaf,
   formatProof,
   inclusionProof,
-  keyId,
   type Leaf,
   type LogHere,
   leafHash,
   type NodeId,
   parseCheckpoint,
-  parseNote,
   rootHash,
   type Signer,
   signCheckpoint,
   type VerifierKey,
   verifyCheckpoint,
 } from "../escrow/index.js";
-import { ED25519_SPKI_PREFIX } from "./ed25519.js";
-import type { Head, LeafReference, StoreReads, StoreWrites } from "./store.js";
+import { checkerOf } from "./ed25519.js";
+import type { Head, StoreReads, StoreWrites } from "./store.js";
 
 // The authority's log: what is appended is signed in the same transaction, and a leaf's proof always
-// leads to the checkpoint that it was committed with, so that one proof stays the same for ever.
+// leads to the checkpoint that it was committed with, so that one proof stays the same for ever. What is
+// stored is believed only as far as a signed checkpoint covers it: a log that continued from an altered
+// tree would be a fork under a good signature. audit.ts verifies the whole.
 
 const FENCE = "fence";
-/** Leaves read at once. */
-const PAGE = 1024;
-
-/** What a whole log turned out to be. */
-export interface LogState {
-  /** Leaves. */
-  size: number;
-  /** 32 bytes. */
-  root: Uint8Array;
-  /** The newest checkpoint; undefined for the empty log. */
-  checkpoint: string | undefined;
-  /** How many signed checkpoints were compared, those known outside included. */
-  checkpoints: number;
-}
-
-export interface VerifyLogOptions {
-  /** Checkpoints that are known outside (notes). */
-  known?: readonly string[];
-  onProgress?: (leaves: number) => void;
-}
 
 export class Log {
   readonly #core: Core;
   readonly #signer: Signer;
+  readonly #isSigned: (note: string) => boolean;
+  /** The last checkpoint whose signature was right: one proof after the other leads to it. */
+  #verified: string | undefined;
 
-  /** @param signer the log key, under the log's origin */
-  constructor(core: Core, signer: Signer) {
+  /**
+   * @param signer the log key, under the log's origin
+   * @param logKeys whose checkpoints count, that key included
+   */
+  constructor(core: Core, signer: Signer, logKeys: readonly VerifierKey[] = [signer]) {
     this.#core = core;
     this.#signer = signer;
+    this.#isSigned = checkerOf(core, logKeys);
   }
 
-  /** The first index that {@link append} will give. */
+  /** The first index that {@link append} will give. @throws TwinwrapError FAULT if the log was put back */
   async size(reads: StoreReads): Promise<number> {
-    return (await reads.head())?.size ?? 0;
+    const size = (await reads.head())?.size ?? 0;
+    if ((await reads.checkpoints(size, 1)).length === 0) return size;
+    throw fault(`its head says ${size} leaves, but a later checkpoint was signed`);
   }
 
   /**
    * Appends leaves, and the signed checkpoint over them, within a transaction.
    * @returns the first one's index
-   * @throws TwinwrapError REFUSED after a restore, until {@link unfence}
+   * @throws TwinwrapError REFUSED after a restore, until {@link unfence}; FAULT if the stored tree is not
+   *   the one that was signed
    */
   async append(writes: StoreWrites, leaves: readonly Leaf[]): Promise<number> {
     const size = await this.size(writes);
     if (leaves.length === 0) return size;
-    if (await isFenced(writes)) {
-      throw new TwinwrapError(
-        "REFUSED",
-        "this authority was restored from a backup: its log grows again once `authority log unfence` was shown the newest receipt, release or checkpoint that is known outside",
-      );
+    await requireUnfenced(writes);
+    const head = await writes.head();
+    if (head !== undefined) {
+      const root = await rootHash(this.#core, nodesOf(writes), size);
+      if (!equalBytes(root, this.#signedRoot(head))) {
+        throw fault(`the tree of ${size} leaves is not the one that was signed`);
+      }
     }
     const texts = leaves.map(encodeLeaf);
     const hashes = texts.map((text) => leafHash(this.#core, toUtf8(text)));
@@ -95,11 +86,30 @@ export class Log {
     return size;
   }
 
-  /** A leaf with its proof. @throws TwinwrapError FAULT if the log lacks it */
+  /** The root (32 bytes) that the checkpoint of a stored head was signed over. @throws TwinwrapError FAULT */
+  #signedRoot({ size, root, checkpoint }: Head): Uint8Array {
+    const signed = parseCheckpoint(checkpoint);
+    const isRight =
+      signed.origin === this.#signer.name && signed.size === size && equalBytes(signed.root, root);
+    if (!isRight || (checkpoint !== this.#verified && !this.#isSigned(checkpoint))) {
+      throw fault(`the checkpoint of ${size} leaves is not what the log key signed`);
+    }
+    this.#verified = checkpoint;
+    return signed.root;
+  }
+
+  /** A leaf with its proof, which verifies. @throws TwinwrapError FAULT if the log lacks it */
   async prove(reads: StoreReads, index: number): Promise<{ leaf: string; proof: string }> {
     const [leaf, head] = await Promise.all([reads.leaf(index), reads.checkpointOf(index)]);
     if (leaf === undefined || head === undefined) throw fault(`leaf ${index} is missing`);
     const path = await inclusionProof(this.#core, nodesOf(reads), index, head.size);
+    const tree = { origin: this.#signer.name, size: head.size, root: this.#signedRoot(head) };
+    try {
+      verifyPath(this.#core, leaf, { index, path }, tree);
+    } catch (cause) {
+      if (!(cause instanceof TwinwrapError)) throw cause;
+      throw fault(`leaf ${index}, or a hash of its proof, was altered`);
+    }
     return { leaf, proof: formatProof({ index, path, checkpoint: head.checkpoint }) };
   }
 }
@@ -118,38 +128,64 @@ export async function isFenced(reads: StoreReads): Promise<boolean> {
   return (await reads.setting(FENCE)) !== undefined;
 }
 
+/**
+ * For whatever makes the log grow, or shows it as if it were the newest.
+ * @throws TwinwrapError REFUSED while it is fenced
+ */
+export async function requireUnfenced(reads: StoreReads): Promise<void> {
+  if (!(await isFenced(reads))) return;
+  throw new TwinwrapError(
+    "REFUSED",
+    "this authority was restored from a backup: its log grows again once `authority log unfence` was shown the newest receipt, release or checkpoint that is known outside",
+  );
+}
+
 /** Lets the log of a restored store grow no more. */
-export function fence(writes: StoreWrites): Promise<void> {
-  return writes.setSetting(FENCE, "restored");
+export async function fence(writes: StoreWrites): Promise<void> {
+  await writes.setSetting(FENCE, "restored");
 }
 
 /**
  * Lets it grow again: it holds everything that is known outside. These checkpoints are kept and
  * compared whenever the log is verified.
  * @param known checkpoints (notes), at least one
- * @throws TwinwrapError NOT_VERIFIED if one is not of this log, REFUSED if one is of a later state or
- *   none is given
+ * @param options.isNewest somebody vouches that nothing newer is known outside than what is given. Else
+ *   one of them has to be of the restored log as a whole: an older one would be in it, too, if the log
+ *   had gone on after the backup
+ * @throws TwinwrapError NOT_VERIFIED if one is not of this log or of a later state; REFUSED if none is
+ *   given, or all are older than the backup
  */
 export async function unfence(
   core: Core,
   writes: StoreWrites,
   known: readonly string[],
   logKeys: readonly VerifierKey[],
+  options: { isNewest?: boolean | undefined } = {},
 ): Promise<void> {
   if (known.length === 0) {
     throw new TwinwrapError("REFUSED", "a checkpoint that is known outside is needed");
   }
+  let newest = 0;
   for (const note of known) {
-    await writes.addSeenCheckpoint(await compareKnown(core, writes, note, logKeys));
+    const seen = await compareKnown(core, writes, note, logKeys);
+    newest = Math.max(newest, seen.size);
+    await writes.addSeenCheckpoint(seen);
+  }
+  const size = (await writes.head())?.size ?? 0;
+  if (newest < size && !options.isNewest) {
+    throw new TwinwrapError(
+      "REFUSED",
+      `the newest of these is of ${newest} leaves, the backup itself of ${size}: this does not show that the log did not go on after the backup. Ask owners for newer receipts; if you know that there are none, --nothing-newer says so`,
+    );
   }
   await writes.setSetting(FENCE, undefined);
 }
 
 /**
  * Compares a checkpoint from outside with the stored tree.
- * @throws TwinwrapError as {@link unfence}
+ * @throws TwinwrapError NOT_VERIFIED
  */
-async function compareKnown(
+export async function compareKnown(
   core: Core,
   reads: StoreReads,
   note: string,
@@ -158,8 +194,7 @@ async function compareKnown(
   const { size, root } = await verifyCheckpoint(core, note, logKeys);
   const present = (await reads.head())?.size ?? 0;
   if (size > present) {
-    throw new TwinwrapError(
-      "REFUSED",
+    throw notVerified(
       `the log has ${present} leaves, but one of ${size} leaves is known outside: it was rolled back`,
     );
   }
@@ -179,154 +214,6 @@ function nodesOf(reads: StoreReads): (ids: readonly NodeId[]) => Promise<Uint8Ar
   };
 }
 
-function fault(what: string): TwinwrapError {
+export function fault(what: string): TwinwrapError {
   return new TwinwrapError("FAULT", `the log is damaged: ${what}`);
-}
-
-/**
- * Builds the tree again from its leaves alone and compares it with everything that was signed or
- * stored: all checkpoints and their signatures, all hashes that proofs are made of, what is known
- * outside, and that every leaf stands for exactly one row of the store.
- * @param logKeys of the authority's identity
- * @throws TwinwrapError FAULT or NOT_VERIFIED that names the first thing that is wrong
- */
-export async function verifyLog(
-  core: Core,
-  reads: StoreReads,
-  logKeys: readonly VerifierKey[],
-  options: VerifyLogOptions = {},
-): Promise<LogState> {
-  const head = await reads.head();
-  const end = head?.size ?? 0;
-  const keys = logKeys.map((key) => ({ key, id: keyId(core, key), object: keyObject(key) }));
-  const isSigned = (note: string) => {
-    const { text, signatures } = parseNote(note);
-    return signatures.some(({ name, keyId, signature }) =>
-      keys.some(
-        ({ key, id, object }) =>
-          name === key.name &&
-          equalBytes(keyId, id) &&
-          verify(null, toUtf8(text), object, signature),
-      ),
-    );
-  };
-  /** Complete subtrees at the right edge, by level: all that is needed of the leaves before. */
-  let edge = new Map<string, Uint8Array>();
-  let root: Uint8Array = await rootHash(core, () => [], 0);
-  let checkpoints = 0;
-  let size = 0;
-  while (size < end) {
-    const [next, ...later] = await reads.checkpoints(size, 2);
-    if (
-      next === undefined ||
-      next.size > end ||
-      (later.length > 0 && later[0]!.size <= next.size)
-    ) {
-      throw fault(`a checkpoint after leaf ${size} is missing`);
-    }
-    const from = size;
-    while (size < next.size) {
-      const limit = Math.min(PAGE, next.size - size);
-      const leaves = await reads.leaves(size, limit);
-      if (leaves.length < limit) throw fault(`leaf ${size + leaves.length} is missing`);
-      checkReferences(leaves, size, await reads.referredLeaves(size, size + limit));
-      const hashes = leaves.map((leaf) => leafHash(core, toUtf8(leaf)));
-      const present = edge;
-      const grown = await appendLeaves(
-        core,
-        (ids) => ids.map((id) => present.get(name(id))!),
-        size,
-        hashes,
-      );
-      const stored = await reads.nodes(grown.nodes);
-      grown.nodes.forEach(({ level, index, hash }, i) => {
-        const same = stored[i] !== undefined && equalBytes(stored[i], hash);
-        if (!same)
-          throw fault(`leaf ${from} or a hash over it was altered (level ${level}, ${index})`);
-      });
-      edge = new Map([...edge, ...grown.nodes.map((node) => [name(node), node.hash] as const)]);
-      trim(edge, grown.size);
-      ({ size, root } = grown);
-      options.onProgress?.(size);
-    }
-    const signed = parseCheckpoint(next.checkpoint);
-    const right =
-      signed.size === size && equalBytes(signed.root, root) && equalBytes(next.root, root);
-    if (!right) throw fault(`the leaves up to ${size} are not those that were signed`);
-    if (!isSigned(next.checkpoint)) {
-      throw notVerified(`the checkpoint of ${size} leaves lacks the log key's signature`);
-    }
-    checkpoints++;
-  }
-  if ((await reads.referredLeaves(end, Number.MAX_SAFE_INTEGER)).length > 0) {
-    throw fault("something refers to a leaf after the last one");
-  }
-  const seen = await reads.seenCheckpoint();
-  const known = [...(seen === undefined ? [] : [seen.checkpoint]), ...(options.known ?? [])];
-  for (const note of known) await compareKnown(core, reads, note, logKeys);
-  return { size: end, root, checkpoint: head?.checkpoint, checkpoints: checkpoints + known.length };
-}
-
-function keyObject({ publicKey }: VerifierKey): KeyObject {
-  const der = Buffer.concat([ED25519_SPKI_PREFIX, publicKey]);
-  return createPublicKey({ key: der, format: "der", type: "spki" });
-}
-
-function name({ level, index }: NodeId): string {
-  return `${level} ${index}`;
-}
-
-/** Keeps what an append to a tree of `size` leaves reads. */
-function trim(edge: Map<string, Uint8Array>, size: number): void {
-  for (const id of edge.keys()) {
-    const [level, index] = id.split(" ").map(Number) as [number, number];
-    const width = 2 ** level;
-    const start = index * width;
-    // Subtrees at the edge begin where all larger ones of the size's binary digits end.
-    const isEdge =
-      start + width <= size && start === size - (size % (2 * width)) && size % (2 * width) >= width;
-    if (!isEdge) edge.delete(id);
-  }
-}
-
-/** Every leaf stands for one row, and that row says the same. */
-function checkReferences(
-  leaves: readonly string[],
-  from: number,
-  references: readonly LeafReference[],
-): void {
-  if (references.some(({ leaf }, i) => leaf !== from + i) || references.length !== leaves.length) {
-    throw fault(
-      `of the leaves from ${from} on, one belongs to no entry of the store or to several`,
-    );
-  }
-  leaves.forEach((text, i) => {
-    const row = references[i]!;
-    const leaf = decodeLeaf(text);
-    const { hash, request } = referenceOf(leaf);
-    const same =
-      leaf.type === row.type &&
-      equalBytes(hash, row.hash) &&
-      equalBytes(request ?? NOTHING, row.request ?? NOTHING);
-    if (!same) throw fault(`leaf ${row.leaf} (${leaf.type}) is not what the store has for it`);
-  });
-}
-
-const NOTHING = new Uint8Array(0);
-
-/** What the row that stands on a leaf is called. */
-function referenceOf(leaf: Leaf): { hash: Uint8Array; request?: Uint8Array } {
-  switch (leaf.type) {
-    case "escrow":
-    case "verified":
-      return { hash: leaf.record };
-    case "release":
-      return { hash: leaf.record, request: leaf.request };
-    case "veto":
-      return { hash: leaf.approval, request: leaf.request };
-    case "policy":
-      return { hash: leaf.policy };
-    case "authority":
-      return { hash: leaf.identity };
-  }
 }

@@ -4,23 +4,143 @@ import { notVerified, TwinwrapError } from "../errors.js";
 import {
   type Authority,
   addSignature,
+  checkShares,
+  decodeLeaf,
   formatNote,
+  formatPolicy,
   keyId,
   officerKey,
   type Policy,
   type PolicySignatures,
+  type PolicyText,
   parseNote,
   parsePolicy,
   policySignatures,
   type Signer,
   type VerifierKey,
-  verifyPolicyChain,
 } from "../escrow/index.js";
+import type { RsaPublicKey } from "../keys/index.js";
 import type { Office } from "./intake.js";
 import type { NoteRow, StoreReads } from "./store.js";
 
 // Policies: who decides. One is in force once the log key and those who decided before have signed it
-// and its leaf is in the log; until then it is a draft that collects signatures.
+// and its leaf is in the log; until then it is a draft that collects signatures. Drafts of the next
+// policy stand side by side, so that nobody can keep others from agreeing on theirs.
+
+/** Drafts that one officer can bring in while others are undecided. */
+const MAX_DRAFTS = 4;
+
+/** An officer of a new policy. */
+export interface NewOfficer {
+  name: string;
+  /** Ed25519, 32 bytes. */
+  publicKey: Uint8Array;
+  shareKey: RsaPublicKey;
+  /** Owner ids that are this person. */
+  self?: readonly string[] | undefined;
+}
+
+function officersOf(officers: readonly NewOfficer[]): PolicyText["officers"] {
+  return officers.map(({ name, publicKey, shareKey, self = [] }) => ({
+    name,
+    key: publicKey,
+    share: shareKey,
+    self: [...self].sort(),
+  }));
+}
+
+function byName(officers: PolicyText["officers"]): PolicyText["officers"] {
+  return officers.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** How many officers it takes. However few release a key: who decides is not changed by fewer than most. */
+function quorums(
+  officers: number,
+  release: number,
+): Pick<PolicyText, "release" | "change" | "emergency"> {
+  return { release, change: Math.max(release, majority(officers)), emergency: officers };
+}
+
+/** More than half of `officers`. */
+export function majority(officers: number): number {
+  return Math.floor(officers / 2) + 1;
+}
+
+/** What can't be written into a note was a wrong argument. */
+export function asArgument<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof TwinwrapError && error.code === "BAD_FORMAT")) throw error;
+    throw new TwinwrapError("BAD_ARGUMENT", error.message);
+  }
+}
+
+/**
+ * The text of an authority's first policy.
+ * @throws TwinwrapError BAD_ARGUMENT if officers or numbers don't fit
+ */
+export function firstPolicy(
+  origin: string,
+  options: {
+    officers: readonly NewOfficer[];
+    /** How many it takes to release keys: by default a majority. */
+    quorum?: number | undefined;
+    /** Seconds between a request and its release; 0 by default. */
+    waiting?: number | undefined;
+  },
+): string {
+  const { officers, quorum = majority(officers.length), waiting = 0 } = options;
+  return asArgument(() =>
+    formatPolicy({
+      authority: origin,
+      number: 1,
+      previous: undefined,
+      ...quorums(officers.length, quorum),
+      waiting,
+      officers: byName(officersOf(officers)),
+    }),
+  );
+}
+
+/** What a policy changes of the one before; the rest stays. */
+export interface PolicyChange {
+  add?: readonly NewOfficer[] | undefined;
+  /** Names. */
+  remove?: readonly string[] | undefined;
+  quorum?: number | undefined;
+  waiting?: number | undefined;
+}
+
+/**
+ * The text of the policy that follows another.
+ * @throws TwinwrapError BAD_ARGUMENT if officers or numbers don't fit
+ */
+export function nextPolicy(before: Policy, change: PolicyChange): string {
+  const { add = [], remove = [], quorum = before.release, waiting = before.waiting } = change;
+  for (const name of remove) {
+    if (before.officers.some((officer) => officer.name === name)) continue;
+    throw new TwinwrapError("BAD_ARGUMENT", `${name} is no officer of policy ${before.number}`);
+  }
+  const stay = before.officers.filter(({ name }) => !remove.includes(name));
+  const officers = byName([...stay, ...officersOf(add)]);
+  if (quorum > officers.length) {
+    throw new TwinwrapError(
+      "BAD_ARGUMENT",
+      `a release would take ${quorum} of ${officers.length} officers: give another quorum`,
+    );
+  }
+  return asArgument(() =>
+    formatPolicy({
+      authority: before.authority,
+      number: before.number + 1,
+      previous: before.hash,
+      ...quorums(officers.length, quorum),
+      waiting,
+      officers,
+    }),
+  );
+}
 
 /** A stored policy and the signatures it has. */
 export interface PolicyState {
@@ -29,38 +149,81 @@ export interface PolicyState {
   signatures: PolicySignatures;
 }
 
-/** All policies, the first one first; only the last can be a draft. */
+/** Keys that sign and signed for the authority: policies stay signed by those of their time. */
+function everyLogKey({ identities }: Pick<Authority, "identities">): VerifierKey[] {
+  return identities.flatMap(({ logs }) => logs);
+}
+
+/**
+ * All policies, the first one first, each verified from its note: those in force so far, then the
+ * drafts of the next.
+ * @throws TwinwrapError NOT_VERIFIED or FAULT if one was altered, or it is not what its leaf says
+ */
 export async function policyStates(
   core: Core,
   reads: StoreReads,
-  { logKeys }: Pick<Authority, "logKeys">,
+  authority: Pick<Authority, "origin" | "identities">,
 ): Promise<PolicyState[]> {
-  const states: PolicyState[] = [];
+  const inForce: PolicyState[] = [];
+  const drafts: PolicyState[] = [];
   for (const row of await reads.policies()) {
-    const before = states.at(-1)?.policy;
-    const signatures = await policySignatures(core, row.note, before, logKeys);
-    states.push({ row, policy: parsePolicy(core, row.note), signatures });
+    const before = inForce.at(-1)?.policy;
+    const policy = parsePolicy(core, row.note);
+    const signatures = await policySignatures(core, row.note, before, everyLogKey(authority));
+    checkRow({ row, policy, signatures }, authority);
+    if (row.leaf === undefined) {
+      drafts.push({ row, policy, signatures });
+      continue;
+    }
+    await checkLeaf(reads, row, row.leaf);
+    // Its rivals went when it came into force.
+    if (drafts.length > 0)
+      throw notVerified(`drafts of policy ${row.number} were left in the store`);
+    inForce.push({ row, policy, signatures });
   }
-  return states;
+  return [...inForce, ...drafts];
+}
+
+function checkRow(
+  { row, policy, signatures }: PolicyState,
+  { origin, identities }: Pick<Authority, "origin" | "identities">,
+): void {
+  const { number } = policy;
+  if (row.number !== number || !equalBytes(row.hash, policy.hash)) {
+    throw notVerified(`the stored policy ${row.number} was altered`);
+  }
+  if (policy.authority !== origin) {
+    throw notVerified(`policy ${number} is not one of ${origin}`);
+  }
+  if (number === 1 && !equalBytes(policy.hash, identities[0]!.policy)) {
+    throw notVerified("the first policy is not the one that the authority's identity names");
+  }
+  // It comes into force in the transaction that completes it: without its leaf somebody took that away.
+  if (signatures.complete !== (row.leaf !== undefined)) {
+    const lacks = signatures.complete ? "its entry in the log" : "signatures";
+    throw notVerified(`the stored policy ${number} lacks ${lacks}`);
+  }
+}
+
+async function checkLeaf(reads: StoreReads, { number, hash }: NoteRow, index: number) {
+  const text = await reads.leaf(index);
+  const leaf = text === undefined ? undefined : decodeLeaf(text);
+  const isRight =
+    leaf?.type === "policy" && leaf.number === number && equalBytes(leaf.policy, hash);
+  if (!isRight) throw notVerified(`entry ${index} of the log is not the one of policy ${number}`);
 }
 
 /**
  * The policy that decides, from notes verified again; undefined while the first is a draft.
- * @throws TwinwrapError NOT_VERIFIED if a stored note was altered
+ * @throws TwinwrapError as {@link policyStates}
  */
 export async function policyInForce(
   core: Core,
   reads: StoreReads,
-  authority: Pick<Authority, "origin" | "identities" | "logKeys">,
+  authority: Pick<Authority, "origin" | "identities">,
 ): Promise<Policy | undefined> {
-  const rows = (await reads.policies()).filter(({ leaf }) => leaf !== undefined);
-  const notes = rows.map(({ note }) => note);
-  const policies = await verifyPolicyChain(core, notes, authority);
-  const [first] = policies;
-  if (first !== undefined && !equalBytes(first.hash, authority.identities[0]!.policy)) {
-    throw notVerified("the first policy is not the one that the authority's identity names");
-  }
-  return policies.at(-1);
+  const states = await policyStates(core, reads, authority);
+  return states.filter(({ row }) => row.leaf !== undefined).at(-1)?.policy;
 }
 
 /** The same, or an error that says what to do. @throws TwinwrapError REFUSED */
@@ -88,12 +251,24 @@ function withSignaturesOf(core: Core, notes: readonly string[], keys: readonly V
   return formatNote({ text: parseNote(notes[0]!).text, signatures });
 }
 
+/** Who signs as often as he likes fills the store no more: one of a draft's signers has to have room. */
+function checkRoom(drafts: readonly PolicyState[], { officers }: PolicySignatures): void {
+  const brought = (name: string) =>
+    drafts.filter(({ signatures }) => signatures.officers.includes(name)).length;
+  if (officers.some((name) => brought(name) < MAX_DRAFTS)) return;
+  throw new TwinwrapError(
+    "REFUSED",
+    `${officers.join(", ")} signed ${MAX_DRAFTS} drafts of this policy already: let others sign one of those`,
+  );
+}
+
 /**
  * Takes a policy with one or more signatures: adds them to what is there, or begins a new draft that
- * follows the policy in force. Complete, it is in force with its leaf.
+ * follows the policy in force. Complete, it is in force with its leaf, and other drafts go.
  * @param logSigner signs drafts for the authority
  * @throws TwinwrapError NOT_VERIFIED if it does not follow, or a signature is wrong; REFUSED if it has
- *   no signature that counts, or another draft of that number is there; BAD_FORMAT
+ *   no signature that counts, another policy of that number is in force, or its officers have brought in
+ *   too many drafts; BAD_FORMAT
  */
 export async function takePolicy(
   { core, store, log, authority }: Office,
@@ -101,34 +276,41 @@ export async function takePolicy(
   note: string,
 ): Promise<PolicySignatures> {
   const policy = parsePolicy(core, note);
+  checkShares(
+    policy,
+    authority.identities.flatMap(({ wrapKeys }) => wrapKeys),
+  );
+  const logKeys = everyLogKey(authority);
   return store.write(async (writes) => {
     const states = await policyStates(core, writes, authority);
+    const inForce = states.filter(({ row }) => row.leaf !== undefined);
     const present = states.find(({ row }) => equalBytes(row.hash, policy.hash));
-    if (present === undefined && policy.number <= states.length) {
-      throw new TwinwrapError("REFUSED", `another policy with number ${policy.number} is there`);
+    const { hash, number } = policy;
+    const isFirst = number === 1 && !equalBytes(hash, authority.identities[0]!.policy);
+    if (isFirst || (present === undefined && number <= inForce.length)) {
+      throw new TwinwrapError("REFUSED", `another policy with number ${number} is there`);
     }
-    const before = states[policy.number - 2];
-    if (policy.authority !== authority.origin || (policy.number > 1 && before === undefined)) {
-      throw notVerified("the policy does not follow one of this authority");
+    const before = inForce[number - 2]?.policy;
+    if (policy.authority !== authority.origin || number > inForce.length + 1) {
+      throw notVerified("the policy does not follow one of this authority that is in force");
     }
-    if (before !== undefined && before.row.leaf === undefined) {
-      throw new TwinwrapError("REFUSED", `policy ${before.policy.number} is not in force yet`);
-    }
-    const given = await policySignatures(core, note, before?.policy, authority.logKeys);
+    const given = await policySignatures(core, note, before, logKeys);
     if (given.officers.length === 0) {
       throw new TwinwrapError("REFUSED", "nobody who decides about this policy has signed it");
     }
     if (present?.row.leaf !== undefined) return present.signatures;
-    const deciding = (before?.policy ?? policy).officers.map(officerKey);
+    const deciding = (before ?? policy).officers.map(officerKey);
     const notes = present === undefined ? [note] : [present.row.note, note];
-    let merged = withSignaturesOf(core, notes, [...authority.logKeys, ...deciding]);
+    let merged = withSignaturesOf(core, notes, [...logKeys, ...deciding]);
     if (!given.log && present === undefined) merged = await addSignature(core, merged, logSigner);
-    const signatures = await policySignatures(core, merged, before?.policy, authority.logKeys);
-    const { hash, number } = policy;
+    const signatures = await policySignatures(core, merged, before, logKeys);
     let leaf: number | undefined;
     if (signatures.complete) {
       const time = new Date();
+      await writes.dropDrafts(number);
       leaf = await log.append(writes, [{ type: "policy", time, number, policy: hash }]);
+    } else if (present === undefined) {
+      checkRoom(states.slice(inForce.length), given);
     }
     await writes.putPolicy({ number, hash, note: merged, leaf });
     return signatures;

@@ -1,5 +1,5 @@
 import { equalBytes, toHex, wipe } from "../bytes.js";
-import type { PreparedRsaPrivateKey } from "../core/index.js";
+import type { Core } from "../core/index.js";
 import { formatSerial, type Wrap } from "../envelope/index.js";
 import { wrapFor } from "../envelope/wraps.js";
 import { TwinwrapError } from "../errors.js";
@@ -7,7 +7,6 @@ import {
   approvalHash,
   countApprovals,
   type Decision,
-  decodeRecord,
   decodeRequest,
   encodeRequest,
   type Leaf,
@@ -23,12 +22,25 @@ import {
   requestHash,
   requestId,
 } from "../escrow/index.js";
-import { markVerified, type Office, openCandidates } from "./intake.js";
-import { requirePolicy } from "./policies.js";
+import {
+  markVerified,
+  type Office,
+  type OpenKey,
+  openCandidates,
+  recordOfRow,
+  takesPadding,
+} from "./intake.js";
+import { requireUnfenced } from "./log.js";
+import { policyInForce, requirePolicy } from "./policies.js";
 import type { Candidate, RecordRow, RequestRow, StoreReads, StoreWrites } from "./store.js";
 
 // How keys go out: request, approvals, release. Whatever decides is read and verified again inside the
 // transaction that acts on it.
+
+/** Bits of a recipient's key at most: wrapping for a larger one costs the authority too much. */
+const MAX_BITS = 8192;
+/** How long a request is open at most, from when it came in: whatever its own clock said. */
+const MAX_OPEN = 366 * 86_400_000;
 
 /** Where a request stands. */
 export interface Standing {
@@ -39,6 +51,8 @@ export interface Standing {
   policy: Policy;
   /** The records asked for, in the request's order. */
   records: RecordRow[];
+  /** When that was. */
+  now: Date;
 }
 
 function refused(message: string): TwinwrapError {
@@ -63,8 +77,9 @@ async function recordsOf(reads: StoreReads, { records }: RecoveryRequest): Promi
 
 /**
  * Takes a request; one that is there already is left as it is.
- * @throws TwinwrapError REFUSED if it is for another authority, has expired, or is for records that
- *   are not here
+ * @throws TwinwrapError REFUSED if it is for another authority, has expired or expires too late, is for
+ *   records that are not here, for a key or padding that this authority does not wrap for, or too few
+ *   officers could ever approve it
  */
 export async function takeRequest(office: Office, request: RecoveryRequest): Promise<RequestRow> {
   const { core, store, authority } = office;
@@ -77,7 +92,21 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
       throw refused(`the request is for another authority, ${request.authority}`);
     }
     if (request.expires <= received) throw refused("the request has expired");
-    await recordsOf(writes, request);
+    if (request.expires.getTime() > received.getTime() + MAX_OPEN) {
+      throw refused(
+        "the request expires more than 366 days from now: is the requester's clock right?",
+      );
+    }
+    const bits = 8 * request.recipient.n.length;
+    if (bits > MAX_BITS) {
+      throw refused(
+        `the recipient's key has ${bits} bits; this authority wraps for up to ${MAX_BITS}`,
+      );
+    }
+    if (!takesPadding(authority, request.padding)) {
+      throw refused(`this authority does not pad as the request asks for (${request.padding})`);
+    }
+    const records = await recordsOf(writes, request);
     const row: RequestRow = {
       hash,
       id: requestId(hash),
@@ -86,46 +115,92 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
       expires: request.expires,
       received,
     };
+    const policy = await policyInForce(core, writes, authority);
+    if (policy !== undefined) {
+      const about = { row, request, records };
+      const decision = await decide(core, writes, policy, about, {
+        now: received,
+        counts: isOpened,
+      });
+      if (decision.denied) {
+        throw refused(
+          `it could never be approved: policy ${policy.number} asks for ${policy.release} officers, and too few are neither the requester nor owners`,
+        );
+      }
+    }
     await writes.insertRequest(row);
     return row;
   });
 }
 
+/** Whether it was shown that who wrote the record knew its key. */
+function isOpened({ status }: RecordRow): boolean {
+  return status !== "unverified";
+}
+
+/**
+ * Asks a policy, from what is stored.
+ * @param at.now the moment that it is decided for
+ * @param at.counts whose owners keep out: not those of a record that nobody has opened yet, because
+ *   anybody can send one that names any owner
+ */
+export async function decide(
+  core: Core,
+  reads: StoreReads,
+  policy: Policy,
+  { row, request, records }: Pick<Standing, "row" | "request" | "records">,
+  { now, counts }: { now: Date; counts: (record: RecordRow) => boolean },
+): Promise<Decision> {
+  // A waiting period begins no earlier than the requester himself says that he asked.
+  const received = row.received > request.created ? row.received : request.created;
+  const owners = records.filter(counts).map((record) => recordOfRow(core, record).owner);
+  const approvals = (await reads.approvals(row.hash)).map(({ note }) => note);
+  return quorumPolicy(policy).decide(core, { request, approvals, owners, received, now });
+}
+
+/** A stored request, from the bytes that its hash names. @throws TwinwrapError FAULT if it was altered */
+export function requestOfRow(core: Core, row: RequestRow): RecoveryRequest {
+  let request: RecoveryRequest | undefined;
+  try {
+    request = decodeRequest(row.bytes);
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
+  }
+  const isRight =
+    request !== undefined &&
+    equalBytes(requestHash(core, request), row.hash) &&
+    // The ID is what officers were told: it is made from the hash, whatever the store says.
+    requestId(row.hash) === row.id &&
+    request.expires.getTime() === row.expires.getTime();
+  if (isRight) return request!;
+  throw new TwinwrapError("FAULT", `the stored request ${row.id} was altered`);
+}
+
 async function rowOf(reads: StoreReads, id: string): Promise<RequestRow> {
   const row = await reads.requestById(parseRequestId(id));
   if (row === undefined) throw refused(`there is no request ${id} here`);
-  // The ID is what officers were told: it is made from the hash, whatever the store says.
-  if (requestId(row.hash) !== row.id) {
-    throw new TwinwrapError("FAULT", `the stored request ${id} was altered`);
-  }
   return row;
 }
 
 /**
  * Reads and verifies everything a decision takes.
- * @throws TwinwrapError REFUSED if there is no such request, or no policy in force
+ * @param counts see {@link decide}
+ * @throws TwinwrapError REFUSED if there is no such request, or no policy in force; FAULT
  */
 export async function standingOf(
   { core, authority }: Office,
   reads: StoreReads,
   id: string,
+  counts: (record: RecordRow) => boolean = isOpened,
 ): Promise<Standing> {
   const row = await rowOf(reads, id);
-  const request = decodeRequest(row.bytes);
-  if (!equalBytes(requestHash(core, request), row.hash)) {
-    throw new TwinwrapError("FAULT", `the stored request ${id} was altered`);
-  }
+  const request = requestOfRow(core, row);
   const policy = await requirePolicy(core, reads, authority);
   const records = await recordsOf(reads, request);
-  const approvals = await reads.approvals(row.hash);
-  const decision = await quorumPolicy(policy).decide(core, {
-    request,
-    approvals: approvals.map(({ note }) => note),
-    owners: records.map(({ owner }) => owner),
-    received: row.received,
-    now: new Date(),
-  });
-  return { row, request, decision, policy, records };
+  const now = new Date();
+  const about = { row, request, records };
+  const decision = await decide(core, reads, policy, about, { now, counts });
+  return { ...about, decision, policy, now };
 }
 
 /**
@@ -144,6 +219,7 @@ export async function takeApproval(office: Office, note: string): Promise<Standi
     const known = await writes.approvals(request.hash);
     if (known.some((other) => equalBytes(other.hash, hash))) return before;
     if (request.status !== "open") throw refused(`the request is ${request.status} already`);
+    await requireUnfenced(writes);
     await checkCounts(office, before, note);
     const denies = approval.decision === "deny";
     const time = new Date();
@@ -151,7 +227,8 @@ export async function takeApproval(office: Office, note: string): Promise<Standi
     const vetoLeaf = denies ? await log.append(writes, [leaf]) : undefined;
     await writes.insertApproval({ hash, request: request.hash, note, vetoLeaf });
     const after = await standingOf(office, writes, request.id);
-    if (!after.decision.denied) return after;
+    // Only a denial denies: whom a new policy or an owner keeps out may change again.
+    if (!denies || !after.decision.denied) return after;
     await writes.setRequestStatus(request.hash, "denied");
     return { ...after, row: { ...after.row, status: "denied" } };
   });
@@ -160,11 +237,11 @@ export async function takeApproval(office: Office, note: string): Promise<Standi
 /** @throws TwinwrapError REFUSED unless the note, by itself and with those before it, counts */
 async function checkCounts(
   { core }: Office,
-  { policy, request, records, decision }: Standing,
+  { policy, request, records, decision, now }: Standing,
   note: string,
 ): Promise<void> {
-  const owners = records.map(({ owner }) => owner);
-  const alone = await countApprovals(core, policy, request, [note], { now: new Date(), owners });
+  const owners = records.filter(isOpened).map((row) => recordOfRow(core, row).owner);
+  const alone = await countApprovals(core, policy, request, [note], { now, owners });
   const [ignored] = alone.ignored;
   if (ignored !== undefined) throw refused(`the approval does not count: ${ignored.reason}`);
   const [{ officer, approval }] = [...alone.approving, ...alone.denying] as [
@@ -185,13 +262,24 @@ interface Prepared {
   wrap: Wrap;
 }
 
+export interface ReleaseOptions {
+  /**
+   * Releases the records that open, where others do not. That ends the request: what is missing has to
+   * be asked for again.
+   */
+  partial?: boolean | undefined;
+}
+
 /**
  * Releases what is approved; what was released before is given again, the same bytes.
- * @param key the authority's RSA key; undefined while it is locked
  * @throws TwinwrapError REFUSED with the reason why nothing is released; PASSPHRASE_NEEDED;
- *   DECRYPTION_FAILED if no record's wrap is right
+ *   DECRYPTION_FAILED if no record's wrap is right, or some are not and the rest alone was not asked for
  */
-export async function release(office: Office, id: string): Promise<Release> {
+export async function release(
+  office: Office,
+  id: string,
+  options: ReleaseOptions = {},
+): Promise<Release> {
   const { store, key } = office;
   const before = await released(office, id);
   if (before !== undefined) return before;
@@ -203,26 +291,34 @@ export async function release(office: Office, id: string): Promise<Release> {
       "it is approved; the authority's RSA key has to be opened to release it",
     );
   }
-  const prepared = await prepare(office, key, standing);
+  const prepared = await prepare(office, key, standing, options);
   await store.write((writes) => commit(office, writes, id, prepared));
   return (await released(office, id))!;
 }
 
 function checkApproved({ row, decision }: Standing): void {
   if (row.status === "denied") throw refused("the request was denied");
-  if (!decision.approved) throw refused(`nothing is released: ${decision.reason}`);
+  if (decision.approved) return;
+  const [ignored] = decision.count.ignored;
+  const why = ignored === undefined ? "" : ` (one does not count: ${ignored.reason})`;
+  throw refused(`nothing is released: ${decision.reason}${why}`);
 }
 
 async function prepare(
   { core, store }: Office,
-  key: PreparedRsaPrivateKey,
+  key: OpenKey,
   { request, records }: Standing,
+  { partial = false }: ReleaseOptions,
 ): Promise<Prepared[]> {
   const { recipient, padding } = request;
   const prepared: Prepared[] = [];
+  const missing: string[] = [];
   for (const row of records) {
-    const opened = openCandidates(core, key, row, await store.candidates(row.hash));
-    if (opened === undefined) continue;
+    const { opened } = openCandidates(core, key, row, await store.candidates(row.hash));
+    if (opened === undefined) {
+      missing.push(formatSerial(recordOfRow(core, row).serial));
+      continue;
+    }
     try {
       const wrap = await wrapFor(core, opened.sessionKey, { key: recipient, padding });
       prepared.push({ record: row.hash, candidate: opened.candidate, wrap });
@@ -230,9 +326,16 @@ async function prepare(
       wipe(opened.sessionKey);
     }
   }
-  if (prepared.length > 0) return prepared;
-  const serials = records.map(({ serial }) => formatSerial(serial)).join(", ");
-  throw new TwinwrapError("DECRYPTION_FAILED", `no wrap opens for ${serials}`);
+  if (missing.length === 0 || (partial && prepared.length > 0)) return prepared;
+  const more = missing.length > 5 ? ` and ${missing.length - 5} more` : "";
+  const rest =
+    prepared.length === 0
+      ? "send the right submissions in again"
+      : "send the right submissions in again, or release the others alone (--partial), which ends the request";
+  throw new TwinwrapError(
+    "DECRYPTION_FAILED",
+    `nothing is released: of the ${records.length} records, ${missing.length} without a wrap that opens (${missing.slice(0, 5).join(", ")}${more}): ${rest}`,
+  );
 }
 
 /** The transaction of a release: decides again, and either everything of it is there or nothing. */
@@ -243,8 +346,11 @@ async function commit(
   prepared: readonly Prepared[],
 ): Promise<void> {
   const { core, log } = office;
-  const standing = await standingOf(office, writes, id);
-  const { row: request, decision, policy } = standing;
+  // Those that were opened just now are as good as verified: their owners keep out, too.
+  const opened = new Set(prepared.map(({ record }) => toHex(record)));
+  const counts = (row: RecordRow) => isOpened(row) || opened.has(toHex(row.hash));
+  const standing = await standingOf(office, writes, id, counts);
+  const { row: request, decision, policy, now } = standing;
   // Somebody else was first: what he released is what there is.
   if (request.status === "released") return;
   checkApproved(standing);
@@ -256,18 +362,19 @@ async function commit(
     if (row.status === "unverified") {
       leaves.push(await markVerified(core, writes, row, candidate, start + leaves.length));
     }
-    const secret = await writes.ownerSecret(row.owner);
+    const { owner, blind } = recordOfRow(core, row);
+    const secret = await writes.ownerSecret(owner);
     if (secret === undefined) throw new TwinwrapError("FAULT", "the owner's secret is missing");
     const leaf = start + leaves.length;
     leaves.push({
       type: "release",
-      time: new Date(),
+      time: now,
       record,
       owner: ownerTag(core, secret, record),
       request: request.hash,
       policy: policy.hash,
       approvals: decision.approvals,
-      recipient: recipientTag(core, decodeRecord(row.core).blind, fingerprint),
+      recipient: recipientTag(core, blind, fingerprint),
     });
     await writes.insertRelease({ request: request.hash, record, wrap, leaf });
     const { verifiedLeaf } = (await writes.record(record))!;
@@ -278,9 +385,12 @@ async function commit(
 }
 
 /** What was released for a request; undefined if nothing was. @throws TwinwrapError REFUSED */
-export async function released({ store, log }: Office, id: string): Promise<Release | undefined> {
+export async function released(
+  { core, store, log }: Office,
+  id: string,
+): Promise<Release | undefined> {
   const row = await rowOf(store, id);
-  const request = decodeRequest(row.bytes);
+  const request = requestOfRow(core, row);
   const rows = await store.releases(row.hash);
   if (rows.length === 0) return undefined;
   const byRecord = new Map(rows.map((one) => [toHex(one.record), one]));

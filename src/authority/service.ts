@@ -1,9 +1,10 @@
 import { equalBytes, toHex, wipe } from "../bytes.js";
-import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
+import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import {
   type Authority,
   type AuthorityFile,
+  encodeAuthority,
   type LogHere,
   type Policy,
   type PolicySignatures,
@@ -23,18 +24,19 @@ import {
   readPrivateKey,
   wipePrivateKey,
 } from "../keys/index.js";
-import { type Intake, intake, type Office, receiptOf, verifyWaiting } from "./intake.js";
+import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
 import {
-  isFenced,
-  Log,
-  type LogState,
-  logHere,
-  unfence,
-  type VerifyLogOptions,
-  verifyLog,
-} from "./log.js";
+  type Intake,
+  intake,
+  type Office,
+  type OpenKey,
+  receiptOf,
+  verifyWaiting,
+} from "./intake.js";
+import { isFenced, Log, logHere, requireUnfenced, unfence } from "./log.js";
 import { type PolicyState, policyInForce, policyStates, takePolicy } from "./policies.js";
 import {
+  type ReleaseOptions,
   release,
   released,
   type Standing,
@@ -42,7 +44,7 @@ import {
   takeApproval,
   takeRequest,
 } from "./requests.js";
-import type { RequestRow, Store, StoreReads } from "./store.js";
+import type { RecordRow, RequestRow, Store, StoreReads } from "./store.js";
 
 /** What an authority works with. */
 export interface ServiceParts {
@@ -65,12 +67,14 @@ export class AuthorityService {
   readonly #parts: ServiceParts;
   readonly #log: Log;
   #authority: Authority;
-  #key: PreparedRsaPrivateKey | undefined;
+  #key: OpenKey | undefined;
+  /** The last attempt to open it. */
+  #opening: Promise<unknown> | undefined;
 
   private constructor(parts: ServiceParts, authority: Authority) {
     this.core = parts.core;
     this.#parts = parts;
-    this.#log = new Log(parts.core, parts.logSigner);
+    this.#log = new Log(parts.core, parts.logSigner, authority.logKeys);
     this.#authority = authority;
   }
 
@@ -119,7 +123,15 @@ export class AuthorityService {
    * @returns whether it is open
    * @throws TwinwrapError WRONG_PASSPHRASE; BAD_KEY if it is not the key of the identity
    */
-  async unlock(passphrase?: Passphrase): Promise<boolean> {
+  unlock(passphrase?: Passphrase): Promise<boolean> {
+    // One after the other: two at once would prepare two keys, of which only one would be wiped.
+    const before = this.#opening ?? Promise.resolve();
+    const opening = before.catch(() => {}).then(() => this.#open(passphrase));
+    this.#opening = opening;
+    return opening;
+  }
+
+  async #open(passphrase: Passphrase | undefined): Promise<boolean> {
     if (this.#key !== undefined) return true;
     const { core, readWrapKey } = this.#parts;
     const pem = await readWrapKey();
@@ -131,7 +143,7 @@ export class AuthorityService {
       if (!this.#authority.wrapFingerprints.some((known) => equalBytes(known, mine))) {
         throw new TwinwrapError("BAD_KEY", `the RSA key ${toHex(mine)} is none of this authority`);
       }
-      this.#key = core.rsaPrivateKey(key);
+      this.#key = { fingerprint: mine, rsa: core.rsaPrivateKey(key) };
       return true;
     } finally {
       wipe(pem);
@@ -153,9 +165,8 @@ export class AuthorityService {
   async takePolicy(note: string): Promise<PolicySignatures> {
     const signatures = await takePolicy(this.#office, this.#parts.logSigner, note);
     if (signatures.complete) {
-      const file = await publicFile(this.#parts.store);
-      this.#authority = await verifyAuthority(this.core, file);
-      await this.#parts.publish(file);
+      const { store, publish } = this.#parts;
+      this.#authority = await verifyAuthority(this.core, await publishNewest(store, publish));
     }
     return signatures;
   }
@@ -168,6 +179,25 @@ export class AuthorityService {
   /** The newest receipt of a record; undefined if it is not there. @param record recordHash, 32 bytes */
   async receipt(record: Uint8Array): Promise<Receipt | undefined> {
     return receiptOf(this.#office, await this.store.record(record));
+  }
+
+  /**
+   * Records of files with a serial: those that were opened first, because anybody can send more of the
+   * others; each kind newest first.
+   * @param serial 16 bytes
+   */
+  async *recordsOf(serial: Uint8Array): AsyncGenerator<RecordRow> {
+    for (const status of ["released", "verified", "unverified"] as const) {
+      let cursor: string | undefined;
+      do {
+        const page = await this.store.records(
+          { serial, status },
+          cursor === undefined ? {} : { cursor },
+        );
+        yield* page.rows;
+        cursor = page.next;
+      } while (cursor !== undefined);
+    }
   }
 
   /** Opens what was taken in unopened; see {@link verifyWaiting}. @throws TwinwrapError PASSPHRASE_NEEDED */
@@ -196,8 +226,8 @@ export class AuthorityService {
   }
 
   /** Releases what is approved, or gives what was released before; see {@link release}. */
-  release(id: string): Promise<Release> {
-    return release(this.#office, id);
+  release(id: string, options: ReleaseOptions = {}): Promise<Release> {
+    return release(this.#office, id, options);
   }
 
   /** What was released before; undefined if nothing was. */
@@ -205,9 +235,11 @@ export class AuthorityService {
     return released(this.#office, id);
   }
 
-  /** Verifies the whole log; see {@link verifyLog}. */
+  /** Verifies the whole log as of one moment, while others write; see {@link verifyLog}. */
   verifyLog(options: VerifyLogOptions = {}): Promise<LogState> {
-    return verifyLog(this.core, this.store, this.#authority.logKeys, options);
+    return this.#parts.store.snapshot((reads) =>
+      verifyLog(this.core, reads, this.#authority, options),
+    );
   }
 
   /** The log, to be compared with what was shown of it. */
@@ -220,10 +252,19 @@ export class AuthorityService {
     return isFenced(this.store);
   }
 
+  /** For what shows the log's newest state as such. @throws TwinwrapError REFUSED while it is fenced */
+  requireUnfenced(): Promise<void> {
+    return requireUnfenced(this.store);
+  }
+
   /** Lets a restored log grow again; see {@link unfence}. @param known checkpoints (notes) */
-  unfence(known: readonly string[]): Promise<void> {
+  unfence(
+    known: readonly string[],
+    options: { isNewest?: boolean | undefined } = {},
+  ): Promise<void> {
     const { core, store } = this.#parts;
-    return store.write((writes) => unfence(core, writes, known, this.#authority.logKeys));
+    const { logKeys } = this.#authority;
+    return store.write((writes) => unfence(core, writes, known, logKeys, options));
   }
 
   /** A copy of the store as of one moment. */
@@ -233,7 +274,8 @@ export class AuthorityService {
 
   /** Ends the work and wipes the key. */
   async close(): Promise<void> {
-    this.#key?.dispose();
+    await this.#opening?.catch(() => {});
+    this.#key?.rsa.dispose();
     this.#key = undefined;
     await this.#parts.store.close();
   }
@@ -247,4 +289,21 @@ export async function publicFile(reads: StoreReads): Promise<AuthorityFile> {
     identities: identities.filter(({ leaf }) => leaf !== undefined).map(({ note }) => note),
     policies: inForce.map(({ note }) => note),
   };
+}
+
+/**
+ * Tells everybody what is newest: again, if another process changed it meanwhile, so that nothing older
+ * is left standing over something newer.
+ */
+export async function publishNewest(
+  reads: StoreReads,
+  publish: ServiceParts["publish"],
+): Promise<AuthorityFile> {
+  let file = await publicFile(reads);
+  for (;;) {
+    await publish(file);
+    const now = await publicFile(reads);
+    if (equalBytes(encodeAuthority(now), encodeAuthority(file))) return file;
+    file = now;
+  }
 }

@@ -2,11 +2,13 @@ import type { Database, Statement } from "better-sqlite3";
 import type { Padding, Wrap } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
 import type { NodeId } from "../escrow/merkle.js";
+import { explained } from "./sqlite-errors.js";
 import {
   type ApprovalRow,
   type Candidate,
   type Head,
-  type LeafReference,
+  type LogEntry,
+  type LogExtent,
   type NoteRow,
   type Page,
   type PageOptions,
@@ -15,9 +17,11 @@ import {
   type RecordRow,
   type RecordStatus,
   type ReleaseRow,
+  type RequestQuery,
   type RequestRow,
   type RequestStatus,
   type StoreReads,
+  type WrapFacts,
 } from "./store.js";
 
 /** What a column can hold. */
@@ -91,6 +95,15 @@ function requestOf(row: Row): RequestRow {
   };
 }
 
+function approvalOf(row: Row): ApprovalRow {
+  return {
+    hash: bytes(row, "hash"),
+    request: bytes(row, "request"),
+    note: text(row, "note"),
+    vetoLeaf: number(row, "veto_leaf"),
+  };
+}
+
 function releaseOf(row: Row): ReleaseRow {
   return {
     request: bytes(row, "request"),
@@ -107,6 +120,21 @@ function noteOf(row: Row): NoteRow {
     note: text(row, "note"),
     leaf: number(row, "leaf"),
   };
+}
+
+type Condition = [sql: string, value: Value];
+
+function whereOf(conditions: readonly Condition[]): string {
+  if (conditions.length === 0) return "";
+  return `WHERE ${conditions.map(([sql]) => sql).join(" AND ")}`;
+}
+
+function requestConditions({ status, after, until }: RequestQuery): Condition[] {
+  const conditions: Condition[] = [];
+  if (status !== undefined) conditions.push(["status = ?", status]);
+  if (after !== undefined) conditions.push(["expires > ?", seconds(after)]);
+  if (until !== undefined) conditions.push(["expires <= ?", seconds(until)]);
+  return conditions;
 }
 
 /** Everything that is read, over one connection. */
@@ -128,22 +156,25 @@ export class SqliteReads implements StoreReads {
     return statement;
   }
 
+  /** What a statement does, and its failure in words. */
+  protected run<T>(sql: string, work: (statement: Statement<Value[], Row>) => T): T {
+    return explained(this.#db.name, () => work(this.statement(sql)));
+  }
+
   #get<T>(sql: string, values: Value[], read: (row: Row) => T): T | undefined {
-    const row = this.statement(sql).get(...values);
+    const row = this.run(sql, (statement) => statement.get(...values));
     return row === undefined ? undefined : read(row);
   }
 
   #all<T>(sql: string, values: Value[], read: (row: Row) => T): T[] {
-    return this.statement(sql)
-      .all(...values)
-      .map(read);
+    return this.run(sql, (statement) => statement.all(...values)).map(read);
   }
 
   /** The newest first: pages go down the keys, which only grow. */
   #page<T>(
     table: string,
     key: string,
-    conditions: readonly [sql: string, value: Value][],
+    conditions: readonly Condition[],
     { limit = PAGE, cursor }: PageOptions,
     read: (row: Row) => T,
   ): Page<T> {
@@ -155,11 +186,9 @@ export class SqliteReads implements StoreReads {
     }
     const all = [...conditions];
     if (cursor !== undefined) all.push([`${key} < ?`, Number(cursor)]);
-    const where = all.length === 0 ? "" : `WHERE ${all.map(([sql]) => sql).join(" AND ")}`;
     const values = all.map(([, value]) => value);
-    const rows = this.statement(
-      `SELECT * FROM ${table} ${where} ORDER BY ${key} DESC LIMIT ${limit + 1}`,
-    ).all(...values);
+    const sql = `SELECT * FROM ${table} ${whereOf(all)} ORDER BY ${key} DESC LIMIT ${limit + 1}`;
+    const rows = this.#all(sql, values, (row) => row);
     const last = rows.length > limit ? rows[limit - 1] : undefined;
     return {
       rows: rows.slice(0, limit).map(read),
@@ -175,7 +204,8 @@ export class SqliteReads implements StoreReads {
 
   async head(): Promise<Head | undefined> {
     const sql = "SELECT head.size, root, note FROM head LEFT JOIN checkpoints USING (size)";
-    const row = this.statement(sql).get()!;
+    const row = this.#get(sql, [], (found) => found);
+    if (row === undefined) throw new TwinwrapError("FAULT", "the log has no head");
     if (row.note !== null) return headOf(row);
     if (row.size === 0) return undefined;
     throw new TwinwrapError(
@@ -191,6 +221,16 @@ export class SqliteReads implements StoreReads {
   async checkpoints(size: number, limit: number): Promise<Head[]> {
     const sql = "SELECT * FROM checkpoints WHERE size > ? ORDER BY size LIMIT ?";
     return this.#all(sql, [size, limit], headOf);
+  }
+
+  async logExtent(): Promise<LogExtent> {
+    const sql = `SELECT (SELECT count(*) FROM leaves) AS leaves, (SELECT count(*) FROM nodes) AS nodes,
+      (SELECT count(*) FROM checkpoints) AS checkpoints`;
+    return this.#get(sql, [], (row) => ({
+      leaves: number(row, "leaves")!,
+      nodes: number(row, "nodes")!,
+      checkpoints: number(row, "checkpoints")!,
+    }))!;
   }
 
   async leaf(index: number): Promise<string | undefined> {
@@ -218,8 +258,21 @@ export class SqliteReads implements StoreReads {
     return this.#all(sql, [record], (row) => ({ tag: bytes(row, "tag"), wrap: wrapOf(row) }));
   }
 
+  async wrapFacts(): Promise<WrapFacts> {
+    const kinds = "SELECT DISTINCT fingerprint, padding FROM candidates";
+    const odd = `SELECT hash FROM records WHERE status <> 'unverified'
+      AND (SELECT count(*) FROM candidates WHERE record = records.hash) <> 1 LIMIT 1`;
+    return {
+      kinds: this.#all(kinds, [], (row) => ({
+        fingerprint: bytes(row, "fingerprint"),
+        padding: text(row, "padding") as Padding,
+      })),
+      odd: this.#get(odd, [], (row) => bytes(row, "hash")),
+    };
+  }
+
   async records(query: RecordQuery, page: PageOptions = {}): Promise<Page<RecordRow>> {
-    const conditions: [string, Value][] = [];
+    const conditions: Condition[] = [];
     const { serial, owner, fingerprint, status, from, before, text } = query;
     if (serial !== undefined) conditions.push(["serial = ?", serial]);
     if (owner !== undefined) conditions.push(["owner = ?", owner]);
@@ -241,7 +294,7 @@ export class SqliteReads implements StoreReads {
   async countRecords(): Promise<Record<RecordStatus, number>> {
     const counts = Object.fromEntries(RECORD_STATUSES.map((status) => [status, 0]));
     const sql = "SELECT status, count(*) AS count FROM records GROUP BY status";
-    for (const row of this.statement(sql).all()) {
+    for (const row of this.#all(sql, [], (found) => found)) {
       counts[text(row, "status")] = number(row, "count")!;
     }
     return counts as Record<RecordStatus, number>;
@@ -255,23 +308,20 @@ export class SqliteReads implements StoreReads {
     return this.#get("SELECT * FROM requests WHERE id = ?", [id], requestOf);
   }
 
-  async requests(
-    query: { status?: RequestStatus },
-    page: PageOptions = {},
-  ): Promise<Page<RequestRow>> {
-    const conditions: [string, Value][] = [];
-    if (query.status !== undefined) conditions.push(["status = ?", query.status]);
-    return this.#page("requests", "sequence", conditions, page, requestOf);
+  async requests(query: RequestQuery, page: PageOptions = {}): Promise<Page<RequestRow>> {
+    return this.#page("requests", "sequence", requestConditions(query), page, requestOf);
+  }
+
+  async countRequests(query: RequestQuery): Promise<number> {
+    const conditions = requestConditions(query);
+    const sql = `SELECT count(*) AS count FROM requests ${whereOf(conditions)}`;
+    const values = conditions.map(([, value]) => value);
+    return this.#get(sql, values, (row) => number(row, "count")!)!;
   }
 
   async approvals(request: Uint8Array): Promise<ApprovalRow[]> {
     const sql = "SELECT * FROM approvals WHERE request = ? ORDER BY sequence";
-    return this.#all(sql, [request], (row) => ({
-      hash: bytes(row, "hash"),
-      request: bytes(row, "request"),
-      note: text(row, "note"),
-      vetoLeaf: number(row, "veto_leaf"),
-    }));
+    return this.#all(sql, [request], approvalOf);
   }
 
   async release(request: Uint8Array, record: Uint8Array): Promise<ReleaseRow | undefined> {
@@ -285,7 +335,7 @@ export class SqliteReads implements StoreReads {
   }
 
   async policies(): Promise<NoteRow[]> {
-    return this.#all("SELECT * FROM policies ORDER BY number", [], noteOf);
+    return this.#all("SELECT * FROM policies ORDER BY number, sequence", [], noteOf);
   }
 
   async identities(): Promise<NoteRow[]> {
@@ -302,21 +352,37 @@ export class SqliteReads implements StoreReads {
     return this.#get("SELECT * FROM seen ORDER BY size DESC LIMIT 1", [], headOf);
   }
 
-  async referredLeaves(from: number, to: number): Promise<LeafReference[]> {
-    const sql = `
-      WITH rows (leaf, type, hash, request) AS (
-        SELECT escrow_leaf, 'escrow', hash, NULL FROM records
-        UNION ALL SELECT verified_leaf, 'verified', hash, NULL FROM records
-        UNION ALL SELECT leaf, 'release', record, request FROM releases
-        UNION ALL SELECT veto_leaf, 'veto', hash, request FROM approvals
-        UNION ALL SELECT leaf, 'policy', hash, NULL FROM policies
-        UNION ALL SELECT leaf, 'authority', hash, NULL FROM identities)
-      SELECT * FROM rows WHERE leaf >= ? AND leaf < ? ORDER BY leaf`;
-    return this.#all(sql, [from, to], (row) => ({
-      leaf: number(row, "leaf")!,
-      type: text(row, "type") as LeafReference["type"],
-      hash: bytes(row, "hash"),
-      request: row.request === null ? undefined : bytes(row, "request"),
-    }));
+  async entries(from: number, to: number): Promise<LogEntry[]> {
+    const standing = <Entry extends object>(
+      table: string,
+      column: string,
+      read: (row: Row) => Entry,
+      more = "",
+    ) => {
+      const sql = `SELECT *${more} FROM ${table} WHERE ${column} >= ? AND ${column} < ?`;
+      return this.#all(sql, [from, to], (row) => ({ leaf: number(row, column)!, ...read(row) }));
+    };
+    const records = (type: "escrow" | "verified") =>
+      standing(
+        "records",
+        `${type}_leaf`,
+        (row) => ({ type, row: recordOf(row), isReleased: row.is_released === 1 }),
+        ", EXISTS (SELECT 1 FROM releases WHERE record = records.hash) AS is_released",
+      );
+    const entries: LogEntry[] = [
+      ...records("escrow"),
+      ...records("verified"),
+      ...standing("releases", "leaf", (row) => ({ type: "release" as const, row: releaseOf(row) })),
+      ...standing("approvals", "veto_leaf", (row) => ({
+        type: "veto" as const,
+        row: approvalOf(row),
+      })),
+      ...standing("policies", "leaf", (row) => ({ type: "policy" as const, row: noteOf(row) })),
+      ...standing("identities", "leaf", (row) => ({
+        type: "authority" as const,
+        row: noteOf(row),
+      })),
+    ];
+    return entries.sort((a, b) => a.leaf - b.leaf);
   }
 }

@@ -56,7 +56,7 @@ export const MIGRATIONS: readonly string[] = [
     CHECK (escrow_leaf IS NOT NULL OR verified_leaf IS NOT NULL),
     CHECK (status = 'unverified' OR verified_leaf IS NOT NULL)
   ) STRICT;
-  CREATE INDEX records_serial ON records (serial);
+  CREATE INDEX records_serial ON records (serial, status);
   CREATE INDEX records_owner ON records (owner);
   CREATE INDEX records_status ON records (status);
   CREATE INDEX records_created ON records (created);
@@ -69,7 +69,7 @@ export const MIGRATIONS: readonly string[] = [
     simple_blob BLOB NOT NULL,
     UNIQUE (record, tag, fingerprint, padding, simple_blob)
   ) STRICT;
-  CREATE INDEX candidates_fingerprint ON candidates (fingerprint);
+  CREATE INDEX candidates_fingerprint ON candidates (fingerprint, padding);
 
   CREATE TABLE requests (
     sequence INTEGER PRIMARY KEY,
@@ -102,11 +102,13 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX releases_fingerprint ON releases (fingerprint);
 
   CREATE TABLE policies (
-    number INTEGER PRIMARY KEY,
+    sequence INTEGER PRIMARY KEY,
+    number INTEGER NOT NULL,
     hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
     note TEXT NOT NULL,
     leaf INTEGER UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED
   ) STRICT;
+  CREATE UNIQUE INDEX policies_in_force ON policies (number) WHERE leaf IS NOT NULL;
   CREATE TABLE identities (
     number INTEGER PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),

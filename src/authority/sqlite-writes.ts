@@ -1,6 +1,7 @@
 import type { Statement } from "better-sqlite3";
 import { TwinwrapError } from "../errors.js";
 import type { MerkleNode } from "../escrow/merkle.js";
+import { errorCode } from "./sqlite-errors.js";
 import { fold, SqliteReads, seconds, type Value } from "./sqlite-reads.js";
 import type {
   ApprovalRow,
@@ -30,16 +31,22 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
 
   /** @returns rows changed */
   #run(sql: string, ...values: Value[]): number {
-    return this.statement(sql).run(...values).changes;
+    return this.run(sql, (statement) => statement.run(...values)).changes;
   }
 
   #insert(what: string, sql: string, ...values: Value[]): void {
+    if (this.#isNew(sql, ...values)) return;
+    throw new TwinwrapError("CONFLICT", `${what} is in the store already`);
+  }
+
+  /** @returns false if something with the same key is there already */
+  #isNew(sql: string, ...values: Value[]): boolean {
     try {
       this.#run(sql, ...values);
+      return true;
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? String(error.code) : "";
-      if (!/^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(code)) throw error;
-      throw new TwinwrapError("CONFLICT", `${what} is in the store already`, { cause: error });
+      if (/^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)$/.test(errorCode(error))) return false;
+      throw error;
     }
   }
 
@@ -58,14 +65,20 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
     if (swapped === 0 || head.size !== oldSize + leaves.length) {
       throw new TwinwrapError("CONFLICT", "the log has grown meanwhile");
     }
+    const append = (sql: string, ...values: Value[]) => {
+      if (this.#isNew(sql, ...values)) return;
+      throw new TwinwrapError(
+        "FAULT",
+        `the log is damaged: after its ${oldSize} leaves something is there already`,
+      );
+    };
     leaves.forEach((leaf, i) => {
-      this.#insert("the leaf", "INSERT INTO leaves VALUES (?, ?)", oldSize + i, leaf);
+      append("INSERT INTO leaves VALUES (?, ?)", oldSize + i, leaf);
     });
     for (const { level, index, hash } of nodes) {
-      this.#insert("the node", "INSERT INTO nodes VALUES (?, ?, ?)", level, index, hash);
+      append("INSERT INTO nodes VALUES (?, ?, ?)", level, index, hash);
     }
-    const sql = "INSERT INTO checkpoints VALUES (?, ?, ?)";
-    this.#insert("the checkpoint", sql, head.size, head.root, head.checkpoint);
+    append("INSERT INTO checkpoints VALUES (?, ?, ?)", head.size, head.root, head.checkpoint);
   }
 
   async insertRecord(row: RecordRow): Promise<void> {
@@ -107,10 +120,18 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
     );
   }
 
-  async keepCandidate(record: Uint8Array, { tag, wrap }: Candidate): Promise<void> {
+  async keepCandidate(record: Uint8Array, candidate: Candidate): Promise<void> {
+    this.#deleteCandidates("NOT", record, candidate);
+  }
+
+  async dropCandidate(record: Uint8Array, candidate: Candidate): Promise<void> {
+    this.#deleteCandidates("", record, candidate);
+  }
+
+  #deleteCandidates(not: "" | "NOT", record: Uint8Array, { tag, wrap }: Candidate): void {
     this.#run(
       `DELETE FROM candidates WHERE record = ?
-        AND NOT (tag = ? AND fingerprint = ? AND padding = ? AND simple_blob = ?)`,
+        AND ${not} (tag = ? AND fingerprint = ? AND padding = ? AND simple_blob = ?)`,
       record,
       tag,
       wrap.fingerprint,
@@ -165,7 +186,7 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
   #putNote(table: string, { number, hash, note, leaf }: NoteRow): void {
     this.#insert(
       "another note of this number",
-      `INSERT INTO ${table} VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO
+      `INSERT INTO ${table} (number, hash, note, leaf) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO
         UPDATE SET note = excluded.note, leaf = excluded.leaf WHERE number = excluded.number`,
       number,
       hash,
@@ -176,6 +197,10 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
 
   async putPolicy(row: NoteRow): Promise<void> {
     this.#putNote("policies", row);
+  }
+
+  async dropDrafts(number: number): Promise<void> {
+    this.#run("DELETE FROM policies WHERE number = ? AND leaf IS NULL", number);
   }
 
   async putIdentity(row: NoteRow): Promise<void> {

@@ -1,11 +1,12 @@
-import { closeSync, constants, fsyncSync, openSync } from "node:fs";
+import { closeSync, constants, existsSync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type BetterSqlite3 from "better-sqlite3";
 import { TwinwrapError } from "../errors.js";
+import { errorCode, explained, inWords } from "./sqlite-errors.js";
 import { SqliteReads } from "./sqlite-reads.js";
 import { APPLICATION_ID, MIGRATIONS } from "./sqlite-schema.js";
 import { SqliteWrites } from "./sqlite-writes.js";
-import type { Store, StoreWrites } from "./store.js";
+import type { Store, StoreReads, StoreWrites } from "./store.js";
 
 // The embedded store: SQLite in WAL mode, every commit synced. A process has two connections: one
 // writes, one transaction at a time; the other reads, and so never sees what is not committed.
@@ -26,17 +27,20 @@ export interface SqliteOptions {
  * Opens a store of one file, and brings an older one up to date.
  * @throws TwinwrapError UNSUPPORTED if better-sqlite3 is not installed or the file is from a newer
  *   version; BAD_FORMAT if it is no such store; CONFLICT if it is there and should be created;
- *   BAD_ARGUMENT if it is not there and should be
+ *   BAD_ARGUMENT if it is not there and should be; FAULT or UNAVAILABLE as for every {@link Store}
  */
 export async function openSqlite(path: string, options: SqliteOptions = {}): Promise<Store> {
   const open = await loadSqlite();
   makeOrFind(path, options.create ?? false);
   const writer = connect(open, path);
   try {
-    migrate(writer, options.create ?? false);
-    const reader = connect(open, path);
-    reader.pragma("query_only = ON");
-    return new SqliteStore(writer, reader);
+    explained(path, () => migrate(writer, options.create ?? false));
+    const connectReader = () => {
+      const reader = connect(open, path);
+      reader.pragma("query_only = ON");
+      return reader;
+    };
+    return new SqliteStore(writer, connectReader);
   } catch (error) {
     writer.close();
     throw error;
@@ -57,23 +61,26 @@ async function loadSqlite(): Promise<(path: string) => Database> {
   }
 }
 
-/** Nobody else shall read it, from its first moment on: SQLite would take the umask's mode. */
+/**
+ * Nobody else shall read it, from its first moment on: SQLite would take the umask's mode. One that is
+ * there is not opened here: closing it would take away the locks (POSIX) that this process holds on it
+ * by SQLite.
+ */
 function makeOrFind(path: string, create: boolean): void {
-  const flags = create ? constants.O_CREAT | constants.O_EXCL : 0;
+  if (!create) {
+    if (existsSync(path)) return;
+    throw new TwinwrapError("BAD_ARGUMENT", `${path}: there is no such store`);
+  }
   try {
-    closeSync(openSync(path, constants.O_RDWR | flags, 0o600));
+    closeSync(openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600));
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "EEXIST") throw new TwinwrapError("CONFLICT", `${path} exists already`);
-    if (code === "ENOENT" && !create) {
-      throw new TwinwrapError("BAD_ARGUMENT", `${path}: there is no such store`);
-    }
-    throw error;
+    if (errorCode(error) !== "EEXIST") throw error;
+    throw new TwinwrapError("CONFLICT", `${path} exists already`);
   }
 }
 
 function connect(open: (path: string) => Database, path: string): Database {
-  const db = open(path);
+  const db = explained(path, () => open(path));
   try {
     db.pragma("busy_timeout = 5000");
     db.pragma("journal_mode = WAL");
@@ -88,16 +95,12 @@ function connect(open: (path: string) => Database, path: string): Database {
   } catch (error) {
     db.close();
     if (errorCode(error) === "SQLITE_NOTADB") throw notAStore(path);
-    throw error;
+    throw inWords(path, error);
   }
 }
 
 function notAStore(path: string): TwinwrapError {
   return new TwinwrapError("BAD_FORMAT", `${path} is not the store of an authority`);
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
 function migrate(db: Database, create: boolean): void {
@@ -124,14 +127,17 @@ function migrate(db: Database, create: boolean): void {
 class SqliteStore extends SqliteReads implements Store {
   readonly #writer: Database;
   readonly #reader: Database;
+  readonly #connectReader: () => Database;
   /** The transaction that began last; the next one waits for its end. */
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(writer: Database, reader: Database) {
+  constructor(writer: Database, connectReader: () => Database) {
+    const reader = connectReader();
     super(reader);
     this.#writer = writer;
     this.#reader = reader;
+    this.#connectReader = connectReader;
     // Begin is tried again without blocking the process, which may itself be what it waits for.
     writer.pragma("busy_timeout = 0");
   }
@@ -150,7 +156,7 @@ class SqliteStore extends SqliteReads implements Store {
     try {
       const result = await work(writes);
       writes.end();
-      db.exec("COMMIT");
+      explained(db.name, () => db.exec("COMMIT"));
       return result;
     } catch (error) {
       writes.end();
@@ -160,12 +166,24 @@ class SqliteStore extends SqliteReads implements Store {
     }
   }
 
+  async snapshot<T>(work: (reads: StoreReads) => Promise<T>): Promise<T> {
+    if (this.#closed) throw closed();
+    // A connection of its own: in WAL mode one read transaction sees one state, and writers go on.
+    const db = this.#connectReader();
+    try {
+      explained(db.name, () => db.exec("BEGIN"));
+      return await work(new SqliteReads(db));
+    } finally {
+      db.close();
+    }
+  }
+
   async backup(path: string): Promise<void> {
     makeOrFind(path, true);
     // One read transaction: a copy of one moment, whatever is written meanwhile.
     this.#reader.pragma("query_only = OFF");
     try {
-      this.#reader.prepare("VACUUM INTO ?").run(path);
+      explained(path, () => this.#reader.prepare("VACUUM INTO ?").run(path));
     } finally {
       this.#reader.pragma("query_only = ON");
     }
@@ -191,10 +209,8 @@ async function begin(db: Database): Promise<void> {
       db.exec("BEGIN IMMEDIATE");
       return;
     } catch (error) {
-      if (!errorCode(error).startsWith("SQLITE_BUSY")) throw error;
-      if (Date.now() > until) {
-        throw new TwinwrapError("CONFLICT", "the store was kept busy by others for too long");
-      }
+      const isBusy = errorCode(error).startsWith("SQLITE_BUSY");
+      if (!isBusy || Date.now() > until) throw inWords(db.name, error);
     }
     await new Promise((resolve) => setTimeout(resolve, 1 + Math.random() * PAUSE));
   }

@@ -33,6 +33,14 @@ export interface Candidate {
   wrap: Wrap;
 }
 
+/** What an authority has of wraps. */
+export interface WrapFacts {
+  /** For which keys and how they are padded, each once. */
+  kinds: Pick<Wrap, "fingerprint" | "padding">[];
+  /** The hash of a record that was opened once and has no wrap now, or several; undefined if none. */
+  odd: Uint8Array | undefined;
+}
+
 /** The newest state of the log. */
 export interface Head {
   /** Leaves. */
@@ -104,6 +112,15 @@ export interface RecordQuery {
   text?: string;
 }
 
+/** Which requests are looked for; everything given must fit. */
+export interface RequestQuery {
+  status?: RequestStatus;
+  /** Expires after that time. */
+  after?: Date;
+  /** Expired at that time. */
+  until?: Date;
+}
+
 export interface PageOptions {
   /** Rows at most, 1 to 1000; 50 by default. */
   limit?: number;
@@ -131,6 +148,8 @@ export interface StoreReads {
   checkpointOf(index: number): Promise<Head | undefined>;
   /** Signed checkpoints of trees with more than `size` leaves, the smallest first. */
   checkpoints(size: number, limit: number): Promise<Head[]>;
+  /** How many rows the log has, whatever its head says. */
+  logExtent(): Promise<LogExtent>;
   leaf(index: number): Promise<string | undefined>;
   /** Leaves from index `from` on, at most `limit`, without gaps. */
   leaves(from: number, limit: number): Promise<string[]>;
@@ -138,17 +157,20 @@ export interface StoreReads {
   nodes(ids: readonly NodeId[]): Promise<(Uint8Array | undefined)[]>;
   record(hash: Uint8Array): Promise<RecordRow | undefined>;
   candidates(record: Uint8Array): Promise<Candidate[]>;
+  /** What there is of wraps, over all records. */
+  wrapFacts(): Promise<WrapFacts>;
   records(query: RecordQuery, page?: PageOptions): Promise<Page<RecordRow>>;
   /** How many records have each status. */
   countRecords(): Promise<Record<RecordStatus, number>>;
   request(hash: Uint8Array): Promise<RequestRow | undefined>;
   requestById(id: string): Promise<RequestRow | undefined>;
-  requests(query: { status?: RequestStatus }, page?: PageOptions): Promise<Page<RequestRow>>;
+  requests(query: RequestQuery, page?: PageOptions): Promise<Page<RequestRow>>;
+  countRequests(query: RequestQuery): Promise<number>;
   /** In the order in which they came. */
   approvals(request: Uint8Array): Promise<ApprovalRow[]>;
   release(request: Uint8Array, record: Uint8Array): Promise<ReleaseRow | undefined>;
   releases(request: Uint8Array): Promise<ReleaseRow[]>;
-  /** By number. */
+  /** By number; those of one number in the order in which they came. */
   policies(): Promise<NoteRow[]>;
   /** By number. */
   identities(): Promise<NoteRow[]>;
@@ -156,26 +178,38 @@ export interface StoreReads {
   ownerSecret(owner: string): Promise<Uint8Array | undefined>;
   /** The newest checkpoint known from outside. */
   seenCheckpoint(): Promise<Head | undefined>;
-  /** Indexes of leaves that some row refers to, `from` ≤ index < `to`, ascending, each once a row. */
-  referredLeaves(from: number, to: number): Promise<LeafReference[]>;
+  /** Rows that stand on the leaves `from` ≤ index < `to`, by index; a record can stand on two. */
+  entries(from: number, to: number): Promise<LogEntry[]>;
+}
+
+/** Rows that the log consists of. */
+export interface LogExtent {
+  leaves: number;
+  /** Hashes of complete subtrees. */
+  nodes: number;
+  checkpoints: number;
 }
 
 /** A row that stands on a leaf. */
-export interface LeafReference {
-  leaf: number;
-  type: "escrow" | "verified" | "release" | "veto" | "policy" | "authority";
-  /** recordHash, approvalHash, policyHash or identityHash. */
-  hash: Uint8Array;
-  /** requestHash, for release and veto. */
-  request: Uint8Array | undefined;
-}
+export type LogEntry = { leaf: number } & (
+  | {
+      type: "escrow" | "verified";
+      row: RecordRow;
+      /** Whether it was released at least once. */
+      isReleased: boolean;
+    }
+  | { type: "release"; row: ReleaseRow }
+  | { type: "veto"; row: ApprovalRow }
+  | { type: "policy" | "authority"; row: NoteRow }
+);
 
 /** Writes; all of one transaction are done, or none. */
 export interface StoreWrites extends StoreReads {
   setSetting(name: string, value: string | undefined): Promise<void>;
   /**
    * Makes the log longer: compare-and-swap.
-   * @throws TwinwrapError CONFLICT if the head is no longer of `oldSize` leaves
+   * @throws TwinwrapError CONFLICT if the head is no longer of `oldSize` leaves; FAULT if something
+   *   stands already where the log should end
    */
   extendLog(
     oldSize: number,
@@ -191,6 +225,8 @@ export interface StoreWrites extends StoreReads {
   addCandidate(record: Uint8Array, candidate: Candidate): Promise<void>;
   /** The one that verified stays, the others go. */
   keepCandidate(record: Uint8Array, candidate: Candidate): Promise<void>;
+  /** One that does not open goes; the record stays. */
+  dropCandidate(record: Uint8Array, candidate: Candidate): Promise<void>;
   /** @throws TwinwrapError CONFLICT if it is there */
   insertRequest(row: RequestRow): Promise<void>;
   setRequestStatus(hash: Uint8Array, status: RequestStatus): Promise<void>;
@@ -198,16 +234,26 @@ export interface StoreWrites extends StoreReads {
   insertApproval(row: ApprovalRow): Promise<void>;
   /** @throws TwinwrapError CONFLICT if this record was released for this request */
   insertRelease(row: ReleaseRow): Promise<void>;
-  /** Adds the policy, or replaces the note of the same number and hash (more signatures, its leaf). */
+  /**
+   * Adds the policy, or replaces the note of the same number and hash (more signatures, its leaf).
+   * Drafts of one number stand side by side.
+   * @throws TwinwrapError CONFLICT if another one of this number has a leaf, and this has one too
+   */
   putPolicy(row: NoteRow): Promise<void>;
-  /** As putPolicy. */
+  /** Policies of this number that have no leaf go. */
+  dropDrafts(number: number): Promise<void>;
+  /** As putPolicy, but there is one of a number. @throws TwinwrapError CONFLICT */
   putIdentity(row: NoteRow): Promise<void>;
   /** @throws TwinwrapError CONFLICT if the owner has one */
   insertOwner(owner: string, secret: Uint8Array): Promise<void>;
   addSeenCheckpoint(checkpoint: Head): Promise<void>;
 }
 
-/** A place where an authority keeps everything; several processes may use it at once. */
+/**
+ * A place where an authority keeps everything; several processes may use it at once.
+ * All methods throw TwinwrapError FAULT if the store is damaged, UNAVAILABLE if it can't be read or
+ * written now (a full or read-only disk).
+ */
 export interface Store extends StoreReads {
   /**
    * Does `work` in one serializable transaction: no other write comes between its reads and its
@@ -216,6 +262,8 @@ export interface Store extends StoreReads {
    *   busy for too long
    */
   write<T>(work: (writes: StoreWrites) => Promise<T>): Promise<T>;
+  /** Does `work` on everything as of one moment, whatever is written meanwhile. */
+  snapshot<T>(work: (reads: StoreReads) => Promise<T>): Promise<T>;
   /** A copy of everything as of one moment, in a new file that is synced. */
   backup(path: string): Promise<void>;
   close(): Promise<void>;

@@ -28,7 +28,7 @@ import {
   withService,
 } from "./authority-io.js";
 import { officerOf } from "./authority-policy.js";
-import { describeStanding, stateOf } from "./authority-requests.js";
+import { afterApproval, describeStanding, stateOf } from "./authority-requests.js";
 import {
   addOutputOptions,
   addPassphraseOptions,
@@ -91,9 +91,13 @@ async function decideHere(
     print(table([["now", stateOf(after)]]), options.output);
     return;
   }
-  if (await unlock(service, path, options)) {
-    const { releases } = await service.release(id);
-    print(table([["now", `released: ${releases.length} records`]]), options.output);
+  const released = await afterApproval(async () => {
+    if (!(await unlock(service, path, options))) return undefined;
+    return service.release(id);
+  });
+  if (released !== undefined) {
+    const { length } = released.releases;
+    print(table([["now", `released: ${length} records`]]), options.output);
     return;
   }
   const next = `the authority's key is locked, so \`twinwrap authority release ${id}\` is next`;

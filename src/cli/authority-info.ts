@@ -10,6 +10,7 @@ import {
   withService,
 } from "./authority-io.js";
 import { policyRows } from "./authority-policy.js";
+import { requestQuery } from "./authority-requests.js";
 import { jsonOption, newCommand } from "./command.js";
 import { print, printJson } from "./io.js";
 import { formatFingerprint, safe, table } from "./text.js";
@@ -42,7 +43,7 @@ async function innerFacts(service: AuthorityService): Promise<Facts> {
   const head = await store.head();
   const records = await store.countRecords();
   const fenced = await service.isFenced();
-  const open = (await store.requests({ status: "open" }, { limit: 1000 })).rows.length;
+  const open = await store.countRequests(requestQuery("open"));
   const counts = Object.entries(records).map(([status, count]) => `${count} ${status}`);
   const log = `${head?.size ?? 0} entries${fenced ? ", fenced: see `authority log unfence`" : ""}`;
   return {

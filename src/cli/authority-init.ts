@@ -1,53 +1,27 @@
-import { type Command, InvalidArgumentError } from "commander";
-import { initDirectory, type NewOfficer } from "../authority/directory.js";
-import { readOfficerPublicKeys } from "../authority/ed25519.js";
-import { TwinwrapError } from "../errors.js";
+import type { Command } from "commander";
+import { initDirectory } from "../authority/directory.js";
+import { majority } from "../authority/policies.js";
 import { fingerprint } from "../keys/index.js";
-import { collect, integerBetween, jsonOption, newCommand, UsageError } from "./command.js";
-import { print, printJson, readSmall } from "./io.js";
+import {
+  addOfficersOptions,
+  type OfficersOptions,
+  officersOf,
+  warnOfWaiting,
+} from "./authority-officers.js";
+import { collect, jsonOption, newCommand, UsageError } from "./command.js";
+import { print, printJson } from "./io.js";
 import { newPassphrase } from "./passphrase.js";
-import { about } from "./report.js";
+import { asUsage } from "./report.js";
 import { formatFingerprint, safe, table } from "./text.js";
 
-interface InitOptions {
-  officer: string[];
-  quorum?: number;
+interface InitOptions extends OfficersOptions {
   origin?: string;
-  waiting?: number;
-  self?: string[];
+  /** Of --accept-pkcs1-v1_5. */
+  acceptPkcs1V1_5?: boolean;
   authorityPassphraseFile?: string;
   /** commander turns --no-passphrase into `passphrase: false`. */
   passphrase?: boolean;
   json?: boolean;
-}
-
-/** NAME=VALUE. */
-function pair(flag: string, text: string): [string, string] {
-  const at = text.indexOf("=");
-  if (at <= 0 || at === text.length - 1) {
-    throw new UsageError(`${flag} takes NAME=${flag === "--officer" ? "PUB" : "OWNER-ID"}`);
-  }
-  return [text.slice(0, at), text.slice(at + 1)];
-}
-
-async function officersOf(options: InitOptions): Promise<NewOfficer[]> {
-  const self = (options.self ?? []).map((text) => pair("--self", text));
-  const officers: NewOfficer[] = [];
-  for (const text of options.officer) {
-    const [name, path] = pair("--officer", text);
-    if (officers.some((other) => other.name === name)) {
-      throw new UsageError(`officer ${name} is given twice`);
-    }
-    const keys = await about(path, async () => readOfficerPublicKeys(await readSmall(path)));
-    const ids = self.filter(([officer]) => officer === name).map(([, id]) => id);
-    officers.push({ name, ...keys, self: ids });
-  }
-  for (const [name] of self) {
-    if (!officers.some((officer) => officer.name === name)) {
-      throw new UsageError(`--self names ${name}, who is no officer`);
-    }
-  }
-  return officers;
 }
 
 async function init(path: string, options: InitOptions): Promise<void> {
@@ -64,21 +38,20 @@ async function init(path: string, options: InitOptions): Promise<void> {
     { passphraseFile, passphrase: options.passphrase },
     "--authority-passphrase-file",
   );
-  const authority = await initDirectory(path, {
-    officers,
-    quorum,
-    origin,
-    waiting,
-    passphrase,
-  }).catch((error) => {
-    // Names and numbers come from the command line.
-    if (error instanceof TwinwrapError && error.code === "BAD_ARGUMENT") {
-      throw new UsageError(error.message);
-    }
-    throw error;
-  });
+  // Names and numbers come from the command line.
+  const authority = await asUsage(() =>
+    initDirectory(path, {
+      officers,
+      quorum,
+      origin,
+      waiting,
+      passphrase,
+      pkcs1: options.acceptPkcs1V1_5,
+    }),
+  );
+  warnOfWaiting(options);
   const key = formatFingerprint(await fingerprint(authority.wrapKey));
-  const needed = quorum ?? Math.floor(officers.length / 2) + 1;
+  const needed = quorum ?? majority(officers.length);
   if (options.json) {
     printJson({
       folder: path,
@@ -103,31 +76,19 @@ async function init(path: string, options: InitOptions): Promise<void> {
   );
 }
 
-/** 0 is refused with the same words as a number above all officers, once these are known. */
-function parseQuorum(text: string): number {
-  if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError("expected a whole number");
-  return Number(text);
-}
-
 export function initCommand(): Command {
-  return newCommand(
+  const command = newCommand(
     "init",
     "Makes the folder of a new authority: its keys, its store, and authority.json for everybody.",
     "twinwrap authority init backup --officer ann=ann.pub.pem --officer bob=bob.pub.pem --officer cyd=cyd.pub.pem --quorum 2",
   )
     .argument("<dir>", "folder to make")
-    .requiredOption("--officer <name=pub>", "an officer and his public keys (repeat)", collect)
-    .option("--quorum <k>", "officers it takes to release a key (default: a majority)", parseQuorum)
+    .requiredOption("--officer <name=pub>", "an officer and his public keys (repeat)", collect);
+  return addOfficersOptions(command, "a majority", "0")
     .option("--origin <name>", "the authority's name, which never changes (default: random)")
     .option(
-      "--waiting <seconds>",
-      "time between a request and its release, unless all officers agree",
-      integerBetween(0, 366 * 86_400),
-    )
-    .option(
-      "--self <name=owner-id>",
-      "an owner ID that is an officer himself, so that he does not decide (repeat)",
-      collect,
+      "--accept-pkcs1-v1_5",
+      "take and release keys padded as PKCS#1 v1.5 too, for programs that know no OAEP",
     )
     .option(
       "--authority-passphrase-file <file>",

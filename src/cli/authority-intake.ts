@@ -21,11 +21,11 @@ import {
   unlock,
   withService,
 } from "./authority-io.js";
-import { stateOf } from "./authority-requests.js";
+import { afterApproval, stateOf } from "./authority-requests.js";
 import { EXIT, jsonOption, newCommand } from "./command.js";
 import { print, printJson, readSmall, STANDARD, warn } from "./io.js";
 import { readMessage } from "./messages.js";
-import { forEachFile } from "./report.js";
+import { about, complain, forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
 
 interface IntakeOptions extends AuthorityKeyOptions {
@@ -58,6 +58,7 @@ async function writeReceipt(path: string, receipt: Receipt): Promise<void> {
   await writeFileWhole(path, [encodeReceipt(receipt)], { force });
 }
 
+/** Takes in what a file holds, each by itself: what a stranger put into it keeps nothing else out. */
 async function takeSubmissions(
   service: AuthorityService,
   path: string,
@@ -65,9 +66,15 @@ async function takeSubmissions(
   options: IntakeOptions,
 ): Promise<Taken[]> {
   const folder = options.output ?? (path === STANDARD ? "." : dirname(path));
-  const results = await service.intake(submissions);
   const taken: Taken[] = [];
-  for (const [i, { record, status, receipt }] of results.entries()) {
+  const failures: unknown[] = [];
+  for (const [i, submission] of submissions.entries()) {
+    const result = await service.intake([submission]).catch((error) => {
+      failures.push(error);
+      return [];
+    });
+    if (result[0] === undefined) continue;
+    const { record, status, receipt } = result[0];
     const name = path === STANDARD ? toHex(record.subarray(0, 8)) : stem(path);
     const output = join(folder, `${name}${i === 0 ? "" : `.${i + 1}`}.receipt.json`);
     await writeReceipt(output, receipt);
@@ -79,6 +86,8 @@ async function takeSubmissions(
       receipt: output,
     });
   }
+  if (taken.length === 0) throw failures[0];
+  for (const error of failures) await about(path, () => Promise.reject(error)).catch(complain);
   return taken;
 }
 
@@ -118,7 +127,7 @@ async function takeFile(
       if (status !== "open" || !standing.decision.approved || !service.isUnlocked) {
         return one(`${id}  ${stateOf(standing)}`);
       }
-      await service.release(id);
+      await afterApproval(() => service.release(id));
       return one(`${id}  released`);
     }
     case "policy": {

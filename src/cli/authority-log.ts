@@ -1,7 +1,9 @@
 import type { Command } from "commander";
+import type { LogState } from "../authority/audit.js";
 import { backupDirectory, restoreDirectory } from "../authority/directory.js";
+import type { AuthorityService } from "../authority/service.js";
 import { toUtf8 } from "../bytes.js";
-import { TwinwrapError } from "../errors.js";
+import { notVerified, TwinwrapError } from "../errors.js";
 import { parseProof, type Receipt, receiptFromJson } from "../escrow/index.js";
 import {
   type AuthorityOptions,
@@ -44,13 +46,24 @@ async function knownIn(paths: string[], origin: string): Promise<string[]> {
   return notes;
 }
 
+/** Whatever is wrong with it, it does not verify. @throws TwinwrapError NOT_VERIFIED */
+async function verified(service: AuthorityService, known: string[] = []): Promise<LogState> {
+  try {
+    return await service.verifyLog({ known });
+  } catch (error) {
+    throw error instanceof TwinwrapError && error.code !== "UNAVAILABLE"
+      ? notVerified(error.message)
+      : error;
+  }
+}
+
 async function verify(
   paths: string[],
   options: AuthorityOptions & { json?: boolean },
 ): Promise<void> {
   await withService(requireAuthority(options), async (service) => {
     const known = await knownIn(paths, service.authority.logKeys[0]!.name);
-    const { size, root, checkpoints } = await service.verifyLog({ known });
+    const { size, root, checkpoints } = await verified(service, known);
     if (options.json) {
       printJson({ size, root: formatFingerprint(root), checkpoints, known: known.length });
       return;
@@ -67,18 +80,25 @@ async function verify(
 
 async function checkpoint(options: AuthorityOptions & OutputOptions): Promise<void> {
   const { output = STANDARD } = options;
-  await withService(requireAuthority(options), async ({ store }) => {
-    const head = await store.head();
+  await withService(requireAuthority(options), async (service) => {
+    // What a restored log shows is no witness of what is known outside.
+    await service.requireUnfenced();
+    const head = await service.store.head();
     if (head === undefined) throw new TwinwrapError("REFUSED", "the log is empty");
     if (output !== STANDARD) await checkOutput([], output, options);
     await writeOutput(output, [toUtf8(head.checkpoint)], { force: options.force ?? false });
   });
 }
 
-async function unfence(paths: string[], options: AuthorityOptions): Promise<void> {
+async function unfence(
+  paths: string[],
+  options: AuthorityOptions & { nothingNewer?: boolean },
+): Promise<void> {
   await withService(requireAuthority(options), async (service) => {
-    await service.verifyLog();
-    await service.unfence(await knownIn(paths, service.authority.logKeys[0]!.name));
+    await verified(service);
+    await service.unfence(await knownIn(paths, service.authority.logKeys[0]!.name), {
+      isNewest: options.nothingNewer,
+    });
     print(table([["log", "holds all that is known outside, and may grow again"]]));
   });
 }
@@ -113,6 +133,10 @@ export function logCommand(): Command {
         "twinwrap authority log unfence newest.receipt.json",
       )
         .argument("<known...>", "receipts, releases, sealed files or checkpoints kept elsewhere")
+        .option(
+          "--nothing-newer",
+          "you know that nothing newer is kept anywhere, though all of it is older than the backup",
+        )
         .addOption(authorityOption())
         .action(unfence),
     );

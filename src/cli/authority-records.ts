@@ -21,7 +21,8 @@ import {
   parseFingerprint,
   UsageError,
 } from "./command.js";
-import { checkOutput, print, printJson, writeOutput } from "./io.js";
+import { checkOutput, print, printJson, warn, writeOutput } from "./io.js";
+import { asUsage } from "./report.js";
 import { formatFingerprint, safe, table } from "./text.js";
 
 /** A serial as people have it: 26 characters of base32. */
@@ -85,18 +86,17 @@ interface ListOptions extends AuthorityOptions {
 async function list(options: ListOptions): Promise<void> {
   const { serial, owner, fingerprint, status, from, before, text, limit, cursor } = options;
   await withService(requireAuthority(options), async ({ store }) => {
-    const { rows, next } = await store.records(
-      {
-        ...(serial === undefined ? {} : { serial: parseSerial(serial) }),
-        ...(owner === undefined ? {} : { owner }),
-        ...(fingerprint === undefined ? {} : { fingerprint }),
-        ...(status === undefined ? {} : { status }),
-        ...(from === undefined ? {} : { from }),
-        ...(before === undefined ? {} : { before }),
-        ...(text === undefined ? {} : { text }),
-      },
-      { limit, ...(cursor === undefined ? {} : { cursor }) },
-    );
+    const query = {
+      ...(serial === undefined ? {} : { serial: parseSerial(serial) }),
+      ...(owner === undefined ? {} : { owner }),
+      ...(fingerprint === undefined ? {} : { fingerprint }),
+      ...(status === undefined ? {} : { status }),
+      ...(from === undefined ? {} : { from }),
+      ...(before === undefined ? {} : { before }),
+      ...(text === undefined ? {} : { text }),
+    };
+    const page = { limit, ...(cursor === undefined ? {} : { cursor }) };
+    const { rows, next } = await asUsage(() => store.records(query, page));
     if (options.json) {
       printJson({ records: rows.map(recordFacts), next });
       return;
@@ -107,12 +107,35 @@ async function list(options: ListOptions): Promise<void> {
   });
 }
 
-async function find(service: AuthorityService, name: string): Promise<RecordRow[]> {
+/** Records that were never opened, shown at most: anybody can send in any number of one serial. */
+const SHOWN = 20;
+
+/** What is shown of a serial, and how many unverified records are not. */
+async function find(
+  service: AuthorityService,
+  name: string,
+): Promise<{ rows: RecordRow[]; more: number }> {
   if (/^[0-9a-f]{64}$/i.test(name)) {
     const row = await service.store.record(fromHex(name.toLowerCase()));
-    return row === undefined ? [] : [row];
+    return { rows: row === undefined ? [] : [row], more: 0 };
   }
-  return (await service.store.records({ serial: parseSerial(name) })).rows;
+  const rows: RecordRow[] = [];
+  let unverified = 0;
+  for await (const row of service.recordsOf(parseSerial(name))) {
+    if (row.status === "unverified" && ++unverified > SHOWN) continue;
+    rows.push(row);
+  }
+  return { rows, more: Math.max(0, unverified - SHOWN) };
+}
+
+/** The one record that is meant. @throws UsageError if it can't be told */
+function theOne(rows: readonly RecordRow[]): RecordRow {
+  const opened = rows.filter(({ status }) => status !== "unverified");
+  const [one, ...others] = opened.length > 0 ? opened : rows;
+  if (one !== undefined && others.length === 0) return one;
+  throw new UsageError(
+    `${others.length + 1} records have this serial: give the hash of one to have its receipt`,
+  );
 }
 
 async function show(
@@ -120,18 +143,15 @@ async function show(
   options: AuthorityOptions & OutputOptions & { json?: boolean },
 ): Promise<void> {
   await withService(requireAuthority(options), async (service) => {
-    const rows = await find(service, name);
+    const { rows, more } = await find(service, name);
     if (rows.length === 0) {
       throw new TwinwrapError("REFUSED", `this authority has no record ${name}`);
     }
     if (options.output !== undefined) {
-      if (rows.length > 1) {
-        throw new UsageError(
-          `${rows.length} records have this serial: give the hash of one to have its receipt`,
-        );
-      }
+      const { hash } = theOne(rows);
+      await service.requireUnfenced();
       await checkOutput([], options.output, options);
-      const receipt = await service.receipt(rows[0]!.hash);
+      const receipt = await service.receipt(hash);
       await writeOutput(options.output, [encodeReceipt(receipt!)], {
         force: options.force ?? false,
       });
@@ -141,6 +161,9 @@ async function show(
       return;
     }
     for (const row of rows) print(await describe(service, row), options.output);
+    if (more > 0) {
+      warn(`${more} more unverified: \`twinwrap authority list --serial ${name}\` has them all`);
+    }
   });
 }
 

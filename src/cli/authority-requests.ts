@@ -1,7 +1,13 @@
 import { type Command, Option } from "commander";
 import type { Standing } from "../authority/requests.js";
-import { REQUEST_STATUSES, type RequestRow, type RequestStatus } from "../authority/store.js";
+import {
+  REQUEST_STATUSES,
+  type RequestQuery,
+  type RequestRow,
+  type RequestStatus,
+} from "../authority/store.js";
 import { sharedCore } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
 import { encodeRelease, parseRequestId, recipientFingerprint } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
 import {
@@ -21,12 +27,29 @@ import {
   jsonOption,
   newCommand,
   type OutputOptions,
+  UsageError,
 } from "./command.js";
 import { checkOutput, print, printJson, warn, writeOutput } from "./io.js";
+import { asUsage } from "./report.js";
 import { formatFingerprint, safe, table } from "./text.js";
 
+/** To people a request that has expired is not open any more, though nothing was written down. */
+type ShownStatus = RequestStatus | "expired";
+const SHOWN_STATUSES: readonly ShownStatus[] = [...REQUEST_STATUSES, "expired"];
+
+function statusOf({ status, expires }: RequestRow): ShownStatus {
+  return status === "open" && expires <= new Date() ? "expired" : status;
+}
+
+/** Which rows have this status. */
+export function requestQuery(status: ShownStatus | undefined): RequestQuery {
+  if (status === undefined) return {};
+  if (status === "open") return { status, after: new Date() };
+  return status === "expired" ? { status: "open", until: new Date() } : { status };
+}
+
 interface RequestsOptions extends AuthorityOptions, OutputOptions {
-  status?: RequestStatus;
+  status?: ShownStatus;
   limit: number;
   cursor?: string;
   json?: boolean;
@@ -45,10 +68,8 @@ async function requests(id: string | undefined, options: RequestsOptions): Promi
       else print(await describeStanding(standing), options.output);
       return;
     }
-    const { rows, next } = await service.store.requests(status === undefined ? {} : { status }, {
-      limit,
-      ...(cursor === undefined ? {} : { cursor }),
-    });
+    const page = { limit, ...(cursor === undefined ? {} : { cursor }) };
+    const { rows, next } = await asUsage(() => service.store.requests(requestQuery(status), page));
     if (options.json) {
       printJson({ requests: rows.map(requestFacts), next });
       return;
@@ -60,13 +81,16 @@ async function requests(id: string | undefined, options: RequestsOptions): Promi
   });
 }
 
-function requestFacts({ id, status, received, expires }: RequestRow): Record<string, string> {
-  return { id, status, received: formatTime(received), expires: formatTime(expires) };
+function requestFacts(row: RequestRow): Record<string, string> {
+  const { id, received, expires } = row;
+  const times = { received: formatTime(received), expires: formatTime(expires) };
+  return { id, status: statusOf(row), ...times };
 }
 
 /** Where a request stands, in words. */
 export function stateOf({ row, decision }: Standing): string {
-  if (row.status !== "open") return row.status;
+  const status = statusOf(row);
+  if (status !== "open") return status;
   const when = decision.notBefore === undefined ? "" : ` until ${formatTime(decision.notBefore)}`;
   return decision.reason === undefined ? "approved" : `waiting: ${decision.reason}${when}`;
 }
@@ -106,13 +130,35 @@ export async function describeStanding(standing: Standing): Promise<string> {
     ["policy", `number ${policy.number}: ${policy.release} of ${policy.officers.length} officers`],
     ...words,
     ["state", stateOf(standing)],
-    ["records", String(records.length)],
+    ["records", recordsText(records)],
   ])}${table([RECORD_HEADS, ...records.map(recordRow)].map((cells) => ["", ...cells]))}`;
+}
+
+/** How many, and that some may turn out not to open. */
+function recordsText(records: Standing["records"]): string {
+  const unverified = records.filter(({ status }) => status === "unverified").length;
+  if (unverified === 0) return String(records.length);
+  return `${records.length}, ${unverified} of them never opened: whether these can be released shows then`;
+}
+
+/**
+ * What follows the last approval that is needed.
+ * @throws the error that kept it from being done, which says that the approval was taken all the same
+ */
+export async function afterApproval<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof TwinwrapError || error instanceof UsageError) {
+      error.message = `the approval was taken and was the last that is needed, but: ${error.message}`;
+    }
+    throw error;
+  }
 }
 
 async function release(
   id: string,
-  options: AuthorityKeyOptions & OutputOptions & { json?: boolean },
+  options: AuthorityKeyOptions & OutputOptions & { partial?: boolean; json?: boolean },
 ): Promise<void> {
   const path = requireAuthority(options);
   const { output } = options;
@@ -129,7 +175,7 @@ async function release(
     if (output !== undefined)
       await checkOutput(secret === undefined ? [] : [secret], output, options);
     if (row.status !== "released") await unlock(service, path, { ...options, ask: true });
-    const released = await service.release(id);
+    const released = await service.release(id, { partial: options.partial });
     if (output !== undefined) {
       await writeOutput(output, [encodeRelease(released)], { force: options.force ?? false });
     }
@@ -141,7 +187,9 @@ async function release(
       if (output !== undefined) rows.push(["release", safe(output)]);
       print(table(rows), output);
     }
-    if (missing > 0) warn(`${missing} records are missing: none of their wraps opens`);
+    if (missing > 0) {
+      warn(`missing: ${missing}, as none of their wraps opens; a new request can ask for them`);
+    }
   });
 }
 
@@ -152,7 +200,7 @@ export function requestsCommand(): Command {
     "twinwrap authority requests --status open",
   ).argument("[id]", "a request's ID");
   return addOutputOptions(command, "where the request goes, with ID")
-    .addOption(new Option("--status <status>", "only these").choices(REQUEST_STATUSES))
+    .addOption(new Option("--status <status>", "only these").choices(SHOWN_STATUSES))
     .option("--limit <n>", "how many at once", integerBetween(1, 1000), 50)
     .option("--cursor <cursor>", "go on where the page before ended")
     .addOption(authorityOption())
@@ -167,6 +215,7 @@ export function releaseCommand(): Command {
     "twinwrap authority release ID -o release.json",
   ).argument("<id>", "the request's ID");
   return addAuthorityKeyOption(addOutputOptions(command, "where the release goes"))
+    .option("--partial", "release the others, where a record has no wrap that opens")
     .addOption(authorityOption())
     .addOption(jsonOption())
     .action(release);

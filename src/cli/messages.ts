@@ -19,8 +19,9 @@ import {
   type Release,
   type Submission,
 } from "../escrow/index.js";
+import { checkNesting } from "../jcs.js";
 import { readSmall, STANDARD, withInput } from "./io.js";
-import { about } from "./report.js";
+import { about, neverWeak } from "./report.js";
 
 // Every message between owner, authority and officers is a file too. Which one it is shows in the file
 // itself, whatever its name.
@@ -43,6 +44,7 @@ const SEALED = toUtf8("TWIN\r\n\x1a\n");
 
 /** What is read of a text that begins as one of our JSON objects. */
 function parseObject(text: string): { type?: unknown; releases?: unknown } {
+  checkNesting(text);
   try {
     return JSON.parse(text);
   } catch {
@@ -118,7 +120,7 @@ export function readMessage<Kind extends MessageKind>(
   ...kinds: Kind[]
 ): Promise<Message & { kind: Kind }> {
   return about(path, async () => {
-    const message = await recognise(path);
+    const message = await neverWeak(() => recognise(path));
     if ((kinds as string[]).includes(message.kind)) return message as Message & { kind: Kind };
     throw new TwinwrapError(
       "BAD_FORMAT",

@@ -10,9 +10,6 @@ import { readMessage } from "./messages.js";
 // The records of files: a header holds what anybody wrote into it, or nothing; submissions that were
 // kept and the authority's own store say more.
 
-/** The store's rows at most that are read at once. */
-const PAGE = 1000;
-
 /** A submission that was kept, and where. */
 export interface Kept {
   path: string;
@@ -37,17 +34,11 @@ export async function readKept(paths: readonly string[], { authority }: Party): 
 
 /** All that an authority has for a serial, of which a stranger may have handed in some. */
 export async function recordsWithSerial(
-  { store }: AuthorityService,
+  service: AuthorityService,
   serial: Uint8Array,
 ): Promise<RecordRow[]> {
   const all: RecordRow[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = { limit: PAGE, ...(cursor === undefined ? {} : { cursor }) };
-    const { rows, next } = await store.records({ serial }, page);
-    all.push(...rows);
-    cursor = next;
-  } while (cursor !== undefined);
+  for await (const row of service.recordsOf(serial)) all.push(row);
   return all;
 }
 

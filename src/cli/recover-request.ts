@@ -28,7 +28,7 @@ import {
   recordsOfFile,
   recordsWithSerial,
 } from "./recover-records.js";
-import { about } from "./report.js";
+import { about, neverWeak } from "./report.js";
 import { formatFingerprint, safe, table } from "./text.js";
 
 const DAY = 86_400_000;
@@ -141,12 +141,8 @@ export async function request(paths: string[], options: RequestOptions): Promise
   }
   const core = await sharedCore();
   const recipient = await readPublicKeyFile(options.to);
-  try {
-    checkPublicKey(recipient, { forWrap: true });
-  } catch (error) {
-    // There is no --allow-weak here: an authority does not release for such a key.
-    throw new TwinwrapError("BAD_KEY", (error as Error).message);
-  }
+  // An authority does not release for a weak one.
+  await neverWeak(() => checkPublicKey(recipient, { forWrap: true }));
   const authority = requireAuthority(options);
   await withParty(authority, async (party) => {
     const kept = await readKept(submissions, party);

@@ -54,6 +54,26 @@ export async function about<T>(path: string, work: () => Promise<T>): Promise<T>
   }
 }
 
+/** Where there is no --allow-weak, a key that is weak is just a bad one. */
+export async function neverWeak<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof TwinwrapError && error.code === "WEAK_KEY")) throw error;
+    throw new TwinwrapError("BAD_KEY", error.message);
+  }
+}
+
+/** Where arguments come from the command line, a wrong one is a wrong command line. */
+export async function asUsage<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof TwinwrapError && error.code === "BAD_ARGUMENT")) throw error;
+    throw new UsageError(error.message);
+  }
+}
+
 /** Tells of what failed, for a command that goes on with the rest and ends as one that failed. */
 export function complain(error: unknown): void {
   process.stderr.write(`twinwrap: ${safe(explain(error).message)}\n`);

@@ -8,7 +8,14 @@ import { labelledHash } from "./hashes.js";
 import { formatLines, Lines } from "./lines.js";
 import { checkOrigin } from "./names.js";
 import { MAX_NOTE, parseNote, type VerifierKey } from "./note.js";
-import { officerKey, type Policy, parseEd25519, signersOf, verifyPolicyChain } from "./policy.js";
+import {
+  checkShares,
+  officerKey,
+  type Policy,
+  parseEd25519,
+  signersOf,
+  verifyPolicyChain,
+} from "./policy.js";
 import { encodeSpki, formatSpki, parseSpkiText } from "./spki.js";
 
 // Which keys are an authority's: a note, and for every change another one that the keys and officers
@@ -183,6 +190,11 @@ export async function verifyAuthority(
   if (policies[0] !== undefined && !equalBytes(policies[0].hash, first.policy)) {
     throw notVerified("the first policy is not the one that the identity names");
   }
+  for (const policy of policies)
+    checkShares(
+      policy,
+      identities.flatMap(({ wrapKeys }) => wrapKeys),
+    );
   let at = 0;
   for (const [index, identity] of identities.entries()) {
     const before = identities[index - 1];

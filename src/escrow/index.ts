@@ -79,6 +79,7 @@ export {
   verifyNote,
 } from "./note.js";
 export {
+  checkShares,
   formatPolicy,
   type Officer,
   officerKey,
@@ -86,6 +87,7 @@ export {
   type PolicySignatures,
   type PolicyText,
   parsePolicy,
+  parsePolicyText,
   policyHash,
   policySignatures,
   verifyPolicyChain,
@@ -141,6 +143,7 @@ export {
   ownerTag,
   recipientTag,
   recordHash,
+  recordHashOf,
   type Submission,
   submissionFromJson,
   submissionToJson,

@@ -50,6 +50,18 @@ export function checkName(text: string, what = "the name"): string {
   return checkOwnerId(text, what);
 }
 
+/**
+ * A name as people take it for the same: compatibility forms (NFKC), case, white space and characters
+ * that are not seen make no difference. For comparing only.
+ */
+export function foldName(text: string): string {
+  return text
+    .normalize("NFKC")
+    .toLowerCase()
+    .normalize("NFKC")
+    .replace(/[\p{White_Space}\p{Default_Ignorable_Code_Point}]/gu, "");
+}
+
 /** An authority's or a log's origin: the same rule as for names, because its log key signs under it. */
 export function checkOrigin(text: string, what = "the origin"): string {
   return checkName(text, what);

@@ -86,7 +86,8 @@ export function formatPolicy(policy: PolicyText): string {
   return text;
 }
 
-function parsePolicyText(text: string): PolicyText {
+/** The policy in a text that is to be signed. @throws TwinwrapError BAD_FORMAT */
+export function parsePolicyText(text: string): PolicyText {
   const lines = new Lines(text, KIND);
   const policy: PolicyText = {
     authority: lines.value("authority", checkOrigin),
@@ -116,11 +117,30 @@ function parsePolicyText(text: string): PolicyText {
   if (!isSorted(officers.map(({ name }) => name))) {
     throw lines.bad("the officers are not in order of name, or one is there twice");
   }
-  if (!officers.every(({ self }) => isSorted(self))) throw lines.bad('"self" is not sorted');
-  if (new Set(officers.map(({ key }) => toHex(key))).size < officers.length) {
-    throw lines.bad("two officers have the same key");
+  if (!officers.every(({ self }) => isSorted(self))) {
+    throw lines.bad('the "self" of an officer are not in order, or one is there twice');
+  }
+  for (const [what, keys] of [
+    ["key", officers.map(({ key }) => toHex(key))],
+    ["share key", officers.map(({ share }) => formatSpki(share))],
+  ] as const) {
+    if (new Set(keys).size < officers.length) throw lines.bad(`two officers have the same ${what}`);
   }
   return policy;
+}
+
+/**
+ * A share of the authority's key is not for that key itself.
+ * @param wrapKeys of the authority's identities
+ * @throws TwinwrapError NOT_VERIFIED
+ */
+export function checkShares({ officers }: PolicyText, wrapKeys: readonly RsaPublicKey[]): void {
+  const known = wrapKeys.map(formatSpki);
+  for (const { name, share } of officers) {
+    if (known.includes(formatSpki(share))) {
+      throw notVerified(`the share key of officer ${name} is the authority's own key`);
+    }
+  }
 }
 
 /** 32 bytes of an Ed25519 public key from base64. @throws TwinwrapError BAD_FORMAT */

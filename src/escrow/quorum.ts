@@ -2,9 +2,11 @@ import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import { approvalHash, approvalsHash, parseApproval, type SignedApproval } from "./approval.js";
+import { foldName } from "./names.js";
 import { verifyNote } from "./note.js";
 import { type Officer, officerKey, type Policy } from "./policy.js";
 import { type RecoveryRequest, recipientFingerprint, requestHash } from "./request.js";
+import { encodeSpki } from "./spki.js";
 
 // What decides whether keys are released. An authority asks a ReleasePolicy and nothing else; the one
 // here counts officers.
@@ -117,7 +119,8 @@ async function check(
   need(equalBytes(approval.request, about.hash), "it is for another request");
   need(equalBytes(approval.recipient, about.recipient), "it is for another key");
   need(approval.records === request.records.length, "it is for another number of records");
-  need(approval.expires > now, "it has expired");
+  // A denial is in the log, for good: it holds as long as the request does.
+  need(approval.decision === "deny" || approval.expires > now, "it has expired");
   const officer = policy.officers.find(({ name }) => name === approval.officer);
   if (officer === undefined) throw new Ignored(`${approval.officer} is no officer`);
   await verifyNote(core, note, [officerKey(officer)]);
@@ -128,13 +131,18 @@ async function check(
 
 /** Why an officer must not decide about a request, in words; undefined if there is no reason. */
 function biasOf(
-  { name, self }: Officer,
-  { requester }: RecoveryRequest,
+  { name, self, share }: Officer,
+  { requester, recipient }: RecoveryRequest,
   owners: readonly string[],
 ): string | undefined {
-  if (requester === name || self.includes(requester)) return `${name} is the requester`;
-  const isOwner = owners.some((owner) => self.includes(owner));
-  return isOwner ? `${name} owns one of the records, or asks for them` : undefined;
+  // Requester and owner write their names themselves: no spelling of them makes them somebody else.
+  const his = new Set([name, ...self].map(foldName));
+  if (his.has(foldName(requester))) return `${name} is the requester`;
+  if (owners.some((owner) => his.has(foldName(owner)))) {
+    return `${name} owns one of the records, or asks for them`;
+  }
+  const isForHim = equalBytes(encodeSpki(recipient), encodeSpki(share));
+  return isForHim ? `the keys would be wrapped for ${name}` : undefined;
 }
 
 /**

@@ -23,7 +23,8 @@ const MAX_SPKI = 4096;
 const DAY = 86_400_000;
 /** How long a request can be good for. */
 const MAX_LIFETIME = 366 * DAY;
-const USUAL_LIFETIME = 14 * DAY;
+/** How long one is good for, in milliseconds, if nothing else is asked for. */
+export const USUAL_LIFETIME = 14 * DAY;
 /** Characters of an ID: 130 bits. */
 const ID = 26;
 

@@ -148,7 +148,12 @@ export function decodeSubmission(bytes: Uint8Array): Submission {
 
 /** The record's name: 32 bytes, hidden by the blind in it. */
 export function recordHash(core: Core, record: EscrowRecord): Uint8Array<ArrayBuffer> {
-  return labelledHash(core, "twinwrap/v1/record", encodeRecord(record));
+  return recordHashOf(core, encodeRecord(record));
+}
+
+/** The same of its bytes, see {@link encodeRecord}. */
+export function recordHashOf(core: Core, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return labelledHash(core, "twinwrap/v1/record", bytes);
 }
 
 /** What shows that whoever wrote the record knew the session key: 32 bytes. */

@@ -5,23 +5,35 @@ import Sqlite from "better-sqlite3";
 import {
   addSignature,
   formatPolicy,
+  type Policy,
   type PolicyText,
   parsePolicy,
   signApproval,
   signNote,
 } from "twinwrap/escrow";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { backupDirectory, openDirectory, restoreDirectory } from "#build/authority/directory.js";
 import { Ed25519Key } from "#build/authority/ed25519.js";
+import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
 import { core, NOT_VERIFIED, newOwner, Office, owner, REFUSED, sealFor } from "./office.js";
 
 const made: Office[] = [];
-const office = async (options: Parameters<typeof Office.make>[0] = {}) => {
+const office = async ({
+  locked = false,
+  ...options
+}: Parameters<typeof Office.make>[0] & { locked?: boolean } = {}) => {
   const one = await Office.make(options);
   made.push(one);
-  await one.unlock();
+  if (!locked) await one.unlock();
   return one;
+};
+/** Changes an authority's store behind its back. */
+const alter = (folder: string, ...statements: string[]) => {
+  const db = new Sqlite(join(folder, "store.sqlite"));
+  db.pragma("foreign_keys = OFF");
+  for (const statement of statements) db.exec(statement);
+  db.close();
 };
 afterAll(async () => {
   for (const one of made) await one.remove();
@@ -150,20 +162,78 @@ describe("an approval", () => {
   });
 
   test("put into the store by hand does not count", async () => {
-    const { request, id, hash } = await one.asked(await one.files(1));
-    await one.approve(request, "ann");
-    const forged = await one.word("bob", request, { signer: newSigner("bob") });
-    const replayed = await one.word("cyd", asked.request);
-    const db = new Sqlite(join(one.folder, "store.sqlite"));
+    const own = await office();
+    const earlier = await own.asked(await own.files(1));
+    const { request, id, hash } = await own.asked(await own.files(1));
+    await own.approve(request, "ann");
+    const forged = await own.word("bob", request, { signer: newSigner("bob") });
+    const replayed = await own.word("cyd", earlier.request);
+    const db = new Sqlite(join(own.folder, "store.sqlite"));
     const insert = db.prepare("INSERT INTO approvals (hash, request, note) VALUES (?, ?, ?)");
     for (const note of [forged, replayed]) {
       insert.run(createHash("sha256").update(note).digest(), hash, note);
     }
     db.close();
-    const { decision } = await one.service.standing(id);
+    const { decision } = await own.service.standing(id);
     expect(decision.approved).toBe(false);
     expect(decision.count.ignored).toHaveLength(2);
-    await expect(one.service.release(id)).rejects.toEqual(REFUSED);
+    await expect(own.service.release(id)).rejects.toEqual(REFUSED);
+    await expect(own.service.verifyLog()).rejects.toThrow(/an approval of request .* was altered/);
+  });
+
+  test("of an officer under any spelling of his name is refused", async () => {
+    const self = await office({ self: { ann: ["ann-at-home"] } });
+    const files = await self.files(1);
+    const owned = await self.files(1, { owner: "ann" });
+    const own = { n: spareKey(0).n, e: spareKey(0).e };
+    for (const asked of [
+      ...["ann", "Ann", "ANN ", " a n n", "\uff41nn", "a\u200bnn", "Ann-At-Home"].map((requester) =>
+        self.request(files, { requester }),
+      ),
+      self.request(owned),
+      self.request(files, { recipient: own }),
+    ]) {
+      await self.service.takeRequest(asked);
+      await expect(self.service.takeApproval(await self.word("ann", asked))).rejects.toThrow(
+        /ann is the requester|ann owns one|wrapped for ann/,
+      );
+      expect((await self.approve(asked, "bob", "cyd")).decision.approved).toBe(true);
+    }
+  });
+
+  test("counts whatever owner an unopened record names, and not once that is opened", async () => {
+    const locked = await office({ locked: true, self: { bob: ["bob-at-home"] } });
+    const { submission, record } = await locked.file();
+    const junk = { ...submission, core: { ...submission.core, owner: "bob-at-home" } };
+    const his = await locked.file({ owner: "bob-at-home" });
+    const [, taken] = await locked.service.intake([submission, junk, his.submission]);
+    const { request, id } = await locked.asked([
+      { ...his, record },
+      { ...his, record: taken!.record },
+    ]);
+    expect((await locked.approve(request, "ann", "bob")).decision.approved).toBe(true);
+    // What is released is opened first: a record that is really his keeps him out then.
+    const other = await locked.asked([his]);
+    expect((await locked.approve(other.request, "ann", "bob")).decision.approved).toBe(true);
+    await locked.unlock();
+    await expect(locked.service.release(other.id)).rejects.toThrow(/bob owns one of the records/);
+    expect((await locked.service.release(id, { partial: true })).releases).toHaveLength(1);
+    await locked.approve(other.request, "cyd");
+    expect((await locked.service.release(other.id)).releases).toHaveLength(1);
+    await locked.service.verifyLog();
+  });
+
+  test("is not undone by expiry if it is a denial", async () => {
+    const { request, id } = await one.asked(await one.files(1));
+    const expires = new Date(Date.now() + 60_000);
+    await one.service.takeApproval(await one.word("ann", request, { decision: "deny", expires }));
+    vi.useFakeTimers({ toFake: ["Date"], now: new Date(expires.getTime() + 1000) });
+    try {
+      await refuse(await one.word("ann", request));
+      expect((await one.service.standing(id)).decision.count.denying).toHaveLength(1);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("of the requester, or of whom a record belongs to, is refused", async () => {
@@ -237,6 +307,26 @@ describe("a request", () => {
     await expect(one.service.takeRequest(unknown)).rejects.toEqual(REFUSED);
     await expect(one.service.standing("a".repeat(26))).rejects.toEqual(REFUSED);
   });
+
+  test("that could not be served is refused when it comes in", async () => {
+    const one = await office({ quorum: 3 });
+    const files = await one.files(1);
+    const n = new Uint8Array(1025).fill(0xa5);
+    for (const [options, reason] of [
+      [{ created: new Date("9000-01-01"), expires: new Date("9000-02-01") }, /366 days/],
+      [{ recipient: { n, e: newOwner.publicKey.e } }, /8200 bits/],
+      [{ padding: "pkcs1-v1_5" }, /does not pad/],
+      [{ requester: "Ann" }, /never be approved/],
+    ] as const) {
+      await expect(one.service.takeRequest(one.request(files, options))).rejects.toThrow(reason);
+    }
+    const weak = { ...one.service.authority, padding: "pkcs1-v1_5" } as const;
+    const { submission } = await sealFor(weak);
+    await expect(one.service.intake([submission])).rejects.toThrow(/does not take pkcs1-v1_5/);
+    const both = await office({ pkcs1: true });
+    const { submission: old } = await sealFor({ ...both.service.authority, padding: "pkcs1-v1_5" });
+    expect(await both.service.intake([old])).toMatchObject([{ status: "verified" }]);
+  });
 });
 
 describe("a policy", () => {
@@ -257,6 +347,92 @@ describe("a policy", () => {
     await expect(one.service.takePolicy(draft)).rejects.toEqual(REFUSED);
     const wrong = await addSignature(core, draft, newSigner("ann"));
     await expect(one.service.takePolicy(wrong)).rejects.toEqual(REFUSED);
+  });
+});
+
+describe("a later policy", () => {
+  const draftOf = (policy: Policy, change: Partial<PolicyText>) =>
+    formatPolicy({ ...policy, number: policy.number + 1, previous: policy.hash, ...change });
+
+  test("is not blocked by other drafts of one officer, and these end with it", async () => {
+    const one = await office();
+    const policy = await one.policy();
+    const [ann, bob, cyd] = ["ann", "bob", "cyd"].map((name) => one.officers.get(name)!);
+    const without = (name: string) => policy.officers.filter((officer) => officer.name !== name);
+    for (let waiting = 1; waiting <= 4; waiting++) {
+      const own = draftOf(policy, { waiting });
+      expect(await one.service.takePolicy(await signNote(core, own, ann!))).toMatchObject({
+        officers: ["ann"],
+        complete: false,
+      });
+    }
+    // No more of hers alone: the store is not hers to fill.
+    const fifth = draftOf(policy, { waiting: 5 });
+    await expect(one.service.takePolicy(await signNote(core, fifth, ann!))).rejects.toEqual(
+      REFUSED,
+    );
+    const text = draftOf(policy, { officers: without("ann"), emergency: 2 });
+    await one.service.takePolicy(await signNote(core, text, bob!));
+    expect(await one.service.policies()).toHaveLength(6);
+    expect((await one.policy()).number).toBe(1);
+    expect((await one.service.takePolicy(await signNote(core, text, cyd!))).complete).toBe(true);
+    expect((await one.service.policies()).map(({ policy: { number } }) => number)).toEqual([1, 2]);
+    const late = await signNote(core, draftOf(policy, { waiting: 1 }), ann!, bob!);
+    await expect(one.service.takePolicy(late)).rejects.toEqual(REFUSED);
+    await one.service.verifyLog();
+  });
+
+  test("stays in force when its leaf is taken from it, or exchanged, in the store", async () => {
+    const one = await office();
+    const policy = await one.policy();
+    const officers = policy.officers.filter(({ name }) => name !== "cyd");
+    const text = draftOf(policy, { officers, emergency: 2 });
+    const [ann, bob] = ["ann", "bob"].map((name) => one.officers.get(name)!);
+    await one.service.takePolicy(await signNote(core, text, ann!, bob!));
+    const { request, id } = await one.asked(await one.files(1));
+    const word = (name: string) =>
+      signApproval(core, one.officers.get(name)!, request, policy.hash, {
+        decision: "approve",
+        identity: "x",
+      });
+    const words = [await word("ann"), await word("cyd")];
+    for (const statement of [
+      "UPDATE policies SET leaf = NULL WHERE number = 2",
+      "UPDATE policies SET leaf = 0 WHERE number = 2",
+    ]) {
+      alter(one.folder, statement);
+      for (const note of words) {
+        await expect(one.service.takeApproval(note)).rejects.toEqual(NOT_VERIFIED);
+      }
+      await expect(one.service.release(id)).rejects.toEqual(NOT_VERIFIED);
+      await expect(one.service.verifyLog()).rejects.toEqual(NOT_VERIFIED);
+    }
+    alter(one.folder, "UPDATE policies SET leaf = 2 WHERE number = 2");
+    await one.service.verifyLog();
+  });
+});
+
+describe("what the store says beside its hashes", () => {
+  test("about a record's owner or a request's arrival is not believed", async () => {
+    const one = await office({ self: { bob: ["bob-at-home"] }, waiting: 3600 });
+    const { request, id } = await one.asked(await one.files(1, { owner: "bob-at-home" }));
+    alter(
+      one.folder,
+      "INSERT INTO owners VALUES ('somebody', randomblob(32))",
+      "UPDATE records SET owner = 'somebody'",
+      "UPDATE requests SET received = 0",
+    );
+    await expect(one.service.takeApproval(await one.word("bob", request))).rejects.toThrow(/owns/);
+    await one.approve(request, "ann", "cyd");
+    // Not before the requester himself can have asked.
+    const { decision } = await one.service.standing(id);
+    expect(decision.notBefore!.getTime()).toBe(request.created.getTime() + 3_600_000);
+    alter(
+      one.folder,
+      "UPDATE records SET core = CAST(replace(CAST(core AS TEXT), 'bob-at', 'somebo') AS BLOB)",
+    );
+    await expect(one.service.standing(id)).rejects.toMatchObject({ code: "FAULT" });
+    await expect(one.service.release(id)).rejects.toMatchObject({ code: "FAULT" });
   });
 });
 
@@ -281,10 +457,7 @@ describe("the log", () => {
     const copy = join(one.folder, "..", "copy");
     rmSync(copy, { recursive: true, force: true });
     await backupDirectory(one.folder, copy);
-    const db = new Sqlite(join(copy, "store.sqlite"));
-    db.pragma("foreign_keys = OFF");
-    for (const statement of statements) db.exec(statement);
-    db.close();
+    alter(copy, ...statements);
     const service = await openDirectory(copy);
     try {
       return await service.verifyLog({ known });
@@ -330,6 +503,49 @@ describe("the log", () => {
     "a record exchanged under its entry": [
       "UPDATE records SET hash = randomblob(32) WHERE verified_leaf = 4",
     ],
+    "its head put back": [
+      "DELETE FROM releases WHERE leaf = 13",
+      "UPDATE head SET size = (SELECT max(size) FROM checkpoints WHERE size < 14)",
+    ],
+    "an entry ahead": ["INSERT INTO leaves VALUES (99, 'x')"],
+    "a hash ahead": ["INSERT INTO nodes VALUES (0, 14, zeroblob(32))"],
+    "a checkpoint ahead": [
+      "INSERT INTO checkpoints SELECT 15, root, note FROM checkpoints WHERE size = 14",
+    ],
+    "a record's bytes altered": ["UPDATE records SET core = x'00' WHERE verified_leaf = 4"],
+    "a record's owner altered": [
+      "INSERT INTO owners SELECT 'mallory', secret FROM owners",
+      "UPDATE records SET owner = 'mallory' WHERE verified_leaf = 4",
+    ],
+    "a record's serial altered": [
+      "UPDATE records SET serial = randomblob(16) WHERE verified_leaf = 4",
+    ],
+    "a record's description altered": [
+      "UPDATE records SET description = 'other' WHERE verified_leaf = 4",
+    ],
+    "a record's status altered": ["UPDATE records SET status = 'released' WHERE verified_leaf = 4"],
+    "a released record's status altered": [
+      "UPDATE records SET status = 'verified' WHERE status = 'released'",
+    ],
+    "a record's wrap removed": ["DELETE FROM candidates WHERE id = 3"],
+    "a record's wrap for another key": [
+      "UPDATE candidates SET fingerprint = randomblob(32) WHERE id = 3",
+    ],
+    "an owner's secret altered": ["UPDATE owners SET secret = randomblob(32)"],
+    "a request altered": ["UPDATE requests SET bytes = x'00'"],
+    "a request removed": ["DELETE FROM requests"],
+    "a request opened again": ["UPDATE requests SET status = 'open'"],
+    "a request's end altered": ["UPDATE requests SET expires = expires + 60"],
+    "an approval altered": ["UPDATE approvals SET note = replace(note, 'known', 'knows')"],
+    "the approvals of a release removed": ["DELETE FROM approvals"],
+    "an approval of a release removed": ["DELETE FROM approvals WHERE sequence = 1"],
+    "a release for another key": ["UPDATE releases SET fingerprint = randomblob(32)"],
+    "a release without its wrap": ["UPDATE releases SET simple_blob = x'00'"],
+    "a policy's note altered": [
+      "UPDATE policies SET note = replace(note, 'release 2', 'release 1')",
+    ],
+    "a policy's number altered": ["UPDATE policies SET number = 2"],
+    "an identity's hash altered": ["UPDATE identities SET hash = randomblob(32)"],
   };
   for (const [name, statements] of Object.entries(wrong)) {
     test(`with ${name} does not verify`, async () => {
@@ -339,6 +555,84 @@ describe("the log", () => {
     });
   }
 
+  test("with an unfinished log's rows is one that grows", async () => {
+    // What audits of the rows must put up with: drafts, open and denied requests, records that wait.
+    const busy = await office({ locked: true });
+    const file = await busy.file();
+    const wrong = { ...file.submission, tag: new Uint8Array(32) };
+    await busy.service.intake([wrong, (await busy.file()).submission]);
+    const asked = await busy.asked(await busy.files(2));
+    await busy.approve(asked.request, "ann");
+    const denied = await busy.asked(await busy.files(1));
+    for (const name of ["ann", "bob"]) {
+      await busy.service.takeApproval(await busy.word(name, denied.request, { decision: "deny" }));
+    }
+    const policy = await busy.policy();
+    const text = formatPolicy({ ...policy, number: 2, previous: policy.hash, waiting: 9 });
+    await busy.service.takePolicy(await signNote(core, text, busy.officers.get("cyd")!));
+    await busy.unlock();
+    await busy.service.verifyWaiting();
+    await busy.service.verifyLog();
+  });
+
+  test("verifies while another process writes", async () => {
+    const busy = await office();
+    await busy.files(3);
+    const other = await openDirectory(busy.folder);
+    let meanwhile: Promise<unknown> | undefined;
+    const { submission } = await busy.file();
+    const state = await busy.service.verifyLog({
+      onProgress: () => {
+        meanwhile ??= other.intake([submission]);
+      },
+    });
+    await meanwhile;
+    expect((await busy.service.verifyLog()).size).toBe(state.size + 1);
+    await other.close();
+  });
+
+  test("does not go on from a damaged tree, nor prove anything from it", async () => {
+    const damaged = await office();
+    const files = await damaged.files(2);
+    const { submission } = await damaged.file();
+    const FAULT = expect.objectContaining({ code: "FAULT" });
+    const stays = async () => {
+      const before = await damaged.leaves();
+      await expect(damaged.service.intake([submission])).rejects.toEqual(FAULT);
+      expect(await damaged.leaves()).toEqual(before);
+    };
+    for (const [spoil, mend] of [
+      [
+        "UPDATE nodes SET hash = zeroblob(32) WHERE level = 2",
+        "UPDATE nodes SET hash = (SELECT hash FROM kept) WHERE level = 2",
+      ],
+      [
+        "UPDATE checkpoints SET note = replace(note, '— ', '— x') WHERE size = 4",
+        "UPDATE checkpoints SET note = replace(note, '— x', '— ') WHERE size = 4",
+      ],
+      ["INSERT INTO leaves VALUES (4, 'x')", "DELETE FROM leaves WHERE leaf = 4"],
+      [
+        "UPDATE head SET size = 2; INSERT INTO nodes VALUES (9, 9, zeroblob(32))",
+        "UPDATE head SET size = 4; DELETE FROM nodes WHERE level = 9",
+      ],
+    ] as const) {
+      alter(
+        damaged.folder,
+        "CREATE TABLE IF NOT EXISTS kept AS SELECT hash FROM nodes WHERE level = 2",
+      );
+      alter(damaged.folder, spoil);
+      await stays();
+      alter(damaged.folder, mend);
+    }
+    alter(damaged.folder, "UPDATE nodes SET hash = zeroblob(32) WHERE level = 0 AND position = 2");
+    await expect(damaged.service.receipt(files[1]!.record)).rejects.toEqual(FAULT);
+    alter(
+      damaged.folder,
+      "UPDATE leaves SET text = replace(text, 'time 2', 'time 1') WHERE leaf = 2",
+    );
+    await expect(damaged.service.receipt(files[0]!.record)).rejects.toEqual(FAULT);
+  });
+
   test("that was rolled back is found out by what is known outside", async () => {
     const back = [
       "DELETE FROM leaves WHERE leaf >= 5",
@@ -346,6 +640,8 @@ describe("the log", () => {
       "DELETE FROM nodes WHERE (position + 1) * (1 << level) > 5",
       "UPDATE head SET size = 5",
       "DELETE FROM releases",
+      "UPDATE records SET status = 'verified'",
+      "UPDATE requests SET status = 'open'",
       "DELETE FROM candidates WHERE record IN (SELECT hash FROM records WHERE verified_leaf >= 5)",
       "DELETE FROM records WHERE verified_leaf >= 5",
     ];
@@ -382,9 +678,20 @@ describe("the log", () => {
     await expect(old.intake([submission])).rejects.toEqual(REFUSED);
     await old.close();
 
+    const asked = await source.asked([later!]);
     await backupDirectory(source.folder, paths[2]);
     const good = await openDirectory(paths[2]);
     await expect(good.intake([submission])).rejects.toEqual(REFUSED);
+    // Neither a receipt again nor an approval: nothing is to look as if it came from the newest log.
+    await expect(good.intake([later!.submission])).rejects.toEqual(REFUSED);
+    await expect(good.takeApproval(await source.word("ann", asked.request))).rejects.toEqual(
+      REFUSED,
+    );
+    await expect(good.requireUnfenced()).rejects.toEqual(REFUSED);
+    // What is older than the backup says nothing about what came after it.
+    const [older] = await good.store.checkpoints(0, 1);
+    await expect(good.unfence([older!.checkpoint])).rejects.toThrow(/--nothing-newer/);
+    expect(await good.isFenced()).toBe(true);
     await good.unfence([newest]);
     expect(await good.intake([submission])).toMatchObject([{ isNew: true }]);
     await good.verifyLog({ known: [newest] });

@@ -21,6 +21,7 @@ import { expect } from "vitest";
 import { type InitOptions, initDirectory, openDirectory } from "#build/authority/directory.js";
 import type { AuthorityService } from "#build/authority/service.js";
 import { makePair, type Pair } from "../envelope/keys.js";
+import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
 
 // What the tests of an authority at work share: an authority with three officers, files whose session
@@ -63,10 +64,10 @@ export class Office {
       bits: 2048,
       iterations: 1000,
       passphrase: PASSPHRASE,
-      officers: names.map((name) => ({
+      officers: names.map((name, i) => ({
         name,
         publicKey: officers.get(name)!.publicKey,
-        shareKey: owner.publicKey,
+        shareKey: spareKey(i),
         self: self[name],
       })),
       ...init,

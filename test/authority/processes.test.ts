@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import { addSignature, encodeReceipt, encodeRelease } from "twinwrap/escrow";
 import { afterAll, expect, test } from "vitest";
 import { Ed25519Key } from "#build/authority/ed25519.js";
-import { Office, owner } from "./office.js";
+import { spareKey } from "../escrow/material.js";
+import { Office } from "./office.js";
 
 // Several processes on one store, and processes that are killed at any moment (SIGKILL).
 
@@ -28,10 +29,10 @@ async function authority(count: number, quorum: number): Promise<{ office: Offic
     sign: false,
     passphrase: undefined,
     quorum,
-    officers: officers.map(({ name, key: { publicKey } }) => ({
+    officers: officers.map(({ name, key: { publicKey } }, i) => ({
       name,
       publicKey,
-      shareKey: owner.publicKey,
+      shareKey: spareKey(i),
     })),
   });
   made.push(office);

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import {
   decodeAuthority,
@@ -11,7 +11,16 @@ import {
   verifyProof,
 } from "twinwrap/escrow";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { initDirectory, readAuthority } from "#build/authority/directory.js";
+import {
+  backupDirectory,
+  initDirectory,
+  openDirectory,
+  readAuthority,
+  restoreDirectory,
+} from "#build/authority/directory.js";
+import { publishNewest } from "#build/authority/service.js";
+import type { StoreReads } from "#build/authority/store.js";
+import { spareKey } from "../escrow/material.js";
 import { RecursiveTree } from "../escrow/tree.js";
 import {
   core,
@@ -73,12 +82,23 @@ describe("a new authority", () => {
     expect((await one.approve(request, "ann", "bob")).decision.approved).toBe(true);
   });
 
+  test("restored from a medium that knows no modes is for its user alone all the same", async () => {
+    const { folder } = await office();
+    const [backup, restored] = [join(folder, "..", "backup"), join(folder, "..", "restored")];
+    await backupDirectory(folder, backup);
+    for (const name of readdirSync(backup)) chmodSync(join(backup, name), 0o777);
+    await restoreDirectory(backup, restored);
+    for (const name of ["wrap.pem", "log.pem", "store.sqlite"]) {
+      expect(statSync(join(restored, name)).mode & 0o777).toBe(0o600);
+    }
+  });
+
   test("can't be made with officers or numbers that don't fit, and leaves nothing behind", async () => {
     const one = await office();
-    const officers = [...one.officers.values()].map(({ name, publicKey }) => ({
+    const officers = [...one.officers.values()].map(({ name, publicKey }, i) => ({
       name,
       publicKey,
-      shareKey: owner.publicKey,
+      shareKey: spareKey(i),
     }));
     const path = join(one.folder, "..", "other");
     const wrong = [
@@ -86,6 +106,7 @@ describe("a new authority", () => {
       { officers, quorum: 0 },
       { officers, quorum: 4 },
       { officers: [...officers, officers[0]!] },
+      { officers: officers.map((officer) => ({ ...officer, shareKey: spareKey(0) })) },
       { officers, origin: "twinwrap/x" },
       { officers, origin: "two words" },
     ];
@@ -98,13 +119,31 @@ describe("a new authority", () => {
     await expect(initDirectory(one.folder, { bits: 2048, officers })).rejects.toEqual(CONFLICT);
   });
 
+  test("publishes again what another process changed meanwhile", async () => {
+    const notes = ["first"];
+    const row = (note: string, i: number) => ({ number: i + 1, hash: sha256(note), note, leaf: i });
+    const reads = {
+      identities: async () => [row("identity", 0)],
+      policies: async () => notes.map(row),
+    } as unknown as StoreReads;
+    const published: string[][] = [];
+    const newest = await publishNewest(reads, async ({ policies }) => {
+      if (published.push([...policies]) === 1) notes.push("second");
+    });
+    expect(published).toEqual([["first"], ["first", "second"]]);
+    expect(newest.policies).toEqual(["first", "second"]);
+  });
+
   test("opens its key with the right passphrase only", async () => {
     const { service } = await office();
     expect(await service.unlock()).toBe(false);
     const WRONG = expect.objectContaining({ code: "WRONG_PASSPHRASE" });
     await expect(service.unlock("wrong")).rejects.toEqual(WRONG);
     expect(service.isUnlocked).toBe(false);
-    expect(await service.unlock(PASSPHRASE)).toBe(true);
+    const twice = vi.spyOn(service.core, "rsaPrivateKey");
+    expect(await Promise.all([1, 2].map(() => service.unlock(PASSPHRASE)))).toEqual([true, true]);
+    expect(twice).toHaveBeenCalledTimes(1);
+    twice.mockRestore();
     const open = await office({ passphrase: undefined });
     expect(await open.service.unlock()).toBe(true);
   });
@@ -200,6 +239,40 @@ describe("intake", () => {
     expect((await one.service.store.record(file.record))!.status).toBe("verified");
   });
 
+  test("of four wrong wraps keeps the right one out until the next `authority verify` only", async () => {
+    const locked = await office();
+    const { submission, record } = await locked.file();
+    for (let i = 1; i <= 4; i++) {
+      await locked.service.intake([{ ...submission, tag: new Uint8Array(32).fill(i) }]);
+    }
+    await expect(locked.service.intake([submission])).rejects.toEqual(REFUSED);
+    const other = await openDirectory(locked.folder);
+    await other.unlock(PASSPHRASE);
+    expect(await other.verifyWaiting()).toEqual({ verified: 0, failed: [record] });
+    await locked.service.intake([submission]);
+    expect(await other.verifyWaiting()).toEqual({ verified: 1, failed: [] });
+    await other.verifyLog();
+    await other.close();
+  });
+
+  test("of more records with the same serial does not hide the one that was opened", async () => {
+    const locked = await office();
+    const { submission, record } = await locked.file();
+    await locked.service.intake([submission]);
+    const { core: about } = submission;
+    const junk = Array.from({ length: 120 }, (_, i) => ({
+      ...submission,
+      core: { ...about, blind: new Uint8Array(32).fill(i + 1) },
+    }));
+    await locked.service.intake(junk);
+    await locked.unlock();
+    await locked.service.verifyWaiting();
+    const found: Uint8Array[] = [];
+    for await (const row of locked.service.recordsOf(about.serial)) found.push(row.hash);
+    expect(found).toHaveLength(121);
+    expect(found[0]).toEqual(record);
+  });
+
   test("with the key open is verified at once, and verifies what waited", async () => {
     const locked = await office();
     const [waiting] = await locked.files(1);
@@ -224,6 +297,9 @@ describe("intake", () => {
     expect(await locked.service.verifyWaiting()).toEqual({ verified: 0, failed: [a.record] });
     const FAILED = expect.objectContaining({ code: "DECRYPTION_FAILED" });
     await expect(locked.service.intake([swapped])).rejects.toEqual(FAILED);
+    // What is wrong keeps no place, and is told of once.
+    expect(await locked.service.store.candidates(a.record)).toEqual([]);
+    expect(await locked.service.verifyWaiting()).toEqual({ verified: 0, failed: [] });
     // The right one still comes in, and is what is verified.
     expect(await locked.service.intake([a.submission])).toMatchObject([{ status: "verified" }]);
   });
@@ -293,8 +369,30 @@ describe("a request", () => {
     const NEEDED = expect.objectContaining({ code: "PASSPHRASE_NEEDED" });
     await expect(locked.service.release(id)).rejects.toEqual(NEEDED);
     await locked.unlock();
+    // One of two does not open: nothing is released, and the request waits for the right wrap.
+    await expect(locked.service.release(id)).rejects.toThrow(/of the 2 records, 1 without a wrap/);
+    expect((await locked.service.standing(id)).row.status).toBe("open");
+    await locked.service.intake([bad.submission]);
     const { releases } = await locked.service.release(id);
+    expect(releases).toHaveLength(2);
+    expect(await locked.count()).toMatchObject({ escrow: 2, verified: 2, release: 2 });
+    await locked.service.verifyLog();
+  });
+
+  test("releases only a part where that is asked for, and never with nothing in it", async () => {
+    const locked = await office();
+    const [file, bad] = [await locked.file(), await locked.file()];
+    await locked.service.intake([file.submission, { ...bad.submission, tag: file.submission.tag }]);
+    await locked.unlock();
+    const both = await locked.asked([file, bad]);
+    await locked.approve(both.request, "ann", "bob");
+    const { releases } = await locked.service.release(both.id, { partial: true });
     expect(releases.map(({ record }) => record)).toEqual([file.record]);
+    const { request, id } = await locked.asked([bad]);
+    await locked.approve(request, "ann", "bob");
+    await expect(locked.service.release(id, { partial: true })).rejects.toThrow(
+      /without a wrap that opens/,
+    );
     expect(await locked.count()).toMatchObject({ escrow: 2, verified: 1, release: 1 });
     await locked.service.verifyLog();
   });

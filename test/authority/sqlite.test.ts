@@ -1,10 +1,20 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterAll, describe, expect, test } from "vitest";
 import { openSqlite } from "#build/authority/sqlite.js";
+import { inWords } from "#build/authority/sqlite-errors.js";
 import { storeSuite } from "./suite-store.js";
 
 const folder = mkdtempSync(join(tmpdir(), "twinwrap-store-"));
@@ -89,6 +99,45 @@ describe("a store of one file", () => {
     expect(await other.setting("count")).toBe("20");
     await one.close();
     await other.close();
+  });
+
+  // Closing any handle of a file takes away all locks (POSIX) of the process on it: SQLite's, too.
+  test.skipIf(!existsSync("/proc/locks"))(
+    "keeps its locks when another one is opened and closed in the same process",
+    async () => {
+      const path = fresh();
+      const one = await openSqlite(path, { create: true });
+      await one.write((writes) => writes.setSetting("a", "b"));
+      const locks = () => {
+        const mine = `:${statSync(path).ino} `;
+        return readFileSync("/proc/locks", "utf8")
+          .split("\n")
+          .filter((line) => line.includes(mine));
+      };
+      expect(locks()).toHaveLength(1);
+      await (await openSqlite(path)).close();
+      expect(locks()).toHaveLength(1);
+      await one.close();
+    },
+  );
+
+  test("says in words what the system or the disk keeps from it", async () => {
+    const folder = fresh();
+    mkdirSync(folder);
+    await expect(openSqlite(folder)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    for (const [code, expected, words] of [
+      ["SQLITE_FULL", "UNAVAILABLE", /no space left .* make room/],
+      ["SQLITE_IOERR_WRITE", "UNAVAILABLE", /the disk fails/],
+      ["SQLITE_READONLY_DBMOVED", "UNAVAILABLE", /read-only/],
+      ["SQLITE_CORRUPT_INDEX", "FAULT", /newest backup/],
+      ["SQLITE_BUSY_SNAPSHOT", "CONFLICT", /try again/],
+    ] as const) {
+      const error = inWords("s.sqlite", Object.assign(new Error("x"), { code })) as Error;
+      expect(error).toMatchObject({ code: expected, message: expect.stringMatching(words) });
+      expect(error.message).toMatch(/^s\.sqlite: /);
+    }
+    const other = new Error("no SQLite");
+    expect(inWords("s.sqlite", other)).toBe(other);
   });
 
   test("a backup is the store of one moment", async () => {

@@ -150,6 +150,12 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       const [one, other] = [candidate(), candidate()];
       const row = await filler.record({}, one, other, one);
       expect(await store.candidates(row.hash)).toEqual([one, other]);
+      const wrong = candidate();
+      await store.write(async (writes) => {
+        await writes.addCandidate(row.hash, wrong);
+        await writes.dropCandidate(row.hash, wrong);
+      });
+      expect(await store.candidates(row.hash)).toEqual([one, other]);
       await filler.write(async (writes, leaf) => {
         await writes.updateRecord({ hash: row.hash, status: "verified", verifiedLeaf: leaf() });
         await writes.keepCandidate(row.hash, other);
@@ -160,6 +166,19 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         escrowLeaf: row.escrowLeaf,
         verifiedLeaf: expect.any(Number),
       });
+    });
+
+    test("of all wraps it is known which keys they are for, and which record lacks its own", async () => {
+      const wrap = candidate();
+      const kinds = async () =>
+        (await store.wrapFacts()).kinds.filter(
+          ({ fingerprint }) => Buffer.compare(fingerprint, wrap.wrap.fingerprint) === 0,
+        );
+      await filler.record({}, wrap, { ...wrap, tag: bytes(32) });
+      const { fingerprint, padding } = wrap.wrap;
+      expect(await kinds()).toEqual([{ fingerprint, padding }]);
+      const one = await filler.record({ status: "verified" }, candidate());
+      expect((await store.wrapFacts()).odd).not.toEqual(one.hash);
     });
 
     test("requests, approvals and releases", async () => {
@@ -223,6 +242,20 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       expect((await store.requests({ status: "released" })).rows.map((row) => row.id)).toEqual([
         request.id,
       ]);
+      // Expired is what has no second left.
+      const { expires } = request;
+      const earlier = new Date(expires.getTime() - 1000);
+      for (const [query, count] of [
+        [{}, 3],
+        [{ status: "open" as const }, 2],
+        [{ after: expires }, 0],
+        [{ after: earlier }, 3],
+        [{ until: expires, status: "released" as const }, 1],
+        [{ until: earlier }, 0],
+      ] as const) {
+        expect([query, await store.countRequests(query)]).toEqual([query, count]);
+        expect((await store.requests(query)).rows).toHaveLength(count);
+      }
     });
 
     test("policies and identities get their signatures and their leaf, and nothing else", async () => {
@@ -243,9 +276,41 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
           return row;
         });
         expect(await store[list]()).toEqual([signed, second]);
-        const other = store.write((writes) => writes[put]({ ...second, hash: bytes(32) }));
-        await expect(other).rejects.toMatchObject({ code: "CONFLICT" });
       }
+      const twice = (put: "putPolicy" | "putIdentity") =>
+        filler.write((writes, leaf) =>
+          writes[put]({ number: 1, hash: bytes(32), note: "x\n", leaf: leaf() }),
+        );
+      await expect(twice("putPolicy")).rejects.toMatchObject({ code: "CONFLICT" });
+      await expect(twice("putIdentity")).rejects.toMatchObject({ code: "CONFLICT" });
+    });
+
+    test("drafts of one policy stand side by side until one is in force", async () => {
+      const draft = () => ({ number: 7, hash: bytes(32), note: "draft\n", leaf: undefined });
+      const [one, other] = [draft(), draft()];
+      await store.write(async (writes) => {
+        await writes.putPolicy(one);
+        await writes.putPolicy(other);
+      });
+      const all = async () => (await store.policies()).filter(({ number }) => number === 7);
+      expect(await all()).toEqual([one, other]);
+      const signed = await filler.write(async (writes, leaf) => {
+        await writes.dropDrafts(7);
+        const row = { ...other, leaf: leaf() };
+        await writes.putPolicy(row);
+        return row;
+      });
+      expect(await all()).toEqual([signed]);
+    });
+
+    test("a snapshot stays as it was, whatever is written meanwhile", async () => {
+      await store.write((writes) => writes.setSetting("moment", "before"));
+      await store.snapshot(async (reads) => {
+        expect(await reads.setting("moment")).toBe("before");
+        await store.write((writes) => writes.setSetting("moment", "after"));
+        expect(await reads.setting("moment")).toBe("before");
+      });
+      expect(await store.setting("moment")).toBe("after");
     });
 
     test("an owner has one secret", async () => {
@@ -280,15 +345,45 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         await writes.insertApproval(no);
         return [row, no] as const;
       });
-      const rows = await store.referredLeaves(from, from + 4);
-      const { hash } = record;
+      const rows = await store.entries(from, from + 4);
       expect(rows).toEqual([
-        { leaf: from, type: "escrow", hash, request: undefined },
-        { leaf: from + 1, type: "verified", hash, request: undefined },
-        { leaf: release.leaf, type: "release", hash, request: request.hash },
-        { leaf: veto.vetoLeaf, type: "veto", hash: veto.hash, request: request.hash },
+        { leaf: from, type: "escrow", row: record, isReleased: true },
+        { leaf: from + 1, type: "verified", row: record, isReleased: true },
+        { leaf: release.leaf, type: "release", row: release },
+        { leaf: veto.vetoLeaf, type: "veto", row: veto },
       ]);
-      expect(await store.referredLeaves(from + 1, from + 2)).toEqual([rows[1]]);
+      expect(await store.entries(from + 1, from + 2)).toEqual([rows[1]]);
+      const note = { number: 8, hash: bytes(32), note: "n\n" };
+      const [policy, identity] = await filler.write(async (writes, leaf) => {
+        const both = [
+          { ...note, leaf: leaf() },
+          { ...note, leaf: leaf() },
+        ] as const;
+        await writes.putPolicy(both[0]);
+        await writes.putIdentity(both[1]);
+        return both;
+      });
+      expect(await store.entries(from + 4, from + 6)).toEqual([
+        { leaf: from + 4, type: "policy", row: policy },
+        { leaf: from + 5, type: "authority", row: identity },
+      ]);
+    });
+
+    test("the log's rows are counted, whatever its head says", async () => {
+      const before = await store.logExtent();
+      const size = (await store.head())!.size;
+      const node = { level: 50, index: 1, hash: bytes(32) };
+      await store.write((writes) => writes.extendLog(size, ["x"], [node], headOf(size + 1)));
+      expect(await store.logExtent()).toEqual({
+        leaves: before.leaves + 1,
+        nodes: before.nodes + 1,
+        checkpoints: before.checkpoints + 1,
+      });
+      // What stands there already was not put there by an append.
+      const again = store.write((writes) =>
+        writes.extendLog(size + 1, ["x"], [node], headOf(size + 2)),
+      );
+      await expect(again).rejects.toMatchObject({ code: "FAULT" });
     });
 
     describe("transactions", () => {

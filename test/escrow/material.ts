@@ -1,4 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
+import { type RsaPublicKey, readPublicKey } from "twinwrap/keys";
 import { expect } from "vitest";
 import { fromSeed, signerFor } from "./signers.js";
 
@@ -10,6 +11,14 @@ export const [SPKI, OTHER_SPKI] = [
   "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAjkHoSSAOQHedvqXzWAq+zV6h7anMNsLrbytXkGqeiOizvhdUqJWIDixAUJNuhmjQREqVSgguiFBNS8Wf2cVw9XTsqjDNbaATuxN9jVmMwtJk8DKNb88cMfyr/3CvXkqZHASnBv+1llZQYFehzSHXrTi5+E9UJq95pnZ0ulUQp5xwKxNkYRcelbMa6jU+usxv9y9RzOQAQwVPY+7zt+KD0/6b69XwgmrT8Os7iuNDY1ulemcWAC9doij/tcRtO71RAVBx77g3a6k3qwPOj3ODRBHFlVKUwnbSM8NPPSDQvSCdTdVo8/9kGQ+uWB7OSAmObRe//G4i45upwRZhtQQBSwIDAQAB",
   "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAnL+0IPtR5NLJx8ECbT3oUY0LnnjrkQZdg5IOH7fg44t6x0So2ZENIGdF+tFj/PANWLzDnywi1AmLv5P0u3oFpp9/dDbdKwHD+pTh01MNKxXiApcxho/UR9qgwWJzMPaSGwrc4oH1cPv15B+J6BYXNW2M9lNN8QIpmwNyM/m2O0d1Vaht/MbaGnhq/ganhqjJRFfwkbu48sssKY8r2Kz0BNV/9onZzChNc7KGO9zDbg1iYL7YEDgPNmKqUpChJg4VlSSN8/RfhBzqtYvhXmUpUDuuA7pHBaZeVJ70qfIsCaCPSQzkEYIDnr2DBbui+B2zGl2CX9md1XnZjAzSxyJmBQIDAQAB",
 ].map((text) => Buffer.from(text, "base64")) as [Buffer, Buffer];
+
+/** An RSA-2048 public key by number, of which nobody has the private one. */
+export function spareKey(number: number): RsaPublicKey {
+  const { n, e } = readPublicKey(SPKI);
+  const other = Buffer.from(n);
+  other.writeUInt32BE(number, 100);
+  return { n: new Uint8Array(other), e };
+}
 
 export const sha256 = (...parts: (Uint8Array | string)[]) => {
   const hash = createHash("sha256");

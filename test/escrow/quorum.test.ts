@@ -16,7 +16,7 @@ import {
 } from "twinwrap/escrow";
 import { readPublicKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
-import { fill, OTHER_SPKI, SPKI, signer } from "./material.js";
+import { fill, OTHER_SPKI, SPKI, signer, spareKey } from "./material.js";
 
 const core = await loadCore();
 const NOW = new Date("2026-06-01T12:00:00Z");
@@ -34,10 +34,10 @@ const text = formatPolicy({
   change: 2,
   emergency: 3,
   waiting: 0,
-  officers: Object.values(people).map(({ name, publicKey }) => ({
+  officers: Object.values(people).map(({ name, publicKey }, i) => ({
     name,
     key: publicKey,
-    share: readPublicKey(SPKI),
+    share: spareKey(i),
     self: name === "cas" ? ["cas-files"] : [],
   })),
 });

@@ -298,18 +298,19 @@ def parse_policy(note, _):
     lines = Lines(content, "twinwrap/policy/v1")
     policy = lines.take(authority=origin, number=number(1), previous=previous, release=number(1, 63),
                         change=number(1, 63), emergency=number(1, 63), waiting=number(0, 366 * 86400))
-    officers = {}
+    officers, shares = {}, set()
     while lines.rest:
-        name, key, _ = lines.take(officer=origin, key=b64(32), share=spki(b64(1, 4096))).values()
+        name, key, share = lines.take(officer=origin, key=b64(32), share=spki(b64(1, 4096))).values()
         own = lines.many("self", 0, 64, owner_id)
         need(own == sorted(set(own), key=utf16), "the owner IDs of an officer are not sorted")
-        need(all(utf16(other) < utf16(name) for other in officers) and key not in officers.values(),
-             "the officers are not in order, or a key is there twice")
+        need(all(utf16(other) < utf16(name) for other in officers) and key not in officers.values()
+             and share not in shares, "the officers are not in order, or a key is there twice")
         officers[name] = key
+        shares.add(share)
     need(max(policy[name] for name in ("release", "change", "emergency")) <= len(officers) <= 63,
          "a policy asks for more officers than there are, or has too many")
     return {**policy, "note": note, "hash": sha256(b"twinwrap/v1/policy\n", utf8(content)),
-            "officers": list(officers.items())}
+            "officers": list(officers.items()), "shares": shares}
 
 
 def chain(notes, what, same):
@@ -335,6 +336,8 @@ def load_authority(path):
              f"policy {at} is not this authority's")
         need(not {key for _, key in policy["officers"]} & {key for _, key in logs},
              f"policy {at}: an officer has a log key")
+        need(not policy["shares"] & {wrap for identity in identities for wrap in identity["wraps"]},
+             f"policy {at}: an officer has a key of the authority")
         signed = len(signers(policy["note"], (before or policy)["officers"]))
         takes = before["change"] if before else len(policy["officers"])
         need(signers(policy["note"], logs) and signed >= takes, f"policy {at} lacks signatures")

@@ -30,7 +30,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makePair, type Pair } from "../envelope/keys.js";
 import { makeAuthority, sealFor, TestLog, wrapOf } from "../escrow/client-material.js";
-import { fill, hex } from "../escrow/material.js";
+import { fill, hex, spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
 
 // check.py is written from docs/format.md and shares nothing with the library. What the library makes
@@ -74,6 +74,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
   let folder: string;
   let log: TestLog;
   let notes: AuthorityFile;
+  let sharing: AuthorityFile;
   let files: Awaited<ReturnType<typeof sealFor>>[];
   let submission: Submission;
   let receipt: Receipt;
@@ -100,10 +101,10 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
       change: 2,
       emergency: 3,
       waiting: 3600,
-      officers: officers.map(({ name, publicKey }) => ({
+      officers: officers.map(({ name, publicKey }, i) => ({
         name,
         key: publicKey,
-        share: alice.publicKey,
+        share: spareKey(i),
         self: name === "anna" ? ["alice", "ärger"] : [],
       })),
     });
@@ -133,6 +134,11 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
         policies: [policy],
       }),
     });
+    const shared = { ...second, wrapKeys: [spareKey(0), ...wrapKeys] };
+    sharing = {
+      identities: [first, await signNote(core, formatIdentity(shared), log.signer, anna!, bert!)],
+      policies: [policy],
+    };
     save("alone", {
       bytes: encodeAuthority({
         identities: [first, await signNote(core, formatIdentity(second), log.signer, anna!)],
@@ -355,6 +361,12 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     const other = log.add(a.leaf.replace(/policy .*/, `policy ${hex(fill(1))}`));
     const underOther = { ...a, leaf: other, proof: await log.proof(other) };
     refusedRelease(/its policy/, { releases: [underOther] });
+  });
+
+  test("refuses an officer whose share key is the authority's own", async () => {
+    const path = save("changed", { bytes: encodeAuthority(sharing) });
+    refused(/a key of the authority/, "receipt", path, at("submission"), at("receipt"));
+    await expect(verifyAuthority(core, sharing)).rejects.toThrow(/share key of officer anna/);
   });
 
   test("refuses what it cannot read", () => {

@@ -1,0 +1,84 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { readOfficerPublicKeys } from "../authority/ed25519.js";
+import type { NewOfficer } from "../authority/policies.js";
+import { USUAL_LIFETIME } from "../escrow/request.js";
+import { checkPublicKey } from "../keys/index.js";
+import { collect, integerBetween, UsageError } from "./command.js";
+import { readSmall, warn } from "./io.js";
+import { about, neverWeak } from "./report.js";
+import { formatSeconds } from "./text.js";
+
+// Who decides, as it is given on the command line: for a first policy and for a later one.
+
+export interface OfficersOptions {
+  officer?: string[];
+  self?: string[];
+  quorum?: number;
+  waiting?: number;
+}
+
+/** NAME=VALUE. */
+function pair(flag: string, text: string): [string, string] {
+  const at = text.indexOf("=");
+  if (at <= 0 || at === text.length - 1) {
+    throw new UsageError(`${flag} takes NAME=${flag === "--officer" ? "PUB" : "OWNER-ID"}`);
+  }
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** The officers that are given, their keys read. @throws UsageError */
+export async function officersOf(options: OfficersOptions): Promise<NewOfficer[]> {
+  const self = (options.self ?? []).map((text) => pair("--self", text));
+  const officers: NewOfficer[] = [];
+  for (const text of options.officer ?? []) {
+    const [name, path] = pair("--officer", text);
+    if (officers.some((other) => other.name === name)) {
+      throw new UsageError(`officer ${name} is given twice`);
+    }
+    const keys = await about(path, async () => {
+      const read = readOfficerPublicKeys(await readSmall(path));
+      await neverWeak(() => checkPublicKey(read.shareKey, { forWrap: true }));
+      return read;
+    });
+    const ids = self.filter(([officer]) => officer === name).map(([, id]) => id);
+    if (new Set(ids).size < ids.length) {
+      throw new UsageError(`--self gives an owner ID of ${name} twice`);
+    }
+    officers.push({ name, ...keys, self: ids });
+  }
+  for (const [name] of self) {
+    if (!officers.some((officer) => officer.name === name)) {
+      throw new UsageError(`--self names ${name}, who is no officer`);
+    }
+  }
+  return officers;
+}
+
+/** A request that nobody has prolonged would end before its waiting period does. */
+export function warnOfWaiting({ waiting = 0 }: OfficersOptions): void {
+  if (waiting * 1000 < USUAL_LIFETIME) return;
+  warn(
+    `requests are good for ${formatSeconds(USUAL_LIFETIME / 1000)} unless their requester asks for more (--expires): with a waiting period of ${formatSeconds(waiting)} others expire before it is over`,
+  );
+}
+
+/** 0 is refused with the same words as a number above all officers, once these are known. */
+function parseQuorum(text: string): number {
+  if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError("expected a whole number");
+  return Number(text);
+}
+
+export function addOfficersOptions(command: Command, quorum: string, waiting: string): Command {
+  return command
+    .option("--quorum <k>", `officers it takes to release a key (default: ${quorum})`, parseQuorum)
+    .option(
+      "--waiting <seconds>",
+      `time between a request and its release, unless all officers agree (default: ${waiting})`,
+      integerBetween(0, 366 * 86_400),
+    )
+    .option(
+      "--self <name=owner-id>",
+      "an owner ID that is an officer himself, so that he does not decide (repeat)",
+      collect,
+    );
+}
