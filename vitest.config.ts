@@ -29,7 +29,7 @@ export default defineConfig({
     ],
   },
   test: {
-    testTimeout: 60_000,
+    testTimeout: 180_000,
     maxWorkers: 2,
     projects: [
       {
