@@ -65,7 +65,7 @@ function twinwrapTools(folder) {
     : [{ ...tool("twinwrap"), goal: true }];
   tools.push(
     has("--engine")
-      ? tool("twinwrap, engine webcrypto", "--engine", "webcrypto", ...jobs)
+      ? tool("twinwrap, engine webcrypto", "--engine", "webcrypto")
       : { tool: "twinwrap, engine webcrypto", skipped: "this build has no --engine" },
   );
   return tools;

@@ -112,6 +112,9 @@ const DEFAULT_JOBS = 3;
 
 /** The settings of an envelope's work that the flags come to. */
 export function engineOptions({ engine, jobs }: EngineFlags): EngineOptions {
+  if (engine === "webcrypto" && jobs !== undefined) {
+    throw new UsageError("--jobs is for the engine wasm; webcrypto has threads of its own");
+  }
   return { engine, jobs: jobs ?? Math.min(availableParallelism(), DEFAULT_JOBS), startWorker };
 }
 
