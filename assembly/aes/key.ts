@@ -98,6 +98,8 @@ export function aesExpand(slot: i32, length: i32): i32 {
   if (<u32>slot >= <u32>KEY_SLOTS || (length != 16 && length != 24 && length != 32)) return BAD_ARGUMENT;
   const key = changetype<Key>(KEYS + <usize>slot * KEY_SLOT_SIZE);
   forget(changetype<usize>(key));
+  // Those of the key before.
+  if (key.powers != 0) wipe(bulkTables(key), 4 * POWER);
   const words = length >> 2;
   const rounds = words + 6;
   memory.copy(WORDS, PARAMS, length);
