@@ -80,7 +80,9 @@ function verdict(rows: readonly Row[]): string {
   if (from === null)
     return "On this machine WebCrypto is not faster, up to the largest size tried.";
   if (from === rows[0]!.bytes) return "On this machine WebCrypto is faster at every size.";
-  return `On this machine WebCrypto is faster from ${formatSize(from)} on; below, the core is.`;
+  const leads = rows.filter((row) => row.bytes < from && row.webcrypto.median < row.core.median);
+  const below = leads.length === 0 ? "the core is" : "now one is and now the other";
+  return `On this machine WebCrypto is faster from ${formatSize(from)} on; below, ${below}.`;
 }
 
 const megabytes = (bytes: number, seconds: number) => {
