@@ -7,7 +7,7 @@ import {
 } from "../blob/index.js";
 import { wipe } from "../bytes.js";
 import type { Padding } from "../envelope/index.js";
-import { checkPublicKey, wipePrivateKey } from "../keys/index.js";
+import { checkPublicKey } from "../keys/index.js";
 import { type ExportOptions, exportTo, readTargets, sessionKeyText } from "./blob-export.js";
 import { importSimpleBlob } from "./blob-import.js";
 import {
@@ -22,9 +22,9 @@ import {
   checkOutput,
   print,
   printJson,
-  readPrivateKeyFile,
   readSmall,
   STANDARD,
+  withPrivateKeyFile,
   writeOutput,
 } from "./io.js";
 import { PRIVATE_MODE } from "./keygen.js";
@@ -60,15 +60,12 @@ async function openBlob(
   input: string,
   options: KeyOptions & { padding: Padding },
 ): Promise<PlaintextKeyBlob> {
-  const key = await readPrivateKeyFile(options.key, options);
-  try {
+  return withPrivateKeyFile(options.key, options, async (key) => {
     const { allowWeak = false } = options;
     await about(options.key, async () => checkPublicKey(key, { allowWeak }));
     const bytes = await readSmall(input);
-    return await about(input, () => importSimpleBlob(bytes, key, options.padding));
-  } finally {
-    wipePrivateKey(key);
-  }
+    return about(input, () => importSimpleBlob(bytes, key, options.padding));
+  });
 }
 
 async function unwrap(input: string, options: UnwrapOptions): Promise<void> {

@@ -21,9 +21,9 @@ import {
   print,
   printJson,
   progress,
-  readPrivateKeyFile,
   STANDARD,
   withInput,
+  withPrivateKeyFile,
   writeOutput,
 } from "./io.js";
 import { about } from "./report.js";
@@ -100,23 +100,21 @@ async function decrypt(input: string, options: DecryptOptions): Promise<void> {
   const { key: keyPath, passphraseFile } = options;
   const inputs = [input, keyPath, ...(passphraseFile === undefined ? [] : [passphraseFile])];
   await checkOutput(inputs, output, options);
-  const key = await readPrivateKeyFile(options.key, options);
+  const settings = { allowWeak: options.allowWeak ?? false, ...engineOptions(options) };
   const { onProgress, clear } = progress("opened");
-  const header = await withInput(input, (file) =>
-    about(input, async () => {
-      const opened = await open(file.seekable ? file : file.pieces(), {
-        key,
-        allowWeak: options.allowWeak ?? false,
-        onProgress,
-        ...engineOptions(options),
-      });
-      try {
-        await writeOutput(output, range === undefined ? opened : part(opened, range), options);
-      } finally {
-        opened.dispose();
-      }
-      return opened.header;
-    }),
+  const header = await withPrivateKeyFile(options.key, options, (key) =>
+    withInput(input, (file) =>
+      about(input, async () => {
+        const source = file.seekable ? file : file.pieces();
+        const opened = await open(source, { ...settings, key, onProgress });
+        try {
+          await writeOutput(output, range === undefined ? opened : part(opened, range), options);
+        } finally {
+          opened.dispose();
+        }
+        return opened.header;
+      }),
+    ),
   );
   clear();
   if (options.json) printJson({ file: output, ...headerFacts(header) }, output);

@@ -27,7 +27,7 @@ import {
   writeSubmission,
 } from "./escrow-io.js";
 import { scan, UNCHECKED } from "./escrow-scan.js";
-import { checkInPlace, print, printJson, readPrivateKeyFile, warn } from "./io.js";
+import { checkInPlace, print, printJson, warn, withPrivateKeyFile } from "./io.js";
 import { readMessage, readSealed } from "./messages.js";
 import { about, forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
@@ -120,9 +120,8 @@ async function sendNow(
 
 async function add(paths: string[], options: AddOptions): Promise<void> {
   const [target] = await readTargets([requireAuthority(options)]);
-  const key = await readPrivateKeyFile(options.key, options);
   const facts: unknown[] = [];
-  await forEachFile(paths, async (path) => {
+  const addOne = (key: RsaPrivateKey) => async (path: string) => {
     checkInPlace(path);
     const before = await sendAgain(path, target!, options);
     const sent = before ?? (await sendNow(path, target!, key, options));
@@ -130,7 +129,8 @@ async function add(paths: string[], options: AddOptions): Promise<void> {
     if (options.json) return;
     const owner = before === undefined ? "" : `, escrowed before as ${safe(before.owner)}`;
     print(table([[safe(path), `${sentRows([sent])[0]![1]}${owner}`]]));
-  });
+  };
+  await withPrivateKeyFile(options.key, options, (key) => forEachFile(paths, addOne(key)));
   if (options.json) printJson(facts);
 }
 

@@ -16,6 +16,7 @@ import {
   type RsaPublicKey,
   readPrivateKey,
   readPublicKey,
+  wipePrivateKey,
 } from "../keys/index.js";
 import { type OutputOptions, UsageError } from "./command.js";
 import { type PassphraseOptions, passphraseFor } from "./passphrase.js";
@@ -77,12 +78,13 @@ export function readPublicKeyFile(path: string): Promise<RsaPublicKey> {
   return about(path, async () => readPublicKey(await readSmall(path)));
 }
 
-/** A private key in any form, unlocked if need be. */
-export function readPrivateKeyFile(
+/** Works with a private key in any form, unlocked if need be, and wipes it. */
+export async function withPrivateKeyFile<T>(
   path: string,
   options: PassphraseOptions,
-): Promise<RsaPrivateKey> {
-  return about(path, async () => {
+  work: (key: RsaPrivateKey) => Promise<T>,
+): Promise<T> {
+  const key = await about(path, async () => {
     const bytes = await readSmall(path);
     try {
       return await readPrivateKey(bytes, { passphrase: passphraseFor(path, options) });
@@ -90,6 +92,11 @@ export function readPrivateKeyFile(
       bytes.fill(0);
     }
   });
+  try {
+    return await work(key);
+  } finally {
+    wipePrivateKey(key);
+  }
 }
 
 /** Checks, before any work is done, that the inputs can be read and the output written. */

@@ -22,7 +22,7 @@ import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
 import { type AuthorityOptions, type Party, requireAuthority, withParty } from "./authority-io.js";
 import { stateOf } from "./authority-requests.js";
 import { EXIT, parseFingerprint, UsageError } from "./command.js";
-import { checkInPlace, print, printJson, readPrivateKeyFile, warn } from "./io.js";
+import { checkInPlace, print, printJson, warn, withPrivateKeyFile } from "./io.js";
 import { readMessage } from "./messages.js";
 import type { PassphraseOptions } from "./passphrase.js";
 import { type Kept, readKept, recordsOfFile } from "./recover-records.js";
@@ -200,20 +200,26 @@ export async function fetch(words: string[], options: FetchOptions): Promise<voi
     if (remove.some((gone) => equalBytes(gone, mine))) {
       throw new UsageError("--drop names the new key: without its wrap nothing would be recovered");
     }
-    const key =
-      options.key === undefined ? undefined : await readPrivateKeyFile(options.key, options);
-    if (key !== undefined) await checkRecipient(core, checked, key);
     const kept = await readKept(options.submission ?? [], party);
     const recovery = { core, party, checked, kept };
     const done: { file: string; fetched: Fetched }[] = [];
-    await forEachFile(files, async (file) => {
-      const fetched =
-        key === undefined
-          ? await addUnopened(file, recovery)
-          : await addOpened(file, recovery, key, remove, rewrite);
-      done.push({ file, fetched });
-      tell(file, fetched, options);
-    });
+    const fetchAll = (key: RsaPrivateKey | undefined) =>
+      forEachFile(files, async (file) => {
+        const fetched =
+          key === undefined
+            ? await addUnopened(file, recovery)
+            : await addOpened(file, recovery, key, remove, rewrite);
+        done.push({ file, fetched });
+        tell(file, fetched, options);
+      });
+    if (options.key === undefined) {
+      await fetchAll(undefined);
+    } else {
+      await withPrivateKeyFile(options.key, options, async (key) => {
+        await checkRecipient(core, checked, key);
+        await fetchAll(key);
+      });
+    }
     for (const gone of remove) {
       const isGone = done.some(({ fetched }) =>
         fetched.dropped.some((one) => equalBytes(one, gone)),

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { rewrapFile } from "../envelope/file.node.js";
 import type { Padding, Recipient } from "../envelope/index.js";
+import type { RsaPrivateKey } from "../keys/index.js";
 import {
   addKeyOptions,
   collect,
@@ -15,9 +16,9 @@ import {
   checkInPlace,
   print,
   printJson,
-  readPrivateKeyFile,
   readPublicKeyFile,
   warn,
+  withPrivateKeyFile,
 } from "./io.js";
 import { forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
@@ -40,9 +41,8 @@ async function rewrap(paths: string[], options: RewrapOptions): Promise<void> {
   }
   if (add.length + remove.length === 0)
     throw new UsageError("nothing to change: give --add-owner or --remove-owner");
-  const key = await readPrivateKeyFile(options.key, options);
   const facts: { file: string; result: "patched" | "rewritten" }[] = [];
-  await forEachFile(paths, async (path) => {
+  const change = (key: RsaPrivateKey) => async (path: string) => {
     checkInPlace(path);
     const result = await rewrapFile(path, {
       key,
@@ -57,7 +57,8 @@ async function rewrap(paths: string[], options: RewrapOptions): Promise<void> {
         `${safe(path)}: the wraps did not fit into its header, so the whole file was sealed again; receipts of authorities no longer match and were dropped`,
       );
     }
-  });
+  };
+  await withPrivateKeyFile(options.key, options, (key) => forEachFile(paths, change(key)));
   if (options.json) printJson(facts);
   if (remove.length > 0) {
     warn(

@@ -104,6 +104,9 @@ class WebCryptoEngine implements Engine {
       const usage = direction === "seal" ? "encrypt" : "decrypt";
       const imported = await crypto.subtle.importKey("raw", key, "AES-GCM", false, [usage]);
       return new WebCryptoEngine(direction, imported, baseNonce);
+    } catch (error) {
+      wipe(baseNonce);
+      throw error;
     } finally {
       wipe(key);
     }
