@@ -1,17 +1,18 @@
 import { concatBytes, copyBytes, newBytes, wipe, withoutLeadingZeros } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
-import { type BlobField, BlobReader } from "./reader.js";
+import { BlobReader } from "./reader.js";
 import {
   algorithmName,
   BLOB_TYPES,
   CALG_RSA_KEYX,
   CALG_RSA_SIGN,
-  CryptoApiError,
   CUR_BLOB_VERSION,
+  OPAQUEKEYBLOB,
   PLAINTEXTKEYBLOB,
   PRIVATEKEYBLOB,
   PUBLICKEYBLOB,
   SIMPLEBLOB,
+  SYMMETRICWRAPKEYBLOB,
   sessionAlgorithm,
 } from "./wincrypt.js";
 
@@ -32,6 +33,10 @@ export const MAX_TRAILING = 64;
 /** Magic numbers of RSAPUBKEY, "RSA1" and "RSA2" as little-endian integers. */
 const MAGIC_PUBLIC = 0x31415352;
 const MAGIC_PRIVATE = 0x32415352;
+
+/** Of DSSPUBKEY, to name what is found instead. */
+const MAGIC_DSS_PUBLIC = 0x31535344;
+const MAGIC_DSS_PRIVATE = 0x32535344;
 
 /** A session key encrypted under an RSA public key (bType 1). */
 export interface SimpleBlob {
@@ -125,49 +130,35 @@ export function decodeBlob(bytes: Uint8Array): DecodedBlob {
   return readBlob(new BlobReader(bytes), undefined);
 }
 
-/** A blob's fields, and the first thing that is wrong with it. */
-export interface BlobDescription {
-  fields: BlobField[];
-  problem?: CryptoApiError;
-}
-
-/**
- * Explains any blob field by field, also a bad one, as far as it can be read. Key material is left
- * out unless `secrets` asks for it; for `modulusLength` see decodeSimpleBlob. Never throws on bytes.
- */
-export function describeBlob(
-  bytes: Uint8Array,
-  options: { secrets?: boolean; modulusLength?: number } = {},
-): BlobDescription {
-  const reader = new BlobReader(bytes, { secrets: options.secrets ?? false });
-  try {
-    readBlob(reader, options.modulusLength);
-  } catch (error) {
-    if (!(error instanceof CryptoApiError)) throw error;
-    reader.problem ??= error;
-    reader.rest();
-  } finally {
-    reader.wipeSecrets();
-  }
-  const { fields, problem } = reader;
-  return problem === undefined ? { fields } : { fields, problem };
-}
-
-function readBlob(reader: BlobReader, modulusLength: number | undefined): DecodedBlob {
+/** Reads a blob of any kind; for `modulusLength` see decodeSimpleBlob. */
+export function readBlob(reader: BlobReader, modulusLength: number | undefined): DecodedBlob {
   const bType = readType(reader);
   if (bType === SIMPLEBLOB) return { bType, blob: readSimpleBlob(reader, modulusLength) };
   if (bType === PUBLICKEYBLOB) return { bType, blob: readPublicKeyBlob(reader) };
   if (bType === PRIVATEKEYBLOB) return { bType, blob: readPrivateKeyBlob(reader) };
   if (bType === PLAINTEXTKEYBLOB) return { bType, blob: readPlaintextKeyBlob(reader) };
-  return reader.stop("NTE_BAD_TYPE", 0, `bType ${typeName(bType)} is not a kind that is read here`);
+  const name = BLOB_TYPES.get(bType);
+  if (name === undefined) {
+    return reader.stop("NTE_BAD_TYPE", 0, `bType ${bType} is not a kind that is read here`);
+  }
+  const message = `a ${name} is not supported${UNSUPPORTED.get(bType) ?? ""}`;
+  reader.refuse("NTE_BAD_TYPE", 0, message);
+  readHeader(reader, () => true, "");
+  return reader.stop("NTE_BAD_TYPE", 0, message);
 }
+
+/** Why blobs of some types cannot be read by anybody but who wrote them. */
+const UNSUPPORTED: ReadonlyMap<number, string> = new Map([
+  [OPAQUEKEYBLOB, ": only the provider that wrote it can read it"],
+  [SYMMETRICWRAPKEYBLOB, ": its layout was never published"],
+]);
 
 function typeName(bType: number): string {
   return BLOB_TYPES.get(bType) ?? String(bType);
 }
 
 /** The first byte; must be `wanted`, if given. */
-function readType(reader: BlobReader, wanted?: number): number {
+export function readType(reader: BlobReader, wanted?: number): number {
   // The header is one structure: less than it is no blob of any type.
   if (reader.left < 8) {
     reader.refuse("NTE_BAD_DATA", reader.left, `${reader.left} bytes are too few for a BLOBHEADER`);
@@ -180,7 +171,7 @@ function readType(reader: BlobReader, wanted?: number): number {
 }
 
 /** The rest of the BLOBHEADER; gives aiKeyAlg, which must satisfy `allowed`. */
-function readHeader(
+export function readHeader(
   reader: BlobReader,
   allowed: (aiKeyAlg: number) => boolean,
   what: string,
@@ -199,7 +190,7 @@ function readHeader(
 }
 
 const isSession = (aiKeyAlg: number) => sessionAlgorithm(aiKeyAlg) !== undefined;
-const isRsa = (aiKeyAlg: number) => aiKeyAlg === CALG_RSA_KEYX || aiKeyAlg === CALG_RSA_SIGN;
+export const isRsa = (aiKeyAlg: number) => aiKeyAlg === CALG_RSA_KEYX || aiKeyAlg === CALG_RSA_SIGN;
 
 function readSimpleBlob(
   reader: BlobReader,
@@ -260,6 +251,8 @@ function isPrivateLength(full: number, bytes: number): boolean {
 function magicName(magic: number): string {
   if (magic === MAGIC_PUBLIC) return '"RSA1", a public key';
   if (magic === MAGIC_PRIVATE) return '"RSA2", a private key';
+  if (magic === MAGIC_DSS_PUBLIC) return '"DSS1", a DSA public key';
+  if (magic === MAGIC_DSS_PRIVATE) return '"DSS2", a DSA private key';
   return `0x${magic.toString(16).padStart(8, "0")}`;
 }
 
@@ -267,7 +260,7 @@ function readPublicKeyBlob(reader: BlobReader): Decoded<PublicKeyBlob> {
   return { ...readPublicPart(reader, MAGIC_PUBLIC), trailing: readTrailing(reader) };
 }
 
-function readPrivateKeyBlob(reader: BlobReader): Decoded<PrivateKeyBlob> {
+export function readPrivateKeyBlob(reader: BlobReader): Decoded<PrivateKeyBlob> {
   const key = readPublicPart(reader, MAGIC_PRIVATE);
   const full = key.n.length;
   const half = (full + 1) >> 1;
@@ -295,7 +288,7 @@ function readPlaintextKeyBlob(reader: BlobReader): Decoded<PlaintextKeyBlob> {
 }
 
 /** What stands behind a key in the clear may be a part of it, if a length in the blob is wrong. */
-function readTrailing(reader: BlobReader, secret = false): Uint8Array {
+export function readTrailing(reader: BlobReader, secret = false): Uint8Array {
   const length = reader.left;
   if (length > MAX_TRAILING) {
     const most = `at most ${MAX_TRAILING} are accepted`;

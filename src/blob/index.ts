@@ -1,5 +1,4 @@
 export {
-  type BlobDescription,
   type Decoded,
   type DecodedBlob,
   decodeBlob,
@@ -7,7 +6,6 @@ export {
   decodePrivateKeyBlob,
   decodePublicKeyBlob,
   decodeSimpleBlob,
-  describeBlob,
   encodePlaintextKeyBlob,
   encodePrivateKeyBlob,
   encodePublicKeyBlob,
@@ -20,5 +18,16 @@ export {
   type PublicKeyBlob,
   type SimpleBlob,
 } from "./blobs.js";
+export { type BlobDescription, describeBlob } from "./describe.js";
+export {
+  AT_KEYEXCHANGE,
+  AT_SIGNATURE,
+  BLOBHEADER_LENGTH,
+  decodePvk,
+  encodePvk,
+  isPvk,
+  PVK_MAGIC,
+  type PvkFile,
+} from "./pvk.js";
 export type { BlobField } from "./reader.js";
 export * from "./wincrypt.js";

@@ -32,33 +32,50 @@ export class BlobReader {
   readonly #bytes: Uint8Array;
   readonly #explain: Explain | undefined;
   readonly #secrets: Uint8Array[] = [];
+  #start = 0;
   #at = 0;
+  #end: number;
 
   constructor(bytes: Uint8Array, explain?: Explain) {
     this.#bytes = bytes;
     this.#explain = explain;
+    this.#end = bytes.length;
   }
 
-  /** Where the next field begins. */
+  /** Where the next field begins, counted from the blob's beginning. */
   get offset(): number {
-    return this.#at;
+    return this.#at - this.#start;
   }
 
-  /** Bytes not yet read. */
+  /** Bytes of the blob not yet read. */
   get left(): number {
-    return this.#bytes.length - this.#at;
+    return this.#end - this.#at;
+  }
+
+  /**
+   * Reads a blob that stands inside a file, in the next `length` bytes: offsets are counted from its
+   * beginning, but for those of fields and problems, which stay the file's. What follows in the file
+   * is left to be read afterwards.
+   */
+  inside<T>(length: number, read: () => T): T {
+    const [start, end] = [this.#start, this.#end];
+    this.#start = this.#at;
+    this.#end = this.#at + length;
+    const result = read();
+    [this.#start, this.#end] = [start, end];
+    return result;
   }
 
   /** Something is wrong, but what follows can still be read. */
   refuse(nte: NteError, offset: number, message: string): void {
     if (this.#explain === undefined) this.stop(nte, offset, message);
-    this.problem ??= new CryptoApiError(nte, offset, message);
+    this.problem ??= new CryptoApiError(nte, this.#start + offset, message);
   }
 
   /** Something is wrong, and nothing more can be read. */
   stop(nte: NteError, offset: number, message: string): never {
     this.wipeSecrets();
-    throw new CryptoApiError(nte, offset, message);
+    throw new CryptoApiError(nte, this.#start + offset, message);
   }
 
   /** An unsigned little-endian integer of `length` (1 to 4) bytes. */
@@ -86,6 +103,7 @@ export class BlobReader {
 
   /** What is left when reading had to stop. */
   rest(): void {
+    this.#end = this.#bytes.length;
     this.#take("(unread)", this.left, true, () => "not read");
   }
 
@@ -102,7 +120,7 @@ export class BlobReader {
   ): Uint8Array {
     const offset = this.#at;
     const whole = length <= this.left;
-    const field = this.#bytes.subarray(offset, whole ? offset + length : this.#bytes.length);
+    const field = this.#bytes.subarray(offset, whole ? offset + length : this.#end);
     this.#at += field.length;
     const text = whole ? meaning(field) : `cut: ${field.length} of ${length} bytes`;
     if (this.#explain !== undefined && (length > 0 || !whole)) {
@@ -110,8 +128,8 @@ export class BlobReader {
       this.fields.push({ offset, length: field.length, name, hex, meaning: text, secret });
     }
     if (!whole) {
-      const end = this.#bytes.length;
-      this.stop("NTE_BAD_DATA", end, `the blob ends at byte ${end}, inside ${name}`);
+      const end = this.#end;
+      this.stop("NTE_BAD_DATA", this.offset, `the blob ends at byte ${end}, inside ${name}`);
     }
     return field;
   }

@@ -7,6 +7,8 @@ export const SIMPLEBLOB = 0x1;
 export const PUBLICKEYBLOB = 0x6;
 export const PRIVATEKEYBLOB = 0x7;
 export const PLAINTEXTKEYBLOB = 0x8;
+export const OPAQUEKEYBLOB = 0x9;
+export const SYMMETRICWRAPKEYBLOB = 0xb;
 
 /** Every kind that wincrypt.h knows, the ones that Twinwrap does not read included. */
 export const BLOB_TYPES: ReadonlyMap<number, string> = new Map([
@@ -14,9 +16,9 @@ export const BLOB_TYPES: ReadonlyMap<number, string> = new Map([
   [PUBLICKEYBLOB, "PUBLICKEYBLOB"],
   [PRIVATEKEYBLOB, "PRIVATEKEYBLOB"],
   [PLAINTEXTKEYBLOB, "PLAINTEXTKEYBLOB"],
-  [0x9, "OPAQUEKEYBLOB"],
+  [OPAQUEKEYBLOB, "OPAQUEKEYBLOB"],
   [0xa, "PUBLICKEYBLOBEX"],
-  [0xb, "SYMMETRICWRAPKEYBLOB"],
+  [SYMMETRICWRAPKEYBLOB, "SYMMETRICWRAPKEYBLOB"],
   [0xc, "KEYSTATEBLOB"],
 ]);
 
@@ -82,11 +84,22 @@ export const SESSION_ALGORITHMS: readonly SessionAlgorithm[] = [
   },
 ];
 
+/** Names for what may stand in a blob, though no such blob is read. */
 const OTHER_ALGORITHMS: ReadonlyMap<number, string> = new Map([
   [CALG_RSA_KEYX, "CALG_RSA_KEYX"],
   [CALG_RSA_SIGN, "CALG_RSA_SIGN"],
   [CALG_SHA1, "CALG_SHA1"],
   [CALG_HMAC, "CALG_HMAC"],
+  [0x2200, "CALG_DSS_SIGN"],
+  [0x6604, "CALG_DESX"],
+  [0x660d, "CALG_RC5"],
+  [0x6611, "CALG_AES"],
+  [0x8003, "CALG_MD5"],
+  [0x800c, "CALG_SHA_256"],
+  [0x800d, "CALG_SHA_384"],
+  [0x800e, "CALG_SHA_512"],
+  [0xaa01, "CALG_DH_SF"],
+  [0xaa02, "CALG_DH_EPHEM"],
 ]);
 
 /** The session algorithm with this ALG_ID, if it is one. */

@@ -1,16 +1,17 @@
 import type { Command } from "commander";
 import {
-  BLOB_TYPES,
+  type BlobDescription,
   type BlobField,
   CryptoApiError,
   describeBlob,
+  isPvk,
   PRIVATEKEYBLOB,
   PUBLICKEYBLOB,
   SIMPLEBLOB,
 } from "../blob/index.js";
 import { toHex, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
-import { fingerprint } from "../keys/index.js";
+import { fingerprint, identifyKey } from "../keys/index.js";
 import { importKeyBlob } from "./blob-import.js";
 import { jsonOption, newCommand } from "./command.js";
 import { print, printJson, readSmall } from "./io.js";
@@ -18,13 +19,10 @@ import { forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
 
 /** Everything there is to say about one blob. */
-interface Findings {
+interface Findings extends BlobDescription {
   size: number;
-  kind: string | undefined;
-  fields: BlobField[];
   /** Of the RSA key in it, if there is one and it is sound. */
   fingerprint?: string;
-  problem?: CryptoApiError;
 }
 
 /** Fields up to this many bytes stand on one line with their meaning. */
@@ -49,8 +47,9 @@ async function examine(bytes: Uint8Array, secrets: boolean): Promise<Findings> {
     ...(length === undefined ? {} : { modulusLength: length }),
   });
   const [bType] = bytes;
-  const findings = { size: bytes.length, kind: BLOB_TYPES.get(bType ?? 0), ...description };
-  if (findings.problem !== undefined || (bType !== PUBLICKEYBLOB && bType !== PRIVATEKEYBLOB)) {
+  const findings = { size: bytes.length, ...description };
+  const isKey = bType === PUBLICKEYBLOB || bType === PRIVATEKEYBLOB || isPvk(bytes);
+  if (findings.problem !== undefined || !isKey || identifyKey(bytes).kind === "locked") {
     return findings;
   }
   try {

@@ -25,7 +25,7 @@ import {
   type OutputOptions,
   UsageError,
 } from "./command.js";
-import { checkOutput, print, printJson, readSmall, STANDARD, writeOutput } from "./io.js";
+import { checkOutput, print, printJson, readSmall, STANDARD, warn, writeOutput } from "./io.js";
 import { PRIVATE_MODE } from "./keygen.js";
 import { newPassphrase, type PassphraseOptions, passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
@@ -33,6 +33,8 @@ import { safe, table } from "./text.js";
 
 /** Forms in which a private key can be locked. */
 const LOCKABLE: readonly KeyForm[] = ["pem", "der"];
+const WEAK_LOCK =
+  "the lock of a PVK file is RC4 under one round of SHA-1, which is no protection: whoever has the file can try passphrases at full speed";
 const PEM_BEGIN = "-----BEGIN ";
 
 /** Works on the bytes of a key file, which are read once and wiped afterwards. */
@@ -134,6 +136,22 @@ interface ConvertOptions extends OutputOptions, PassphraseOptions {
   output: string;
   to: KeyForm;
   public?: boolean;
+  allowWeakLock?: boolean;
+}
+
+/** Says, before a passphrase is asked for, what cannot be locked as it is meant. */
+function checkLock({ to, passphrase, allowWeakLock }: ConvertOptions): void {
+  if (passphrase === false || LOCKABLE.includes(to)) return;
+  if (to !== "pvk") {
+    throw new UsageError(
+      `a private key in the form ${to} cannot be locked: --no-passphrase says that this is meant, --public writes the public half`,
+    );
+  }
+  if (!allowWeakLock) {
+    throw new UsageError(
+      `${WEAK_LOCK}: --no-passphrase writes it unlocked, --allow-weak-lock says that this lock is meant`,
+    );
+  }
 }
 
 async function convert(path: string, options: ConvertOptions): Promise<void> {
@@ -151,6 +169,7 @@ async function convertPublic(
   options: ConvertOptions,
 ): Promise<void> {
   const { output, to } = options;
+  if (to === "pvk") throw new UsageError("a PVK file holds a private key only: take --to msblob");
   const publicKey = await openPublicHalf(path, bytes, kind, options);
   await writeOutput(output, [writePublicKey(publicKey, to)], options);
   if (output !== STANDARD) print(`public key  ${output}\n`);
@@ -162,11 +181,7 @@ async function convertPrivate(
   options: ConvertOptions,
 ): Promise<void> {
   const { output, to } = options;
-  if (!LOCKABLE.includes(to) && options.passphrase !== false) {
-    throw new UsageError(
-      `a private key in the form ${to} cannot be locked: --no-passphrase says that this is meant, --public writes the public half`,
-    );
-  }
+  checkLock(options);
   // --no-passphrase is about what is written here; a locked key is asked for all the same.
   const { passphraseFile } = options;
   const { key, passphrase } = await openKey(path, bytes, { passphraseFile });
@@ -177,8 +192,14 @@ async function convertPrivate(
       options.passphrase === false
         ? undefined
         : (passphrase ?? (await newPassphrase(output, options)));
-    written = await writePrivateKey(key, to, lock === undefined ? {} : { passphrase: lock });
+    const { allowWeakLock = false } = options;
+    written = await writePrivateKey(
+      key,
+      to,
+      lock === undefined ? {} : { passphrase: lock, allowWeakLock },
+    );
     await writeOutput(output, [written], { ...options, mode: PRIVATE_MODE });
+    if (to === "pvk" && lock !== undefined) warn(`${WEAK_LOCK}, and then knows this one`);
     if (output !== STANDARD) {
       print(
         `private key  ${output} (${lock === undefined ? "not locked" : "locked with the passphrase"})\n`,
@@ -208,7 +229,7 @@ async function passphrase(path: string, options: PassphraseChange): Promise<void
   await withKeyFile(path, async (bytes, { form }) => {
     if (!LOCKABLE.includes(form)) {
       throw new UsageError(
-        `${path} is in the form ${form}, which cannot be locked: convert it to pem first`,
+        `${path} is in the form ${form}, which ${form === "pvk" ? "has no lock that protects" : "cannot be locked"}: convert it to pem first`,
       );
     }
     if (form === "pem" && holdsMore(bytes)) {
@@ -249,7 +270,7 @@ export function command(): Command {
 
   const convertCommand = newCommand(
     "convert",
-    "Writes a key in another form: PEM, DER, JWK, or CryptoAPI's PUBLICKEYBLOB and PRIVATEKEYBLOB.",
+    "Writes a key in another form: PEM, DER, JWK, CryptoAPI's PUBLICKEYBLOB and PRIVATEKEYBLOB, or PVK.",
     "twinwrap key convert alice.pem -o alice.blob --to msblob --public",
   )
     .argument("<key>", "key file, or - for standard input")
@@ -259,6 +280,7 @@ export function command(): Command {
       new Option("--to <form>", "form of the new file").choices(KEY_FORMS).makeOptionMandatory(),
     )
     .option("--public", "write only the public half")
+    .option("--allow-weak-lock", "lock a PVK file, though its lock is no protection")
     .action(convert);
   addPassphraseOptions(convertCommand, "write a private key unlocked");
 

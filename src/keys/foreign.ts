@@ -37,7 +37,6 @@ const SSH =
   "an OpenSSH private key; convert a copy of it: ssh-keygen -p -m PKCS8 -f COPY (this rewrites COPY)";
 const SSH_PUBLIC =
   "an OpenSSH public key; convert it: ssh-keygen -e -m PKCS8 -f FILE > NEW.pub.pem";
-const PVK = "a PVK file; convert it: openssl rsa -inform PVK -in FILE -out NEW.pem";
 const PKCS12 = "a PKCS#12 file; take its key out: openssl pkcs12 -in FILE -nocerts -out NEW.pem";
 const CERTIFICATE =
   "a certificate; take its public key out: openssl x509 -in FILE -noout -pubkey > NEW.pub.pem";
@@ -70,7 +69,6 @@ export const foreignDer = {
 };
 
 const STARTS: readonly [start: string, what: string][] = [
-  ["\x1e\xf1\xb5\xb0", PVK],
   ["ssh-", SSH_PUBLIC],
   ["ecdsa-", SSH_PUBLIC],
   ["---- BEGIN SSH2", SSH_PUBLIC],
@@ -87,6 +85,6 @@ export function foreignStart(bytes: Uint8Array): TwinwrapError {
     [...start].every((character, i) => bytes[i] === character.charCodeAt(0)),
   );
   return foreignFile(
-    known?.[1] ?? "no key in a form read here (PEM, DER, JWK, PUBLICKEYBLOB, PRIVATEKEYBLOB)",
+    known?.[1] ?? "no key in a form read here (PEM, DER, JWK, PUBLICKEYBLOB, PRIVATEKEYBLOB, PVK)",
   );
 }

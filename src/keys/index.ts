@@ -17,4 +17,4 @@ export {
 } from "./read.js";
 export { KEY_FORMS, type KeyForm, type KeyStructure } from "./recognise.js";
 export type { RsaPrivateKey, RsaPublicKey } from "./types.js";
-export { writePrivateKey, writePublicKey } from "./write.js";
+export { type WriteKeyOptions, writePrivateKey, writePublicKey } from "./write.js";

@@ -1,4 +1,4 @@
-import { decodePrivateKeyBlob, decodePublicKeyBlob } from "../blob/index.js";
+import { decodePublicKeyBlob, decodePvk } from "../blob/index.js";
 import { wipe, withoutLeadingZeros } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
@@ -6,6 +6,7 @@ import { parseJwk } from "./jwk.js";
 import { checkPublicKey, completePrivateKey, publicKeyOf, wipePrivateKey } from "./numbers.js";
 import { openLock, parseLock, wrongPassphrase } from "./pbes2.js";
 import { parsePkcs1Private, parsePkcs1Public, parsePkcs8, parseSpki } from "./pkcs.js";
+import { openPvk, partsOf } from "./pvk.js";
 import { type KeyFile, type KeyForm, type KeyStructure, recognise } from "./recognise.js";
 import {
   type PrivateParts,
@@ -33,8 +34,7 @@ export interface KeyIdentity {
  */
 export function identifyKey(file: Uint8Array): KeyIdentity {
   return withKeyFile(file, (key) => {
-    if (key.structure === "EncryptedPrivateKeyInfo") {
-      parseLock(key.bytes);
+    if (lockOf(key) !== undefined) {
       return { form: key.form, kind: "locked", structure: key.structure };
     }
     const parts = parseOpen(key);
@@ -54,8 +54,7 @@ export function identifyKey(file: Uint8Array): KeyIdentity {
  */
 export function readPublicKey(file: Uint8Array): RsaPublicKey {
   return withKeyFile(file, (key) => {
-    if (key.structure === "EncryptedPrivateKeyInfo") {
-      parseLock(key.bytes); // a damaged public key may look like one from outside
+    if (lockOf(key) !== undefined) {
       throw new TwinwrapError(
         "PASSPHRASE_NEEDED",
         "this is a locked private key: its public half cannot be read from it; use the public key",
@@ -91,10 +90,10 @@ export async function readPrivateKey(
 ): Promise<RsaPrivateKey> {
   const key = recognise(file);
   try {
-    if (key.structure === "EncryptedPrivateKeyInfo") {
-      const lock = parseLock(key.bytes);
+    const open = lockOf(key);
+    if (open !== undefined) {
       const passphrase = await askPassphrase(options.passphrase);
-      return unlock(options.core ?? (await sharedCore()), lock, passphrase);
+      return open(options.core ?? (await sharedCore()), passphrase);
     }
     const parts = parseOpen(key);
     if (!isPrivate(parts)) {
@@ -113,6 +112,24 @@ export async function askPassphrase(
   const given = typeof passphrase === "function" ? await passphrase() : passphrase;
   if (given !== undefined) return given;
   throw new TwinwrapError("PASSPHRASE_NEEDED", "the key is locked with a passphrase");
+}
+
+type Unlock = (core: Core, passphrase: string | Uint8Array) => RsaPrivateKey;
+
+/**
+ * How to open a key that is locked; undefined if it is not. What can be read without the passphrase
+ * is checked: a damaged public key may look like a locked one from outside.
+ */
+function lockOf({ structure, bytes }: KeyFile): Unlock | undefined {
+  if (structure === "EncryptedPrivateKeyInfo") {
+    const lock = parseLock(bytes);
+    return (core, passphrase) => unlock(core, lock, passphrase);
+  }
+  if (structure !== "PVK") return undefined;
+  const file = decodePvk(bytes);
+  if (file.salt.length > 0) return (core, passphrase) => complete(openPvk(core, file, passphrase));
+  wipe(file.blob, file.trailing);
+  return undefined;
 }
 
 function unlock(
@@ -160,9 +177,15 @@ function parseOpen({ structure, bytes }: KeyFile): PrivateParts {
       return parseJwk(bytes);
     case "PUBLICKEYBLOB":
       return decodePublicKeyBlob(bytes);
-    case "PRIVATEKEYBLOB": {
-      const { d, ...parts } = decodePrivateKeyBlob(bytes);
-      return d === undefined ? parts : { ...parts, d };
+    case "PRIVATEKEYBLOB":
+      return partsOf(bytes);
+    case "PVK": {
+      const { blob, trailing } = decodePvk(bytes);
+      try {
+        return partsOf(blob);
+      } finally {
+        wipe(blob, trailing);
+      }
     }
     case "EncryptedPrivateKeyInfo":
       throw new TwinwrapError("PASSPHRASE_NEEDED", "the key is locked with a passphrase");

@@ -1,4 +1,4 @@
-import { PRIVATEKEYBLOB, PUBLICKEYBLOB } from "../blob/index.js";
+import { isPvk, PRIVATEKEYBLOB, PUBLICKEYBLOB } from "../blob/index.js";
 import { copyBytes } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -13,7 +13,7 @@ import { foreignDer, foreignLock, foreignPem, foreignStart } from "./foreign.js"
 import { decodePemBody, hasHeaders, looksLikePem, pemBlocks } from "./pem.js";
 
 /** The forms in which keys are written; all are read. */
-export const KEY_FORMS = ["pem", "der", "jwk", "msblob"] as const;
+export const KEY_FORMS = ["pem", "der", "jwk", "msblob", "pvk"] as const;
 export type KeyForm = (typeof KEY_FORMS)[number];
 
 /** What stands inside. */
@@ -25,7 +25,8 @@ export type KeyStructure =
   | "RSAPrivateKey"
   | "JWK"
   | "PUBLICKEYBLOB"
-  | "PRIVATEKEYBLOB";
+  | "PRIVATEKEYBLOB"
+  | "PVK";
 
 /** A key file as recognised by its content, not yet parsed. */
 export interface KeyFile {
@@ -66,6 +67,7 @@ export function recognise(file: Uint8Array): KeyFile {
   if (first === PRIVATEKEYBLOB) {
     return { form: "msblob", structure: "PRIVATEKEYBLOB", bytes: copyBytes(file) };
   }
+  if (isPvk(file)) return { form: "pvk", structure: "PVK", bytes: copyBytes(file) };
   const text = withoutByteOrderMark(file);
   if (looksLikePem(text)) return recognisePem(text);
   if (text.find((byte) => !isSpace(byte)) === 0x7b) {

@@ -7,6 +7,7 @@ import { checkPublicKey, validatePrivateKey } from "./numbers.js";
 import { ITERATIONS, lockKey } from "./pbes2.js";
 import { encodePem } from "./pem.js";
 import { encodePkcs8, encodeSpki } from "./pkcs.js";
+import { lockedPvk, plainPvk } from "./pvk.js";
 import { KEY_FORMS, type KeyForm } from "./recognise.js";
 import type { RsaPrivateKey, RsaPublicKey } from "./types.js";
 
@@ -18,10 +19,14 @@ function checkForm(form: KeyForm): void {
 
 /**
  * A public key as SubjectPublicKeyInfo in PEM or DER, as a JWK, or as a PUBLICKEYBLOB.
- * @throws TwinwrapError BAD_KEY if the key cannot be used
+ * @throws TwinwrapError BAD_KEY if the key cannot be used; BAD_ARGUMENT for PVK, which holds private
+ *   keys only
  */
 export function writePublicKey(key: RsaPublicKey, form: KeyForm): Uint8Array<ArrayBuffer> {
   checkForm(form);
+  if (form === "pvk") {
+    throw new TwinwrapError("BAD_ARGUMENT", "a PVK file holds a private key; msblob is for both");
+  }
   checkPublicKey(key, { allowWeak: true });
   if (form === "der") return encodeSpki(key);
   if (form === "pem") return encodePem("PUBLIC KEY", encodeSpki(key));
@@ -30,42 +35,87 @@ export function writePublicKey(key: RsaPublicKey, form: KeyForm): Uint8Array<Arr
   return encodePublicKeyBlob({ aiKeyAlg: CALG_RSA_KEYX, n: withoutLeadingZeros(n), e });
 }
 
+/** How a private key is written. */
+export interface WriteKeyOptions {
+  /** Locks the key. Text counts as UTF-8, without normalisation. */
+  passphrase?: string | Uint8Array;
+  /** Of PBKDF2. */
+  iterations?: number;
+  /** Says that a lock which is no protection is meant: that of PVK files. */
+  allowWeakLock?: boolean;
+  core?: Core;
+}
+
 /**
- * A private key as PKCS#8 in PEM or DER, as a JWK, or as a PRIVATEKEYBLOB. With a passphrase, PEM
- * and DER are locked: PBES2 with PBKDF2-HMAC-SHA-256 (600,000 iterations unless told otherwise, a
- * salt of 16 bytes) and AES-256-CBC. Text counts as UTF-8, without normalisation. The caller wipes
- * what is not locked.
+ * A private key as PKCS#8 in PEM or DER, as a JWK, as a PRIVATEKEYBLOB, or as a PVK file, the latter
+ * two byte for byte as OpenSSL writes them. With a passphrase, PEM and DER are locked: PBES2 with
+ * PBKDF2-HMAC-SHA-256 (600,000 iterations unless told otherwise, a salt of 16 bytes) and
+ * AES-256-CBC. A PVK file is locked with RC4 under one round of SHA-1 (as `openssl rsa -pvk-strong`
+ * does), which protects nothing from somebody who can try passphrases, so `allowWeakLock` must ask
+ * for it. The caller wipes what is not locked.
  * @throws TwinwrapError BAD_KEY if the key is inconsistent; BAD_ARGUMENT for a form that cannot be
- *   locked, an empty passphrase, or iterations outside 1,000 to 10,000,000
+ *   locked, an empty passphrase, iterations outside 1,000 to 10,000,000, or primes too unequal for
+ *   CryptoAPI's layout
  */
 export async function writePrivateKey(
   key: RsaPrivateKey,
   form: KeyForm,
-  options: { passphrase?: string | Uint8Array; iterations?: number; core?: Core } = {},
+  options: WriteKeyOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   checkForm(form);
+  checkLock(form, options);
   validatePrivateKey(key);
-  const { passphrase, iterations = ITERATIONS } = options;
+  if (form === "jwk") return encodeJwk(key);
+  if (form === "msblob") return privateKeyBlob(key);
+  if (form === "pvk") return writePvk(key, options);
+  return writePkcs8(key, form, options);
+}
+
+/** @throws TwinwrapError BAD_ARGUMENT if the form cannot be locked as asked */
+function checkLock(form: KeyForm, { passphrase, allowWeakLock }: WriteKeyOptions): void {
+  if (passphrase === undefined) return;
   if (form === "jwk" || form === "msblob") {
-    if (passphrase !== undefined) {
-      throw new TwinwrapError(
-        "BAD_ARGUMENT",
-        `a ${form} cannot be locked with a passphrase; pem and der can`,
-      );
-    }
-    if (form === "jwk") return encodeJwk(key);
-    return encodePrivateKeyBlob({
-      ...key,
-      aiKeyAlg: CALG_RSA_KEYX,
-      n: withoutLeadingZeros(key.n),
-    });
+    throw new TwinwrapError(
+      "BAD_ARGUMENT",
+      `a ${form} cannot be locked with a passphrase; pem and der can`,
+    );
   }
+  if (form === "pvk" && allowWeakLock !== true) {
+    throw new TwinwrapError(
+      "BAD_ARGUMENT",
+      "the lock of a PVK file, RC4 under one round of SHA-1, is no protection; pem and der have one",
+    );
+  }
+}
+
+function privateKeyBlob(key: RsaPrivateKey): Uint8Array<ArrayBuffer> {
+  return encodePrivateKeyBlob({ ...key, aiKeyAlg: CALG_RSA_KEYX, n: withoutLeadingZeros(key.n) });
+}
+
+async function writePvk(
+  key: RsaPrivateKey,
+  { passphrase, core }: WriteKeyOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const blob = privateKeyBlob(key);
+  try {
+    if (passphrase === undefined) return plainPvk(blob);
+    return lockedPvk(core ?? (await sharedCore()), blob, passphrase);
+  } finally {
+    wipe(blob);
+  }
+}
+
+async function writePkcs8(
+  key: RsaPrivateKey,
+  form: "pem" | "der",
+  { passphrase, iterations = ITERATIONS, core }: WriteKeyOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
   const pkcs8 = encodePkcs8(key);
   let der = pkcs8;
   let returned = false;
   try {
     if (passphrase !== undefined) {
-      der = lockKey(options.core ?? (await sharedCore()), pkcs8, passphrase, iterations);
+      der = lockKey(core ?? (await sharedCore()), pkcs8, passphrase, iterations);
     }
     const label = passphrase === undefined ? "PRIVATE KEY" : "ENCRYPTED PRIVATE KEY";
     if (form === "pem") return encodePem(label, der);
