@@ -141,7 +141,7 @@ export function readBlob(reader: BlobReader, modulusLength: number | undefined):
   if (name === undefined) {
     return reader.stop("NTE_BAD_TYPE", 0, `bType ${bType} is not a kind that is read here`);
   }
-  const message = `a ${name} is not supported${UNSUPPORTED.get(bType) ?? ""}`;
+  const message = `blobs of the type ${name} are not supported${UNSUPPORTED.get(bType) ?? ""}`;
   reader.refuse("NTE_BAD_TYPE", 0, message);
   readHeader(reader, () => true, "");
   return reader.stop("NTE_BAD_TYPE", 0, message);
@@ -149,8 +149,8 @@ export function readBlob(reader: BlobReader, modulusLength: number | undefined):
 
 /** Why blobs of some types cannot be read by anybody but who wrote them. */
 const UNSUPPORTED: ReadonlyMap<number, string> = new Map([
-  [OPAQUEKEYBLOB, ": only the provider that wrote it can read it"],
-  [SYMMETRICWRAPKEYBLOB, ": its layout was never published"],
+  [OPAQUEKEYBLOB, ": only the provider that wrote one can read it"],
+  [SYMMETRICWRAPKEYBLOB, ": their layout was never published"],
 ]);
 
 function typeName(bType: number): string {

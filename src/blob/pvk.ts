@@ -13,7 +13,7 @@ import { PRIVATEKEYBLOB } from "./wincrypt.js";
 
 // PVK files: a PRIVATEKEYBLOB behind a header (PVK_FILE_HDR, as Microsoft's tools call it). Microsoft
 // never documented them; this is what Dr S. Henson found out and OpenSSL does
-// (https://web.archive.org/web/2017/http://www.drh-consultancy.demon.co.uk/pvk.html).
+// (https://web.archive.org/web/20170810033553/http://www.drh-consultancy.demon.co.uk/pvk.html).
 
 /** PVK_FILE_HDR.dwMagic. */
 export const PVK_MAGIC = 0xb0b5f11e;

@@ -149,7 +149,7 @@ function checkLock({ to, passphrase, allowWeakLock }: ConvertOptions): void {
   }
   if (!allowWeakLock) {
     throw new UsageError(
-      `${WEAK_LOCK}: --no-passphrase writes it unlocked, --allow-weak-lock says that this lock is meant`,
+      `${WEAK_LOCK} (--no-passphrase writes it unlocked, --allow-weak-lock says that this lock is meant)`,
     );
   }
 }
