@@ -63,9 +63,8 @@ export function readPublicKey(file: Uint8Array): RsaPublicKey {
     const parts = parseOpen(key);
     try {
       checkPublicKey(parts, { allowWeak: true });
-      // A private half is checked too: what is wrapped for a broken key stays closed. But public keys
-      // come from anybody, and finding primes from d takes seconds for the largest moduli.
-      if (parts.p !== undefined && parts.q !== undefined) wipePrivateKey(completePrivateKey(parts));
+      // A private half is checked too: what is wrapped for a broken key stays closed.
+      if (isPrivate(parts)) wipePrivateKey(completePrivateKey(parts));
       return publicKeyOf({
         n: withoutLeadingZeros(parts.n),
         e: withoutLeadingZeros(parts.e),

@@ -1,4 +1,4 @@
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, generatePrimeSync } from "node:crypto";
 import fc from "fast-check";
 import {
   bitLength,
@@ -13,6 +13,7 @@ import {
 } from "twinwrap/keys";
 import { beforeAll, describe, expect, test } from "vitest";
 import { fromBigInt, toBigInt } from "#build/keys/numbers.js";
+import { type BigKey, keyFromPrimes, makeKey } from "../core/rsa-reference.js";
 import { testKey } from "./material.js";
 
 const SECRETS = ["d", "p", "q", "dp", "dq", "qi"] as const;
@@ -149,11 +150,37 @@ describe("private keys", () => {
     await expect(read({ ...bare, d: long })).rejects.toThrow(/d is longer than n/);
   });
 
-  test("the public half of n, e and d is read without a search for the primes", () => {
+  test("the public half of a key whose d does not belong is refused, too", () => {
     const bare = { ...without("p", "q", "dp", "dq", "qi"), d: number(valueIn("d") + 2n) };
-    expect(readPublicKey(Buffer.from(JSON.stringify(bare)))).toEqual({ n: key.n, e: key.e });
-    const broken = { ...jwk, d: bare.d };
-    expect(() => readPublicKey(Buffer.from(JSON.stringify(broken)))).toThrow(/d·e is not 1/);
+    const readHalf = (members: Jwk) => readPublicKey(Buffer.from(JSON.stringify(members)));
+    expect(() => readHalf(bare)).toThrow(/d does not belong to n and e/);
+    expect(() => readHalf({ ...jwk, d: bare.d })).toThrow(/d·e is not 1/);
+    expect(readHalf({ ...bare, d: jwk.d! })).toEqual({ n: key.n, e: key.e });
+  });
+
+  test("the primes are found from every d that serves, whatever p - 1 and q - 1 share", async () => {
+    const factored = async ({ n, e, p, q }: BigKey, d: bigint) => {
+      const found = await read({ kty: "RSA", n: number(n), e: number(e), d: number(d) });
+      expect([found.p, found.q].map(toBigInt).sort()).toEqual([p, q].sort());
+      expect(toBigInt(found.d)).toBe(d);
+    };
+    for (const bits of [512, 513, 1024, 1031, 2048]) {
+      const big = makeKey(bits, 3n);
+      await factored(big, big.d);
+    }
+    const lopsided = makeKey(1024, 2n ** 32n - 1n, 470);
+    await factored(lopsided, lopsided.d);
+    // p - 1 and q - 1 share a factor of 100 bits; d is taken modulo lcm, as OpenSSL does, and larger.
+    const shared = generatePrimeSync(100, { bigint: true });
+    const primeAbove = () => generatePrimeSync(512, { bigint: true, add: shared * 2n, rem: 1n });
+    for (;;) {
+      const [p, q] = [primeAbove(), primeAbove()];
+      const order = ((p - 1n) * (q - 1n)) / shared / 2n;
+      if (p === q || order % 65537n === 0n) continue;
+      const big = keyFromPrimes(p, q, 65537n);
+      for (const d of [big.d % order, (big.d % order) + order, big.d]) await factored(big, d);
+      break;
+    }
   });
 
   test("leading zeros change nothing", async () => {
