@@ -178,7 +178,7 @@ export function rsaBlocksSuite(options: LoadOptions): void {
     });
 
     test("OpenSSL's vectors of implicit rejection", () => {
-      let cases = 0;
+      let [cases, truncated] = [0, 0];
       for (const group of readJson("implicit-rejection.json").groups) {
         const der = {
           key: Buffer.from(group.key, "base64"),
@@ -195,10 +195,17 @@ export function rsaBlocksSuite(options: LoadOptions): void {
           const checked = () => hex(privateKey.decryptChecked(bytes, PKCS1));
           if (wellFormed) expect(checked(), what).toBe(message);
           else expect(checked, what).toThrow(failed);
+          // OpenSSL has some of these once more without their zeros, and takes them. RFC 8017, section
+          // 7.2.2, does not: a ciphertext is as long as the modulus.
+          if (bytes[0] === 0) {
+            const cut = bytes.subarray(bytes.findIndex((byte) => byte !== 0));
+            expect(() => privateKey.decrypt(cut, PKCS1), what).toThrow(failed);
+            truncated++;
+          }
           cases++;
         }
       }
-      expect(cases).toBe(26);
+      expect([cases, truncated]).toEqual([42, 12]);
     });
   });
 
