@@ -6,10 +6,6 @@ export {
   decodePrivateKeyBlob,
   decodePublicKeyBlob,
   decodeSimpleBlob,
-  encodePlaintextKeyBlob,
-  encodePrivateKeyBlob,
-  encodePublicKeyBlob,
-  encodeSimpleBlob,
   MAX_MODULUS_BITS,
   MAX_TRAILING,
   MIN_MODULUS_BITS,
@@ -19,6 +15,12 @@ export {
   type SimpleBlob,
 } from "./blobs.js";
 export { type BlobDescription, describeBlob } from "./describe.js";
+export {
+  encodePlaintextKeyBlob,
+  encodePrivateKeyBlob,
+  encodePublicKeyBlob,
+  encodeSimpleBlob,
+} from "./encode.js";
 export {
   AT_KEYEXCHANGE,
   AT_SIGNATURE,

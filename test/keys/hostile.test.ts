@@ -1,4 +1,7 @@
 import { readFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { loadCore } from "twinwrap/core";
 import { identifyKey, readPrivateKey, readPublicKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
@@ -120,6 +123,35 @@ describe("numbers of 16384 bits that make arithmetic slow", () => {
     TIMEOUT,
   );
 });
+
+test(
+  "what is refused leaves nothing behind: memory does not grow with it",
+  async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const files = [...publicKeys, ...privateKeys].flatMap(([, key]) => filesOf(key));
+    const given = privateKeys.map(([, key]) => components({ ...good, ...key }));
+    const round = async () => {
+      for (const [, file] of files) await outcome(() => readPrivateKey(file));
+      for (const key of given) await outcome(() => core.rsaPrivateKey(key));
+    };
+    const used = async () => {
+      // Buffers are given back beside the collection, not in it.
+      for (let i = 0; i < 4; i++) {
+        collect();
+        await setTimeout(5);
+      }
+      const { arrayBuffers, heapUsed } = process.memoryUsage();
+      return arrayBuffers + heapUsed;
+    };
+    for (let i = 0; i < 5; i++) await round();
+    const before = await used();
+    for (let i = 0; i < 40; i++) await round();
+    const broughtIn = 40 * files.reduce((sum, [, file]) => sum + file.length, 0);
+    expect((await used()) - before).toBeLessThan(broughtIn / 20);
+  },
+  TIMEOUT,
+);
 
 test("the good key, by the same means, is accepted by every door", async () => {
   const open = { n: good.n, e: good.e };
