@@ -2,15 +2,17 @@ import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { seal } from "twinwrap";
 import { loadCore } from "twinwrap/core";
 import { identifyKey, readPrivateKey, readPublicKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
 import { TwinwrapError } from "#build/errors.js";
+import { decodeSpki } from "#build/escrow/spki.js";
 import { type BigKey, components, jwk, keyFromPrimes, toBytes } from "../core/rsa-reference.js";
 import { e, filesOf, good, privateKeys, publicKeys } from "./hostile-keys.js";
 
 // Keys made to break something, through every door that takes one: each form of a key file, and the
-// core itself. All are refused with a typed error. What takes minutes would fail by its timeout.
+// core itself, sealing, and an authority's notes. All are refused with a typed error. What takes minutes would fail by its timeout.
 
 const core = await loadCore();
 const TIMEOUT = 30_000;
@@ -41,6 +43,10 @@ test.each(publicKeys)(
     }
     const given = { n: toBytes(key.n), e: toBytes(key.e) };
     expect(await outcome(() => core.rsaPublicKey(given))).toBe("BAD_KEY");
+    // What is sealed for, and what an authority's notes name.
+    expect(await outcome(() => seal(new Blob(["x"]), { to: [given] }))).toBe("BAD_KEY");
+    const [, spki] = filesOf(key).find(([form]) => form === "PUBLIC KEY, DER")!;
+    expect(await outcome(() => decodeSpki(spki, "share"))).toBe("BAD_KEY");
   },
   TIMEOUT,
 );
