@@ -7,6 +7,7 @@ import {
   privateDecrypt,
 } from "node:crypto";
 import {
+  CryptoApiError,
   decodePlaintextKeyBlob,
   decodePrivateKeyBlob,
   decodePublicKeyBlob,
@@ -20,8 +21,9 @@ import {
 import { loadCore } from "twinwrap/core";
 import { readPrivateKey, readPublicKey, writePrivateKey, writePublicKey } from "twinwrap/keys";
 import { expect } from "vitest";
-import { importSimpleBlob } from "#build/cli/blob-import.js";
+import { importKeyBlob, importSimpleBlob } from "#build/cli/blob-import.js";
 import { type CipherOptions, encryptAs } from "./ciphers.js";
+import type { Good } from "./odd.js";
 
 // What must be true of anything that went through a CryptoAPI program. The live tests ask it of what
 // the program has just done, captured.test.ts of what one run of them has kept.
@@ -185,3 +187,41 @@ export async function checkProcedure(procedure: ProcedureCase): Promise<void> {
 }
 
 const bytes = (buffer: Buffer) => new Uint8Array(buffer);
+
+/** A blob that is odd, or the conditions are, and what a CryptoAPI program and we say. */
+export interface RefusalCase {
+  kind: keyof Good;
+  name: string;
+  blob: Buffer;
+  /** PRIVATEKEYBLOB to open a SIMPLEBLOB with. */
+  privatekeyblob?: Buffer | undefined;
+  padding: Padding;
+  /** "accepted", or the error's name: as documented, or as docs/format.md decides where nothing is. */
+  answer: string;
+  /** What the program answered. */
+  wine: string;
+}
+
+/**
+ * What we answer to the import of a blob. A program knows the kind by its first byte; here each kind
+ * is asked for, as by a command that needs it.
+ */
+export async function importAnswer({
+  kind,
+  blob,
+  privatekeyblob,
+  padding,
+}: Pick<RefusalCase, "kind" | "blob" | "privatekeyblob" | "padding">): Promise<string> {
+  try {
+    if (kind === "public" || kind === "private") importKeyBlob(blob);
+    else if (kind === "plaintext") decodePlaintextKeyBlob(blob);
+    else {
+      const key = privatekeyblob && (await readPrivateKey(privatekeyblob));
+      await importSimpleBlob(blob, key, padding, { core });
+    }
+    return "accepted";
+  } catch (error) {
+    expect(error).toBeInstanceOf(CryptoApiError);
+    return (error as CryptoApiError).nte;
+  }
+}
