@@ -121,10 +121,6 @@ export class Batch {
     return this.#add("decrypt", key.number, word(cipher));
   }
 
-  destroy(key: Slot): void {
-    this.#must("destroy", key.number);
-  }
-
   /** A command as it is, for what the driver does with nonsense. */
   raw(command: string): Answer {
     return this.#add(command);

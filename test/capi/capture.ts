@@ -28,7 +28,7 @@ export function capture<Case>(name: string, wine: Wine | undefined): (one: Case)
   const cases: Case[] = [];
   afterAll(() => {
     if (!process.env.TWINWRAP_CAPTURE || wine === undefined) return;
-    mkdirSync(path("."), { recursive: true });
+    mkdirSync(new URL("vectors", import.meta.url), { recursive: true });
     const about = {
       what: `Captured by test/capi/${name}.live.ts from a CryptoAPI program (test/capi/driver.c, PROV_RSA_AES) under ${wine.version}. Test keys, made for this.`,
       licence: "Apache-2.0, as all of Twinwrap",

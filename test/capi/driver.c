@@ -179,7 +179,7 @@ static void export_key(HCRYPTKEY key, HCRYPTKEY under, DWORD type, DWORD flags)
   free(blob.data);
 }
 
-/* What has bytes in its last word but one, or last. FALSE if the words make no command. */
+/* The commands that take bytes. FALSE, without an answer, if the words make none of them. */
 static BOOL run_with_bytes(char **word, int words, DWORD slot, struct bytes *bytes)
 {
   HCRYPTKEY under, key = 0;

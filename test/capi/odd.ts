@@ -3,7 +3,7 @@ import { CALG_AES_256, CALG_RC2, CALG_RSA_KEYX, CALG_RSA_SIGN, CALG_SHA1 } from 
 
 // Malformed blobs, made by altering good ones, with our answer and Wine's.
 
-/** The good ones: one AES-256 key, wrapped (v1.5) and in the clear, and the RSA key, of 2048 bits. */
+/** The good ones: one AES-256 key, wrapped (v1.5) and in the clear, and the RSA key, of 1024 bits. */
 export interface Good {
   simple: Buffer;
   plaintext: Buffer;
@@ -24,10 +24,11 @@ export interface Odd {
   wine: string | undefined;
 }
 
-/** Offsets of a PRIVATEKEYBLOB of 2048 bits. */
-const PRIME1 = 20 + 256;
-const PRIME2 = PRIME1 + 128;
-const D = PRIME1 + 5 * 128;
+/** Bytes of the modulus, and offsets in the PRIVATEKEYBLOB. */
+const FULL = 128;
+const PRIME1 = 20 + FULL;
+const PRIME2 = PRIME1 + FULL / 2;
+const D = PRIME1 + (5 * FULL) / 2;
 
 /** A copy with another byte at an offset. */
 function byte(blob: Buffer, at: number, value: number): Buffer {
@@ -93,8 +94,8 @@ const ROWS: Record<keyof Good, Row[]> = {
     ["65 bytes too long", (b) => longer(b, 65), DATA, ACCEPTED],
     ["bit flipped", (b) => flipABit(b, 12), DATA],
     ["the modulus", (b, good) => block(b, good.public.subarray(20)), DATA],
-    ["above the modulus", (b) => block(b, Buffer.alloc(256, 255)), DATA],
-    ["zero", (b) => block(b, Buffer.alloc(256)), DATA],
+    ["above the modulus", (b) => block(b, Buffer.alloc(FULL, 255)), DATA],
+    ["zero", (b) => block(b, Buffer.alloc(FULL)), DATA],
   ],
   plaintext: [
     ["good", (b) => b, ACCEPTED],

@@ -14,6 +14,8 @@ export default defineConfig({
     ...shared,
     include: ["test/capi/*.live.ts"],
     globalSetup: ["test/capi/setup.ts"],
+    // A program that hangs is ended after three minutes; this many do not go on to the last test.
+    bail: 3,
     testTimeout: 900_000,
     hookTimeout: 300_000,
   },

@@ -28,36 +28,36 @@ const WINE_FOLDERS = ["/usr/lib/wine", "/opt/wine-stable/bin"];
 
 /** Seconds after which a process is ended, whatever it does; all of them take far less. */
 const BOOT = 240;
-const COMMANDS = 600;
+const COMMANDS = 180;
 /** Seconds that the server stays with nobody to serve, should the tests be killed. */
 const LINGER = 300;
 
-function find(names: string[], folders: string[]): string | undefined {
-  for (const name of names) {
-    for (const folder of folders.filter((folder) => folder !== "")) {
-      const path = join(folder, name);
+/** The first of these programs that is in the folder. */
+function find(folder: string, ...names: string[]): string | undefined {
+  return names
+    .map((name) => join(folder, name))
+    .find((path) => {
       try {
         accessSync(path, constants.X_OK);
-        return path;
+        return true;
       } catch {
-        // Not here.
+        return false;
       }
-    }
-  }
-  return undefined;
+    });
 }
 
-/** The tools, or the name of the first that is missing. */
+/** The tools, or what is missing. */
 export function findTools(): Tools | string {
-  const onPath = (process.env.PATH ?? "").split(delimiter);
-  const folders = [...WINE_FOLDERS, ...onPath];
-  const compiler = find([COMPILER], onPath);
   if (process.platform !== "linux" || process.arch !== "x64") return "Linux on x86-64";
+  const onPath = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
+  const compiler = onPath.flatMap((folder) => find(folder, COMPILER) ?? [])[0];
   if (compiler === undefined) return COMPILER;
-  const loader = find(["wine64", "wine"], folders);
-  const server = find(["wineserver64", "wineserver"], folders);
-  if (loader === undefined || server === undefined) return "wine";
-  return { compiler, loader, server };
+  for (const folder of [...WINE_FOLDERS, ...onPath]) {
+    const loader = find(folder, "wine64", "wine");
+    const server = find(folder, "wineserver64", "wineserver");
+    if (loader !== undefined && server !== undefined) return { compiler, loader, server };
+  }
+  return "Wine";
 }
 
 function environment({ tools, folder }: Pick<Wine, "tools" | "folder">): NodeJS.ProcessEnv {
