@@ -63,7 +63,9 @@ export class Batch {
   constructor(wine: Wine) {
     this.#wine = wine;
     onTestFailed(() => {
-      const lines = this.#commands.map((line, i) => `${line}\n  ${this.#answers[i]!.text}`);
+      const lines = this.#commands.map(
+        (line, i) => `${line}\n  ${this.#answers[i]!.text ?? "(no answer)"}`,
+      );
       console.error(`To repeat it, driver.exe's commands and answers:\n${lines.join("\n")}`);
     });
   }
