@@ -21,13 +21,8 @@ import {
   receiptLeaf,
   receiptToJson,
 } from "./receipt.js";
-import {
-  type EscrowRecord,
-  recordHash,
-  type Submission,
-  submissionFromJson,
-  submissionToJson,
-} from "./submission.js";
+import { type EscrowRecord, isBlob, recordHash } from "./record.js";
+import { type Submission, submissionFromJson, submissionToJson } from "./submission.js";
 
 // What an owner can find out about his files' escrows, without a private key and without asking
 // anybody. Nothing in a file's slots is authenticated: everything is taken only for what it proves.
@@ -83,6 +78,7 @@ export interface CheckedReceipt {
 
 /** What of a record is not the file's, in words; undefined if it fits. */
 function misfit({ header, body }: Head, record: EscrowRecord): string | undefined {
+  if (isBlob(record)) return "it is for a program's blob";
   if (!equalBytes(record.serial, header.serial)) return "its serial is another file's";
   if (!equalBytes(record.header, header.hash)) return "it is for another header";
   if (!equalBytes(record.salt, body.salt)) return "it is for another body (salt)";

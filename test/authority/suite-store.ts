@@ -23,6 +23,7 @@ function recordRow(fields: Partial<RecordRow> = {}): RecordRow {
     owner: "alice",
     serial: bytes(16),
     description: undefined,
+    label: undefined,
     created: time("2026-01-31"),
     core: bytes(300),
     status: "unverified",
