@@ -96,10 +96,14 @@ export function makeBlobSubmission(
 ): Submission<BlobRecord> {
   const { wrap, label, description, proof } = options;
   const { aiKeyAlg } = decodeSimpleBlob(wrap.simpleBlob);
-  const { keyLength } = sessionAlgorithm(aiKeyAlg)!;
+  const algorithm = sessionAlgorithm(aiKeyAlg)!;
+  const { keyLength = algorithm.keyLength } = options;
+  if (keyLength < algorithm.minKeyLength || keyLength > algorithm.maxKeyLength) {
+    throw new TwinwrapError("BAD_ARGUMENT", `no ${algorithm.name} key has ${keyLength} bytes`);
+  }
   const blob: BlobFacts = {
     aiKeyAlg,
-    keyLength: options.keyLength ?? keyLength,
+    keyLength,
     ...(label === undefined ? {} : { label }),
   };
   const facts: RecordFacts = {

@@ -29,6 +29,7 @@ export {
   type CheckedReceipt,
   checkFile,
   checkReceipt,
+  checkSubmission,
   type EscrowReport,
   type EscrowStatus,
   fits,
