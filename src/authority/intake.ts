@@ -112,7 +112,7 @@ export async function intake(
       if (row === undefined && item.status === "unproven" && !acceptUnproven) {
         throw new TwinwrapError(
           "REFUSED",
-          `${formatSerial(item.submission.core.serial)} is of a key that is not proven: whoever has the blob could have sent it, so it is taken in only with --accept-unproven`,
+          "the key is not proven: whoever has the blob could have sent it, so it is taken in only with --accept-unproven",
         );
       }
       const leaf =

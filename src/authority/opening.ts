@@ -85,6 +85,6 @@ export async function checkBlock(
   const next = other.status === "unverified" ? "; if it is not, `authority verify` finds out" : "";
   throw new TwinwrapError(
     "REFUSED",
-    `${formatSerial(record.serial)} is of a key that is not proven, and its blob is that of another record, ${whose}${next}`,
+    `${formatSerial(record.serial)}: its key is not proven, and its blob is that of another record, ${whose}${next}`,
   );
 }

@@ -173,7 +173,7 @@ async function verify(options: AuthorityKeyOptions & { json?: boolean }): Promis
         table([
           ["verified", String(verified)],
           ...names.map((name): [string, string] => ["does not open", name]),
-          ...(unproven === 0 ? [] : [["not proven", `${unproven}, which are never opened for it`]]),
+          ...(unproven === 0 ? [] : [["not proven", `${unproven}, which nothing can verify`]]),
         ]),
       );
     }

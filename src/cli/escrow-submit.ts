@@ -146,6 +146,15 @@ interface Delivered {
   receipt?: string;
 }
 
+/** The authority has one error for all that can be wrong with a blob; which they are is known here. */
+function withReason(path: string, error: unknown): unknown {
+  if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) return error;
+  return new TwinwrapError(
+    "DECRYPTION_FAILED",
+    `${path}: the authority does not find the owner's key in it: it holds another one, is for another public key, or was padded otherwise`,
+  );
+}
+
 /** An authority that is here answers at once; then submission and receipt are written, or neither. */
 async function deliver(
   path: string,
@@ -154,7 +163,9 @@ async function deliver(
   options: SubmitOptions,
 ): Promise<Delivered> {
   if (!target.isDirectory) return writeSubmission(path, target, submission, options);
-  const receipt = await handIn(target, submission, options);
+  const receipt = await about(path, () => handIn(target, submission, options)).catch((error) => {
+    throw withReason(path, error);
+  });
   const names = {
     submission: messagePath(path, target, "submission"),
     receipt: messagePath(path, target, "receipt"),

@@ -48,7 +48,7 @@ async function recordsOf({ core, party, checked, kept }: Recovery): Promise<Blob
   if (records.size > 0) return [...records.values()];
   throw new TwinwrapError(
     "REFUSED",
-    "of no blob is it known here that its key was released: give its --submission",
+    "no key of a blob that is known here was released: give its --submission",
   );
 }
 
