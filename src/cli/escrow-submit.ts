@@ -283,7 +283,10 @@ export function submitCommand(): Command {
       "--owner-id <id>",
       `who you are to the authority (default: the fingerprint of -k, or "${NOBODY}")`,
     )
-    .option("--accept-unproven", "an authority whose folder is here takes it though not proven")
+    .option(
+      "--accept-unproven",
+      "take it though it is not proven, where the authority's folder is here",
+    )
     .option("--force", "replace files that are there");
   addPassphraseOptions(command, "never ask for a passphrase").addOption(allowWeakOption());
   return addAuthorityKeyOption(command)
