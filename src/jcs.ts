@@ -145,6 +145,13 @@ export class Members {
     return choice ?? this.#fail(name, `one of ${choices.join(", ")}`);
   }
 
+  /** A whole number from `low` to `high`. */
+  integer(name: string, low: number, high: number): number {
+    const value = this.#get(name);
+    if (typeof value === "number" && value >= low && value <= high) return value;
+    return this.#fail(name, `a whole number from ${low} to ${high}`);
+  }
+
   /** Unpadded base64url of `minLength` to `maxLength` bytes. */
   bytes(name: string, minLength: number, maxLength = minLength): Uint8Array<ArrayBuffer> {
     const value = this.#get(name);

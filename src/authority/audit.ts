@@ -1,6 +1,6 @@
 import { equalBytes, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { encryptedKeyOf } from "../envelope/wraps.js";
+import { isWrapFor } from "../envelope/wraps.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import {
   type Authority,
@@ -8,6 +8,8 @@ import {
   approvalHash,
   decodeLeaf,
   type EscrowRecord,
+  isBoundWrap,
+  isProven,
   type Leaf,
   leafHash,
   type NodeId,
@@ -20,10 +22,12 @@ import {
   recipientFingerprint,
   recipientTag,
   rootHash,
+  type UnprovenRecord,
 } from "../escrow/index.js";
 import { checkerOf } from "./ed25519.js";
-import { recordOfRow, takesPadding } from "./intake.js";
+import { takesPadding } from "./intake.js";
 import { compareKnown, fault } from "./log.js";
+import { recordOfRow } from "./opening.js";
 import { type PolicyState, policyStates } from "./policies.js";
 import { decide, requestOfRow } from "./requests.js";
 import type { LogEntry, RecordRow, ReleaseRow, RequestRow, StoreReads } from "./store.js";
@@ -253,13 +257,32 @@ class Rows {
     const same =
       row.owner === record.owner &&
       row.description === record.description &&
+      row.label === record.blob?.label &&
       equalBytes(row.serial, record.serial) &&
       row.created.getTime() === record.created.getTime();
     if (!same) return `a column of record ${toHex(row.hash)}`;
     if (record.authority !== this.#authority.origin) return "the authority of the record";
+    if (!isProven(record)) return this.#wrongUnproven(row, record, isReleased);
     const status =
       row.verifiedLeaf === undefined ? "unverified" : isReleased ? "released" : "verified";
     return row.status === status ? undefined : `the status of record ${toHex(row.hash)}`;
+  }
+
+  /** Nothing shows that its wrap opens, but the record says which it is. */
+  async #wrongUnproven(
+    { hash, status, verifiedLeaf }: RecordRow,
+    record: UnprovenRecord,
+    isReleased: boolean,
+  ): Promise<string | undefined> {
+    const isRight = verifiedLeaf === undefined && status === (isReleased ? "released" : "unproven");
+    if (!isRight) return `the status of record ${toHex(hash)}`;
+    const [candidate, ...others] = await this.#reads.candidates(hash);
+    const isBound =
+      candidate !== undefined &&
+      others.length === 0 &&
+      candidate.tag === undefined &&
+      isBoundWrap(this.#core, record, candidate.wrap);
+    return isBound ? undefined : `the blob of record ${toHex(hash)}`;
   }
 
   async #checkWraps(): Promise<void> {
@@ -302,7 +325,7 @@ class Rows {
     if (!equalBytes(recipient, leaf.recipient)) return "the recipient";
     const { wrap } = row;
     const isFor = equalBytes(wrap.fingerprint, fingerprint) && wrap.padding === request.padding;
-    if (!isFor || blockLength(row) !== request.recipient.n.length) return "the wrap";
+    if (!isFor || !isWrapFor(wrap, request.recipient, algorithmsOf(record))) return "the wrap";
     if (!request.records.some((one) => equalBytes(one, row.record))) return "the request's records";
     return equalBytes(approvals, leaf.approvals) ? undefined : "the approvals";
   }
@@ -323,8 +346,9 @@ class Rows {
       throw fault(`leaf ${index} (release) names another policy than the one in force then`);
     }
     const { records, released } = await this.#recordsOf(row, request);
+    // One that is not proven keeps nobody out.
     const counts = ({ hash, verifiedLeaf }: RecordRow) =>
-      (verifiedLeaf ?? Number.POSITIVE_INFINITY) < index || released.has(toHex(hash));
+      verifiedLeaf !== undefined && (verifiedLeaf < index || released.has(toHex(hash)));
     const about = { row, request, records };
     const decision = await decide(core, this.#reads, policy, about, { now: leaf.time, counts });
     if (!decision.approved) {
@@ -379,9 +403,9 @@ class Rows {
   }
 }
 
-/** Bytes of the RSA block in a wrap; undefined if it holds none. */
-function blockLength({ wrap }: Pick<ReleaseRow, "wrap">): number | undefined {
-  return tried(() => encryptedKeyOf(wrap).length);
+/** The ALG_IDs that a release of the record can have. */
+function algorithmsOf({ blob }: EscrowRecord): number[] | undefined {
+  return blob && [blob.aiKeyAlg];
 }
 
 /** What can't be read is as wrong as what reads otherwise. */

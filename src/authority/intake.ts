@@ -1,22 +1,24 @@
 import { equalBytes, randomBytes, toHex, wipe } from "../bytes.js";
-import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
-import type { Padding } from "../envelope/index.js";
-import { formatSerial } from "../envelope/index.js";
+import type { Core } from "../core/index.js";
+import { formatSerial, type Padding } from "../envelope/index.js";
+import { isWrapFor } from "../envelope/wraps.js";
 import { TwinwrapError } from "../errors.js";
 import {
   type Authority,
-  decodeRecord,
-  type EscrowRecord,
   encodeRecord,
+  isBlob,
+  isBoundWrap,
+  isProven,
   type Leaf,
   openSubmission,
   ownerTag,
   type Receipt,
   recordHash,
-  recordHashOf,
   type Submission,
+  wrapKeyOf,
 } from "../escrow/index.js";
 import { type Log, requireUnfenced } from "./log.js";
+import { checkBlock, type OpenKey, openCandidates, recordOfRow } from "./opening.js";
 import type { Candidate, RecordRow, Store, StoreWrites } from "./store.js";
 
 // How records come in. What is sent is opened before the transaction, if the authority's key is at
@@ -31,17 +33,10 @@ const BATCH = 64;
 export interface Intake {
   /** recordHash, 32 bytes. */
   record: Uint8Array;
-  status: "verified" | "unverified";
+  status: "verified" | "unverified" | "unproven";
   /** It was not there before. */
   isNew: boolean;
   receipt: Receipt;
-}
-
-/** The authority's RSA key, open. */
-export interface OpenKey {
-  /** 32 bytes: which wraps are for it. */
-  fingerprint: Uint8Array;
-  rsa: PreparedRsaPrivateKey;
 }
 
 /** What all of an authority's work needs. */
@@ -52,16 +47,6 @@ export interface Office {
   authority: Authority;
   /** While it is open. */
   key: OpenKey | undefined;
-}
-
-/**
- * What a record says, from the bytes that its hash names: columns are for searching only.
- * @throws TwinwrapError FAULT
- */
-export function recordOfRow(core: Core, row: Pick<RecordRow, "hash" | "core">): EscrowRecord {
-  // What has this hash was read and written again (JCS) when it came in.
-  if (equalBytes(recordHashOf(core, row.core), row.hash)) return decodeRecord(row.core);
-  throw new TwinwrapError("FAULT", `the stored record ${toHex(row.hash)} was altered`);
 }
 
 /** Whether the authority's newest identity takes this padding. */
@@ -76,36 +61,6 @@ async function secretOf(writes: StoreWrites, owner: string): Promise<Uint8Array>
   const secret = randomBytes(32);
   await writes.insertOwner(owner, secret);
   return secret;
-}
-
-/** What became of a record's wraps. */
-export interface Opening {
-  /** The first that is right, and its session key: 32 bytes, the caller wipes it. */
-  opened: { sessionKey: Uint8Array; candidate: Candidate } | undefined;
-  /** Those for this key that were tried before and are wrong. */
-  wrong: Candidate[];
-}
-
-/** Opens one of a record's wraps. */
-export function openCandidates(
-  core: Core,
-  { rsa, fingerprint }: OpenKey,
-  row: Pick<RecordRow, "hash" | "core">,
-  candidates: readonly Candidate[],
-): Opening {
-  const record = recordOfRow(core, row);
-  const wrong: Candidate[] = [];
-  for (const candidate of candidates) {
-    if (!equalBytes(candidate.wrap.fingerprint, fingerprint)) continue;
-    try {
-      const sessionKey = openSubmission(core, { core: record, ...candidate }, rsa);
-      return { opened: { sessionKey, candidate }, wrong };
-    } catch (error) {
-      if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) throw error;
-      wrong.push(candidate);
-    }
-  }
-  return { opened: undefined, wrong };
 }
 
 /**
@@ -126,15 +81,22 @@ export async function markVerified(
   return { type: "verified", time: new Date(), record: row.hash, owner };
 }
 
+export interface IntakeOptions {
+  /** Takes keys that nobody proves, too: whoever has such a blob could have sent it. */
+  acceptUnproven?: boolean | undefined;
+}
+
 /**
  * Takes submissions in, all of them or none; what is there already is left as it is.
  * @throws TwinwrapError REFUSED if one is for another authority or another key, padded otherwise than the
- *   authority takes, the record has too many wraps waiting, or the log is fenced; DECRYPTION_FAILED if the key is open and a wrap does not lead to the session
- *   key of commitment and tag
+ *   authority takes, not proven though that was not allowed, or with the blob of another record, the record
+ *   has too many wraps waiting, or the log is fenced; DECRYPTION_FAILED if the key is open and a wrap does
+ *   not lead to the session key of commitment and tag
  */
 export async function intake(
   office: Office,
   submissions: readonly Submission[],
+  { acceptUnproven = false }: IntakeOptions = {},
 ): Promise<Intake[]> {
   const { core, store, log } = office;
   const checked = submissions.map((submission) => check(office, submission));
@@ -147,6 +109,12 @@ export async function intake(
     for (const item of checked) {
       const row = await writes.record(item.hash);
       news.push(row === undefined);
+      if (row === undefined && item.status === "unproven" && !acceptUnproven) {
+        throw new TwinwrapError(
+          "REFUSED",
+          "the key is not proven: whoever has the blob could have sent it, so it is taken in only with --accept-unproven",
+        );
+      }
       const leaf =
         row === undefined
           ? await insert(core, writes, item, start + leaves.length)
@@ -157,22 +125,21 @@ export async function intake(
     return news;
   });
   const results: Intake[] = [];
-  for (const [i, { hash }] of checked.entries()) {
+  for (const [i, { hash, status: asked }] of checked.entries()) {
     const row = (await store.record(hash))!;
     const receipt = (await receiptOf(office, row))!;
-    results.push({ record: hash, status: intakeStatus(row), isNew: isNew[i]!, receipt });
+    const opened = row.verifiedLeaf === undefined ? "unverified" : "verified";
+    const status = asked === "unproven" ? asked : opened;
+    results.push({ record: hash, status, isNew: isNew[i]!, receipt });
   }
   return results;
-}
-
-function intakeStatus({ status }: RecordRow): Intake["status"] {
-  return status === "unverified" ? "unverified" : "verified";
 }
 
 interface Checked {
   submission: Submission;
   hash: Uint8Array;
-  verified: boolean;
+  /** What it is taken in as. */
+  status: Intake["status"];
 }
 
 function check({ core, authority, key }: Office, submission: Submission): Checked {
@@ -181,7 +148,8 @@ function check({ core, authority, key }: Office, submission: Submission): Checke
   if (record.authority !== authority.origin) {
     throw new TwinwrapError("REFUSED", `${which} is for another authority, ${record.authority}`);
   }
-  if (!authority.wrapFingerprints.some((known) => equalBytes(known, wrap.fingerprint))) {
+  const wrapKey = wrapKeyOf(authority, wrap.fingerprint);
+  if (wrapKey === undefined) {
     throw new TwinwrapError(
       "REFUSED",
       `${which} is wrapped for ${toHex(wrap.fingerprint)}, which is no key of this authority`,
@@ -190,26 +158,39 @@ function check({ core, authority, key }: Office, submission: Submission): Checke
   if (!takesPadding(authority, wrap.padding)) {
     throw new TwinwrapError("REFUSED", `${which}: this authority does not take ${wrap.padding}`);
   }
-  if (key !== undefined) wipe(openSubmission(core, submission, key.rsa));
-  return { submission, hash: recordHash(core, record), verified: key !== undefined };
+  const hash = recordHash(core, record);
+  if (isBlob(record) && !isWrapFor(wrap, wrapKey, [record.blob.aiKeyAlg])) {
+    throw new TwinwrapError("REFUSED", `${which}: its blob is not of the form that it has to be`);
+  }
+  if (!isProven(record)) {
+    // Never opened here: whether it opens must not show.
+    if (isBoundWrap(core, record, wrap)) return { submission, hash, status: "unproven" };
+    throw new TwinwrapError("REFUSED", `${which}: its blob is not the one that the record is for`);
+  }
+  if (key === undefined) return { submission, hash, status: "unverified" };
+  wipe(openSubmission(core, submission, key.rsa));
+  return { submission, hash, status: "verified" };
 }
 
 async function insert(
   core: Core,
   writes: StoreWrites,
-  { submission, hash, verified }: Checked,
+  { submission, hash, status }: Checked,
   index: number,
 ): Promise<Leaf> {
   const { core: record, tag, wrap } = submission;
+  const verified = status === "verified";
+  await checkBlock(core, writes, hash, record, { wrap });
   const owner = ownerTag(core, await secretOf(writes, record.owner), hash);
   await writes.insertRecord({
     hash,
     owner: record.owner,
     serial: record.serial,
     description: record.description,
+    label: record.blob?.label,
     created: record.created,
     core: encodeRecord(record),
-    status: verified ? "verified" : "unverified",
+    status,
     escrowLeaf: verified ? undefined : index,
     verifiedLeaf: verified ? index : undefined,
   });
@@ -222,9 +203,10 @@ async function update(
   core: Core,
   writes: StoreWrites,
   row: RecordRow,
-  { submission: { tag, wrap }, verified }: Checked,
+  { submission: { tag, wrap }, status }: Checked,
   index: number,
 ): Promise<Leaf | undefined> {
+  const verified = status === "verified";
   if (row.status !== "unverified") return undefined;
   const candidate = { tag, wrap };
   const known = await writes.candidates(row.hash);
@@ -243,7 +225,7 @@ async function update(
 
 function isSame(a: Candidate, b: Candidate): boolean {
   return (
-    equalBytes(a.tag, b.tag) &&
+    (a.tag === undefined || b.tag === undefined ? a.tag === b.tag : equalBytes(a.tag, b.tag)) &&
     equalBytes(a.wrap.fingerprint, b.wrap.fingerprint) &&
     a.wrap.padding === b.wrap.padding &&
     equalBytes(a.wrap.simpleBlob, b.wrap.simpleBlob)
@@ -260,7 +242,7 @@ export async function receiptOf(
 }
 
 /**
- * Opens what was taken in unopened. Wraps that are wrong go, so that they keep no place from the right
+ * Opens what was taken in unopened, but not what is unproven: that never verifies. Wraps that are wrong go, so that they keep no place from the right
  * one; their record and its leaf stay, and wait for it.
  * @returns how many records are verified now, and the hashes of those of which all wraps were wrong
  */

@@ -8,7 +8,9 @@ import {
   countApprovals,
   type Decision,
   decodeRequest,
+  type EscrowRecord,
   encodeRequest,
+  isProven,
   type Leaf,
   ownerTag,
   type Policy,
@@ -22,15 +24,9 @@ import {
   requestHash,
   requestId,
 } from "../escrow/index.js";
-import {
-  markVerified,
-  type Office,
-  type OpenKey,
-  openCandidates,
-  recordOfRow,
-  takesPadding,
-} from "./intake.js";
+import { markVerified, type Office, takesPadding } from "./intake.js";
 import { requireUnfenced } from "./log.js";
+import { checkBlock, type OpenKey, openCandidates, recordOfRow } from "./opening.js";
 import { policyInForce, requirePolicy } from "./policies.js";
 import type { Candidate, RecordRow, RequestRow, StoreReads, StoreWrites } from "./store.js";
 
@@ -133,9 +129,9 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
   });
 }
 
-/** Whether it was shown that who wrote the record knew its key. */
-function isOpened({ status }: RecordRow): boolean {
-  return status !== "unverified";
+/** Whether it was shown that who wrote the record knew its key: never of one that is not proven. */
+function isOpened({ verifiedLeaf }: RecordRow): boolean {
+  return verifiedLeaf !== undefined;
 }
 
 /**
@@ -272,7 +268,8 @@ export interface ReleaseOptions {
 
 /**
  * Releases what is approved; what was released before is given again, the same bytes.
- * @throws TwinwrapError REFUSED with the reason why nothing is released; PASSPHRASE_NEEDED;
+ * @throws TwinwrapError REFUSED with the reason why nothing is released, such as a key that is not proven
+ *   and has another record's blob; PASSPHRASE_NEEDED;
  *   DECRYPTION_FAILED if no record's wrap is right, or some are not and the rest alone was not asked for
  */
 export async function release(
@@ -314,13 +311,19 @@ async function prepare(
   const prepared: Prepared[] = [];
   const missing: string[] = [];
   for (const row of records) {
-    const { opened } = openCandidates(core, key, row, await store.candidates(row.hash));
+    const record = recordOfRow(core, row);
+    const candidates = await store.candidates(row.hash);
+    for (const candidate of candidates) {
+      await checkBlock(core, store, row.hash, record, candidate);
+    }
+    const { opened } = openCandidates(core, key, row, candidates);
     if (opened === undefined) {
-      missing.push(formatSerial(recordOfRow(core, row).serial));
+      missing.push(formatSerial(record.serial));
       continue;
     }
     try {
-      const wrap = await wrapFor(core, opened.sessionKey, { key: recipient, padding });
+      const to = { key: recipient, padding };
+      const wrap = await wrapFor(core, opened.sessionKey, to, algorithmOf(record));
       prepared.push({ record: row.hash, candidate: opened.candidate, wrap });
     } finally {
       wipe(opened.sessionKey);
@@ -338,6 +341,11 @@ async function prepare(
   );
 }
 
+/** What a release's SIMPLEBLOB says that its key is for: what the one that came in said. */
+function algorithmOf({ blob }: EscrowRecord): { aiKeyAlg?: number } {
+  return blob === undefined ? {} : { aiKeyAlg: blob.aiKeyAlg };
+}
+
 /** The transaction of a release: decides again, and either everything of it is there or nothing. */
 async function commit(
   office: Office,
@@ -348,7 +356,8 @@ async function commit(
   const { core, log } = office;
   // Those that were opened just now are as good as verified: their owners keep out, too.
   const opened = new Set(prepared.map(({ record }) => toHex(record)));
-  const counts = (row: RecordRow) => isOpened(row) || opened.has(toHex(row.hash));
+  const counts = (row: RecordRow) =>
+    isOpened(row) || (opened.has(toHex(row.hash)) && isProven(recordOfRow(core, row)));
   const standing = await standingOf(office, writes, id, counts);
   const { row: request, decision, policy, now } = standing;
   // Somebody else was first: what he released is what there is.
@@ -362,7 +371,10 @@ async function commit(
     if (row.status === "unverified") {
       leaves.push(await markVerified(core, writes, row, candidate, start + leaves.length));
     }
-    const { owner, blind } = recordOfRow(core, row);
+    const about = recordOfRow(core, row);
+    // Somebody may have proven since then that the blob is his.
+    await checkBlock(core, writes, record, about, candidate);
+    const { owner, blind } = about;
     const secret = await writes.ownerSecret(owner);
     if (secret === undefined) throw new TwinwrapError("FAULT", "the owner's secret is missing");
     const leaf = start + leaves.length;

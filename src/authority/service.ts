@@ -27,13 +27,14 @@ import {
 import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
 import {
   type Intake,
+  type IntakeOptions,
   intake,
   type Office,
-  type OpenKey,
   receiptOf,
   verifyWaiting,
 } from "./intake.js";
 import { isFenced, Log, logHere, requireUnfenced, unfence } from "./log.js";
+import type { OpenKey } from "./opening.js";
 import { type PolicyState, policyInForce, policyStates, takePolicy } from "./policies.js";
 import {
   type ReleaseOptions,
@@ -172,8 +173,8 @@ export class AuthorityService {
   }
 
   /** Takes submissions in, all or none; see {@link intake}. */
-  intake(submissions: readonly Submission[]): Promise<Intake[]> {
-    return intake(this.#office, submissions);
+  intake(submissions: readonly Submission[], options: IntakeOptions = {}): Promise<Intake[]> {
+    return intake(this.#office, submissions, options);
   }
 
   /** The newest receipt of a record; undefined if it is not there. @param record recordHash, 32 bytes */
@@ -182,12 +183,12 @@ export class AuthorityService {
   }
 
   /**
-   * Records of files with a serial: those that were opened first, because anybody can send more of the
-   * others; each kind newest first.
+   * Records with a serial: those that were released or verified first, because anybody can send more of
+   * the others; each kind newest first.
    * @param serial 16 bytes
    */
   async *recordsOf(serial: Uint8Array): AsyncGenerator<RecordRow> {
-    for (const status of ["released", "verified", "unverified"] as const) {
+    for (const status of ["released", "verified", "unverified", "unproven"] as const) {
       let cursor: string | undefined;
       do {
         const page = await this.store.records(

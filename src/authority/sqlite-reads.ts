@@ -54,6 +54,10 @@ function text(row: Row, column: string): string {
   return row[column] as string;
 }
 
+function optionalText(row: Row, column: string): string | undefined {
+  return (row[column] as string | null) ?? undefined;
+}
+
 function time(row: Row, column: string): Date {
   return new Date((row[column] as number) * 1000);
 }
@@ -66,6 +70,12 @@ function wrapOf(row: Row): Wrap {
   };
 }
 
+/** A wrap without a tag has an empty one there: it is a part of the key. */
+function candidateOf(row: Row): Candidate {
+  const tag = bytes(row, "tag");
+  return { tag: tag.length === 0 ? undefined : tag, wrap: wrapOf(row) };
+}
+
 function headOf(row: Row): Head {
   return { size: number(row, "size")!, root: bytes(row, "root"), checkpoint: text(row, "note") };
 }
@@ -75,7 +85,8 @@ function recordOf(row: Row): RecordRow {
     hash: bytes(row, "hash"),
     owner: text(row, "owner"),
     serial: bytes(row, "serial"),
-    description: row.description === null ? undefined : text(row, "description"),
+    description: optionalText(row, "description"),
+    label: optionalText(row, "label"),
     created: time(row, "created"),
     core: bytes(row, "core"),
     status: text(row, "status") as RecordStatus,
@@ -255,7 +266,13 @@ export class SqliteReads implements StoreReads {
 
   async candidates(record: Uint8Array): Promise<Candidate[]> {
     const sql = "SELECT * FROM candidates WHERE record = ? ORDER BY id";
-    return this.#all(sql, [record], (row) => ({ tag: bytes(row, "tag"), wrap: wrapOf(row) }));
+    return this.#all(sql, [record], candidateOf);
+  }
+
+  async recordWithBlock(block: Uint8Array, except: Uint8Array): Promise<RecordRow | undefined> {
+    const sql = `SELECT records.* FROM candidates JOIN records ON hash = record
+      WHERE substr(simple_blob, 13) = ? AND record <> ? ORDER BY verified_leaf IS NULL LIMIT 1`;
+    return this.#get(sql, [block, except], recordOf);
   }
 
   async wrapFacts(): Promise<WrapFacts> {

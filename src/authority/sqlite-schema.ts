@@ -116,4 +116,49 @@ export const MIGRATIONS: readonly string[] = [
     leaf INTEGER UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED
   ) STRICT;
   `,
+  // Keys of other programs: label, records that nobody proves (and so never verify), wraps without a tag
+  // (empty), and a wrap found by its RSA block.
+  `
+  CREATE TABLE new_records (
+    id INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+    owner TEXT NOT NULL REFERENCES owners,
+    serial BLOB NOT NULL CHECK (length(serial) = 16),
+    description TEXT,
+    label TEXT,
+    folded TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    core BLOB NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('unverified', 'verified', 'unproven', 'released')),
+    escrow_leaf INTEGER UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED,
+    verified_leaf INTEGER UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED,
+    CHECK (escrow_leaf IS NOT NULL OR verified_leaf IS NOT NULL),
+    CHECK (status <> 'verified' OR verified_leaf IS NOT NULL),
+    CHECK (status <> 'unproven' OR verified_leaf IS NULL)
+  ) STRICT;
+  INSERT INTO new_records (id, hash, owner, serial, description, folded, created, core, status,
+      escrow_leaf, verified_leaf)
+    SELECT id, hash, owner, serial, description, folded, created, core, status, escrow_leaf,
+      verified_leaf FROM records;
+  DROP TABLE records;
+  ALTER TABLE new_records RENAME TO records;
+  CREATE INDEX records_serial ON records (serial, status);
+  CREATE INDEX records_owner ON records (owner);
+  CREATE INDEX records_status ON records (status);
+  CREATE INDEX records_created ON records (created);
+  CREATE TABLE new_candidates (
+    id INTEGER PRIMARY KEY,
+    record BLOB NOT NULL REFERENCES records (hash),
+    tag BLOB NOT NULL CHECK (length(tag) IN (0, 32)),
+    fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 32),
+    padding TEXT NOT NULL,
+    simple_blob BLOB NOT NULL,
+    UNIQUE (record, tag, fingerprint, padding, simple_blob)
+  ) STRICT;
+  INSERT INTO new_candidates SELECT * FROM candidates;
+  DROP TABLE candidates;
+  ALTER TABLE new_candidates RENAME TO candidates;
+  CREATE INDEX candidates_fingerprint ON candidates (fingerprint, padding);
+  CREATE INDEX candidates_block ON candidates (substr(simple_blob, 13));
+  `,
 ];

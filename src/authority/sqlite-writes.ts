@@ -1,4 +1,5 @@
 import type { Statement } from "better-sqlite3";
+import { newBytes } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import type { MerkleNode } from "../escrow/merkle.js";
 import { errorCode } from "./sqlite-errors.js";
@@ -14,6 +15,9 @@ import type {
   RequestStatus,
   StoreWrites,
 } from "./store.js";
+
+/** What stands for the tag of a wrap that has none. */
+const NO_TAG = newBytes(0);
 
 /** Everything that is written, inside one transaction. */
 export class SqliteWrites extends SqliteReads implements StoreWrites {
@@ -84,13 +88,15 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
   async insertRecord(row: RecordRow): Promise<void> {
     this.#insert(
       "the record",
-      `INSERT INTO records (hash, owner, serial, description, folded, created, core, status,
-        escrow_leaf, verified_leaf) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO records (hash, owner, serial, description, label, folded, created, core, status,
+        escrow_leaf, verified_leaf) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       row.hash,
       row.owner,
       row.serial,
       row.description ?? null,
-      fold(row.description ?? ""),
+      row.label ?? null,
+      // Two lines, so that nothing is found across them.
+      fold(`${row.description ?? ""}\n${row.label ?? ""}`),
       seconds(row.created),
       row.core,
       row.status,
@@ -113,7 +119,7 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
       `INSERT INTO candidates (record, tag, fingerprint, padding, simple_blob)
         VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
       record,
-      tag,
+      tag ?? NO_TAG,
       wrap.fingerprint,
       wrap.padding,
       wrap.simpleBlob,
@@ -133,7 +139,7 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
       `DELETE FROM candidates WHERE record = ?
         AND ${not} (tag = ? AND fingerprint = ? AND padding = ? AND simple_blob = ?)`,
       record,
-      tag,
+      tag ?? NO_TAG,
       wrap.fingerprint,
       wrap.padding,
       wrap.simpleBlob,

@@ -111,16 +111,27 @@ function migrate(db: Database, create: boolean): void {
     throw new TwinwrapError("UNSUPPORTED", `${db.name} was made by a newer version of Twinwrap`);
   }
   if (known() === MIGRATIONS.length) return;
-  db.exec("BEGIN IMMEDIATE");
+  // A table that others refer to is made anew and takes the old one's name: only without the check of
+  // every statement, which can't be switched off inside a transaction. All of it is checked at the end.
+  db.pragma("foreign_keys = OFF");
   try {
+    db.exec("BEGIN IMMEDIATE");
     // Another process may have been here in between.
     for (const statements of MIGRATIONS.slice(known())) db.exec(statements);
+    if ((db.pragma("foreign_key_check") as unknown[]).length > 0) {
+      throw new TwinwrapError(
+        "FAULT",
+        `${db.name} is damaged: a row refers to one that is missing`,
+      );
+    }
     db.pragma(`user_version = ${MIGRATIONS.length}`);
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.exec("COMMIT");
   } catch (error) {
     if (db.inTransaction) db.exec("ROLLBACK");
     throw error;
+  } finally {
+    db.pragma("foreign_keys = ON");
   }
 }
 

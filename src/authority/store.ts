@@ -4,9 +4,17 @@ import type { MerkleNode, NodeId } from "../escrow/merkle.js";
 // What an authority keeps, and how any backend gives access to it. Methods are asynchronous and speak
 // of rows, not of SQL, so that one conformance suite (test/authority/store.ts) holds for all backends.
 
-/** unverified: taken in, not opened yet. verified: opened once. released: given out at least once. */
-export type RecordStatus = "unverified" | "verified" | "released";
-export const RECORD_STATUSES: readonly RecordStatus[] = ["unverified", "verified", "released"];
+/**
+ * unverified: taken in, not opened yet. verified: opened once, and what it says. unproven: of a key that
+ * nobody proves, so it never becomes verified. released: given out at least once.
+ */
+export type RecordStatus = "unverified" | "verified" | "unproven" | "released";
+export const RECORD_STATUSES: readonly RecordStatus[] = [
+  "unverified",
+  "verified",
+  "unproven",
+  "released",
+];
 
 /** One escrowed session key, without its wraps. */
 export interface RecordRow {
@@ -16,20 +24,22 @@ export interface RecordRow {
   /** 16 bytes. */
   serial: Uint8Array;
   description: string | undefined;
+  /** The foreign serial of another program's key. */
+  label: string | undefined;
   created: Date;
   /** The submission's core (JCS). What it says about the file is read from here. */
   core: Uint8Array;
   status: RecordStatus;
-  /** Index of its leaf of type escrow, if it was taken in unverified. */
+  /** Index of its leaf of type escrow, if it was taken in unverified or unproven. */
   escrowLeaf: number | undefined;
-  /** Index of its leaf of type verified. */
+  /** Index of its leaf of type verified; an unproven one never has it. */
   verifiedLeaf: number | undefined;
 }
 
 /** A wrap of a record with the tag it came with. An unverified record can have several. */
 export interface Candidate {
-  /** 32 bytes. */
-  tag: Uint8Array;
+  /** 32 bytes; undefined for a key that nobody proves. */
+  tag: Uint8Array | undefined;
   wrap: Wrap;
 }
 
@@ -37,7 +47,7 @@ export interface Candidate {
 export interface WrapFacts {
   /** For which keys and how they are padded, each once. */
   kinds: Pick<Wrap, "fingerprint" | "padding">[];
-  /** The hash of a record that was opened once and has no wrap now, or several; undefined if none. */
+  /** The hash of a record that is not unverified and has no wrap, or several; undefined if none. */
   odd: Uint8Array | undefined;
 }
 
@@ -108,7 +118,7 @@ export interface RecordQuery {
   from?: Date;
   /** Created before that time. */
   before?: Date;
-  /** Part of the description, in upper or lower case. */
+  /** Part of the description or the label, in upper or lower case. */
   text?: string;
 }
 
@@ -157,6 +167,12 @@ export interface StoreReads {
   nodes(ids: readonly NodeId[]): Promise<(Uint8Array | undefined)[]>;
   record(hash: Uint8Array): Promise<RecordRow | undefined>;
   candidates(record: Uint8Array): Promise<Candidate[]>;
+  /**
+   * A record with a wrap of this RSA block, one that was verified before others.
+   * @param block as it stands in a SIMPLEBLOB, behind its first 12 bytes
+   * @param except the hash of the record that is known to have it
+   */
+  recordWithBlock(block: Uint8Array, except: Uint8Array): Promise<RecordRow | undefined>;
   /** What there is of wraps, over all records. */
   wrapFacts(): Promise<WrapFacts>;
   records(query: RecordQuery, page?: PageOptions): Promise<Page<RecordRow>>;

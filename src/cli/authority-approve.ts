@@ -6,6 +6,7 @@ import { formatSerial } from "../envelope/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import {
   type EscrowRecord,
+  isProven,
   type Officer,
   type Policy,
   parseRequestId,
@@ -28,6 +29,7 @@ import {
   withService,
 } from "./authority-io.js";
 import { officerOf } from "./authority-policy.js";
+import { NOT_PROVEN } from "./authority-records.js";
 import { afterApproval, describeStanding, stateOf } from "./authority-requests.js";
 import {
   addOutputOptions,
@@ -139,19 +141,26 @@ async function decideAway(decision: Word, id: string, options: ApproveOptions): 
   print(table([["written", safe(output)]]), output);
 
   function describeRequest(asked: RecoveryRequest, records: Known[]): string {
+    const isLabelled = records.some(({ record }) => record.blob?.label !== undefined);
+    const label = (cell: string) => (isLabelled ? [cell] : []);
     const rows = asked.records.map((hash) => {
       const known = records.find((one) => equalBytes(one.hash, hash));
       if (known === undefined) return ["", formatFingerprint(hash), "not shown to you", ""];
-      const { serial, owner, description } = known.record;
-      return ["", formatSerial(serial), safe(owner), safe(description ?? "")];
+      const { serial, owner, description, blob } = known.record;
+      const labels = label(safe(blob?.label ?? ""));
+      return ["", formatSerial(serial), safe(owner), ...labels, safe(description ?? "")];
     });
+    const unproven = asked.records.filter((hash) =>
+      records.some((one) => equalBytes(one.hash, hash) && !isProven(one.record)),
+    ).length;
     return `${table([
       ["request", parseRequestId(id)],
       ["requester", safe(asked.requester)],
       ["recipient", `${formatFingerprint(recipientFingerprint(core, asked))}  ${asked.padding}`],
       ["expires", formatTime(asked.expires)],
       ["records", String(asked.records.length)],
-    ])}${table([["", "serial or record", "owner", "description"], ...rows])}`;
+      ...(unproven === 0 ? [] : [["beware", `${NOT_PROVEN} (${unproven} of them)`]]),
+    ])}${table([["", "serial or record", "owner", ...label("label"), "description"], ...rows])}`;
   }
 }
 

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { AuthorityService } from "../authority/service.js";
 import { sharedCore } from "../core/index.js";
 import { type Authority, formatVerifierKey } from "../escrow/index.js";
+import { writePublicKey } from "../keys/index.js";
 import {
   type AuthorityOptions,
   authorityOption,
@@ -12,7 +13,7 @@ import {
 import { policyRows } from "./authority-policy.js";
 import { requestQuery } from "./authority-requests.js";
 import { jsonOption, newCommand } from "./command.js";
-import { print, printJson } from "./io.js";
+import { checkOutput, print, printJson, writeOutput } from "./io.js";
 import { formatFingerprint, safe, table } from "./text.js";
 
 interface Facts {
@@ -56,24 +57,38 @@ async function innerFacts(service: AuthorityService): Promise<Facts> {
   };
 }
 
-async function info(options: AuthorityOptions & { json?: boolean }): Promise<void> {
+interface InfoOptions extends AuthorityOptions {
+  wrapKey?: string;
+  force?: boolean;
+  json?: boolean;
+}
+
+async function info(options: InfoOptions): Promise<void> {
   const path = requireAuthority(options);
   const { authority, isDirectory } = await loadAuthority(path);
+  const { wrapKey: output, force = false } = options;
+  if (output !== undefined) {
+    await checkOutput([path], output, { force });
+    await writeOutput(output, [writePublicKey(authority.wrapKey, "msblob")], { force });
+  }
   const facts = [await publicFacts(authority)];
   if (isDirectory) facts.push(await withService(path, innerFacts));
   const policy = authority.policies.at(-1);
   if (options.json) {
     const json = facts.reduce((all, one) => Object.assign(all, one.json), {});
     const officers = policy?.officers.map(({ name }) => name);
-    printJson({
-      ...json,
-      policy: policy && {
-        number: policy.number,
-        hash: formatFingerprint(policy.hash),
-        release: policy.release,
-        officers,
+    printJson(
+      {
+        ...json,
+        policy: policy && {
+          number: policy.number,
+          hash: formatFingerprint(policy.hash),
+          release: policy.release,
+          officers,
+        },
       },
-    });
+      output,
+    );
     return;
   }
   print(
@@ -83,6 +98,7 @@ async function info(options: AuthorityOptions & { json?: boolean }): Promise<voi
         ? ([["policy", "none in force: see `authority policy show`"]] as [string, string][])
         : policyRows(policy).filter(([name]) => name !== "authority")),
     ]),
+    output,
   );
 }
 
@@ -92,6 +108,8 @@ export function infoCommand(): Command {
     "Shows an authority: its keys, its policy and, of a folder, what it holds.",
     "twinwrap authority info --authority backup",
   )
+    .option("--wrap-key <file>", "write the public key to wrap for there, as a PUBLICKEYBLOB")
+    .option("--force", "replace the output file if it exists")
     .addOption(authorityOption())
     .addOption(jsonOption())
     .action(info);

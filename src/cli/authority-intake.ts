@@ -30,6 +30,7 @@ import { safe, table } from "./text.js";
 
 interface IntakeOptions extends AuthorityKeyOptions {
   output?: string;
+  acceptUnproven?: boolean;
   json?: boolean;
 }
 
@@ -69,7 +70,7 @@ async function takeSubmissions(
   const taken: Taken[] = [];
   const failures: unknown[] = [];
   for (const [i, submission] of submissions.entries()) {
-    const result = await service.intake([submission]).catch((error) => {
+    const result = await service.intake([submission], options).catch((error) => {
       failures.push(error);
       return [];
     });
@@ -164,13 +165,15 @@ async function verify(options: AuthorityKeyOptions & { json?: boolean }): Promis
   await withService(path, async (service) => {
     await unlock(service, path, { ...options, ask: true });
     const { verified, failed } = await service.verifyWaiting();
+    const { unproven } = await service.store.countRecords();
     const names = failed.map(toHex);
-    if (options.json) printJson({ verified, failed: names });
+    if (options.json) printJson({ verified, failed: names, unproven });
     else {
       print(
         table([
           ["verified", String(verified)],
           ...names.map((name): [string, string] => ["does not open", name]),
+          ...(unproven === 0 ? [] : [["not proven", `${unproven}, which nothing can verify`]]),
         ]),
       );
     }
@@ -185,7 +188,11 @@ export function intakeCommand(): Command {
     "twinwrap authority intake inbox/*.submission.json -o outbox",
   )
     .argument("<file...>", "messages, or - for standard input")
-    .option("-o, --output <dir>", "folder for receipts (default: beside each submission)");
+    .option("-o, --output <dir>", "folder for receipts (default: beside each submission)")
+    .option(
+      "--accept-unproven",
+      "take keys that nobody proves, too: whoever has such a blob could have sent it",
+    );
   return addAuthorityKeyOption(command)
     .addOption(authorityOption())
     .addOption(jsonOption())

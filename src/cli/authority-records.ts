@@ -1,10 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { recordOfRow } from "../authority/opening.js";
 import type { AuthorityService } from "../authority/service.js";
 import { RECORD_STATUSES, type RecordRow, type RecordStatus } from "../authority/store.js";
+import { algorithmName } from "../blob/index.js";
 import { fromBase32, fromHex } from "../bytes.js";
+import type { Core } from "../core/index.js";
 import { formatSerial } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
-import { encodeReceipt } from "../escrow/index.js";
+import { type BlobRecord, encodeReceipt, isBlob, isProven } from "../escrow/index.js";
 import { formatTime, parseTime } from "../jcs.js";
 import {
   type AuthorityOptions,
@@ -36,21 +39,34 @@ export function parseSerial(text: string): Uint8Array {
   throw new UsageError(`${text} is no serial: it has 26 letters and digits from 2 to 7`);
 }
 
-/** A record for people, in one line under {@link RECORD_HEADS}. */
-export function recordRow(row: RecordRow): string[] {
+/** What officers have to know before they decide about such a key. */
+export const NOT_PROVEN = "key not proven: whoever has the blob could have submitted it";
+
+/** What became of a record; that its key is not proven stays true when it was released. */
+function statusOf(core: Core, row: RecordRow): string {
+  const isOdd = row.status !== "unproven" && !isProven(recordOfRow(core, row));
+  return isOdd ? `${row.status}, unproven` : row.status;
+}
+
+/** Records for people, one a line; labels only if there are some. */
+export function recordLines(core: Core, rows: readonly RecordRow[]): string[][] {
+  const labels = (cell: string) => (rows.some(({ label }) => label !== undefined) ? [cell] : []);
   return [
-    formatSerial(row.serial),
-    row.status,
-    formatTime(row.created),
-    safe(row.owner),
-    safe(row.description ?? ""),
+    ["serial", "status", "created", "owner", ...labels("label"), "description"],
+    ...rows.map((row) => [
+      formatSerial(row.serial),
+      statusOf(core, row),
+      formatTime(row.created),
+      safe(row.owner),
+      ...labels(safe(row.label ?? "")),
+      safe(row.description ?? ""),
+    ]),
   ];
 }
 
-export const RECORD_HEADS = ["serial", "status", "created", "owner", "description"];
-
 /** A record for machines. */
-export function recordFacts(row: RecordRow): Record<string, unknown> {
+export function recordFacts(core: Core, row: RecordRow): Record<string, unknown> {
+  const record = recordOfRow(core, row);
   return {
     record: formatFingerprint(row.hash),
     serial: formatSerial(row.serial),
@@ -60,7 +76,13 @@ export function recordFacts(row: RecordRow): Record<string, unknown> {
     description: row.description,
     escrowLeaf: row.escrowLeaf,
     verifiedLeaf: row.verifiedLeaf,
+    ...(isBlob(record) ? blobFacts(record) : {}),
   };
+}
+
+function blobFacts(record: BlobRecord): Record<string, unknown> {
+  const { aiKeyAlg, keyLength, label } = record.blob;
+  return { algorithm: algorithmName(aiKeyAlg), keyLength, label, proven: isProven(record) };
 }
 
 /** A day, or a moment. */
@@ -85,7 +107,7 @@ interface ListOptions extends AuthorityOptions {
 
 async function list(options: ListOptions): Promise<void> {
   const { serial, owner, fingerprint, status, from, before, text, limit, cursor } = options;
-  await withService(requireAuthority(options), async ({ store }) => {
+  await withService(requireAuthority(options), async ({ core, store }) => {
     const query = {
       ...(serial === undefined ? {} : { serial: parseSerial(serial) }),
       ...(owner === undefined ? {} : { owner }),
@@ -98,11 +120,11 @@ async function list(options: ListOptions): Promise<void> {
     const page = { limit, ...(cursor === undefined ? {} : { cursor }) };
     const { rows, next } = await asUsage(() => store.records(query, page));
     if (options.json) {
-      printJson({ records: rows.map(recordFacts), next });
+      printJson({ records: rows.map((row) => recordFacts(core, row)), next });
       return;
     }
     if (rows.length === 0) print("no such record\n");
-    else print(table([RECORD_HEADS, ...rows.map(recordRow)]));
+    else print(table(recordLines(core, rows)));
     if (next !== undefined) print(`there are more: --cursor ${next}\n`);
   });
 }
@@ -122,7 +144,7 @@ async function find(
   const rows: RecordRow[] = [];
   let unverified = 0;
   for await (const row of service.recordsOf(parseSerial(name))) {
-    if (row.status === "unverified" && ++unverified > SHOWN) continue;
+    if (row.verifiedLeaf === undefined && ++unverified > SHOWN) continue;
     rows.push(row);
   }
   return { rows, more: Math.max(0, unverified - SHOWN) };
@@ -130,7 +152,7 @@ async function find(
 
 /** The one record that is meant. @throws UsageError if it can't be told */
 function theOne(rows: readonly RecordRow[]): RecordRow {
-  const opened = rows.filter(({ status }) => status !== "unverified");
+  const opened = rows.filter(({ verifiedLeaf }) => verifiedLeaf !== undefined);
   const [one, ...others] = opened.length > 0 ? opened : rows;
   if (one !== undefined && others.length === 0) return one;
   throw new UsageError(
@@ -157,7 +179,8 @@ async function show(
       });
     }
     if (options.json) {
-      printJson(rows.map(recordFacts), options.output);
+      const facts = rows.map((row) => recordFacts(service.core, row));
+      printJson(facts, options.output);
       return;
     }
     for (const row of rows) print(await describe(service, row), options.output);
@@ -167,13 +190,15 @@ async function show(
   });
 }
 
-async function describe({ store }: AuthorityService, row: RecordRow): Promise<string> {
+async function describe({ core, store }: AuthorityService, row: RecordRow): Promise<string> {
+  const record = recordOfRow(core, row);
   const wraps = await store.candidates(row.hash);
   const leaf = (index: number | undefined) => (index === undefined ? "none" : `entry ${index}`);
   return table([
     ["serial", formatSerial(row.serial)],
     ["record", formatFingerprint(row.hash)],
     ["status", row.status],
+    ...(isBlob(record) ? blobRows(record) : []),
     ["owner", safe(row.owner)],
     ...(row.description === undefined ? [] : [["description", safe(row.description)]]),
     ["created", formatTime(row.created)],
@@ -183,13 +208,23 @@ async function describe({ store }: AuthorityService, row: RecordRow): Promise<st
   ]);
 }
 
+/** What a record says of another program's key. */
+export function blobRows(record: BlobRecord): string[][] {
+  const { aiKeyAlg, keyLength, label } = record.blob;
+  return [
+    ...(label === undefined ? [] : [["label", safe(label)]]),
+    ["blob of", `${algorithmName(aiKeyAlg)}, ${keyLength} bytes`],
+    ["key", isProven(record) ? "proven" : NOT_PROVEN],
+  ];
+}
+
 export function listCommand(): Command {
   return newCommand(
     "list",
     "Lists records, newest first. Everything that is given must fit.",
     "twinwrap authority list --status unverified --from 2027-01-01",
   )
-    .option("--serial <serial>", "a file's serial")
+    .option("--serial <serial>", "a file's serial, or what a blob was given")
     .option("--owner <id>", "an owner's ID")
     .option("--fingerprint <hex>", "a key it is wrapped for, or was released to", (text) =>
       parseFingerprint("--fingerprint", text),
@@ -197,7 +232,7 @@ export function listCommand(): Command {
     .addOption(new Option("--status <status>", "what became of it").choices(RECORD_STATUSES))
     .option("--from <date>", "created then or later", parseDate)
     .option("--before <date>", "created before", parseDate)
-    .option("--text <text>", "part of the description, in upper or lower case")
+    .option("--text <text>", "part of the description or label, in upper or lower case")
     .option("--limit <n>", "how many at once", integerBetween(1, 1000), 50)
     .option("--cursor <cursor>", "go on where the page before ended")
     .addOption(authorityOption())

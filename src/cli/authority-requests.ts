@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { recordOfRow } from "../authority/opening.js";
 import type { Standing } from "../authority/requests.js";
 import {
   REQUEST_STATUSES,
@@ -6,9 +7,9 @@ import {
   type RequestRow,
   type RequestStatus,
 } from "../authority/store.js";
-import { sharedCore } from "../core/index.js";
+import { type Core, sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
-import { encodeRelease, parseRequestId, recipientFingerprint } from "../escrow/index.js";
+import { encodeRelease, isProven, parseRequestId, recipientFingerprint } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
 import {
   type AuthorityKeyOptions,
@@ -19,7 +20,7 @@ import {
   unlock,
   withService,
 } from "./authority-io.js";
-import { RECORD_HEADS, recordFacts, recordRow } from "./authority-records.js";
+import { NOT_PROVEN, recordFacts, recordLines } from "./authority-records.js";
 import {
   addOutputOptions,
   EXIT,
@@ -64,7 +65,7 @@ async function requests(id: string | undefined, options: RequestsOptions): Promi
         await checkOutput([], options.output, options);
         await writeOutput(options.output, [standing.row.bytes], { force: options.force ?? false });
       }
-      if (options.json) printJson(standingFacts(standing), options.output);
+      if (options.json) printJson(standingFacts(service.core, standing), options.output);
       else print(await describeStanding(standing), options.output);
       return;
     }
@@ -95,7 +96,7 @@ export function stateOf({ row, decision }: Standing): string {
   return decision.reason === undefined ? "approved" : `waiting: ${decision.reason}${when}`;
 }
 
-function standingFacts(standing: Standing): Record<string, unknown> {
+function standingFacts(core: Core, standing: Standing): Record<string, unknown> {
   const { row, request, decision, policy, records } = standing;
   const names = (side: Standing["decision"]["count"]["approving"]) =>
     side.map(({ officer }) => officer.name);
@@ -108,14 +109,16 @@ function standingFacts(standing: Standing): Record<string, unknown> {
     needed: policy.release,
     approved: names(decision.count.approving),
     denied: names(decision.count.denying),
-    records: records.map(recordFacts),
+    records: records.map((record) => recordFacts(core, record)),
   };
 }
 
 /** A request for people: everything an officer has to know before he signs. */
 export async function describeStanding(standing: Standing): Promise<string> {
   const { row, request, decision, policy, records } = standing;
-  const recipient = recipientFingerprint(await sharedCore(), request);
+  const core = await sharedCore();
+  const recipient = recipientFingerprint(core, request);
+  const unproven = records.filter((record) => !isProven(recordOfRow(core, record))).length;
   const { approving, denying } = decision.count;
   const words = [
     ...approving.map(({ officer, approval }) => ["approved by", officer.name, approval.identity]),
@@ -131,7 +134,8 @@ export async function describeStanding(standing: Standing): Promise<string> {
     ...words,
     ["state", stateOf(standing)],
     ["records", recordsText(records)],
-  ])}${table([RECORD_HEADS, ...records.map(recordRow)].map((cells) => ["", ...cells]))}`;
+    ...(unproven === 0 ? [] : [["beware", `${NOT_PROVEN} (${unproven} of them)`]]),
+  ])}${table(recordLines(core, records).map((cells) => ["", ...cells]))}`;
 }
 
 /** How many, and that some may turn out not to open. */

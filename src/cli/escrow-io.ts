@@ -1,3 +1,4 @@
+import type { IntakeOptions } from "../authority/intake.js";
 import { equalBytes, toHex } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
 import type { EscrowFacts, MakeEscrows } from "../envelope/index.js";
@@ -58,20 +59,24 @@ export interface Sent {
   submission?: string;
 }
 
-/** Where a submission goes that has to be carried to its authority. */
-function submissionPath(output: string, { authority }: Target): string {
-  return `${output}.${toHex(authority.fingerprint.subarray(0, 8))}.submission.json`;
+/** Where what is sent to an authority goes, or its answer, beside what it is for. */
+export function messagePath(
+  output: string,
+  { authority }: Target,
+  kind: "submission" | "receipt",
+): string {
+  return `${output}.${toHex(authority.fingerprint.subarray(0, 8))}.${kind}.json`;
 }
 
 /** Hands a submission in. @returns a receipt that verified */
 export function handIn(
   { path, authority }: Target,
   submission: Submission,
-  options: AuthorityKeyOptions,
+  options: AuthorityKeyOptions & IntakeOptions,
 ): Promise<Receipt> {
   return withService(path, async (service) => {
     await unlock(service, path, options);
-    const { receipt } = (await service.intake([submission]))[0]!;
+    const { receipt } = (await service.intake([submission], options))[0]!;
     await checkReceipt(service.core, submission, receipt, authority);
     return receipt;
   });
@@ -99,7 +104,7 @@ export class Escrower {
   async check(inputs: readonly string[], output: string): Promise<void> {
     for (const target of this.#targets) {
       if (target.isDirectory) continue;
-      await checkOutput(inputs, submissionPath(output, target), this.#options);
+      await checkOutput(inputs, messagePath(output, target, "submission"), this.#options);
     }
   }
 
@@ -155,7 +160,7 @@ export async function writeSubmission(
   submission: Submission,
   options: { force?: boolean },
 ): Promise<{ status: "pending"; submission: string }> {
-  const path = submissionPath(output, target);
+  const path = messagePath(output, target, "submission");
   const bytes = encodeSubmission(submission);
   const present = await readSmall(path, bytes.length).catch(() => undefined);
   if (present === undefined || !equalBytes(present, bytes)) {

@@ -27,6 +27,7 @@ import {
   writeSubmission,
 } from "./escrow-io.js";
 import { scan, UNCHECKED } from "./escrow-scan.js";
+import { submitCommand } from "./escrow-submit.js";
 import { checkInPlace, print, printJson, warn, withPrivateKeyFile } from "./io.js";
 import { readMessage, readSealed } from "./messages.js";
 import { about, forEachFile } from "./report.js";
@@ -189,6 +190,7 @@ export function command(): Command {
     "twinwrap escrow scan ~/documents --authority authority.json",
   )
     .addCommand(addCommand)
+    .addCommand(submitCommand())
     .addCommand(
       withOptions(
         newCommand(

@@ -21,15 +21,16 @@ import {
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
 import { type AuthorityOptions, type Party, requireAuthority, withParty } from "./authority-io.js";
 import { stateOf } from "./authority-requests.js";
-import { EXIT, parseFingerprint, UsageError } from "./command.js";
+import { EXIT, type OutputOptions, parseFingerprint, UsageError } from "./command.js";
 import { checkInPlace, print, printJson, warn, withPrivateKeyFile } from "./io.js";
 import { readMessage } from "./messages.js";
 import type { PassphraseOptions } from "./passphrase.js";
+import { blobFacts, blobRows, type FetchedBlob, fetchBlobs } from "./recover-blobs.js";
 import { type Kept, readKept, recordsOfFile } from "./recover-records.js";
 import { about, forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
 
-interface FetchOptions extends AuthorityOptions, PassphraseOptions {
+interface FetchOptions extends AuthorityOptions, PassphraseOptions, OutputOptions {
   release?: string;
   request?: string;
   key?: string;
@@ -70,7 +71,7 @@ async function findRelease(
 }
 
 /** A release that verified, and what it is looked up with. */
-interface Recovery {
+export interface Recovery {
   core: Core;
   party: Party;
   checked: CheckedRelease;
@@ -173,9 +174,14 @@ function again(origins: readonly string[]): string {
 export async function fetch(words: string[], options: FetchOptions): Promise<void> {
   const { drop = [], rewrite = false } = options;
   const [id, names] =
-    options.release === undefined ? [words[0]!, words.slice(1)] : [undefined, words];
+    options.release === undefined ? [words[0], words.slice(1)] : [undefined, words];
+  if (options.release === undefined && id === undefined) {
+    throw new UsageError("which request? Give its ID, or --release FILE");
+  }
   const files = [...new Map(names.map((name) => [resolve(name), name])).values()];
-  if (files.length === 0) throw new UsageError("for which files? Give FILE");
+  if (files.length === 0 && options.output === undefined) {
+    throw new UsageError("for which files? Give FILE, or -o for the keys of blobs");
+  }
   for (const file of files) checkInPlace(file);
   if (options.release !== undefined && options.request === undefined && options.key === undefined) {
     throw new UsageError(
@@ -203,8 +209,9 @@ export async function fetch(words: string[], options: FetchOptions): Promise<voi
     const kept = await readKept(options.submission ?? [], party);
     const recovery = { core, party, checked, kept };
     const done: { file: string; fetched: Fetched }[] = [];
-    const fetchAll = (key: RsaPrivateKey | undefined) =>
-      forEachFile(files, async (file) => {
+    let blobs: FetchedBlob[] = [];
+    const fetchAll = async (key: RsaPrivateKey | undefined) => {
+      await forEachFile(files, async (file) => {
         const fetched =
           key === undefined
             ? await addUnopened(file, recovery)
@@ -212,6 +219,10 @@ export async function fetch(words: string[], options: FetchOptions): Promise<voi
         done.push({ file, fetched });
         tell(file, fetched, options);
       });
+      if (options.output === undefined) return;
+      blobs = await fetchBlobs(recovery, options.output, options, key);
+      if (!options.json) print(table(blobs.flatMap(blobRows)), options.output);
+    };
     if (options.key === undefined) {
       await fetchAll(undefined);
     } else {
@@ -226,7 +237,9 @@ export async function fetch(words: string[], options: FetchOptions): Promise<voi
       );
       if (!isGone && done.length > 0) warn(`no file has a wrap for ${toHex(gone)}`);
     }
-    if (options.json) printJson(done.map(fetchedFacts));
+    if (options.json) {
+      printJson([...done.map(fetchedFacts), ...blobs.map(blobFacts)], options.output);
+    }
   });
 }
 

@@ -48,8 +48,8 @@ export async function recordsOfFile(service: AuthorityService, head: Head): Prom
   return rows.filter((row) => fits(head, decodeRecord(row.core)));
 }
 
-/** Those that were opened once, if any was: then the others need not be asked for. */
+/** Those that were verified once, if any was: then the others need not be asked for. */
 export function preferVerified(rows: readonly RecordRow[]): RecordRow[] {
-  const opened = rows.filter(({ status }) => status !== "unverified");
+  const opened = rows.filter(({ verifiedLeaf }) => verifiedLeaf !== undefined);
   return opened.length > 0 ? opened : [...rows];
 }

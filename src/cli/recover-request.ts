@@ -98,7 +98,7 @@ async function recordsToAsk(path: string, party: Party, kept: Kept[]): Promise<U
 interface BySerial {
   serial: string;
   asked: RecordRow[];
-  /** Unverified, beside others that are verified. */
+  /** Never verified, beside others that were. */
   leftOut: number;
 }
 

@@ -12,7 +12,8 @@ import {
 import { fetch } from "./recover-fetch.js";
 import { request } from "./recover-request.js";
 
-const SUBMISSION = "a submission that was kept, where the file's header lost it (repeat for more)";
+const SUBMISSION =
+  "a submission that was kept: of a blob, or of a file whose header lost it (repeat for more)";
 
 export function command(): Command {
   const requestCommand = newCommand(
@@ -21,7 +22,7 @@ export function command(): Command {
     'twinwrap recover request *.twin --to new.pub.pem --requester "Olivia Owner" --authority backup',
   ).argument("[file...]", "sealed files");
   addOutputOptions(requestCommand, "where the request is kept (default: ID.request.json)")
-    .option("--serial <serial>", "a record by its file's serial (repeat for more)", collect)
+    .option("--serial <serial>", "a record by its serial (repeat for more)", collect)
     .option("--submission <file>", SUBMISSION, collect)
     .requiredOption("--to <pub>", "the new public key")
     .requiredOption("--requester <name>", "who asks, in one line for the officers")
@@ -32,10 +33,13 @@ export function command(): Command {
     .action(request);
   const fetchCommand = newCommand(
     "fetch",
-    "Puts what was released into files: a wrap for the new key. With -k it is opened first.",
+    "Puts what was released into files: a wrap for the new key; of blobs it writes SIMPLEBLOBs. With -k what came is opened first.",
     "twinwrap recover fetch ID *.twin -k new.pem --authority backup",
-  ).argument("<id|file...>", "the request's ID, unless --release is given; then sealed files");
-  fetchCommand
+  ).argument("[id|file...]", "the request's ID, unless --release is given; then sealed files");
+  addOutputOptions(
+    fetchCommand,
+    "where the keys of blobs go: a SIMPLEBLOB, or a folder for several",
+  )
     .option("--release <file>", "the release, where the authority's folder is not")
     .option("--request <file>", "the request that was kept")
     .option("--submission <file>", SUBMISSION, collect)

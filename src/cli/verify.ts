@@ -1,22 +1,43 @@
 import type { Command } from "commander";
-import { toHex } from "../bytes.js";
+import { equalBytes, toHex } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
-import { checkFile, type EscrowReport } from "../escrow/index.js";
+import {
+  checkFile,
+  checkSubmission,
+  type EscrowReport,
+  type Receipt,
+  receiptLeaf,
+  recordHash,
+} from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
 import { type AuthorityOptions, authorityOption, type Party, withGiven } from "./authority-io.js";
-import { EXIT, jsonOption, newCommand } from "./command.js";
-import { print, printJson } from "./io.js";
-import { readSealed } from "./messages.js";
+import { collect, EXIT, jsonOption, newCommand } from "./command.js";
+import { print, printJson, STANDARD } from "./io.js";
+import { isSealed, readMessage, readSealed } from "./messages.js";
 import { forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
 
 export interface VerifyOptions extends AuthorityOptions {
+  receipt?: string[];
   json?: boolean;
 }
 
 /** What a file holds for authorities; with an authority, one report at least. */
 export async function reportsOf(path: string, party?: Party): Promise<EscrowReport[]> {
   return checkFile(await sharedCore(), await readSealed(path), party?.authority, party?.view);
+}
+
+/** The same of a submission that was kept as a file, with the receipt that names its record. */
+async function reportOfKept(
+  path: string,
+  receipts: readonly Receipt[],
+  party?: Party,
+): Promise<EscrowReport> {
+  const core = await sharedCore();
+  const { submission } = await readMessage(path, "submission");
+  const record = recordHash(core, submission.core);
+  const mine = receipts.find((receipt) => equalBytes(receiptLeaf(receipt).record, record));
+  return checkSubmission(core, submission, mine ?? receipts[0], party?.authority, party?.view);
 }
 
 /** One report in words. */
@@ -27,6 +48,8 @@ export function statusText({ status, origin, time, reason }: EscrowReport): stri
       return `verified by ${by} on ${formatTime(time!)}`;
     case "unverified":
       return `unverified: taken in by ${by} on ${formatTime(time!)}, not opened yet`;
+    case "unproven":
+      return `key not proven: taken in by ${by} on ${formatTime(time!)}; nobody can tell whether it opens`;
     case "pending":
       return `pending: no receipt of ${by} yet`;
     case "not escrowed":
@@ -62,7 +85,7 @@ export function isProven(reports: readonly EscrowReport[]): boolean {
 /** One report where no authority was given: whose the receipt is can't be told. */
 function foundRows(report: EscrowReport): string[] {
   const { status, wrapFor } = report;
-  if (status !== "verified" && status !== "unverified") return [statusText(report)];
+  if (!["verified", "unverified", "unproven"].includes(status)) return [statusText(report)];
   return [
     "consistent, but not shown to be your authority (give --authority)",
     `says ${statusText(report)}`,
@@ -73,9 +96,16 @@ function foundRows(report: EscrowReport): string[] {
 async function verify(paths: string[], options: VerifyOptions): Promise<void> {
   const facts: unknown[] = [];
   let isEach = true;
+  const receipts: Receipt[] = [];
+  for (const path of options.receipt ?? []) {
+    receipts.push((await readMessage(path, "receipt")).receipt);
+  }
   await withGiven(options, (party) =>
     forEachFile(paths, async (path) => {
-      const reports = await reportsOf(path, party);
+      const isKept = receipts.length > 0 && path !== STANDARD && !(await isSealed(path));
+      const reports = isKept
+        ? [await reportOfKept(path, receipts, party)]
+        : await reportsOf(path, party);
       const recoverable = isProven(reports);
       isEach &&= recoverable;
       facts.push({ file: path, recoverable, escrows: reports.map(reportFacts) });
@@ -97,7 +127,8 @@ export function command(): Command {
     "Tells whether an authority can give the session key of sealed files back, from its receipts in the files: without a key, without asking anybody.",
     "twinwrap verify report.pdf.twin --authority authority.json",
   )
-    .argument("<file...>", "sealed files")
+    .argument("<file...>", "sealed files; with --receipt also submissions, as of blobs")
+    .option("--receipt <file>", "what came for a submission that is no file's (repeat)", collect)
     .addOption(authorityOption())
     .addOption(jsonOption())
     .action(verify);

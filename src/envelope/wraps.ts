@@ -26,14 +26,15 @@ export interface WrapOptions {
 }
 
 /**
- * Wraps a session key of 32 bytes as a SIMPLEBLOB.
+ * Wraps a session key as a SIMPLEBLOB.
+ * @param options.aiKeyAlg the key's ALG_ID; by default that of a sealed file's key, which has 32 bytes
  * @throws TwinwrapError WEAK_KEY or BAD_KEY if the key does not fit for new wraps
  */
 export async function wrapFor(
   core: Core,
   sessionKey: Uint8Array,
   recipient: Recipient,
-  options: WrapOptions = {},
+  options: WrapOptions & { aiKeyAlg?: number } = {},
 ): Promise<Wrap> {
   checkPublicKey(recipient.key, { forWrap: true, allowWeak: options.allowWeak ?? false });
   const padding = recipient.padding ?? "oaep";
@@ -43,7 +44,7 @@ export async function wrapFor(
     return {
       fingerprint: await fingerprint(recipient.key, { core }),
       padding,
-      simpleBlob: encodeSimpleBlob({ aiKeyAlg: CALG_AES_256, encryptedKey }),
+      simpleBlob: encodeSimpleBlob({ aiKeyAlg: options.aiKeyAlg ?? CALG_AES_256, encryptedKey }),
     };
   } finally {
     rsa.dispose();
@@ -52,13 +53,18 @@ export async function wrapFor(
 
 /**
  * The RSA block of a wrap, after the checks that need no secret.
+ * @param algorithms the ALG_IDs that it may have: no other than that of a sealed file's key, unless the
+ *   record of a blob says so
  * @throws TwinwrapError DECRYPTION_FAILED, the same as when the block itself is wrong
  */
-export function encryptedKeyOf(wrap: Wrap): Uint8Array {
+export function encryptedKeyOf(
+  wrap: Wrap,
+  algorithms: readonly number[] = [CALG_AES_256],
+): Uint8Array {
   try {
     const blob = decodeSimpleBlob(wrap.simpleBlob);
     // All that follows the header is taken for the block, so bytes too many fail by its length.
-    if (blob.aiKeyAlg === CALG_AES_256) return blob.encryptedKey;
+    if (algorithms.includes(blob.aiKeyAlg)) return blob.encryptedKey;
   } catch {
     // Falls through to the one error there is.
   }
@@ -68,10 +74,15 @@ export function encryptedKeyOf(wrap: Wrap): Uint8Array {
 /**
  * Whether a wrap can be for a key, as far as that shows without opening it: it is a SIMPLEBLOB of 12 + k
  * bytes around a number below n.
+ * @param algorithms see {@link encryptedKeyOf}
  */
-export function isWrapFor(wrap: Wrap, { n }: RsaPublicKey): boolean {
+export function isWrapFor(
+  wrap: Wrap,
+  { n }: RsaPublicKey,
+  algorithms?: readonly number[],
+): boolean {
   try {
-    const block = encryptedKeyOf(wrap);
+    const block = encryptedKeyOf(wrap, algorithms);
     return block.length === n.length && toHex(block) < toHex(n);
   } catch {
     return false;

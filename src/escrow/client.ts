@@ -4,6 +4,7 @@ import { type Escrow, MAX_ESCROWS } from "../envelope/header.js";
 import type { Head } from "../envelope/open.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { encodeJcs, type Json } from "../jcs.js";
+import { isBoundWrap } from "./blob-submission.js";
 import {
   type Checkpoint,
   parseCheckpoint,
@@ -21,24 +22,25 @@ import {
   receiptLeaf,
   receiptToJson,
 } from "./receipt.js";
-import {
-  type EscrowRecord,
-  recordHash,
-  type Submission,
-  submissionFromJson,
-  submissionToJson,
-} from "./submission.js";
+import { type EscrowRecord, isBlob, isProven, recordHash } from "./record.js";
+import { type Submission, submissionFromJson, submissionToJson } from "./submission.js";
 
 // What an owner can find out about his files' escrows, without a private key and without asking
 // anybody. Nothing in a file's slots is authenticated: everything is taken only for what it proves.
 
-/** What an owner can know about one file and one authority. */
-export type EscrowStatus = "verified" | "unverified" | "pending" | "not escrowed" | "mismatch";
+/** What an owner can know about one file, or one blob, and one authority. */
+export type EscrowStatus =
+  | "verified"
+  | "unverified"
+  | "unproven"
+  | "pending"
+  | "not escrowed"
+  | "mismatch";
 
 export interface EscrowReport {
   /**
    * verified: the authority opened the wrap, and it is what it says. unverified: it took the record in.
-   * pending: submitted, no receipt yet. mismatch: what the file holds does not fit.
+   * unproven: it took in a blob whose key nobody proves. pending: submitted, no receipt yet. mismatch: what the file holds does not fit.
    */
   status: EscrowStatus;
   /** The origin that the submission, or the fixed header, names; "" if it can't be read. */
@@ -83,6 +85,7 @@ export interface CheckedReceipt {
 
 /** What of a record is not the file's, in words; undefined if it fits. */
 function misfit({ header, body }: Head, record: EscrowRecord): string | undefined {
+  if (isBlob(record)) return "it is for a program's blob";
   if (!equalBytes(record.serial, header.serial)) return "its serial is another file's";
   if (!equalBytes(record.header, header.hash)) return "it is for another header";
   if (!equalBytes(record.salt, body.salt)) return "it is for another body (salt)";
@@ -190,40 +193,86 @@ async function checkEscrow(
   const report: EscrowReport = { ...NOTHING, origin };
   try {
     const submission = submissionFromJson(escrow.submission);
-    report.record = recordHash(core, submission.core);
-    report.owner = submission.core.owner;
-    report.wrapFor = submission.wrap.fingerprint;
+    addFacts(core, report, submission);
     const problem = misfit(head, submission.core);
     if (problem !== undefined) throw notVerified(`the submission does not fit: ${problem}`);
-    if (
-      authority !== undefined &&
-      !authority.wrapFingerprints.some((key) => equalBytes(key, submission.wrap.fingerprint))
-    ) {
-      throw notVerified("the submission is wrapped for a key that is not the authority's");
-    }
+    checkAddressee(submission, authority);
     if (escrow.receipt === undefined) return { ...report, status: "pending" };
     const receipt = receiptFromJson(escrow.receipt);
-    const { leaf, index, checkpoint } = await verifyReceipt(
-      core,
-      report.record,
-      receipt,
-      authority,
-    );
-    // What nobody is known to have signed says nothing about a log.
-    if (authority !== undefined) await view?.see(receipt.leaf, receipt.proof);
-    const status = leaf.type === "verified" ? "verified" : "unverified";
-    return {
-      ...report,
-      status,
-      shown: authority !== undefined,
-      time: leaf.time,
-      index,
-      checkpoint,
-    };
+    return { ...report, ...(await answered(core, submission, receipt, authority, view)) };
   } catch (error) {
     if (!(error instanceof TwinwrapError)) throw error;
     return { ...report, reason: error.message };
   }
+}
+
+/**
+ * The same of a submission that was kept as a file, as that of a blob is.
+ * @param receipt that came for it
+ * @returns never "not escrowed"; what does not fit is a "mismatch"
+ */
+export async function checkSubmission(
+  core: Core,
+  submission: Submission,
+  receipt: Receipt | undefined,
+  authority?: Authority,
+  view?: LogView,
+): Promise<EscrowReport> {
+  const report: EscrowReport = { ...NOTHING, origin: submission.core.authority };
+  try {
+    addFacts(core, report, submission);
+    if (authority !== undefined && authority.origin !== report.origin) {
+      throw notVerified(`the submission is for ${report.origin}`);
+    }
+    checkAddressee(submission, authority);
+    if (!isProven(submission.core) && !isBoundWrap(core, submission.core, submission.wrap)) {
+      throw notVerified("the blob in the submission is not the one that its record is for");
+    }
+    if (receipt === undefined) return { ...report, status: "pending" };
+    return { ...report, ...(await answered(core, submission, receipt, authority, view)) };
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
+    return { ...report, reason: error.message };
+  }
+}
+
+/** Says in a report what it is about. */
+function addFacts(core: Core, report: EscrowReport, { core: record, wrap }: Submission): void {
+  report.record = recordHash(core, record);
+  report.owner = record.owner;
+  report.wrapFor = wrap.fingerprint;
+}
+
+function checkAddressee({ wrap }: Submission, authority: Authority | undefined): void {
+  if (authority?.wrapFingerprints.some((key) => equalBytes(key, wrap.fingerprint)) === false) {
+    throw notVerified("the submission is wrapped for a key that is not the authority's");
+  }
+}
+
+/** What a receipt says. @throws TwinwrapError BAD_FORMAT, NOT_VERIFIED */
+async function answered(
+  core: Core,
+  { core: record }: Submission,
+  receipt: Receipt,
+  authority: Authority | undefined,
+  view: LogView | undefined,
+): Promise<Pick<EscrowReport, "status" | "shown" | "time" | "index" | "checkpoint">> {
+  const hash = recordHash(core, record);
+  const { leaf, index, checkpoint } = await verifyReceipt(core, hash, receipt, authority);
+  const isVerified = leaf.type === "verified";
+  if (isVerified && !isProven(record)) {
+    throw notVerified("the receipt calls a key verified that nobody proves");
+  }
+  // What nobody is known to have signed says nothing about a log.
+  if (authority !== undefined) await view?.see(receipt.leaf, receipt.proof);
+  const unopened = isProven(record) ? "unverified" : "unproven";
+  return {
+    status: isVerified ? "verified" : unopened,
+    shown: authority !== undefined,
+    time: leaf.time,
+    index,
+    checkpoint,
+  };
 }
 
 /**

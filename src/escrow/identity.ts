@@ -225,6 +225,15 @@ export async function verifyAuthority(
   };
 }
 
+/** Of the keys that were ever wrapped for, the one with this fingerprint (32 bytes). */
+export function wrapKeyOf(
+  { identities, wrapFingerprints }: Authority,
+  fingerprint: Uint8Array,
+): RsaPublicKey | undefined {
+  const at = wrapFingerprints.findIndex((known) => equalBytes(known, fingerprint));
+  return identities.flatMap(({ wrapKeys }) => wrapKeys)[at];
+}
+
 function followsIdentity(identity: Identity, before: Identity | undefined): boolean {
   if (before === undefined) return identity.number === 1;
   return (

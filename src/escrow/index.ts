@@ -8,6 +8,13 @@ export {
   signApproval,
 } from "./approval.js";
 export {
+  isBoundWrap,
+  makeBlobSubmission,
+  type OwnerProof,
+  openUnproven,
+  readBlobWrap,
+} from "./blob-submission.js";
+export {
   type Checkpoint,
   formatProof,
   type LogProof,
@@ -22,6 +29,7 @@ export {
   type CheckedReceipt,
   checkFile,
   checkReceipt,
+  checkSubmission,
   type EscrowReport,
   type EscrowStatus,
   fits,
@@ -44,6 +52,7 @@ export {
   MAX_AUTHORITY,
   parseIdentity,
   verifyAuthority,
+  wrapKeyOf,
 } from "./identity.js";
 export type {
   AuthorityLeaf,
@@ -109,7 +118,26 @@ export {
   receiptLeaf,
   receiptToJson,
 } from "./receipt.js";
-export { type CheckedRelease, checkRelease, releasedFor } from "./recovery.js";
+export {
+  type BlobFacts,
+  type BlobRecord,
+  commitmentOf,
+  decodeRecord,
+  type EscrowRecord,
+  encodeRecord,
+  type FileRecord,
+  isBlob,
+  isProven,
+  type KeyProof,
+  type ProvenBlobRecord,
+  type ProvenRecord,
+  type RecordFacts,
+  recordHash,
+  recordHashOf,
+  type UnprovenRecord,
+  wrapHash,
+} from "./record.js";
+export { type CheckedRelease, checkRelease, releasedBlob, releasedFor } from "./recovery.js";
 export {
   decodeRelease,
   encodeRelease,
@@ -132,18 +160,13 @@ export {
 } from "./request.js";
 export {
   type Addressee,
-  decodeRecord,
   decodeSubmission,
-  type EscrowRecord,
-  encodeRecord,
   encodeSubmission,
   type FileFacts,
   makeSubmission,
   openSubmission,
   ownerTag,
   recipientTag,
-  recordHash,
-  recordHashOf,
   type Submission,
   submissionFromJson,
   submissionToJson,

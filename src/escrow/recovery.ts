@@ -1,3 +1,4 @@
+import { CALG_AES_256, SESSION_ALGORITHMS } from "../blob/index.js";
 import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import type { Wrap } from "../envelope/header.js";
@@ -8,6 +9,7 @@ import { type Checkpoint, parseProof, verifyCheckpoint, verifyPath } from "./che
 import { fits, orNotVerified } from "./client.js";
 import type { Authority } from "./identity.js";
 import type { LogView } from "./log-view.js";
+import { type BlobRecord, type EscrowRecord, recordHash } from "./record.js";
 import { type Release, type ReleasedKey, releaseLeaf } from "./release.js";
 import {
   parseRequestId,
@@ -16,12 +18,15 @@ import {
   requestHash,
   requestId,
 } from "./request.js";
-import { type EscrowRecord, recipientTag, recordHash } from "./submission.js";
+import { recipientTag } from "./submission.js";
 
 // What an owner checks of a release before a wrap of it goes into a file: that he asked for it, that the
 // authority's log says so, and that it is for his key.
 
-/** A release that verified, all but what {@link releasedFor} checks for each file. */
+/** What a release can hold as long as it is not known which record is a file's. */
+const ANY_ALGORITHM = SESSION_ALGORITHMS.map(({ algId }) => algId);
+
+/** A release that verified, all but what {@link releasedFor} and {@link releasedBlob} check. */
 export interface CheckedRelease {
   request: RecoveryRequest;
   /** 32 bytes. */
@@ -117,7 +122,10 @@ function checkReleased(
   need(equalBytes(leaf.request, about.hash), "its leaf is of another request");
   need(equalBytes(key.wrap.fingerprint, about.recipient), "it is wrapped for another key");
   need(key.wrap.padding === about.request.padding, "it is padded otherwise than the request says");
-  need(isWrapFor(key.wrap, about.request.recipient), "its wrap is not of the form of that key's");
+  need(
+    isWrapFor(key.wrap, about.request.recipient, ANY_ALGORITHM),
+    "its wrap is not of the form of that key's",
+  );
   need(
     about.policies.length === 0 || about.policies.includes(toHex(leaf.policy)),
     "it was released under a policy that is not the authority's",
@@ -138,10 +146,33 @@ export function releasedFor(
   record: EscrowRecord,
 ): Wrap {
   if (!fits(head, record)) throw notVerified("the record is another file's");
+  return releasedWrap(core, checked, record, CALG_AES_256);
+}
+
+/**
+ * The wrap that a release has for the key of another program: its SIMPLEBLOB is what that program
+ * imports with the new key.
+ * @param record the submission's core, as the owner kept it or the authority has it
+ * @throws TwinwrapError NOT_VERIFIED, REFUSED as {@link releasedFor}
+ */
+export function releasedBlob(core: Core, checked: CheckedRelease, record: BlobRecord): Wrap {
+  return releasedWrap(core, checked, record, record.blob.aiKeyAlg);
+}
+
+function releasedWrap(
+  core: Core,
+  checked: CheckedRelease,
+  record: EscrowRecord,
+  aiKeyAlg: number,
+): Wrap {
   const hash = recordHash(core, record);
-  const key = checked.keys.get(toHex(hash));
+  const name = toHex(hash);
+  const key = checked.keys.get(name);
   if (key === undefined) {
-    throw new TwinwrapError("REFUSED", `the release has nothing for record ${toHex(hash)}`);
+    throw new TwinwrapError("REFUSED", `the release has nothing for record ${name}`);
+  }
+  if (!isWrapFor(key.wrap, checked.request.recipient, [aiKeyAlg])) {
+    throw notVerified(`the release of record ${name}: its wrap is for another algorithm`);
   }
   const tag = recipientTag(core, record.blind, recipientFingerprint(core, checked.request));
   if (!equalBytes(releaseLeaf(key).recipient, tag)) {

@@ -1,55 +1,39 @@
 import { concatBytes, equalBytes, randomBytes, toBase64Url, toUtf8, wipe } from "../bytes.js";
 import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
-import { COMMITMENT, Cobblestone, KEY, SALT } from "../envelope/cobblestone.js";
-import {
-  ALGORITHMS,
-  checkAlgorithms,
-  MAX_DESCRIPTION,
-  type Padding,
-  readWrap,
-  type Wrap,
-  wrapToJson,
-} from "../envelope/header.js";
-import { bodyContext } from "../envelope/seal.js";
+import { KEY } from "../envelope/cobblestone.js";
+import { type Padding, readWrap, type Wrap, wrapToJson } from "../envelope/header.js";
 import { encryptedKeyOf, wrapFor } from "../envelope/wraps.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
-import { decodeJcs, encodeJcs, formatTime, type Json, Members } from "../jcs.js";
+import { decodeJcs, encodeJcs, type Json, Members } from "../jcs.js";
 import type { RsaPublicKey } from "../keys/index.js";
-import { labelledHash, labelledTag } from "./hashes.js";
-import { checkOrigin, checkOwnerId } from "./names.js";
+import { labelledTag } from "./hashes.js";
+import {
+  commitmentOf,
+  type EscrowRecord,
+  type FileRecord,
+  isProven,
+  MAX_SUBMISSION,
+  readRecord,
+  recordHash,
+  recordToJson,
+} from "./record.js";
 
-// What an owner sends to an authority for one file, and what the authority checks of it.
+// What an owner sends to an authority for one key, and what the authority checks of it.
 
 const TYPE = "twinwrap/submission/v1";
-/** Bytes of a submission at most. */
-export const MAX_SUBMISSION = 16384;
 const TAG = 32;
 
-/** What is recorded for good; its hash names the record everywhere. */
-export interface EscrowRecord {
-  /** The authority's origin. */
-  authority: string;
-  /** The owner's id with that authority. */
-  owner: string;
-  /** The file's serial, 16 bytes. */
-  serial: Uint8Array;
-  /** H of the file, 32 bytes. */
-  header: Uint8Array;
-  /** Of the file's body, 24 bytes. */
-  salt: Uint8Array;
-  /** Of the file's body, 32 bytes. */
-  commitment: Uint8Array;
-  description?: string;
-  created: Date;
-  /** 32 random bytes: hides what the hash is of from those who see only the hash. */
-  blind: Uint8Array;
-}
-
-export interface Submission {
-  core: EscrowRecord;
-  /** 32 bytes that only somebody who knows the session key can make for this core. */
-  tag: Uint8Array;
-  /** The session key for the authority. Outside the hash: it may be replaced by one for another key. */
+export interface Submission<Kind extends EscrowRecord = EscrowRecord> {
+  core: Kind;
+  /**
+   * 32 bytes that only somebody who knows the session key can make for this core; none if the record
+   * is of a key that nobody proves.
+   */
+  tag: Uint8Array | undefined;
+  /**
+   * The session key for the authority. Outside the hash: it may be replaced by one for another key,
+   * unless the record names it.
+   */
   wrap: Wrap;
 }
 
@@ -70,55 +54,14 @@ export interface Addressee {
   padding: Padding;
 }
 
-function recordToJson(record: EscrowRecord): Json {
-  return {
-    alg: { ...ALGORITHMS },
-    authority: record.authority,
-    blind: toBase64Url(record.blind),
-    commitment: toBase64Url(record.commitment),
-    created: formatTime(record.created),
-    header: toBase64Url(record.header),
-    owner: record.owner,
-    salt: toBase64Url(record.salt),
-    serial: toBase64Url(record.serial),
-    v: 1,
-    ...(record.description === undefined ? {} : { description: record.description }),
-  };
-}
-
-/** A submission's core as it is hashed. */
-export function encodeRecord(record: EscrowRecord): Uint8Array<ArrayBuffer> {
-  return encodeJcs(recordToJson(record));
-}
-
-/** @throws TwinwrapError BAD_FORMAT */
-export function decodeRecord(bytes: Uint8Array): EscrowRecord {
-  return readRecord(new Members(decodeJcs(bytes, MAX_SUBMISSION), "submission: core"));
-}
-
-function readRecord(members: Members): EscrowRecord {
-  members.exactly("v", 1);
-  checkAlgorithms(members);
-  const record: EscrowRecord = {
-    authority: checkOrigin(members.text("authority", 255)),
-    owner: checkOwnerId(members.text("owner", 255)),
-    serial: members.bytes("serial", 16),
-    header: members.bytes("header", 32),
-    salt: members.bytes("salt", SALT),
-    commitment: members.bytes("commitment", COMMITMENT),
-    created: members.time("created"),
-    blind: members.bytes("blind", 32),
-  };
-  if (members.has("description")) {
-    record.description = members.text("description", MAX_DESCRIPTION);
-  }
-  members.end();
-  return record;
-}
-
 /** A submission as it stands in a file's header. */
 export function submissionToJson({ core, tag, wrap }: Submission): Json {
-  return { core: recordToJson(core), tag: toBase64Url(tag), type: TYPE, wrap: wrapToJson(wrap) };
+  return {
+    core: recordToJson(core),
+    type: TYPE,
+    wrap: wrapToJson(wrap),
+    ...(tag === undefined ? {} : { tag: toBase64Url(tag) }),
+  };
 }
 
 /** The bytes of a submission file. @throws TwinwrapError LIMIT_EXCEEDED if they are over 16 KiB */
@@ -138,7 +81,7 @@ export function decodeSubmission(bytes: Uint8Array): Submission {
   const members = new Members(decodeJcs(bytes, MAX_SUBMISSION), "submission");
   members.exactly("type", TYPE);
   const core = readRecord(members.members("core"));
-  const tag = members.bytes("tag", TAG);
+  const tag = isProven(core) ? members.bytes("tag", TAG) : undefined;
   const wrapMembers = members.members("wrap");
   const wrap = readWrap(wrapMembers);
   wrapMembers.end();
@@ -146,18 +89,11 @@ export function decodeSubmission(bytes: Uint8Array): Submission {
   return { core, tag, wrap };
 }
 
-/** The record's name: 32 bytes, hidden by the blind in it. */
-export function recordHash(core: Core, record: EscrowRecord): Uint8Array<ArrayBuffer> {
-  return recordHashOf(core, encodeRecord(record));
-}
-
-/** The same of its bytes, see {@link encodeRecord}. */
-export function recordHashOf(core: Core, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return labelledHash(core, "twinwrap/v1/record", bytes);
-}
-
-/** What shows that whoever wrote the record knew the session key: 32 bytes. */
-function recordTag(core: Core, sessionKey: Uint8Array, record: Uint8Array): Uint8Array {
+/**
+ * What shows that whoever wrote the record knew the session key: 32 bytes.
+ * @param record {@link recordHash}
+ */
+export function recordTag(core: Core, sessionKey: Uint8Array, record: Uint8Array): Uint8Array {
   const info = concatBytes(toUtf8("twinwrap/v1/record-tag"), Uint8Array.of(0), record);
   return core.hkdfExpand("SHA-512", sessionKey, info, TAG);
 }
@@ -206,9 +142,9 @@ export async function makeSubmission(
     /** By default random. */
     blind?: Uint8Array;
   },
-): Promise<Submission> {
+): Promise<Submission<FileRecord>> {
   const { sessionKey, authority, owner, file } = options;
-  const record: EscrowRecord = {
+  const record: FileRecord = {
     authority: authority.origin,
     owner,
     serial: file.serial,
@@ -219,14 +155,22 @@ export async function makeSubmission(
     created: options.created ?? new Date(),
     blind: options.blind ?? randomBytes(32),
   };
-  const submission: Submission = {
+  return checkMade({
     core: record,
     tag: recordTag(core, sessionKey, recordHash(core, record)),
     wrap: await wrapFor(core, sessionKey, { key: authority.wrapKey, padding: authority.padding }),
-  };
-  const bytes = encodeSubmission(submission);
+  });
+}
+
+/**
+ * What was made, as whoever gets it will read it.
+ * @throws TwinwrapError BAD_ARGUMENT if it can't be read, LIMIT_EXCEEDED if it is over 16 KiB
+ */
+export function checkMade<Kind extends EscrowRecord>(made: Submission<Kind>): Submission<Kind> {
+  const bytes = encodeSubmission(made);
   try {
-    return decodeSubmission(bytes);
+    // It is read as the form that it was written in: each has members that no other has.
+    return decodeSubmission(bytes) as Submission<Kind>;
   } catch (error) {
     throw new TwinwrapError("BAD_ARGUMENT", (error as Error).message);
   }
@@ -237,21 +181,22 @@ export async function makeSubmission(
  * the tag, in one comparison: which of them was wrong cannot be told.
  * @param key the private key that the wrap's fingerprint names, prepared
  * @returns the session key, 32 bytes; the caller wipes it
- * @throws TwinwrapError DECRYPTION_FAILED
+ * @throws TwinwrapError DECRYPTION_FAILED, also for a key that is not proven: nothing can be checked
  */
 export function openSubmission(
   core: Core,
   { core: record, tag, wrap }: Submission,
   key: PreparedRsaPrivateKey,
 ): Uint8Array<ArrayBuffer> {
+  if (!isProven(record) || tag === undefined) throw decryptionFailed();
   const sessionKey = key.unwrapKey(encryptedKeyOf(wrap), { padding: wrap.padding, length: KEY });
   let right = false;
   try {
-    const context = bodyContext({ serial: record.serial, hash: record.header });
-    const body = new Cobblestone(core, sessionKey, record.salt, context);
-    body.dispose();
     right = equalBytes(
-      concatBytes(body.commitment, recordTag(core, sessionKey, recordHash(core, record))),
+      concatBytes(
+        commitmentOf(core, record, sessionKey),
+        recordTag(core, sessionKey, recordHash(core, record)),
+      ),
       concatBytes(record.commitment, tag),
     );
   } finally {

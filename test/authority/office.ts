@@ -7,6 +7,7 @@ import { loadCore } from "twinwrap/core";
 import {
   type Addressee,
   addSignature,
+  type FileRecord,
   makeRequest,
   makeSubmission,
   type Policy,
@@ -175,7 +176,7 @@ export class Office {
 export interface TestFile {
   bytes: Uint8Array;
   sessionKey: Buffer;
-  submission: Submission;
+  submission: Submission<FileRecord>;
   record: Uint8Array;
 }
 
@@ -192,7 +193,7 @@ export async function sealForAll(
   options: { owner?: string; description?: string } = {},
 ): Promise<TestFile[]> {
   let sessionKey = Buffer.alloc(0);
-  const submissions: Submission[] = [];
+  const submissions: Submission<FileRecord>[] = [];
   const sealed = await seal(Buffer.from("some text"), {
     to: [owner.publicKey],
     description: options.description ?? "some file",

@@ -23,6 +23,7 @@ function recordRow(fields: Partial<RecordRow> = {}): RecordRow {
     owner: "alice",
     serial: bytes(16),
     description: undefined,
+    label: undefined,
     created: time("2026-01-31"),
     core: bytes(300),
     status: "unverified",
@@ -69,7 +70,7 @@ class Filler {
   record(fields: Partial<RecordRow> = {}, ...candidates: Candidate[]): Promise<RecordRow> {
     return this.write(async (writes, leaf) => {
       const row = recordRow({ escrowLeaf: leaf(), ...fields });
-      if (row.status !== "unverified") row.verifiedLeaf = leaf();
+      if (["verified", "released"].includes(row.status)) row.verifiedLeaf = leaf();
       if ((await writes.ownerSecret(row.owner)) === undefined) {
         await writes.insertOwner(row.owner, bytes(32));
       }
@@ -166,6 +167,48 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         escrowLeaf: row.escrowLeaf,
         verifiedLeaf: expect.any(Number),
       });
+    });
+
+    test("a record that nobody proves has a wrap without a tag, once, and never verifies", async () => {
+      const wrap = { tag: undefined, wrap: candidate().wrap };
+      const fields = { status: "unproven" as const, label: "№ 17" };
+      const row = await filler.record(fields, wrap, wrap);
+      expect(await store.record(row.hash)).toEqual(row);
+      expect(await store.candidates(row.hash)).toEqual([wrap]);
+      expect((await store.records({ status: "unproven" })).rows).toEqual([row]);
+      const verify = filler.write((writes, leaf) =>
+        writes.updateRecord({ hash: row.hash, status: "unproven", verifiedLeaf: leaf() }),
+      );
+      await expect(verify).rejects.toThrow();
+      await filler.write((writes) =>
+        writes.updateRecord({ hash: row.hash, status: "released", verifiedLeaf: undefined }),
+      );
+      const released = { ...row, status: "released" };
+      expect(await store.record(row.hash)).toEqual(released);
+      expect((await store.wrapFacts()).odd).not.toEqual(row.hash);
+      await store.write((writes) => writes.dropCandidate(row.hash, wrap));
+      expect(await store.candidates(row.hash)).toEqual([]);
+      expect((await store.wrapFacts()).odd).toEqual(row.hash);
+      await store.write((writes) => writes.addCandidate(row.hash, wrap));
+    });
+
+    test("a record is found by the RSA block of a wrap, whatever stands before it", async () => {
+      const block = bytes(256);
+      const wrapOf = (head: Uint8Array): Candidate => {
+        const simpleBlob = new Uint8Array([...head, ...block]);
+        return { tag: bytes(32), wrap: { ...candidate().wrap, simpleBlob } };
+      };
+      const none = bytes(32);
+      expect(await store.recordWithBlock(block, none)).toBeUndefined();
+      const first = await filler.record({}, candidate(), wrapOf(bytes(12)));
+      expect(await store.recordWithBlock(block, none)).toEqual(first);
+      expect(await store.recordWithBlock(block, first.hash)).toBeUndefined();
+      // One that was verified comes before any number of others.
+      const verified = await filler.record({ status: "verified" }, wrapOf(bytes(12)));
+      const last = await filler.record({}, wrapOf(bytes(12)));
+      expect(await store.recordWithBlock(block, none)).toEqual(verified);
+      expect(await store.recordWithBlock(block, last.hash)).toEqual(verified);
+      expect(await store.recordWithBlock(block.subarray(1), none)).toBeUndefined();
     });
 
     test("of all wraps it is known which keys they are for, and which record lacks its own", async () => {
@@ -499,6 +542,15 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         expect(await found(query)).toEqual(expected);
       });
 
+      test("by a label as by a description, but by nothing across both", async () => {
+        const fields = { owner: "labeller", description: "Key of", label: "Ölfeld" };
+        const { hash } = await filler.record(fields);
+        const hashes = async (text: string) =>
+          (await store.records({ owner: "labeller", text })).rows.map((row) => row.hash);
+        for (const text of ["KEY", "öLf"]) expect(await hashes(text)).toEqual([hash]);
+        for (const text of ["of ölfeld", "ofölfeld"]) expect(await hashes(text)).toEqual([]);
+      });
+
       test("pages meet, whatever comes meanwhile", async () => {
         const owner = "pager";
         const hashes: Uint8Array[] = [];
@@ -533,7 +585,8 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         expect(await store.countRecords()).toEqual({
           unverified: await count("unverified"),
           verified: await count("verified"),
-          released: 0,
+          unproven: await count("unproven"),
+          released: 1,
         });
       });
     });

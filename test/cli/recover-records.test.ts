@@ -5,7 +5,11 @@ type Service = Parameters<typeof recordsWithSerial>[0];
 type Row = Awaited<ReturnType<typeof recordsWithSerial>>[number];
 
 test("all records of a serial are read, and one verified record outweighs any number of others", async () => {
-  const row = (n: number) => ({ owner: String(n), status: n === 0 ? "verified" : "unverified" });
+  const row = (n: number) => ({
+    owner: String(n),
+    status: n === 0 ? "verified" : "unverified",
+    verifiedLeaf: n === 0 ? 1 : undefined,
+  });
   // As the authority gives them: what was opened first.
   const rows = Array.from({ length: 2345 }, (_, i) => row(i)) as Row[];
   const serial = new Uint8Array(16);

@@ -3,6 +3,7 @@ import type { Core } from "twinwrap/core";
 import {
   type Authority,
   encodeLeaf,
+  type FileRecord,
   formatIdentity,
   formatProof,
   type Leaf,
@@ -91,7 +92,7 @@ export async function sealFor(
   authorities: readonly Authority[],
   options: { meant?: string[]; text?: string; owner?: string } = {},
 ) {
-  const made: Submission[] = [];
+  const made: Submission<FileRecord>[] = [];
   const sealed = await seal(Buffer.from(options.text ?? "hello"), {
     to: [to],
     escrow: options.meant ?? authorities.map(({ origin }) => origin),

@@ -18,6 +18,17 @@ const CORE =
 const WRAP = `{"fingerprint":"${b64url(fill(7))}","padding":"oaep","simpleblob":"${b64url(fill(8, 268))}"}`;
 const SUBMISSION = `{"core":${CORE},"tag":"${b64url(fill(6))}","type":"twinwrap/submission/v1","wrap":${WRAP}}`;
 
+const blobAlg = (key: string) => `{"body":"blob","key":"${key}","wrap":"SIMPLEBLOB"}`;
+const PROVEN = CORE.replace(ALG, blobAlg("CALG_AES_256")).replace(
+  '"owner"',
+  '"label":"№ 1","owner"',
+);
+const UNPROVEN =
+  `{"alg":${blobAlg("CALG_RC4")},"authority":"example.org/backup","blind":"${b64url(fill(5))}"` +
+  `,"created":"2026-01-31T23:59:59Z","description":"x","keyLength":5,"label":"№ 1"` +
+  `,"owner":"o-17","serial":"${b64url(fill(1, 16))}","v":1,"wrap":"${b64url(fill(9))}"}`;
+const UNPROVEN_SUBMISSION = `{"core":${UNPROVEN},"type":"twinwrap/submission/v1","wrap":${WRAP}}`;
+
 const RECORDS = [fill(0x10), fill(0xfb), fill(0xff)]; // "EBA…", "-_v…", "___…": not in the order of their texts
 const REQUEST =
   `{"authority":"example.org/backup","created":"2026-02-01T00:00:00Z"` +
@@ -41,6 +52,18 @@ const AUTHORITY =
 const FORMATS: [string, string, (bytes: Uint8Array) => Uint8Array][] = [
   ["submission", SUBMISSION, (b) => escrow.encodeSubmission(escrow.decodeSubmission(b))],
   ["core", CORE, (b) => escrow.encodeRecord(escrow.decodeRecord(b))],
+  ["core of a proven blob", PROVEN, (b) => escrow.encodeRecord(escrow.decodeRecord(b))],
+  ["core of an unproven blob", UNPROVEN, (b) => escrow.encodeRecord(escrow.decodeRecord(b))],
+  [
+    "submission of a proven blob",
+    SUBMISSION.replace(CORE, PROVEN),
+    (b) => escrow.encodeSubmission(escrow.decodeSubmission(b)),
+  ],
+  [
+    "submission of an unproven blob",
+    UNPROVEN_SUBMISSION,
+    (b) => escrow.encodeSubmission(escrow.decodeSubmission(b)),
+  ],
   ["receipt", RECEIPT, (b) => escrow.encodeReceipt(escrow.decodeReceipt(b))],
   ["request", REQUEST, (b) => escrow.encodeRequest(escrow.decodeRequest(b))],
   ["release", RELEASE, (b) => escrow.encodeRelease(escrow.decodeRelease(b))],
@@ -89,7 +112,7 @@ describe.each(FORMATS)("%s", (_, text, again) => {
 
   test("every object in it: a member more, a member less, members in another order", () => {
     const value = JSON.parse(text);
-    const optional = ["description", "policies", "releases"];
+    const optional = ["description", "label", "policies", "releases"];
     const objects = (item: unknown): Record<string, unknown>[] => {
       if (typeof item !== "object" || item === null) return [];
       const inner = Object.values(item).flatMap(objects);
@@ -149,6 +172,55 @@ describe("what a format does not allow", () => {
     // A control character in a description is allowed, but JCS has one spelling for it.
     if (to === "\\u0000") expect(() => escrow.decodeSubmission(changed)).not.toThrow();
     else expect(() => escrow.decodeSubmission(changed)).toThrow(BAD_FORMAT);
+  });
+
+  const tag = `"tag":"${b64url(fill(6))}"`;
+  test.each([
+    // A key that nobody proves comes without a tag or a commitment, and says which wrap it is for.
+    ['"type"', `${tag},"type"`],
+    ['"created"', `"commitment":"${b64url(fill(4))}","created"`],
+    ['"keyLength"', `"header":"${b64url(fill(2))}","keyLength"`],
+    [`,"wrap":"${b64url(fill(9))}"`, ""],
+    [b64url(fill(9)), b64url(fill(9, 31))],
+    // A key's length is one of its algorithm, and said only where there are several.
+    ['"keyLength":5', '"keyLength":4'],
+    ['"keyLength":5', '"keyLength":17'],
+    ['"keyLength":5', '"keyLength":5.5'],
+    ['"keyLength":5', '"keyLength":"5"'],
+    ['"keyLength":5,', ""],
+    ["CALG_RC4", "CALG_AES_256"],
+    ["CALG_RC4", "CALG_3DES"],
+    ["CALG_RC4", "CALG_RSA_KEYX"],
+    ["CALG_RC4", "rc4"],
+    ['"body":"blob"', '"body":"Cobblestone-256"'],
+    ['"body":"blob"', '"body":"file"'],
+    // A label is one line.
+    ['"label":"№ 1"', '"label":""'],
+    ['"label":"№ 1"', '"label":"a\\nb"'],
+    ['"label":"№ 1"', '"label":"\u0085"'],
+    ['"label":"№ 1"', `"label":"${"ü".repeat(128)}"`],
+  ])("submission of an unproven blob: %s → %s", (from, to) => {
+    expect(() => escrow.decodeSubmission(replaced(UNPROVEN_SUBMISSION, from, to))).toThrow(
+      BAD_FORMAT,
+    );
+  });
+
+  test("no commitment stands beside a key that is not of AES-256, and none goes without its tag", () => {
+    const proven = SUBMISSION.replace(CORE, PROVEN);
+    expect(() => escrow.decodeSubmission(Buffer.from(proven))).not.toThrow();
+    for (const [from, to] of [
+      ["CALG_AES_256", "CALG_AES_192"],
+      ["CALG_AES_256", "CALG_DES"],
+      [`${tag},`, ""],
+      ['"v":1', `"v":1,"wrap":"${b64url(fill(9))}"`],
+    ] as const) {
+      expect(() => escrow.decodeSubmission(replaced(proven, from, to))).toThrow(BAD_FORMAT);
+    }
+    const rc4 = replaced(proven.replace('"label"', '"keyLength":16,"label"'), "AES_256", "RC4");
+    expect(() => escrow.decodeSubmission(rc4)).toThrow(BAD_FORMAT);
+    // What a blob's record has, a file's has not.
+    const label = replaced(SUBMISSION, '"owner"', '"label":"x","owner"');
+    expect(() => escrow.decodeSubmission(label)).toThrow(BAD_FORMAT);
   });
 
   test("a submission over 16 KiB is neither made nor read", () => {

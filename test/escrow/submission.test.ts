@@ -4,6 +4,7 @@ import { loadCore } from "twinwrap/core";
 import {
   decodeSubmission,
   encodeSubmission,
+  type FileRecord,
   makeSubmission,
   openSubmission,
   type Submission,
@@ -43,7 +44,7 @@ const sealed = async (text: string) => {
   return Buffer.from(await (await seal(Buffer.from(text), options)).bytes());
 };
 const submissionOf = async (file: Uint8Array) =>
-  submissionFromJson((await inspect(file)).escrows[0]!.submission);
+  submissionFromJson((await inspect(file)).escrows[0]!.submission) as Submission<FileRecord>;
 const opens = (submission: Submission, pair = authority) => {
   const key = core.rsaPrivateKey(pair.privateKey);
   try {
@@ -80,7 +81,7 @@ describe("a submission in a new file's header", () => {
   test("for somebody else's file, under another owner, with another key or tag: one error", async () => {
     const mine = await submissionOf(await sealed("mine"));
     const other = await submissionOf(await sealed("other"));
-    const change = (record: Partial<Submission["core"]>) => ({
+    const change = (record: Partial<FileRecord>) => ({
       ...mine,
       core: { ...mine.core, ...record },
     });

@@ -363,11 +363,50 @@ PADDING = one_of("oaep", "pkcs1-v1_5")
 WRAP = members({"fingerprint": binary(32), "padding": PADDING, "simpleblob": binary(0, 4096)})
 PROVEN = {"leaf": text(1, 4096), "proof": text(1, 80 << 10)}
 ALGORITHMS = {"body": "Cobblestone-256", "key": "CALG_AES_256", "wrap": "SIMPLEBLOB"}
-CORE = members({
-    "v": one_of(1), "authority": origin, "owner": owner_id, "serial": binary(16),
-    "header": binary(32), "salt": binary(24), "commitment": binary(32), "blind": binary(32),
-    "alg": members({name: one_of(value) for name, value in ALGORITHMS.items()}),
-    "description": text(0, 4096), "created": time}, ["description"])
+RECORD = {"v": one_of(1), "authority": origin, "owner": owner_id, "serial": binary(16),
+          "blind": binary(32), "description": text(0, 4096), "created": time}
+KEY_PROOF = {"header": binary(32), "salt": binary(24), "commitment": binary(32)}
+FILE = members({**RECORD, **KEY_PROOF, "alg": members(
+    {name: one_of(value) for name, value in ALGORITHMS.items()})}, ["description"])
+LABEL = text(1, 255, CONTROL)
+KEYS = ("DES", "RC2", "3DES", "3DES_112", "AES_128", "AES_192", "AES_256", "RC4")
+SEVERAL_LENGTHS = {"CALG_RC2": (5, 128), "CALG_RC4": (5, 16)}
+
+
+def blob_alg(*keys):
+    return members({"body": one_of("blob"), "key": one_of(*keys), "wrap": one_of("SIMPLEBLOB")})
+
+
+PROVEN_BLOB = members({**RECORD, **KEY_PROOF, "label": LABEL, "alg": blob_alg("CALG_AES_256")},
+                      ["description", "label"])
+
+
+def whole(least, most):
+    def read(value, where):
+        need(type(value) is int and least <= value <= most, f"{where} is not {least} to {most}")
+        return value
+    return read
+
+
+def unproven_blob(value, where):
+    key = blob_alg(*("CALG_" + name for name in KEYS))(value.get("alg"), f"alg of {where}")["key"]
+    lengths = {"keyLength": whole(*SEVERAL_LENGTHS[key])} if key in SEVERAL_LENGTHS else {}
+    return members({**RECORD, **lengths, "label": LABEL, "alg": lambda alg, _: alg,
+                    "wrap": binary(32)}, ["description", "label"])(value, where)
+
+
+def core(value, where):
+    """A record, of whichever form."""
+    alg = value.get("alg") if type(value) is dict else None
+    if type(alg) is not dict or alg.get("body") != "blob":
+        return FILE(value, where)
+    return (unproven_blob if "wrap" in value else PROVEN_BLOB)(value, where)
+
+
+def bound_wrap(value, where):
+    return {**WRAP(value, where), "hash": sha256(b"twinwrap/v1/wrap\n", utf8(jcs(value)))}
+
+
 REQUEST = members({
     "type": one_of("twinwrap/request/v1"), "v": one_of(1), "authority": origin,
     "requester": text(1, 255, CONTROL), "recipient": spki(binary(1, 4096)), "padding": PADDING,
@@ -381,10 +420,14 @@ def hashed(reader, label):
 
 def load_submission(path, authority):
     submission = load(path, 16384, {
-        "type": one_of("twinwrap/submission/v1"), "core": hashed(CORE, b"twinwrap/v1/record\n"),
-        "tag": binary(32), "wrap": WRAP})
+        "type": one_of("twinwrap/submission/v1"), "core": hashed(core, b"twinwrap/v1/record\n"),
+        "tag": binary(32), "wrap": bound_wrap}, ["tag"])
+    bound_to = submission["core"].get("wrap")
+    need(("tag" in submission) == (bound_to is None), f"{path} lacks a tag, or has one that proves nothing")
+    need(bound_to in (None, submission["wrap"]["hash"]), f"{path} has another wrap than its record is for")
     need(submission["core"]["authority"] == authority["origin"], f"{path} is for another authority")
-    print(f"submission: record {submission['core']['hash'].hex()}, owner {submission['core']['owner']}")
+    print(f"submission: record {submission['core']['hash'].hex()}, owner {submission['core']['owner']}"
+          + (", key not proven" if bound_to else ""))
     return submission
 
 
@@ -396,6 +439,7 @@ def check_receipt(authority_path, submission_path, receipt_path):
     receipt = load(receipt_path, 96 << 10, {"type": one_of("twinwrap/receipt/v1"), **PROVEN})
     leaf = parse_leaf(receipt["leaf"], "escrow", "verified")
     need(leaf["record"] == submission["core"]["hash"], "the receipt is for another record")
+    need("tag" in submission or leaf["type"] == "escrow", "the receipt calls verified what nobody proves")
     index, size, name = verify_proof(receipt["leaf"], receipt["proof"], authority["logs"])
     print(f"receipt: {leaf['type']} at {leaf['time']}, leaf {index} of {size} in {name}")
 

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,20 +15,25 @@ import {
   encodeSubmission,
   formatIdentity,
   formatPolicy,
+  makeBlobSubmission,
   makeRequest,
   parseIdentity,
   parsePolicy,
   type Receipt,
   type RecoveryRequest,
   type Release,
+  readBlobWrap,
   recipientTag,
+  recordHash,
   requestHash,
   requestId,
   type Submission,
   signNote,
   verifyAuthority,
 } from "twinwrap/escrow";
+import type { RsaPublicKey } from "twinwrap/keys";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { wrapFor } from "#build/envelope/wraps.js";
 import { makePair, type Pair } from "../envelope/keys.js";
 import { makeAuthority, sealFor, TestLog, wrapOf } from "../escrow/client-material.js";
 import { fill, hex, spareKey } from "../escrow/material.js";
@@ -252,6 +258,85 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     const both = check("release", at("rotated"), at("release"), at("submission"), second);
     expect(both.stdout.match(/the log names this key/g)).toHaveLength(2);
     expect(both.status).toBe(0);
+  });
+
+  test("takes receipts and releases of other programs' keys, and refuses what they are not for", async () => {
+    const authority = await verifyAuthority(core, notes);
+    const key = randomBytes(32);
+    const blob = async (to: RsaPublicKey, aiKeyAlg: number) => {
+      const wrap = await wrapFor(core, key, { key: to }, { aiKeyAlg });
+      return (await readBlobWrap(core, wrap.simpleBlob, to, "oaep")).wrap;
+    };
+    const about = { authority: ORIGIN, owner: "ärger-17", label: "№ 4711" };
+    const submissions = [
+      makeBlobSubmission(core, {
+        ...about,
+        wrap: await blob(authority.wrapKey, 0x6610),
+        proof: { sessionKey: key, ownerBlob: fill(1, 268) },
+      }),
+      makeBlobSubmission(core, { ...about, wrap: await blob(authority.wrapKey, 0x6603) }),
+      makeBlobSubmission(core, { ...about, wrap: await blob(authority.wrapKey, 0x6801) }),
+    ];
+    const records = submissions.map((one) => recordHash(core, one.core));
+    const asked = makeRequest({
+      authority: ORIGIN,
+      requester: "Änne",
+      recipient: fresh.publicKey,
+      records,
+    });
+    const releases = [];
+    for (const [i, one] of submissions.entries()) {
+      const saved = save("blob", { submission: one });
+      const receiptOf = async (type: "escrow" | "verified", record = records[i]!) =>
+        save("receipt of blob", { receipt: await log.receipt(record, { type }) });
+      const { status, stdout } = check(
+        ...["receipt", at("authority"), saved],
+        await receiptOf("escrow"),
+      );
+      expect(stdout).toContain(
+        `record ${hex(records[i]!)}, owner ärger-17${i > 0 ? ", key" : "\n"}`,
+      );
+      expect(status).toBe(0);
+      if (i > 0) {
+        const verified = await receiptOf("verified");
+        refused(/nobody proves/, "receipt", at("authority"), saved, verified);
+        const wrap = await blob(authority.wrapKey, i === 1 ? 0x6603 : 0x6801);
+        const swapped = save("swapped", { submission: { ...one, wrap } });
+        refused(/another wrap/, "receipt", at("authority"), swapped, await receiptOf("escrow"));
+      }
+      const wrap = await blob(fresh.publicKey, one.core.blob.aiKeyAlg);
+      const leaf = log.add({
+        type: "release",
+        time: TIME,
+        record: records[i]!,
+        owner: fill(9),
+        request: requestHash(core, asked),
+        policy: policyHash,
+        approvals: fill(5),
+        recipient: recipientTag(core, one.core.blind, wrap.fingerprint),
+      });
+      releases.push({ record: records[i]!, wrap, leaf });
+    }
+    releases.sort((a, b) => Buffer.compare(a.record, b.record));
+    const proven = [];
+    for (const one of releases) proven.push({ ...one, proof: await log.proof(one.leaf) });
+    const saved = save("blobs", { release: { request: asked, releases: proven } });
+    const paths = submissions.map((one, i) => save(`blob ${i}`, { submission: one }));
+    const { status, stdout } = check("release", at("authority"), saved, ...paths);
+    expect(stdout.match(/the log names this key/g)).toHaveLength(3);
+    expect(status).toBe(0);
+    const text = Buffer.from(encodeSubmission(submissions[2]!)).toString();
+    for (const [reason, from, to] of [
+      [/is not 5 to 16/, '"keyLength":16', '"keyLength":17'],
+      [/not an object/, '"keyLength":16,', ""],
+      [/not an object/, "CALG_RC4", "CALG_DES"],
+      [/not one of/, "CALG_RC4", "CALG_RSA_KEYX"],
+      [/not a text/, "№ 4711", "a\u0085"],
+      [/has one that proves nothing/, '"type"', `"tag":"${"A".repeat(43)}","type"`],
+    ] as const) {
+      const changed = save("changed", { bytes: Buffer.from(text.replace(from, to)) });
+      refused(reason, "receipt", at("authority"), changed, at("receipt of blob"));
+    }
   });
 
   test("refuses a byte altered anywhere, but for what only a private key can tell", () => {

@@ -1,0 +1,90 @@
+import { equalBytes, toHex } from "../bytes.js";
+import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
+import { formatSerial } from "../envelope/index.js";
+import { TwinwrapError } from "../errors.js";
+import {
+  decodeRecord,
+  type EscrowRecord,
+  isProven,
+  openSubmission,
+  openUnproven,
+  recordHashOf,
+} from "../escrow/index.js";
+import type { Candidate, RecordRow, StoreReads } from "./store.js";
+
+// A stored record, what it says, and which of its wraps open.
+
+/** Where the RSA block begins in a SIMPLEBLOB. */
+const BLOCK_AT = 12;
+
+/** The authority's RSA key, open. */
+export interface OpenKey {
+  /** 32 bytes: which wraps are for it. */
+  fingerprint: Uint8Array;
+  rsa: PreparedRsaPrivateKey;
+}
+
+/**
+ * What a record says, from the bytes that its hash names: columns are for searching only.
+ * @throws TwinwrapError FAULT
+ */
+export function recordOfRow(core: Core, row: Pick<RecordRow, "hash" | "core">): EscrowRecord {
+  // What has this hash was read and written again (JCS) when it came in.
+  if (equalBytes(recordHashOf(core, row.core), row.hash)) return decodeRecord(row.core);
+  throw new TwinwrapError("FAULT", `the stored record ${toHex(row.hash)} was altered`);
+}
+
+/** What became of a record's wraps. */
+export interface Opening {
+  /** The first that is right, and its session key: 32 bytes, the caller wipes it. */
+  opened: { sessionKey: Uint8Array; candidate: Candidate } | undefined;
+  /** Those for this key that were tried before and are wrong. */
+  wrong: Candidate[];
+}
+
+/** Opens one of a record's wraps; of a key that nobody proves, the one that it is for. */
+export function openCandidates(
+  core: Core,
+  { rsa, fingerprint }: OpenKey,
+  row: Pick<RecordRow, "hash" | "core">,
+  candidates: readonly Candidate[],
+): Opening {
+  const record = recordOfRow(core, row);
+  const wrong: Candidate[] = [];
+  for (const candidate of candidates) {
+    if (!equalBytes(candidate.wrap.fingerprint, fingerprint)) continue;
+    try {
+      const sessionKey = isProven(record)
+        ? openSubmission(core, { core: record, ...candidate }, rsa)
+        : openUnproven(core, record, candidate.wrap, rsa);
+      return { opened: { sessionKey, candidate }, wrong };
+    } catch (error) {
+      if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) throw error;
+      wrong.push(candidate);
+    }
+  }
+  return { opened: undefined, wrong };
+}
+
+/**
+ * Nothing shows that whoever sent a key unproven knew it, and the wrap of a file stands in its header for
+ * everybody: so an RSA block that is known as another record's is never taken, or opened, as his own.
+ * @throws TwinwrapError REFUSED
+ */
+export async function checkBlock(
+  core: Core,
+  reads: StoreReads,
+  hash: Uint8Array,
+  record: EscrowRecord,
+  { wrap }: Pick<Candidate, "wrap">,
+): Promise<void> {
+  if (isProven(record)) return;
+  const other = await reads.recordWithBlock(wrap.simpleBlob.subarray(BLOCK_AT), hash);
+  if (other === undefined) return;
+  const whose = formatSerial(recordOfRow(core, other).serial);
+  const next = other.status === "unverified" ? "; if it is not, `authority verify` finds out" : "";
+  throw new TwinwrapError(
+    "REFUSED",
+    `${formatSerial(record.serial)}: its key is not proven, and its blob is that of another record, ${whose}${next}`,
+  );
+}

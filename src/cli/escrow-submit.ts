@@ -1,0 +1,296 @@
+import type { Command } from "commander";
+import { algorithmName, CALG_AES_256 } from "../blob/index.js";
+import { equalBytes, toHex, wipe } from "../bytes.js";
+import { type Core, sharedCore } from "../core/index.js";
+import { formatSerial, type Padding } from "../envelope/index.js";
+import { TwinwrapError } from "../errors.js";
+import {
+  type Authority,
+  type BlobRecord,
+  encodeReceipt,
+  encodeSubmission,
+  isProven,
+  makeBlobSubmission,
+  readBlobWrap,
+  recordHash,
+  type Submission,
+} from "../escrow/index.js";
+import { writeFilesWhole } from "../files.node.js";
+import { checkPublicKey, fingerprint, publicKeyOf } from "../keys/index.js";
+import {
+  type AuthorityKeyOptions,
+  addAuthorityKeyOption,
+  authorityOption,
+  requireAuthority,
+} from "./authority-io.js";
+import { importSimpleBlob } from "./blob-import.js";
+import {
+  addPassphraseOptions,
+  allowWeakOption,
+  integerBetween,
+  jsonOption,
+  newCommand,
+  paddingOption,
+  UsageError,
+} from "./command.js";
+import {
+  handIn,
+  messagePath,
+  readTargets,
+  receiptStatus,
+  type Target,
+  writeSubmission,
+} from "./escrow-io.js";
+import { checkOutput, print, printJson, readSmall, STANDARD, withPrivateKeyFile } from "./io.js";
+import type { PassphraseOptions } from "./passphrase.js";
+import { about, asUsage } from "./report.js";
+import { safe, table } from "./text.js";
+
+// The key of a program that does its own encryption: the SIMPLEBLOB that it exported for an authority.
+
+/** Who sent a key that nobody proves, if he does not say. */
+const NOBODY = "anonymous";
+
+interface SubmitOptions extends AuthorityKeyOptions, PassphraseOptions {
+  description: string;
+  serial?: string;
+  key?: string;
+  ownerBlob?: string;
+  padding?: Padding;
+  ownerPadding?: Padding;
+  keyLength?: number;
+  ownerId?: string;
+  acceptUnproven?: boolean;
+  allowWeak?: boolean;
+  force?: boolean;
+  json?: boolean;
+}
+
+/** Nothing in a blob says how it was padded. */
+function paddingFor({ identities }: Authority, { padding }: SubmitOptions): Padding {
+  const [taken, ...others] = identities.at(-1)!.paddings;
+  if (padding !== undefined) return padding;
+  if (others.length === 0) return taken!;
+  throw new UsageError("this authority takes blobs padded in several ways: --padding says how");
+}
+
+function cannotProve(path: string, what: string): TwinwrapError {
+  return new TwinwrapError(
+    "REFUSED",
+    `${path}: ${what}, and only an AES-256 key can be proven: leave -k and --owner-blob out to send it as not proven`,
+  );
+}
+
+/** What the options say of the key, beside its blob. */
+type About = Omit<Parameters<typeof makeBlobSubmission>[1], "wrap" | "proof" | "owner">;
+
+/** The key is proven: the owner's blob is opened with the owner's key. */
+async function submitProven(
+  core: Core,
+  path: string,
+  blob: { wrap: Submission["wrap"]; aiKeyAlg: number },
+  said: About,
+  options: SubmitOptions & { key: string; ownerBlob: string },
+): Promise<Submission<BlobRecord>> {
+  const { key: keyPath, ownerBlob: ownerPath, allowWeak = false } = options;
+  if (blob.aiKeyAlg !== CALG_AES_256) {
+    throw cannotProve(path, `it holds a ${algorithmName(blob.aiKeyAlg)} key`);
+  }
+  return withPrivateKeyFile(keyPath, options, async (privateKey) => {
+    await about(keyPath, async () => checkPublicKey(privateKey, { allowWeak }));
+    const ownerBlob = await readSmall(ownerPath);
+    if (equalBytes(ownerBlob.subarray(0, blob.wrap.simpleBlob.length), blob.wrap.simpleBlob)) {
+      throw new UsageError(`${path} and ${ownerPath} are the same blob`);
+    }
+    const padding = options.ownerPadding ?? blob.wrap.padding;
+    const { aiKeyAlg, key: sessionKey } = await about(ownerPath, () =>
+      importSimpleBlob(ownerBlob, privateKey, padding, { core }),
+    );
+    try {
+      if (aiKeyAlg !== CALG_AES_256) {
+        throw cannotProve(ownerPath, `it holds a ${algorithmName(aiKeyAlg)} key`);
+      }
+      const owner = options.ownerId ?? toHex(await fingerprint(publicKeyOf(privateKey), { core }));
+      const { wrap } = blob;
+      return makeBlobSubmission(core, { ...said, owner, wrap, proof: { sessionKey, ownerBlob } });
+    } finally {
+      wipe(sessionKey);
+    }
+  });
+}
+
+async function makeFor(
+  path: string,
+  { authority }: Target,
+  options: SubmitOptions,
+): Promise<Submission<BlobRecord>> {
+  const core = await sharedCore();
+  const padding = paddingFor(authority, options);
+  const bytes = await readSmall(path);
+  const blob = await about(path, () => readBlobWrap(core, bytes, authority.wrapKey, padding));
+  const { description, serial: label, keyLength, key, ownerBlob } = options;
+  const said = { authority: authority.origin, description, label, keyLength };
+  return asUsage(() => {
+    if (key !== undefined && ownerBlob !== undefined) {
+      return submitProven(core, path, blob, said, { ...options, key, ownerBlob });
+    }
+    const owner = options.ownerId ?? NOBODY;
+    return makeBlobSubmission(core, { ...said, owner, wrap: blob.wrap });
+  });
+}
+
+/** What became of it, and which files there are now. */
+interface Delivered {
+  status: "verified" | "unverified" | "unproven" | "pending";
+  submission: string;
+  receipt?: string;
+}
+
+/** The authority has one error for all that can be wrong with a blob; which they are is known here. */
+function withReason(path: string, error: unknown): unknown {
+  if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) return error;
+  return new TwinwrapError(
+    "DECRYPTION_FAILED",
+    `${path}: the authority does not find the owner's key in it: it holds another one, is for another public key, or was padded otherwise`,
+  );
+}
+
+/** An authority that is here answers at once; then submission and receipt are written, or neither. */
+async function deliver(
+  path: string,
+  target: Target,
+  submission: Submission<BlobRecord>,
+  options: SubmitOptions,
+): Promise<Delivered> {
+  if (!target.isDirectory) return writeSubmission(path, target, submission, options);
+  const receipt = await about(path, () => handIn(target, submission, options)).catch((error) => {
+    throw withReason(path, error);
+  });
+  const names = {
+    submission: messagePath(path, target, "submission"),
+    receipt: messagePath(path, target, "receipt"),
+  };
+  const force = options.force ?? false;
+  try {
+    await writeFilesWhole([
+      { path: names.submission, content: [encodeSubmission(submission)], force },
+      { path: names.receipt, content: [encodeReceipt(receipt)], force },
+    ]);
+  } catch (error) {
+    const serial = formatSerial(submission.core.serial);
+    if (error instanceof Error) {
+      error.message = `the authority has taken it in as ${serial}, but: ${error.message}`;
+    }
+    throw error;
+  }
+  const status = isProven(submission.core) ? receiptStatus(receipt) : "unproven";
+  return { status, ...names };
+}
+
+function checkOptions(path: string, options: SubmitOptions): void {
+  if (path === STANDARD) {
+    throw new UsageError("what is sent is written beside the blob: give its name, not -");
+  }
+  const { key, ownerBlob, ownerPadding } = options;
+  if ((key === undefined) !== (ownerBlob === undefined)) {
+    throw new UsageError("-k and --owner-blob prove the key together: give both, or neither");
+  }
+  if (ownerPadding !== undefined && ownerBlob === undefined) {
+    throw new UsageError("--owner-padding is for --owner-blob");
+  }
+}
+
+async function submit(path: string, options: SubmitOptions): Promise<void> {
+  checkOptions(path, options);
+  const [target] = await readTargets([requireAuthority(options)]);
+  const { key, ownerBlob, passphraseFile, authority, authorityPassphraseFile } = options;
+  const inputs = [path, key, ownerBlob, passphraseFile, authority, authorityPassphraseFile];
+  for (const kind of target!.isDirectory ? MESSAGES : MESSAGES.slice(0, 1)) {
+    await checkOutput(
+      inputs.filter((input) => input !== undefined),
+      messagePath(path, target!, kind),
+      options,
+    );
+  }
+  const made = await makeFor(path, target!, options);
+  const delivered = await deliver(path, target!, made, options);
+  const record = made.core;
+  const { serial, owner, blob } = record;
+  const algorithm = algorithmName(blob.aiKeyAlg);
+  const proven = isProven(record);
+  const { origin } = target!.authority;
+  if (options.json) {
+    printJson({
+      blob: path,
+      serial: formatSerial(serial),
+      label: blob.label,
+      record: toHex(recordHash(await sharedCore(), record)),
+      owner,
+      algorithm,
+      keyLength: blob.keyLength,
+      proven,
+      authority: origin,
+      ...delivered,
+    });
+    return;
+  }
+  print(
+    table([
+      ["serial", formatSerial(serial)],
+      ...(blob.label === undefined ? [] : [["label", safe(blob.label)]]),
+      ["key", `${algorithm}, ${blob.keyLength} bytes: ${proven ? "proven" : "key not proven"}`],
+      ["owner", safe(owner)],
+      ["escrow", statusText(delivered, safe(origin))],
+      ["kept in", safe(delivered.submission)],
+      ...(delivered.receipt === undefined ? [] : [["receipt", safe(delivered.receipt)]]),
+    ]),
+  );
+}
+
+const MESSAGES = ["submission", "receipt"] as const;
+
+function statusText({ status, submission }: Delivered, origin: string): string {
+  if (status === "pending") return `pending: carry ${safe(submission)} to ${origin}`;
+  if (status === "unproven") return `taken in by ${origin}; nobody can tell whether it opens`;
+  return `${status} by ${origin}`;
+}
+
+export function submitCommand(): Command {
+  const command = newCommand(
+    "submit",
+    "Sends an authority the key of a program that does its own encryption: the SIMPLEBLOB that it exported under the authority's public key.",
+    'twinwrap escrow submit backup.simpleblob --authority authority.json --description "Ledger" --serial 4711 -k alice.pem --owner-blob alice.simpleblob',
+  )
+    .argument("<blob>", "SIMPLEBLOB for the authority")
+    .requiredOption("--description <text>", "what the key is for")
+    .option("--serial <text>", "the program's own serial number, kept as a label beside ours")
+    .option("-k, --key <file>", "the owner's private key: with --owner-blob it proves the key")
+    .option("--owner-blob <file>", "the SIMPLEBLOB of the same key that the owner keeps")
+    .addOption(
+      paddingOption(
+        "--padding <padding>",
+        "how the blob was padded (default: as the authority takes it, if that is one way)",
+      ),
+    )
+    .addOption(
+      paddingOption(
+        "--owner-padding <padding>",
+        "how the owner's blob was padded (default: as the other)",
+      ),
+    )
+    .option("--key-length <n>", "bytes of an RC2 or RC4 key (default: 16)", integerBetween(1, 128))
+    .option(
+      "--owner-id <id>",
+      `who you are to the authority (default: the fingerprint of -k, or "${NOBODY}")`,
+    )
+    .option(
+      "--accept-unproven",
+      "take it though it is not proven, where the authority's folder is here",
+    )
+    .option("--force", "replace files that are there");
+  addPassphraseOptions(command, "never ask for a passphrase").addOption(allowWeakOption());
+  return addAuthorityKeyOption(command)
+    .addOption(authorityOption())
+    .addOption(jsonOption())
+    .action(submit);
+}

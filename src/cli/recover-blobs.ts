@@ -1,0 +1,160 @@
+import { mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { recordOfRow } from "../authority/opening.js";
+import { algorithmName } from "../blob/index.js";
+import { equalBytes, fromHex, toHex, wipe } from "../bytes.js";
+import type { Core } from "../core/index.js";
+import { formatSerial, type Wrap } from "../envelope/index.js";
+import { notVerified, TwinwrapError } from "../errors.js";
+import {
+  type BlobRecord,
+  commitmentOf,
+  isBlob,
+  isProven,
+  recordHash,
+  releasedBlob,
+} from "../escrow/index.js";
+import { writeFilesWhole } from "../files.node.js";
+import type { RsaPrivateKey } from "../keys/index.js";
+import { importSimpleBlob } from "./blob-import.js";
+import { type OutputOptions, UsageError } from "./command.js";
+import { checkOutput, STANDARD, writeOutput } from "./io.js";
+import type { Recovery } from "./recover-fetch.js";
+import { safe } from "./text.js";
+
+// What was released of other programs' keys: SIMPLEBLOBs for the new key, as those programs import them.
+
+/** A SIMPLEBLOB that was written. */
+export interface FetchedBlob {
+  file: string;
+  record: BlobRecord;
+  /** recordHash, 32 bytes. */
+  hash: Uint8Array;
+  wrap: Wrap;
+  /** It was opened with the new key. */
+  opened: boolean;
+}
+
+/** The records of blobs that the release has keys of, as far as they are known here. */
+async function recordsOf({ core, party, checked, kept }: Recovery): Promise<BlobRecord[]> {
+  const records = new Map<string, BlobRecord>();
+  for (const { record, hash } of kept) if (isBlob(record)) records.set(toHex(hash), record);
+  for (const name of checked.keys.keys()) {
+    const row = await party.service?.store.record(fromHex(name));
+    if (row === undefined) continue;
+    const record = recordOfRow(core, row);
+    if (isBlob(record)) records.set(name, record);
+  }
+  if (records.size > 0) return [...records.values()];
+  throw new TwinwrapError(
+    "REFUSED",
+    "no key of a blob that is known here was released: give its --submission",
+  );
+}
+
+/**
+ * Opens what was released, as one's own: explicit errors are fine.
+ * @throws TwinwrapError NOT_VERIFIED if the key in it can't be the one that was sent
+ */
+async function checkOpens(
+  core: Core,
+  record: BlobRecord,
+  wrap: Wrap,
+  privateKey: RsaPrivateKey,
+): Promise<void> {
+  const { key } = await importSimpleBlob(wrap.simpleBlob, privateKey, wrap.padding, { core });
+  try {
+    if (key.length !== record.blob.keyLength) {
+      throw notVerified(`the key has ${key.length} bytes, and not ${record.blob.keyLength}`);
+    }
+    if (isProven(record) && !equalBytes(commitmentOf(core, record, key), record.commitment)) {
+      throw notVerified("the key is not the one that was proven");
+    }
+  } finally {
+    wipe(key);
+  }
+}
+
+/** Where each goes: one into the file, several into the folder, by serial. */
+async function pathsFor(output: string, records: readonly BlobRecord[]): Promise<string[]> {
+  const present = await stat(output).catch(() => undefined);
+  if (records.length === 1 && !present?.isDirectory()) return [output];
+  if (output === STANDARD) throw new UsageError(`${records.length} blobs need a folder: -o DIR`);
+  if (present !== undefined && !present.isDirectory()) {
+    throw new UsageError(`${records.length} blobs need a folder, and ${output} is none`);
+  }
+  const names = records.map(({ serial }) => formatSerial(serial));
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) {
+    throw new UsageError(`two blobs have the serial ${twice}: fetch them one by one`);
+  }
+  return names.map((name) => join(output, `${name}.simpleblob`));
+}
+
+/**
+ * Writes the SIMPLEBLOBs for the new key that a release has, all or none.
+ * @param key the new private key: each is opened with it first
+ * @throws TwinwrapError NOT_VERIFIED, REFUSED
+ */
+export async function fetchBlobs(
+  recovery: Recovery,
+  output: string,
+  { force = false, ...options }: OutputOptions,
+  key: RsaPrivateKey | undefined,
+): Promise<FetchedBlob[]> {
+  const { core, checked } = recovery;
+  const records = await recordsOf(recovery);
+  const paths = await pathsFor(output, records);
+  for (const path of paths) await checkOutput([], path, { ...options, force });
+  const fetched: FetchedBlob[] = [];
+  for (const [i, record] of records.entries()) {
+    const wrap = releasedBlob(core, checked, record);
+    if (key !== undefined) await checkOpens(core, record, wrap, key);
+    const hash = recordHash(core, record);
+    fetched.push({ file: paths[i]!, record, hash, wrap, opened: key !== undefined });
+  }
+  if (paths[0] === STANDARD) {
+    await writeOutput(STANDARD, [fetched[0]!.wrap.simpleBlob], {});
+    return fetched;
+  }
+  if (paths[0] !== output) await mkdir(output, { recursive: true });
+  const files = fetched.map(({ file, wrap }) => ({
+    path: file,
+    content: [wrap.simpleBlob],
+    force,
+  }));
+  await writeFilesWhole(files);
+  return fetched;
+}
+
+/** For people. */
+export function blobRows({ file, record, opened }: FetchedBlob): string[][] {
+  const { aiKeyAlg, label } = record.blob;
+  const right = isProven(record) ? "and the proven key" : "key not proven";
+  return [
+    [
+      "recovered",
+      file === STANDARD ? "standard output" : safe(file),
+      label === undefined ? formatSerial(record.serial) : `label ${safe(label)}`,
+      algorithmName(aiKeyAlg),
+      opened ? `opened, ${right}` : "not opened: no -k",
+    ],
+  ];
+}
+
+/** For machines. */
+export function blobFacts({ file, record, hash, wrap, opened }: FetchedBlob) {
+  const { aiKeyAlg, keyLength, label } = record.blob;
+  return {
+    blob: file,
+    serial: formatSerial(record.serial),
+    label,
+    record: toHex(hash),
+    fingerprint: toHex(wrap.fingerprint),
+    padding: wrap.padding,
+    algorithm: algorithmName(aiKeyAlg),
+    keyLength,
+    opened,
+    proven: isProven(record),
+  };
+}

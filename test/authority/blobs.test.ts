@@ -1,0 +1,422 @@
+import { constants, publicEncrypt, randomBytes } from "node:crypto";
+import { join } from "node:path";
+import Sqlite from "better-sqlite3";
+import {
+  type FileRecord,
+  makeBlobSubmission,
+  readBlobWrap,
+  receiptLeaf,
+  recordHash,
+  type Submission,
+} from "twinwrap/escrow";
+import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { core, newOwner, Office, owner, REFUSED, unwrap } from "./office.js";
+
+// Keys of other programs at an authority, and what a thief can try with a blob that he copied.
+
+const made: Office[] = [];
+let one: Office;
+/** One whose key is open from the beginning, unless it is asked for locked. */
+const office = async (locked = false) => {
+  const office = await Office.make({ pkcs1: true });
+  made.push(office);
+  if (!locked) await office.unlock();
+  return office;
+};
+beforeEach(async () => {
+  one = await office();
+});
+afterAll(async () => {
+  for (const office of made) await office.remove();
+});
+const FAILED = expect.objectContaining({ code: "DECRYPTION_FAILED" });
+const ACCEPT = { acceptUnproven: true };
+const ALGORITHMS = { aes256: 0x6610, "3des": 0x6603, rc4: 0x6801 };
+
+/** A SIMPLEBLOB under a public key, made with node:crypto. */
+function simpleBlob(algId: number, key: Uint8Array, to: { n: Uint8Array; e: Uint8Array }): Buffer {
+  const url = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64url");
+  const jwk = { kty: "RSA", n: url(to.n), e: url(to.e) };
+  const padding = constants.RSA_PKCS1_OAEP_PADDING;
+  const block = publicEncrypt({ key: jwk, format: "jwk", padding, oaepHash: "sha1" } as never, key);
+  const head = Buffer.from("010200000000000000a40000", "hex");
+  head.writeUInt32LE(algId, 4);
+  return Buffer.concat([head, block.reverse()]);
+}
+
+interface Sent {
+  key: Uint8Array;
+  blob: Buffer;
+  submission: Submission;
+  record: Uint8Array;
+}
+
+/** What is sent for a key of a program. */
+async function sent(
+  to: Office,
+  {
+    alg = "rc4" as keyof typeof ALGORITHMS,
+    key = randomBytes({ aes256: 32, "3des": 24, rc4: 16 }[alg]) as Uint8Array,
+    proven = false,
+    blob = simpleBlob(ALGORITHMS[alg], key, to.service.authority.wrapKey),
+    ownerKey = key,
+    ...more
+  } = {} as {
+    alg?: keyof typeof ALGORITHMS;
+    key?: Uint8Array;
+    proven?: boolean;
+    blob?: Buffer;
+    /** What the owner's blob holds. */
+    ownerKey?: Uint8Array;
+    owner?: string;
+    padding?: "oaep" | "pkcs1-v1_5";
+    label?: string;
+  },
+): Promise<Sent> {
+  const { authority } = to.service;
+  const { padding = "oaep", ...about } = more;
+  const { wrap } = await readBlobWrap(core, blob, authority.wrapKey, padding);
+  const ownerBlob = simpleBlob(ALGORITHMS.aes256, ownerKey, owner.publicKey);
+  const submission = makeBlobSubmission(core, {
+    authority: authority.origin,
+    owner: "olivia",
+    description: "a ledger",
+    wrap,
+    ...about,
+    ...(proven ? { proof: { sessionKey: ownerKey, ownerBlob } } : {}),
+  });
+  return { key, blob, submission, record: recordHash(core, submission.core) };
+}
+
+const blockOf = ({ wrap }: Submission) => Buffer.from(wrap.simpleBlob).subarray(12);
+const asked = (at: Office, ...of: { record: Uint8Array }[]) => at.asked(of as never);
+const statusOf = async (record: Uint8Array, at = one) =>
+  (await at.service.store.record(record))?.status;
+const alter = (at: Office, sql: string) => {
+  const db = new Sqlite(join(at.folder, "store.sqlite"));
+  db.exec(sql);
+  db.close();
+};
+
+describe("keys of other programs", () => {
+  test("proven or not, go in, are asked for and come out for the new key", async () => {
+    const file = await one.file();
+    const all = [
+      await sent(one, { alg: "aes256", proven: true, label: "1" }),
+      await sent(one, { alg: "3des" }),
+      await sent(one, { alg: "rc4", label: "2" }),
+      await sent(one, { alg: "rc4", key: randomBytes(16) }),
+    ];
+    const submissions = [...all.map(({ submission }) => submission), file.submission];
+    const taken = await one.service.intake(submissions, ACCEPT);
+    const statuses = ["verified", "unproven", "unproven", "unproven", "verified"];
+    expect(taken.map(({ status }) => status)).toEqual(statuses);
+    expect(taken.map(({ receipt }) => receiptLeaf(receipt).type)).toEqual(
+      statuses.map((status) => (status === "verified" ? status : "escrow")),
+    );
+    const { request, id } = await asked(one, ...all, file);
+    await one.approve(request, "ann", "bob");
+    const release = await one.service.release(id);
+    expect(release.releases).toHaveLength(5);
+    for (const { record, key, submission } of all) {
+      const { wrap } = release.releases.find((key) => Buffer.compare(key.record, record) === 0)!;
+      expect(unwrap(wrap, newOwner.node.privateKey).equals(key)).toBe(true);
+      // The program imports it as what it exported.
+      expect(Buffer.from(wrap.simpleBlob).subarray(0, 12)).toEqual(
+        Buffer.from(submission.wrap.simpleBlob).subarray(0, 12),
+      );
+      expect(await statusOf(record)).toBe("released");
+    }
+    expect(await one.count()).toMatchObject({ escrow: 3, verified: 2, release: 5 });
+    expect(await one.service.release(id)).toEqual(release);
+    await one.service.verifyLog();
+    // What came twice is answered with the same receipt, whoever allows what.
+    const again = await one.service.intake([all[1]!.submission]);
+    expect(again).toEqual([{ ...taken[1], isNew: false }]);
+    const rows = await one.service.store.records({ text: "2" });
+    expect(rows.rows.map(({ label }) => label)).toEqual(["2"]);
+  });
+
+  test("that nobody proves are taken only where that is said, all or none with what comes along", async () => {
+    const { submission, record } = await sent(one);
+    const file = await one.file();
+    await expect(one.service.intake([file.submission, submission])).rejects.toEqual(REFUSED);
+    expect([await statusOf(record), await statusOf(file.record)]).toEqual([undefined, undefined]);
+    await one.service.intake([file.submission, submission], ACCEPT);
+    expect(await statusOf(record)).toBe("unproven");
+  });
+
+  test("never become verified", async () => {
+    const locked = await office(true);
+    const [unproven, proven] = [
+      await sent(locked),
+      await sent(locked, { alg: "aes256", proven: true }),
+    ];
+    await locked.service.intake([unproven.submission, proven.submission], ACCEPT);
+    await locked.unlock();
+    expect(await locked.service.verifyWaiting()).toEqual({ verified: 1, failed: [] });
+    expect(await statusOf(unproven.record, locked)).toBe("unproven");
+    expect(await statusOf(proven.record, locked)).toBe("verified");
+    await locked.service.intake([unproven.submission], ACCEPT);
+    expect(await locked.count()).toMatchObject({ escrow: 2, verified: 1 });
+    await locked.service.verifyLog();
+  });
+
+  test("keep no officer out, unless they are proven", async () => {
+    const officer = await Office.make({ self: { ann: ["ann@example"] } });
+    made.push(officer);
+    await officer.unlock();
+    const his = { owner: "ann@example" };
+    const unproven = await sent(officer, his);
+    const proven = await sent(officer, { ...his, alg: "aes256", proven: true });
+    await officer.service.intake([unproven.submission, proven.submission], ACCEPT);
+    const first = await asked(officer, unproven);
+    await officer.approve(first.request, "ann", "bob");
+    await officer.service.release(first.id);
+    const second = await asked(officer, unproven, proven);
+    await expect(officer.approve(second.request, "ann")).rejects.toEqual(REFUSED);
+    await officer.approve(second.request, "bob", "cyd");
+    await officer.service.release(second.id);
+    await officer.service.verifyLog();
+  });
+});
+
+describe("a proof", () => {
+  test("over another key than the authority's blob holds is refused", async () => {
+    const about = { alg: "aes256", proven: true, ownerKey: randomBytes(32) } as const;
+    const { submission } = await sent(one, about);
+    await expect(one.service.intake([submission])).rejects.toEqual(FAILED);
+    const locked = await office(true);
+    const bad = await sent(locked, about);
+    await locked.service.intake([bad.submission]);
+    await locked.unlock();
+    expect(await locked.service.verifyWaiting()).toEqual({ verified: 0, failed: [bad.record] });
+  });
+
+  test("of another record, or a blob of another algorithm, is refused", async () => {
+    const [mine, his] = [
+      (await sent(one, { alg: "aes256", proven: true })).submission,
+      (await sent(one, { alg: "aes256", proven: true })).submission,
+    ];
+    const renamed = Buffer.from(mine.wrap.simpleBlob);
+    renamed.writeUInt32LE(ALGORITHMS.rc4, 4);
+    for (const [bad, error] of [
+      [{ ...mine, core: { ...mine.core, owner: "thief" } }, FAILED],
+      [{ ...mine, tag: his.tag }, FAILED],
+      [{ ...mine, tag: undefined }, FAILED],
+      [{ ...mine, wrap: his.wrap }, FAILED],
+      [{ ...mine, core: { ...his.core, owner: "olivia" } }, FAILED],
+      [{ ...mine, wrap: { ...mine.wrap, simpleBlob: renamed } }, REFUSED],
+    ] as const) {
+      await expect(one.service.intake([bad])).rejects.toEqual(error);
+    }
+    expect(await one.service.store.countRecords()).toMatchObject({ verified: 0, unverified: 0 });
+  });
+});
+
+describe("an unproven record", () => {
+  test("is for its one wrap", async () => {
+    const { submission } = await sent(one);
+    const other = (await sent(one)).submission;
+    const { wrap } = submission;
+    for (const swapped of [
+      other.wrap,
+      { ...wrap, padding: "pkcs1-v1_5" as const },
+      { ...wrap, simpleBlob: Buffer.concat([wrap.simpleBlob, Buffer.alloc(1)]) },
+    ]) {
+      const bad = one.service.intake([{ ...submission, wrap: swapped }], ACCEPT);
+      await expect(bad).rejects.toEqual(REFUSED);
+    }
+    // Nor does it become another by a wrap that comes later.
+    const [taken] = await one.service.intake([submission], ACCEPT);
+    const later = one.service.intake([{ ...submission, wrap: other.wrap }], ACCEPT);
+    await expect(later).rejects.toEqual(REFUSED);
+    expect(await one.service.store.candidates(taken!.record)).toEqual([{ tag: undefined, wrap }]);
+  });
+
+  test("whose blob does not open is no oracle: in and out it is like any other", async () => {
+    const key = randomBytes(16);
+    const good = await sent(one, { key });
+    const wrong = [
+      await sent(one, { key, padding: "pkcs1-v1_5" }),
+      await sent(one, {
+        blob: simpleBlob(ALGORITHMS.rc4, randomBytes(15), one.service.authority.wrapKey),
+      }),
+      await sent(one, {
+        blob: simpleBlob(ALGORITHMS.rc4, randomBytes(32), one.service.authority.wrapKey),
+      }),
+    ];
+    const keys = Object.getPrototypeOf(core.rsaPrivateKey(owner.privateKey));
+    const unwrapKey = vi.spyOn(keys, "unwrapKey");
+    const taken = await one.service.intake(
+      [good, ...wrong].map(({ submission }) => submission),
+      ACCEPT,
+    );
+    expect(new Set(taken.map(({ status }) => status))).toEqual(new Set(["unproven"]));
+    expect(unwrapKey).not.toHaveBeenCalled();
+    unwrapKey.mockRestore();
+    const { request, id } = await asked(one, good, ...wrong);
+    await one.approve(request, "ann", "bob");
+    const { releases } = await one.service.release(id);
+    expect(releases).toHaveLength(4);
+    const opened = releases.map(({ wrap }) => unwrap(wrap, newOwner.node.privateKey));
+    expect(opened.map(({ length }) => length)).toEqual([16, 16, 16, 16]);
+    expect(opened.filter((one) => one.equals(key))).toHaveLength(1);
+  });
+});
+
+describe("a thief who copied a wrap that the authority knows", () => {
+  /** The wrap of a file as his own key's, in the forms that he can give it. */
+  const stolen = async (at: Office, from: Submission) => {
+    const { authority } = at.service;
+    const forms: Submission[] = [];
+    for (const [algId, padding] of [
+      [ALGORITHMS.aes256, "oaep"],
+      [ALGORITHMS.rc4, "oaep"],
+      [ALGORITHMS["3des"], "pkcs1-v1_5"],
+    ] as const) {
+      const blob = Buffer.from(from.wrap.simpleBlob);
+      blob.writeUInt32LE(algId, 4);
+      const { wrap } = await readBlobWrap(core, blob, authority.wrapKey, padding);
+      forms.push(makeBlobSubmission(core, { authority: authority.origin, owner: "thief", wrap }));
+    }
+    return forms;
+  };
+
+  test("is refused, whatever the record that it is of", async () => {
+    const locked = await office(true);
+    const waiting = await locked.file();
+    await locked.service.intake([waiting.submission]);
+    const file = await one.file();
+    const proven = await sent(one, { alg: "aes256", proven: true });
+    const unproven = await sent(one);
+    await one.service.intake(
+      [file, proven, unproven].map(({ submission }) => submission),
+      ACCEPT,
+    );
+    for (const [at, of] of [
+      [locked, waiting],
+      [one, file],
+      [one, proven],
+      [one, unproven],
+    ] as const) {
+      for (const mine of await stolen(at, of.submission)) {
+        expect(blockOf(mine).equals(blockOf(of.submission))).toBe(true);
+        await expect(at.service.intake([mine], ACCEPT)).rejects.toEqual(REFUSED);
+      }
+    }
+    // Nor is it taken together with what it is of.
+    const both = await one.file();
+    const [mine] = await stolen(one, both.submission);
+    const together = one.service.intake([both.submission, mine!], ACCEPT);
+    await expect(together).rejects.toEqual(REFUSED);
+  });
+
+  test("who comes first keeps nothing out, and gets nothing once the right one is there", async () => {
+    for (const proveLater of [() => one.file(), () => sent(one, { alg: "aes256", proven: true })]) {
+      const right = await proveLater();
+      const [mine] = await stolen(one, right.submission);
+      const [taken] = await one.service.intake([mine!], ACCEPT);
+      const { request, id } = await asked(one, { record: taken!.record });
+      await one.approve(request, "ann", "bob");
+      expect((await one.service.intake([right.submission]))[0]!.status).toBe("verified");
+      await expect(one.service.release(id, { partial: true })).rejects.toMatchObject({
+        code: "REFUSED",
+        message: expect.stringMatching(/not proven, and its blob is that of another record/),
+      });
+      expect(await one.service.released(id)).toBeUndefined();
+      expect(await statusOf(taken!.record)).toBe("unproven");
+    }
+    expect((await one.count()).release).toBeUndefined();
+  });
+
+  test("is found out even between the opening of his blob and the release", async () => {
+    const file = await one.file();
+    const [mine] = await stolen(one, file.submission);
+    const [taken] = await one.service.intake([mine!], ACCEPT);
+    const { request, id } = await asked(one, { record: taken!.record });
+    await one.approve(request, "ann", "bob");
+    const { store } = one.service;
+    const look = store.recordWithBlock.bind(store);
+    const spy = vi.spyOn(store, "recordWithBlock").mockImplementation(async (...about) => {
+      const found = await look(...about);
+      spy.mockRestore();
+      await one.service.intake([file.submission]);
+      return found;
+    });
+    await expect(one.service.release(id)).rejects.toEqual(REFUSED);
+    expect(await statusOf(file.record)).toBe("verified");
+    expect((await one.count()).release).toBeUndefined();
+    await one.service.verifyLog();
+  });
+
+  test("can't keep an unproven record from its owner for longer than until the next look", async () => {
+    const locked = await office(true);
+    const right = await sent(locked);
+    await locked.service.intake([right.submission], ACCEPT);
+    // The blob as a file's that does not exist: while the key is locked, anything is taken.
+    const { submission } = await locked.file({ owner: "thief" });
+    const block = Buffer.from(right.submission.wrap.simpleBlob);
+    block.writeUInt32LE(ALGORITHMS.aes256, 4);
+    const junk = { ...submission, wrap: { ...submission.wrap, simpleBlob: block } };
+    await locked.service.intake([junk as Submission<FileRecord>]);
+    const { request, id } = await asked(locked, right);
+    await locked.approve(request, "ann", "bob");
+    await locked.unlock();
+    await expect(locked.service.release(id)).rejects.toMatchObject({
+      code: "REFUSED",
+      message: expect.stringMatching(/`authority verify` finds out/),
+    });
+    expect((await locked.service.verifyWaiting()).failed).toHaveLength(1);
+    const { releases } = await locked.service.release(id);
+    expect(unwrap(releases[0]!.wrap, newOwner.node.privateKey).equals(right.key)).toBe(true);
+  });
+});
+
+describe("the log", () => {
+  test.each([
+    ["status", "UPDATE records SET status = 'unverified' WHERE status = 'unproven'", "status"],
+    ["release", "UPDATE records SET status = 'released' WHERE status = 'unproven'", "status"],
+    ["label", "UPDATE records SET label = 'other' WHERE status = 'unproven'", "column"],
+    [
+      "leaf",
+      "UPDATE records SET status = 'verified', verified_leaf = escrow_leaf, escrow_leaf = NULL WHERE status = 'unproven'",
+      "not what the store has",
+    ],
+    [
+      "padding",
+      "UPDATE candidates SET padding = 'pkcs1-v1_5' WHERE tag = x''",
+      "the blob of record",
+    ],
+    ["tag", "UPDATE candidates SET tag = zeroblob(32) WHERE tag = x''", "the blob of record"],
+    [
+      "wrap",
+      "UPDATE candidates SET simple_blob = (SELECT simple_blob FROM candidates WHERE tag <> x'') WHERE tag = x''",
+      "the blob of record",
+    ],
+    ["wrap that is gone", "DELETE FROM candidates WHERE tag = x''", "the blob of record"],
+  ])("finds an altered %s of an unproven record", async (_, sql, problem) => {
+    const { submission } = await sent(one, { label: "17" });
+    await one.service.intake([(await one.file()).submission, submission], ACCEPT);
+    await one.service.verifyLog();
+    alter(one, sql);
+    await expect(one.service.verifyLog()).rejects.toMatchObject({
+      code: "FAULT",
+      message: expect.stringContaining(problem),
+    });
+  });
+
+  test("finds a release of another algorithm than the record's", async () => {
+    const right = await sent(one);
+    await one.service.intake([right.submission], ACCEPT);
+    const { request, id, hash } = await asked(one, right);
+    await one.approve(request, "ann", "bob");
+    await one.service.release(id);
+    await one.service.verifyLog();
+    const { wrap } = (await one.service.store.releases(hash))[0]!;
+    const renamed = Buffer.from(wrap.simpleBlob);
+    renamed.writeUInt32LE(ALGORITHMS.aes256, 4);
+    alter(one, `UPDATE releases SET simple_blob = x'${renamed.toString("hex")}'`);
+    await expect(one.service.verifyLog()).rejects.toMatchObject({ code: "FAULT" });
+  });
+});
