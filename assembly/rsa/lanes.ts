@@ -28,9 +28,6 @@ const LAZY_BLOCKS: u32 = 15;
 const ROUNDER: f64 = 113336795588871485128704.0;
 const DOWN: f64 = 1.0 / 16777216.0;
 
-/** Both lanes' quotients of a block of four rows. */
-const QUOTIENTS: usize = memory.data(64, 16);
-
 // @ts-ignore: decorator
 @inline
 function rounded(x: v128): v128 {
@@ -190,65 +187,72 @@ function squareColumns(a: usize, rows: u32): void {
   }
 }
 
-/**
- * The multiples of the modulus that make four columns vanish, into QUOTIENTS; gives what is carried into
- * the fifth. `carry` comes from below.
- */
+/** The column at `c` with its four products: w0·x[4] to w3·x[1]. */
 // @ts-ignore: decorator
 @inline
-function takeQuotients(c: usize, carry: v128, m1: v128, m2: v128, m3: v128): v128 {
-  const down = f64x2.splat(DOWN);
-  const t0 = f64x2.add(v128.load(c), carry);
-  const high0 = rounded(t0);
-  const q0 = f64x2.sub(t0, high0);
-  const t1 = f64x2.add(multiplyAndAdd(high0, down, v128.load(c, 16)), f64x2.mul(q0, m1));
-  const high1 = rounded(t1);
-  const q1 = f64x2.sub(t1, high1);
-  const rest2 = multiplyAndAdd(q0, m2, v128.load(c, 32));
-  const t2 = f64x2.add(multiplyAndAdd(high1, down, rest2), f64x2.mul(q1, m1));
-  const high2 = rounded(t2);
-  const q2 = f64x2.sub(t2, high2);
-  const rest3 = multiplyAndAdd(q0, m3, multiplyAndAdd(q1, m2, v128.load(c, 48)));
-  const t3 = f64x2.add(multiplyAndAdd(high2, down, rest3), f64x2.mul(q2, m1));
-  const high3 = rounded(t3);
-  v128.store(QUOTIENTS, q0);
-  v128.store(QUOTIENTS, q1, 16);
-  v128.store(QUOTIENTS, q2, 32);
-  v128.store(QUOTIENTS, f64x2.sub(t3, high3), 48);
-  return f64x2.mul(high3, down);
+function completed(c: usize, x: usize, w0: v128, w1: v128, w2: v128, w3: v128): v128 {
+  const t = multiplyAndAdd(w1, v128.load(x, 48), multiplyAndAdd(w0, v128.load(x, 64), v128.load(c)));
+  return multiplyAndAdd(w3, v128.load(x, 16), multiplyAndAdd(w2, v128.load(x, 32), t));
 }
 
-/** out = COLUMNS / R mod m. The next quotients are found as soon as their columns are complete. */
+/**
+ * out = COLUMNS / R mod m. Each turn completes four columns with the multiples of m that the turn before
+ * found, finds the next four from them, and only then takes the former through the other columns: the
+ * next, one after the other, are there when these are done.
+ */
 function reduceColumns(out: usize, m: usize, rows: u32): void {
   const size = <usize>rows << 4;
+  const endOfModulus = m + size;
   const endOfColumns = COLUMNS + 2 * size;
   if (rows > 4 * LAZY_BLOCKS) carryColumns(COLUMNS, endOfColumns);
+  const down = f64x2.splat(DOWN);
   const m1 = v128.load(m, 16);
   const m2 = v128.load(m, 32);
   const m3 = v128.load(m, 48);
-  const endOfModulus = m + size;
+  let q0 = zero();
+  let q1 = zero();
+  let q2 = zero();
+  let q3 = zero();
+  let carry = zero();
   let lazy: u32 = 0;
   let c = COLUMNS;
-  let next = takeQuotients(c, zero(), m1, m2, m3);
-  let carry = next;
-  for (const end = COLUMNS + size; c < end; ) {
-    const q0 = v128.load(QUOTIENTS);
-    const q1 = v128.load(QUOTIENTS, 16);
-    const q2 = v128.load(QUOTIENTS, 32);
-    const q3 = v128.load(QUOTIENTS, 48);
-    carry = next;
-    c += 64;
-    addProducts(c, m, q0, q1, q2, q3);
-    next = takeQuotients(c, carry, m1, m2, m3);
+  for (const end = COLUMNS + size; ; c += 64) {
+    let t0 = f64x2.add(completed(c, m, q0, q1, q2, q3), carry);
+    let t1 = completed(c + 16, m + 16, q0, q1, q2, q3);
+    let t2 = completed(c + 32, m + 32, q0, q1, q2, q3);
+    let t3 = completed(c + 48, m + 48, q0, q1, q2, q3);
+    if (c == end) {
+      v128.store(c, t0);
+      v128.store(c, t1, 16);
+      v128.store(c, t2, 32);
+      v128.store(c, t3, 48);
+    }
+    const w0 = q0;
+    const w1 = q1;
+    const w2 = q2;
+    const w3 = q3;
+    const high0 = rounded(t0);
+    q0 = f64x2.sub(t0, high0);
+    t1 = f64x2.add(multiplyAndAdd(high0, down, t1), f64x2.mul(q0, m1));
+    const high1 = rounded(t1);
+    q1 = f64x2.sub(t1, high1);
+    t2 = f64x2.add(multiplyAndAdd(high1, down, multiplyAndAdd(q0, m2, t2)), f64x2.mul(q1, m1));
+    const high2 = rounded(t2);
+    q2 = f64x2.sub(t2, high2);
+    t3 = multiplyAndAdd(q1, m2, multiplyAndAdd(q0, m3, t3));
+    t3 = f64x2.add(multiplyAndAdd(high2, down, t3), f64x2.mul(q2, m1));
+    const high3 = rounded(t3);
+    q3 = f64x2.sub(t3, high3);
+    carry = f64x2.mul(high3, down);
+    if (c == COLUMNS) continue;
     let to = c + 64;
-    for (let x = m + 64; x < endOfModulus; x += 64, to += 64) addProducts(to, x, q0, q1, q2, q3);
+    for (let x = m + 64; x < endOfModulus; x += 64, to += 64) addProducts(to, x, w0, w1, w2, w3);
+    if (c == end) break;
     if (++lazy == LAZY_BLOCKS) {
-      // The lowest four have given their quotients, and whatever they carried.
       carryColumns(c + 64, endOfColumns);
       lazy = 0;
     }
   }
-  v128.store(c, f64x2.add(v128.load(c), carry));
   writeColumns(out, c, rows);
 }
 
