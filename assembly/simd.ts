@@ -35,3 +35,14 @@ export function lookup(table: v128, places: v128): v128 {
 export function reverse(a: v128): v128 {
   return i8x16.swizzle(a, i8x16(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
 }
+
+/**
+ * a · b + c in both lanes. Only where product and sum are exact: whether a processor rounds between them
+ * is then all the same, and relaxed SIMD may do it in one step.
+ */
+// @ts-ignore: decorator
+@inline
+export function multiplyAndAdd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f64x2.relaxed_madd(a, b, c);
+  return f64x2.add(f64x2.mul(a, b), c);
+}

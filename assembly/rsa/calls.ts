@@ -14,7 +14,7 @@ import {
 import {
   beginRejection, endRejection, MESSAGE_LABEL, OAEP_LABEL, rejectionLength, rejectionStream,
 } from "./rejection";
-import { EM, INPUT_NUMBER, RESULT, SYNTHETIC, wipeScratch, wipeTable } from "./scratch";
+import { EM, INPUT_NUMBER, RESULT, SYNTHETIC, wipeScratch } from "./scratch";
 
 export { RSA_SLOTS } from "./key";
 
@@ -112,7 +112,6 @@ export function rsaDecrypt(slot: i32, way: i32, padding: i32, hash: i32, mgf: i3
   readNumber(INPUT_NUMBER, INPUT, k);
   if (lessThan(INPUT_NUMBER, limbs(key.n), CAPACITY) == 0) return finished(NOT_AUTHENTIC);
   const correct = privateOperation(key, RANDOM);
-  wipeTable();
   if (!correct) return finished(FAULT);
   writeNumber(EM, k, RESULT);
 

@@ -6,6 +6,7 @@ import {
   bitLength, CAPACITY, clear, copy, difference, differenceFromOne, get, lessThan, MAX_BITS, MAX_BYTES, multiplyAdd,
   NUMBER_SIZE, readNumber, remainder, set, subtractOnce, writeNumber,
 } from "./number";
+import { preparePrimes, Primes, PRIMES_SIZE } from "./power";
 import { BLIND, BLINDED, EM, INPUT_NUMBER, MOD_P, MOD_Q } from "./scratch";
 
 /** Slots for keys, public and private ones alike. */
@@ -19,7 +20,7 @@ const EMPTY: u32 = 0;
 const PUBLIC: u32 = 1;
 const PRIVATE: u32 = 2;
 
-/** The head of a slot; behind it stand n, p and q as moduli, dp, dq, qi, and SHA-256(d). */
+/** The head of a slot; behind it stand n, p and q as moduli, dp, dq, qi, both primes for power.ts, SHA-256(d). */
 @unmanaged
 export class Key {
   kind: u32;
@@ -47,14 +48,19 @@ export class Key {
   get qi(): usize {
     return this.dp + 2 * NUMBER_SIZE;
   }
+  get primes(): Primes {
+    return changetype<Primes>(this.dp + 3 * NUMBER_SIZE);
+  }
   /** SHA-256 of d, written in k bytes: the secret behind implicit rejection. */
   get dHash(): usize {
-    return this.dp + 3 * NUMBER_SIZE;
+    return this.dp + 3 * NUMBER_SIZE + PRIMES_SIZE;
   }
 }
 
-const KEY_SIZE: usize = 16 + 3 * (16 + 2 * 2368) + 3 * 2368 + 32;
-const KEYS: usize = memory.data(4 * (16 + 3 * (16 + 2 * 2368) + 3 * 2368 + 32), 64);
+const KEY_SIZE: usize = 16 + 3 * (16 + 2 * 2368) + 3 * 2368 + (16 + 2 * 704 * 16) + 32;
+const KEYS: usize = memory.data(
+  4 * (16 + 3 * (16 + 2 * 2368) + 3 * 2368 + (16 + 2 * 704 * 16) + 32), 64,
+);
 
 export function isSlot(slot: i32): bool {
   return <u32>slot < <u32>RSA_SLOTS;
@@ -156,6 +162,7 @@ export function readPrivate(
   bad |= differenceFromOne(MOD_Q, p.columns);
   bad |= ~lessThan(key.qi, limbs(p), CAPACITY);
   if (bad != 0) return false;
+  preparePrimes(key.primes, p, q);
 
   writeNumber(EM, key.k, d);
   hashBytes(SHA256, EM, key.k, key.dHash);

@@ -6,9 +6,9 @@
 // (or one below 8m and one below m) give less than 2m, so nothing is compared or subtracted between
 // the products of an exponentiation.
 import {
-  add, bit, bitLength, clear, copy, get, LIMB, MASK, NUMBER_SIZE, readNumber, set, shiftIn, subtractOnce,
+  add, bitLength, clear, copy, get, LIMB, MASK, NUMBER_SIZE, readNumber, set, shiftIn, subtractOnce,
 } from "./number";
-import { CHOSEN, COLUMNS, ONE, PIECE, TABLE, TERM } from "./scratch";
+import { COLUMNS, ONE, PIECE, TERM } from "./scratch";
 
 /** An odd modulus, prepared. */
 @unmanaged
@@ -257,58 +257,6 @@ export function fromMontgomery(out: usize, x: usize, m: Modulus): void {
   set(ONE, 0, 1);
   multiply(out, x, ONE, m);
   subtractOnce(out, limbs(m), m.columns);
-}
-
-/** out = the entry of the table at `index`; reads all of them. */
-function choose(out: usize, index: u32, columns: u32): void {
-  const stride = <usize>(columns + 4) << 2;
-  const wanted = i32x4.splat(index);
-  // Two vectors at a time; the second one may reach beyond the number, where nobody reads.
-  for (let at: usize = 0; at < stride; at += 32) {
-    let chosen0 = i64x2.splat(0);
-    let chosen1 = i64x2.splat(0);
-    let number = i64x2.splat(0);
-    let entry = TABLE + at;
-    for (let i = 0; i < 32; i++, entry += stride) {
-      const mask = i32x4.eq(number, wanted);
-      chosen0 = v128.or(chosen0, v128.and(v128.load(entry), mask));
-      chosen1 = v128.or(chosen1, v128.and(v128.load(entry, 16), mask));
-      number = i32x4.add(number, i32x4.splat(1));
-    }
-    v128.store(out + at, chosen0);
-    v128.store(out + at, chosen1, 16);
-  }
-}
-
-/** Bits `at` to `at` + 4 of the exponent. */
-function window(exponent: usize, at: u32): u32 {
-  let bits: u32 = 0;
-  for (let i: u32 = 0; i < 5; i++) bits |= bit(exponent, at + i) << i;
-  return bits;
-}
-
-/**
- * out = base^exponent, all in Montgomery's form, base below 4m. Windows of five bits over `bits` bits,
- * whatever stands in them.
- */
-export function power(out: usize, base: usize, exponent: usize, bits: u32, m: Modulus): void {
-  const columns = m.columns;
-  const stride = <usize>(columns + 4) << 2;
-  clear(ONE);
-  set(ONE, 0, 1);
-  multiply(TABLE, ONE, rSquared(m), m);
-  multiply(TABLE + stride, base, TABLE, m);
-  for (let entry = TABLE + stride; entry < TABLE + 31 * stride; entry += stride) {
-    multiply(entry + stride, entry, TABLE + stride, m);
-  }
-  let at = ((bits + 4) / 5 - 1) * 5;
-  choose(out, window(exponent, at), columns);
-  while (at > 0) {
-    at -= 5;
-    for (let i = 0; i < 5; i++) square(out, out, m);
-    choose(CHOSEN, window(exponent, at), columns);
-    multiply(out, out, CHOSEN, m);
-  }
 }
 
 /** out = base^e, in Montgomery's form, for a public e ≥ 1. `out` is not `base`. */

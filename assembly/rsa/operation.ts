@@ -7,11 +7,12 @@
 // save those, but keep a secret from call to call and cost a second exponentiation at the first use.
 import { Key } from "./key";
 import { invert } from "./inverse";
-import { fromMontgomery, limbs, Modulus, multiply, power, publicPower, rSquared, toMontgomery } from "./montgomery";
+import { fromMontgomery, limbs, Modulus, multiply, publicPower, rSquared, toMontgomery } from "./montgomery";
 import {
   clear, difference, get, LIMB, MASK, multiplyAdd, readNumber, set, subtractOnce,
 } from "./number";
-import { BLIND, BLINDED, INPUT_NUMBER, MOD_P, MOD_Q, RESULT } from "./scratch";
+import { powerPrimes } from "./power";
+import { BLIND, BLINDED, INPUT_NUMBER, MOD_P, MOD_Q, REMAINDER, RESULT } from "./scratch";
 
 /** Random bytes beyond the modulus' length: r mod n is then as good as uniform. */
 export const BLINDING_EXTRA: usize = 16;
@@ -40,10 +41,10 @@ function subtractLifted(a: usize, b: usize, p: Modulus): void {
   }
 }
 
-/** out = x^exponent mod m in Montgomery's form. */
-function privatePower(out: usize, x: usize, count: u32, exponent: usize, m: Modulus): void {
+/** out = x mod m, for x of `count` limbs. */
+function reduce(out: usize, x: usize, count: u32, m: Modulus): void {
   toMontgomery(out, x, count, m);
-  power(out, out, exponent, m.bits, m);
+  fromMontgomery(out, out, m);
 }
 
 /**
@@ -64,14 +65,15 @@ export function privateOperation(key: Key, random: usize): bool {
 
   publicPower(BLINDED, BLIND, key.e, n);
   multiply(BLINDED, INPUT_NUMBER, BLINDED, n);
-  privatePower(MOD_P, BLINDED, n.rows, key.dp, p);
-  privatePower(MOD_Q, BLINDED, n.rows, key.dq, q);
-  fromMontgomery(MOD_Q, MOD_Q, q);
+  reduce(MOD_P, BLINDED, n.rows, p);
+  reduce(MOD_Q, BLINDED, n.rows, q);
+  powerPrimes(MOD_P, key.dp, p, MOD_Q, key.dq, q, key.primes);
 
   // h = qi·(mp - mq) mod p; RESULT = mq + h·q (Garner)
-  toMontgomery(RESULT, MOD_Q, q.rows, p);
-  subtractLifted(MOD_P, RESULT, p);
-  multiply(MOD_P, MOD_P, key.qi, p);
+  toMontgomery(RESULT, MOD_P, p.rows, p);
+  toMontgomery(REMAINDER, MOD_Q, q.rows, p);
+  subtractLifted(RESULT, REMAINDER, p);
+  multiply(MOD_P, RESULT, key.qi, p);
   subtractOnce(MOD_P, limbs(p), p.columns);
   clear(RESULT);
   memory.copy(RESULT, MOD_Q, <usize>q.rows << 2);

@@ -8,13 +8,13 @@ const SCRATCH: usize = memory.data(16 * 2368, 64);
 export const PIECE: usize = SCRATCH;
 export const TERM: usize = SCRATCH + 2368;
 export const ONE: usize = SCRATCH + 2 * 2368;
-export const CHOSEN: usize = SCRATCH + 3 * 2368;
+// operation.ts
+export const REMAINDER: usize = SCRATCH + 3 * 2368;
 // inverse.ts
 export const F: usize = SCRATCH + 4 * 2368;
 export const G: usize = SCRATCH + 5 * 2368;
 export const D: usize = SCRATCH + 6 * 2368;
 export const E: usize = SCRATCH + 7 * 2368;
-// operation.ts
 export const INPUT_NUMBER: usize = SCRATCH + 8 * 2368;
 export const BLIND: usize = SCRATCH + 9 * 2368;
 export const BLINDED: usize = SCRATCH + 10 * 2368;
@@ -28,8 +28,12 @@ export const COLUMNS: usize = SCRATCH + 14 * 2368;
 export const EM: usize = memory.data(2048, 64);
 export const SYNTHETIC: usize = memory.data(2048, 64);
 
-/** Powers of a base for one exponentiation: 32 numbers. */
-export const TABLE: usize = memory.data(32 * 2368, 64);
+/** Numbers of both lanes (lanes.ts): a base, a power of it, the product's columns. */
+export const LANE_BASE: usize = memory.data(704 * 16, 64);
+export const LANE_POWER: usize = memory.data(704 * 16, 64);
+export const LANE_COLUMNS: usize = memory.data(2 * 704 * 16, 64);
+/** Powers of a base in both lanes for one exponentiation: 32 of them, each digit an f32. */
+export const TABLE: usize = memory.data(32 * 704 * 8, 64);
 
 export function wipeScratch(): void {
   wipe(SCRATCH, COUNT * 2368);
@@ -37,6 +41,11 @@ export function wipeScratch(): void {
   wipe(SYNTHETIC, 2048);
 }
 
-export function wipeTable(): void {
-  wipe(TABLE, 32 * 2368);
+/** Wipes what an exponentiation with so many digits left behind. */
+export function wipeLanes(rows: u32): void {
+  const size = <usize>(rows + 8) << 4;
+  wipe(LANE_BASE, size);
+  wipe(LANE_POWER, size);
+  wipe(LANE_COLUMNS, 2 * size);
+  wipe(TABLE, 16 * size);
 }
