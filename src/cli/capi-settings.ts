@@ -141,7 +141,7 @@ export function weakness(
   { aiKeyAlg, key }: PlaintextKeyBlob,
   { mode, effectiveBits }: CipherSettings,
 ): string | undefined {
-  const name = algorithmName(aiKeyAlg);
+  const isEcb = mode === "ecb" && aiKeyAlg !== CALG_RC4;
   const bits = Math.min(effectiveBits, 8 * key.length);
   const reasons: string[] = [];
   if (aiKeyAlg === CALG_DES) reasons.push("its keys of 56 bits can be found by trying them all");
@@ -151,7 +151,8 @@ export function weakness(
   if (aiKeyAlg === CALG_RC4) reasons.push("its keystream is not random enough (RFC 7465)");
   if (aiKeyAlg === CALG_3DES_112) reasons.push("two keys give it 80 to 112 bits of strength");
   if ([CALG_3DES_112, CALG_3DES, CALG_RC2].includes(aiKeyAlg)) reasons.push(SMALL_BLOCKS);
-  if (mode === "ecb" && aiKeyAlg !== CALG_RC4) reasons.push("ECB shows which blocks are equal");
+  if (isEcb) reasons.push("ECB shows which blocks are equal");
+  const name = `${algorithmName(aiKeyAlg)}${isEcb ? " in ECB mode" : ""}`;
   return reasons.length === 0 ? undefined : `${name} is weak: ${reasons.join("; ")}`;
 }
 
