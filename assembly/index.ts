@@ -1,6 +1,7 @@
 // The ABI: exports only.
 export * from "./aes";
 export { aesCbcEncrypt, aesCbcDecrypt } from "./aes/cbc";
+export { aesCfb8Decrypt } from "./aes/cfb8";
 export {
   HASH_CONTEXT_SIZE, hashBegin, hashUpdate, hashFinish, hmacKey, hmacNext, pbkdf2Start, pbkdf2Continue, hashWipe,
 } from "./hash/calls";

@@ -85,7 +85,7 @@ function decryptBlock(
     throw new CryptoApiError(
       "NTE_BAD_DATA",
       BLOCK_AT,
-      "the encryptedkey does not open: made for another key, padded in another way, or altered",
+      `the encryptedkey does not open with ${padding}: made for another key, padded in another way, or altered`,
     );
   } finally {
     rsa.dispose();

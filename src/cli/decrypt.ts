@@ -14,7 +14,6 @@ import {
   type OutputOptions,
   UsageError,
 } from "./command.js";
-import { SUFFIX } from "./encrypt.js";
 import { headerFacts } from "./inspect.js";
 import {
   checkOutput,
@@ -27,6 +26,7 @@ import {
   writeOutput,
 } from "./io.js";
 import { about } from "./report.js";
+import { SUFFIX } from "./sealing.js";
 
 interface DecryptOptions extends OutputOptions, KeyOptions, EngineFlags {
   range?: string;

@@ -21,6 +21,7 @@ const COMMANDS: [name: string, summary: string, load: () => Promise<{ command: (
     ["authority", "run a backup authority", () => import("./authority.js")],
     ["bench", "time the core beside WebCrypto here", () => import("./bench.js")],
     ["blob", "make, wrap, open and explain CryptoAPI key blobs", () => import("./blob.js")],
+    ["capi", "read files that CryptoAPI programs encrypted", () => import("./capi.js")],
   ];
 
 declare const TWINWRAP_VERSION: string;

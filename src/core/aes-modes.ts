@@ -1,5 +1,5 @@
 import { copyBytes, newBytes, wipe } from "../bytes.js";
-import { decryptionFailed } from "../errors.js";
+import { decryptionFailed, TwinwrapError } from "../errors.js";
 import {
   AesKey,
   type AesUnit,
@@ -125,12 +125,12 @@ export class AesCbc extends AesKey {
   decrypt(iv: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
     needLength(iv, BLOCK, "IV");
     needBytes(data, "data");
-    const slot = this.slot();
-    if (data.length === 0 || data.length % BLOCK !== 0) throw decryptionFailed();
-    const padded = newBytes(data.length);
+    if (data.length === 0 || data.length % BLOCK !== 0) {
+      this.slot(); // a key that was disposed of is told first
+      throw decryptionFailed();
+    }
+    const padded = this.decryptBlocks(iv, data);
     try {
-      this.#unit.instance.params.set(iv);
-      pass(this.#unit, this.#decrypt, slot, data, padded);
       const padding = padded[padded.length - 1]!;
       const end = padded.length - padding;
       if (padding === 0 || padding > BLOCK) throw decryptionFailed();
@@ -139,5 +139,56 @@ export class AesCbc extends AesKey {
     } finally {
       wipe(padded);
     }
+  }
+
+  /**
+   * Decrypts whole blocks and leaves the padding on: for data that comes in pieces, where the last
+   * ciphertext block of one piece is the IV of the next.
+   * @param iv 16 bytes
+   * @throws TwinwrapError BAD_ARGUMENT unless `data` is a multiple of 16 bytes long; DISPOSED
+   */
+  decryptBlocks(iv: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
+    needLength(iv, BLOCK, "IV");
+    needBytes(data, "data");
+    if (data.length % BLOCK !== 0) {
+      throw new TwinwrapError("BAD_ARGUMENT", "CBC takes whole blocks of 16 bytes");
+    }
+    const result = newBytes(data.length);
+    const slot = this.slot();
+    this.#unit.instance.params.set(iv);
+    pass(this.#unit, this.#decrypt, slot, data, result);
+    return result;
+  }
+}
+
+/**
+ * A key for AES in CFB mode with segments of 8 bits (NIST SP 800-38A, section 6.3): CryptoAPI's CFB.
+ * Decrypts only, for old files. Nothing is authenticated.
+ */
+export class AesCfb8 extends AesKey {
+  readonly #unit: AesUnit;
+  readonly #decrypt: Call;
+
+  /** Use `core.aesCfb8(key)`. */
+  constructor(unit: AesUnit, key: Uint8Array) {
+    super(unit, key);
+    this.#unit = unit;
+    this.#decrypt = unit.instance.function("aesCfb8Decrypt");
+  }
+
+  /**
+   * Decrypts any number of bytes into as many. For data that comes in pieces: the IV of the next is
+   * the last 16 bytes of IV ‖ ciphertext.
+   * @param iv 16 bytes
+   * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
+   */
+  decrypt(iv: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
+    needLength(iv, BLOCK, "IV");
+    needBytes(data, "data");
+    const result = newBytes(data.length);
+    const slot = this.slot();
+    this.#unit.instance.params.set(iv);
+    pass(this.#unit, this.#decrypt, slot, data, result);
+    return result;
   }
 }

@@ -1,5 +1,5 @@
 import { AesCore } from "./aes-core.js";
-import { AesCbc } from "./aes-modes.js";
+import { AesCbc, AesCfb8 } from "./aes-modes.js";
 import { embedded } from "./embedded.js";
 import { digest, Hasher, type HashName, hkdfExpand, hmac, pbkdf2 } from "./hash.js";
 import { Instance } from "./instance.js";
@@ -15,7 +15,7 @@ import { Slots } from "./slots.js";
 export type { AesCore } from "./aes-core.js";
 export type { AesGcm, GcmEncryptor, UnverifiedGcmDecryptor } from "./aes-gcm.js";
 export type { AesKw, AesKwp } from "./aes-kw.js";
-export type { AesCbc, AesCtr } from "./aes-modes.js";
+export type { AesCbc, AesCfb8, AesCtr } from "./aes-modes.js";
 export type { Hasher, HashName } from "./hash.js";
 export { type CoreBuild, hasRelaxedSimd, type LoadOptions } from "./load.js";
 export type {
@@ -45,6 +45,14 @@ export class Core extends AesCore {
    */
   aesCbc(key: Uint8Array): AesCbc {
     return new AesCbc(this.aes, key);
+  }
+
+  /**
+   * A key for AES-CFB8 (NIST SP 800-38A), to read what old programs wrote. Not authenticated.
+   * @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes
+   */
+  aesCfb8(key: Uint8Array): AesCfb8 {
+    return new AesCfb8(this.aes, key);
   }
 
   /** SHA-1 (FIPS 180-4): 20 bytes. For OAEP and fingerprints of old formats only. */

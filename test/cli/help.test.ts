@@ -29,7 +29,7 @@ test("every command has a help with an example, and every option a description",
   const files = readdirSync(new URL("../../src/cli/", import.meta.url));
   for (const command of [
     ...["encrypt", "decrypt", "rewrap", "inspect", "keygen", "key", "blob"],
-    ...["verify", "escrow", "recover", "officer", "authority", "bench"],
+    ...["verify", "escrow", "recover", "officer", "authority", "bench", "capi"],
   ]) {
     expect(files).toContain(`${command}.ts`);
     expect(seen).toContain(command);
@@ -37,6 +37,7 @@ test("every command has a help with an example, and every option a description",
   const subcommands = {
     key: ["info", "convert", "passphrase"],
     blob: ["inspect", "generate", "wrap", "unwrap", "rewrap"],
+    capi: ["decrypt", "convert"],
     escrow: ["add", "attach", "status", "scan"],
     recover: ["request", "fetch"],
     officer: ["keygen"],

@@ -321,6 +321,51 @@ export function aesSuite(options: LoadOptions): void {
     });
   });
 
+  describe("AES-CFB8, decrypting", () => {
+    // SP 800-38A, appendix F.3.11 (CFB8-AES256.Encrypt)
+    test("SP 800-38A, appendix F.3.11", () => {
+      const key = bytes("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4");
+      const iv = bytes("000102030405060708090a0b0c0d0e0f");
+      const sealed = bytes("dc1f1a8520a64db55fcc8ac554844e889700");
+      expect(hex(core.aesCfb8(key).decrypt(iv, sealed))).toBe(
+        "6bc1bee22e409f96e93d7e117393172aae2d",
+      );
+    });
+
+    test.each(KEY_SIZES)("lengths against node:crypto, key of %i bytes", (size) => {
+      const key = randomBytes(size);
+      const cfb = core.aesCfb8(key);
+      for (const length of [...Array(50).keys(), 1000, 65_535, 65_536, 65_537]) {
+        const iv = randomBytes(16);
+        const data = randomBytes(length);
+        const sealed = nodeCipher("cfb8", key, iv, data);
+        expect(Buffer.compare(cfb.decrypt(iv, sealed), data), `${length} bytes`).toBe(0);
+      }
+    });
+
+    test("in pieces of any length", () => {
+      const [key, iv, data] = [randomBytes(16), randomBytes(16), randomBytes(300)];
+      const sealed = nodeCipher("cfb8", key, iv, data);
+      const cfb = core.aesCfb8(key);
+      for (const cut of [1, 15, 16, 17, 299]) {
+        const next = Buffer.concat([iv, sealed.subarray(0, cut)]).subarray(-16);
+        const parts = [
+          cfb.decrypt(iv, sealed.subarray(0, cut)),
+          cfb.decrypt(next, sealed.subarray(cut)),
+        ];
+        expect(Buffer.compare(Buffer.concat(parts), data), `cut at ${cut}`).toBe(0);
+      }
+    });
+
+    test("wrong lengths, and a key that was disposed of", () => {
+      const cfb = core.aesCfb8(new Uint8Array(32));
+      expect(() => cfb.decrypt(new Uint8Array(15), new Uint8Array(1))).toThrow(badArgument);
+      expect(() => cfb.decrypt(new Uint8Array(16), "text" as never)).toThrow(badArgument);
+      cfb.dispose();
+      expect(() => cfb.decrypt(new Uint8Array(16), new Uint8Array(1))).toThrow(disposed);
+    });
+  });
+
   describe("AES-CBC", () => {
     // SP 800-38A, appendix F.2.5 (CBC-AES256), whose four whole blocks PKCS#7 follows with a fifth
     test("SP 800-38A, appendix F.2.5", () => {
@@ -368,6 +413,24 @@ export function aesSuite(options: LoadOptions): void {
           else expect(() => cbc.decrypt(iv, sealed)).toThrow(decryptionFailed);
         }
       }
+    });
+
+    test("whole blocks in pieces are those of the whole", () => {
+      const [key, iv] = [randomBytes(24), randomBytes(16)];
+      const data = randomBytes(100_000 - (100_000 % 16));
+      const sealed = nodeCipher("cbc", key, iv, data).subarray(0, data.length);
+      const cbc = core.aesCbc(key);
+      expect(Buffer.compare(cbc.decryptBlocks(iv, sealed), data)).toBe(0);
+      const parts: Uint8Array[] = [];
+      for (let at = 0, chain: Uint8Array = iv; at < sealed.length; at += 4800) {
+        const piece = sealed.subarray(at, at + 4800);
+        parts.push(cbc.decryptBlocks(chain, piece));
+        chain = piece.subarray(-16);
+      }
+      expect(Buffer.compare(Buffer.concat(parts), data)).toBe(0);
+      expect(cbc.decryptBlocks(iv, new Uint8Array(0)).length).toBe(0);
+      expect(() => cbc.decryptBlocks(iv, new Uint8Array(17))).toThrow(badArgument);
+      expect(() => cbc.decryptBlocks(new Uint8Array(15), data)).toThrow(badArgument);
     });
 
     test("wrong lengths and kinds", () => {

@@ -74,6 +74,15 @@ function cbcCases(): Case[] {
       },
     });
   }
+  for (const length of KEY_LENGTHS) {
+    cases.push({
+      name: `aesCfb8Decrypt, AES-${8 * length}, 100 bytes`,
+      run: (core, secrets) => {
+        expand(core, secrets, length);
+        core.params(secrets(16)).input(secrets(100)).call("aesCfb8Decrypt", 0, 100);
+      },
+    });
+  }
   return cases;
 }
 

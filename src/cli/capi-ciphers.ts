@@ -1,0 +1,141 @@
+import { createDecipheriv } from "node:crypto";
+import {
+  CALG_3DES,
+  CALG_3DES_112,
+  CALG_DES,
+  CALG_RC2,
+  CALG_RC4,
+  type PlaintextKeyBlob,
+} from "../blob/index.js";
+import { concatBytes, copyBytes, newBytes, wipe } from "../bytes.js";
+import { sharedCore } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
+import type { CipherSettings, Mode } from "./capi-settings.js";
+import type { Rc2 } from "./rc2.js";
+
+// What CryptDecrypt does. AES is the core's, Triple DES the platform's (OpenSSL keeps it), which is DES,
+// too, where its keys are equal. OpenSSL and Node have switched RC2 and RC4 off: those are here.
+
+/** Ciphertext into plaintext, piece after piece. */
+export interface Decryptor {
+  /**
+   * @param data whole blocks, but for CFB and RC4, of which it takes any number of bytes
+   * @returns as many bytes, in an array of their own
+   */
+  update(data: Uint8Array): Uint8Array;
+  /** Wipes what can be wiped of the key. */
+  dispose(): void;
+}
+
+/** How each mode goes on: the IV of the next piece. */
+function nextChain(chain: Uint8Array, data: Uint8Array): Uint8Array {
+  const { length } = chain;
+  return data.length >= length
+    ? copyBytes(data.subarray(-length))
+    : concatBytes(chain, data).slice(-length);
+}
+
+/** Takes off again what CBC added to each block: what is left is ECB. */
+function unchain(plain: Uint8Array, iv: Uint8Array, data: Uint8Array): void {
+  const { length } = iv;
+  for (let i = 0; i < plain.length; i++) plain[i]! ^= i < length ? iv[i]! : data[i - length]!;
+}
+
+async function aes(key: Uint8Array, mode: Mode, iv: Uint8Array): Promise<Decryptor> {
+  const core = await sharedCore();
+  const cipher = mode === "cfb" ? core.aesCfb8(key) : core.aesCbc(key);
+  let chain = iv;
+  return {
+    update: (data) => {
+      const plain =
+        "decryptBlocks" in cipher ? cipher.decryptBlocks(chain, data) : cipher.decrypt(chain, data);
+      if (mode === "ecb") unchain(plain, chain, data);
+      else chain = nextChain(chain, data);
+      return plain;
+    },
+    dispose: () => cipher.dispose(),
+  };
+}
+
+/** The three keys of Triple DES: DES is that with one key, CALG_3DES_112 with the first one again. */
+function tripleKey(aiKeyAlg: number, key: Uint8Array): Uint8Array {
+  if (aiKeyAlg === CALG_DES) return concatBytes(key, key, key);
+  if (aiKeyAlg === CALG_3DES_112) return concatBytes(key, key.subarray(0, 8));
+  return copyBytes(key);
+}
+
+const DES_MODES = { cbc: "des-ede3-cbc", ecb: "des-ede3-ecb", cfb: "des-ede3-cfb8" } as const;
+
+function des(aiKeyAlg: number, key: Uint8Array, mode: Mode, iv: Uint8Array): Decryptor {
+  const triple = tripleKey(aiKeyAlg, key);
+  try {
+    const cipher = createDecipheriv(DES_MODES[mode], triple, mode === "ecb" ? null : iv);
+    cipher.setAutoPadding(false);
+    return { update: (data) => cipher.update(data), dispose: () => {} };
+  } catch (cause) {
+    throw new TwinwrapError("UNSUPPORTED", "this Node.js was built or started without Triple DES", {
+      cause,
+    });
+  } finally {
+    wipe(triple);
+  }
+}
+
+/** RC2 in a mode, from its blocks. */
+function rc2Mode(cipher: Rc2, mode: Mode, iv: Uint8Array): Decryptor["update"] {
+  let chain = iv;
+  if (mode === "cfb") {
+    const register = copyBytes(iv);
+    const stream = newBytes(register.length);
+    return (data) =>
+      data.map((byte) => {
+        cipher.encryptBlock(register, 0, stream, 0);
+        register.copyWithin(0, 1);
+        register[register.length - 1] = byte;
+        return byte ^ stream[0]!;
+      });
+  }
+  return (data) => {
+    const plain = newBytes(data.length);
+    for (let at = 0; at < data.length; at += iv.length) cipher.decryptBlock(data, at, plain, at);
+    if (mode === "ecb") return plain;
+    unchain(plain, chain, data); // the same addition is what CBC still lacks
+    chain = nextChain(chain, data);
+    return plain;
+  };
+}
+
+async function rc2(key: Uint8Array, bits: number, mode: Mode, iv: Uint8Array): Promise<Decryptor> {
+  const { Rc2 } = await import("./rc2.js");
+  const cipher = new Rc2(key, bits);
+  return { update: rc2Mode(cipher, mode, iv), dispose: () => cipher.dispose() };
+}
+
+async function rc4(key: Uint8Array): Promise<Decryptor> {
+  const { Rc4 } = await import("../keys/rc4.js");
+  const cipher = new Rc4(key);
+  return { update: (data) => cipher.update(data), dispose: () => cipher.dispose() };
+}
+
+/**
+ * Prepares a session key.
+ * @param session stays the caller's to wipe
+ * @param iv as long as a block; of a stream cipher and of ECB it does not matter
+ */
+export async function makeDecryptor(
+  { aiKeyAlg, key }: PlaintextKeyBlob,
+  { mode, salt, effectiveBits }: CipherSettings,
+  iv: Uint8Array,
+): Promise<Decryptor> {
+  if (aiKeyAlg !== CALG_RC2 && aiKeyAlg !== CALG_RC4) {
+    return [CALG_DES, CALG_3DES_112, CALG_3DES].includes(aiKeyAlg)
+      ? des(aiKeyAlg, key, mode, iv)
+      : aes(key, mode, iv);
+  }
+  const salted = concatBytes(key, salt);
+  try {
+    return aiKeyAlg === CALG_RC4 ? await rc4(salted) : await rc2(salted, effectiveBits, mode, iv);
+  } finally {
+    wipe(salted);
+  }
+}

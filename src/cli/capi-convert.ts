@@ -1,0 +1,61 @@
+import type { Command } from "commander";
+import type { Padding } from "../envelope/index.js";
+import { withOldFile } from "./capi-open.js";
+import {
+  addOldFileOptions,
+  cipherFacts,
+  cipherText,
+  type OldFileOptions,
+  oldInputs,
+  weakness,
+} from "./capi-settings.js";
+import { newCommand } from "./command.js";
+import { progress, warn } from "./io.js";
+import { neverWeak } from "./report.js";
+import {
+  addSealingOptions,
+  reportSealed,
+  type SealingOptions,
+  sealedPath,
+  sealInto,
+} from "./sealing.js";
+
+interface ConvertOptions extends OldFileOptions, SealingOptions {
+  toPadding?: Padding;
+}
+
+/** Decrypts and seals in one pass: the plaintext is never on disk, the session key is a new one. */
+async function convert(input: string, options: ConvertOptions): Promise<void> {
+  const output = sealedPath(input, options);
+  const { onProgress, clear } = progress("sealed");
+  let was = "";
+  let facts = {};
+  // --allow-weak is for the old key alone: what is sealed anew shall be sealed well.
+  const flags = { padding: options.toPadding, allowWeak: false };
+  const sealed = await sealInto(
+    output,
+    oldInputs(input, options),
+    options,
+    flags,
+    onProgress,
+    (work) =>
+      withOldFile(input, options, undefined, ({ session, settings, plaintext }) => {
+        was = cipherText(session, settings);
+        facts = cipherFacts(session, settings);
+        const weak = weakness(session, settings);
+        if (weak !== undefined) warn(`${weak}; other copies of the old file stay so`);
+        return neverWeak(() => work(plaintext));
+      }),
+  );
+  clear();
+  reportSealed(sealed, options, [["was", `${was} (not authenticated)`]], { was: facts });
+}
+
+export function convertCommand(): Command {
+  const command = newCommand(
+    "convert",
+    "Turns a file that a CryptoAPI program encrypted into a sealed file, under a fresh session key. The plaintext is not written anywhere. --allow-weak is for the old key alone.",
+    "twinwrap capi convert -k alice.pem --layout length32 letter.enc --owner alice.pub.pem --authority backup/authority.json\n  seals letter.enc into letter.enc.twin, which alice.pem opens",
+  ).argument("<in>", "the encrypted file, or - for standard input");
+  return addSealingOptions(addOldFileOptions(command), "--to-padding <padding>").action(convert);
+}

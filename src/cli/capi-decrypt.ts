@@ -1,0 +1,73 @@
+import type { Command } from "commander";
+import { withOldFile } from "./capi-open.js";
+import {
+  addOldFileOptions,
+  cipherFacts,
+  cipherText,
+  type OldFileOptions,
+  oldInputs,
+  weakness,
+} from "./capi-settings.js";
+import { jsonOption, newCommand, type OutputOptions } from "./command.js";
+import { checkOutput, print, printJson, progress, STANDARD, warn, writeOutput } from "./io.js";
+import { safe, table } from "./text.js";
+
+interface DecryptOptions extends OldFileOptions, OutputOptions {
+  output: string;
+  json?: boolean;
+}
+
+/** Counts what passes. */
+async function* counted(pieces: AsyncIterable<Uint8Array>, count: (bytes: number) => void) {
+  for await (const piece of pieces) {
+    count(piece.length);
+    yield piece;
+  }
+}
+
+async function decrypt(input: string, options: DecryptOptions): Promise<void> {
+  const { output } = options;
+  await checkOutput(oldInputs(input, options), output, options);
+  const { onProgress, clear } = progress("decrypted");
+  let size = 0;
+  const facts = await withOldFile(input, options, onProgress, async (old) => {
+    const { session, settings, plaintext } = old;
+    const weak = weakness(session, settings);
+    if (weak !== undefined) warn(`${weak}; \`twinwrap capi convert\` makes a sealed file of it`);
+    await writeOutput(
+      output,
+      counted(plaintext, (bytes) => {
+        size += bytes;
+      }),
+      { force: options.force ?? false },
+    );
+    return { text: cipherText(session, settings), ...cipherFacts(session, settings) };
+  });
+  clear();
+  const { text, ...rest } = facts;
+  if (options.json) {
+    printJson({ file: output, size, ...rest }, output);
+    return;
+  }
+  print(
+    table([
+      ["decrypted", output === STANDARD ? "standard output" : safe(output)],
+      ["cipher", text],
+      ["size", `${size} bytes (not authenticated: nothing shows whether they were altered)`],
+    ]),
+    output,
+  );
+}
+
+export function decryptCommand(): Command {
+  const command = newCommand(
+    "decrypt",
+    "Decrypts a file that a CryptoAPI program encrypted. To standard output, data leaves as it is decrypted: it is whole only if the exit code is 0.",
+    "twinwrap capi decrypt -k alice.pem --blob letter.simpleblob letter.enc -o letter.txt\ntwinwrap capi decrypt -k alice.pem --layout length32 letter.enc -o letter.txt",
+  ).argument("<in>", "the encrypted file, or - for standard input");
+  return addOldFileOptions(command)
+    .requiredOption("-o, --output <file>", "the plaintext, or - for standard output")
+    .option("--force", "replace the output file if it exists")
+    .addOption(jsonOption())
+    .action(decrypt);
+}

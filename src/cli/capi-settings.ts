@@ -1,0 +1,222 @@
+import { type Command, Option } from "commander";
+import {
+  algorithmName,
+  CALG_3DES,
+  CALG_3DES_112,
+  CALG_AES_128,
+  CALG_AES_192,
+  CALG_AES_256,
+  CALG_DES,
+  CALG_RC2,
+  CALG_RC4,
+  type PlaintextKeyBlob,
+} from "../blob/index.js";
+import { fromHex, newBytes } from "../bytes.js";
+import type { Padding } from "../envelope/index.js";
+import {
+  addKeyOptions,
+  integerBetween,
+  type KeyOptions,
+  paddingOption,
+  UsageError,
+} from "./command.js";
+
+// How a program may have encrypted a file with CryptoAPI: what is in no blob, and so has to be said.
+
+const MODES = ["cbc", "ecb", "cfb"] as const;
+export type Mode = (typeof MODES)[number];
+
+const LAYOUTS = ["length32", "blob-first", "blob-last"] as const;
+export type Layout = (typeof LAYOUTS)[number];
+
+export interface OldFileOptions extends KeyOptions {
+  blob?: string;
+  layout?: Layout;
+  skip?: number;
+  padding?: Padding;
+  mode?: Mode;
+  iv?: string;
+  /** commander turns --no-salt into `salt: false`. */
+  salt?: string | boolean;
+  effectiveBits?: number;
+  unpadded?: boolean;
+}
+
+/** Every file that a command with these options reads. */
+export function oldInputs(input: string, options: OldFileOptions): string[] {
+  const { key, blob, passphraseFile } = options;
+  return [input, key, blob, passphraseFile].filter((path) => path !== undefined);
+}
+
+/** How the session key was used. */
+export interface CipherSettings {
+  mode: Mode;
+  /** Behind the key (KP_SALT); maybe none. */
+  salt: Uint8Array;
+  /** The strength of an RC2 key (KP_EFFECTIVE_KEYLEN). */
+  effectiveBits: number;
+  /** Bytes of a block, 1 for RC4. */
+  block: number;
+  /** undefined: it stands before the ciphertext. */
+  iv: Uint8Array | undefined;
+  /** Whether the last block is padded (PKCS#5). */
+  padded: boolean;
+}
+
+/** Longest key and salt together that the providers take, in bytes. */
+const MAX_SALTED = 16;
+/** A key of 40 bits has a salt of zeros unless its program set CRYPT_NO_SALT. */
+const SALTED_KEY = 5;
+const DEFAULT_SALT = 11;
+
+function hexOption(flag: string, text: string): Uint8Array {
+  try {
+    return fromHex(text);
+  } catch {
+    throw new UsageError(`${flag} takes whole bytes in hexadecimal`);
+  }
+}
+
+function blockLength(aiKeyAlg: number): number {
+  if (aiKeyAlg === CALG_RC4) return 1;
+  return [CALG_AES_128, CALG_AES_192, CALG_AES_256].includes(aiKeyAlg) ? 16 : 8;
+}
+
+function readIv({ mode, iv }: OldFileOptions, block: number): Uint8Array | undefined {
+  if (iv === undefined) return newBytes(block);
+  if (mode === "ecb") throw new UsageError("--iv does not go with --mode ecb, which has none");
+  if (iv === "first") return undefined;
+  const bytes = hexOption("--iv", iv);
+  if (bytes.length === block) return bytes;
+  throw new UsageError(`--iv has ${bytes.length} bytes; the IV of this cipher has ${block}`);
+}
+
+function readSalt({ salt }: OldFileOptions, keyLength: number): Uint8Array {
+  if (typeof salt !== "string") {
+    return newBytes(salt !== false && keyLength === SALTED_KEY ? DEFAULT_SALT : 0);
+  }
+  const bytes = hexOption("--salt", salt);
+  if (bytes.length === 0 || keyLength + bytes.length <= MAX_SALTED) return bytes;
+  throw new UsageError(
+    `--salt has ${bytes.length} bytes; behind a key of ${keyLength} bytes there is room for ${Math.max(0, MAX_SALTED - keyLength)}`,
+  );
+}
+
+/**
+ * What the options say about a session key, and CryptoAPI's defaults for the rest.
+ * @throws UsageError if they do not go with its algorithm
+ */
+export function cipherSettings(
+  { aiKeyAlg, key }: PlaintextKeyBlob,
+  options: OldFileOptions,
+): CipherSettings {
+  const { mode, iv, salt, effectiveBits, unpadded } = options;
+  const isRc4 = aiKeyAlg === CALG_RC4;
+  const refuse = (flag: string, wrong: boolean) => {
+    if (wrong) {
+      throw new UsageError(`the key is of ${algorithmName(aiKeyAlg)}, which knows no ${flag}`);
+    }
+  };
+  refuse("--mode", isRc4 && mode !== undefined);
+  refuse("--iv", isRc4 && iv !== undefined);
+  refuse("--salt", !isRc4 && aiKeyAlg !== CALG_RC2 && salt !== undefined);
+  refuse("--effective-bits", aiKeyAlg !== CALG_RC2 && effectiveBits !== undefined);
+  const block = blockLength(aiKeyAlg);
+  const isSalted = isRc4 || aiKeyAlg === CALG_RC2;
+  return {
+    mode: mode ?? "cbc",
+    salt: isSalted ? readSalt(options, key.length) : newBytes(0),
+    effectiveBits: effectiveBits ?? 8 * key.length,
+    block,
+    iv: isRc4 ? newBytes(0) : readIv(options, block),
+    padded: !isRc4 && !unpadded,
+  };
+}
+
+const SMALL_BLOCKS =
+  "its blocks of 64 bits repeat within some GiB and then tell about the plaintext";
+
+/** Why nobody should rely on how a file was encrypted, if there is a reason. */
+export function weakness(
+  { aiKeyAlg, key }: PlaintextKeyBlob,
+  { mode, effectiveBits }: CipherSettings,
+): string | undefined {
+  const isEcb = mode === "ecb" && aiKeyAlg !== CALG_RC4;
+  const bits = Math.min(effectiveBits, 8 * key.length);
+  const reasons: string[] = [];
+  if (aiKeyAlg === CALG_DES) reasons.push("its keys of 56 bits can be found by trying them all");
+  if (aiKeyAlg === CALG_RC2 || aiKeyAlg === CALG_RC4) {
+    if (bits < 80) reasons.push(`a key of ${bits} bits can be found by trying them all`);
+  }
+  if (aiKeyAlg === CALG_RC4) reasons.push("its keystream is not random enough (RFC 7465)");
+  if (aiKeyAlg === CALG_3DES_112) reasons.push("two keys give it 80 to 112 bits of strength");
+  if ([CALG_3DES_112, CALG_3DES, CALG_RC2].includes(aiKeyAlg)) reasons.push(SMALL_BLOCKS);
+  if (isEcb) reasons.push("ECB shows which blocks are equal");
+  const name = `${algorithmName(aiKeyAlg)}${isEcb ? " in ECB mode" : ""}`;
+  return reasons.length === 0 ? undefined : `${name} is weak: ${reasons.join("; ")}`;
+}
+
+/** For people: "CALG_RC2, 16 bytes, 128 effective bits, CBC". */
+export function cipherText(
+  session: PlaintextKeyBlob,
+  { mode, effectiveBits }: CipherSettings,
+): string {
+  const { aiKeyAlg, key } = session;
+  const parts = [algorithmName(aiKeyAlg), `${key.length} bytes`];
+  if (aiKeyAlg === CALG_RC2) parts.push(`${effectiveBits} effective bits`);
+  if (aiKeyAlg !== CALG_RC4) parts.push(mode.toUpperCase());
+  return parts.join(", ");
+}
+
+/** For machines. */
+export function cipherFacts(session: PlaintextKeyBlob, settings: CipherSettings) {
+  const { aiKeyAlg, key } = session;
+  const weak = weakness(session, settings);
+  return {
+    algorithm: algorithmName(aiKeyAlg),
+    keyLength: key.length,
+    ...(aiKeyAlg === CALG_RC4 ? {} : { mode: settings.mode }),
+    ...(aiKeyAlg === CALG_RC2 ? { effectiveBits: settings.effectiveBits } : {}),
+    ...(weak === undefined ? {} : { weak }),
+    authenticated: false,
+  };
+}
+
+/** The options that say how a file was encrypted, and with which key it opens. */
+export function addOldFileOptions(command: Command): Command {
+  return addKeyOptions(command, "private key that opens the SIMPLEBLOB")
+    .option("--blob <file>", "the SIMPLEBLOB, where it is a file of its own")
+    .addOption(
+      new Option(
+        "--layout <layout>",
+        "where it is in IN: behind its length as a 32-bit number (length32), at the beginning, or at the end",
+      ).choices(LAYOUTS),
+    )
+    .option(
+      "--skip <n>",
+      "bytes at the beginning of IN that are neither",
+      integerBetween(0, 2 ** 48),
+    )
+    .addOption(
+      paddingOption("--padding <padding>", "how the SIMPLEBLOB was padded (default: pkcs1-v1_5)"),
+    )
+    .addOption(new Option("--mode <mode>", "the cipher's mode (default: cbc)").choices(MODES))
+    .option(
+      "--iv <hex>",
+      "its IV (default: zeros); first, if the IV stands right before the ciphertext",
+    )
+    .option(
+      "--salt <hex>",
+      "salt of an RC2 or RC4 key (default: 11 zero bytes with keys of 40 bits)",
+    )
+    .option("--no-salt", "no salt with a key of 40 bits (CRYPT_NO_SALT)")
+    .option(
+      "--effective-bits <n>",
+      "of an RC2 key (default: those of the key)",
+      integerBetween(1, 1024),
+    )
+    .option(
+      "--unpadded",
+      "the last block is not padded: the program never said that it was the last",
+    );
+}

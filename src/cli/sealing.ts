@@ -1,0 +1,194 @@
+import type { Command } from "commander";
+import { toHex } from "../bytes.js";
+import {
+  formatSerial,
+  type Header,
+  type Padding,
+  type Recipient,
+  type Source,
+  seal,
+} from "../envelope/index.js";
+import { writeFileWhole } from "../files.node.js";
+import { fingerprint } from "../keys/index.js";
+import { addAuthorityKeyOption } from "./authority-io.js";
+import {
+  addOutputOptions,
+  collect,
+  type EngineFlags,
+  engineOption,
+  engineOptions,
+  jobsOption,
+  jsonOption,
+  type OutputOptions,
+  paddingOption,
+  UsageError,
+} from "./command.js";
+import { Escrower, readTargets, type Sent, sentRows } from "./escrow-io.js";
+import { headerFacts, wrapRows } from "./inspect.js";
+import { checkOutput, print, printJson, readPublicKeyFile, STANDARD, writeOutput } from "./io.js";
+import { safe, table } from "./text.js";
+
+// What the commands share that make a sealed file: of any file, or of one that CryptoAPI encrypted.
+
+export const SUFFIX = ".twin";
+
+export interface SealingOptions extends OutputOptions, EngineFlags {
+  owner: string[];
+  authority?: string[];
+  ownerId?: string;
+  authorityPassphraseFile?: string;
+  name?: string;
+  description?: string;
+  detached?: boolean;
+  json?: boolean;
+}
+
+/** How the session key is wrapped: under flags that not every command calls the same. */
+export interface WrapFlags {
+  padding: Padding | undefined;
+  allowWeak: boolean;
+}
+
+/** A sealed file that was written, and what belongs to it. */
+export interface SealedFile {
+  output: string;
+  header: Header;
+  /** Files of wraps that were written beside it. */
+  detached: string[];
+  sent: Sent[];
+}
+
+/** Where a detached wrap stands: beside the file, named after the key that opens it. */
+function detachedPath(output: string, fingerprint: Uint8Array): string {
+  return `${output}.${toHex(fingerprint.subarray(0, 8))}.simpleblob`;
+}
+
+/** Where the sealed file of an input goes. */
+export function sealedPath(input: string, { output }: OutputOptions): string {
+  return output ?? (input === STANDARD ? STANDARD : `${input}${SUFFIX}`);
+}
+
+/**
+ * Seals into a file, with everything that the options ask for, and checks first what can be checked.
+ * @param inputs every file that is read for it besides keys of owners and authorities
+ * @param withSource opens what is to be sealed, and closes it after the work
+ */
+export async function sealInto(
+  output: string,
+  inputs: readonly string[],
+  options: SealingOptions,
+  flags: WrapFlags,
+  onProgress: ((bytes: number) => void) | undefined,
+  withSource: (work: (source: Source) => Promise<Header>) => Promise<Header>,
+): Promise<SealedFile> {
+  if (options.detached && output === STANDARD)
+    throw new UsageError("--detached needs -o FILE to stand beside");
+  const { authorityPassphraseFile, force = false, authority: authorities = [] } = options;
+  const read = [...inputs, ...options.owner, ...authorities];
+  if (authorityPassphraseFile !== undefined) read.push(authorityPassphraseFile);
+  await checkOutput(read, output, options);
+  const to: Recipient[] = [];
+  for (const path of options.owner) to.push({ key: await readPublicKeyFile(path) });
+  const targets = await readTargets(authorities);
+  if (output === STANDARD && targets.some(({ isDirectory }) => !isDirectory)) {
+    throw new UsageError("an authority.json needs -o FILE, to write the submission beside");
+  }
+  const ownerId = options.ownerId ?? toHex(await fingerprint(to[0]!.key));
+  const escrower = new Escrower(targets, ownerId, {
+    ...(authorityPassphraseFile === undefined ? {} : { authorityPassphraseFile }),
+    force,
+  });
+  await escrower.check(read, output);
+  const header = await withSource(async (source) => {
+    const sealed = await seal(source, {
+      to,
+      ...(flags.padding === undefined ? {} : { padding: flags.padding }),
+      name: options.name,
+      description: options.description,
+      escrow: targets.map(({ authority }) => authority.origin),
+      escrows: targets.length === 0 ? undefined : escrower.make,
+      allowWeak: flags.allowWeak,
+      onProgress,
+      ...engineOptions(options),
+    });
+    if (options.detached) {
+      for (const wrap of sealed.header.wraps)
+        await checkOutput(read, detachedPath(output, wrap.fingerprint), options);
+    }
+    await writeOutput(output, sealed, { force });
+    return sealed.header;
+  });
+  const detached = options.detached ? await writeDetached(output, header, force) : [];
+  return { output, header, detached, sent: await escrower.finish(output) };
+}
+
+async function writeDetached(output: string, header: Header, force: boolean): Promise<string[]> {
+  const paths: string[] = [];
+  for (const wrap of header.wraps) {
+    const path = detachedPath(output, wrap.fingerprint);
+    await writeFileWhole(path, [wrap.simpleBlob], { force });
+    paths.push(path);
+  }
+  return paths;
+}
+
+/** Tells what was made. @param rows more to tell people @param facts more to tell machines */
+export function reportSealed(
+  { output, header, detached, sent }: SealedFile,
+  options: SealingOptions,
+  rows: readonly [string, string][] = [],
+  facts: Record<string, unknown> = {},
+): void {
+  if (options.json) {
+    printJson(
+      {
+        file: output,
+        ...facts,
+        ...headerFacts(header),
+        ...(options.detached ? { detached } : {}),
+        ...(options.authority === undefined ? {} : { escrowed: sent }),
+      },
+      output,
+    );
+    return;
+  }
+  const name = output === STANDARD ? "standard output" : output;
+  print(
+    table([
+      ["sealed", safe(name)],
+      ...rows,
+      ["serial", formatSerial(header.serial)],
+      ...wrapRows(header),
+      ...sentRows(sent),
+      ...detached.map((path): [string, string] => ["detached", safe(path)]),
+    ]),
+    output,
+  );
+}
+
+/** @param padding the flag for how the session key is padded */
+export function addSealingOptions(command: Command, padding: string): Command {
+  addAuthorityKeyOption(command);
+  return addOutputOptions(command, "the sealed file (default: IN.twin), or - for standard output")
+    .requiredOption(
+      "--owner <pub>",
+      "public key that shall open it, in any form (repeat for more)",
+      collect,
+    )
+    .option(
+      "--authority <path>",
+      "backup authority that shall hold the session key too: its folder, or its authority.json (repeat for more)",
+      collect,
+    )
+    .option("--owner-id <id>", "who you are to it (default: the first key's fingerprint)")
+    .option("--name <text>", "a name to write into the header, readable by anyone")
+    .option("--description <text>", "a description to write into the header, readable by anyone")
+    .addOption(paddingOption(padding, "how the session key is padded (default: oaep)"))
+    .option(
+      "--detached",
+      "also write each wrap beside the file as a SIMPLEBLOB, for CryptoAPI programs",
+    )
+    .addOption(engineOption())
+    .addOption(jobsOption())
+    .addOption(jsonOption());
+}
