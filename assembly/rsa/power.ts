@@ -1,6 +1,6 @@
 // Exponentiation with secret exponents, modulo both primes at once (lanes.ts): windows of five bits,
 // whatever stands in them, and every look-up reads the whole table.
-import { zero } from "../simd";
+import { permute, zero } from "../simd";
 import {
   DIGIT, LANES_SIZE, multiplyLanes, readLane, rowsFor, squareLanes, writeLane,
 } from "./lanes";
@@ -73,7 +73,8 @@ function stride(rows: u32): usize {
 @inline
 function widen(out: usize, digits: v128): void {
   v128.store(out, f64x2.promote_low_f32x4(digits));
-  v128.store(out, f64x2.promote_low_f32x4(v128.shuffle<u64>(digits, digits, 1, 1)), 16);
+  const upper = permute(digits, i8x16(8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
+  v128.store(out, f64x2.promote_low_f32x4(upper), 16);
 }
 
 /** out = in each lane its entry of the table; reads all of them. */
