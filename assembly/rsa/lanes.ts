@@ -8,8 +8,8 @@
 //
 // Each modulus is taken times the number that makes it -1 modulo 2^24. Then the lowest digit of a sum is
 // the multiple of the modulus that makes that digit vanish, and nothing has to be multiplied to find it.
-// With R = 2^(24·rows) at least eight times such a modulus m, factors between -m and m, one of them up
-// to twice as large, give a product a·b/R between -m and m.
+// With R = 2^(24·rows) at least eight times such a modulus m, factors between -m and m give a product
+// a·b/R between -m and m.
 import { multiplyAndAdd, zero } from "../simd";
 import { clear, get, LIMB, MASK, set } from "./number";
 import { LANE_COLUMNS as COLUMNS } from "./scratch";
@@ -21,7 +21,7 @@ const DIGIT_MASK: u32 = 0xffffff;
 /** Bytes of a number in both lanes: room for 16384 + 24 bits, for rounding up to four, and four zeros. */
 export const LANES_SIZE: usize = 704 * 16;
 
-/** Rows after which columns must be carried: 60 · 2 products of 46 bits fit in 53. */
+/** Blocks of four rows after which columns must be carried: 60 · 2 products of 46 bits fit in 53. */
 const LAZY_BLOCKS: u32 = 15;
 
 /** 1.5 · 2^76: added and taken away again, it leaves the nearest multiple of 2^24. */

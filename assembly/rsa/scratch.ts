@@ -8,13 +8,14 @@ const SCRATCH: usize = memory.data(16 * 2368, 64);
 export const PIECE: usize = SCRATCH;
 export const TERM: usize = SCRATCH + 2368;
 export const ONE: usize = SCRATCH + 2 * 2368;
-// operation.ts
+// power.ts, operation.ts
 export const REMAINDER: usize = SCRATCH + 3 * 2368;
 // inverse.ts
 export const F: usize = SCRATCH + 4 * 2368;
 export const G: usize = SCRATCH + 5 * 2368;
 export const D: usize = SCRATCH + 6 * 2368;
 export const E: usize = SCRATCH + 7 * 2368;
+// operation.ts, key.ts, power.ts
 export const INPUT_NUMBER: usize = SCRATCH + 8 * 2368;
 export const BLIND: usize = SCRATCH + 9 * 2368;
 export const BLINDED: usize = SCRATCH + 10 * 2368;

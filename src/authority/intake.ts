@@ -242,8 +242,8 @@ export async function receiptOf(
 }
 
 /**
- * Opens what was taken in unopened, but not what is unproven: that never verifies. Wraps that are wrong go, so that they keep no place from the right
- * one; their record and its leaf stay, and wait for it.
+ * Opens what was taken in unopened, but not what is unproven: that never verifies. Wraps that are wrong go,
+ * so that they keep no place from the right one; their record and its leaf stay, and wait for it.
  * @returns how many records are verified now, and the hashes of those of which all wraps were wrong
  */
 export async function verifyWaiting(

@@ -104,7 +104,7 @@ export function nodeKey(blob: Buffer): KeyObject {
 }
 
 /** The session key in a SIMPLEBLOB by node:crypto; v1.5 padding is taken off here, Node refuses to. */
-export function openWithNode(blob: Buffer, key: KeyObject, padding: Padding): Buffer {
+export function openWithNode(blob: Uint8Array, key: KeyObject, padding: Padding): Buffer {
   const block = Buffer.from(blob.subarray(12)).reverse();
   if (padding === "oaep") {
     return privateDecrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING }, block);

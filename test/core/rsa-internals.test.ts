@@ -28,6 +28,33 @@ function limbs(value: bigint): Buffer {
   return Buffer.from(Uint32Array.from(words).buffer);
 }
 
+/**
+ * Both primes' multiples as they stand side by side in the core: balanced digits of 24 bits in f64, each
+ * prime times the number that makes it -1 modulo 2^24.
+ */
+function lanes({ p, q }: BigKey): Buffer {
+  const radix = 1n << 24n;
+  const [left, right] = [p, q].map((prime) => {
+    let k = 1n;
+    while ((k * prime) % radix !== radix - 1n) k += 2n;
+    return k * prime;
+  }) as [bigint, bigint];
+  const digits: number[] = [];
+  for (let [x, y] = [left, right]; x > 0n || y > 0n; ) {
+    const [a, b] = [BigInt.asIntN(24, x), BigInt.asIntN(24, y)];
+    digits.push(Number(a), Number(b));
+    [x, y] = [(x - a) / radix, (y - b) / radix];
+  }
+  return Buffer.from(Float64Array.from(digits).buffer);
+}
+
+/** How many bytes differ. */
+function changed(before: Buffer, after: Buffer): number {
+  let count = 0;
+  for (let i = 0; i < before.length; i++) if (before[i] !== after[i]) count++;
+  return count;
+}
+
 describe("RSA inside", () => {
   let instance: Instance;
   let memory: Buffer;
@@ -110,10 +137,15 @@ describe("RSA inside", () => {
     const key = new RsaPrivateKey(instance, newSlots(), components(big));
     const message = randomBytes(32);
     const ciphertext = rawEncrypt(big, oaepMasked(message));
-    for (const name of ["p", "q", "dp", "dq", "qi", "n"] as const) {
-      const at = memory.indexOf(limbs(big[name]));
+    const numbers: [string, Buffer, number[]][] = (["p", "q", "dp", "dq", "qi", "n"] as const).map(
+      (name) => [name, limbs(big[name]), [0, 1, 13, 40]],
+    );
+    // Of an f64 also sign and exponent: what becomes of it may be no number, and must not trap.
+    numbers.push(["both primes", lanes(big), [21, 22, 23, 30, 31, 39, 333]]);
+    for (const [name, bytes, places] of numbers) {
+      const at = memory.indexOf(bytes);
       expect(at, name).toBeGreaterThan(0);
-      for (const byte of [0, 1, 13, 40]) {
+      for (const byte of places) {
         memory[at + byte]! ^= 4;
         const fault = expect.objectContaining({ code: "FAULT" });
         for (const padding of [PKCS1, OAEP]) {
@@ -126,6 +158,26 @@ describe("RSA inside", () => {
       }
     }
     expect(hex(key.decrypt(ciphertext, OAEP))).toBe(hex(message));
+  });
+
+  test("an operation leaves the memory as it was, and so does a key that is disposed of", async () => {
+    const own = await Instance.create((await loadCore()).module);
+    const bytes = Buffer.from(own.input.buffer);
+    // Two counters that say nothing: of MGF1, and of the blocks of implicit rejection.
+    const counters = 4 + 2;
+    const blocks = Array.from({ length: 3 }, () => rawEncrypt(big, oaepMasked(randomBytes(32))));
+    const empty = Buffer.from(bytes);
+    const key = new RsaPrivateKey(own, newSlots(), components(big));
+    const loaded = Buffer.from(bytes);
+    expect(changed(empty, loaded)).toBeGreaterThan(1000);
+    for (const block of [...blocks, rawEncrypt(big, Buffer.alloc(128, 1))]) {
+      for (const padding of [OAEP, PKCS1]) {
+        key.unwrapKey(block, { ...padding, length: 32 });
+        expect(changed(loaded, bytes)).toBeLessThanOrEqual(counters);
+      }
+    }
+    key.dispose();
+    expect(changed(empty, bytes)).toBeLessThanOrEqual(counters);
   });
 
   test("nothing of the message stays in memory, nor of the key once it is disposed of", () => {

@@ -6,27 +6,16 @@ import { seal } from "twinwrap";
 import { loadCore } from "twinwrap/core";
 import { identifyKey, readPrivateKey, readPublicKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
-import { TwinwrapError } from "#build/errors.js";
 import { decodeSpki } from "#build/escrow/spki.js";
 import { type BigKey, components, jwk, keyFromPrimes, toBytes } from "../core/rsa-reference.js";
 import { e, filesOf, good, privateKeys, publicKeys } from "./hostile-keys.js";
+import { outcome } from "./material.js";
 
 // Keys made to break something, through every door that takes one: each form of a key file, and the
 // core itself, sealing, and an authority's notes. All are refused with a typed error. What takes minutes would fail by its timeout.
 
 const core = await loadCore();
 const TIMEOUT = 30_000;
-
-/** The error's code; anything but a TwinwrapError fails the test. */
-async function outcome(work: () => unknown): Promise<string> {
-  try {
-    await work();
-    return "accepted";
-  } catch (error) {
-    if (!(error instanceof TwinwrapError)) throw error;
-    return error.code;
-  }
-}
 
 /** A modulus outside what a blob holds is the blob's fault; one over the limits, the file's. */
 const REFUSED = ["BAD_KEY", "BAD_BLOB", "LIMIT_EXCEEDED"];

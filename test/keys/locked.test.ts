@@ -2,7 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import { loadCore } from "twinwrap/core";
 import { identifyKey, readPrivateKey, readPublicKey, writePrivateKey } from "twinwrap/keys";
 import { beforeAll, describe, expect, test } from "vitest";
-import { TwinwrapError } from "#build/errors.js";
+import type { TwinwrapError } from "#build/errors.js";
 import {
   type DerNode,
   encodeDer,
@@ -13,7 +13,7 @@ import {
   smallInteger,
 } from "#build/keys/der.js";
 import { haveOpenssl, openssl, opensslWithFile } from "../openssl.js";
-import { testKey } from "./material.js";
+import { outcome as codeOf, testKey } from "./material.js";
 
 const secret = createPrivateKey(testKey());
 const pem = Buffer.from(testKey());
@@ -26,16 +26,6 @@ beforeAll(async () => {
   key = await readPrivateKey(pem);
   locked = Buffer.from(await writePrivateKey(key, "pem", { passphrase: PASSPHRASE }));
 });
-
-async function codeOf(work: () => Promise<unknown>): Promise<string> {
-  try {
-    await work();
-    return "accepted";
-  } catch (error) {
-    if (!(error instanceof TwinwrapError)) throw error;
-    return error.code;
-  }
-}
 
 /** Locked by openssl in one of its ways, with few iterations. */
 function lockedBy(...args: string[]): Buffer {

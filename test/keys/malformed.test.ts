@@ -2,9 +2,8 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:cry
 import fc from "fast-check";
 import { identifyKey, readPrivateKey, readPublicKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
-import { TwinwrapError } from "#build/errors.js";
 import { haveOpenssl, openssl, opensslWithFile } from "../openssl.js";
-import { testKey } from "./material.js";
+import { outcome, testKey } from "./material.js";
 
 const secret = createPrivateKey(testKey());
 const open = createPublicKey(testKey());
@@ -17,17 +16,6 @@ const der = {
 const text = (content: string) => Uint8Array.from(Buffer.from(content, "latin1"));
 const pem = text(testKey());
 const jwk = text(JSON.stringify(secret.export({ format: "jwk" })));
-
-/** The error's code, or that it was accepted; anything but a TwinwrapError fails the test. */
-async function outcome(work: () => unknown): Promise<string> {
-  try {
-    await work();
-    return "accepted";
-  } catch (error) {
-    if (!(error instanceof TwinwrapError)) throw error;
-    return error.code;
-  }
-}
 
 const REFUSED = ["BAD_FORMAT", "BAD_KEY", "BAD_BLOB", "LIMIT_EXCEEDED"];
 

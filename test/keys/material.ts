@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
+import { TwinwrapError } from "#build/errors.js";
 
 let made: string | undefined;
 
@@ -8,4 +9,15 @@ export function testKey(): string {
     .privateKey.export({ format: "pem", type: "pkcs8" })
     .toString();
   return made;
+}
+
+/** The error's code, or that it was accepted; anything but a TwinwrapError fails the test. */
+export async function outcome(work: () => unknown): Promise<string> {
+  try {
+    await work();
+    return "accepted";
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
+    return error.code;
+  }
 }
