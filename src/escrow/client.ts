@@ -40,7 +40,8 @@ export type EscrowStatus =
 export interface EscrowReport {
   /**
    * verified: the authority opened the wrap, and it is what it says. unverified: it took the record in.
-   * unproven: it took in a blob whose key nobody proves. pending: submitted, no receipt yet. mismatch: what the file holds does not fit.
+   * unproven: it took in a blob whose key nobody proves. pending: submitted, no receipt yet. mismatch:
+   * what the file holds does not fit.
    */
   status: EscrowStatus;
   /** The origin that the submission, or the fixed header, names; "" if it can't be read. */
