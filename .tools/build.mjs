@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { buildSite } from "./site.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 
@@ -70,6 +71,19 @@ writeFileSync(
   `${root}build/envelope/worker-script.js`,
   `export const script = ${JSON.stringify(readFileSync(`${root}build/worker.js`, "utf8"))};\n`,
 );
+
+// All of the browser's door in one file, for pages that have no bundler.
+await build({
+  entryPoints: [`${root}build/browser.js`],
+  outfile: `${root}build/web/twinwrap.js`,
+  bundle: true,
+  format: "esm",
+  platform: "browser",
+  target: "es2022",
+  minify: true,
+  logLevel: "warning",
+});
+await buildSite();
 
 // The command line is bundled, for a quick start; each command stays a file that is loaded when called.
 rmSync(`${root}build/bin`, { recursive: true, force: true });

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
-// cli → authority → escrow → envelope → keys → blob, core → ground
+// cli → authority → escrow → envelope → keys → blob, core → ground; the page stands on the doors
 const ROOMS = {
   ground: [],
   blob: ["ground"],
@@ -13,9 +13,10 @@ const ROOMS = {
   escrow: ["envelope", "keys", "blob", "core", "ground"],
   authority: ["escrow", "envelope", "keys", "blob", "core", "ground"],
   doors: ["escrow", "envelope", "keys", "blob", "core", "ground"],
+  page: ["doors", "escrow", "envelope", "keys", "blob", "core", "ground"],
   cli: ["doors", "authority", "escrow", "envelope", "keys", "blob", "core", "ground"],
 };
-// The doors are what a user imports; only the command line may look through them from inside.
+// The doors are what a user imports; only the command line and the page look through them from inside.
 const DOORS = new Set(["src/index.ts", "src/node.ts", "src/browser.ts"]);
 // unwrapKey is for wraps in files and escrow, decryptChecked only for the local commands.
 const CALLS = {

@@ -1,0 +1,30 @@
+// The static site: the page and its scripts, bundled into build/site/, which any web server can serve.
+import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { build } from "esbuild";
+
+const root = new URL("..", import.meta.url).pathname;
+const site = `${root}build/site/`;
+
+/** What is copied as it is, from src/page/. */
+const FILES = ["index.html"];
+/** What is bundled, each a page's script: src/page/NAME.ts → build/site/NAME.js. */
+const SCRIPTS = ["page"];
+
+/** Builds the site from the compiled build/page/. */
+export async function buildSite() {
+  rmSync(site, { recursive: true, force: true });
+  mkdirSync(site, { recursive: true });
+  for (const name of FILES) copyFileSync(`${root}src/page/${name}`, site + name);
+  copyFileSync(`${root}build/worker.js`, `${site}worker.js`);
+  await build({
+    entryPoints: SCRIPTS.map((name) => `${root}build/page/${name}.js`).filter(existsSync),
+    outdir: site,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    minify: true,
+    logLevel: "warning",
+  });
+}

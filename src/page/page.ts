@@ -1,0 +1,3 @@
+import { inspect } from "../browser.js";
+
+void inspect;
