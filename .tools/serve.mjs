@@ -21,9 +21,10 @@ const TYPES = {
  * @param options.port 0 for any that is free; only this machine is listened to
  * @param options.headers added to every answer, or a function that makes them from the path
  * @param options.files more answers: text or bytes by path, before the folder's
+ * @param options.onPost is told what a page posts: `(path, text)`
  * @returns `{ url, port, close() }`; `url` ends without a slash
  */
-export async function serve(folder, { port = 0, headers = {}, files = {} } = {}) {
+export async function serve(folder, { port = 0, headers = {}, files = {}, onPost } = {}) {
   const server = createServer(async (request, response) => {
     let path;
     try {
@@ -37,11 +38,18 @@ export async function serve(folder, { port = 0, headers = {}, files = {} } = {})
     const more = typeof headers === "function" ? headers(path) : headers;
     const answer = (status, type, length) =>
       response.writeHead(status, {
-        "content-type": type,
+        ...(type === undefined ? {} : { "content-type": type }),
         "cache-control": "no-store",
         ...(length === undefined ? {} : { "content-length": length }),
         ...more,
       });
+    if (request.method === "POST" && onPost !== undefined) {
+      const parts = [];
+      for await (const part of request) parts.push(part);
+      onPost(path, Buffer.concat(parts).toString());
+      answer(204).end();
+      return;
+    }
     if (request.method !== "GET" && request.method !== "HEAD") {
       answer(405, TYPES[".txt"]).end("only GET\n");
       return;
