@@ -56,10 +56,14 @@ writeFileSync(
   `export const release = "${version} ${hash.slice(0, 16)}";\n`,
 );
 
-// The worker's script: as text for startWorker, and as a file for pages that must serve it themselves.
+// The worker's script: as text for startWorker, and as a file for pages that must serve it themselves. Beside
+// it the service worker for downloads, which is always a file.
 await build({
-  entryPoints: [`${root}build/envelope/worker.js`],
-  outfile: `${root}build/worker.js`,
+  entryPoints: {
+    worker: `${root}build/envelope/worker.js`,
+    download: `${root}build/envelope/download-worker.js`,
+  },
+  outdir: `${root}build`,
   bundle: true,
   format: "iife",
   platform: "neutral",

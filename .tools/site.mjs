@@ -7,6 +7,8 @@ const site = `${root}build/site/`;
 
 /** What is copied as it is, from src/page/. */
 const FILES = ["index.html"];
+/** What the page's workers run, from build/. */
+const WORKERS = ["worker.js", "download.js"];
 /** What is bundled, each a page's script: src/page/NAME.ts → build/site/NAME.js. */
 const SCRIPTS = ["page"];
 
@@ -15,7 +17,7 @@ export async function buildSite() {
   rmSync(site, { recursive: true, force: true });
   mkdirSync(site, { recursive: true });
   for (const name of FILES) copyFileSync(`${root}src/page/${name}`, site + name);
-  copyFileSync(`${root}build/worker.js`, `${site}worker.js`);
+  for (const name of WORKERS) copyFileSync(`${root}build/${name}`, site + name);
   await build({
     entryPoints: SCRIPTS.map((name) => `${root}build/page/${name}.js`).filter(existsSync),
     outdir: site,

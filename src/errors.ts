@@ -26,7 +26,7 @@ export type ErrorCode =
   | "DISPOSED"
   /** A computation failed its own check, or its worker died; nothing of its result was given out. */
   | "FAULT"
-  /** The store cannot be read or written now: no room, no permission, a failing disk. */
+  /** A store or the core's file cannot be read or written now: no room, no permission, no network. */
   | "UNAVAILABLE"
   /** Somebody else is writing the same file, or it exists already. */
   | "CONFLICT"

@@ -1,5 +1,5 @@
+import { embedded } from "#embedded-aes";
 import { AesCore } from "./aes-core.js";
-import { embedded } from "./embedded-aes.js";
 import { Instance } from "./instance.js";
 import { type CoreSource, compileCore, type LoadOptions } from "./load.js";
 

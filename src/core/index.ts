@@ -1,6 +1,7 @@
+import { embedded } from "#embedded";
+import { TwinwrapError } from "../errors.js";
 import { AesCore } from "./aes-core.js";
 import { AesCbc, AesCfb8 } from "./aes-modes.js";
-import { embedded } from "./embedded.js";
 import { digest, Hasher, type HashName, hkdfExpand, hmac, pbkdf2 } from "./hash.js";
 import { Instance } from "./instance.js";
 import { type CoreSource, compileCore, type LoadOptions } from "./load.js";
@@ -136,9 +137,29 @@ export async function loadCore(options: LoadOptions = {}): Promise<Core> {
 }
 
 let shared: Promise<Core> | undefined;
+let defaults: LoadOptions = {};
+
+/**
+ * Says where the WebAssembly comes from for everything that is not given a core of its own: a page calls it
+ * with the URL of twinwrap/core.wasm (or core-relaxed.wasm, if {@link hasRelaxedSimd}), before anything else.
+ * @throws TwinwrapError BAD_ARGUMENT if the core is in use already
+ */
+export function useWasm(wasm: NonNullable<LoadOptions["wasm"]>): void {
+  if (shared !== undefined) {
+    throw new TwinwrapError("BAD_ARGUMENT", "useWasm comes too late: the core is loaded already");
+  }
+  defaults = { wasm };
+}
 
 /** The instance that everything uses which was not given one. */
 export function sharedCore(): Promise<Core> {
-  shared ??= loadCore();
+  if (shared === undefined) {
+    const loading = loadCore(defaults);
+    // What failed, say for want of a network, can be tried again.
+    loading.catch(() => {
+      if (shared === loading) shared = undefined;
+    });
+    shared = loading;
+  }
   return shared;
 }

@@ -13,7 +13,10 @@ export interface LoadOptions {
    * that the engine has and that is at hand: in a browser "relaxed" only with its URL as `wasm`.
    */
   build?: CoreBuild;
-  /** The WebAssembly itself, for a strict CSP or streaming compilation; by default the embedded copy. */
+  /**
+   * The WebAssembly itself, or where it is fetched from, to be compiled as it comes; by default the embedded
+   * copy, and in Node the package's file.
+   */
   wasm?: WebAssembly.Module | Response | PromiseLike<Response> | URL | Uint8Array<ArrayBuffer>;
 }
 
@@ -58,7 +61,13 @@ async function compileFile(
   return module;
 }
 
-function unpack(embedded: string): Promise<ArrayBuffer> {
+async function unpack(embedded: string): Promise<ArrayBuffer> {
+  if (embedded === "") {
+    throw new TwinwrapError(
+      "UNSUPPORTED",
+      'this bundle holds no copy of the core (condition "twinwrap-wasm-url"): call useWasm with its URL first',
+    );
+  }
   const packed = new Blob([fromBase64(embedded)]).stream();
   return new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
@@ -99,5 +108,15 @@ export async function compileCore(
   }
   if (wasm instanceof WebAssembly.Module) return wasm;
   if (wasm instanceof Uint8Array) return WebAssembly.compile(wasm);
-  return WebAssembly.compileStreaming(wasm instanceof URL ? fetch(wasm) : wasm);
+  const response = await (wasm instanceof URL ? fetch(wasm) : wasm);
+  if (!response.ok) {
+    throw new TwinwrapError(
+      "UNAVAILABLE",
+      `the core could not be fetched: ${response.url} answers ${response.status}`,
+    );
+  }
+  // A server that does not know the type of WebAssembly is no reason to fail.
+  return response.headers.get("content-type")?.startsWith("application/wasm")
+    ? WebAssembly.compileStreaming(response)
+    : WebAssembly.compile(await response.arrayBuffer());
 }

@@ -1,7 +1,7 @@
 import { wipe } from "../bytes.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
 import { type Cobblestone, setChunkNonce } from "./cobblestone.js";
-import { checkJobs, type StartWorker, WorkerPool } from "./pool.js";
+import { checkJobs, type PoolOptions, type StartWorker, WorkerPool } from "./pool.js";
 import {
   chunksOf,
   type Direction,
@@ -37,6 +37,8 @@ export interface EngineOptions {
   jobs?: number | undefined;
   /** Workers that are there already, instead of `jobs`; several files may be in work at once. */
   pool?: WorkerPool | undefined;
+  /** Where a page serves twinwrap/worker.js for them; see {@link PoolOptions.workerUrl}. */
+  workerUrl?: PoolOptions["workerUrl"];
   /** How a worker is started; twinwrap in Node and in browsers knows by itself. */
   startWorker?: StartWorker | undefined;
 }
@@ -73,12 +75,12 @@ export async function* workThrough(
 async function makeEngine(
   direction: Direction,
   cobblestone: Cobblestone,
-  { engine, jobs = 1, pool, startWorker }: EngineOptions,
+  { engine, jobs = 1, pool, startWorker, workerUrl }: EngineOptions,
 ): Promise<Engine> {
   if (engine === "webcrypto") return WebCryptoEngine.create(cobblestone, direction);
   if (pool !== undefined) return pool.engine(cobblestone, direction);
   if (jobs > 1 && startWorker !== undefined) {
-    const own = new WorkerPool(startWorker, { jobs });
+    const own = new WorkerPool(startWorker, { jobs, workerUrl });
     return own.engine(cobblestone, direction, () => own.close());
   }
   return new LocalEngine(cobblestone.cipher, direction);

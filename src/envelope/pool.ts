@@ -23,8 +23,11 @@ export interface WorkerHandle {
   terminate(): void;
 }
 
-/** Starts a worker that runs the script twinwrap/worker.js. */
-export type StartWorker = (events: WorkerEvents) => WorkerHandle | Promise<WorkerHandle>;
+/** Starts a worker that runs the script twinwrap/worker.js, from `url` if the platform can't do without. */
+export type StartWorker = (
+  events: WorkerEvents,
+  url?: string | URL,
+) => WorkerHandle | Promise<WorkerHandle>;
 
 /**
  * Bytes of a file that this thread does before it has workers started. To start two costs as much
@@ -61,6 +64,11 @@ export interface PoolOptions {
   jobs: number;
   /** Bytes of a file after which they are started, unless `start()` did it; 16 MiB by default. */
   startAfter?: number;
+  /**
+   * Where a page serves twinwrap/worker.js, if its Content-Security-Policy forbids workers from blob: URLs.
+   * Node does without.
+   */
+  workerUrl?: string | URL | undefined;
 }
 
 /** A worker and what it has been given. */
@@ -90,7 +98,7 @@ export class WorkerPool {
   readonly jobs: number;
   /** Bytes of a file after which workers are started. */
   readonly startAfter: number;
-  readonly #startWorker: StartWorker;
+  readonly #startWorker: (events: WorkerEvents) => ReturnType<StartWorker>;
   readonly #members = new Set<Member>();
   readonly #queue: Task[] = [];
   #starting: Promise<void> | undefined;
@@ -102,11 +110,12 @@ export class WorkerPool {
    * @param startWorker how a worker is started
    * @throws TwinwrapError BAD_ARGUMENT unless `jobs` is a whole number from 1 to 64
    */
-  constructor(startWorker: StartWorker, { jobs, startAfter = START_AFTER }: PoolOptions) {
+  constructor(startWorker: StartWorker, options: PoolOptions) {
+    const { jobs, startAfter = START_AFTER, workerUrl } = options;
     checkJobs(jobs);
     this.startAfter = startAfter;
     this.jobs = jobs;
-    this.#startWorker = startWorker;
+    this.#startWorker = (events) => startWorker(events, workerUrl);
   }
 
   /** Whether a worker is there to be given work. */

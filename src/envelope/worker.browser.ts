@@ -1,4 +1,6 @@
+import { randomBytes, toHex } from "../bytes.js";
 import type { WorkerEvents, WorkerHandle } from "./pool.js";
+import type { Order } from "./protocol.js";
 
 /**
  * Starts a Web Worker.
@@ -16,9 +18,17 @@ export async function startWorker(
         )
       : undefined;
   const worker = new Worker(blob ?? url!);
+  // A worker that is ended from outside raises no event, but gives its locks back. Plain-http pages have none.
+  const locks = globalThis.navigator?.locks as LockManager | undefined;
+  const lock = locks && `twinwrap-worker-${toHex(randomBytes(16))}`;
+  let heard = false;
   worker.onmessage = ({ data }) => {
-    // The script is loaded by now.
-    if (blob !== undefined) URL.revokeObjectURL(blob);
+    if (!heard) {
+      // The script is loaded by now, and has the lock.
+      heard = true;
+      if (blob !== undefined) URL.revokeObjectURL(blob);
+      if (lock !== undefined) locks?.request(lock, ended).catch(() => {});
+    }
     answered(data);
   };
   worker.onerror = (event) => {
@@ -28,7 +38,10 @@ export async function startWorker(
   };
   worker.onmessageerror = ended;
   return {
-    post: (order, transfer) => worker.postMessage(order, transfer),
+    post(order, transfer) {
+      const first = lock !== undefined && "module" in (order as Order);
+      worker.postMessage(first ? { ...(order as Order), lock } : order, transfer);
+    },
     hold: () => {},
     terminate: () => worker.terminate(),
   };

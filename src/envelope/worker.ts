@@ -28,11 +28,23 @@ function forget(message: number): void {
   messages.delete(message);
 }
 
+/** Settles once this worker has the lock, which ends with it. */
+function holdForever(lock: string): Promise<void> {
+  return new Promise((granted, reject) => {
+    const held = () => {
+      granted();
+      return new Promise<never>(() => {});
+    };
+    navigator.locks.request(lock, held).catch(reject);
+  });
+}
+
 /** @throws anything: an unexpected error ends the worker, which the pool notices */
 async function obey(order: Order): Promise<void> {
   if ("module" in order) {
     const instance = await Instance.create(order.module);
     core = { unit: new AesUnit(instance), calls: gcmCalls(instance) };
+    if (order.lock !== undefined) await holdForever(order.lock);
     port.postMessage({ ready: release }, []);
   } else if ("keys" in order) {
     const { key, baseNonce } = order.keys;

@@ -41,7 +41,9 @@ function inProcess(name: string, program: string, args: string[] = [], required 
   return {
     name,
     required,
-    missing: existsSync(program) ? undefined : "npm ci --prefix test/runtimes/installed installs it",
+    missing: existsSync(program)
+      ? undefined
+      : "npm ci --prefix test/runtimes/installed installs it",
     run: (material) =>
       project(async (folder) => {
         const { writeFileSync } = await import("node:fs");

@@ -1,0 +1,81 @@
+// The service worker twinwrap/download.js: it answers the requests for downloads that a page has announced
+// with what the page sends piece by piece, and leaves every other request alone. save.browser.ts is the page's
+// side. It keeps nothing, and lives as long as a download does.
+
+import type { Announcement, FromPage, FromWorker } from "./download-protocol.js";
+
+/** What of a ServiceWorkerGlobalScope is used here. */
+interface Scope {
+  addEventListener(type: "install" | "activate", listener: (event: Lasting) => void): void;
+  addEventListener(type: "message", listener: (event: MessageEvent<Announcement>) => void): void;
+  addEventListener(type: "fetch", listener: (event: Fetching) => void): void;
+  skipWaiting(): Promise<void>;
+}
+interface Lasting {
+  waitUntil(work: Promise<unknown>): void;
+}
+interface Fetching {
+  request: Request;
+  respondWith(response: Response): void;
+}
+const scope = globalThis as unknown as Scope;
+
+/** Announced, and not asked for yet; by address. */
+const announced = new Map<string, { name: string; size: number | undefined; port: MessagePort }>();
+
+scope.addEventListener("install", () => void scope.skipWaiting());
+
+scope.addEventListener("message", ({ data, ports }) => {
+  // A message without a port only keeps this worker from being ended for idleness.
+  const [port] = ports;
+  if (port === undefined) return;
+  announced.set(data.url, { name: data.name, size: data.size, port });
+  const ready: FromWorker = { ready: true };
+  port.postMessage(ready);
+});
+
+scope.addEventListener("fetch", (event) => {
+  const download = announced.get(event.request.url);
+  if (download === undefined) return;
+  announced.delete(event.request.url);
+  const { name, size, port } = download;
+  const headers: Record<string, string> = {
+    "content-type": "application/octet-stream",
+    "content-disposition": `attachment; filename*=UTF-8''${encodeName(name)}`,
+    "content-security-policy": "default-src 'none'; sandbox",
+    "x-content-type-options": "nosniff",
+  };
+  if (size !== undefined) headers["content-length"] = String(size);
+  event.respondWith(new Response(receive(port), { headers }));
+});
+
+/** RFC 8187, section 3.2. */
+function encodeName(name: string): string {
+  return encodeURIComponent(name).replace(
+    /['()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+/** What the page sends on request: one piece at a time, so that a slow disk slows the page. */
+function receive(port: MessagePort): ReadableStream<Uint8Array> {
+  const tell = (message: FromWorker) => port.postMessage(message);
+  return new ReadableStream(
+    {
+      start(controller) {
+        port.onmessage = ({ data }: MessageEvent<FromPage>) => {
+          if ("piece" in data) controller.enqueue(data.piece);
+          else {
+            if ("end" in data) controller.close();
+            else controller.error(new Error("the page gave the download up"));
+            port.close();
+          }
+        };
+      },
+      // Settled by the piece that comes: the stream does not ask again before it has room.
+      pull: () => tell({ pull: true }),
+      cancel: () => tell({ cancelled: true }),
+    },
+    { highWaterMark: 0 },
+  );
+}
