@@ -9,10 +9,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Stats } from "webpack";
+import { launchChromium } from "../.tools/browsers.mjs";
+import { serve } from "../.tools/serve.mjs";
 
 // The package as somebody else installs it.
 
@@ -62,7 +65,16 @@ test("it holds what is needed and nothing else", () => {
 test("every door opens in Node, and a file makes the round trip", () => {
   const { exports } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
   const doors = Object.keys(exports).filter((name) => !/\.(json|wasm|js)$/.test(name));
-  expect(doors).toEqual([".", "./core", "./aes", "./blob", "./keys", "./envelope", "./escrow"]);
+  expect(doors).toEqual([
+    ".",
+    "./core",
+    "./aes",
+    "./blob",
+    "./keys",
+    "./envelope",
+    "./escrow",
+    "./web",
+  ]);
   const printed = run(
     "round-trip.mjs",
     `import { generateKeyPair, open, seal, sealFile } from "twinwrap";
@@ -74,54 +86,155 @@ test("every door opens in Node, and a file makes the round trip", () => {
   expect(printed).toBe("hello function\n");
 });
 
-test("the command line needs nothing beside it", () => {
-  for (const name of ["@assemblyscript", "@noble"]) {
-    rmSync(join(folder, "node_modules", name), { recursive: true });
-  }
-  const cli = join(installed, "build", "bin", "twinwrap.js");
-  const printed = execFileSync(process.execPath, [cli, "--version"], {
-    cwd: folder,
-    encoding: "utf8",
+describe("bundled for a browser, from a project that has installed it", () => {
+  const entry = join(folder, "app", "main.js");
+  const out = (name: string) => join(folder, "app", name);
+  beforeAll(() => {
+    mkdirSync(join(folder, "app"));
+    writeFileSync(
+      entry,
+      `import { generateKeyPair, open, seal, workerPool } from "twinwrap";
+       const { publicKey, privateKey } = await generateKeyPair({ bits: 2048 });
+       const pool = workerPool({ jobs: 2 });
+       await pool.start();
+       const sealed = await seal(new Blob([new Uint8Array(3e6)]), { to: [publicKey], pool });
+       const opened = await open(await sealed.blob(), { key: privateKey, pool });
+       globalThis.answer = [(await opened.bytes()).length, pool.ready];`,
+    );
+    writeFileSync(
+      join(folder, "app", "index.html"),
+      '<!doctype html><script type="module" src="/main.js"></script>',
+    );
   });
-  expect(printed).toBe(
-    `${JSON.parse(readFileSync(join(installed, "package.json"), "utf8")).version}\n`,
+
+  const BUNDLERS: Record<string, () => Promise<void>> = {
+    esbuild: async () => {
+      await build({
+        entryPoints: [entry],
+        outdir: out("esbuild"),
+        bundle: true,
+        splitting: true,
+        minify: true,
+        format: "esm",
+        platform: "browser",
+        target: "es2022",
+      });
+    },
+    vite: async () => {
+      const vite = await import("vite");
+      await vite.build({
+        root: join(folder, "app"),
+        configFile: false,
+        logLevel: "error",
+        build: {
+          outDir: out("vite"),
+          target: "es2022",
+          rolldownOptions: { output: { entryFileNames: "main.js" } },
+        },
+      });
+    },
+    webpack: async () => {
+      const { default: webpack } = await import("webpack");
+      const stats = await new Promise<Stats>((resolve, reject) => {
+        webpack(
+          {
+            mode: "production",
+            context: folder,
+            entry,
+            target: ["web", "es2022"],
+            output: { path: out("webpack"), filename: "main.js" },
+          },
+          (error, stats) => (error ? reject(error) : resolve(stats!)),
+        );
+      });
+      expect(stats.toString({ all: false, errors: true, warnings: true })).toBe("");
+    },
+  };
+
+  test.each(Object.keys(BUNDLERS))(
+    "by %s: it runs, and holds nothing of a server's",
+    async (name) => {
+      await BUNDLERS[name]!();
+      const files = readdirSync(out(name), { recursive: true, encoding: "utf8" }).filter(
+        (file) => extname(file) !== "" && extname(file) !== ".html",
+      );
+      expect(files.length).toBeGreaterThan(1);
+      expect(files.filter((file) => !file.endsWith(".js"))).toEqual([]);
+      for (const file of files) {
+        const text = readFileSync(join(out(name), file), "utf8");
+        expect(text).not.toMatch(/["'`]node:|worker_threads|sqlite|commander|sourceMappingURL/);
+        expect(text).not.toContain(folder);
+        expect(text).not.toContain(root);
+      }
+      const server = await serve(out(name), {
+        headers: { "content-security-policy": "script-src 'self' 'wasm-unsafe-eval' blob:" },
+        files: { "/": '<!doctype html><script type="module" src="/main.js"></script>' },
+      });
+      const browser = await launchChromium();
+      try {
+        const page = await browser.newPage();
+        await page.goto(server.url);
+        await page.waitForFunction(() => "answer" in globalThis);
+        expect(await page.evaluate("globalThis.answer")).toEqual([3e6, true]);
+      } finally {
+        await browser.close();
+        await server.close();
+      }
+    },
   );
-});
 
-const FOR_A_BROWSER = {
-  bundle: true,
-  format: "esm",
-  platform: "browser",
-  write: false,
-  metafile: true,
-  logLevel: "silent",
-  outfile: "bundle.js",
-} as const;
+  const FOR_A_BROWSER = {
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    write: false,
+    metafile: true,
+    logLevel: "silent",
+    outfile: "bundle.js",
+  } as const;
 
-test("the browser's bundle holds no node:, no command line, no server", async () => {
-  const { outputFiles, metafile } = await build({
-    entryPoints: [join(root, "build", "browser.js")],
-    ...FOR_A_BROWSER,
+  test("the browser's door leads to no file that only Node can load", async () => {
+    const { outputFiles, metafile } = await build({
+      stdin: { contents: 'export * from "twinwrap";', resolveDir: folder },
+      ...FOR_A_BROWSER,
+    });
+    expect(outputFiles[0]!.text).not.toMatch(/["']node:/);
+    const inputs = Object.keys(metafile.inputs);
+    expect(inputs.length).toBeGreaterThan(10);
+    expect(
+      inputs.filter((name) => /\.node\.js|\/cli\/|\/authority\/|commander/.test(name)),
+    ).toEqual([]);
   });
-  expect(outputFiles[0]!.text).not.toMatch(/["']node:/);
-  const inputs = Object.keys(metafile.inputs);
-  expect(inputs.length).toBeGreaterThan(10);
-  expect(inputs.filter((name) => /\.node\.js|\/cli\/|\/authority\/|commander/.test(name))).toEqual(
-    [],
-  );
-});
 
-test("who bundles the core alone gets no pool, and the worker's script needs nothing else", async () => {
-  const { metafile } = await build({
-    stdin: { contents: 'export { loadCore } from "./build/browser.js";', resolveDir: root },
-    ...FOR_A_BROWSER,
+  test("who takes one thing gets nothing else", async () => {
+    const used = async (contents: string) => {
+      const { metafile } = await build({
+        stdin: { contents, resolveDir: folder },
+        ...FOR_A_BROWSER,
+      });
+      const [output] = Object.values(metafile.outputs);
+      return Object.entries(output!.inputs)
+        .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+        .map(([name]) => name.replace(/.*\/build\//, ""));
+    };
+    expect((await used('export { loadCore } from "twinwrap";')).join()).not.toMatch(
+      /envelope|keys|blob/,
+    );
+    expect((await used('export { decodeBlob } from "twinwrap/blob";')).join()).not.toMatch(
+      /core|envelope|keys/,
+    );
+    expect((await used('export { inspect } from "twinwrap/envelope";')).join()).not.toMatch(
+      /escrow|worker-script|save/,
+    );
   });
-  const [output] = Object.values(metafile.outputs);
-  const used = Object.entries(output!.inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
-  expect(used.map(([name]) => name).filter((name) => /envelope/.test(name))).toEqual([]);
-  expect(readFileSync(join(root, "build", "worker.js"), "utf8")).not.toMatch(
-    /\b(import|require)\b|node:/,
-  );
+
+  test("the workers' scripts need nothing else", () => {
+    for (const name of ["worker.js", "download.js"]) {
+      expect(readFileSync(join(installed, "build", name), "utf8")).not.toMatch(
+        /\b(import|require)\b|node:/,
+      );
+    }
+  });
 });
 
 test("types are found through the exports map", () => {
@@ -150,4 +263,18 @@ test("types are found through the exports map", () => {
     "use.ts",
   ];
   execFileSync(process.execPath, [tsc, ...args], { cwd: folder, stdio: "pipe" });
+});
+
+test("the command line needs nothing beside it", () => {
+  for (const name of ["@assemblyscript", "@noble"]) {
+    rmSync(join(folder, "node_modules", name), { recursive: true });
+  }
+  const cli = join(installed, "build", "bin", "twinwrap.js");
+  const printed = execFileSync(process.execPath, [cli, "--version"], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  expect(printed).toBe(
+    `${JSON.parse(readFileSync(join(installed, "package.json"), "utf8")).version}\n`,
+  );
 });
