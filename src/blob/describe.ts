@@ -1,7 +1,7 @@
 import { readBlob } from "./blobs.js";
 import { isPvk, readPvk } from "./pvk.js";
 import { type BlobField, BlobReader } from "./reader.js";
-import { BLOB_TYPES, CryptoApiError } from "./wincrypt.js";
+import { BLOB_TYPES, CryptoApiError, SIMPLEBLOB } from "./wincrypt.js";
 
 /** A blob's fields, and the first thing that is wrong with it. */
 export interface BlobDescription {
@@ -11,10 +11,23 @@ export interface BlobDescription {
   problem?: CryptoApiError;
 }
 
+const HEADER = 12;
+const ZEROS = 8;
+
+/**
+ * Length of a SIMPLEBLOB's RSA block where 8 zero bytes follow it, as Windows leaves them. They
+ * cannot be the block's own: its last bytes are its most significant ones.
+ */
+function guessModulusLength(bytes: Uint8Array): number | undefined {
+  const end = bytes.length - ZEROS;
+  if (bytes[0] !== SIMPLEBLOB || end <= HEADER) return undefined;
+  return bytes.subarray(end).every((byte) => byte === 0) ? end - HEADER : undefined;
+}
+
 /**
  * Explains any blob or PVK file field by field, also a bad one, as far as it can be read. Key
- * material is left out unless `secrets` asks for it; for `modulusLength` see decodeSimpleBlob. Never
- * throws on bytes.
+ * material is left out unless `secrets` asks for it; for `modulusLength` see decodeSimpleBlob: by default
+ * it is guessed where 8 zero bytes follow a SIMPLEBLOB, as Windows leaves them. Never throws on bytes.
  */
 export function describeBlob(
   bytes: Uint8Array,
@@ -24,7 +37,7 @@ export function describeBlob(
   const isFile = isPvk(bytes);
   try {
     if (isFile) readPvk(reader);
-    else readBlob(reader, options.modulusLength);
+    else readBlob(reader, options.modulusLength ?? guessModulusLength(bytes));
   } catch (error) {
     if (!(error instanceof CryptoApiError)) throw error;
     reader.problem ??= error;
@@ -35,4 +48,10 @@ export function describeBlob(
   const kind = isFile ? "PVK file" : BLOB_TYPES.get(bytes[0] ?? 0);
   const { fields, problem } = reader;
   return problem === undefined ? { kind, fields } : { kind, fields, problem };
+}
+
+/** The field in which a description's problem stands; the last one if bytes are missing at the end. */
+export function problemField({ fields, problem }: BlobDescription): BlobField | undefined {
+  if (problem === undefined || !problem.hasPlace) return undefined;
+  return fields.find(({ offset, length }) => problem.offset < offset + length) ?? fields.at(-1);
 }

@@ -14,7 +14,7 @@ export {
   type PublicKeyBlob,
   type SimpleBlob,
 } from "./blobs.js";
-export { type BlobDescription, describeBlob } from "./describe.js";
+export { type BlobDescription, describeBlob, problemField } from "./describe.js";
 export {
   encodePlaintextKeyBlob,
   encodePrivateKeyBlob,

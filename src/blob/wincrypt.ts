@@ -161,4 +161,9 @@ export class CryptoApiError extends TwinwrapError {
     this.hresult = NTE_ERRORS[nte];
     this.offset = offset;
   }
+
+  /** Whether it stands in one place: that numbers are no key shows only when they are taken together. */
+  get hasPlace(): boolean {
+    return this.nte !== "NTE_BAD_KEY";
+  }
 }

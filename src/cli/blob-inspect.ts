@@ -7,7 +7,7 @@ import {
   isPvk,
   PRIVATEKEYBLOB,
   PUBLICKEYBLOB,
-  SIMPLEBLOB,
+  problemField,
 } from "../blob/index.js";
 import { toHex, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
@@ -27,25 +27,8 @@ interface Findings extends BlobDescription {
 
 /** Fields up to this many bytes stand on one line with their meaning. */
 const SHORT = 8;
-const HEADER = 12;
-const ZEROS = 8;
-
-/**
- * Length of a SIMPLEBLOB's RSA block where 8 zero bytes follow it, as Windows leaves them. They
- * cannot be the block's own: its last bytes are its most significant ones.
- */
-function modulusLength(bytes: Uint8Array): number | undefined {
-  const end = bytes.length - ZEROS;
-  if (bytes[0] !== SIMPLEBLOB || end <= HEADER) return undefined;
-  return bytes.subarray(end).every((byte) => byte === 0) ? end - HEADER : undefined;
-}
-
 async function examine(bytes: Uint8Array, secrets: boolean): Promise<Findings> {
-  const length = modulusLength(bytes);
-  const description = describeBlob(bytes, {
-    secrets,
-    ...(length === undefined ? {} : { modulusLength: length }),
-  });
+  const description = describeBlob(bytes, { secrets });
   const [bType] = bytes;
   const findings = { size: bytes.length, ...description };
   const isKey = bType === PUBLICKEYBLOB || bType === PRIVATEKEYBLOB || isPvk(bytes);
@@ -85,16 +68,6 @@ function dump({ offset, length, hex }: BlobField): string {
     .join("");
 }
 
-/** Whether the problem has a place: that numbers are no key shows only when they are taken together. */
-function hasPlace(problem: CryptoApiError): boolean {
-  return problem.nte !== "NTE_BAD_KEY";
-}
-
-/** The field in which a problem stands; the last one if bytes are missing at the end. */
-function fieldAt(fields: BlobField[], { offset }: CryptoApiError): BlobField | undefined {
-  return fields.find((field) => offset < field.offset + field.length) ?? fields.at(-1);
-}
-
 function describe(path: string, findings: Findings): string {
   const { size, kind, fields, problem } = findings;
   const about: [string, string][] = [
@@ -102,7 +75,7 @@ function describe(path: string, findings: Findings): string {
     ["kind", `${kind ?? "unknown"}, ${size} bytes`],
   ];
   if (findings.fingerprint !== undefined) about.push(["fingerprint", findings.fingerprint]);
-  const marked = problem && hasPlace(problem) ? fieldAt(fields, problem) : undefined;
+  const marked = problemField(findings);
   const rows = fields.map((field) => {
     const mark = field === marked ? `  <-- ${problem!.nte}` : "";
     return [hexOffset(field.offset), field.name, summary(field), `${field.meaning}${mark}`];
@@ -139,7 +112,7 @@ function facts(path: string, { size, kind, fields, fingerprint, problem }: Findi
 
 /** The one line about what is wrong, and where. */
 function complaint({ kind }: Findings, problem: CryptoApiError): TwinwrapError {
-  const where = hasPlace(problem) ? ` (at offset ${hexOffset(problem.offset)})` : "";
+  const where = problem.hasPlace ? ` (at offset ${hexOffset(problem.offset)})` : "";
   const hint =
     kind === undefined
       ? "; `twinwrap key info` shows keys in other forms, `twinwrap inspect` sealed files"

@@ -7,6 +7,7 @@ import {
   checkReceipt,
   encodeSubmission,
   makeSubmission,
+  messageName,
   type Receipt,
   receiptLeaf,
   recordHash,
@@ -59,15 +60,6 @@ export interface Sent {
   submission?: string;
 }
 
-/** Where what is sent to an authority goes, or its answer, beside what it is for. */
-export function messagePath(
-  output: string,
-  { authority }: Target,
-  kind: "submission" | "receipt",
-): string {
-  return `${output}.${toHex(authority.fingerprint.subarray(0, 8))}.${kind}.json`;
-}
-
 /** Hands a submission in. @returns a receipt that verified */
 export function handIn(
   { path, authority }: Target,
@@ -104,7 +96,7 @@ export class Escrower {
   async check(inputs: readonly string[], output: string): Promise<void> {
     for (const target of this.#targets) {
       if (target.isDirectory) continue;
-      await checkOutput(inputs, messagePath(output, target, "submission"), this.#options);
+      await checkOutput(inputs, messageName(output, target.authority, "submission"), this.#options);
     }
   }
 
@@ -160,7 +152,7 @@ export async function writeSubmission(
   submission: Submission,
   options: { force?: boolean },
 ): Promise<{ status: "pending"; submission: string }> {
-  const path = messagePath(output, target, "submission");
+  const path = messageName(output, target.authority, "submission");
   const bytes = encodeSubmission(submission);
   const present = await readSmall(path, bytes.length).catch(() => undefined);
   if (present === undefined || !equalBytes(present, bytes)) {

@@ -2,13 +2,14 @@ import type { Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { TwinwrapError } from "../errors.js";
+import { isRecoverable, statusText } from "../escrow/index.js";
 import { type Party, withGiven } from "./authority-io.js";
 import { EXIT } from "./command.js";
 import { print, printJson, warn } from "./io.js";
 import { isSealed } from "./messages.js";
 import { about, complain } from "./report.js";
 import { safe, table } from "./text.js";
-import { isProven, reportsOf, statusText, type VerifyOptions } from "./verify.js";
+import { reportsOf, type VerifyOptions } from "./verify.js";
 
 export const UNCHECKED = "signatures were not checked: --authority says whose they should be";
 
@@ -37,7 +38,7 @@ async function lackOf(path: string, party: Party | undefined): Promise<string | 
     const isGood =
       party === undefined
         ? reports.some((report) => report.status === "verified")
-        : isProven(reports);
+        : isRecoverable(reports);
     if (isGood) return undefined;
     return reports.length === 0 ? "not escrowed" : reports.map(statusText).join("; ");
   } catch (error) {

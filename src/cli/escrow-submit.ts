@@ -11,6 +11,7 @@ import {
   encodeSubmission,
   isProven,
   makeBlobSubmission,
+  messageName,
   readBlobWrap,
   recordHash,
   type Submission,
@@ -33,14 +34,7 @@ import {
   paddingOption,
   UsageError,
 } from "./command.js";
-import {
-  handIn,
-  messagePath,
-  readTargets,
-  receiptStatus,
-  type Target,
-  writeSubmission,
-} from "./escrow-io.js";
+import { handIn, readTargets, receiptStatus, type Target, writeSubmission } from "./escrow-io.js";
 import { checkOutput, print, printJson, readSmall, STANDARD, withPrivateKeyFile } from "./io.js";
 import type { PassphraseOptions } from "./passphrase.js";
 import { about, asUsage } from "./report.js";
@@ -167,8 +161,8 @@ async function deliver(
     throw withReason(path, error);
   });
   const names = {
-    submission: messagePath(path, target, "submission"),
-    receipt: messagePath(path, target, "receipt"),
+    submission: messageName(path, target.authority, "submission"),
+    receipt: messageName(path, target.authority, "receipt"),
   };
   const force = options.force ?? false;
   try {
@@ -208,7 +202,7 @@ async function submit(path: string, options: SubmitOptions): Promise<void> {
   for (const kind of target!.isDirectory ? MESSAGES : MESSAGES.slice(0, 1)) {
     await checkOutput(
       inputs.filter((input) => input !== undefined),
-      messagePath(path, target!, kind),
+      messageName(path, target!.authority, kind),
       options,
     );
   }

@@ -6,6 +6,7 @@ import {
   attachReceipt,
   type HeldSubmission,
   provenSubmissions,
+  statusText,
   submissionsOf,
 } from "../escrow/index.js";
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
@@ -32,7 +33,7 @@ import { checkInPlace, print, printJson, warn, withPrivateKeyFile } from "./io.j
 import { readMessage, readSealed } from "./messages.js";
 import { about, forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
-import { reportFacts, reportsOf, statusText, type VerifyOptions } from "./verify.js";
+import { reportFacts, reportsOf, type VerifyOptions } from "./verify.js";
 
 /** Bytes that a receipt takes in a header: a leaf, some 30 hashes, and a checkpoint. */
 const RECEIPT_ROOM = 2048;

@@ -8,15 +8,12 @@ import {
   type CheckedRelease,
   checkRelease,
   decodeRecord,
-  fits,
+  findReleased,
   originsOf,
   parseRequestId,
-  provenSubmissions,
   type Release,
   recipientFingerprint,
-  recordHash,
   releasedFor,
-  submissionsOf,
 } from "../escrow/index.js";
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
 import { type AuthorityOptions, type Party, requireAuthority, withParty } from "./authority-io.js";
@@ -81,19 +78,15 @@ export interface Recovery {
 /** The wrap that was released for a file. @throws TwinwrapError REFUSED, NOT_VERIFIED */
 async function wrapOf({ core, party, checked, kept }: Recovery, head: Head): Promise<Wrap> {
   const { authority, service, view } = party;
-  // The log that the release is in has to be the one that the file's receipts are in.
-  await provenSubmissions(core, head, authority, view);
-  const held = submissionsOf(core, head, authority.origin);
-  const records = [...kept, ...held.map(({ submission }) => ({ record: submission.core }))];
-  const isReleased = (hash: Uint8Array) => checked.keys.has(toHex(hash));
-  let found = records
-    .map(({ record }) => record)
-    .find((record) => fits(head, record) && isReleased(recordHash(core, record)));
-  if (found === undefined && service !== undefined) {
-    const row = (await recordsOfFile(service, head)).find(({ hash }) => isReleased(hash));
-    if (row !== undefined) found = decodeRecord(row.core);
+  const records = kept.map(({ record }) => record);
+  const wrap = await findReleased(core, checked, head, authority, records, view);
+  if (wrap !== undefined) return wrap;
+  if (service !== undefined) {
+    const row = (await recordsOfFile(service, head)).find(({ hash }) =>
+      checked.keys.has(toHex(hash)),
+    );
+    if (row !== undefined) return releasedFor(core, checked, head, decodeRecord(row.core));
   }
-  if (found !== undefined) return releasedFor(core, checked, head, found);
   throw new TwinwrapError("REFUSED", "the release has nothing for this file");
 }
 

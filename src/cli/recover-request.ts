@@ -7,12 +7,11 @@ import {
   fits,
   type HeldSubmission,
   makeRequest,
-  provenSubmissions,
-  receiptLeaf,
   recipientFingerprint,
   requestHash,
   requestId,
-  submissionsOf,
+  sayId,
+  submissionsToAsk,
 } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
 import { checkPublicKey } from "../keys/index.js";
@@ -54,12 +53,8 @@ async function heldToAsk(
   { authority, service, view }: Party,
 ): Promise<HeldSubmission[]> {
   const core = await sharedCore();
-  const proven = await provenSubmissions(core, head, authority, view);
-  const verified = proven.filter(({ receipt }) => receiptLeaf(receipt!).type === "verified");
-  if (verified.length > 0) return verified;
-  if (proven.length > 0) return proven;
-  const held = submissionsOf(core, head, authority.origin);
-  if (held.length > 0 && service === undefined) {
+  const { held, proven } = await submissionsToAsk(core, head, authority, view);
+  if (!proven && held.length > 0 && service === undefined) {
     warn(
       `${safe(path)}: no receipt in it verifies; if the authority did not get its submission, it refuses the whole request`,
     );
@@ -192,7 +187,7 @@ export async function request(paths: string[], options: RequestOptions): Promise
     print(
       table([
         ["request", id],
-        ["say it as", id.replace(/.{4}(?=.)/g, "$&-")],
+        ["say it as", sayId(id)],
         ["recipient", `${key}  ${asked.padding}`],
         ["records", String(asked.records.length)],
         ...found.map((one) => ["by serial", `${one.serial}  ${serialText(one)}`]),

@@ -5,9 +5,11 @@ import {
   checkFile,
   checkSubmission,
   type EscrowReport,
+  isRecoverable,
   type Receipt,
   receiptLeaf,
   recordHash,
+  statusText,
 } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
 import { type AuthorityOptions, authorityOption, type Party, withGiven } from "./authority-io.js";
@@ -40,25 +42,6 @@ async function reportOfKept(
   return checkSubmission(core, submission, mine ?? receipts[0], party?.authority, party?.view);
 }
 
-/** One report in words. */
-export function statusText({ status, origin, time, reason }: EscrowReport): string {
-  const by = safe(origin);
-  switch (status) {
-    case "verified":
-      return `verified by ${by} on ${formatTime(time!)}`;
-    case "unverified":
-      return `unverified: taken in by ${by} on ${formatTime(time!)}, not opened yet`;
-    case "unproven":
-      return `key not proven: taken in by ${by} on ${formatTime(time!)}; nobody can tell whether it opens`;
-    case "pending":
-      return `pending: no receipt of ${by} yet`;
-    case "not escrowed":
-      return origin === "" ? "not escrowed" : `not escrowed with ${by}`;
-    case "mismatch":
-      return `mismatch: ${safe(reason ?? "")}`;
-  }
-}
-
 /** One report for machines. */
 export function reportFacts(report: EscrowReport): Record<string, unknown> {
   return {
@@ -76,11 +59,6 @@ export function reportFacts(report: EscrowReport): Record<string, unknown> {
 }
 
 const NOT_ESCROWED = { status: "not escrowed", origin: "" } as EscrowReport;
-
-/** Whether the file can be recovered, as far as its receipts prove it. */
-export function isProven(reports: readonly EscrowReport[]): boolean {
-  return reports.some(({ status, shown }) => status === "verified" && shown);
-}
 
 /** One report where no authority was given: whose the receipt is can't be told. */
 function foundRows(report: EscrowReport): string[] {
@@ -106,7 +84,7 @@ async function verify(paths: string[], options: VerifyOptions): Promise<void> {
       const reports = isKept
         ? [await reportOfKept(path, receipts, party)]
         : await reportsOf(path, party);
-      const recoverable = isProven(reports);
+      const recoverable = isRecoverable(reports);
       isEach &&= recoverable;
       facts.push({ file: path, recoverable, escrows: reports.map(reportFacts) });
       if (options.json) return;

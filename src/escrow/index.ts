@@ -75,6 +75,14 @@ export {
   verifyConsistency,
   verifyInclusion,
 } from "./merkle.js";
+export {
+  article,
+  decodeMessage,
+  MAX_MESSAGE,
+  type Message,
+  type MessageKind,
+  startsSealedFile,
+} from "./message.js";
 export { checkName, checkOrigin, checkOwnerId } from "./names.js";
 export type { Note, NoteSignature, Signer, VerifiedNote, VerifierKey } from "./note.js";
 export {
@@ -137,7 +145,14 @@ export {
   type UnprovenRecord,
   wrapHash,
 } from "./record.js";
-export { type CheckedRelease, checkRelease, releasedBlob, releasedFor } from "./recovery.js";
+export {
+  type CheckedRelease,
+  checkRelease,
+  findReleased,
+  releasedBlob,
+  releasedFor,
+  submissionsToAsk,
+} from "./recovery.js";
 export {
   decodeRelease,
   encodeRelease,
@@ -171,3 +186,4 @@ export {
   submissionFromJson,
   submissionToJson,
 } from "./submission.js";
+export { isRecoverable, messageName, sayId, statusText } from "./words.js";

@@ -6,9 +6,16 @@ import type { Head } from "../envelope/open.js";
 import { isWrapFor } from "../envelope/wraps.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { type Checkpoint, parseProof, verifyCheckpoint, verifyPath } from "./checkpoint.js";
-import { fits, orNotVerified } from "./client.js";
+import {
+  fits,
+  type HeldSubmission,
+  orNotVerified,
+  provenSubmissions,
+  submissionsOf,
+} from "./client.js";
 import type { Authority } from "./identity.js";
 import type { LogView } from "./log-view.js";
+import { receiptLeaf } from "./receipt.js";
 import { type BlobRecord, type EscrowRecord, recordHash } from "./record.js";
 import { type Release, type ReleasedKey, releaseLeaf } from "./release.js";
 import {
@@ -147,6 +154,46 @@ export function releasedFor(
 ): Wrap {
   if (!fits(head, record)) throw notVerified("the record is another file's");
   return releasedWrap(core, checked, record, CALG_AES_256);
+}
+
+/**
+ * The same, where the record has to be looked for: in the file's header, and among records known otherwise.
+ * @param others of submissions that were kept, say: whoever can write the file can take out its own
+ * @param view is shown the file's receipts: the log that the release is in has to be the one that they are in
+ * @returns undefined if the release has nothing for any record of this file
+ * @throws TwinwrapError NOT_VERIFIED, as {@link releasedFor}
+ */
+export async function findReleased(
+  core: Core,
+  checked: CheckedRelease,
+  head: Head,
+  authority: Authority,
+  others: readonly EscrowRecord[] = [],
+  view?: LogView,
+): Promise<Wrap | undefined> {
+  await provenSubmissions(core, head, authority, view);
+  const held = submissionsOf(core, head, authority.origin);
+  const found = [...others, ...held.map(({ submission }) => submission.core)].find(
+    (record) => fits(head, record) && checked.keys.has(toHex(recordHash(core, record))),
+  );
+  return found && releasedFor(core, checked, head, found);
+}
+
+/**
+ * Of a file's submissions, those to ask for: verified ones if there are any, else those with a receipt, else
+ * all, of which nobody knows then whether the authority has them (`proven` is false).
+ */
+export async function submissionsToAsk(
+  core: Core,
+  head: Head,
+  authority: Authority,
+  view?: LogView,
+): Promise<{ held: HeldSubmission[]; proven: boolean }> {
+  const proven = await provenSubmissions(core, head, authority, view);
+  const verified = proven.filter(({ receipt }) => receiptLeaf(receipt!).type === "verified");
+  if (verified.length > 0) return { held: verified, proven: true };
+  if (proven.length > 0) return { held: proven, proven: true };
+  return { held: submissionsOf(core, head, authority.origin), proven: false };
 }
 
 /**

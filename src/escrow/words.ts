@@ -1,0 +1,48 @@
+import { toHex } from "../bytes.js";
+import { formatTime } from "../jcs.js";
+import { safe } from "../text.js";
+import type { EscrowReport } from "./client.js";
+import type { Authority } from "./identity.js";
+
+// What the command line and the page tell people in the same words, and call files by the same names.
+
+/** One report in words. */
+export function statusText({ status, origin, time, reason }: EscrowReport): string {
+  const by = safe(origin);
+  switch (status) {
+    case "verified":
+      return `verified by ${by} on ${formatTime(time!)}`;
+    case "unverified":
+      return `unverified: taken in by ${by} on ${formatTime(time!)}, not opened yet`;
+    case "unproven":
+      return `key not proven: taken in by ${by} on ${formatTime(time!)}; nobody can tell whether it opens`;
+    case "pending":
+      return `pending: no receipt of ${by} yet`;
+    case "not escrowed":
+      return origin === "" ? "not escrowed" : `not escrowed with ${by}`;
+    case "mismatch":
+      return `mismatch: ${safe(reason ?? "")}`;
+  }
+}
+
+/** Whether the file can be recovered, as far as its receipts prove it. */
+export function isRecoverable(reports: readonly EscrowReport[]): boolean {
+  return reports.some(({ status, shown }) => status === "verified" && shown);
+}
+
+/**
+ * How the file is called in which something goes to an authority or comes back, beside what it is for.
+ * @param name of the file that it is for
+ */
+export function messageName(
+  name: string,
+  { fingerprint }: Authority,
+  kind: "submission" | "receipt",
+): string {
+  return `${name}.${toHex(fingerprint.subarray(0, 8))}.${kind}.json`;
+}
+
+/** A request's ID in groups of four, as it is said. */
+export function sayId(id: string): string {
+  return id.replace(/.{4}(?=.)/g, "$&-");
+}
