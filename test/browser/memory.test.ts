@@ -64,3 +64,32 @@ test.skipIf(process.platform !== "linux")(
     expect(large).toBeLessThan(small + (100 << 20));
   },
 );
+
+test("a Blob is read piece by piece, whatever is done with it", async () => {
+  const browser = await launchChromium();
+  const page = await visit(browser, server.url);
+  const largest = await page.evaluate(async () => {
+    const { generateKeyPair, inspect, open, seal } = twinwrap;
+    const { publicKey, privateKey } = await generateKeyPair({ bits: 2048 });
+    const sealed = await (
+      await seal(new Blob([new Uint8Array(20 << 20)]), { to: [publicKey] })
+    ).blob();
+    const reads: number[] = [];
+    const { arrayBuffer } = Blob.prototype;
+    Blob.prototype.arrayBuffer = function () {
+      reads.push(this.size);
+      return arrayBuffer.call(this);
+    };
+    await inspect(sealed);
+    const opened = await open(sealed, { key: privateKey });
+    await opened.range(19 << 20, (19 << 20) + 9).bytes();
+    const forRange = reads.length;
+    for await (const piece of opened) if (piece.length === 0) break;
+    await (await seal(sealed, { to: [publicKey] })).blob();
+    return { forRange, reads: reads.length, most: Math.max(...reads) };
+  });
+  expect(largest.forRange).toBeLessThan(8);
+  expect(largest.reads).toBeGreaterThan(100);
+  expect(largest.most).toBeLessThanOrEqual(1 << 18);
+  await browser.close();
+});
