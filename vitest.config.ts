@@ -30,6 +30,7 @@ export default defineConfig({
   },
   test: {
     testTimeout: 180_000,
+    hookTimeout: 120_000,
     maxWorkers: 2,
     projects: [
       {

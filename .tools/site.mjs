@@ -6,9 +6,9 @@ const root = new URL("..", import.meta.url).pathname;
 const site = `${root}build/site/`;
 
 /** What is copied as it is, from src/page/. */
-const FILES = ["index.html"];
-/** What the page's workers run, from build/. */
-const WORKERS = ["worker.js", "download.js"];
+const FILES = ["index.html", "page.css", "icon.svg"];
+/** What the pages fetch and start, from build/. */
+const BESIDE = ["worker.js", "download.js", "core.wasm", "core-relaxed.wasm"];
 /** What is bundled, each a page's script: src/page/NAME.ts → build/site/NAME.js. */
 const SCRIPTS = ["page"];
 
@@ -17,12 +17,13 @@ export async function buildSite() {
   rmSync(site, { recursive: true, force: true });
   mkdirSync(site, { recursive: true });
   for (const name of FILES) copyFileSync(`${root}src/page/${name}`, site + name);
-  for (const name of WORKERS) copyFileSync(`${root}build/${name}`, site + name);
+  for (const name of BESIDE) copyFileSync(`${root}build/${name}`, site + name);
   await build({
     entryPoints: SCRIPTS.map((name) => `${root}build/page/${name}.js`).filter(existsSync),
     outdir: site,
     bundle: true,
     splitting: true,
+    conditions: ["twinwrap-wasm-url"],
     format: "esm",
     platform: "browser",
     target: "es2022",

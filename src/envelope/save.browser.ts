@@ -1,7 +1,7 @@
 import { TwinwrapError } from "../errors.js";
 import type { Announcement, FromPage, FromWorker } from "./download-protocol.js";
 import type { Pieces } from "./segments.js";
-import type { Output } from "./source.js";
+import { asRandomAccess, Output, readFrom } from "./source.js";
 
 /**
  * How an output was saved: "picker": written to the file that its user chose (File System Access);
@@ -41,7 +41,7 @@ type Picker = (options: {
 /**
  * Saves an output to its user's disk: whole, or not at all. To be called when the user clicks on
  * something, without an `await` before it: browsers let a page open a picker only then. So it takes the
- * promises that `seal` and `open` return.
+ * promises that `seal` and `open` return, and Blobs.
  *
  *     await save(open(file, { key }), { name: "report.pdf" });
  *
@@ -49,19 +49,24 @@ type Picker = (options: {
  *   Blob would be too large; and what the output throws, in which case no file is left
  */
 export async function save(
-  output: Output | Promise<Output>,
+  output: Output | Blob | Promise<Output>,
   options: SaveOptions,
 ): Promise<SavedBy> {
-  const { showSaveFilePicker: picker } = globalThis as { showSaveFilePicker?: Picker };
+  const { showSaveFilePicker } = globalThis as { showSaveFilePicker?: Picker };
+  const picker = options.picker === false ? undefined : showSaveFilePicker;
+  if (output instanceof Blob && picker === undefined) {
+    downloadBlob(output, options.name);
+    return "blob";
+  }
   // Should it fail while somebody chooses a place: that is thrown below.
-  const made = Promise.resolve(output);
+  const made = Promise.resolve(output instanceof Blob ? outputOf(output) : output);
   made.catch(() => {});
   let target: Target;
   try {
     target =
-      picker !== undefined && options.picker !== false
-        ? await pick(picker, options.name)
-        : ((await download(options, made)) ?? gather(options));
+      picker === undefined
+        ? ((await download(options, made)) ?? gather(options))
+        : await pick(picker, options.name);
   } catch (error) {
     // What nobody will take wipes its keys.
     await made.then((output) => output.stream().cancel()).catch(() => {});
@@ -242,14 +247,27 @@ function gather({ name, blobLimit = BLOB_LIMIT }: SaveOptions): Target {
       parts.push(piece);
     },
     async close() {
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob(parts, { type: "application/octet-stream" }));
-      link.download = name;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), KEEP_ALIVE);
+      downloadBlob(new Blob(parts), name);
     },
     async abort() {
       parts = [];
     },
   };
+}
+
+/** What is whole already, for a writer. */
+function outputOf(blob: Blob): Output {
+  return new Output(async function* () {
+    for await (const piece of readFrom(asRandomAccess(blob)!))
+      yield piece as Uint8Array<ArrayBuffer>;
+  });
+}
+
+function downloadBlob(blob: Blob, name: string): void {
+  const link = document.createElement("a");
+  // Of no type that a browser would show instead.
+  link.href = URL.createObjectURL(new Blob([blob], { type: "application/octet-stream" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), KEEP_ALIVE);
 }
