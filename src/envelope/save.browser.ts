@@ -1,7 +1,7 @@
 import { TwinwrapError } from "../errors.js";
 import type { Announcement, FromPage, FromWorker } from "./download-protocol.js";
 import type { Pieces } from "./segments.js";
-import { asRandomAccess, Output, readFrom } from "./source.js";
+import { Output, pieces } from "./source.js";
 
 /**
  * How an output was saved: "picker": written to the file that its user chose (File System Access);
@@ -258,8 +258,7 @@ function gather({ name, blobLimit = BLOB_LIMIT }: SaveOptions): Target {
 /** What is whole already, for a writer. */
 function outputOf(blob: Blob): Output {
   return new Output(async function* () {
-    for await (const piece of readFrom(asRandomAccess(blob)!))
-      yield piece as Uint8Array<ArrayBuffer>;
+    for await (const piece of pieces(blob)) yield piece as Uint8Array<ArrayBuffer>;
   });
 }
 
