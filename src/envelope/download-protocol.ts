@@ -8,6 +8,17 @@ export interface Announcement {
   size: number | undefined;
 }
 
-/** Through the port. */
+/** With a port for the answer, whether it is: is this download still being fed? It also keeps the worker alive. */
+export interface Question {
+  alive: string;
+}
+
+/** Through the port of the announcement. */
 export type FromPage = { piece: Uint8Array<ArrayBuffer> } | { end: true } | { failed: true };
-export type FromWorker = { ready: true } | { pull: true } | { cancelled: true };
+export type FromWorker =
+  /** It was announced. */
+  | { ready: true }
+  /** It was asked for. */
+  | { started: true }
+  | { pull: true }
+  | { cancelled: true };

@@ -2,12 +2,15 @@
 // with what the page sends piece by piece, and leaves every other request alone. save.browser.ts is the page's
 // side. It keeps nothing, and lives as long as a download does.
 
-import type { Announcement, FromPage, FromWorker } from "./download-protocol.js";
+import type { Announcement, FromPage, FromWorker, Question } from "./download-protocol.js";
 
 /** What of a ServiceWorkerGlobalScope is used here. */
 interface Scope {
   addEventListener(type: "install" | "activate", listener: (event: Lasting) => void): void;
-  addEventListener(type: "message", listener: (event: MessageEvent<Announcement>) => void): void;
+  addEventListener(
+    type: "message",
+    listener: (event: MessageEvent<Announcement | Question>) => void,
+  ): void;
   addEventListener(type: "fetch", listener: (event: Fetching) => void): void;
   skipWaiting(): Promise<void>;
 }
@@ -22,22 +25,30 @@ const scope = globalThis as unknown as Scope;
 
 /** Announced, and not asked for yet; by address. */
 const announced = new Map<string, { name: string; size: number | undefined; port: MessagePort }>();
+/** Addresses that are being answered. A worker that was ended and started again knows of none. */
+const fed = new Set<string>();
 
 scope.addEventListener("install", () => void scope.skipWaiting());
 
 scope.addEventListener("message", ({ data, ports }) => {
-  // A message without a port only keeps this worker from being ended for idleness.
   const [port] = ports;
   if (port === undefined) return;
+  if ("alive" in data) {
+    port.postMessage(fed.has(data.alive));
+    port.close();
+    return;
+  }
   announced.set(data.url, { name: data.name, size: data.size, port });
   const ready: FromWorker = { ready: true };
   port.postMessage(ready);
 });
 
 scope.addEventListener("fetch", (event) => {
-  const download = announced.get(event.request.url);
+  const { url } = event.request;
+  const download = announced.get(url);
   if (download === undefined) return;
-  announced.delete(event.request.url);
+  announced.delete(url);
+  fed.add(url);
   const { name, size, port } = download;
   const headers: Record<string, string> = {
     "content-type": "application/octet-stream",
@@ -46,7 +57,12 @@ scope.addEventListener("fetch", (event) => {
     "x-content-type-options": "nosniff",
   };
   if (size !== undefined) headers["content-length"] = String(size);
-  event.respondWith(new Response(receive(port), { headers }));
+  event.respondWith(
+    new Response(
+      receive(port, () => fed.delete(url)),
+      { headers },
+    ),
+  );
 });
 
 /** RFC 8187, section 3.2. */
@@ -58,8 +74,9 @@ function encodeName(name: string): string {
 }
 
 /** What the page sends on request: one piece at a time, so that a slow disk slows the page. */
-function receive(port: MessagePort): ReadableStream<Uint8Array> {
+function receive(port: MessagePort, over: () => void): ReadableStream<Uint8Array> {
   const tell = (message: FromWorker) => port.postMessage(message);
+  tell({ started: true });
   return new ReadableStream(
     {
       start(controller) {
@@ -69,12 +86,16 @@ function receive(port: MessagePort): ReadableStream<Uint8Array> {
             if ("end" in data) controller.close();
             else controller.error(new Error("the page gave the download up"));
             port.close();
+            over();
           }
         };
       },
       // Settled by the piece that comes: the stream does not ask again before it has room.
       pull: () => tell({ pull: true }),
-      cancel: () => tell({ cancelled: true }),
+      cancel() {
+        tell({ cancelled: true });
+        over();
+      },
     },
     { highWaterMark: 0 },
   );

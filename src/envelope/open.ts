@@ -106,14 +106,17 @@ export class Opened extends Output {
     reader: Reader,
     options: WorkOptions,
   ) {
+    const letGo = async () => {
+      cobblestone.dispose();
+      await reader.close();
+    };
     super(async function* () {
       try {
         yield* openChunks(cobblestone, reader, options);
       } finally {
-        cobblestone.dispose();
-        await reader.close();
+        await letGo();
       }
-    });
+    }, letGo);
     this.header = header;
     this.size = source && plaintextLength(source.size - header.bodyOffset);
     this.#cobblestone = cobblestone;

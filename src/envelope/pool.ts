@@ -154,7 +154,11 @@ export class WorkerPool {
       member.settled = resolve;
     });
     try {
-      const answered = (data: unknown) => this.#answered(member, data as Answer);
+      // A script that is not ours may say anything.
+      const answered = (data: unknown) => {
+        if (typeof data === "object" && data !== null) this.#answered(member, data as Answer);
+        else ended();
+      };
       member.handle = await this.#startWorker({ answered, ended });
       // It may have ended, or the pool was closed, before it was there.
       if (this.#members.has(member)) member.post({ module });

@@ -71,8 +71,8 @@ export function bodyContext(header: { serial: Uint8Array; hash: Uint8Array }): U
 export class Sealed extends Output {
   readonly header: Header;
 
-  constructor(header: Header, make: () => Pieces) {
-    super(make);
+  constructor(header: Header, make: () => Pieces, unread: () => Promise<void>) {
+    super(make, unread);
     this.header = header;
   }
 }
@@ -139,13 +139,17 @@ export async function sealUnder(
     const facts = { sessionKey, serial, hash, salt, commitment, description };
     const escrows = [...((await options.escrows?.(facts, [])) ?? [])];
     const header = encodeHeader(core, frame, { ...mutable, escrows });
-    return new Sealed(decodeHeader(core, header), async function* () {
+    const start = concatBytes(header, salt, commitment);
+    const make = async function* (): Pieces {
       try {
-        yield concatBytes(header, salt, commitment);
-        yield* sealChunks(cobblestone, input, options);
+        yield* sealChunks(cobblestone, input, options, start);
       } finally {
         cobblestone.dispose();
       }
+    };
+    return new Sealed(decodeHeader(core, header), make, async () => {
+      cobblestone.dispose();
+      await new Reader(input).close();
     });
   } catch (error) {
     cobblestone.dispose();
@@ -153,14 +157,16 @@ export async function sealUnder(
   }
 }
 
-/** Seals what comes; the last chunk is always shorter than the others. */
+/** Seals what comes, after `start`; the last chunk is always shorter than the others. */
 export async function* sealChunks(
   cobblestone: Cobblestone,
   input: Sequence,
   options: WorkOptions,
+  start?: Uint8Array<ArrayBuffer>,
 ): Pieces {
   const reader = new Reader(input);
   try {
+    if (start !== undefined) yield start;
     yield* workThrough("seal", cobblestone, reader, options);
   } finally {
     await reader.close();

@@ -213,10 +213,17 @@ export class Reader {
 /** What comes out: bytes that are made while they are taken. Can be taken once. */
 export class Output {
   readonly #make: () => Pieces;
+  readonly #unread: () => Promise<void>;
   #taken = false;
 
-  constructor(make: () => Pieces) {
+  /**
+   * @param make makes the pieces, and lets go of keys and source in its `finally`
+   * @param unread does the same if it is ended before its first piece was asked for: a generator that has not
+   *   begun runs no `finally`
+   */
+  constructor(make: () => Pieces, unread = async () => {}) {
     this.#make = make;
+    this.#unread = unread;
   }
 
   /**
@@ -226,7 +233,22 @@ export class Output {
   [Symbol.asyncIterator](): Pieces {
     if (this.#taken) throw new TwinwrapError("BAD_ARGUMENT", "this output was taken already");
     this.#taken = true;
-    return this.#make();
+    const pieces = this.#make();
+    const next = pieces.next.bind(pieces);
+    const end = pieces.return.bind(pieces);
+    let begun = false;
+    pieces.next = (...spent) => {
+      begun = true;
+      return next(...spent);
+    };
+    pieces.return = async (value) => {
+      if (!begun) {
+        begun = true;
+        await this.#unread();
+      }
+      return end(value);
+    };
+    return pieces;
   }
 
   /** As a stream with back-pressure; cancelling it stops the work and wipes the keys. */

@@ -16,7 +16,10 @@ const ROUND_TRIP = `
   const { publicKey, privateKey } = await generateKeyPair({ bits: 2048 });
   const sealed = await seal(new Blob(["the last copy"]), { to: [publicKey] });
   const opened = await open(await sealed.blob(), { key: privateKey });
-  const text = new TextDecoder().decode(await opened.bytes());`;
+  const text = new TextDecoder().decode(await opened.bytes());
+  // Long enough for workers to be started, where that is allowed.
+  const large = await seal(new Blob([new Uint8Array(20 << 20)]), { to: [publicKey], jobs: 2, workerUrl: "/worker.js" });
+  for await (const piece of large) if (piece.length === 0) throw new Error("an empty piece");`;
 
 test("a page without https: everything but WebCrypto's work, which says why", async () => {
   const server = await site();

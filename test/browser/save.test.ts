@@ -19,12 +19,27 @@ beforeEach(async () => {
   // A picker cannot be operated without a window: this one chooses a file of the page's own file system,
   // which is written by the same calls.
   await page.evaluate(() => {
-    const state = { picks: 0, refuse: false };
+    const state = { picks: 0, refuse: "", full: false };
     const showSaveFilePicker = async ({ suggestedName }: { suggestedName: string }) => {
       state.picks++;
-      if (state.refuse) throw new DOMException("", "AbortError");
+      if (state.refuse !== "") throw new DOMException("", state.refuse);
       const folder = await navigator.storage.getDirectory();
-      return folder.getFileHandle(suggestedName, { create: true });
+      const handle = await folder.getFileHandle(suggestedName, { create: true });
+      if (!state.full) return handle;
+      const createWritable = async () => {
+        const writable = await handle.createWritable();
+        let writes = 0;
+        const write = async (piece: BufferSource) => {
+          if (++writes === 3) throw new DOMException("no room", "QuotaExceededError");
+          await writable.write(piece);
+        };
+        return { write, close: () => writable.close(), abort: () => writable.abort() };
+      };
+      return {
+        createWritable,
+        getFile: () => handle.getFile(),
+        remove: () => folder.removeEntry(suggestedName),
+      };
     };
     const content = async (name: string) => {
       const folder = await navigator.storage.getDirectory();
@@ -91,14 +106,40 @@ describe("into the file that was chosen", () => {
     ]);
   });
 
-  test("a picker that is closed: ABORTED, and the keys are wiped", async () => {
+  test("a picker that is closed: ABORTED, the keys are wiped, and the source is let go", async () => {
     const result = await inPage(`
-      state.refuse = true;
+      state.refuse = "AbortError";
+      const code = (error) => error.code;
       const output = opened("the last copy");
-      const code = await twinwrap.save(output, { name: "a.txt" }).catch((error) => error.code);
-      const taken = await output.then((output) => output.bytes()).catch((error) => error.code);
-      return [code, taken, await content("a.txt")];`);
-    expect(result).toEqual(["ABORTED", "BAD_ARGUMENT", undefined]);
+      let cancelled = false;
+      const { publicKey } = await twinwrap.generateKeyPair({ bits: 2048 });
+      const endless = new ReadableStream({ cancel: () => { cancelled = true; } });
+      return [
+        await twinwrap.save(output, { name: "a.txt" }).catch(code),
+        await (await output).range(0, 1).bytes().catch(code),
+        await twinwrap.save(twinwrap.seal(endless, { to: [publicKey] }), { name: "a.txt" }).catch(code),
+        cancelled,
+        await content("a.txt"),
+      ];`);
+    expect(result).toEqual(["ABORTED", "DISPOSED", "ABORTED", true, undefined]);
+  });
+
+  test("a full disk: UNAVAILABLE, and no file", async () => {
+    const result = await inPage(`
+      state.full = true;
+      const error = await twinwrap.save(opened(5_000_000), { name: "a.txt" }).catch((error) => error);
+      return [error.code, error.message, await content("a.txt")];`);
+    expect(result).toEqual(["UNAVAILABLE", expect.stringContaining("no room"), undefined]);
+  });
+
+  test("where no picker may open, a download", async () => {
+    const [download, by] = await Promise.all([
+      page.waitForEvent("download"),
+      inPage(`
+        state.refuse = "SecurityError"; // so says Chrome if nobody has clicked
+        return twinwrap.save(opened("the last copy"), { name: "a.txt" });`),
+    ]);
+    expect([by, download.suggestedFilename()]).toEqual(["blob", "a.txt"]);
   });
 });
 
@@ -144,6 +185,22 @@ describe("as a download through the service worker", () => {
     expect(await saved).toBe("ABORTED");
     expect(await page.evaluate("globalThis.stopped")).toBe(true);
   });
+
+  test("one whose service worker is ended by the browser: FAULT, and no file", async () => {
+    const saved = inPage(`
+      const source = new ReadableStream({ async pull(controller) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        controller.enqueue(new Uint8Array(1 << 16));
+      } });
+      const { publicKey } = await twinwrap.generateKeyPair({ bits: 2048 });
+      return await twinwrap.save(twinwrap.seal(source, { to: [publicKey] }), ${options});`);
+    const download = await page.waitForEvent("download");
+    const session = await page.context().newCDPSession(page);
+    await session.send("ServiceWorker.enable");
+    await session.send("ServiceWorker.stopAllWorkers");
+    expect(await saved).toBe("FAULT");
+    expect(await download.failure()).not.toBeNull();
+  });
 });
 
 describe("as a Blob, where there is nothing else", () => {
@@ -161,6 +218,22 @@ describe("as a Blob, where there is nothing else", () => {
         parts.push(piece as Buffer);
       expect(Buffer.concat(parts).toString()).toBe("the last copy");
     }
+  });
+
+  test("also if the policy forbids the frame that a download needs", async () => {
+    const strict = await site({ policy: STRICT.replace("; frame-src 'self'", "") });
+    const other = await visit(browser, strict.url);
+    const [download, by] = await Promise.all([
+      other.waitForEvent("download"),
+      other.evaluate(async () => {
+        const { publicKey } = await twinwrap.generateKeyPair({ bits: 2048 });
+        const sealed = twinwrap.seal(new Uint8Array(9), { to: [publicKey] });
+        return twinwrap.save(sealed, { name: "a", picker: false, downloadUrl: "/download.js" });
+      }),
+    ]);
+    expect([by, download.suggestedFilename()]).toEqual(["blob", "a"]);
+    await other.context().close();
+    await strict.close();
   });
 
   test("no more than the limit, and nothing of what fails", async () => {

@@ -68,6 +68,33 @@ test("`jobs` and `workerUrl` are enough: the workers come with a large file and 
   await server.close();
 });
 
+test.each([
+  ["says nothing", ""],
+  ["says nonsense", "for (const word of [null, 7, 'ready', {}, { ready: 1 }]) postMessage(word);"],
+  ["is of another release", "onmessage = () => postMessage({ ready: '0.0.0 0' });"],
+  ["is no script", "<!doctype html>"],
+])("a foreign script that %s: this thread does the work", async (_, script) => {
+  const server = await site({ policy: STRICT, files: { "/foreign.js": script } });
+  const page = await visit(browser, server.url);
+  const errors: string[] = [];
+  page.on("pageerror", ({ message }) => errors.push(message));
+  const result = await page.evaluate(async () => {
+    const { publicKey, privateKey } = await twinwrap.generateKeyPair({ bits: 2048 });
+    const pool = twinwrap.workerPool({ jobs: 2, startAfter: 0, workerUrl: "/foreign.js" });
+    const source = new Blob([new Uint8Array(5 << 20).fill(7)]);
+    const sealed = await twinwrap.seal(source, { to: [publicKey], pool });
+    const opened = await twinwrap.open(await sealed.blob(), { key: privateKey, pool });
+    const bytes = await opened.bytes();
+    const { ready } = pool;
+    pool.close();
+    return { ready, length: bytes.length, same: bytes.every((byte) => byte === 7) };
+  });
+  expect(result).toEqual({ ready: false, length: 5 << 20, same: true });
+  expect(errors).toEqual([]);
+  await page.context().close();
+  await server.close();
+});
+
 describe("lost workers", () => {
   test.each([
     ["that throws", "onmessage({ data: { message: 99, segment: {} } })"],

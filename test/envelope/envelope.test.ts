@@ -140,7 +140,8 @@ describe("what can be sealed and opened, and what comes out", () => {
     expect(() => sealed.stream()).toThrow(expect.objectContaining({ code: "BAD_ARGUMENT" }));
   });
 
-  test("a cancelled stream tells its source", async () => {
+  // Before anything was read, after the header, and in the middle.
+  test.each([0, 1, 5])("a stream cancelled after %i reads tells its source", async (reads) => {
     let cancelled = false;
     const endless = new ReadableStream<Uint8Array>({
       pull: (controller) => controller.enqueue(new Uint8Array(65536)),
@@ -149,9 +150,18 @@ describe("what can be sealed and opened, and what comes out", () => {
       },
     });
     const reader = (await seal(endless, { to: [alice.publicKey] })).stream().getReader();
-    for (let i = 0; i < 5; i++) expect((await reader.read()).done).toBe(false);
+    for (let i = 0; i < reads; i++) expect((await reader.read()).done).toBe(false);
     await reader.cancel();
     expect(cancelled).toBe(true);
+  });
+
+  test.each([0, 1])("a stream cancelled after %i reads wipes the keys", async (reads) => {
+    const sealed = await (await seal(plaintext, { to: [alice.publicKey] })).bytes();
+    const opened = await open(sealed, { key: alice.privateKey });
+    const reader = opened.stream().getReader();
+    for (let i = 0; i < reads; i++) await reader.read();
+    await reader.cancel();
+    await expect(opened.range(0, 9).bytes()).rejects.toMatchObject({ code: "DISPOSED" });
   });
 
   test("a source that fails, and one that gives no bytes", async () => {
