@@ -97,7 +97,7 @@ describe("WebAssembly by URL", () => {
         ${ROUND_TRIP} return text; })()`,
     );
     expect(text).toBe("the last copy");
-    expect(asked).toEqual(["/core-relaxed.wasm"]);
+    expect(asked).toEqual(["/core-relaxed.wasm", "/worker.js", "/worker.js"]);
     const late = await page.evaluate(() => {
       try {
         twinwrap.useWasm(new URL("/core.wasm", location.href));
