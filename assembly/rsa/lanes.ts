@@ -11,15 +11,11 @@
 // With R = 2^(24·rows) at least eight times such a modulus m, factors between -m and m give a product
 // a·b/R between -m and m.
 import { multiplyAndAdd, zero } from "../simd";
-import { clear, get, LIMB, MASK, set } from "./number";
+import { storeZeros } from "./digits";
 import { LANE_COLUMNS as COLUMNS } from "./scratch";
 
 /** Bits of a digit. */
 export const DIGIT: u32 = 24;
-const DIGIT_MASK: u32 = 0xffffff;
-
-/** Bytes of a number in both lanes: room for 16384 + 24 bits, for rounding up to four, and four zeros. */
-export const LANES_SIZE: usize = 704 * 16;
 
 /** Blocks of four rows after which columns must be carried: 60 · 2 products of 46 bits fit in 53. */
 const LAZY_BLOCKS: u32 = 15;
@@ -45,12 +41,7 @@ function carried(x: v128, high: v128, carry: v128): v128 {
 /** Sets `count` columns, a multiple of four, to 0. */
 function clearColumns(count: u32): void {
   const end = COLUMNS + (<usize>count << 4);
-  for (let c = COLUMNS; c < end; c += 64) {
-    v128.store(c, zero());
-    v128.store(c, zero(), 16);
-    v128.store(c, zero(), 32);
-    v128.store(c, zero(), 48);
-  }
+  for (let c = COLUMNS; c < end; c += 64) storeZeros(c);
 }
 
 /** Carries from each of the columns to the next one, once; the last keeps what it has. */
@@ -81,7 +72,7 @@ function writeColumns(out: usize, c: usize, rows: u32): void {
     carry2 = f64x2.mul(high2, down);
   }
   v128.store(out, f64x2.add(v128.load(c), f64x2.add(carry1, carry2)));
-  for (let i = 0; i < 4; i++) v128.store((out += 16), zero());
+  storeZeros(out + 16);
 }
 
 /** Four columns, and to each of them four products: the one at c + j takes w0·x[j + 4] to w3·x[j + 1]. */
@@ -273,49 +264,4 @@ export function squareLanes(out: usize, a: usize, m: usize, rows: u32): void {
 /** Digits of a number of so many bits, with R at least eight times its multiple of 24 bits more. */
 export function rowsFor(bits: u32): u32 {
   return ((bits + DIGIT + 3 + DIGIT - 1) / DIGIT + 3) & ~3;
-}
-
-/** Puts the number `x`, below 2^(24·rows - 2), into one lane of `out`. */
-export function writeLane(out: usize, lane: u32, x: usize, rows: u32): void {
-  out += <usize>lane << 3;
-  let held: u32 = 0;
-  let buffer: u64 = 0;
-  let at: u32 = 0;
-  let carry: i32 = 0;
-  for (let i: u32 = 0; i < rows; i++, out += 16) {
-    if (held < DIGIT) {
-      buffer |= <u64>get(x, at++) << held;
-      held += LIMB;
-    }
-    const digit = carry + <i32>(<u32>buffer & DIGIT_MASK);
-    buffer >>= DIGIT;
-    held -= DIGIT;
-    carry = (digit + (1 << 23)) >> DIGIT;
-    store<f64>(out, <f64>(digit - (carry << DIGIT)));
-  }
-  for (let i = 0; i < 4; i++, out += 16) store<f64>(out, 0);
-}
-
-/** out = one lane of `x` + m, limbs; x is above -m. */
-export function readLane(out: usize, lane: u32, x: usize, m: usize, rows: u32): void {
-  clear(out);
-  x += <usize>lane << 3;
-  m += <usize>lane << 3;
-  let held: u32 = 0;
-  let buffer: u64 = 0;
-  let at: u32 = 0;
-  let carry: i32 = 0;
-  for (let i: u32 = 0; i < rows; i++, x += 16, m += 16) {
-    carry += <i32>load<f64>(x) + <i32>load<f64>(m);
-    buffer |= <u64>(<u32>carry & DIGIT_MASK) << held;
-    held += DIGIT;
-    carry >>= DIGIT;
-    if (held >= LIMB) {
-      set(out, at++, <u32>buffer & MASK);
-      buffer >>= LIMB;
-      held -= LIMB;
-    }
-  }
-  set(out, at++, <u32>buffer & MASK);
-  set(out, at, <u32>(buffer >> LIMB));
 }
