@@ -22,21 +22,21 @@ const DIGIT_MASK: u64 = (1 << 50) - 1;
 
 // Constants that are loaded rather than written where they are used: engines then keep them in registers.
 // 1.5 · 2^102, whose last place is 2^50; with 1.5 · 2^52 more.
-const CONSTANTS: usize = memory.data<f64>(
+export const CONSTANTS: usize = memory.data<f64>(
   [7605903601369376408980219232256.0, 7605903601369383164379660288000.0], 16,
 );
 /** The bits of 1.5 · 2^102 and of 1.5 · 2^52: what each upper and each lower half has too much. */
-const UPPER_BITS: u64 = 0x4658000000000000;
-const LOWER_BITS: u64 = 0x4338000000000000;
+export const UPPER_BITS: u64 = 0x4658000000000000;
+export const LOWER_BITS: u64 = 0x4338000000000000;
 /** In every column, so that it is positive and rounds to the nearest; then the carry has 2^12 too much. */
-const LIFT: u64 = (1 << 62) + (1 << 49);
+export const LIFT: u64 = (1 << 62) + (1 << 49);
 /** The bits of 2^52; and 2^52 + 2^49, what a lifted digit has too much below that exponent. */
 const DIGIT_BITS: u64 = 0x4330000000000000;
 const DIGIT_LIFT: f64 = 5066549580791808.0;
 
 /** Where columns start, a u64 each: of products, and of squares. Behind the columns there is room. */
 const OF_PRODUCTS: usize = COLUMNS + 704 * 16;
-const OF_SQUARES: usize = COLUMNS + 704 * 16 + 352 * 8;
+const OF_SQUARES: usize = COLUMNS + 704 * 16 + 704 * 8;
 
 /** (1 + 2^-30)², and what is left of it when 1 + 2^-29 are taken away: 2^-60, or nothing if rounded before. */
 const PROBE: usize = memory.data<f64>([1.0000000009313226, -1.0000000018626451], 16);
@@ -95,14 +95,14 @@ function startColumns(starts: usize, rows: u32): void {
 
 // @ts-ignore: decorator
 @inline
-function plus(a: v128, b: v128): v128 {
+export function plus(a: v128, b: v128): v128 {
   return i64x2.add(a, b);
 }
 
 /** The lower half of a product w·x, whose upper half is `high`. */
 // @ts-ignore: decorator
 @inline
-function low(w: v128, x: v128, high: v128, upperAndLower: v128): v128 {
+export function low(w: v128, x: v128, high: v128, upperAndLower: v128): v128 {
   return fma(w, x, f64x2.sub(upperAndLower, high));
 }
 
@@ -116,14 +116,14 @@ function low2(w0: v128, x1: v128, w1: v128, x0: v128, high1: v128, high: v128, u
 /** A column's digit. */
 // @ts-ignore: decorator
 @inline
-function digit(t: v128): v128 {
+export function digit(t: v128): v128 {
   const bits = v128.or(v128.and(t, i64x2.splat(DIGIT_MASK)), i64x2.splat(DIGIT_BITS));
   return f64x2.sub(bits, f64x2.splat(DIGIT_LIFT));
 }
 
 // @ts-ignore: decorator
 @inline
-function carryOf(t: v128): v128 {
+export function carryOf(t: v128): v128 {
   return i64x2.shr_u(t, FUSED_DIGIT);
 }
 
@@ -133,7 +133,7 @@ function carryOf(t: v128): v128 {
  */
 // @ts-ignore: decorator
 @inline
-function addRows(
+export function addRows(
   c: usize, x: usize, end: usize, w0: v128, w1: v128, high: v128, upper: v128, upperAndLower: v128,
 ): void {
   let x0 = v128.load(x);

@@ -20,14 +20,13 @@ export const DIGIT: u32 = 24;
 /** Blocks of four rows after which columns must be carried: 60 · 2 products of 46 bits fit in 53. */
 const LAZY_BLOCKS: u32 = 15;
 
-/** 1.5 · 2^76: added and taken away again, it leaves the nearest multiple of 2^24. */
-const ROUNDER: f64 = 113336795588871485128704.0;
-const DOWN: f64 = 1.0 / 16777216.0;
+// 1.5 · 2^76: added and taken away again, it leaves the nearest multiple of 2^24. And 2^-24. Loaded rather
+// than written where they are used: engines then keep them in registers.
+const CONSTANTS: usize = memory.data<f64>([113336795588871485128704.0, 0.000000059604644775390625], 16);
 
 // @ts-ignore: decorator
 @inline
-function rounded(x: v128): v128 {
-  const rounder = f64x2.splat(ROUNDER);
+function rounded(x: v128, rounder: v128): v128 {
   return f64x2.sub(f64x2.add(x, rounder), rounder);
 }
 
@@ -46,11 +45,12 @@ function clearColumns(count: u32): void {
 
 /** Carries from each of the columns to the next one, once; the last keeps what it has. */
 function carryColumns(c: usize, end: usize): void {
-  const down = f64x2.splat(DOWN);
+  const rounder = v128.load64_splat(CONSTANTS);
+  const down = v128.load64_splat(CONSTANTS, 8);
   let carry = zero();
   for (end -= 16; c < end; c += 16) {
     const x = v128.load(c);
-    const high = rounded(x);
+    const high = rounded(x, rounder);
     v128.store(c, carried(x, high, carry));
     carry = f64x2.mul(high, down);
   }
@@ -59,14 +59,15 @@ function carryColumns(c: usize, end: usize): void {
 
 /** out = `rows` columns from `c` on, carried twice: digits. Four zeros follow. */
 function writeColumns(out: usize, c: usize, rows: u32): void {
-  const down = f64x2.splat(DOWN);
+  const rounder = v128.load64_splat(CONSTANTS);
+  const down = v128.load64_splat(CONSTANTS, 8);
   let carry1 = zero();
   let carry2 = zero();
   for (const end = out + (<usize>(rows - 1) << 4); out < end; out += 16, c += 16) {
     const x = v128.load(c);
-    const high1 = rounded(x);
+    const high1 = rounded(x, rounder);
     const y = carried(x, high1, carry1);
-    const high2 = rounded(y);
+    const high2 = rounded(y, rounder);
     v128.store(out, carried(y, high2, carry2));
     carry1 = f64x2.mul(high1, down);
     carry2 = f64x2.mul(high2, down);
@@ -196,7 +197,8 @@ function reduceColumns(out: usize, m: usize, rows: u32): void {
   const endOfModulus = m + size;
   const endOfColumns = COLUMNS + 2 * size;
   if (rows > 4 * LAZY_BLOCKS) carryColumns(COLUMNS, endOfColumns);
-  const down = f64x2.splat(DOWN);
+  const rounder = v128.load64_splat(CONSTANTS);
+  const down = v128.load64_splat(CONSTANTS, 8);
   const m1 = v128.load(m, 16);
   const m2 = v128.load(m, 32);
   const m3 = v128.load(m, 48);
@@ -222,17 +224,17 @@ function reduceColumns(out: usize, m: usize, rows: u32): void {
     const w1 = q1;
     const w2 = q2;
     const w3 = q3;
-    const high0 = rounded(t0);
+    const high0 = rounded(t0, rounder);
     q0 = f64x2.sub(t0, high0);
     t1 = f64x2.add(multiplyAndAdd(high0, down, t1), f64x2.mul(q0, m1));
-    const high1 = rounded(t1);
+    const high1 = rounded(t1, rounder);
     q1 = f64x2.sub(t1, high1);
     t2 = f64x2.add(multiplyAndAdd(high1, down, multiplyAndAdd(q0, m2, t2)), f64x2.mul(q1, m1));
-    const high2 = rounded(t2);
+    const high2 = rounded(t2, rounder);
     q2 = f64x2.sub(t2, high2);
     t3 = multiplyAndAdd(q1, m2, multiplyAndAdd(q0, m3, t3));
     t3 = f64x2.add(multiplyAndAdd(high2, down, t3), f64x2.mul(q2, m1));
-    const high3 = rounded(t3);
+    const high3 = rounded(t3, rounder);
     q3 = f64x2.sub(t3, high3);
     carry = f64x2.mul(high3, down);
     if (c == COLUMNS) continue;

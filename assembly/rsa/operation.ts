@@ -7,6 +7,7 @@
 // is squared from use to use would save those, but keep a secret from call to call.
 import { Key } from "./key";
 import { invert } from "./inverse";
+import { raiseHalves } from "./halves";
 import { fromMontgomery, limbs, Modulus, multiply, publicPower, rSquared, toMontgomery } from "./montgomery";
 import {
   clear, difference, get, LIMB, MASK, multiplyAdd, readNumber, set, subtractOnce,
@@ -17,12 +18,12 @@ import { BLIND, BLINDED, INPUT_NUMBER, MOD_P, MOD_Q, REMAINDER, RESULT } from ".
 /** Random bytes beyond the modulus' length: r mod n is then as good as uniform. */
 export const BLINDING_EXTRA: usize = 16;
 
-/** out = x^e mod n, for x < n. `out` may be x. */
+/** out = x^e mod n, for x < n. `out` is not x. */
 function raise(out: usize, x: usize, key: Key): void {
-  const n = key.n;
-  multiply(BLINDED, x, rSquared(n), n);
-  publicPower(BLIND, BLINDED, key.e, n);
-  fromMontgomery(out, BLIND, n);
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    if (key.halves.rows != 0) return raiseHalves(out, x, key.e, key.n, key.halves);
+  }
+  publicPower(out, x, key.e, key.n);
 }
 
 /** RESULT = INPUT_NUMBER^e mod n. */
@@ -70,17 +71,17 @@ export function privateOperation(key: Key, random: usize): bool {
   const n = key.n;
   const p = key.p;
   const q = key.q;
-  // r·R mod n, below n
+  // BLIND = r mod n
   const randomLength = <usize>key.k + BLINDING_EXTRA;
   readNumber(RESULT, random, randomLength);
-  toMontgomery(BLINDED, RESULT, (<u32>randomLength * 8 + LIMB - 1) / LIMB, n);
-  multiply(BLIND, BLINDED, rSquared(n), n);
-  subtractOnce(BLIND, limbs(n), n.columns);
+  reduce(BLIND, RESULT, (<u32>randomLength * 8 + LIMB - 1) / LIMB, n);
 
-  publicPower(BLINDED, BLIND, key.e, n);
+  // BLINDED = c · r^e, with what two products divide by
+  raise(BLINDED, BLIND, key);
   multiply(BLINDED, INPUT_NUMBER, BLINDED, n);
+  multiply(BLINDED, BLINDED, rSquared(n), n);
 
-  // BLIND = 1/(r·R) mod n
+  // BLIND = 1/r mod n
   reduce(MOD_P, BLIND, n.rows, p);
   reduce(MOD_Q, BLIND, n.rows, q);
   invert(MOD_P, MOD_P, p);
@@ -92,9 +93,7 @@ export function privateOperation(key: Key, random: usize): bool {
   powerPrimes(MOD_P, key.dp, p, MOD_Q, key.dq, q, key.primes);
   recombine(RESULT, key);
 
-  // RESULT · 1/(r·R) · R: each product here divides by R, hence two times R².
   multiply(RESULT, RESULT, BLIND, n);
-  multiply(RESULT, RESULT, rSquared(n), n);
   multiply(RESULT, RESULT, rSquared(n), n);
   subtractOnce(RESULT, limbs(n), n.columns);
 

@@ -6,9 +6,10 @@ import {
   beginFused, endFused, FUSED_DIGIT, fusedRowsFor, isFused, multiplyFused, squareFused,
 } from "./fused";
 import { DIGIT, multiplyLanes, rowsFor, squareLanes } from "./lanes";
-import { fromMontgomery, limbs, Modulus, square, toMontgomery } from "./montgomery";
-import { bit, clear, get, LIMB, MASK, multiplyAdd, set, subtractOnce } from "./number";
-import { LANE_BASE, LANE_POWER, REMAINDER, RESULT, TABLE, TERM, wipeLanes } from "./scratch";
+import { fromMontgomery, Modulus, toMontgomery } from "./montgomery";
+import { minusOneMultiple, squaredPower } from "./multiples";
+import { bit, LIMB } from "./number";
+import { LANE_BASE, LANE_POWER, RESULT, TABLE, wipeLanes } from "./scratch";
 
 const WINDOW: u32 = 5;
 const ENTRIES: u32 = 32;
@@ -57,22 +58,9 @@ function squareBoth(out: usize, a: usize, primes: Primes): void {
 function prepareLane(primes: Primes, lane: u32, m: Modulus): void {
   const rows = primes.rows;
   const digit = primes.digit;
-  // The multiple that is -1 modulo 2^digit. -1/m is known modulo 2^28; Newton's step doubles that.
-  const lowest = <u64>get(limbs(m), 0) | (<u64>get(limbs(m), 1) << LIMB);
-  const inverse = <u64>m.inverse * (2 + lowest * <u64>m.inverse) & ((<u64>1 << digit) - 1);
-  clear(TERM);
-  set(TERM, 0, <u32>inverse & MASK);
-  set(TERM, 1, <u32>(inverse >> LIMB));
-  clear(RESULT);
-  multiplyAdd(RESULT, limbs(m), m.rows, TERM, 2);
+  minusOneMultiple(m, digit);
   writeLane(primes.moduli, lane, RESULT, rows, digit);
-  // R² as the square of what 2^h is in Montgomery's form there: r² · 2^(2h) / r, r = 2^(28·m.rows)
-  const half = digit * rows - (LIMB / 2) * m.rows;
-  clear(REMAINDER);
-  set(REMAINDER, half / LIMB, 1 << (half % LIMB));
-  toMontgomery(RESULT, REMAINDER, half / LIMB + 1, m);
-  square(RESULT, RESULT, m);
-  subtractOnce(RESULT, limbs(m), m.columns);
+  squaredPower(m, digit * rows);
   writeLane(primes.rSquared, lane, RESULT, rows, digit);
 }
 
