@@ -18,21 +18,19 @@ import { LANE_COLUMNS as COLUMNS } from "./scratch";
 
 /** Bits of a digit: balanced, -2^49 to 2^49 - 1, but for the highest. */
 export const FUSED_DIGIT: u32 = 50;
-const DIGIT_MASK: u64 = (1 << 50) - 1;
 
-// Constants that are loaded rather than written where they are used: engines then keep them in registers.
-// 1.5 · 2^102, whose last place is 2^50; with 1.5 · 2^52 more.
+// Constants that are loaded rather than written where they are used, which engines make less of.
+// 1.5 · 2^102, whose last place is 2^50; with 1.5 · 2^52 more; and what a digit has too much (see `digit`).
 export const CONSTANTS: usize = memory.data<f64>(
-  [7605903601369376408980219232256.0, 7605903601369383164379660288000.0], 16,
+  [7605903601369376408980219232256.0, 7605903601369383164379660288000.0, 5066549580791808.0], 16,
 );
+/** The bits of a digit; and the bits of 2^52. */
+const DIGIT_BITS: usize = memory.data<u64>([(1 << 50) - 1, 0x4330000000000000], 16);
 /** The bits of 1.5 · 2^102 and of 1.5 · 2^52: what each upper and each lower half has too much. */
 export const UPPER_BITS: u64 = 0x4658000000000000;
 export const LOWER_BITS: u64 = 0x4338000000000000;
 /** In every column, so that it is positive and rounds to the nearest; then the carry has 2^12 too much. */
 export const LIFT: u64 = (1 << 62) + (1 << 49);
-/** The bits of 2^52; and 2^52 + 2^49, what a lifted digit has too much below that exponent. */
-const DIGIT_BITS: u64 = 0x4330000000000000;
-const DIGIT_LIFT: f64 = 5066549580791808.0;
 
 /** Where columns start, a u64 each: of products, and of squares. Behind the columns there is room. */
 const OF_PRODUCTS: usize = COLUMNS + 704 * 16;
@@ -113,12 +111,12 @@ function low2(w0: v128, x1: v128, w1: v128, x0: v128, high1: v128, high: v128, u
   return f64x2.add(low(w0, x1, high1, upperAndLower), fma(w1, x0, f64x2.sub(high1, high)));
 }
 
-/** A column's digit. */
+/** A column's digit: its lowest bits, below the exponent of 2^52, have 2^52 and half a digit's range too much. */
 // @ts-ignore: decorator
 @inline
 export function digit(t: v128): v128 {
-  const bits = v128.or(v128.and(t, i64x2.splat(DIGIT_MASK)), i64x2.splat(DIGIT_BITS));
-  return f64x2.sub(bits, f64x2.splat(DIGIT_LIFT));
+  const bits = v128.and(t, v128.load64_splat(DIGIT_BITS));
+  return f64x2.sub(v128.or(bits, v128.load64_splat(DIGIT_BITS, 8)), v128.load64_splat(CONSTANTS, 16));
 }
 
 // @ts-ignore: decorator
@@ -133,7 +131,7 @@ export function carryOf(t: v128): v128 {
  */
 // @ts-ignore: decorator
 @inline
-export function addRows(
+function addRows(
   c: usize, x: usize, end: usize, w0: v128, w1: v128, high: v128, upper: v128, upperAndLower: v128,
 ): void {
   let x0 = v128.load(x);

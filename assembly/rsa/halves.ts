@@ -7,7 +7,7 @@ import { wipe } from "../memory";
 import { fusedMultiplyAndAdd as fma, zero } from "../simd";
 import { readDigits, writeDigits } from "./digits";
 import {
-  addRows, carryOf, CONSTANTS, digit, FUSED_DIGIT, isFused, LIFT, low, LOWER_BITS, plus, UPPER_BITS,
+  carryOf, CONSTANTS, digit, FUSED_DIGIT, isFused, LIFT, low, LOWER_BITS, plus, UPPER_BITS,
 } from "./fused";
 import { limbs, Modulus, multiply, rSquared } from "./montgomery";
 import { minusOneMultiple, squaredPower } from "./multiples";
@@ -67,8 +67,8 @@ export function prepareHalves(halves: Halves, n: Modulus): void {
 }
 
 /**
- * As `prepareStarts` of fused.ts: in both lanes what passes by takes two lower halves and two upper ones
- * from each pair of rows, once of a factor and once of the modulus. A column is lifted in one lane only.
+ * As `prepareStarts` of fused.ts: in both lanes a column takes one lower half from each turn that passes it,
+ * and one upper half from each that passes the column before. A column is lifted in one lane only.
  */
 function prepareStarts(rows: u32): void {
   const half = rows >> 1;
@@ -76,25 +76,13 @@ function prepareStarts(rows: u32): void {
   let to = STARTS;
   for (let c: u32 = 0; c < rows + half; c++, to += 16) {
     const ended = c < half ? 0 : (c - half + 1) >> 1;
-    const count = 2 * (min(half - 1, c >> 1) + 1 - ended);
+    const count = min(half - 1, c >> 1) + 1 - ended;
     const taken = count * LOWER_BITS + before * UPPER_BITS;
     const lift = LIFT - (c == 0 ? 0 : <u64>1 << 12);
     store<u64>(to, (c < rows ? lift : 0) - taken);
     store<u64>(to, (c < half ? 0 : lift) - taken, 8);
     before = count;
   }
-}
-
-/** To the columns from `c` on: (w0 + w1·2^50) · x. */
-// @ts-ignore: decorator
-@inline
-function addMultiple(
-  c: usize, x: usize, end: usize, w0: v128, w1: v128, upper: v128, upperAndLower: v128,
-): void {
-  const x0 = v128.load(x);
-  const high = fma(w0, x0, upper);
-  v128.store(c, plus(v128.load(c), low(w0, x0, high, upperAndLower)));
-  addRows(c + 16, x, end, w0, w1, high, upper, upperAndLower);
 }
 
 /** A digit from the lower lane in both. */
@@ -104,39 +92,81 @@ function lowerDigit(t: v128): v128 {
   return f64x2.splat(f64x2.extract_lane(digit(t), 0));
 }
 
-/** out = a · b / R mod m, between -m and m if a and b are. `out` may be a or b. */
+/** The lower half of the product w·x, by which the upper half grew from `before` to `after`. */
+// @ts-ignore: decorator
+@inline
+function more(w: v128, x: v128, before: v128, after: v128): v128 {
+  return fma(w, x, f64x2.sub(before, after));
+}
+
+/**
+ * out = a · b / R mod m, between -m and m if a and b are. `out` may be a or b. Each turn takes two digits of
+ * a, finds the two quotients that make the lowest two columns vanish, and adds what all four bring.
+ */
 function multiplyHalves(out: usize, a: usize, b: usize, m: usize, rows: u32): void {
   const upper = v128.load64_splat(CONSTANTS);
   const upperAndLower = v128.load64_splat(CONSTANTS, 8);
   const half = <usize>rows << 3;
   let c = BEFORE;
   for (; c < BEFORE + half; c += 16) v128.store(c, zero());
-  const columns = c;
-  const endOfColumns = columns + 3 * half;
-  for (let from = STARTS; c < endOfColumns; c += 16, from += 16) v128.store(c, v128.load(from));
+  const endOfStart = c + 3 * half;
+  for (let from = STARTS; c < endOfStart; c += 16, from += 16) v128.store(c, v128.load(from));
 
-  c = columns;
-  for (let lane: usize = 0; lane < 16; lane += 8) {
-    let x = a + lane;
-    for (const end = x + half; x < end; x += 32, c += 32) {
-      addMultiple(c, b, b + half, v128.load64_splat(x), v128.load64_splat(x, 16), upper, upperAndLower);
-    }
-  }
-
-  // Of its own pair of rows a column has not taken anything when it is completed here.
+  const b0 = v128.load(b);
+  const b1 = v128.load(b, 16);
+  const m0 = v128.load(m);
   const m1 = v128.load(m, 16);
+  const endOfModulus = m + half;
   let carry = zero();
-  c = columns;
-  for (const end = c + 2 * half; c < end; c += 32) {
-    const past = c - half;
-    let t = plus(plus(v128.load64_zero(c), v128.load64_zero(past, 8)), plus(carry, i64x2.splat(LOWER_BITS)));
-    const q0 = lowerDigit(t);
-    carry = plus(carryOf(t), i64x2.splat(UPPER_BITS));
-    t = plus(plus(v128.load64_zero(c, 16), v128.load64_zero(past, 24)), carry);
-    t = plus(t, low(q0, m1, fma(q0, m1, upper), upperAndLower));
-    const q1 = lowerDigit(t);
-    carry = carryOf(t);
-    addMultiple(c, m, m + half, q0, q1, upper, upperAndLower);
+  c = BEFORE + half;
+  for (let lane: usize = 0; lane < 16; lane += 8) {
+    let from = a + lane;
+    for (const end = from + half; from < end; from += 32, c += 32) {
+      const w0 = v128.load64_splat(from);
+      const w1 = v128.load64_splat(from, 16);
+      const past = c - half;
+      let high1 = fma(w0, b0, upper);
+      let lows = low(w0, b0, high1, upperAndLower);
+      let t = plus(plus(v128.load64_zero(c), v128.load64_zero(past, 8)), plus(carry, lows));
+      const q0 = lowerDigit(t);
+      let high = fma(q0, m0, high1);
+      v128.store(c, plus(v128.load(c), f64x2.add(lows, more(q0, m0, high1, high))));
+
+      carry = plus(carryOf(t), high);
+      high1 = fma(w0, b1, upper);
+      let high2 = fma(w1, b0, high1);
+      let high3 = fma(q0, m1, high2);
+      lows = f64x2.add(low(w0, b1, high1, upperAndLower), more(w1, b0, high1, high2));
+      lows = f64x2.add(lows, more(q0, m1, high2, high3));
+      t = plus(plus(v128.load64_zero(c, 16), v128.load64_zero(past, 24)), plus(carry, lows));
+      const q1 = lowerDigit(t);
+      carry = carryOf(t);
+      const column = plus(v128.load(c, 16), high);
+      high = fma(q1, m0, high3);
+      v128.store(c, plus(column, f64x2.add(lows, more(q1, m0, high3, high))), 16);
+
+      let x0 = b1;
+      let y0 = m1;
+      let to = c + 32;
+      for (let x = b + 32, y = m + 32; y <= endOfModulus; x += 16, y += 16, to += 16) {
+        // In an order that needs few registers
+        const column = plus(v128.load(to), high);
+        const x1 = v128.load(x);
+        high1 = fma(w0, x1, upper);
+        lows = low(w0, x1, high1, upperAndLower);
+        high2 = fma(w1, x0, high1);
+        lows = f64x2.add(lows, more(w1, x0, high1, high2));
+        x0 = x1;
+        const y1 = v128.load(y);
+        high3 = fma(q0, y1, high2);
+        lows = f64x2.add(lows, more(q0, y1, high2, high3));
+        high = fma(q1, y0, high3);
+        lows = f64x2.add(lows, more(q1, y0, high3, high));
+        y0 = y1;
+        v128.store(to, plus(column, lows));
+      }
+      v128.store(to, plus(v128.load(to), high));
+    }
   }
 
   for (const end = c + half; c < end; c += 16, out += 16) {
@@ -146,14 +176,14 @@ function multiplyHalves(out: usize, a: usize, b: usize, m: usize, rows: u32): vo
   }
   v128.store(out, zero());
   out -= half;
-  for (const end = c; c < end + half; c += 16, out += 16) {
+  for (const end = c + half; c < end; c += 16, out += 16) {
     const t = plus(v128.load64_zero(c - half, 8), carry);
     v128.store64_lane(out, digit(t), 0, 8);
     carry = carryOf(t);
   }
 }
 
-/** out = x^e mod n, limbs, for an odd e ≥ 3 and x < n. `out` may be x. */
+/** out = x^e mod n, limbs, for an odd e ≥ 3 and x < 4n. `out` may be x. */
 export function raiseHalves(out: usize, x: usize, e: u32, n: Modulus, halves: Halves): void {
   const rows = halves.rows;
   const half = rows >> 1;

@@ -240,10 +240,11 @@ export function prepare(m: Modulus, spare: u32): void {
 export function toMontgomery(out: usize, x: usize, count: u32, m: Modulus): void {
   const rows = m.rows;
   clear(out);
-  for (let at = ((count - 1) / rows) * rows; ; at -= rows) {
+  const highest = ((count - 1) / rows) * rows;
+  for (let at = highest; ; at -= rows) {
     clear(PIECE);
     memory.copy(PIECE, x + (<usize>at << 2), <usize>min(rows, count - at) << 2);
-    multiply(out, out, rSquared(m), m);
+    if (at != highest) multiply(out, out, rSquared(m), m);
     multiply(TERM, PIECE, rSquared(m), m);
     add(out, out, TERM, m.columns);
     if (at == 0) break;
@@ -258,7 +259,7 @@ export function fromMontgomery(out: usize, x: usize, m: Modulus): void {
   subtractOnce(out, limbs(m), m.columns);
 }
 
-/** out = x^e mod m, below m, for a public odd e ≥ 3 and x < m. `out` is not x. */
+/** out = x^e mod m, below m, for a public odd e ≥ 3 and x < 4m. `out` is not x. */
 export function publicPower(out: usize, x: usize, e: u32, m: Modulus): void {
   multiply(BASE, x, rSquared(m), m);
   copy(out, BASE);

@@ -18,7 +18,7 @@ import { BLIND, BLINDED, INPUT_NUMBER, MOD_P, MOD_Q, REMAINDER, RESULT } from ".
 /** Random bytes beyond the modulus' length: r mod n is then as good as uniform. */
 export const BLINDING_EXTRA: usize = 16;
 
-/** out = x^e mod n, for x < n. `out` is not x. */
+/** out = x^e mod n, for x < 4n. `out` is not x. */
 function raise(out: usize, x: usize, key: Key): void {
   if (ASC_FEATURE_RELAXED_SIMD) {
     if (key.halves.rows != 0) return raiseHalves(out, x, key.e, key.n, key.halves);
@@ -71,10 +71,10 @@ export function privateOperation(key: Key, random: usize): bool {
   const n = key.n;
   const p = key.p;
   const q = key.q;
-  // BLIND = r mod n
+  // BLIND = r, in the form of montgomery.ts as well as any: uniform modulo n, below 4n
   const randomLength = <usize>key.k + BLINDING_EXTRA;
   readNumber(RESULT, random, randomLength);
-  reduce(BLIND, RESULT, (<u32>randomLength * 8 + LIMB - 1) / LIMB, n);
+  toMontgomery(BLIND, RESULT, (<u32>randomLength * 8 + LIMB - 1) / LIMB, n);
 
   // BLINDED = c · r^e, with what two products divide by
   raise(BLINDED, BLIND, key);
