@@ -21,7 +21,7 @@ const EMPTY: u32 = 0;
 const PUBLIC: u32 = 1;
 const PRIVATE: u32 = 2;
 
-/** The head of a slot; behind it stand n, p and q as moduli, dp, dq, qi, both primes for power.ts, SHA-256(d), n for halves.ts. */
+/** The head of a slot. Behind it: n, p, q as moduli, dp, dq, qi, both primes for power.ts, SHA-256(d), n in halves. */
 @unmanaged
 export class Key {
   kind: u32;

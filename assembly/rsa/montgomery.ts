@@ -6,7 +6,7 @@
 // (or one below 8m and one below m) give less than 2m, so nothing is compared or subtracted between
 // the products of an exponentiation.
 import {
-  add, bitLength, clear, copy, get, LIMB, MASK, NUMBER_SIZE, set, shiftIn, subtractOnce,
+  add, bitLength, clear, copy, get, LIMB, MASK, NUMBER_SIZE, reciprocal, set, shiftIn, shiftLimbIn, subtractOnce,
 } from "./number";
 import { COLUMNS, ONE, PIECE, REMAINDER as BASE, TERM } from "./scratch";
 
@@ -227,8 +227,10 @@ export function prepare(m: Modulus, spare: u32): void {
   set(x, (bits - 1) / LIMB, 1 << ((bits - 1) % LIMB));
   let shift: u32 = 0;
   while (power >> shift >= 32) shift++;
-  const doublings = power - (bits - 1) + (power >> shift);
-  for (let i: u32 = 0; i < doublings; i++) shiftIn(x, 0, n, m.columns);
+  let doublings = power - (bits - 1) + (power >> shift);
+  const inverted = reciprocal(n, bits);
+  for (; doublings >= LIMB; doublings -= LIMB) shiftLimbIn(x, n, bits, m.columns, inverted);
+  for (; doublings > 0; doublings--) shiftIn(x, 0, n, m.columns);
   while (shift-- > 0) {
     square(x, x, m);
     subtractOnce(x, n, m.columns);
