@@ -228,8 +228,11 @@ export function prepare(m: Modulus, spare: u32): void {
   let shift: u32 = 0;
   while (power >> shift >= 32) shift++;
   let doublings = power - (bits - 1) + (power >> shift);
-  const inverted = reciprocal(n, bits);
-  for (; doublings >= LIMB; doublings -= LIMB) shiftLimbIn(x, n, bits, m.columns, inverted);
+  // Whole limbs are faster, which pays where the spare bits are many (halves.ts).
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    const inverted = reciprocal(n, bits);
+    for (; doublings >= LIMB; doublings -= LIMB) shiftLimbIn(x, n, bits, m.columns, inverted);
+  }
   for (; doublings > 0; doublings--) shiftIn(x, 0, n, m.columns);
   while (shift-- > 0) {
     square(x, x, m);
