@@ -6,6 +6,6 @@ export function serve(
     port?: number;
     headers?: Headers | ((path: string) => Headers);
     files?: Record<string, string | Uint8Array>;
-    onPost?: (path: string, text: string) => void;
+    onPost?: (path: string, text: string) => unknown;
   },
 ): Promise<{ url: string; port: number; close(): Promise<void> }>;

@@ -21,7 +21,7 @@ const TYPES = {
  * @param options.port 0 for any that is free; only this machine is listened to
  * @param options.headers added to every answer, or a function that makes them from the path
  * @param options.files more answers: text or bytes by path, before the folder's
- * @param options.onPost is told what a page posts: `(path, text)`
+ * @param options.onPost is told what a page posts: `(path, text)`; a string that it returns is the answer
  * @returns `{ url, port, close() }`; `url` ends without a slash
  */
 export async function serve(folder, { port = 0, headers = {}, files = {}, onPost } = {}) {
@@ -46,8 +46,9 @@ export async function serve(folder, { port = 0, headers = {}, files = {}, onPost
     if (request.method === "POST" && onPost !== undefined) {
       const parts = [];
       for await (const part of request) parts.push(part);
-      onPost(path, Buffer.concat(parts).toString());
-      answer(204).end();
+      const reply = onPost(path, Buffer.concat(parts).toString());
+      if (typeof reply !== "string") answer(204).end();
+      else answer(200, TYPES[".txt"]).end(reply);
       return;
     }
     if (request.method !== "GET" && request.method !== "HEAD") {

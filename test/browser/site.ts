@@ -42,7 +42,7 @@ export interface SiteOptions {
   /** The page's script; one that makes `twinwrap` global by default. */
   script?: string;
   files?: Record<string, string | Uint8Array>;
-  onPost?: (path: string, text: string) => void;
+  onPost?: (path: string, text: string) => unknown;
 }
 
 export async function site({ policy, script, files, onPost }: SiteOptions = {}) {
