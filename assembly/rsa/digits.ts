@@ -23,18 +23,24 @@ export function setOne(out: usize, rows: u32): void {
   for (out += 16; out < end; out += 16) v128.store(out, zero());
 }
 
-/** Limb `i`; digits may reach beyond what a number has room for. */
+/** Limb `i`. Digits of 50 bits may reach beyond what a number has room for; those of 24 do not. */
 // @ts-ignore: decorator
 @inline
 function limb(x: usize, i: u32): u64 {
-  return i < CAPACITY ? <u64>get(x, i) : 0;
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    if (i >= CAPACITY) return 0;
+  }
+  return <u64>get(x, i);
 }
 
 /** Puts bits into limb `i`, where none are. */
 // @ts-ignore: decorator
 @inline
 function addBits(out: usize, i: u32, bits: u64): void {
-  if (i < CAPACITY) set(out, i, get(out, i) | (<u32>bits & MASK));
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    if (i >= CAPACITY) return;
+  }
+  set(out, i, get(out, i) | (<u32>bits & MASK));
 }
 
 /**
