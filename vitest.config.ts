@@ -5,6 +5,9 @@ import { defineConfig } from "vitest/config";
 const hasRelaxedSimd = () =>
   WebAssembly.validate(Buffer.from("AGFzbQEAAAABBQFgAAF7AwIBAAoPAQ0AQQD9D0EA/Q/9gAIL", "base64"));
 
+// Node 20 has relaxed SIMD behind a flag, which later versions have dropped.
+const relaxedSimd = hasRelaxedSimd() ? [] : ["--experimental-wasm-relaxed-simd"];
+
 // Tests run against the compiled package, by the names a user imports.
 const { exports } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 const alias = Object.entries(exports as Record<string, string | Record<string, unknown>>).flatMap(
@@ -30,6 +33,7 @@ export default defineConfig({
   },
   test: {
     testTimeout: 180_000,
+    hookTimeout: 120_000,
     maxWorkers: 2,
     projects: [
       {
@@ -37,7 +41,7 @@ export default defineConfig({
         test: {
           name: "default",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.relaxed.test.ts"],
+          exclude: ["test/**/*.relaxed.test.ts", "test/**/*.unfused.test.ts"],
         },
       },
       {
@@ -45,8 +49,15 @@ export default defineConfig({
         test: {
           name: "relaxed SIMD",
           include: ["test/**/*.relaxed.test.ts"],
-          // Node 20 has relaxed SIMD behind a flag, which later versions have dropped.
-          execArgv: hasRelaxedSimd() ? [] : ["--experimental-wasm-relaxed-simd"],
+          execArgv: relaxedSimd,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "relaxed SIMD, rounding twice",
+          include: ["test/**/*.unfused.test.ts"],
+          execArgv: [...relaxedSimd, "--no-enable-fma3"],
         },
       },
     ],

@@ -1,28 +1,31 @@
 // The static site: the page and its scripts, bundled into build/site/, which any web server can serve.
-import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
+import { PAGE_STYLE } from "../bench/style.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 const site = `${root}build/site/`;
 
 /** What is copied as it is, from src/page/. */
-const FILES = ["index.html"];
-/** What the page's workers run, from build/. */
-const WORKERS = ["worker.js", "download.js"];
+const FILES = ["index.html", "bench.html", "page.css", "icon.svg"];
+/** What the pages fetch and start, from build/. */
+const BESIDE = ["worker.js", "download.js", "core.wasm", "core-relaxed.wasm"];
 /** What is bundled, each a page's script: src/page/NAME.ts → build/site/NAME.js. */
-const SCRIPTS = ["page"];
+const SCRIPTS = ["page", "bench"];
 
 /** Builds the site from the compiled build/page/. */
 export async function buildSite() {
   rmSync(site, { recursive: true, force: true });
   mkdirSync(site, { recursive: true });
   for (const name of FILES) copyFileSync(`${root}src/page/${name}`, site + name);
-  for (const name of WORKERS) copyFileSync(`${root}build/${name}`, site + name);
+  for (const name of BESIDE) copyFileSync(`${root}build/${name}`, site + name);
+  writeFileSync(`${site}plot.css`, PAGE_STYLE);
   await build({
-    entryPoints: SCRIPTS.map((name) => `${root}build/page/${name}.js`).filter(existsSync),
+    entryPoints: SCRIPTS.map((name) => `${root}build/page/${name}.js`),
     outdir: site,
     bundle: true,
     splitting: true,
+    conditions: ["twinwrap-wasm-url"],
     format: "esm",
     platform: "browser",
     target: "es2022",

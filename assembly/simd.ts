@@ -46,3 +46,10 @@ export function multiplyAndAdd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f64x2.relaxed_madd(a, b, c);
   return f64x2.add(f64x2.mul(a, b), c);
 }
+
+/** a · b + c in both lanes, rounded once, where `isFused` (rsa/fused.ts) has found it so. */
+// @ts-ignore: decorator
+@inline
+export function fusedMultiplyAndAdd(a: v128, b: v128, c: v128): v128 {
+  return f64x2.relaxed_madd(a, b, c);
+}

@@ -1,26 +1,8 @@
 // Numbers as the terminal and the report both show them.
 
-const UNITS = [
-  ["MiB", 2 ** 20],
-  ["KiB", 2 ** 10],
-];
+import { formatNumber, formatSize, inUnit } from "../build/page/numbers.js";
 
-export function formatSize(bytes) {
-  const [unit, size] = UNITS.find(([, size]) => bytes >= size) ?? ["B", 1];
-  return `${bytes / size} ${unit}`;
-}
-
-/** Three significant digits, and no more than one behind the point from 10 on. */
-export function formatNumber(value) {
-  if (value >= 99.95) return Math.round(value).toLocaleString("en-US");
-  return value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
-}
-
-/** Seconds a call as the unit of an operation. */
-export function inUnit(unit, size, seconds) {
-  if (unit === "MB/s") return size / seconds / 1e6;
-  return unit === "µs" ? seconds * 1e6 : 1 / seconds;
-}
+export { formatNumber, formatSize, inUnit };
 
 /** A cell's best and median as text; `why` if there are none. */
 export function cellText(unit, size, cell) {

@@ -20,8 +20,9 @@ function fastest(results, operation, size, by, runs) {
     .sort((a, b) => a.seconds - b.seconds)[0];
 }
 
-function measureOperation({ operation, size, against, by = "best" }, results) {
-  const ours = cell(results, operation, OURS, size)?.[by];
+function measureOperation(goal, results) {
+  const { operation, size, ours: name = OURS, against, by = "best" } = goal;
+  const ours = cell(results, operation, name, size)?.[by];
   const theirOperation = against.operation ?? operation;
   const rival =
     against.runs === undefined
@@ -44,29 +45,42 @@ function measureFile({ file, bytes, against, by }, { files }) {
   return { against: against.tool, value: ours?.[file]?.[by] / rival?.[file]?.[by] };
 }
 
+function measurePage({ page, by, sealedMiB }, results) {
+  if (page === "firstSeal") return { value: results.page?.firstSeal[by] * 1000 };
+  const memory = results.page?.memory;
+  return { value: memory?.sealedMiB === sealedMiB ? memory.growthMiB : undefined };
+}
+
 function measureGoal(goal, results) {
   if (goal.operation !== undefined) return measureOperation(goal, results);
   if (goal.file !== undefined) return measureFile(goal, results);
   if (goal.bundle !== undefined) return { value: results.bundles?.[goal.bundle] / 1000 };
+  if (goal.page !== undefined) return measurePage(goal, results);
   const { start } = results;
   return { value: (start?.[goal.start]?.[goal.by] - start?.bare?.[goal.by]) * 1000 };
 }
 
+/** Sizes of bundles are the same wherever they run; other goals are for Node or for browsers. */
+const isFor = (goal, { machine }) =>
+  goal.bundle !== undefined || (goal.in === "browser") === (machine?.browser !== undefined);
+
 /** @returns for each goal what was wanted and measured, and `reached`, undefined if not measured */
 export function evaluateGoals(results, goals = GOALS) {
-  return goals.map((goal) => {
-    const { against, value } = measureGoal(goal, results);
-    const { what, atLeast, atMost, unit = "×", by = "best" } = goal;
-    const known = Number.isFinite(value);
-    return {
-      what,
-      ...(against === undefined ? {} : { against }),
-      ...(goal.against === undefined ? {} : { by }),
-      ...(atLeast === undefined ? { atMost } : { atLeast }),
-      unit,
-      ...(known
-        ? { value, reached: atLeast === undefined ? value <= atMost : value >= atLeast }
-        : {}),
-    };
-  });
+  return goals
+    .filter((goal) => isFor(goal, results))
+    .map((goal) => {
+      const { against, value } = measureGoal(goal, results);
+      const { what, atLeast, atMost, unit = "×", by = "best" } = goal;
+      const known = Number.isFinite(value);
+      return {
+        what,
+        ...(against === undefined ? {} : { against }),
+        ...(goal.against === undefined ? {} : { by }),
+        ...(atLeast === undefined ? { atMost } : { atLeast }),
+        unit,
+        ...(known
+          ? { value, reached: atLeast === undefined ? value <= atMost : value >= atLeast }
+          : {}),
+      };
+    });
 }

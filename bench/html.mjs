@@ -1,4 +1,6 @@
 // The HTML report: one file that loads nothing.
+
+import { barPlot, escapeHtml, linePlot } from "../build/page/plot.js";
 import {
   cellText,
   failures,
@@ -10,7 +12,6 @@ import {
   ratioText,
   startRows,
 } from "./format.mjs";
-import { barPlot, escapeHtml, linePlot } from "./plot.mjs";
 import { STYLE } from "./style.mjs";
 
 const DASHES = ["", "dash-1", "dash-2"];
@@ -151,6 +152,26 @@ ${bars("Encrypt, wall time", "s", seconds("encrypt"))}${bars("Decrypt, wall time
 ${htmlTable(["", "encrypt, s", "MiB", "decrypt, s", "MiB", ""], table, "numbers")}</section>`;
 }
 
+/** What only a browser has. */
+function pageSection(page) {
+  if (page === undefined) return "";
+  const ms = ({ best, median }) =>
+    [best, median].map((seconds) => (seconds * 1000).toFixed(0)).join(" / ");
+  const { sealedMiB, pageMiB, growthMiB } = page.memory;
+  const rows = [
+    ["first seal of 1 KiB, embedded, ms, best / median", ms(page.firstSeal)],
+    ["first seal of 1 KiB, WebAssembly by URL, ms, best / median", ms(page.firstSealByUrl)],
+    [`heap and buffers of the page while ${sealedMiB} MiB are sealed, MiB`, pageMiB.toFixed(0)],
+    ["the same, growth of the process of page and workers, MiB", growthMiB?.toFixed(0) ?? "–"],
+  ];
+  return `<section id="page"><h2>In a page</h2>
+<p>First seal: from the fetch of the script to the sealed bytes, in pages that were never there before.</p>
+${htmlTable(
+  ["", ""],
+  rows.map(([what, number]) => cell(what) + cell(number, ' class="number"')),
+)}</section>`;
+}
+
 function startSection(start) {
   if (start?.bare === undefined) return "";
   const rows = startRows(start).map((row) =>
@@ -173,19 +194,21 @@ ${htmlTable(["", "version", "runs as", "constant-time", ""], rows)}</section>`;
 }
 
 export function htmlReport(results) {
-  const { date, version, machine, load, peers, operations, files, start, goals, quick } = results;
+  const { date, version, machine, load, peers, operations, files, start, page, goals, quick } =
+    results;
   const look = looks(peers);
   const links = [
     ...operations,
     { id: "files", title: "whole files" },
     { id: "start", title: "start" },
+    { id: "page", title: "in a page" },
   ]
-    .filter(({ id }) => (id === "files" ? files : id === "start" ? start : true))
+    .filter(({ id }) => !["files", "start", "page"].includes(id) || results[id] !== undefined)
     .map(({ id, title }) => `<a href="#${escapeHtml(id)}">${escapeHtml(title)}</a>`);
   const facts = [
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB (${machine.arch})`,
     machine.system,
-    `Node ${machine.node}, V8 ${machine.v8}, OpenSSL ${machine.openssl}`,
+    machine.browser ?? `Node ${machine.node}, V8 ${machine.v8}, OpenSSL ${machine.openssl}`,
     `load ${load.before} before${load.after === undefined ? "" : `, ${load.after} after`}`,
   ];
   return `<!doctype html>
@@ -203,6 +226,7 @@ ${goalsSection(goals)}
 ${operations.map((operation) => operationSection(operation, peers, look)).join("\n")}
 ${filesSection(files)}
 ${startSection(start)}
+${pageSection(page)}
 ${peersSection(peers, look)}
 </body></html>
 `;

@@ -39,7 +39,8 @@ function kind(cpu) {
     .slice(0, 20);
 }
 
-/** The name of a result's files: 2026-11-25-node20-xeon-2c. */
-export function resultName(date, { cpu, cores, node }) {
-  return `${date.slice(0, 10)}-node${node.split(".")[0]}-${kind(cpu)}-${cores}c`;
+/** The name of a result's files: 2026-11-25-node20-xeon-2c, or with a browser in the place of Node. */
+export function resultName(date, { cpu, cores, node, browser }) {
+  const engine = browser?.toLowerCase().replace(" ", "") ?? `node${node.split(".")[0]}`;
+  return `${date.slice(0, 10)}-${engine}-${kind(cpu)}-${cores}c`;
 }

@@ -19,6 +19,23 @@ const colours = (index) =>
     .map(([family, pair]) => `.c-${family}{--c:${pair[index]}}`)
     .join("");
 
+/** Of plots alone, with the colours that they need, for light and dark. */
+const PLOT_STYLE = `svg{display:block;width:100%;height:auto}svg text{font-size:12px;fill:var(--text)}
+svg .middle{text-anchor:middle;fill:var(--soft)}svg .end{text-anchor:end}svg .unit{fill:var(--soft)}
+svg .name{fill:var(--c)}svg .halo{paint-order:stroke;stroke:var(--back);stroke-width:3px}
+.grid{stroke:var(--line);stroke-width:1}.line{fill:none;stroke:var(--c);stroke-width:1.8}
+.line.c-twinwrap{stroke-width:3}.dot{fill:var(--c)}.leader{fill:none;stroke:var(--c);stroke-width:.7;opacity:.6}
+.dash-1{stroke-dasharray:7 4}.dash-2{stroke-dasharray:2 3}
+.bar{fill:var(--c);opacity:.75}.mark{stroke:var(--text);stroke-width:2}
+.cross{stroke:var(--text);stroke-width:1.5;stroke-dasharray:3 3}`;
+
+/** The page's, which has its own colours for everything else. */
+export const PAGE_STYLE = `:root{--text:var(--ink);--back:var(--card)}
+${colours(0)}
+@media (prefers-color-scheme:dark){${colours(1)}}
+${PLOT_STYLE}
+`;
+
 export const STYLE = `
 :root{--text:#1c2024;--soft:#5b6470;--line:#d5d9de;--back:#fff;--good:#15803d;--bad:#b3261e}
 ${colours(0)}
@@ -34,11 +51,4 @@ th{font-weight:600;color:var(--soft)}.numbers th:nth-child(n+3){text-align:right
 .good{color:var(--good)}.bad{color:var(--bad)}.unknown{color:var(--soft)}
 .swatch{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:7px;background:var(--c)}
 summary{cursor:pointer;color:var(--soft)}
-svg{display:block;width:100%;height:auto}svg text{font-size:12px;fill:var(--text)}
-svg .middle{text-anchor:middle;fill:var(--soft)}svg .end{text-anchor:end}svg .unit{fill:var(--soft)}
-svg .name{fill:var(--c)}svg .halo{paint-order:stroke;stroke:var(--back);stroke-width:3px}
-.grid{stroke:var(--line);stroke-width:1}.line{fill:none;stroke:var(--c);stroke-width:1.8}
-.line.c-twinwrap{stroke-width:3}.dot{fill:var(--c)}.leader{fill:none;stroke:var(--c);stroke-width:.7;opacity:.6}
-.dash-1{stroke-dasharray:7 4}.dash-2{stroke-dasharray:2 3}
-.bar{fill:var(--c);opacity:.75}.mark{stroke:var(--text);stroke-width:2}
-`;
+${PLOT_STYLE}`;

@@ -1,7 +1,8 @@
 // Prepared RSA keys: a few slots of fixed memory. Which key has which slot is JavaScript's business.
 import { hashBytes, SHA256 } from "../hash/hash";
 import { INPUT, wipe } from "../memory";
-import { limbs, Modulus, MODULUS_SIZE, multiply, prepare, toMontgomery } from "./montgomery";
+import { Halves, HALVES_SIZE, HALVES_SPARE, prepareHalves } from "./halves";
+import { limbs, Modulus, MODULUS_SIZE, multiply, prepare, SPARE, toMontgomery } from "./montgomery";
 import {
   bitLength, CAPACITY, clear, copy, difference, differenceFromOne, get, lessThan, MAX_BITS, MAX_BYTES, multiplyAdd,
   NUMBER_SIZE, readNumber, remainder, set, subtractOnce, writeNumber,
@@ -20,7 +21,7 @@ const EMPTY: u32 = 0;
 const PUBLIC: u32 = 1;
 const PRIVATE: u32 = 2;
 
-/** The head of a slot; behind it stand n, p and q as moduli, dp, dq, qi, both primes for power.ts, SHA-256(d). */
+/** The head of a slot. Behind it: n, p, q as moduli, dp, dq, qi, both primes for power.ts, SHA-256(d), n in halves. */
 @unmanaged
 export class Key {
   kind: u32;
@@ -55,11 +56,15 @@ export class Key {
   get dHash(): usize {
     return this.dp + 3 * NUMBER_SIZE + PRIMES_SIZE;
   }
+  /** n for halves.ts, with relaxed SIMD only. */
+  get halves(): Halves {
+    return changetype<Halves>(this.dHash + 32);
+  }
 }
 
-const KEY_SIZE: usize = 16 + 3 * (16 + 2 * 2368) + 3 * 2368 + (16 + 2 * 704 * 16) + 32;
+const KEY_SIZE: usize = 16 + 3 * (16 + 2 * 2368) + 3 * 2368 + (16 + 2 * 704 * 16) + 32 + HALVES_SIZE;
 const KEYS: usize = memory.data(
-  4 * (16 + 3 * (16 + 2 * 2368) + 3 * 2368 + (16 + 2 * 704 * 16) + 32), 64,
+  4 * (16 + 3 * (16 + 2 * 2368) + 3 * 2368 + (16 + 2 * 704 * 16) + 32 + (16 + 2 * 168 * 16 + 2368)), 64,
 );
 
 export function isSlot(slot: i32): bool {
@@ -90,7 +95,12 @@ export function readPublic(key: Key, length: usize, e: u32): bool {
   readNumber(n, INPUT, length);
   const bits = bitLength(n);
   if (bits < MIN_BITS || bits > MAX_BITS || (get(n, 0) & 1) == 0) return false;
-  prepare(key.n);
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    prepare(key.n, HALVES_SPARE);
+    prepareHalves(key.halves, key.n);
+  } else {
+    prepare(key.n, SPARE);
+  }
   key.e = e;
   key.k = (bits + 7) >> 3;
   key.kind = PUBLIC;
@@ -145,8 +155,8 @@ export function readPrivate(
   const qBits = bitLength(limbs(q));
   if (pBits < MIN_PRIME_BITS || qBits < MIN_PRIME_BITS) return false;
   if (pBits + qBits != n.bits && pBits + qBits != n.bits + 1) return false;
-  prepare(p);
-  prepare(q);
+  prepare(p, SPARE);
+  prepare(q, SPARE);
 
   let bad = ~(get(limbs(p), 0) & get(limbs(q), 0)) & 1;
   clear(MOD_Q);

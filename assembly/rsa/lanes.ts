@@ -11,27 +11,22 @@
 // With R = 2^(24·rows) at least eight times such a modulus m, factors between -m and m give a product
 // a·b/R between -m and m.
 import { multiplyAndAdd, zero } from "../simd";
-import { clear, get, LIMB, MASK, set } from "./number";
+import { storeZeros } from "./digits";
 import { LANE_COLUMNS as COLUMNS } from "./scratch";
 
 /** Bits of a digit. */
 export const DIGIT: u32 = 24;
-const DIGIT_MASK: u32 = 0xffffff;
-
-/** Bytes of a number in both lanes: room for 16384 + 24 bits, for rounding up to four, and four zeros. */
-export const LANES_SIZE: usize = 704 * 16;
 
 /** Blocks of four rows after which columns must be carried: 60 · 2 products of 46 bits fit in 53. */
 const LAZY_BLOCKS: u32 = 15;
 
-/** 1.5 · 2^76: added and taken away again, it leaves the nearest multiple of 2^24. */
-const ROUNDER: f64 = 113336795588871485128704.0;
-const DOWN: f64 = 1.0 / 16777216.0;
+// 1.5 · 2^76: added and taken away again, it leaves the nearest multiple of 2^24. And 2^-24. Loaded rather
+// than written where they are used: engines then keep them in registers.
+const CONSTANTS: usize = memory.data<f64>([113336795588871485128704.0, 0.000000059604644775390625], 16);
 
 // @ts-ignore: decorator
 @inline
-function rounded(x: v128): v128 {
-  const rounder = f64x2.splat(ROUNDER);
+function rounded(x: v128, rounder: v128): v128 {
   return f64x2.sub(f64x2.add(x, rounder), rounder);
 }
 
@@ -45,21 +40,17 @@ function carried(x: v128, high: v128, carry: v128): v128 {
 /** Sets `count` columns, a multiple of four, to 0. */
 function clearColumns(count: u32): void {
   const end = COLUMNS + (<usize>count << 4);
-  for (let c = COLUMNS; c < end; c += 64) {
-    v128.store(c, zero());
-    v128.store(c, zero(), 16);
-    v128.store(c, zero(), 32);
-    v128.store(c, zero(), 48);
-  }
+  for (let c = COLUMNS; c < end; c += 64) storeZeros(c);
 }
 
 /** Carries from each of the columns to the next one, once; the last keeps what it has. */
 function carryColumns(c: usize, end: usize): void {
-  const down = f64x2.splat(DOWN);
+  const rounder = v128.load64_splat(CONSTANTS);
+  const down = v128.load64_splat(CONSTANTS, 8);
   let carry = zero();
   for (end -= 16; c < end; c += 16) {
     const x = v128.load(c);
-    const high = rounded(x);
+    const high = rounded(x, rounder);
     v128.store(c, carried(x, high, carry));
     carry = f64x2.mul(high, down);
   }
@@ -68,20 +59,21 @@ function carryColumns(c: usize, end: usize): void {
 
 /** out = `rows` columns from `c` on, carried twice: digits. Four zeros follow. */
 function writeColumns(out: usize, c: usize, rows: u32): void {
-  const down = f64x2.splat(DOWN);
+  const rounder = v128.load64_splat(CONSTANTS);
+  const down = v128.load64_splat(CONSTANTS, 8);
   let carry1 = zero();
   let carry2 = zero();
   for (const end = out + (<usize>(rows - 1) << 4); out < end; out += 16, c += 16) {
     const x = v128.load(c);
-    const high1 = rounded(x);
+    const high1 = rounded(x, rounder);
     const y = carried(x, high1, carry1);
-    const high2 = rounded(y);
+    const high2 = rounded(y, rounder);
     v128.store(out, carried(y, high2, carry2));
     carry1 = f64x2.mul(high1, down);
     carry2 = f64x2.mul(high2, down);
   }
   v128.store(out, f64x2.add(v128.load(c), f64x2.add(carry1, carry2)));
-  for (let i = 0; i < 4; i++) v128.store((out += 16), zero());
+  storeZeros(out + 16);
 }
 
 /** Four columns, and to each of them four products: the one at c + j takes w0·x[j + 4] to w3·x[j + 1]. */
@@ -205,7 +197,8 @@ function reduceColumns(out: usize, m: usize, rows: u32): void {
   const endOfModulus = m + size;
   const endOfColumns = COLUMNS + 2 * size;
   if (rows > 4 * LAZY_BLOCKS) carryColumns(COLUMNS, endOfColumns);
-  const down = f64x2.splat(DOWN);
+  const rounder = v128.load64_splat(CONSTANTS);
+  const down = v128.load64_splat(CONSTANTS, 8);
   const m1 = v128.load(m, 16);
   const m2 = v128.load(m, 32);
   const m3 = v128.load(m, 48);
@@ -231,17 +224,17 @@ function reduceColumns(out: usize, m: usize, rows: u32): void {
     const w1 = q1;
     const w2 = q2;
     const w3 = q3;
-    const high0 = rounded(t0);
+    const high0 = rounded(t0, rounder);
     q0 = f64x2.sub(t0, high0);
     t1 = f64x2.add(multiplyAndAdd(high0, down, t1), f64x2.mul(q0, m1));
-    const high1 = rounded(t1);
+    const high1 = rounded(t1, rounder);
     q1 = f64x2.sub(t1, high1);
     t2 = f64x2.add(multiplyAndAdd(high1, down, multiplyAndAdd(q0, m2, t2)), f64x2.mul(q1, m1));
-    const high2 = rounded(t2);
+    const high2 = rounded(t2, rounder);
     q2 = f64x2.sub(t2, high2);
     t3 = multiplyAndAdd(q1, m2, multiplyAndAdd(q0, m3, t3));
     t3 = f64x2.add(multiplyAndAdd(high2, down, t3), f64x2.mul(q2, m1));
-    const high3 = rounded(t3);
+    const high3 = rounded(t3, rounder);
     q3 = f64x2.sub(t3, high3);
     carry = f64x2.mul(high3, down);
     if (c == COLUMNS) continue;
@@ -273,49 +266,4 @@ export function squareLanes(out: usize, a: usize, m: usize, rows: u32): void {
 /** Digits of a number of so many bits, with R at least eight times its multiple of 24 bits more. */
 export function rowsFor(bits: u32): u32 {
   return ((bits + DIGIT + 3 + DIGIT - 1) / DIGIT + 3) & ~3;
-}
-
-/** Puts the number `x`, below 2^(24·rows - 2), into one lane of `out`. */
-export function writeLane(out: usize, lane: u32, x: usize, rows: u32): void {
-  out += <usize>lane << 3;
-  let held: u32 = 0;
-  let buffer: u64 = 0;
-  let at: u32 = 0;
-  let carry: i32 = 0;
-  for (let i: u32 = 0; i < rows; i++, out += 16) {
-    if (held < DIGIT) {
-      buffer |= <u64>get(x, at++) << held;
-      held += LIMB;
-    }
-    const digit = carry + <i32>(<u32>buffer & DIGIT_MASK);
-    buffer >>= DIGIT;
-    held -= DIGIT;
-    carry = (digit + (1 << 23)) >> DIGIT;
-    store<f64>(out, <f64>(digit - (carry << DIGIT)));
-  }
-  for (let i = 0; i < 4; i++, out += 16) store<f64>(out, 0);
-}
-
-/** out = one lane of `x` + m, limbs; x is above -m. */
-export function readLane(out: usize, lane: u32, x: usize, m: usize, rows: u32): void {
-  clear(out);
-  x += <usize>lane << 3;
-  m += <usize>lane << 3;
-  let held: u32 = 0;
-  let buffer: u64 = 0;
-  let at: u32 = 0;
-  let carry: i32 = 0;
-  for (let i: u32 = 0; i < rows; i++, x += 16, m += 16) {
-    carry += <i32>load<f64>(x) + <i32>load<f64>(m);
-    buffer |= <u64>(<u32>carry & DIGIT_MASK) << held;
-    held += DIGIT;
-    carry >>= DIGIT;
-    if (held >= LIMB) {
-      set(out, at++, <u32>buffer & MASK);
-      buffer >>= LIMB;
-      held -= LIMB;
-    }
-  }
-  set(out, at++, <u32>buffer & MASK);
-  set(out, at, <u32>(buffer >> LIMB));
 }

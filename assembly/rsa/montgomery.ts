@@ -6,9 +6,9 @@
 // (or one below 8m and one below m) give less than 2m, so nothing is compared or subtracted between
 // the products of an exponentiation.
 import {
-  add, bitLength, clear, copy, get, LIMB, MASK, NUMBER_SIZE, readNumber, set, shiftIn, subtractOnce,
+  add, bitLength, clear, copy, get, LIMB, MASK, NUMBER_SIZE, reciprocal, set, shiftIn, shiftLimbIn, subtractOnce,
 } from "./number";
-import { COLUMNS, ONE, PIECE, TERM } from "./scratch";
+import { COLUMNS, ONE, PIECE, REMAINDER as BASE, TERM } from "./scratch";
 
 /** An odd modulus, prepared. */
 @unmanaged
@@ -201,13 +201,18 @@ export function square(out: usize, a: usize, m: Modulus): void {
   writeColumns(out, c, columns, carry);
 }
 
-/** Prepares the odd modulus whose limbs already stand in `m`. Takes the same steps for all of one length. */
-export function prepare(m: Modulus): void {
+/** Bits that R has more than the modulus: at least 8m. */
+export const SPARE: u32 = 3;
+
+/**
+ * Prepares the odd modulus whose limbs already stand in `m`; R has so many bits more. Takes the same steps
+ * for all of one length.
+ */
+export function prepare(m: Modulus, spare: u32): void {
   const n = limbs(m);
   const bits = bitLength(n);
   m.bits = bits;
-  // Three bits to spare make R at least 8m.
-  const rows = ((bits + 3 + LIMB - 1) / LIMB + 1) & ~1;
+  const rows = ((bits + spare + LIMB - 1) / LIMB + 1) & ~1;
   m.rows = rows;
   m.columns = (rows + 3) & ~3;
   // Newton's iteration doubles the bits that are right; n · n = 1 mod 8 starts with three.
@@ -222,8 +227,13 @@ export function prepare(m: Modulus): void {
   set(x, (bits - 1) / LIMB, 1 << ((bits - 1) % LIMB));
   let shift: u32 = 0;
   while (power >> shift >= 32) shift++;
-  const doublings = power - (bits - 1) + (power >> shift);
-  for (let i: u32 = 0; i < doublings; i++) shiftIn(x, 0, n, m.columns);
+  let doublings = power - (bits - 1) + (power >> shift);
+  // Whole limbs are faster, which pays where the spare bits are many (halves.ts).
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    const inverted = reciprocal(n, bits);
+    for (; doublings >= LIMB; doublings -= LIMB) shiftLimbIn(x, n, bits, m.columns, inverted);
+  }
+  for (; doublings > 0; doublings--) shiftIn(x, 0, n, m.columns);
   while (shift-- > 0) {
     square(x, x, m);
     subtractOnce(x, n, m.columns);
@@ -231,20 +241,15 @@ export function prepare(m: Modulus): void {
   }
 }
 
-/** Reads an odd number of `length` bytes and prepares it as a modulus. */
-export function readModulus(m: Modulus, bytes: usize, length: usize): void {
-  readNumber(limbs(m), bytes, length);
-  prepare(m);
-}
-
 /** out = x · R mod m, below 4m, for a number x of any length: `count` limbs. */
 export function toMontgomery(out: usize, x: usize, count: u32, m: Modulus): void {
   const rows = m.rows;
   clear(out);
-  for (let at = ((count - 1) / rows) * rows; ; at -= rows) {
+  const highest = ((count - 1) / rows) * rows;
+  for (let at = highest; ; at -= rows) {
     clear(PIECE);
     memory.copy(PIECE, x + (<usize>at << 2), <usize>min(rows, count - at) << 2);
-    multiply(out, out, rSquared(m), m);
+    if (at != highest) multiply(out, out, rSquared(m), m);
     multiply(TERM, PIECE, rSquared(m), m);
     add(out, out, TERM, m.columns);
     if (at == 0) break;
@@ -259,11 +264,14 @@ export function fromMontgomery(out: usize, x: usize, m: Modulus): void {
   subtractOnce(out, limbs(m), m.columns);
 }
 
-/** out = base^e, in Montgomery's form, for a public e ≥ 1. `out` is not `base`. */
-export function publicPower(out: usize, base: usize, e: u32, m: Modulus): void {
-  copy(out, base);
+/** out = x^e mod m, below m, for a public odd e ≥ 3 and x < 4m. `out` is not x. */
+export function publicPower(out: usize, x: usize, e: u32, m: Modulus): void {
+  multiply(BASE, x, rSquared(m), m);
+  copy(out, BASE);
+  // The last factor is x itself, which leaves Montgomery's form.
   for (let i = 31 - clz(e); i > 0; i--) {
     square(out, out, m);
-    if ((e >> (i - 1)) & 1) multiply(out, out, base, m);
+    if ((e >> (i - 1)) & 1) multiply(out, out, i == 1 ? x : BASE, m);
   }
+  subtractOnce(out, limbs(m), m.columns);
 }

@@ -140,6 +140,44 @@ export function shiftIn(a: usize, bit: u32, m: usize, count: u32): void {
   subtractMasked(a, m, ~<u32>borrow, count);
 }
 
+/** a / 2^bits to 53 bits, for a below about 2^bits; `bits` is 57 or more. */
+function fraction(a: usize, bits: u32): f64 {
+  const top = (bits - 1) / LIMB;
+  const value = (<f64>get(a, top) * <f64>(1 << LIMB) + <f64>get(a, top - 1)) * <f64>(1 << LIMB) + <f64>get(a, top - 2);
+  return value * reinterpret<f64>(<u64>(1023 + (top - 2) * LIMB - bits) << 52);
+}
+
+/** 2^bits / m, for m of `bits` bits: Newton's iteration, and no division, whose time differs. */
+export function reciprocal(m: usize, bits: u32): f64 {
+  const x = fraction(m, bits);
+  let r = 48.0 / 17.0 - (32.0 / 17.0) * x;
+  for (let i = 0; i < 4; i++) r *= 2.0 - x * r;
+  return r;
+}
+
+/** a = 2^28 · a mod m, for a < m, by the reciprocal of m. */
+export function shiftLimbIn(a: usize, m: usize, bits: u32, count: u32, reciprocal: f64): void {
+  // One too many or too few at most
+  const quotient = <i64>(fraction(a, bits) * reciprocal * <f64>(1 << LIMB));
+  let carry: i64 = 0;
+  let below: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const limb = get(a, i);
+    carry += <i64>below - quotient * <i64>get(m, i);
+    set(a, i, <u32>carry & MASK);
+    carry >>= LIMB;
+    below = limb;
+  }
+  const negative = <u32>((carry + <i64>below) >> 63);
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    sum += get(a, i) + (get(m, i) & negative);
+    set(a, i, sum & MASK);
+    sum >>= LIMB;
+  }
+  subtractOnce(a, m, count);
+}
+
 /**
  * out = x mod m for x of `bits` bits and any m of `mBits`, bit by bit: for the checks of a key, where
  * m = p - 1 is even.

@@ -33,7 +33,7 @@ export const SYNTHETIC: usize = memory.data(2048, 64);
 export const LANE_BASE: usize = memory.data(704 * 16, 64);
 export const LANE_POWER: usize = memory.data(704 * 16, 64);
 export const LANE_COLUMNS: usize = memory.data(2 * 704 * 16, 64);
-/** Powers of a base in both lanes for one exponentiation: 32 of them, each digit an f32. */
+/** Powers of a base in both lanes for one exponentiation: 32 of them, 704 digits of 24 bits as f32 each. */
 export const TABLE: usize = memory.data(32 * 704 * 8, 64);
 
 export function wipeScratch(): void {
@@ -42,11 +42,11 @@ export function wipeScratch(): void {
   wipe(SYNTHETIC, 2048);
 }
 
-/** Wipes what an exponentiation with so many digits left behind. */
-export function wipeLanes(rows: u32): void {
+/** Wipes what an exponentiation with so many digits and so large a table left behind. */
+export function wipeLanes(rows: u32, table: usize): void {
   const size = <usize>(rows + 8) << 4;
   wipe(LANE_BASE, size);
   wipe(LANE_POWER, size);
   wipe(LANE_COLUMNS, 2 * size);
-  wipe(TABLE, 16 * size);
+  wipe(TABLE, table);
 }

@@ -1,4 +1,4 @@
-import { instantiate } from "@assemblyscript/loader";
+import { instantiate } from "#wasm";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
 
 /** A call of the core; every argument is a number: a length, a slot, an offset in a window. */
@@ -38,11 +38,10 @@ export class Instance {
   }
 
   static async create(module: WebAssembly.Module): Promise<Instance> {
-    const { exports } = await instantiate(module, {});
-    return new Instance(module, exports as unknown as Record<string, unknown>);
+    return new Instance(module, await instantiate(module));
   }
 
-  /** A number that the core exports (the loader hands constants over as WebAssembly.Global). */
+  /** A number that the core exports (which hands constants over as WebAssembly.Global). */
   constant(name: string): number {
     return (this.#exports[name] as WebAssembly.Global).value;
   }

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { instantiate as load } from "@assemblyscript/loader";
 import type { WasmFile } from "./wasm.js";
 
 /**
@@ -11,4 +12,9 @@ export async function readWasm(file: WasmFile): Promise<Uint8Array<ArrayBuffer> 
   } catch {
     return undefined;
   }
+}
+
+/** As wasm.ts has it, by the AssemblyScript loader: here its size does not matter. */
+export async function instantiate(module: WebAssembly.Module): Promise<Record<string, unknown>> {
+  return (await load(module, {})).exports as unknown as Record<string, unknown>;
 }

@@ -25,7 +25,6 @@ import {
   pieces,
   type RandomAccess,
   Reader,
-  readFrom,
   type Source,
 } from "./source.js";
 import { openWraps, type WrapOptions } from "./wraps.js";
@@ -199,7 +198,7 @@ export async function open(source: Source | RandomAccess, options: OpenOptions):
   checkEngineOptions(options);
   const core = options.core ?? (await sharedCore());
   const anywhere = asRandomAccess(source);
-  const reader = new Reader(anywhere === undefined ? pieces(source) : readFrom(anywhere));
+  const reader = new Reader(pieces(source));
   try {
     const head = await readHead(core, reader);
     if (anywhere !== undefined) plaintextLength(anywhere.size - head.header.bodyOffset);

@@ -11,7 +11,7 @@ import {
 } from "./header.js";
 import { type Head, inspectHead, type OpenOptions, openHead, readHead } from "./open.js";
 import { type MakeEscrows, openChunks, type Sealed, sealUnder } from "./seal.js";
-import { asRandomAccess, type RandomAccess, Reader, readFrom } from "./source.js";
+import { pieces, type RandomAccess, Reader } from "./source.js";
 import { type Recipient, wrapFor } from "./wraps.js";
 
 /** Which wraps a file shall have more and fewer, and what else its header shall hold. */
@@ -59,8 +59,7 @@ export async function rewrap(
   wanted: WrapChange | ((head: Head) => WrapChange | Promise<WrapChange>),
 ): Promise<Rewrapped> {
   const core = (typeof wanted === "object" ? wanted.core : undefined) ?? (await sharedCore());
-  const anywhere = asRandomAccess(source)!;
-  const reader = new Reader(readFrom(anywhere));
+  const reader = new Reader(pieces(source));
   let resealing = false;
   try {
     const found = await readHead(core, reader);

@@ -1,7 +1,7 @@
 import { TwinwrapError } from "../errors.js";
 import { aborted, download, LINGER, type Target } from "./download.browser.js";
 import type { Pieces } from "./segments.js";
-import type { Output } from "./source.js";
+import { Output, pieces } from "./source.js";
 
 /**
  * How an output was saved: "picker": written to the file that its user chose (File System Access);
@@ -36,7 +36,7 @@ type Picker = (options: {
 /**
  * Saves an output to its user's disk: whole, or not at all. To be called when the user clicks on
  * something, without an `await` before it: browsers let a page open a picker only then. So it takes the
- * promises that `seal` and `open` return.
+ * promises that `seal` and `open` return, and Blobs.
  *
  *     await save(open(file, { key }), { name: "report.pdf" });
  *
@@ -45,18 +45,22 @@ type Picker = (options: {
  *   the output throws. No file is left then.
  */
 export async function save(
-  output: Output | Promise<Output>,
+  output: Output | Blob | Promise<Output>,
   options: SaveOptions,
 ): Promise<SavedBy> {
-  const { showSaveFilePicker: picker } = globalThis as { showSaveFilePicker?: Picker };
+  const { showSaveFilePicker } = globalThis as { showSaveFilePicker?: Picker };
+  const picker = options.picker === false ? undefined : showSaveFilePicker;
+  if (output instanceof Blob && picker === undefined) {
+    downloadBlob(output, options.name);
+    return "blob";
+  }
   // Should it fail while somebody chooses a place: that is thrown below.
-  const made = Promise.resolve(output);
+  const made = Promise.resolve(output instanceof Blob ? outputOf(output) : output);
   made.catch(() => {});
   let target: Target;
   try {
-    const asks = picker !== undefined && options.picker !== false;
     target =
-      (asks ? await pick(picker, options.name) : undefined) ??
+      (picker && (await pick(picker, options.name))) ??
       (await download(options, made)) ??
       gather(options);
   } catch (error) {
@@ -139,14 +143,26 @@ function gather({ name, blobLimit = BLOB_LIMIT }: SaveOptions): Target {
       parts.push(piece);
     },
     async close() {
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob(parts, { type: "application/octet-stream" }));
-      link.download = name;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), LINGER);
+      downloadBlob(new Blob(parts), name);
     },
     async abort() {
       parts = [];
     },
   };
+}
+
+/** What is whole already, for a writer. */
+function outputOf(blob: Blob): Output {
+  return new Output(async function* () {
+    for await (const piece of pieces(blob)) yield piece as Uint8Array<ArrayBuffer>;
+  });
+}
+
+function downloadBlob(blob: Blob, name: string): void {
+  const link = document.createElement("a");
+  // Of no type that a browser would show instead.
+  link.href = URL.createObjectURL(new Blob([blob], { type: "application/octet-stream" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), LINGER);
 }

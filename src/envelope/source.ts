@@ -110,6 +110,8 @@ function readStream(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Arra
  * @throws TwinwrapError BAD_ARGUMENT if it is nothing that bytes can be read from
  */
 export function pieces(source: Source | RandomAccess): Sequence {
+  // In browsers a Blob's stream is several times as fast as its slices (docs/performance.md).
+  if (source instanceof Blob) return readStream(source.stream());
   const anywhere = asRandomAccess(source);
   if (anywhere !== undefined) return readFrom(anywhere);
   if (source instanceof ReadableStream) return readStream(source);

@@ -62,10 +62,53 @@ test("files, memory, start and size", () => {
   expect(goal({ bundle: "core", atMost: 22 })).toMatchObject({ value: 21, reached: true });
 });
 
+test("what only a browser has: other goals, of its own contenders", () => {
+  const machine = { browser: "Chromium 143" };
+  const sealed = {
+    ...{ id: "sealed", title: "Sealed files", unit: "MB/s", sizes: [64] },
+    cells: {
+      "Twinwrap, pool of 2": { 64: { best: 1, median: 2 } },
+      "Twinwrap by WebCrypto": { 64: { best: 3, median: 5 } },
+    },
+  };
+  const page = {
+    firstSeal: { best: 0.02, median: 0.03 },
+    memory: { sealedMiB: 1024, pageMiB: 70, growthMiB: 120 },
+  };
+  const results = { ...madeUpResults(), machine, operations: [sealed], page };
+  const goals = [
+    { what: "in Node", start: "encrypt", by: "median", atMost: 60 },
+    { bundle: "core", atMost: 22 },
+    ...[
+      { operation: "sealed", size: 64, ours: "Twinwrap, pool of 2", by: "median", atLeast: 1 },
+    ].map((goal) => ({ ...goal, in: "browser", against: { peer: "Twinwrap by WebCrypto" } })),
+    { in: "browser", page: "firstSeal", by: "median", atMost: 50 },
+    { in: "browser", page: "memory", sealedMiB: 1024, atMost: 100 },
+    { in: "browser", page: "memory", sealedMiB: 1, atMost: 100 },
+  ];
+  const values = evaluateGoals(results, goals);
+  expect(values.map(({ value }: { value: number }) => value)).toEqual([
+    21,
+    2.5,
+    30,
+    120,
+    undefined,
+  ]);
+  expect(values.map(({ reached }: { reached: boolean }) => reached)).toEqual([
+    true,
+    true,
+    true,
+    false,
+    undefined,
+  ]);
+  const inNode = evaluateGoals(madeUpResults(), goals);
+  expect(inNode.map(({ what }: { what?: string }) => what)).toEqual(["in Node", undefined]);
+});
+
 test("the goals name operations that exist, and sizes that are timed", () => {
-  for (const { operation, size, against, atLeast, atMost } of GOALS) {
+  for (const { in: where, operation, size, against, atLeast, atMost } of GOALS) {
     expect([atLeast, atMost].filter((bound) => bound !== undefined)).toHaveLength(1);
-    if (operation === undefined) continue;
+    if (operation === undefined || where === "browser") continue;
     for (const id of [operation, against.operation ?? operation])
       expect(OPERATIONS.find((it: { id: string }) => it.id === id).sizes).toContain(size);
   }

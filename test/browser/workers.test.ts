@@ -53,7 +53,16 @@ test("`jobs` and `workerUrl` are enough: the workers come with a large file and 
   page.on("worker", (worker) => started.push(new URL(worker.url()).pathname));
   const length = await page.evaluate(async () => {
     const { publicKey } = await twinwrap.generateKeyPair({ bits: 2048 });
-    const sealed = await twinwrap.seal(new Blob([new Uint8Array(40 << 20)]), {
+    // Slow enough that both workers come before its end.
+    let left = 40;
+    const source = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        if (left-- > 0) controller.enqueue(new Uint8Array(1 << 20));
+        else controller.close();
+      },
+    });
+    const sealed = await twinwrap.seal(source, {
       to: [publicKey],
       jobs: 2,
       workerUrl: "worker.js",

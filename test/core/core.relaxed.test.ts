@@ -6,6 +6,7 @@ import { gcmSuite } from "./suite-gcm.js";
 import { hashSuite } from "./suite-hash.js";
 import { rsaSuite } from "./suite-rsa.js";
 import { rsaBlocksSuite } from "./suite-rsa-blocks.js";
+import { rsaInternalsSuite } from "./suite-rsa-internals.js";
 
 test("it is the one that is loaded where the engine has it", async () => {
   expect(hasRelaxedSimd()).toBe(true);
@@ -23,3 +24,4 @@ gcmSuite(() => loadCore({ build: "relaxed" }));
 hashSuite({ build: "relaxed" });
 rsaSuite({ build: "relaxed" });
 rsaBlocksSuite({ build: "relaxed" });
+rsaInternalsSuite({ build: "relaxed" });

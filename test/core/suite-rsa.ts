@@ -131,6 +131,17 @@ export function rsaSuite(options: LoadOptions): void {
       expect(hex(privateKey.decryptChecked(nodes, PKCS1))).toBe(hex(message));
     });
 
+    // 2^a - 1 is prime for these a: numbers of nothing but ones, far from and near to each other in length.
+    test.each([
+      [521, 607],
+      [607, 521],
+      [1279, 127],
+      [89, 2203],
+      [2281, 3217],
+    ])("Mersenne primes of %i and %i bits", (a, b) => {
+      checkKey(keyFromPrimes(2n ** BigInt(a) - 1n, 2n ** BigInt(b) - 1n, 65537n), false);
+    });
+
     test("zeros in front of the numbers do not matter", () => {
       const padded = Object.fromEntries(
         Object.entries(components(key)).map(([name, b]) => [

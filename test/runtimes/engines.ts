@@ -131,23 +131,43 @@ const chromium: Engine = {
     }),
 };
 
-const firefoxAt = ["/usr/bin/firefox-esr", "/usr/bin/firefox"].find(existsSync);
+/** A page that a test can work. */
+export interface Tab {
+  version: string;
+  /** Puts a file into an input. */
+  choose(selector: string, path: string): Promise<unknown>;
+  /** Runs the body of an async function in the page, which answers with text. */
+  run(body: string): Promise<string>;
+  close(): Promise<unknown>;
+}
+
+export const firefoxAt = ["/usr/bin/firefox-esr", "/usr/bin/firefox"].find(existsSync);
 const firefox: Engine = {
   name: "Firefox",
   required: true,
   missing: firefoxAt ? undefined : "apt-get install firefox-esr",
-  run: (material) =>
-    inPage(material, async (url) => {
-      const browser = await launchFirefox({
-        browser: "firefox",
-        executablePath: firefoxAt!,
-        headless: true,
-        timeout: 60_000,
-      });
-      await (await browser.newPage()).goto(url);
-      return { version: await browser.version(), close: () => browser.close() };
-    }),
+  run: (material) => inPage(material, visitFirefox),
 };
+
+export async function visitFirefox(url: string): Promise<Tab> {
+  const browser = await launchFirefox({
+    browser: "firefox",
+    executablePath: firefoxAt!,
+    headless: true,
+    timeout: 60_000,
+  });
+  const page = await browser.newPage();
+  await page.goto(url);
+  return {
+    version: await browser.version(),
+    async choose(selector, path) {
+      const input = await page.$(selector);
+      await (input as unknown as { uploadFile(path: string): Promise<void> }).uploadFile(path);
+    },
+    run: (body) => page.evaluate(`(async () => { ${body} })()`) as Promise<string>,
+    close: () => browser.close(),
+  };
+}
 
 /** A port that is free now. */
 function freePort(): Promise<number> {
@@ -162,17 +182,18 @@ function freePort(): Promise<number> {
 
 const miniBrowser = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
 const webkitNeeds = ["/usr/bin/WebKitWebDriver", miniBrowser, "/usr/bin/xvfb-run"];
+export const webkitMissing = webkitNeeds.every(existsSync)
+  ? undefined
+  : "apt-get install webkit2gtk-driver xvfb xauth";
 const webkit: Engine = {
   name: "WebKit",
   required: false,
-  missing: webkitNeeds.every(existsSync)
-    ? undefined
-    : "apt-get install webkit2gtk-driver xvfb xauth",
-  run: (material) => inPage(material, visitWithWebKit),
+  missing: webkitMissing,
+  run: (material) => inPage(material, visitWebKit),
 };
 
-/** W3C WebDriver needs three calls only: a session, the address, the end. */
-async function visitWithWebKit(url: string) {
+/** By W3C WebDriver, which takes a few calls only. */
+export async function visitWebKit(url: string): Promise<Tab> {
   const port = await freePort();
   const driver = spawn("xvfb-run", ["-a", webkitNeeds[0]!, `--port=${port}`], {
     stdio: "ignore",
@@ -213,8 +234,25 @@ async function visitWithWebKit(url: string) {
     const { sessionId, capabilities } = await call("POST", "/session", {
       capabilities: { alwaysMatch: { "webkitgtk:browserOptions": options } },
     });
-    await call("POST", `/session/${sessionId}/url`, { url });
-    return { version: String(capabilities.browserVersion), close: end };
+    const session = `/session/${sessionId}`;
+    await call("POST", `${session}/url`, { url });
+    return {
+      version: String(capabilities.browserVersion),
+      async choose(selector, path) {
+        const found = await call("POST", `${session}/element`, {
+          using: "css selector",
+          value: selector,
+        });
+        const [element] = Object.values(found);
+        await call("POST", `${session}/element/${element}/value`, { text: path });
+      },
+      run: (body) =>
+        call("POST", `${session}/execute/async`, {
+          script: `const done = arguments[0]; (async () => { ${body} })().then(done, (error) => done(String(error)));`,
+          args: [],
+        }),
+      close: end,
+    };
   } catch (error) {
     await end();
     throw error;

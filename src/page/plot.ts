@@ -1,23 +1,30 @@
-// Plots as inline SVG. Colours are classes, which the report's style sheet gives for light and dark.
-import { formatNumber, formatSize } from "./format.mjs";
+// Plots as inline SVG, for the report and the page. Colours are classes, which the style sheet (bench/style.mjs)
+// gives for light and dark.
+import { formatNumber, formatSize } from "./numbers.js";
 
 /** Text from anywhere, fit for HTML. */
-export function escapeHtml(text) {
-  const entities = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  return String(text).replace(/[&<>"']/g, (character) => entities[character]);
+export function escapeHtml(text: unknown): string {
+  const entities: Record<string, string> = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "'": "&#39;",
+  };
+  return String(text).replace(/[&<>"']/g, (character) => entities[character]!);
 }
 
-const round = (number) => Math.round(number * 10) / 10;
+const round = (number: number) => Math.round(number * 10) / 10;
 
 /** A logarithmic scale from values to pixels. */
-function logScale(low, high, from, to) {
+function logScale(low: number, high: number, from: number, to: number): (value: number) => number {
   const span = Math.log(high / low) || 1;
   return (value) => round(from + ((to - from) * Math.log(value / low)) / span);
 }
 
 /** 1, 2 and 5 of every decade within the bounds; only 1 if these would be too many. */
-function ticks(low, high) {
-  const decades = [];
+function ticks(low: number, high: number): number[] {
+  const decades: number[] = [];
   for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) decades.push(power);
   const steps = decades.length > 4 ? [1] : [1, 2, 5];
   return decades
@@ -25,31 +32,57 @@ function ticks(low, high) {
     .filter((tick) => tick >= low && tick <= high);
 }
 
-const tickText = (tick) =>
+const tickText = (tick: number) =>
   tick < 1 ? String(Number(tick.toPrecision(1))) : tick.toLocaleString("en-US");
 
 /** Moves labels apart that would stand on each other; their order stays. */
-export function spread(places, distance, lowest) {
+export function spread(places: readonly number[], distance: number, lowest: number): number[] {
   const order = places.map((y, index) => ({ y, index })).sort((a, b) => a.y - b.y);
   for (let i = 1; i < order.length; i++)
-    order[i].y = Math.max(order[i].y, order[i - 1].y + distance);
+    order[i]!.y = Math.max(order[i]!.y, order[i - 1]!.y + distance);
   let limit = lowest;
   for (let i = order.length - 1; i >= 0; i--) {
-    order[i].y = Math.min(order[i].y, limit);
-    limit = order[i].y - distance;
+    order[i]!.y = Math.min(order[i]!.y, limit);
+    limit = order[i]!.y - distance;
   }
-  const result = [];
+  const result: number[] = [];
   for (const { y, index } of order) result[index] = round(y);
   return result;
 }
 
 const BOX = { width: 960, left: 60, right: 650, top: 16, label: 15 };
 
+/** One line of a plot. */
+export interface Line {
+  name: string;
+  /** A class. */
+  colour: string;
+  /** A class. */
+  dash?: string;
+  points: [size: number, value: number][];
+}
+
+/** One bar of a plot: to the median, with a mark at the best. */
+export interface Bar {
+  name: string;
+  /** A class. */
+  colour: string;
+  best: number;
+  median: number;
+  text: string;
+}
+
 /**
  * Lines over sizes, both axes logarithmic, each named at its right end.
- * @param lines `name`, `colour` (a class), `dash` (a class) and `points`: [size, value]
+ * @param plot.mark a size where something happens, and what: a crossover
  */
-export function linePlot({ title, unit, lines }) {
+export function linePlot(plot: {
+  title: string;
+  unit: string;
+  lines: readonly Line[];
+  mark?: { size: number; text: string } | undefined;
+}): string {
+  const { title, unit, lines, mark } = plot;
   const drawn = lines.filter(({ points }) => points.length > 0);
   const values = drawn.flatMap(({ points }) => points.map(([, value]) => value));
   const sizes = [...new Set(drawn.flatMap(({ points }) => points.map(([size]) => size)))];
@@ -68,7 +101,10 @@ export function linePlot({ title, unit, lines }) {
       `<line class="grid" x1="${x(size)}" x2="${x(size)}" y1="${BOX.top}" y2="${bottom}"/>` +
       `<text class="middle" x="${x(size)}" y="${bottom + 18}">${formatSize(size)}</text>`,
   );
-  const ends = drawn.map(({ points }) => points.at(-1)).map(([size, value]) => [x(size), y(value)]);
+  const ends = drawn.map(({ points }): [number, number] => {
+    const [size, value] = points.at(-1)!;
+    return [x(size), y(value)];
+  });
   const labels = spread(
     ends.map(([, end]) => end),
     BOX.label,
@@ -80,34 +116,42 @@ export function linePlot({ title, unit, lines }) {
       ([size, value]) =>
         `<circle class="dot ${colour}" cx="${x(size)}" cy="${y(value)}" r="2.6"><title>${escapeHtml(name)}, ${formatSize(size)}: ${formatNumber(value)} ${unit}</title></circle>`,
     );
-    const [endX, endY] = ends[i];
+    const [endX, endY] = ends[i]!;
     return (
       `<polyline class="line ${colour} ${dash}" points="${path.join(" ")}"/>${dots.join("")}` +
       `<polyline class="leader ${colour}" points="${endX + 5},${endY} ${BOX.right + 4},${labels[i]} ${BOX.right + 12},${labels[i]}"/>` +
       `<line class="line ${colour} ${dash}" x1="${BOX.right + 12}" x2="${BOX.right + 40}" y1="${labels[i]}" y2="${labels[i]}"/>` +
-      `<text class="name ${colour}" x="${BOX.right + 46}" y="${labels[i] + 4}">${escapeHtml(name)}</text>`
+      `<text class="name ${colour}" x="${BOX.right + 46}" y="${labels[i]! + 4}">${escapeHtml(name)}</text>`
     );
   });
+  const marked =
+    mark === undefined
+      ? ""
+      : `<line class="cross" x1="${x(mark.size)}" x2="${x(mark.size)}" y1="${BOX.top}" y2="${bottom}"/>` +
+        `<text class="halo" x="${x(mark.size) + 6}" y="${BOX.top + 12}">${escapeHtml(mark.text)}</text>`;
   return (
-    `<svg viewBox="0 0 ${BOX.width} ${bottom + 30}" role="img" aria-label="${escapeHtml(title)}, ${unit} over size">` +
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${BOX.width} ${bottom + 30}" role="img" aria-label="${escapeHtml(title)}, ${unit} over size">` +
     `${grid.join("")}${foot.join("")}<text class="unit" x="${BOX.left + 4}" y="${BOX.top - 4}">${unit}</text>` +
-    `${curves.join("")}</svg>`
+    `${curves.join("")}${marked}</svg>`
   );
 }
 
-/**
- * Bars beside their names: a bar to the median, a mark at the best.
- * @param rows `name`, `colour`, `best`, `median`, `text`
- */
-export function barPlot({ title, unit, rows, log = false }) {
+/** Bars beside their names. */
+export function barPlot(plot: {
+  title: string;
+  unit: string;
+  rows: readonly Bar[];
+  log?: boolean;
+}): string {
+  const { title, unit, rows, log = false } = plot;
   if (rows.length === 0) return "";
-  const [left, right, height] = [300, 820, 24];
+  const [left, right, height] = [300, 820, 24] as const;
   const values = rows.flatMap(({ best, median }) => [best, median]);
   const high = Math.max(...values) * 1.05;
   const low = log ? Math.min(...values) / 2 : 0;
   const x = log
     ? logScale(low, high, left, right)
-    : (value) => round(left + ((right - left) * value) / high);
+    : (value: number) => round(left + ((right - left) * value) / high);
   const bottom = 8 + rows.length * height;
   const decade = 10 ** Math.floor(Math.log10(high));
   const step = [decade / 5, decade / 2, decade].find((it) => high / it <= 8) ?? 2 * decade;
@@ -127,7 +171,7 @@ export function barPlot({ title, unit, rows, log = false }) {
     );
   });
   return (
-    `<svg viewBox="0 0 ${BOX.width} ${bottom + 24}" role="img" aria-label="${escapeHtml(title)}, ${unit}">` +
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${BOX.width} ${bottom + 24}" role="img" aria-label="${escapeHtml(title)}, ${unit}">` +
     `${grid.join("")}<text x="${right + 8}" y="${bottom + 16}">${unit}</text>${bars.join("")}</svg>`
   );
 }

@@ -1,0 +1,173 @@
+import { hasRelaxedSimd, useWasm } from "../core/index.js";
+import { generateKeyPair, type RsaPublicKey } from "../keys/index.js";
+import {
+  type Comparison,
+  compare,
+  fasterFrom,
+  type Operation,
+  SETTINGS,
+  type Settings,
+} from "./compare.js";
+import { download, find, make } from "./dom.js";
+import { formatNumber, formatSize, inUnit } from "./numbers.js";
+import { linePlot } from "./plot.js";
+import { complaintOf } from "./words.js";
+
+const DASHES = ["", "dash-1", "dash-2"];
+
+/** In words, from where on WebCrypto is faster here. */
+export function verdict(operation: Operation, ours: string, other: string): string {
+  if (operation.cells[other] === undefined)
+    return "There is no WebCrypto on this page: it came without https.";
+  const from = fasterFrom(operation, ours, other);
+  const name = operation.title;
+  if (from === undefined)
+    return `${name}: up to the largest size tried, WebCrypto is not faster here.`;
+  if (from === operation.sizes[0]) return `${name}: WebCrypto is faster here at every size.`;
+  return `${name}: WebCrypto is faster here from ${formatSize(from)} on.`;
+}
+
+/** Who stands for us and for WebCrypto in an operation. */
+export function rivals({ id }: Operation): [ours: string, other: string] {
+  return id === "gcm256"
+    ? ["Twinwrap", "WebCrypto"]
+    : ["Twinwrap, pool of 2", "Twinwrap by WebCrypto"];
+}
+
+function plot(operation: Operation, comparison: Comparison): Node {
+  const { title, unit, sizes, cells } = operation;
+  const seen = new Map<string, number>();
+  const lines = comparison.peers.flatMap(({ name, family }) => {
+    const row = cells[name];
+    if (row === undefined) return [];
+    const count = seen.get(family) ?? 0;
+    seen.set(family, count + 1);
+    const points = sizes.flatMap((size): [number, number][] => {
+      const cell = row[size];
+      return cell && "median" in cell ? [[size, inUnit(unit, size, cell.median)]] : [];
+    });
+    return [{ name, colour: `c-${family}`, dash: DASHES[count % DASHES.length]!, points }];
+  });
+  const from = fasterFrom(operation, ...rivals(operation));
+  const mark =
+    from === undefined ? undefined : { size: from, text: `WebCrypto from ${formatSize(from)}` };
+  const text = linePlot({ title: `${title}, median`, unit, lines, mark });
+  // Parsed as what it is, an image: no HTML is made of text, and scripts in it would not run.
+  return document.adoptNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement);
+}
+
+function table({ title, unit, sizes, cells }: Operation): Node {
+  const text = (size: number, cell: Operation["cells"][string][number] | undefined) => {
+    if (cell === undefined) return "–";
+    if ("failure" in cell) return "failed";
+    if ("tooSlow" in cell) return "slow";
+    return [cell.best, cell.median].map((it) => formatNumber(inUnit(unit, size, it))).join(" / ");
+  };
+  const head = ["who", ...sizes.map(formatSize)].map((cell) => make("th", { scope: "col" }, cell));
+  const rows = Object.entries(cells).map(([name, row]) =>
+    make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, name),
+      ...sizes.map((size) => make("td", {}, text(size, row[size]))),
+    ),
+  );
+  return make(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title}, numbers` },
+    make(
+      "table",
+      {},
+      make("caption", {}, `${unit}, best / median`),
+      make("thead", {}, make("tr", {}, ...head)),
+      make("tbody", {}, ...rows),
+    ),
+  );
+}
+
+/** What is asked of the visitor's machine, and what a page can know of it. */
+function machine() {
+  return { userAgent: navigator.userAgent, cores: navigator.hardwareConcurrency };
+}
+
+function show(comparison: Comparison): void {
+  find("#results").replaceChildren(
+    ...comparison.operations.map((operation) =>
+      make(
+        "section",
+        {},
+        make("h2", {}, operation.title),
+        make("p", { class: "verdict" }, verdict(operation, ...rivals(operation))),
+        plot(operation, comparison),
+        table(operation),
+      ),
+    ),
+    make(
+      "button",
+      {
+        type: "button",
+        onclick: () => {
+          const json = JSON.stringify(
+            { date: new Date().toISOString(), machine: machine(), ...comparison },
+            null,
+            1,
+          );
+          download("twinwrap-bench.json", new TextEncoder().encode(`${json}\n`));
+        },
+      },
+      "Save the numbers (JSON)",
+    ),
+  );
+}
+
+/** Files are sealed for a key that is made for it, or without https for one that comes with the page. */
+async function makeRecipient(): Promise<RsaPublicKey> {
+  if (globalThis.crypto.subtle !== undefined)
+    return (await generateKeyPair({ bits: 2048 })).publicKey;
+  // What is timed is the file: any odd number of 2048 bits can be wrapped for.
+  const n = crypto.getRandomValues(new Uint8Array(256));
+  n[0]! |= 0x80;
+  n[255]! |= 1;
+  return { n, e: Uint8Array.of(1, 0, 1) };
+}
+
+/** Runs it and shows it; for the button, and for who drives the page. */
+export async function run(settings: Settings = SETTINGS): Promise<Comparison> {
+  const [start, cancel, bar, status] = ["#start", "#cancel", "#bar", "#status"].map((id) =>
+    find(id),
+  ) as [HTMLButtonElement, HTMLButtonElement, HTMLProgressElement, HTMLElement];
+  const controller = new AbortController();
+  const stop = () => controller.abort();
+  cancel.addEventListener("click", stop);
+  start.hidden = true;
+  cancel.hidden = false;
+  bar.hidden = false;
+  try {
+    const comparison = await compare(settings, {
+      hasRelaxed: hasRelaxedSimd(),
+      to: await makeRecipient(),
+      signal: controller.signal,
+      onSize(title, size, done) {
+        bar.value = done;
+        status.textContent = `${title}, ${formatSize(size)}`;
+      },
+    });
+    status.textContent = "Done.";
+    show(comparison);
+    return comparison;
+  } catch (error) {
+    status.textContent = controller.signal.aborted ? "Stopped." : complaintOf(error).what;
+    throw error;
+  } finally {
+    cancel.removeEventListener("click", stop);
+    start.hidden = false;
+    cancel.hidden = true;
+    bar.hidden = true;
+  }
+}
+
+useWasm(new URL(hasRelaxedSimd() ? "core-relaxed.wasm" : "core.wasm", document.baseURI));
+const { userAgent, cores } = machine();
+find("#machine").textContent = `${userAgent}; ${cores} threads`;
+find("#start").addEventListener("click", () => void run().catch(() => {}));
+Object.assign(globalThis, { runBench: run });

@@ -1,0 +1,57 @@
+import { formatSize, safe } from "../text.js";
+import { find, findAll, make } from "./dom.js";
+
+// Every place where files come in: an ordinary file input, so that keyboards and screen readers know it, and
+// its label is also a place to drop them on.
+
+/** Makes the inputs that the page's HTML has places for. */
+export function makeFileInputs(): void {
+  for (const place of findAll("[data-files]")) {
+    const { files: name, label, hint } = place.dataset;
+    const input = make("input", { type: "file", id: name!, multiple: "multiple" in place.dataset });
+    const list = make("ul", { class: "files", "aria-live": "polite" });
+    const drop = make(
+      "label",
+      { class: "drop", for: name! },
+      make("span", {}, label!),
+      make("small", {}, `Choose, or drop here. ${hint ?? ""}`),
+      input,
+    );
+    place.append(drop, list);
+    const show = () => {
+      list.replaceChildren(
+        ...[...(input.files ?? [])].map((file) =>
+          make("li", {}, `${safe(file.name)}, ${formatSize(file.size)}`),
+        ),
+      );
+    };
+    input.addEventListener("change", show);
+    drop.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      drop.classList.add("over");
+    });
+    drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+    drop.addEventListener("drop", (event) => {
+      event.preventDefault();
+      drop.classList.remove("over");
+      const dropped = event.dataTransfer?.files;
+      if (dropped === undefined || dropped.length === 0) return;
+      input.files = dropped;
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+  }
+  // A file that misses its place must not replace the page, and the keys with it.
+  for (const type of ["dragover", "drop"]) {
+    document.addEventListener(type, (event) => event.preventDefault());
+  }
+}
+
+/** The files that were chosen under a name. */
+export function chosen(name: string): File[] {
+  return [...(find<HTMLInputElement>(`#${name}`).files ?? [])];
+}
+
+/** All of a small file. */
+export async function readAll(file: File): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await file.arrayBuffer());
+}

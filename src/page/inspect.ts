@@ -1,0 +1,185 @@
+import {
+  type BlobField,
+  CryptoApiError,
+  decodeSimpleBlob,
+  describeBlob,
+  problemField,
+} from "../blob/index.js";
+import { fromUtf8, toHex, wipe } from "../bytes.js";
+import { sharedCore } from "../core/index.js";
+import { formatSerial, type Header, inspect } from "../envelope/index.js";
+import { article, decodeMessage, MAX_MESSAGE, startsSealedFile } from "../escrow/index.js";
+import { formatTime } from "../jcs.js";
+import { fingerprint, identifyKey, readPublicKey } from "../keys/index.js";
+import { formatSize, safe } from "../text.js";
+import { facts, find, make } from "./dom.js";
+import { chosen } from "./files.js";
+import { keyFor } from "./keyring.js";
+import { PageError } from "./words.js";
+import { onSubmit } from "./work.js";
+
+function headerView(header: Header): Node {
+  const { serial, created, name, description, escrow, wraps } = header;
+  const rows: [string, Node | string][] = [
+    ["Serial", make("code", {}, formatSerial(serial))],
+    ["Sealed", formatTime(created)],
+  ];
+  if (name !== undefined) rows.push(["Name", safe(name)]);
+  if (description !== undefined) rows.push(["Description", safe(description)]);
+  for (const origin of escrow) rows.push(["Escrow meant", safe(origin)]);
+  for (const { fingerprint, padding, simpleBlob } of wraps) {
+    const mine = keyFor(fingerprint);
+    let bits = "malformed SIMPLEBLOB";
+    try {
+      bits = `RSA-${decodeSimpleBlob(simpleBlob).encryptedKey.length * 8}`;
+    } catch {}
+    const whose = mine === undefined ? "" : `, ${safe(mine.name)} in this tab`;
+    rows.push([
+      "Opens with",
+      make(
+        "span",
+        {},
+        make("code", { class: "print" }, toHex(fingerprint)),
+        ` ${bits} ${padding}${whose}`,
+      ),
+    ]);
+  }
+  return make(
+    "div",
+    {},
+    make("p", { class: "note" }, "Read without a key: not authenticated."),
+    facts(rows),
+  );
+}
+
+const hex = (offset: number) => offset.toString(16).padStart(4, "0");
+
+/** Bytes in hexadecimal, 16 a line. */
+function bytesOf({ hex, length, secret }: BlobField): string {
+  if (secret && hex === "" && length > 0) return `${length} bytes, hidden`;
+  return hex.replace(/(..)(?=.)/g, "$1 ").replace(/((?:.. ){15}..) /g, "$1\n");
+}
+
+async function blobView(name: string, bytes: Uint8Array): Promise<Node> {
+  const description = describeBlob(bytes);
+  const { kind, fields, problem } = description;
+  const marked = problemField(description);
+  const rows = fields.map((field) =>
+    make(
+      "tr",
+      field === marked ? { class: "marked" } : {},
+      make("td", {}, make("code", {}, hex(field.offset))),
+      make("th", { scope: "row" }, field.name),
+      make("td", {}, make("pre", {}, bytesOf(field))),
+      make(
+        "td",
+        {},
+        safe(field.meaning),
+        field === marked ? make("b", {}, ` ← ${problem!.nte}`) : undefined,
+      ),
+    ),
+  );
+  const heads = ["Offset", "Field", "Bytes", "Meaning"].map((head) =>
+    make("th", { scope: "col" }, head),
+  );
+  const table = make(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": `Fields of ${safe(name)}` },
+    make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows)),
+  );
+  const about: [string, Node | string][] = [
+    ["Kind", `${kind ?? "unknown"}, ${formatSize(bytes.length)}`],
+  ];
+  const print = await printOf(bytes);
+  if (print !== undefined) about.push(["Fingerprint", make("code", { class: "print" }, print)]);
+  const complaint =
+    problem &&
+    make(
+      "p",
+      { class: "problem" },
+      `${safe(problem.message)}${problem.hasPlace ? ` (at offset ${hex(problem.offset)})` : ""}`,
+    );
+  return make("div", {}, facts(about), complaint, table);
+}
+
+/** The fingerprint of the key in a file, if there is a sound one that is not locked. */
+async function printOf(bytes: Uint8Array): Promise<string | undefined> {
+  try {
+    return toHex(await fingerprint(readPublicKey(bytes)));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A key that is no blob. */
+async function keyView(bytes: Uint8Array): Promise<Node> {
+  const { form, kind, structure } = identifyKey(bytes);
+  const print = await printOf(bytes);
+  return facts([
+    ["Kind", `${kind === "locked" ? "locked private" : kind} key, ${structure} (${form})`],
+    [
+      "Fingerprint",
+      print === undefined ? "shows once it is unlocked" : make("code", { class: "print" }, print),
+    ],
+  ]);
+}
+
+/** Whether a file is of CryptoAPI's forms, or none that is known. */
+function isBlob(bytes: Uint8Array): boolean {
+  if (describeBlob(bytes).kind !== undefined) return true;
+  try {
+    identifyKey(bytes);
+    return false;
+  } catch (error) {
+    return error instanceof CryptoApiError;
+  }
+}
+
+async function look(file: File): Promise<Node> {
+  const start = new Uint8Array(await file.slice(0, 8).arrayBuffer());
+  if (startsSealedFile(start)) return headerView(await inspect(file));
+  if (file.size > MAX_MESSAGE) {
+    throw new PageError(
+      "This is no sealed file, and too large for anything else that is known here.",
+    );
+  }
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  try {
+    if (isBlob(bytes)) return await blobView(file.name, bytes);
+    const message = await messageView(file.name, bytes);
+    return message ?? (await keyView(bytes));
+  } finally {
+    wipe(bytes);
+  }
+}
+
+/** What passes between owners, officers and authorities is text. Undefined if it is no such thing. */
+async function messageView(name: string, bytes: Uint8Array): Promise<Node | undefined> {
+  let kind: string;
+  try {
+    ({ kind } = decodeMessage(await sharedCore(), bytes));
+  } catch {
+    return undefined;
+  }
+  const text = fromUtf8(bytes);
+  const lines = text.startsWith("{") ? JSON.stringify(JSON.parse(text), null, 2) : text;
+  return make(
+    "div",
+    {},
+    make("p", {}, `This is ${article(kind)}. Nothing of it was verified.`),
+    make(
+      "pre",
+      { tabindex: "0", "aria-label": `Text of ${safe(name)}` },
+      lines.split("\n").map(safe).join("\n"),
+    ),
+  );
+}
+
+export function startInspect(): void {
+  const view = find("#inspect");
+  onSubmit(find<HTMLFormElement>("form", view), find(".work", view), () => {
+    const files = chosen("inspect-files");
+    if (files.length === 0) throw new PageError("Choose a file to look into first.");
+    return files.map((file) => ({ name: file.name, run: () => look(file) }));
+  });
+}

@@ -1,0 +1,64 @@
+import { open, save } from "../browser.js";
+import { safe } from "../text.js";
+import { find, make } from "./dom.js";
+import { chosen } from "./files.js";
+import { privateKeys } from "./keyring.js";
+import { DOWNLOADS, workOptions } from "./options.js";
+import { PageError } from "./words.js";
+import { type Doing, onSubmit } from "./work.js";
+
+/** The most bytes that are shown as text. */
+const SHOWN = 256 * 1024;
+
+/** What a sealed file is called once it is opened: its header is not asked, anybody could have written it. */
+export function openedName(name: string): string {
+  return name.endsWith(".twin") && name !== ".twin" ? name.slice(0, -5) : `${name}.opened`;
+}
+
+/** Opens a file with the keys in this tab, and saves it. */
+export async function openAndSave(
+  file: Blob,
+  name: string,
+  picker: boolean,
+  doing: Doing,
+): Promise<Node> {
+  const opened = open(file, { key: privateKeys(), ...workOptions(doing) });
+  await save(opened, { name: openedName(name), picker, ...DOWNLOADS });
+  return make("p", {}, `Opened and authentic to its end. Saved as ${safe(openedName(name))}.`);
+}
+
+async function show(file: File, doing: Doing): Promise<Node> {
+  const opened = await open(file, { key: privateKeys(), ...workOptions(doing) });
+  if (opened.size! > SHOWN) {
+    opened.dispose();
+    throw new PageError("This is too large to be shown here; open and save it.");
+  }
+  const bytes = await opened.bytes();
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new PageError("This is no text; open and save it.");
+  }
+  const lines = text.split(/\r?\n/).map(safe).join("\n");
+  return make("pre", { tabindex: "0", "aria-label": `Text of ${safe(file.name)}` }, lines);
+}
+
+export function startOpen(): void {
+  const view = find("#open");
+  onSubmit(find<HTMLFormElement>("form", view), find(".work", view), (button) => {
+    const files = chosen("open-files");
+    if (files.length === 0) throw new PageError("Choose the sealed files first.");
+    if (privateKeys().length === 0) {
+      throw new PageError("Add the private key under “Keys in this tab” first.");
+    }
+    return files.map((file) => ({
+      name: file.name,
+      total: file.size,
+      run: (doing) =>
+        button === "show"
+          ? show(file, doing)
+          : openAndSave(file, file.name, files.length === 1, doing),
+    }));
+  });
+}

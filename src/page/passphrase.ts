@@ -1,0 +1,41 @@
+import { TwinwrapError } from "../errors.js";
+import { safe } from "../text.js";
+import { find } from "./dom.js";
+
+/**
+ * Does what may need a passphrase: asks for it when it is needed, and again while it is wrong.
+ * @param use is given the way to ask
+ * @throws TwinwrapError ABORTED if the dialog is closed, and what `use` throws
+ */
+export async function askPassphrase<T>(
+  name: string,
+  use: (passphrase: () => Promise<string>) => Promise<T>,
+): Promise<T> {
+  for (let why = ""; ; why = "This passphrase does not open it.") {
+    try {
+      return await use(() => show(name, why));
+    } catch (error) {
+      if (!(error instanceof TwinwrapError) || error.code !== "WRONG_PASSPHRASE") throw error;
+    }
+  }
+}
+
+function show(name: string, why: string): Promise<string> {
+  const dialog = find<HTMLDialogElement>("#passphrase");
+  const input = find<HTMLInputElement>("input", dialog);
+  find("#passphrase-for").textContent = safe(name);
+  find("#passphrase-why").textContent = why;
+  input.value = "";
+  dialog.returnValue = "cancel";
+  dialog.showModal();
+  input.focus();
+  return new Promise((resolve, reject) => {
+    const closed = () => {
+      const { value } = input;
+      input.value = "";
+      if (dialog.returnValue === "ok") resolve(value);
+      else reject(new TwinwrapError("ABORTED", "no passphrase was given"));
+    };
+    dialog.addEventListener("close", closed, { once: true });
+  });
+}

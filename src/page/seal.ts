@@ -1,0 +1,104 @@
+import { save, seal } from "../browser.js";
+import { toHex } from "../bytes.js";
+import { sharedCore } from "../core/index.js";
+import { formatSerial, type MakeEscrows } from "../envelope/index.js";
+import {
+  encodeSubmission,
+  makeSubmission,
+  messageName,
+  type Submission,
+  withSubmission,
+} from "../escrow/index.js";
+import { safe } from "../text.js";
+import { chosenAuthorities, chosenKeys } from "./choices.js";
+import { facts, find, make, saveButton } from "./dom.js";
+import { chosen } from "./files.js";
+import type { TabAuthority, TabKey } from "./keyring.js";
+import { DOWNLOADS, workOptions } from "./options.js";
+import { PageError } from "./words.js";
+import { type Doing, onSubmit } from "./work.js";
+
+interface Wanted {
+  to: TabKey[];
+  authorities: TabAuthority[];
+  description: string;
+  named: boolean;
+  /** Whether its place can be asked for: browsers let a page ask once a click. */
+  picker: boolean;
+}
+
+async function sealOne(file: File, wanted: Wanted, doing: Doing): Promise<Node> {
+  const sent: { to: TabAuthority; submission: Submission }[] = [];
+  const escrows: MakeEscrows = async ({ sessionKey, ...about }, present) => {
+    const core = await sharedCore();
+    let all = [...present];
+    for (const to of wanted.authorities) {
+      const submission = await makeSubmission(core, {
+        sessionKey,
+        authority: to.authority,
+        owner: toHex(wanted.to[0]!.fingerprint),
+        file: about,
+      });
+      all = withSubmission(core, all, submission);
+      sent.push({ to, submission });
+    }
+    return all;
+  };
+  const name = `${file.name}.twin`;
+  const sealed = seal(file, {
+    to: wanted.to.map(({ publicKey }) => publicKey),
+    escrow: wanted.authorities.map(({ authority }) => authority.origin),
+    ...(wanted.authorities.length === 0 ? {} : { escrows }),
+    ...(wanted.description === "" ? {} : { description: wanted.description }),
+    ...(wanted.named ? { name: file.name } : {}),
+    ...workOptions(doing),
+  });
+  await save(sealed, { name, picker: wanted.picker, ...DOWNLOADS });
+  const { serial } = (await sealed).header;
+  const result = make(
+    "div",
+    {},
+    facts([
+      ["Saved as", safe(name)],
+      ["Serial", make("code", {}, formatSerial(serial))],
+    ]),
+  );
+  for (const { to, submission } of sent) {
+    const origin = safe(to.authority.origin);
+    const file = messageName(name, to.authority, "submission");
+    result.append(
+      make(
+        "p",
+        {},
+        `Not in escrow yet: carry this to ${origin}, and verify the receipt that comes back.`,
+      ),
+      saveButton(`Save the submission for ${origin}`, file, encodeSubmission(submission)),
+    );
+  }
+  return result;
+}
+
+export function startSeal(): void {
+  const view = find("#seal");
+  const form = find<HTMLFormElement>("form", view);
+  onSubmit(form, find(".work", view), () => {
+    const files = chosen("seal-files");
+    const data = new FormData(form);
+    const wanted: Wanted = {
+      to: chosenKeys(form),
+      authorities: chosenAuthorities(form),
+      description: String(data.get("description")),
+      named: data.get("named") !== null,
+      picker: files.length === 1,
+    };
+    if (files.length === 0) throw new PageError("Choose the files to seal first.");
+    if (wanted.to.length === 0) {
+      throw new PageError("Nobody could open it: choose at least one key for whom it is sealed.");
+    }
+    return files.map((file) => ({
+      name: file.name,
+      total: file.size,
+      run: (doing) => sealOne(file, wanted, doing),
+    }));
+  });
+}
