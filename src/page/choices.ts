@@ -21,6 +21,20 @@ export function shortPrint(fingerprint: Uint8Array): HTMLElement {
   return make("code", { title: whole }, `${whole.slice(0, 16)}…`);
 }
 
+function removeButton(name: string, remove: () => void): HTMLElement {
+  const onclick = () => {
+    remove();
+    // What had the focus is gone.
+    find("#keys-title").focus();
+  };
+  const label = `Remove ${name}`;
+  return make(
+    "button",
+    { type: "button", class: "second", "aria-label": label, onclick },
+    "Remove",
+  );
+}
+
 function keyCard(key: TabKey): HTMLElement {
   const what = key.privateKey === undefined ? "public key" : "private key";
   const name = safe(key.name);
@@ -47,19 +61,7 @@ function keyCard(key: TabKey): HTMLElement {
         },
         "Save public key",
       ),
-      make(
-        "button",
-        {
-          type: "button",
-          class: "second",
-          "aria-label": `Remove ${name}`,
-          onclick: () => {
-            removeKey(key);
-            find("#keys-title").focus();
-          },
-        },
-        "Remove",
-      ),
+      removeButton(name, () => removeKey(key)),
     ),
   );
 }
@@ -75,19 +77,7 @@ function authorityCard(one: TabAuthority): HTMLElement {
     make(
       "span",
       { class: "buttons" },
-      make(
-        "button",
-        {
-          type: "button",
-          class: "second",
-          "aria-label": `Remove ${origin}`,
-          onclick: () => {
-            removeAuthority(one);
-            find("#keys-title").focus();
-          },
-        },
-        "Remove",
-      ),
+      removeButton(origin, () => removeAuthority(one)),
     ),
   );
 }

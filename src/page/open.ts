@@ -40,7 +40,7 @@ async function show(file: File, doing: Doing): Promise<Node> {
   } catch {
     throw new PageError("This is no text; open and save it.");
   }
-  const lines = text.split(/\r?\n/).map(safe).join("\n");
+  const lines = text.replace(/[^\t\r\n]+/g, safe);
   return make("pre", { tabindex: "0", "aria-label": `Text of ${safe(file.name)}` }, lines);
 }
 

@@ -28,6 +28,9 @@ import { patched } from "./patched.js";
 import { PageError } from "./words.js";
 import { type Doing, onSubmit } from "./work.js";
 
+const NO_ROOM =
+  "The file's header has no room for one more wrap. The command line can make some: `twinwrap recover fetch` with --drop of an old key, or with --rewrite.";
+
 /** The records to ask for, so that these files can be recovered. */
 async function recordsOf(files: readonly File[], { authority, view }: TabAuthority) {
   const core = await sharedCore();
@@ -139,7 +142,9 @@ async function take(
   }: { checked: CheckedRelease; by: TabAuthority; picker: boolean; openIt: boolean },
   doing: Doing,
 ): Promise<Node> {
-  const { now, opened } = await withReleased(file, checked, by);
+  const { now, opened } = await withReleased(file, checked, by).catch((error) => {
+    throw error.code === "LIMIT_EXCEEDED" ? new PageError(NO_ROOM) : error;
+  });
   if (openIt) {
     if (!opened) throw new PageError("Add your new private key under “Keys in this tab” first.");
     return openAndSave(now, file.name, picker, doing);
