@@ -27,7 +27,7 @@ export interface Engine {
 }
 
 /** Milliseconds that one engine may take. */
-const LIMIT = 240_000;
+const LIMIT = 150_000;
 
 /** A folder that somebody has installed the package in. */
 function project<T>(use: (folder: string) => Promise<T>): Promise<T> {
