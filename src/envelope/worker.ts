@@ -14,7 +14,8 @@ import { type Direction, workOn } from "./segments.js";
 interface Port {
   onmessage: ((event: { data: Order }) => void) | null;
   postMessage(answer: Answer, transfer: Transferable[]): void;
-  close(): void;
+  /** Not in Deno, where the port of a worker thread has none. */
+  close?(): void;
 }
 declare const twinwrapPort: Port | undefined;
 const port = typeof twinwrapPort === "undefined" ? (globalThis as unknown as Port) : twinwrapPort;
@@ -64,7 +65,8 @@ async function obey(order: Order): Promise<void> {
     forget(order.forget);
   } else {
     for (const message of messages.keys()) forget(message);
-    port.close();
+    if (port.close !== undefined) port.close();
+    else globalThis.close();
   }
 }
 
