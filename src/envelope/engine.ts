@@ -64,7 +64,7 @@ export async function* workThrough(
   reader: Reader,
   options: EngineOptions & RunOptions,
 ): Pieces {
-  const engine = await makeEngine(direction, cobblestone, options);
+  const engine = await makeEngine(direction, cobblestone, reader.size, options);
   try {
     yield* runSegments(direction, reader, engine, options);
   } finally {
@@ -75,13 +75,14 @@ export async function* workThrough(
 async function makeEngine(
   direction: Direction,
   cobblestone: Cobblestone,
+  size: number | undefined,
   { engine, jobs = 1, pool, startWorker, workerUrl }: EngineOptions,
 ): Promise<Engine> {
   if (engine === "webcrypto") return WebCryptoEngine.create(cobblestone, direction);
-  if (pool !== undefined) return pool.engine(cobblestone, direction);
+  if (pool !== undefined) return pool.engine(cobblestone, direction, size);
   if (jobs > 1 && startWorker !== undefined) {
     const own = new WorkerPool(startWorker, { jobs, workerUrl });
-    return own.engine(cobblestone, direction, () => own.close());
+    return own.engine(cobblestone, direction, size, () => own.close());
   }
   return new LocalEngine(cobblestone.cipher, direction);
 }

@@ -32,7 +32,8 @@ export type StartWorker = (
 /**
  * Bytes of a file that this thread does before it has workers started. To start two costs as much
  * processor time as to seal some 20 MiB, and nobody says how long a stream is: one that has come so
- * far is taken for one that goes on for as much again. This thread goes on while they start.
+ * far is taken for one that goes on for as much again. For a source whose size is known, and is twice as
+ * much, they are started at once. This thread goes on while they start.
  */
 const START_AFTER = 16 << 20;
 
@@ -62,7 +63,10 @@ interface Task {
 export interface PoolOptions {
   /** Workers at most, 1 to 64. */
   jobs: number;
-  /** Bytes of a file after which they are started, unless `start()` did it; 16 MiB by default. */
+  /**
+   * Bytes of a file after which they are started, at once if it is known to have twice as many, unless
+   * `start()` did it; 16 MiB by default.
+   */
   startAfter?: number;
   /**
    * Where a page serves twinwrap/worker.js, if its Content-Security-Policy forbids workers from blob: URLs.
@@ -170,10 +174,20 @@ export class WorkerPool {
     clearTimeout(timer);
   }
 
-  /** @internal An engine for one message; `done` is called when it is disposed of. */
-  engine(cobblestone: Cobblestone, direction: Direction, done = () => {}): Engine {
+  /**
+   * @internal An engine for one message.
+   * @param size bytes of its source, where that is known
+   * @param done is called when it is disposed of
+   */
+  engine(
+    cobblestone: Cobblestone,
+    direction: Direction,
+    size: number | undefined,
+    done = () => {},
+  ): Engine {
     this.needOpen();
-    return new PoolEngine(this, ++this.#messages, cobblestone, direction, done);
+    const large = size !== undefined && size >= 2 * this.startAfter;
+    return new PoolEngine(this, ++this.#messages, cobblestone, direction, large, done);
   }
 
   /** @internal @throws TwinwrapError DISPOSED */
@@ -297,6 +311,7 @@ class PoolEngine implements Engine {
   readonly #pool: WorkerPool;
   readonly #cobblestone: Cobblestone;
   readonly #done: () => void;
+  readonly #large: boolean;
   #seen = 0;
   #asked = false;
 
@@ -305,12 +320,14 @@ class PoolEngine implements Engine {
     message: number,
     cobblestone: Cobblestone,
     direction: Direction,
+    large: boolean,
     done: () => void,
   ) {
     this.#pool = pool;
     this.message = message;
     this.#cobblestone = cobblestone;
     this.direction = direction;
+    this.#large = large;
     this.#done = done;
     this.depth = PER_WORKER * pool.jobs + 1;
   }
@@ -323,7 +340,7 @@ class PoolEngine implements Engine {
     const pool = this.#pool;
     pool.needOpen();
     this.#seen += segment.length;
-    if (this.#seen > pool.startAfter && !this.#asked) {
+    if ((this.#large || this.#seen > pool.startAfter) && !this.#asked) {
       // Once a message: what failed a moment ago is not tried again for every segment.
       this.#asked = true;
       void pool.start(this.#cobblestone.core);

@@ -1,4 +1,4 @@
-import { concatBytes, newBytes } from "../bytes.js";
+import { concatBytes, newBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import type { Pieces } from "./segments.js";
 
@@ -27,10 +27,14 @@ export interface RandomAccess {
 export interface Sequence extends AsyncIterable<Uint8Array> {
   /** Reads the next bytes into an array; answers how many, 0 at the end. */
   readInto?(into: Uint8Array): Promise<number>;
+  /** Bytes in all, where that is known. */
+  readonly size?: number | undefined;
 }
 
 /** Bytes that a stream is read in from a place that can be read anywhere. */
 const PIECE = 1 << 18;
+/** Bytes that a Blob's stream is asked for at a time: no more than a processor's cache holds. */
+const BLOB_PIECE = 1 << 20;
 
 export function isRandomAccess(source: Source | RandomAccess): source is RandomAccess {
   if (typeof source !== "object" || source === null) return false;
@@ -66,6 +70,7 @@ export function readFrom(source: RandomAccess): Sequence {
   const { size } = source;
   let at = 0;
   const sequence: Sequence = {
+    size,
     async *[Symbol.asyncIterator]() {
       while (at < size) {
         const piece = await source.read(at, Math.min(PIECE, size - at));
@@ -87,22 +92,80 @@ export function readFrom(source: RandomAccess): Sequence {
   return sequence;
 }
 
+/** Not a generator, whose return would wait for a read that may never end. */
+function iterate(
+  reader: ReadableStreamDefaultReader | ReadableStreamBYOBReader,
+  next: () => Promise<IteratorResult<Uint8Array>>,
+): AsyncIterator<Uint8Array> {
+  return {
+    next,
+    async return() {
+      await reader.cancel().catch(() => {});
+      reader.releaseLock();
+      return { done: true, value: undefined };
+    },
+  };
+}
+
 /** The bytes of a stream: not every browser can iterate one with for await. */
 function readStream(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]() {
       const reader = stream.getReader();
-      return {
-        next: () => reader.read() as Promise<IteratorResult<Uint8Array>>,
-        // Not a generator, whose return would wait for a read that may never end.
-        async return() {
-          await reader.cancel().catch(() => {});
-          reader.releaseLock();
-          return { done: true, value: undefined };
-        },
-      };
+      return iterate(reader, () => reader.read() as Promise<IteratorResult<Uint8Array>>);
     },
   };
+}
+
+/**
+ * The bytes of a Blob: its stream is several times as fast as its slices, and one array that goes through the
+ * stream again and again costs a tenth of what new ones do (docs/performance.md).
+ */
+function readBlob(blob: Blob): Sequence {
+  const { size } = blob;
+  let left = size;
+  /** A file behind it may change, and not every browser says so. */
+  const count = ({ done, value }: ReadableStreamReadResult<Uint8Array>) => {
+    left -= value?.length ?? 0;
+    if (left < 0 || (done && left > 0)) {
+      throw new TwinwrapError("BAD_FORMAT", "the file's length changed while it was read");
+    }
+  };
+  const stream: ReadableStream<Uint8Array> = blob.stream();
+  let reader: ReadableStreamBYOBReader;
+  try {
+    reader = stream.getReader({ mode: "byob" });
+  } catch {
+    // Not every browser's is a stream of bytes.
+    const reader = stream.getReader();
+    const next = async (): Promise<IteratorResult<Uint8Array>> => {
+      const result = await reader.read();
+      count(result);
+      return result as IteratorResult<Uint8Array>;
+    };
+    return { size, [Symbol.asyncIterator]: () => iterate(reader, next) };
+  }
+  let array = newBytes(Math.min(size, BLOB_PIECE) || 1);
+  const readInto = async (into: Uint8Array) => {
+    const wanted = Math.min(into.length, array.length);
+    const result = await reader.read(new Uint8Array(array.buffer, 0, wanted));
+    count(result);
+    const { value } = result;
+    // A stream that is cancelled keeps the array.
+    if (value === undefined) return 0;
+    array = new Uint8Array(value.buffer);
+    into.set(value);
+    wipe(value);
+    return value.length;
+  };
+  const next = async (): Promise<IteratorResult<Uint8Array>> => {
+    const piece = newBytes(array.length);
+    const length = await readInto(piece);
+    return length === 0
+      ? { done: true, value: undefined }
+      : { done: false, value: piece.subarray(0, length) };
+  };
+  return { size, readInto, [Symbol.asyncIterator]: () => iterate(reader, next) };
 }
 
 /**
@@ -110,8 +173,7 @@ function readStream(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Arra
  * @throws TwinwrapError BAD_ARGUMENT if it is nothing that bytes can be read from
  */
 export function pieces(source: Source | RandomAccess): Sequence {
-  // In browsers a Blob's stream is several times as fast as its slices (docs/performance.md).
-  if (source instanceof Blob) return readStream(source.stream());
+  if (source instanceof Blob) return readBlob(source);
   const anywhere = asRandomAccess(source);
   if (anywhere !== undefined) return readFrom(anywhere);
   if (source instanceof ReadableStream) return readStream(source);
@@ -133,6 +195,11 @@ export class Reader {
   constructor(source: Sequence) {
     this.#source = source;
     this.#pieces = source[Symbol.asyncIterator]();
+  }
+
+  /** Bytes of the source in all, where that is known. */
+  get size(): number | undefined {
+    return this.#source.size;
   }
 
   /** Waits for the source. */

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Cobblestone } from "#build/envelope/cobblestone.js";
 import type { StartWorker, WorkerHandle } from "#build/envelope/pool.js";
 import { openChunks, sealChunks } from "#build/envelope/seal.js";
-import { pieces, Reader } from "#build/envelope/source.js";
+import { pieces, type RandomAccess, Reader, type Source } from "#build/envelope/source.js";
 import { startWorker } from "#build/envelope/worker.node.js";
 import { openIndependently, sealBody } from "./independent.js";
 import { makePair, type Pair } from "./keys.js";
@@ -54,16 +54,19 @@ const pools: WorkerPool[] = [];
 afterEach(() => {
   for (const pool of pools.splice(0)) pool.close();
 });
-const midway = (start: StartWorker): EngineOptions => {
-  const pool = new WorkerPool(start, { jobs: 3, startAfter: SEGMENT });
+const starting = (start: StartWorker, startAfter: number): EngineOptions => {
+  const pool = new WorkerPool(start, { jobs: 3, startAfter });
   pools.push(pool);
   return { pool };
 };
+// Of what is sealed here the size is known, and where it is twice this, workers would start at once.
+const midway = (start: StartWorker) => starting(start, 2.5 * SEGMENT);
 
 const MODES: [string, () => EngineOptions][] = [
   ["one thread", () => ({})],
   ["a pool", () => ({ pool })],
   ["workers started midway", () => midway(startWorker)],
+  ["workers started at once", () => starting(startWorker, SEGMENT)],
   ["workers refused", () => midway(refused)],
   ["workers that end at once", () => midway(stillborn)],
   ["workers of another release", () => midway(foreign)],
@@ -314,6 +317,39 @@ describe("a pool", () => {
       true,
     );
     expect(started).toHaveLength(4);
+  });
+
+  test("starts at once for a source that is known to be large, and later for one that may be", async () => {
+    const bytes = random.subarray(0, 2 * SEGMENT);
+    const stream = async function* () {
+      for (let at = 0; at < bytes.length; at += CHUNK) yield bytes.subarray(at, at + CHUNK);
+    };
+    const cases: [Source | RandomAccess, number, boolean, boolean][] = [
+      [bytes, SEGMENT, true, true],
+      [new Blob([new Uint8Array(bytes)]), SEGMENT, true, true],
+      [
+        { size: bytes.length, read: async (at, n) => bytes.subarray(at, at + n) },
+        SEGMENT,
+        true,
+        true,
+      ],
+      [bytes, SEGMENT + 1, false, true],
+      [stream(), SEGMENT, false, true],
+      [bytes, 2 * SEGMENT, false, false],
+    ];
+    for (const [source, startAfter, atOnce, atLast] of cases) {
+      let started = false;
+      const { pool } = starting(() => {
+        started = true;
+        throw new Error("no workers here");
+      }, startAfter);
+      const output = sealChunks(cobblestone(), pieces(source), { pool });
+      const first = await output.next();
+      expect(started).toBe(atOnce);
+      const { bytes: rest } = await collect(output);
+      expect(started).toBe(atLast);
+      expect(Buffer.concat([first.value!, rest]).equals(reference(bytes))).toBe(true);
+    }
   });
 
   test("serves several files at once", async () => {

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { inspect, open, type SealOptions, seal } from "twinwrap";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { openIndependently, sealIndependently } from "./independent.js";
 import { makePair, type Pair } from "./keys.js";
 
@@ -125,6 +125,76 @@ describe("what can be sealed and opened, and what comes out", () => {
     ).toBe(true);
     const opened = await open(make(sealed), { key: alice.privateKey });
     expect(Buffer.from(await opened.bytes()).equals(plaintext)).toBe(true);
+  });
+
+  describe("a Blob", () => {
+    const bytes = randomBytes(2 * 2 ** 20 + 12_345);
+    const blob = new Blob([
+      arrayBuffer(bytes.subarray(0, 70_000)),
+      arrayBuffer(bytes.subarray(70_000)),
+    ]);
+    /** One whose stream is another: not every engine's is of bytes, and a file may change. */
+    const withStream = (stream: ReadableStream<Uint8Array<ArrayBuffer>>) =>
+      Object.assign(blob.slice(), { stream: () => stream });
+    const ofBytes = (bytes: Uint8Array) =>
+      new ReadableStream({
+        type: "bytes",
+        start(controller) {
+          controller.enqueue(new Uint8Array(bytes));
+          controller.close();
+          controller.byobRequest?.respond(0);
+        },
+      });
+    const ofAnything = (bytes: Uint8Array) =>
+      new ReadableStream<Uint8Array<ArrayBuffer>>({
+        start(controller) {
+          controller.enqueue(new Uint8Array(0));
+          for (let at = 0; at < bytes.length; at += 99_991)
+            controller.enqueue(new Uint8Array(bytes.subarray(at, at + 99_991)));
+          controller.enqueue(new Uint8Array(0));
+          controller.close();
+        },
+      });
+
+    test.each([
+      ["itself", () => blob],
+      ["part of one", () => new Blob([new Uint8Array(99), blob]).slice(99)],
+      ["whose stream is of bytes", () => withStream(ofBytes(bytes))],
+      ["whose stream is not", () => withStream(ofAnything(bytes))],
+    ])("%s", async (_, make) => {
+      const sealed = await (await seal(make(), { to: [alice.publicKey] })).bytes();
+      const { plaintext } = openIndependently(Buffer.from(sealed), alice.node.privateKey);
+      expect(plaintext.equals(bytes)).toBe(true);
+    });
+
+    test.each([
+      ["of bytes", ofBytes],
+      ["of anything", ofAnything],
+    ])(
+      "that has become shorter or longer is not sealed as if it were whole: %s",
+      async (_, make) => {
+        for (const changed of [bytes.subarray(0, -1), Buffer.concat([bytes, bytes])]) {
+          const sealed = await seal(withStream(make(changed)), { to: [alice.publicKey] });
+          await expect(sealed.bytes()).rejects.toMatchObject({ code: "BAD_FORMAT" });
+        }
+      },
+    );
+
+    test("lets go of it when nobody reads on", async () => {
+      let cancelled = false;
+      const endless = new ReadableStream({
+        type: "bytes",
+        pull(controller) {
+          controller.enqueue(new Uint8Array(50_000));
+        },
+        cancel() {
+          cancelled = true;
+        },
+      });
+      const sealed = await seal(withStream(endless), { to: [alice.publicKey] });
+      for await (const _ of sealed) break;
+      await vi.waitFor(() => expect(cancelled).toBe(true));
+    });
   });
 
   test("as a stream and as a Blob", async () => {
