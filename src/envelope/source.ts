@@ -118,6 +118,12 @@ function readStream(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Arra
 }
 
 /**
+ * Readers that wait for bytes. Chromium lets go of a stream that is read into an array and that nothing else
+ * refers to, and then the read never ends (seen in 143 and 156).
+ */
+const waiting = new Set<ReadableStreamBYOBReader>();
+
+/**
  * The bytes of a Blob: its stream is several times as fast as its slices, and one array that goes through the
  * stream again and again costs a tenth of what new ones do (docs/performance.md).
  */
@@ -148,7 +154,10 @@ function readBlob(blob: Blob): Sequence {
   let array = newBytes(Math.min(size, BLOB_PIECE) || 1);
   const readInto = async (into: Uint8Array) => {
     const wanted = Math.min(into.length, array.length);
-    const result = await reader.read(new Uint8Array(array.buffer, 0, wanted));
+    waiting.add(reader);
+    const result = await reader
+      .read(new Uint8Array(array.buffer, 0, wanted))
+      .finally(() => waiting.delete(reader));
     count(result);
     const { value } = result;
     // A stream that is cancelled keeps the array.
