@@ -63,3 +63,26 @@ export function startRows(start) {
     return [name, `${ms(best)} / ${ms(median)}`, over];
   });
 }
+
+/** What only a browser has: what it is, and how much. */
+export function pageRows({ firstSeal, memory }) {
+  const ways = {
+    embedded: "embedded",
+    byUrl: "WebAssembly by URL",
+    relaxedByUrl: "relaxed SIMD by URL",
+  };
+  const ms = ({ best, median }) =>
+    [best, median].map((seconds) => (seconds * 1000).toFixed(0)).join(" / ");
+  const { sealedMiB, heapMiB, growthMiB } = memory;
+  return [
+    ...Object.entries(ways).map(([way, name]) => [
+      `first seal of 1 KiB, ${name}, ms, best / median`,
+      ms(firstSeal[way]),
+    ]),
+    [
+      `heaps and buffers of page and workers while ${sealedMiB} MiB are sealed, MiB`,
+      heapMiB.toFixed(0),
+    ],
+    ["the same, growth of their process, MiB", growthMiB?.toFixed(0) ?? "–"],
+  ];
+}

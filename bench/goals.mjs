@@ -46,9 +46,9 @@ function measureFile({ file, bytes, against, by }, { files }) {
 }
 
 function measurePage({ page, by, sealedMiB }, results) {
-  if (page === "firstSeal") return { value: results.page?.firstSeal[by] * 1000 };
+  if (page === "firstSeal") return { value: results.page?.firstSeal.embedded[by] * 1000 };
   const memory = results.page?.memory;
-  return { value: memory?.sealedMiB === sealedMiB ? memory.growthMiB : undefined };
+  return { value: memory?.sealedMiB === sealedMiB ? memory.heapMiB : undefined };
 }
 
 function measureGoal(goal, results) {

@@ -9,6 +9,7 @@ import {
   formatSize,
   goalCells,
   inUnit,
+  pageRows,
   ratioText,
   startRows,
 } from "./format.mjs";
@@ -155,20 +156,11 @@ ${htmlTable(["", "encrypt, s", "MiB", "decrypt, s", "MiB", ""], table, "numbers"
 /** What only a browser has. */
 function pageSection(page) {
   if (page === undefined) return "";
-  const ms = ({ best, median }) =>
-    [best, median].map((seconds) => (seconds * 1000).toFixed(0)).join(" / ");
-  const { sealedMiB, pageMiB, growthMiB } = page.memory;
-  const rows = [
-    ["first seal of 1 KiB, embedded, ms, best / median", ms(page.firstSeal)],
-    ["first seal of 1 KiB, WebAssembly by URL, ms, best / median", ms(page.firstSealByUrl)],
-    [`heap and buffers of the page while ${sealedMiB} MiB are sealed, MiB`, pageMiB.toFixed(0)],
-    ["the same, growth of the process of page and workers, MiB", growthMiB?.toFixed(0) ?? "–"],
-  ];
   return `<section id="page"><h2>In a page</h2>
-<p>First seal: from the fetch of the script to the sealed bytes, in pages that were never there before.</p>
+<p>First seal: from the start of the navigation to the sealed bytes, in pages that were never there before.</p>
 ${htmlTable(
   ["", ""],
-  rows.map(([what, number]) => cell(what) + cell(number, ' class="number"')),
+  pageRows(page).map(([what, number]) => cell(what) + cell(number, ' class="number"')),
 )}</section>`;
 }
 
@@ -206,10 +198,17 @@ export function htmlReport(results) {
     .filter(({ id }) => !["files", "start", "page"].includes(id) || results[id] !== undefined)
     .map(({ id, title }) => `<a href="#${escapeHtml(id)}">${escapeHtml(title)}</a>`);
   const facts = [
-    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB (${machine.arch})`,
-    machine.system,
+    // What a page has saved knows no more of the machine than its threads.
+    ...(machine.cpu === undefined
+      ? [`${machine.cores} threads`]
+      : [
+          `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB (${machine.arch})`,
+          machine.system,
+        ]),
     machine.browser ?? `Node ${machine.node}, V8 ${machine.v8}, OpenSSL ${machine.openssl}`,
-    `load ${load.before} before${load.after === undefined ? "" : `, ${load.after} after`}`,
+    ...(load === undefined
+      ? []
+      : [`load ${load.before} before${load.after === undefined ? "" : `, ${load.after} after`}`]),
   ];
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -222,7 +221,7 @@ export function htmlReport(results) {
 bytes and gives its result in one array. On a shared machine the best says more about the code, the median more about
 the day; only ratios of one run carry over to another machine.</p>
 <nav>${links.join(" ")}</nav>
-${goalsSection(goals)}
+${goals === undefined ? "" : goalsSection(goals)}
 ${operations.map((operation) => operationSection(operation, peers, look)).join("\n")}
 ${filesSection(files)}
 ${startSection(start)}

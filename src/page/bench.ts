@@ -1,5 +1,7 @@
 import { hasRelaxedSimd, useWasm } from "../core/index.js";
-import { generateKeyPair, type RsaPublicKey } from "../keys/index.js";
+import { release } from "../envelope/release.js";
+import { generateKeyPair } from "../keys/index.js";
+import { browserName } from "./browser-name.js";
 import {
   type Comparison,
   compare,
@@ -8,11 +10,13 @@ import {
   SETTINGS,
   type Settings,
 } from "./compare.js";
+import type { Pair } from "./contenders.js";
 import { download, find, make } from "./dom.js";
 import { formatNumber, formatSize, inUnit } from "./numbers.js";
 import { linePlot } from "./plot.js";
 import { complaintOf } from "./words.js";
 
+const VERSION = release.split(" ")[0]!;
 const DASHES = ["", "dash-1", "dash-2"];
 
 /** In words, from where on WebCrypto is faster here. */
@@ -85,12 +89,30 @@ function table({ title, unit, sizes, cells }: Operation): Node {
   );
 }
 
-/** What is asked of the visitor's machine, and what a page can know of it. */
+/** What a page can know of the visitor's machine. */
 function machine() {
-  return { userAgent: navigator.userAgent, cores: navigator.hardwareConcurrency };
+  const { userAgent, hardwareConcurrency: cores } = navigator;
+  return {
+    browser: browserName(navigator as unknown as Parameters<typeof browserName>[0]),
+    cores,
+    userAgent,
+  };
 }
 
-function show(comparison: Comparison): void {
+/** What is saved, in the form of `npm run bench`; no goals and nothing that a page cannot know. */
+function report({ peers, operations }: Comparison, { rounds }: Settings) {
+  return {
+    date: new Date().toISOString(),
+    version: VERSION,
+    quick: false,
+    rounds,
+    machine: machine(),
+    peers,
+    operations,
+  };
+}
+
+function show(comparison: Comparison, settings: Settings): void {
   find("#results").replaceChildren(
     ...comparison.operations.map((operation) =>
       make(
@@ -107,11 +129,7 @@ function show(comparison: Comparison): void {
       {
         type: "button",
         onclick: () => {
-          const json = JSON.stringify(
-            { date: new Date().toISOString(), machine: machine(), ...comparison },
-            null,
-            1,
-          );
+          const json = JSON.stringify(report(comparison, settings), null, 1);
           download("twinwrap-bench.json", new TextEncoder().encode(`${json}\n`));
         },
       },
@@ -120,15 +138,14 @@ function show(comparison: Comparison): void {
   );
 }
 
-/** Files are sealed for a key that is made for it, or without https for one that comes with the page. */
-async function makeRecipient(): Promise<RsaPublicKey> {
-  if (globalThis.crypto.subtle !== undefined)
-    return (await generateKeyPair({ bits: 2048 })).publicKey;
+/** Files are sealed for a key that is made for it, or without https for a number that nobody can open for. */
+async function makePair(): Promise<Pair> {
+  if (globalThis.crypto.subtle !== undefined) return generateKeyPair({ bits: 2048 });
   // What is timed is the file: any odd number of 2048 bits can be wrapped for.
   const n = crypto.getRandomValues(new Uint8Array(256));
   n[0]! |= 0x80;
   n[255]! |= 1;
-  return { n, e: Uint8Array.of(1, 0, 1) };
+  return { publicKey: { n, e: Uint8Array.of(1, 0, 1) } };
 }
 
 /** Runs it and shows it; for the button, and for who drives the page. */
@@ -143,17 +160,28 @@ export async function run(settings: Settings = SETTINGS): Promise<Comparison> {
   cancel.hidden = false;
   bar.hidden = false;
   try {
-    const comparison = await compare(settings, {
+    const { peers, operations } = await compare(settings, {
       hasRelaxed: hasRelaxedSimd(),
-      to: await makeRecipient(),
+      pair: await makePair(),
       signal: controller.signal,
       onSize(title, size, done) {
         bar.value = done;
         status.textContent = `${title}, ${formatSize(size)}`;
       },
     });
+    const versions: Record<string, string> = {
+      twinwrap: VERSION,
+      webcrypto: machine().browser,
+    };
+    const comparison = {
+      operations,
+      peers: peers.map((peer) => {
+        const version = versions[peer.family];
+        return version === undefined ? peer : { ...peer, version };
+      }),
+    };
     status.textContent = "Done.";
-    show(comparison);
+    show(comparison, settings);
     return comparison;
   } catch (error) {
     status.textContent = controller.signal.aborted ? "Stopped." : complaintOf(error).what;
@@ -166,8 +194,8 @@ export async function run(settings: Settings = SETTINGS): Promise<Comparison> {
   }
 }
 
-useWasm(new URL(hasRelaxedSimd() ? "core-relaxed.wasm" : "core.wasm", document.baseURI));
-const { userAgent, cores } = machine();
-find("#machine").textContent = `${userAgent}; ${cores} threads`;
+useWasm(new URL("core.wasm", document.baseURI));
+const { browser, cores, userAgent } = machine();
+find("#machine").textContent = `${browser}, ${cores} threads (${userAgent})`;
 find("#start").addEventListener("click", () => void run().catch(() => {}));
 Object.assign(globalThis, { runBench: run });

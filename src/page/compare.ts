@@ -1,7 +1,6 @@
 import { equalBytes } from "../bytes.js";
-import type { RsaPublicKey } from "../keys/index.js";
 import { alternate, crossover, type Summary, summarise, timeSlice } from "../timing.js";
-import { FILE_PEERS, Files, MESSAGE_PEERS, Messages, type Peer } from "./contenders.js";
+import { FILE_PEERS, Files, MESSAGE_PEERS, Messages, type Pair, type Peer } from "./contenders.js";
 
 const KiB = 1024;
 const MiB = KiB * KiB;
@@ -97,7 +96,7 @@ export async function compare(
   options: {
     hasRelaxed: boolean;
     /** Who the files are sealed for. */
-    to: RsaPublicKey;
+    pair: Pair;
     signal: AbortSignal;
     onSize(title: string, size: number, done: number): void;
   },
@@ -139,13 +138,15 @@ export async function compare(
       signal,
     );
   }
-  const sealing = new Files(options.to);
+  const sealing = await Files.load(options.pair, options.hasRelaxed);
   try {
     for (const [i, size] of settings.files.entries()) {
       onSize(files.title, size, done++ / all);
-      const field = await sealing.of(size);
-      const lengths = await Promise.all(field.map(({ run }) => run()));
-      if (new Set(lengths).size !== 1) throw new Error("sealed files differ in length");
+      const field = sealing.of(size);
+      for (const { name, check } of field) {
+        signal.throwIfAborted();
+        if (!(await check())) throw new Error(`${name} does not seal ${size} bytes right`);
+      }
       await timeSize(
         field,
         size,

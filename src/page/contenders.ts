@@ -1,7 +1,9 @@
 import { gcm } from "@noble/ciphers/aes.js";
-import { type EngineOptions, seal, type WorkerPool, workerPool } from "../browser.js";
+import { open, seal, type WorkerPool, workerPool } from "../browser.js";
+import { equalBytes } from "../bytes.js";
 import { type Core, loadCore } from "../core/index.js";
-import type { RsaPublicKey } from "../keys/index.js";
+import type { WorkOptions } from "../envelope/index.js";
+import type { RsaPrivateKey, RsaPublicKey } from "../keys/index.js";
 import type { Contender } from "../timing.js";
 
 // Who is compared in a browser: the core, WebCrypto and noble on messages; the pool and WebCrypto on sealed files.
@@ -14,6 +16,8 @@ export interface Peer {
   runs: "wasm" | "native" | "JS";
   constantTime: string;
   note?: string;
+  /** Of Twinwrap, or of the browser whose WebCrypto it is. */
+  version?: string;
 }
 
 /** Calls of WebCrypto that are in flight at a time. */
@@ -32,12 +36,13 @@ export const MESSAGE_PEERS: Peer[] = [
 
 export const FILE_PEERS: Peer[] = [
   { ...CORE, name: "Twinwrap, one thread" },
-  { ...CORE, name: "Twinwrap, pool of 2" },
+  { ...CORE, name: "Twinwrap, pool of 2", note: "two workers, started before" },
+  { ...CORE, name: "Twinwrap, pool of 2, relaxed SIMD", note: "two workers, started before" },
   { ...NATIVE, name: "Twinwrap by WebCrypto", note: "the same format, 64 to 128 calls in flight" },
 ];
 
-/** Where the builds of the core are served, beside the page. */
-const wasm = (name: string) => new URL(name, document.baseURI);
+/** The builds of the core are served beside the page. */
+const loadBuild = (name: string) => loadCore({ wasm: new URL(name, document.baseURI) });
 
 /** A contender whose result can be compared with the others'. */
 export interface Checked extends Contender {
@@ -56,12 +61,8 @@ export class Messages {
 
   /** Loads the core, in both builds if the engine has them. */
   static async load(hasRelaxed: boolean): Promise<Messages> {
-    const load = async (name: string, file: string): Promise<[string, Core]> => [
-      name,
-      await loadCore({ wasm: wasm(file) }),
-    ];
-    const cores = [await load("Twinwrap", "core.wasm")];
-    if (hasRelaxed) cores.push(await load("Twinwrap, relaxed SIMD", "core-relaxed.wasm"));
+    const cores: [string, Core][] = [["Twinwrap", await loadBuild("core.wasm")]];
+    if (hasRelaxed) cores.push(["Twinwrap, relaxed SIMD", await loadBuild("core-relaxed.wasm")]);
     return new Messages(cores);
   }
 
@@ -91,48 +92,105 @@ export class Messages {
   }
 }
 
+/** Whom files are sealed for, and with what they are opened again to be checked. */
+export interface Pair {
+  publicKey: RsaPublicKey;
+  /** Missing on pages without https, which cannot make one. */
+  privateKey?: RsaPrivateKey;
+}
+
+/** A contender that seals a file and gives its length. */
+export interface Sealing extends Contender {
+  run(): Promise<number>;
+  /** Whether what it seals is, opened by another engine, what was sealed. */
+  check(): Promise<boolean>;
+}
+
+/** A build of the core, with workers of its own. */
+interface Build {
+  name: string;
+  core: Core;
+  pool: WorkerPool;
+}
+
 /** Sealed files of `size` bytes, whose output is thrown away as a disk would take it. */
 export class Files {
-  readonly #to: RsaPublicKey;
-  readonly #pool: WorkerPool;
+  readonly #pair: Pair;
+  readonly #builds: readonly Build[];
 
-  constructor(to: RsaPublicKey) {
-    this.#to = to;
-    this.#pool = workerPool({ jobs: 2, workerUrl: "worker.js" });
+  private constructor(pair: Pair, builds: readonly Build[]) {
+    this.#pair = pair;
+    this.#builds = builds;
   }
 
   /** The workers are ready before they are timed, as those of a page's second file are. */
-  async of(size: number): Promise<{ name: string; run(): Promise<number> }[]> {
-    await this.#pool.start();
-    const source = new Blob([pattern(size)]);
-    const contender = (name: string, options: EngineOptions) => ({
-      name,
-      run: async () => {
-        let length = 0;
-        const sealed = await seal(source, { to: [this.#to], ...options });
-        for await (const piece of sealed) length += piece.length;
-        return length;
-      },
-    });
-    const contenders = [
-      contender("Twinwrap, one thread", {}),
-      contender("Twinwrap, pool of 2", { pool: this.#pool }),
-    ];
-    if (globalThis.crypto.subtle !== undefined) {
-      contenders.push(contender("Twinwrap by WebCrypto", { engine: "webcrypto" }));
+  static async load(pair: Pair, hasRelaxed: boolean): Promise<Files> {
+    const build = async (name: string, file: string) => {
+      const core = await loadBuild(file);
+      const pool = workerPool({ jobs: 2, workerUrl: "worker.js" });
+      await pool.start(core);
+      return { name, core, pool };
+    };
+    const builds = [await build("Twinwrap, pool of 2", "core.wasm")];
+    if (hasRelaxed) {
+      builds.push(await build("Twinwrap, pool of 2, relaxed SIMD", "core-relaxed.wasm"));
     }
-    return contenders;
+    return new Files(pair, builds);
+  }
+
+  of(size: number): Sealing[] {
+    const { publicKey, privateKey: key } = this.#pair;
+    const data = pattern(size);
+    const source = new Blob([data]);
+    const block = data.slice(0, BLOCK);
+    const core = this.#builds[0]!.core;
+    const hasWebCrypto = globalThis.crypto.subtle !== undefined;
+    const contender = (name: string, options: WorkOptions): Sealing => {
+      const sealed = () => seal(source, { core, to: [publicKey], ...options });
+      return {
+        name,
+        async run() {
+          let length = 0;
+          for await (const piece of await sealed()) length += piece.length;
+          return length;
+        },
+        async check() {
+          if (key === undefined) return true;
+          const engine = options.engine === undefined && hasWebCrypto ? "webcrypto" : "wasm";
+          const opened = await open(await (await sealed()).blob(), { core, key, engine });
+          let at = 0;
+          for await (const piece of opened) {
+            for (let i = 0; i < piece.length; ) {
+              const from = (at + i) % BLOCK;
+              const part = piece.subarray(i, i + BLOCK - from);
+              if (!equalBytes(part, block.subarray(from, from + part.length))) return false;
+              i += part.length;
+            }
+            at += piece.length;
+          }
+          return at === size;
+        },
+      };
+    };
+    return [
+      contender("Twinwrap, one thread", {}),
+      ...this.#builds.map(({ name, core, pool }) => contender(name, { core, pool })),
+      ...(hasWebCrypto ? [contender("Twinwrap by WebCrypto", { engine: "webcrypto" })] : []),
+    ];
   }
 
   close(): void {
-    this.#pool.close();
+    for (const { pool } of this.#builds) pool.close();
   }
 }
+
+/** Bytes of a pattern until it begins again. */
+const BLOCK = 65536;
 
 /** Bytes that look random, quickly. */
 function pattern(length: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
-  const block = crypto.getRandomValues(new Uint8Array(Math.min(length, 65536)));
+  const block = crypto.getRandomValues(new Uint8Array(Math.min(length, BLOCK)));
   for (let at = 0; at < length; at += block.length) {
     bytes.set(block.subarray(0, Math.min(block.length, length - at)), at);
   }

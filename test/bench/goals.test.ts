@@ -72,8 +72,12 @@ test("what only a browser has: other goals, of its own contenders", () => {
     },
   };
   const page = {
-    firstSeal: { best: 0.02, median: 0.03 },
-    memory: { sealedMiB: 1024, pageMiB: 70, growthMiB: 120 },
+    firstSeal: {
+      embedded: { best: 0.02, median: 0.03 },
+      byUrl: { best: 0.01, median: 0.01 },
+      relaxedByUrl: { best: 0.01, median: 0.01 },
+    },
+    memory: { sealedMiB: 1024, heapMiB: 120, growthMiB: 170 },
   };
   const results = { ...madeUpResults(), machine, operations: [sealed], page };
   const goals = [

@@ -17,10 +17,13 @@ test("a Blob's stream is not collected while it is read", async () => {
       const sealed = await (await seal(blob, { to: [publicKey] })).blob();
       // Between a read and its answer the engine collects what nobody refers to.
       const { read } = ReadableStreamBYOBReader.prototype;
-      ReadableStreamBYOBReader.prototype.read = function <V extends ArrayBufferView>(view: V) {
-        const answer = read.call(this, view);
+      ReadableStreamBYOBReader.prototype.read = function (
+        this: ReadableStreamBYOBReader,
+        ...args: unknown[]
+      ) {
+        const answer = Reflect.apply(read, this, args);
         setTimeout(() => gc({ type: "major", execution: "sync" }));
-        return answer as Promise<ReadableStreamReadResult<V>>;
+        return answer;
       } as typeof read;
       let length = 0;
       for (let round = 0; round < 8; round++) {

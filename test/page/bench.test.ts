@@ -1,8 +1,10 @@
 // The bench page, in a small configuration: it runs under its policy, and tells what it measured.
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { browserName } from "#build/page/browser-name.js";
 import { type Comparison, fasterFrom, type Operation } from "#build/page/compare.js";
 import { linePlot } from "#build/page/plot.js";
+import { benchModule } from "../bench/modules.js";
 import { makeFolder, startSite, Visitor } from "./driver.js";
 
 const folder = makeFolder();
@@ -57,6 +59,32 @@ test("the plot marks it in its place", () => {
   expect(linePlot({ title: "T", unit: "MB/s", lines })).not.toContain("cross");
 });
 
+test("a browser's name", () => {
+  const brands = (...names: [string, string][]) => ({
+    userAgent: "",
+    userAgentData: { brands: names.map(([brand, version]) => ({ brand, version })) },
+  });
+  const nobody: [string, string] = ["Not=A?Brand", "99"];
+  expect(browserName(brands(nobody, ["Chromium", "143"], ["Microsoft Edge", "142"]))).toBe(
+    "Microsoft Edge 142",
+  );
+  expect(browserName(brands(["Chromium", "143"], nobody))).toBe("Chromium 143");
+  expect(browserName(brands(["HeadlessChrome", "143"], ["Chromium", "143"]))).toBe("Chromium 143");
+  const agents = {
+    "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0": "Firefox 153",
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36":
+      "Chromium 143",
+    "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36 Edg/143.0.0.0":
+      "Edge 143",
+    "Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15":
+      "Safari 18",
+    "something else": "a browser that does not say",
+  };
+  for (const [userAgent, name] of Object.entries(agents)) {
+    expect(browserName({ userAgent })).toBe(name);
+  }
+});
+
 test("it runs, shows curves and numbers, and saves them", async () => {
   const visitor = await Visitor.come(site.browser, `${site.server.url}/bench.html`);
   const { page } = visitor;
@@ -97,7 +125,15 @@ test("it runs, shows curves and numbers, and saves them", async () => {
   );
   const saved = JSON.parse(readFileSync(folder.path(name!), "utf8"));
   expect(saved.operations).toEqual(comparison.operations);
+  expect(saved.peers).toEqual(comparison.peers);
   expect(saved.machine.userAgent).toMatch(/Chrome/);
+  expect(saved.machine.browser).toMatch(/^\w+ \d+$/);
+  expect(saved.rounds).toBe(settings.rounds);
+  // It is what the report is made of.
+  const { htmlReport } = await benchModule("html.mjs");
+  const html: string = htmlReport(saved);
+  expect(html).not.toMatch(/NaN|undefined|Infinity|\[object/);
+  for (const { name } of comparison.peers) expect(html).toContain(name);
   await visitor.leave();
 });
 
