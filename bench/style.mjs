@@ -34,6 +34,8 @@ export const PAGE_STYLE = `:root{--text:var(--ink);--back:var(--card)}
 ${colours(0)}
 @media (prefers-color-scheme:dark){${colours(1)}}
 ${PLOT_STYLE}
+#results svg{min-width:800px}#results :is(td,thead th){white-space:nowrap}#results caption{text-align:left}
+#results section{margin-bottom:2em}
 `;
 
 export const STYLE = `

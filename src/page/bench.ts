@@ -38,6 +38,10 @@ export function rivals({ id }: Operation): [ours: string, other: string] {
     : ["Twinwrap, pool of 2", "Twinwrap by WebCrypto"];
 }
 
+/** On a narrow screen it scrolls by itself, from the keyboard too: smaller, nobody could read it. */
+const scrolling = (label: string, content: Node) =>
+  make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, content);
+
 function plot(operation: Operation, comparison: Comparison): Node {
   const { title, unit, sizes, cells } = operation;
   const seen = new Map<string, number>();
@@ -57,7 +61,8 @@ function plot(operation: Operation, comparison: Comparison): Node {
     from === undefined ? undefined : { size: from, text: `WebCrypto from ${formatSize(from)}` };
   const text = linePlot({ title: `${title}, median`, unit, lines, mark });
   // Parsed as what it is, an image: no HTML is made of text, and scripts in it would not run.
-  return document.adoptNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement);
+  const svg = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+  return scrolling(`${title}, plot`, document.adoptNode(svg));
 }
 
 function table({ title, unit, sizes, cells }: Operation): Node {
@@ -76,9 +81,8 @@ function table({ title, unit, sizes, cells }: Operation): Node {
       ...sizes.map((size) => make("td", {}, text(size, row[size]))),
     ),
   );
-  return make(
-    "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title}, numbers` },
+  return scrolling(
+    `${title}, numbers`,
     make(
       "table",
       {},

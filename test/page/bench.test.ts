@@ -120,6 +120,16 @@ test("it runs, shows curves and numbers, and saves them", async () => {
   expect(await page.locator("#status").innerText()).toBe("Done.");
   expect(await visitor.barriers()).toEqual([]);
   await visitor.picture("bench");
+  // On a phone plots and tables scroll, the page does not, and their text can be read.
+  await page.setViewportSize({ width: 360, height: 700 });
+  const [wide, width, plot] = await page.evaluate(() => [
+    document.documentElement.scrollWidth,
+    innerWidth,
+    document.querySelector("#results svg")!.getBoundingClientRect().width,
+  ]);
+  expect(wide).toBe(width);
+  expect(plot).toBeGreaterThanOrEqual(800);
+  expect(await visitor.barriers()).toEqual([]);
   const [name] = await visitor.saving(1, folder, () =>
     page.getByRole("button", { name: "Save the numbers" }).click(),
   );
