@@ -106,7 +106,7 @@ test.each([
 
 describe("lost workers", () => {
   test.each([
-    ["that throws", "onmessage({ data: { message: 99, segment: {} } })"],
+    ["that throws", "work({ data: { message: 99, segment: {} } })"],
     ["that is ended without a word", "close()"],
   ])("one %s takes its file with it, and the next file finds another", async (_, end) => {
     const server = await site();
@@ -138,7 +138,11 @@ describe("lost workers", () => {
       Object.assign(globalThis, { lost, next });
     });
     expect(page.workers().length).toBe(2);
-    await page.workers()[0]!.evaluate(end);
+    // It answers no more, so that it has work when it is lost.
+    const worker = page.workers()[0]!;
+    await worker.evaluate("globalThis.work = onmessage; onmessage = () => {}; undefined");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await worker.evaluate(end);
     expect(await page.evaluate(() => (globalThis as unknown as { lost: unknown }).lost)).toBe(
       "FAULT",
     );
