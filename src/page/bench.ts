@@ -68,7 +68,6 @@ function plot(operation: Operation, comparison: Comparison): Node {
 function table({ title, unit, sizes, cells }: Operation): Node {
   const text = (size: number, cell: Operation["cells"][string][number] | undefined) => {
     if (cell === undefined) return "–";
-    if ("failure" in cell) return "failed";
     if ("tooSlow" in cell) return "slow";
     return [cell.best, cell.median].map((it) => formatNumber(inUnit(unit, size, it))).join(" / ");
   };

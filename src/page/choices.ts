@@ -16,7 +16,7 @@ import { PageError } from "./words.js";
 // The lists of keys and authorities: in full beside the work, and as choices in its forms.
 
 /** The first of a fingerprint, and all of it for who wants to compare. */
-export function shortPrint(fingerprint: Uint8Array): HTMLElement {
+function shortPrint(fingerprint: Uint8Array): HTMLElement {
   const whole = toHex(fingerprint);
   return make("code", { title: whole }, `${whole.slice(0, 16)}…`);
 }

@@ -34,7 +34,6 @@ export interface TabKey {
 
 /** An authority, and what this tab saw of its log: proofs that it is shown are held against each other. */
 export interface TabAuthority {
-  name: string;
   authority: Authority;
   view: LogView;
 }
@@ -101,7 +100,7 @@ export function removeAuthority(one: TabAuthority): void {
 /** Reads a file of a key or of an authority, whichever it is. */
 export async function addFile(name: string, bytes: Uint8Array): Promise<string> {
   try {
-    if (looksLikeMessage(bytes)) return await addAuthority(name, bytes);
+    if (looksLikeMessage(bytes)) return await addAuthority(bytes);
     if (identifyKey(bytes).kind === "public") {
       await addKey(name, readPublicKey(bytes));
       return "public key added";
@@ -109,7 +108,12 @@ export async function addFile(name: string, bytes: Uint8Array): Promise<string> 
     const privateKey = await askPassphrase(name, (passphrase) =>
       readPrivateKey(bytes, { passphrase }),
     );
-    await addKey(name, publicKeyOf(privateKey), privateKey);
+    try {
+      await addKey(name, publicKeyOf(privateKey), privateKey);
+    } catch (error) {
+      wipePrivateKey(privateKey);
+      throw error;
+    }
     return "private key added";
   } finally {
     wipe(bytes);
@@ -121,7 +125,7 @@ function looksLikeMessage(bytes: Uint8Array): boolean {
   return bytes[0] === 0x7b && new TextDecoder().decode(bytes).includes('"twinwrap/');
 }
 
-async function addAuthority(name: string, bytes: Uint8Array): Promise<string> {
+async function addAuthority(bytes: Uint8Array): Promise<string> {
   const core = await sharedCore();
   const message = decodeMessage(core, bytes);
   if (message.kind !== "authority") {
@@ -131,7 +135,7 @@ async function addAuthority(name: string, bytes: Uint8Array): Promise<string> {
   const { origin } = authority;
   const other = authorities.find((one) => one.authority.origin === origin);
   if (other === undefined) {
-    authorities.push({ name, authority, view: new LogView(core) });
+    authorities.push({ authority, view: new LogView(core) });
   } else if (equalBytes(other.authority.fingerprint, authority.fingerprint)) {
     other.authority = authority;
   } else {

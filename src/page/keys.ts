@@ -1,9 +1,9 @@
 import { wipe } from "../bytes.js";
-import { generateKeyPair, writePrivateKey, writePublicKey } from "../keys/index.js";
+import { generateKeyPair, wipePrivateKey, writePrivateKey, writePublicKey } from "../keys/index.js";
 import { safe } from "../text.js";
 import { download, find, make } from "./dom.js";
 import { chosen, readAll } from "./files.js";
-import { addFile, addKey } from "./keyring.js";
+import { addFile, addKey, keys, type TabKey } from "./keyring.js";
 import { PageError } from "./words.js";
 import { onSubmit, type Task, work } from "./work.js";
 
@@ -41,19 +41,39 @@ async function makePair(form: HTMLFormElement): Promise<Node> {
   }
   if (passphrase !== text("again")) throw new PageError("The two passphrases are not the same.");
   const { publicKey, privateKey } = await generateKeyPair({ bits: Number(text("bits")) });
-  const pem = await writePrivateKey(privateKey, "pem", unlocked ? {} : { passphrase });
+  const file = `${name}.pem`;
+  let key: TabKey;
+  let locked: Uint8Array<ArrayBuffer> | undefined;
   try {
-    download(`${name}.pem`, pem);
-  } finally {
-    wipe(pem);
+    if (!unlocked) locked = await writePrivateKey(privateKey, "pem", { passphrase });
+    key = await addKey(file, publicKey, privateKey);
+  } catch (error) {
+    wipePrivateKey(privateKey);
+    throw error;
   }
+  // A browser may refuse a download, and a file be lost: it can be had again as long as the key is here.
+  const savePrivate = async () => {
+    if (!keys.includes(key)) return;
+    const pem = locked ?? (await writePrivateKey(privateKey, "pem"));
+    try {
+      download(file, pem);
+    } finally {
+      if (pem !== locked) wipe(pem);
+    }
+  };
+  await savePrivate();
   download(`${name}.pub.pem`, writePublicKey(publicKey, "pem"));
-  await addKey(`${name}.pem`, publicKey, privateKey);
   for (const field of form.querySelectorAll<HTMLInputElement>("[type=password]")) field.value = "";
+  const onclick = () => void savePrivate();
   return make(
-    "p",
+    "div",
     {},
-    `${safe(name)}.pem is your private key: keep it, and a copy of it. ${safe(name)}.pub.pem is for those who seal files for you.`,
+    make(
+      "p",
+      {},
+      `${safe(file)} is your private key: see that it was saved, keep it, and a copy of it. ${safe(name)}.pub.pem is for those who seal files for you.`,
+    ),
+    make("button", { type: "button", class: "second", onclick }, `Save ${safe(file)} again`),
   );
 }
 

@@ -11,7 +11,7 @@ import { type Doing, onSubmit } from "./work.js";
 const SHOWN = 256 * 1024;
 
 /** What a sealed file is called once it is opened: its header is not asked, anybody could have written it. */
-export function openedName(name: string): string {
+function openedName(name: string): string {
   return name.endsWith(".twin") && name !== ".twin" ? name.slice(0, -5) : `${name}.opened`;
 }
 

@@ -23,7 +23,7 @@ import { readMessage } from "./messages.js";
 import { DOWNLOADS } from "./options.js";
 import { patched } from "./patched.js";
 import { PageError } from "./words.js";
-import { onSubmit } from "./work.js";
+import { onSubmit, work } from "./work.js";
 
 /** The verdict, and every report in words. */
 function verdict(reports: readonly EscrowReport[], by: TabAuthority | undefined): HTMLElement {
@@ -79,7 +79,17 @@ async function verifyFile(
     result.append(make("p", {}, "None of the receipts is for this file."));
   }
   if (mine.length > 0) {
-    const saveIt = () => void save(now, { name: file.name, ...DOWNLOADS }).catch(() => {});
+    const place = make("div", { class: "work" });
+    const saveIt = () =>
+      void work(place, [
+        {
+          name: file.name,
+          async run() {
+            await save(now, { name: file.name, ...DOWNLOADS });
+            return "Saved.";
+          },
+        },
+      ]);
     result.append(
       make(
         "p",
@@ -87,6 +97,7 @@ async function verifyFile(
         "The receipt belongs to it. Save the file with its receipt in place of the old one:",
       ),
       make("button", { type: "button", onclick: saveIt }, "Save it with its receipt"),
+      place,
     );
   }
   return result;

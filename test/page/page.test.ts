@@ -48,6 +48,11 @@ test("a key is made and saved, a file sealed for it, and opened again", async ()
   writeFileSync(folder.path("mine.txt"), "correct horse\n");
   expect(folder.cli("key", "info", "mine.pem", "--passphrase-file", "mine.txt")).toContain("2048");
 
+  await visitor.saving(1, { path: () => folder.path("mine-again.pem") }, () =>
+    page.getByRole("button", { name: "Save mine.pem again" }).click(),
+  );
+  expect(folder.read("mine-again.pem").equals(folder.read("mine.pem"))).toBe(true);
+
   await visitor.give("seal-files", folder.path("report.txt"));
   await page.getByLabel("Description").fill("Q3");
   await page.getByLabel("Write the file's name into it").check();

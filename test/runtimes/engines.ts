@@ -1,6 +1,14 @@
 // The engines, and how each is brought to run the body.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,7 +54,6 @@ function inProcess(name: string, program: string, args: string[] = [], required 
       : "npm ci --prefix test/runtimes/installed installs it",
     run: (material) =>
       project(async (folder) => {
-        const { writeFileSync } = await import("node:fs");
         const [script, given, report] = ["run.mjs", "material.json", "report.json"].map((file) =>
           join(folder, file),
         ) as [string, string, string];
