@@ -24,6 +24,26 @@ const alias = Object.entries(exports as Record<string, string | Record<string, u
   },
 );
 
+/** The files NAME.test.ts, and by themselves the long ones, NAME.long.test.ts, which `npm run test:all` adds. */
+function projects(name: string, infix: string, execArgv: string[]) {
+  const project = (name: string, ending: string, exclude: string[]) => ({
+    extends: true as const,
+    test: { name, include: [`test/**/*${ending}`], exclude, execArgv },
+  });
+  const others = infix === "" ? ["relaxed", "unfused"] : [];
+  return [
+    project(name, `${infix}.test.ts`, [
+      "test/**/*.long.test.ts",
+      ...others.map((other) => `test/**/*.${other}.test.ts`),
+    ]),
+    project(
+      `long: ${name}`,
+      `${infix}.long.test.ts`,
+      others.map((other) => `test/**/*.${other}.long.test.ts`),
+    ),
+  ];
+}
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -32,36 +52,15 @@ export default defineConfig({
     ],
   },
   test: {
-    testTimeout: 180_000,
-    hookTimeout: 120_000,
-    // What a test waits for comes late on a busy machine.
-    expect: { poll: { timeout: 30_000 } },
+    // Whatever takes so long hangs: on a slow and busy machine all comes late.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    expect: { poll: { timeout: 120_000 } },
     maxWorkers: 2,
     projects: [
-      {
-        extends: true,
-        test: {
-          name: "default",
-          include: ["test/**/*.test.ts"],
-          exclude: ["test/**/*.relaxed.test.ts", "test/**/*.unfused.test.ts"],
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: "relaxed SIMD",
-          include: ["test/**/*.relaxed.test.ts"],
-          execArgv: relaxedSimd,
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: "relaxed SIMD, rounding twice",
-          include: ["test/**/*.unfused.test.ts"],
-          execArgv: [...relaxedSimd, "--no-enable-fma3"],
-        },
-      },
+      ...projects("default", "", []),
+      ...projects("relaxed SIMD", ".relaxed", relaxedSimd),
+      ...projects("relaxed SIMD, rounding twice", ".unfused", [...relaxedSimd, "--no-enable-fma3"]),
     ],
   },
 });

@@ -42,6 +42,9 @@ function unpack() {
   return folder;
 }
 
+/** Milliseconds that anything in the browser may take: on a slow and busy machine all comes late. */
+const PATIENCE = 120_000;
+
 /**
  * Starts Chromium without a window.
  * @param options as playwright's `launch` takes them; `args` are added to ours
@@ -56,11 +59,21 @@ export async function launchChromium({ args = [], env = process.env, ...options 
     environment.LD_LIBRARY_PATH = join(folder, "al2023/lib");
   }
   if (!existsSync("/etc/fonts")) environment.FONTCONFIG_PATH = join(folder, "fonts");
-  return chromium.launch({
+  const browser = await chromium.launch({
     executablePath,
     // As root, and in containers, its sandbox can't be set up.
     args: ["--no-sandbox", "--disable-gpu", ...args],
     env: environment,
+    timeout: PATIENCE,
     ...options,
   });
+  for (const name of ["newContext", "newPage"]) {
+    const make = browser[name].bind(browser);
+    browser[name] = async (...given) => {
+      const made = await make(...given);
+      made.setDefaultTimeout(PATIENCE);
+      return made;
+    };
+  }
+  return browser;
 }

@@ -2,7 +2,15 @@
 // and the bundled command line. `node .tools/build.mjs wasm` stops after the first two.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { buildSite } from "./site.mjs";
@@ -20,17 +28,51 @@ function run(tool, ...args) {
   }
 }
 
+const sha256 = (...parts) => {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest("hex");
+};
+
+/** Everything that decides what asc makes, as one hash. */
+function hashOfSources() {
+  const sources = readdirSync(`${root}assembly`, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => `${entry.parentPath}/${entry.name}`)
+    .sort();
+  const files = [
+    ...sources,
+    `${root}asconfig.json`,
+    `${root}.tools/build.mjs`,
+    `${root}node_modules/assemblyscript/package.json`,
+  ];
+  return sha256(...files.map((file) => sha256(file, readFileSync(file))));
+}
+
 mkdirSync(`${root}build/core`, { recursive: true });
-// A failed asc leaves an older file in place; nobody shall take that for the new one.
+// What asc made is kept while nothing that it was made of has changed: it takes longer than all the rest.
+const CACHE = `${root}build/asc.json`;
+const known = existsSync(CACHE) ? JSON.parse(readFileSync(CACHE, "utf8")) : {};
+const sources = hashOfSources();
+const isCurrent = (file) =>
+  known.sources === sources &&
+  existsSync(`${root}build/${file}`) &&
+  known[file] === sha256(readFileSync(`${root}build/${file}`));
+const made = { sources };
 for (const [file, entry, target] of [
   ["core.wasm", "index", "simd"],
   ["core-relaxed.wasm", "index", "relaxed"],
   ["core-aes.wasm", "aes", "simd"],
 ]) {
-  rmSync(`${root}build/${file}`, { force: true });
-  const options = ["--config", "asconfig.json", "--target", target, "-o", `build/${file}`];
-  run("assemblyscript/bin/asc.js", `assembly/${entry}.ts`, ...options);
+  if (!isCurrent(file)) {
+    // A failed asc leaves an older file in place; nobody shall take that for the new one.
+    rmSync(`${root}build/${file}`, { force: true });
+    const options = ["--config", "asconfig.json", "--target", target, "-o", `build/${file}`];
+    run("assemblyscript/bin/asc.js", `assembly/${entry}.ts`, ...options);
+  }
+  made[file] = sha256(readFileSync(`${root}build/${file}`));
 }
+writeFileSync(CACHE, JSON.stringify(made));
 for (const [file, module] of [
   ["core.wasm", "embedded"],
   ["core-aes.wasm", "embedded-aes"],
@@ -48,12 +90,9 @@ run("typescript/bin/tsc", "-p", "tsconfig.json");
 
 // By this a pool knows that a worker's script is of its own build.
 const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
-const hash = createHash("sha256")
-  .update(readFileSync(`${root}build/core.wasm`))
-  .digest("hex");
 writeFileSync(
   `${root}build/envelope/release.js`,
-  `export const release = "${version} ${hash.slice(0, 16)}";\n`,
+  `export const release = "${version} ${made["core.wasm"].slice(0, 16)}";\n`,
 );
 
 // The worker's script: as text for startWorker, and as a file for pages that must serve it themselves. Beside

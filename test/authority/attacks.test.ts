@@ -225,7 +225,7 @@ describe("an approval", () => {
 
   test("is not undone by expiry if it is a denial", async () => {
     const { request, id } = await one.asked(await one.files(1));
-    const expires = new Date(Date.now() + 60_000);
+    const expires = new Date(Date.now() + 3_600_000);
     await one.service.takeApproval(await one.word("ann", request, { decision: "deny", expires }));
     vi.useFakeTimers({ toFake: ["Date"], now: new Date(expires.getTime() + 1000) });
     try {

@@ -146,4 +146,4 @@ test("every write of the store may fail once", async () => {
     expect(failing.writes, `write ${failAt}`).toBeGreaterThan(failAt);
     expect(leaves, `write ${failAt}`).toEqual(whole.leaves);
   }
-}, 300_000);
+});

@@ -414,7 +414,7 @@ describe("a request", () => {
     const created = new Date(Date.now() - 10_000);
     const past = one.request(files, { created, expires: new Date(Date.now() - 2000) });
     await expect(one.service.takeRequest(past)).rejects.toThrow(/expired/);
-    const expires = new Date(Date.now() + 60_000);
+    const expires = new Date(Date.now() + 3_600_000);
     const soon = await one.asked(files, { created, expires });
     await one.approve(soon.request, "ann", "bob");
     vi.useFakeTimers({ toFake: ["Date"], now: expires });

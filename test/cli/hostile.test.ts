@@ -34,22 +34,18 @@ const cases = [
     .map(([what, key]) => [`private: ${what}`, key, SECRET] as const),
 ];
 
-test.each(cases)(
-  "%s",
-  async (_, key, commands) => {
-    const files = filesOf(key);
-    for (const [i, command] of commands.entries()) {
-      const [form, file] = files[i % files.length]!; // each command with another form
-      sandbox.write("key", file);
-      const line = `${command.replace("KEY", "key")}; echo "[$?]"; ls`;
-      const { stdout, stderr } = await sandbox.shell(line);
-      expect([command, form, stderr]).toEqual([
-        command,
-        form,
-        expect.stringMatching(/^twinwrap: key(:| is longer) .+\n$/),
-      ]);
-      expect(stdout).toBe("[1]\nalice.pem\nalice.pub.pem\nblob\ndata\ndata.twin\nkey\n");
-    }
-  },
-  60_000,
-);
+test.each(cases)("%s", async (_, key, commands) => {
+  const files = filesOf(key);
+  for (const [i, command] of commands.entries()) {
+    const [form, file] = files[i % files.length]!; // each command with another form
+    sandbox.write("key", file);
+    const line = `${command.replace("KEY", "key")}; echo "[$?]"; ls`;
+    const { stdout, stderr } = await sandbox.shell(line);
+    expect([command, form, stderr]).toEqual([
+      command,
+      form,
+      expect.stringMatching(/^twinwrap: key(:| is longer) .+\n$/),
+    ]);
+    expect(stdout).toBe("[1]\nalice.pem\nalice.pub.pem\nblob\ndata\ndata.twin\nkey\n");
+  }
+});

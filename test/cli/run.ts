@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
-import { generateKeyPairSync } from "node:crypto";
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,13 +9,20 @@ import { fileURLToPath } from "node:url";
 /** The bundled command line, as the package ships it. */
 export const TWINWRAP = fileURLToPath(new URL("../../build/bin/twinwrap.js", import.meta.url));
 
+const PREPARED = fileURLToPath(new URL("prepared-keys.cjs", import.meta.url));
+const prepared = createRequire(import.meta.url)(PREPARED) as {
+  take(folder: string, bits: number): Buffer | undefined;
+};
+
 /** A folder for one test, with `twinwrap` on the PATH of whatever `shell` runs there. */
 export class Sandbox {
   readonly path = mkdtempSync(join(tmpdir(), "twinwrap test ü-"));
   readonly #bin = join(this.path, ".bin");
+  /** Says which of the prepared keys are taken. */
+  readonly #keys = join(this.#bin, "keys");
 
   constructor() {
-    mkdirSync(this.#bin);
+    mkdirSync(this.#keys, { recursive: true });
     writeFileSync(
       join(this.#bin, "twinwrap"),
       `#!/bin/sh\nexec "${process.execPath}" "${TWINWRAP}" "$@"\n`,
@@ -36,15 +44,14 @@ export class Sandbox {
     writeFileSync(this.file(name), content);
   }
 
-  /** A key pair made by node:crypto, not by us: NAME.pem (PKCS#8, unlocked) and NAME.pub.pem. */
-  keyPair(name: string, modulusLength = 2048): void {
-    const { privateKey, publicKey } = generateKeyPairSync("rsa", {
-      modulusLength,
-      privateKeyEncoding: { type: "pkcs8", format: "pem" },
-      publicKeyEncoding: { type: "spki", format: "pem" },
-    });
-    this.write(`${name}.pem`, privateKey);
-    this.write(`${name}.pub.pem`, publicKey);
+  /** A key pair that node:crypto made, not we: NAME.pem (PKCS#8, unlocked) and NAME.pub.pem. */
+  keyPair(name: string, bits: 1024 | 2048 | 3072 = 2048): void {
+    const key = prepared.take(this.#keys, bits);
+    if (key === undefined) throw new Error(`all prepared keys of ${bits} bits are taken`);
+    const privateKey = createPrivateKey({ key, format: "der", type: "pkcs8" });
+    this.write(`${name}.pem`, privateKey.export({ format: "pem", type: "pkcs8" }));
+    const publicKey = createPublicKey(privateKey);
+    this.write(`${name}.pub.pem`, publicKey.export({ format: "pem", type: "spki" }));
   }
 
   /** Runs one line of bash and gives what it printed and how it ended. */
@@ -61,7 +68,8 @@ export class Sandbox {
           ...process.env,
           PATH: `${this.#bin}:${process.env.PATH}`,
           LC_ALL: "C.UTF-8",
-          NODE_OPTIONS: "",
+          NODE_OPTIONS: `--require "${PREPARED}"`,
+          TWINWRAP_TEST_KEYS: this.#keys,
           TWINWRAP_AUTHORITY: "",
         },
       });

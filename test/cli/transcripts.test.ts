@@ -55,28 +55,24 @@ const missing = (name: string) => {
 const [skipped, runnable] = [names.filter(missing), names.filter((name) => !missing(name))];
 test.skip.each(skipped)("transcript %s (needs a program that is not here)", () => {});
 
-test.each(runnable)(
-  "transcript %s",
-  async (name) => {
-    const sandbox = new Sandbox();
-    try {
-      for (const key of ["alice", "bob", "mallory"]) sandbox.keyPair(key);
-      sandbox.keyPair("weak", 1024);
-      const steps = parse(readFileSync(new URL(name, folder), "utf8"));
-      expect(steps.length).toBeGreaterThan(0);
-      for (const { line, expected } of steps) {
-        const { stdout, stderr, code } = await sandbox.shell(line);
-        const lines = (text: string) => text.split("\n").filter((part) => part !== "");
-        const actual = [
-          ...lines(stdout),
-          ...lines(stderr).map((part) => `! ${part}`),
-          ...(code === 0 ? [] : [`[${code}]`]),
-        ];
-        expect([`$ ${line}`, ...actual]).toEqual([`$ ${line}`, ...fill(expected, actual)]);
-      }
-    } finally {
-      sandbox.remove();
+test.each(runnable)("transcript %s", async (name) => {
+  const sandbox = new Sandbox();
+  try {
+    for (const key of ["alice", "bob", "mallory"]) sandbox.keyPair(key);
+    sandbox.keyPair("weak", 1024);
+    const steps = parse(readFileSync(new URL(name, folder), "utf8"));
+    expect(steps.length).toBeGreaterThan(0);
+    for (const { line, expected } of steps) {
+      const { stdout, stderr, code } = await sandbox.shell(line);
+      const lines = (text: string) => text.split("\n").filter((part) => part !== "");
+      const actual = [
+        ...lines(stdout),
+        ...lines(stderr).map((part) => `! ${part}`),
+        ...(code === 0 ? [] : [`[${code}]`]),
+      ];
+      expect([`$ ${line}`, ...actual]).toEqual([`$ ${line}`, ...fill(expected, actual)]);
     }
-  },
-  180_000,
-);
+  } finally {
+    sandbox.remove();
+  }
+});

@@ -431,7 +431,7 @@ test("a process ends by itself, whatever becomes of its workers, and rejects not
   const node = (code: string) =>
     execFileSync(process.execPath, ["--input-type=module", "-e", code], {
       encoding: "utf8",
-      timeout: 30_000,
+      timeout: 300_000,
     });
   const door = fileURLToPath(new URL("../../build/node.js", import.meta.url));
   const begin = `import { generateKeyPair, seal, workerPool } from ${JSON.stringify(door)};

@@ -123,7 +123,7 @@ export class Visitor {
     const listen = (download: Download) => downloads.push(download);
     this.page.on("download", listen);
     await work();
-    await expect.poll(() => downloads.length, { timeout: 30_000 }).toBe(count);
+    await expect.poll(() => downloads.length).toBe(count);
     this.page.off("download", listen);
     const names: string[] = [];
     for (const download of downloads) {
@@ -138,14 +138,10 @@ export class Visitor {
   async results(count = 1, view = "main > section:not([hidden])"): Promise<string[]> {
     const items = this.page.locator(`${view} .results > li`);
     // While a form is at work its buttons can't be pressed.
+    await expect.poll(() => this.page.locator("form button:disabled").count()).toBe(0);
+    await expect.poll(() => items.count()).toBe(count);
     await expect
-      .poll(() => this.page.locator("form button:disabled").count(), { timeout: 60_000 })
-      .toBe(0);
-    await expect.poll(() => items.count(), { timeout: 30_000 }).toBe(count);
-    await expect
-      .poll(() => this.page.locator(`${view} .results > li:not(.good, .bad)`).count(), {
-        timeout: 60_000,
-      })
+      .poll(() => this.page.locator(`${view} .results > li:not(.good, .bad)`).count())
       .toBe(0);
     return items.allInnerTexts();
   }

@@ -226,7 +226,7 @@ describe("says what went wrong, and what to do", () => {
     const dialog = page.getByRole("dialog");
     await dialog.getByLabel("Of locked.pem").fill("house");
     await page.keyboard.press("Enter");
-    await dialog.getByText("This passphrase does not open it.").waitFor({ timeout: 30_000 });
+    await dialog.getByText("This passphrase does not open it.").waitFor();
     expect(await visitor.barriers()).toEqual([]);
     await visitor.picture("passphrase");
     await page.keyboard.press("Escape");
@@ -235,7 +235,7 @@ describe("says what went wrong, and what to do", () => {
     await visitor.give("key-files", folder.path("locked.pem"));
     await dialog.getByLabel("Of locked.pem").fill("horse");
     await dialog.getByRole("button", { name: "Unlock" }).click();
-    await expect.poll(() => page.locator("#keys > li").count(), { timeout: 30_000 }).toBe(1);
+    await expect.poll(() => page.locator("#keys > li").count()).toBe(1);
     await visitor.leave();
   });
 

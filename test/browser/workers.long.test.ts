@@ -140,8 +140,10 @@ describe("lost workers", () => {
     expect(page.workers().length).toBe(2);
     // It answers no more, so that it has work when it is lost.
     const worker = page.workers()[0]!;
-    await worker.evaluate("globalThis.work = onmessage; onmessage = () => {}; undefined");
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await worker.evaluate(
+      "globalThis.work = onmessage; globalThis.got = 0; onmessage = () => { got++; }; undefined",
+    );
+    await expect.poll(() => worker.evaluate("got")).toBeGreaterThan(0);
     await worker.evaluate(end);
     expect(await page.evaluate(() => (globalThis as unknown as { lost: unknown }).lost)).toBe(
       "FAULT",

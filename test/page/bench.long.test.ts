@@ -155,7 +155,7 @@ test("it can be stopped, and works on a phone in the dark", async () => {
   const { page } = visitor;
   await page.getByRole("button", { name: "Start" }).click();
   await page.getByRole("button", { name: "Cancel" }).click();
-  await page.getByText("Stopped.").waitFor({ timeout: 30_000 });
+  await page.getByText("Stopped.").waitFor();
   const [wide, width] = await page.evaluate(() => [
     document.documentElement.scrollWidth,
     innerWidth,
