@@ -24,6 +24,12 @@ import type { AuthorityService } from "#build/authority/service.js";
 import { makePair, type Pair } from "../envelope/keys.js";
 import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
+import { preparedKeys, usePreparedKeys } from "../prepared-keys.cjs";
+
+// Wrap keys, in turn.
+const wrapKeys = preparedKeys(2048);
+let offices = 0;
+usePreparedKeys((bits) => (bits === 2048 ? wrapKeys[offices++ % wrapKeys.length] : undefined));
 
 // What the tests of an authority at work share: an authority with three officers, files whose session
 // keys are known, and approvals.

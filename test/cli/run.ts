@@ -1,18 +1,15 @@
 import { spawn } from "node:child_process";
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { takeKey } from "../prepared-keys.cjs";
 
 /** The bundled command line, as the package ships it. */
 export const TWINWRAP = fileURLToPath(new URL("../../build/bin/twinwrap.js", import.meta.url));
 
-const PREPARED = fileURLToPath(new URL("prepared-keys.cjs", import.meta.url));
-const prepared = createRequire(import.meta.url)(PREPARED) as {
-  take(folder: string, bits: number): Buffer | undefined;
-};
+const PREPARED = fileURLToPath(new URL("../prepared-keys.cjs", import.meta.url));
 
 /** A folder for one test, with `twinwrap` on the PATH of whatever `shell` runs there. */
 export class Sandbox {
@@ -46,7 +43,7 @@ export class Sandbox {
 
   /** A key pair that node:crypto made, not we: NAME.pem (PKCS#8, unlocked) and NAME.pub.pem. */
   keyPair(name: string, bits: 1024 | 2048 | 3072 = 2048): void {
-    const key = prepared.take(this.#keys, bits);
+    const key = takeKey(this.#keys, bits);
     if (key === undefined) throw new Error(`all prepared keys of ${bits} bits are taken`);
     const privateKey = createPrivateKey({ key, format: "der", type: "pkcs8" });
     this.write(`${name}.pem`, privateKey.export({ format: "pem", type: "pkcs8" }));
