@@ -2,7 +2,8 @@ import { TwinwrapError } from "./errors.js";
 
 // What callers hand in, checked where it comes in: plain JavaScript calls this library too, and a cipher that takes
 // text for as many zeros answers as if all were well. An error names the argument and what it must be, never its
-// value. Nothing here asks which realm (frame, vm context, jsdom) an object is from: `instanceof` would.
+// value. No check depends on the realm (frame, vm context, jsdom) that an object is from: `instanceof`, which does, is a
+// short cut here and no more.
 
 /**
  * Bytes as callers have them: a Uint8Array (a Buffer is one) or any other view, by the bytes that it shows, or an
@@ -42,14 +43,15 @@ export function wrongKind(value: unknown, what: string, expected: string): Twinw
 }
 
 /**
- * Bytes as a Uint8Array over the same memory. Costs next to nothing if that is what it is already.
+ * Bytes as a Uint8Array over the same memory. Costs next to nothing if that is what it is already (or a Buffer, of
+ * which slice() is no copy).
  * @throws TwinwrapError BAD_ARGUMENT for everything else, text above all, and for memory that was transferred away
  */
 export function needBytes(value: unknown, what: string): Uint8Array {
-  if (ArrayBuffer.isView(value) && Object.getPrototypeOf(value) === plain && value.byteLength > 0) {
-    return value as Uint8Array;
-  }
-  return otherBytes(value, what);
+  // Only `isView` looks inside; what it leaves is told apart below, at leisure.
+  return value instanceof Uint8Array && ArrayBuffer.isView(value) && value.length > 0
+    ? value
+    : otherBytes(value, what);
 }
 
 function otherBytes(value: unknown, what: string): Uint8Array {
@@ -61,7 +63,6 @@ function otherBytes(value: unknown, what: string): Uint8Array {
     if (!isView) return new Uint8Array(value);
     // A view that has lost its memory has no bytes; this throws then, whatever type of array it is.
     if (value.byteLength === 0 && "length" in value) plain.indexOf.call(value as Uint8Array, 0);
-    // Also for subclasses: slice() of a Buffer is no copy.
     return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   } catch {
     const message = `${what} has no memory any more: its buffer was transferred or cut`;
@@ -81,11 +82,12 @@ function isArrayBuffer(value: unknown): value is ArrayBuffer {
 
 /**
  * The same for what is looked at more than once: a copy if the memory is shared, so that nobody can change it
- * between two looks.
+ * between two looks. Always a plain Uint8Array.
  */
 export function needStableBytes(value: unknown, what: string): Uint8Array {
   const bytes = needBytes(value, what);
-  return isArrayBuffer(bytes.buffer) ? bytes : new Uint8Array(bytes);
+  if (!isArrayBuffer(bytes.buffer)) return new Uint8Array(bytes);
+  return Object.getPrototypeOf(bytes) === plain ? bytes : otherBytes(bytes, what);
 }
 
 /** Bytes of one length, or of `low` to `high` bytes. */
@@ -242,7 +244,9 @@ export function optionsOf<T extends object>(
       // A proxy that refuses.
     }
     if (given === undefined) throw wrongKind(value, what, "an object");
-    const unknown = given.find((name) => !names.includes(name));
+    const unknown = given.find(
+      (name) => !names.includes(name) && read(value as object, name, what) !== undefined,
+    );
     if (unknown === undefined) return membersOf(value as object, kinds, what);
     const name = /^[\w.-]{1,40}$/.test(unknown) ? `"${unknown}"` : "of that name";
     throw new TwinwrapError(
