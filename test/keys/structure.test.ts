@@ -212,7 +212,9 @@ describe("DER: every element changed in every way", () => {
 
   test("locked", async () => {
     const passphrase = PASSPHRASE;
-    const der = Buffer.from(await writePrivateKey(original, "der", { passphrase, iterations: 1000 }));
+    const der = Buffer.from(
+      await writePrivateKey(original, "der", { passphrase, iterations: 1000 }),
+    );
     const codes = [...REFUSED, "WRONG_PASSPHRASE"];
     let tried = 0;
     for (const [what, file] of broken(der)) {
