@@ -1,3 +1,4 @@
+import { withWorkers } from "./envelope/arguments.js";
 import * as envelope from "./envelope/index.js";
 import { startWorker } from "./envelope/worker.browser.js";
 
@@ -8,11 +9,11 @@ export * from "./index.js";
 
 /** As {@link envelope.seal}; `jobs` are Web Workers. */
 export const seal: typeof envelope.seal = (source, options) =>
-  envelope.seal(source, { startWorker, ...options });
+  envelope.seal(source, withWorkers(options, startWorker));
 
 /** As {@link envelope.open}; `jobs` are Web Workers. */
 export const open: typeof envelope.open = (source, options) =>
-  envelope.open(source, { startWorker, ...options });
+  envelope.open(source, withWorkers(options, startWorker));
 
 /**
  * Web Workers that several files can share; see {@link envelope.WorkerPool}.

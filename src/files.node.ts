@@ -16,8 +16,10 @@ import {
 } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { needBytes, whole, wrongKind } from "./arguments.js";
 import { concatBytes, copyBytes, wipe } from "./bytes.js";
 import { TwinwrapError } from "./errors.js";
+import { needPath, systemError, withSystemErrors } from "./system.node.js";
 
 // Files in Node: output appears whole or not at all, and a header is changed by one writer at a time.
 
@@ -26,7 +28,7 @@ const PIECE = 1 << 18;
 
 /** Whether an error is the system's with this code, like "ENOENT". */
 export function isSystemError(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
+  return systemError(error)?.code === code;
 }
 
 /** Does `work` on a file; where the system's error does not name the file, it does afterwards. */
@@ -41,6 +43,9 @@ async function naming<T>(path: string, work: Promise<T>): Promise<T> {
   }
 }
 
+const needNumber = whole(0);
+const needLength = whole(0, 2 ** 32 - 1);
+
 /** A file open for reading, at any place or from front to back. */
 export class FileSource {
   readonly #path: string;
@@ -52,7 +57,11 @@ export class FileSource {
   /** Whether bytes can be read at any place; a pipe or a device gives them once. */
   readonly seekable: boolean;
 
+  /** Use `FileSource.open(path)`. */
   private constructor(path: string, handle: FileHandle, stats: Stats) {
+    if (typeof handle?.read !== "function") {
+      throw wrongKind(handle, "the file", "what FileSource.open() opens");
+    }
     this.#path = path;
     this.#handle = handle;
     this.size = stats.size;
@@ -60,18 +69,25 @@ export class FileSource {
     this.seekable = stats.isFile();
   }
 
+  /** @throws TwinwrapError BAD_ARGUMENT, UNAVAILABLE if there is no such file, or it cannot be read */
   static async open(path: string): Promise<FileSource> {
-    const handle = await open(path, constants.O_RDONLY);
+    needPath(path, "the path");
+    const handle = await withSystemErrors(path, () => open(path, constants.O_RDONLY));
     try {
-      return new FileSource(path, handle, await handle.stat());
+      return new FileSource(path, handle, await withSystemErrors(path, () => handle.stat()));
     } catch (error) {
       await handle.close();
       throw error;
     }
   }
 
-  /** The bytes from `offset` on, `length` of them, or fewer where the file ends. */
+  /**
+   * The bytes from `offset` on, `length` of them, or fewer where the file ends.
+   * @throws TwinwrapError BAD_ARGUMENT, UNAVAILABLE
+   */
   async read(offset: number, length: number): Promise<Uint8Array> {
+    needNumber(offset, "the offset");
+    needLength(length, "the length");
     const bytes = new Uint8Array(length);
     let filled = 0;
     while (filled < length) {
@@ -86,9 +102,15 @@ export class FileSource {
    * Reads into an array.
    * @param offset where, or null to go on where the last such read ended
    * @returns how many bytes came, 0 at the end of the file
+   * @throws TwinwrapError BAD_ARGUMENT, UNAVAILABLE
    */
   async readInto(into: Uint8Array, offset: number | null): Promise<number> {
-    return (await naming(this.#path, this.#handle.read(into, 0, into.length, offset))).bytesRead;
+    const bytes = needBytes(into, "the array");
+    if (offset !== null) needNumber(offset, "the offset");
+    const { bytesRead } = await withSystemErrors(this.#path, () =>
+      this.#handle.read(bytes, 0, bytes.length, offset),
+    );
+    return bytesRead;
   }
 
   /** All bytes to the end, wherever that is by then. Each piece is valid until the next is asked for. */
@@ -111,8 +133,9 @@ export class FileSource {
     };
   }
 
+  /** @throws TwinwrapError UNAVAILABLE */
   close(): Promise<void> {
-    return this.#handle.close();
+    return withSystemErrors(this.#path, () => this.#handle.close());
   }
 }
 

@@ -1,3 +1,4 @@
+import { withWorkers } from "./envelope/arguments.js";
 import * as envelope from "./envelope/index.js";
 import { startWorker } from "./envelope/worker.node.js";
 
@@ -9,11 +10,11 @@ export * from "./index.js";
 
 /** As {@link envelope.seal}; `jobs` are worker threads. */
 export const seal: typeof envelope.seal = (source, options) =>
-  envelope.seal(source, { startWorker, ...options });
+  envelope.seal(source, withWorkers(options, startWorker));
 
 /** As {@link envelope.open}; `jobs` are worker threads. */
 export const open: typeof envelope.open = (source, options) =>
-  envelope.open(source, { startWorker, ...options });
+  envelope.open(source, withWorkers(options, startWorker));
 
 /**
  * Worker threads that several files can share; see {@link envelope.WorkerPool}.

@@ -16,7 +16,12 @@ import {
   verifyAuthority,
 } from "../escrow/index.js";
 import { isSystemError, makeFolderWhole, readFileWhole, writeFileWhole } from "../files.node.js";
-import { generateKeyPair, wipePrivateKey, writePrivateKey } from "../keys/index.js";
+import {
+  generateKeyPair,
+  type Passphrase,
+  wipePrivateKey,
+  writePrivateKey,
+} from "../keys/index.js";
 import { Ed25519Key } from "./ed25519.js";
 import { AUTHORITY, LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
 import { fence, Log } from "./log.js";
@@ -43,7 +48,7 @@ export interface InitOptions extends DirectoryOptions {
   /** Seconds between a request and its release; 0 by default. */
   waiting?: number | undefined;
   /** Locks the RSA key; without it, it stays open. */
-  passphrase?: string | undefined;
+  passphrase?: Passphrase | undefined;
   /** PBKDF2 iterations. */
   iterations?: number | undefined;
   /** Of the RSA key: 3072 by default. */
@@ -86,8 +91,8 @@ export async function initDirectory(path: string, options: InitOptions): Promise
     const { passphrase, iterations } = options;
     wrapPem = await writePrivateKey(privateKey, "pem", {
       core,
-      ...(passphrase === undefined ? {} : { passphrase }),
-      ...(iterations === undefined ? {} : { iterations }),
+      passphrase,
+      iterations,
     });
     logPem = await logKey.write({ core });
     const files: [string, Uint8Array][] = [

@@ -6,15 +6,18 @@ import {
   sign,
   verify,
 } from "node:crypto";
+import { optionsOf } from "../arguments.js";
 import { concatBytes, copyBytes, equalBytes, newBytes, toUtf8, wipe } from "../bytes.js";
-import { type Core, sharedCore } from "../core/index.js";
+import type { Core } from "../core/index.js";
+import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import { keyId, parseNote, type Signer, type VerifierKey } from "../escrow/note.js";
+import { withPassphrase } from "../keys/passphrase.js";
 import { ITERATIONS, lockKey, openLock, parseLock, wrongPassphrase } from "../keys/pbes2.js";
 import { decodePemBody, encodePem, type PemBlock, pemBlocks } from "../keys/pem.js";
-import { askPassphrase, type Passphrase, readPrivateKey, readPublicKey } from "../keys/read.js";
+import { READ_OPTIONS, type ReadKeyOptions, readPrivateKey, readPublicKey } from "../keys/read.js";
 import type { RsaPrivateKey, RsaPublicKey } from "../keys/types.js";
-import { writePrivateKey, writePublicKey } from "../keys/write.js";
+import { LOCK_OPTIONS, writePrivateKey, writePublicKey } from "../keys/write.js";
 
 // Ed25519 keys (RFC 8032) as RFC 8410 writes them, and an officer's two keys in one file: Ed25519 for
 // approvals first, then RSA, which receives shares.
@@ -22,20 +25,12 @@ import { writePrivateKey, writePublicKey } from "../keys/write.js";
 /** More than both of an officer's keys take. */
 const MAX_KEY_FILE = 65536;
 
-export interface KeyOptions {
-  core?: Core;
-}
-
-export interface LockOptions extends KeyOptions {
-  /** Locks the key: PBES2 as for RSA keys. */
-  passphrase?: string | Uint8Array | undefined;
+export interface LockOptions extends ReadKeyOptions {
   /** PBKDF2 iterations, 600,000 by default. */
   iterations?: number | undefined;
 }
-
-export interface UnlockOptions extends KeyOptions {
-  passphrase?: Passphrase | undefined;
-}
+const LOCK = optionsOf<LockOptions>(LOCK_OPTIONS);
+const UNLOCK = optionsOf<ReadKeyOptions>(READ_OPTIONS);
 
 /** An Ed25519 private key, which stays inside node:crypto. */
 export class Ed25519Key {
@@ -69,12 +64,15 @@ export class Ed25519Key {
 
   /** PKCS#8 in PEM; the caller wipes what is not locked. */
   async write(options: LockOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
-    const { passphrase, iterations = ITERATIONS } = options;
+    const lock = LOCK(options, "options");
+    const { passphrase, allowEmptyPassphrase, iterations = ITERATIONS, core } = lock;
     const pkcs8 = this.#key.export({ format: "der", type: "pkcs8" });
     try {
       if (passphrase === undefined) return encodePem("PRIVATE KEY", pkcs8);
-      const core = options.core ?? (await sharedCore());
-      return encodePem("ENCRYPTED PRIVATE KEY", lockKey(core, pkcs8, passphrase, iterations));
+      return await withPassphrase(passphrase, allowEmptyPassphrase, async (secret) => {
+        const locked = lockKey(await coreOr(core), pkcs8, secret, iterations);
+        return encodePem("ENCRYPTED PRIVATE KEY", locked);
+      });
     } finally {
       wipe(pkcs8);
     }
@@ -84,7 +82,7 @@ export class Ed25519Key {
    * Reads what {@link write} wrote, or OpenSSL.
    * @throws TwinwrapError BAD_FORMAT, BAD_KEY, PASSPHRASE_NEEDED, WRONG_PASSPHRASE, LIMIT_EXCEEDED
    */
-  static async read(pem: Uint8Array, options: UnlockOptions = {}): Promise<Ed25519Key> {
+  static async read(pem: Uint8Array, options: ReadKeyOptions = {}): Promise<Ed25519Key> {
     const [block] = blocksOf(pem);
     return readPrivateBlock(block!, options);
   }
@@ -154,7 +152,8 @@ function blocksOf(pem: Uint8Array): PemBlock[] {
   return blocks;
 }
 
-async function readPrivateBlock(block: PemBlock, options: UnlockOptions): Promise<Ed25519Key> {
+async function readPrivateBlock(block: PemBlock, options: ReadKeyOptions): Promise<Ed25519Key> {
+  const { passphrase, allowEmptyPassphrase, core } = UNLOCK(options, "options");
   const der = decodePemBody(block.body);
   let pkcs8: Uint8Array = newBytes(0);
   try {
@@ -163,8 +162,9 @@ async function readPrivateBlock(block: PemBlock, options: UnlockOptions): Promis
       throw new TwinwrapError("BAD_KEY", `this is a ${block.label}; a private key is needed`);
     }
     const lock = parseLock(der);
-    const passphrase = await askPassphrase(options.passphrase);
-    pkcs8 = openLock(options.core ?? (await sharedCore()), lock, passphrase);
+    pkcs8 = await withPassphrase(passphrase, allowEmptyPassphrase, async (secret) =>
+      openLock(await coreOr(core), lock, secret),
+    );
     return parsePkcs8(pkcs8);
   } catch (error) {
     // Padding fits a wrong key once in 256 times: what comes out then is no DER.
@@ -236,13 +236,21 @@ export async function writeOfficerKeys(
   { key, shareKey }: OfficerKeys,
   options: LockOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { passphrase, iterations, core } = options;
+  const { passphrase, allowEmptyPassphrase } = LOCK(options, "options");
+  if (passphrase === undefined) return writeBoth(key, shareKey, options);
+  // Asked for once, and used twice.
+  return withPassphrase(passphrase, allowEmptyPassphrase, (secret) =>
+    writeBoth(key, shareKey, { ...options, passphrase: secret }),
+  );
+}
+
+async function writeBoth(
+  key: Ed25519Key,
+  shareKey: RsaPrivateKey,
+  options: LockOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
   const first = await key.write(options);
-  const second = await writePrivateKey(shareKey, "pem", {
-    ...(passphrase === undefined ? {} : { passphrase }),
-    ...(iterations === undefined ? {} : { iterations }),
-    ...(core === undefined ? {} : { core }),
-  });
+  const second = await writePrivateKey(shareKey, "pem", options);
   try {
     return concatBytes(first, second);
   } finally {
@@ -259,7 +267,7 @@ export function writeOfficerPublicKeys(keys: OfficerPublicKeys): Uint8Array<Arra
  * The key in officer.pem that signs approvals.
  * @throws TwinwrapError as Ed25519Key.read
  */
-export function readOfficerKey(pem: Uint8Array, options: UnlockOptions = {}): Promise<Ed25519Key> {
+export function readOfficerKey(pem: Uint8Array, options: ReadKeyOptions = {}): Promise<Ed25519Key> {
   return readPrivateBlock(twoBlocks(pem)[0], options);
 }
 
@@ -269,7 +277,7 @@ export function readOfficerKey(pem: Uint8Array, options: UnlockOptions = {}): Pr
  */
 export async function readOfficerShareKey(
   pem: Uint8Array,
-  options: UnlockOptions = {},
+  options: ReadKeyOptions = {},
 ): Promise<RsaPrivateKey> {
   const file = alone(twoBlocks(pem)[1]);
   try {

@@ -139,7 +139,12 @@ export class AuthorityService {
     let key: RsaPrivateKey | undefined;
     try {
       if (passphrase === undefined && identifyKey(pem).kind === "locked") return false;
-      key = await readPrivateKey(pem, passphrase === undefined ? { core } : { core, passphrase });
+      key = await readPrivateKey(pem, {
+        core,
+        passphrase,
+        // Whoever was asked may have given none: whether it is the right one shows.
+        allowEmptyPassphrase: true,
+      });
       const mine = await fingerprint(publicKeyOf(key), { core });
       if (!this.#authority.wrapFingerprints.some((known) => equalBytes(known, mine))) {
         throw new TwinwrapError("BAD_KEY", `the RSA key ${toHex(mine)} is none of this authority`);

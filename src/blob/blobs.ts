@@ -1,3 +1,4 @@
+import { type Bytes, needStableBytes, optional, whole } from "../arguments.js";
 import { newBytes, withoutLeadingZeros } from "../bytes.js";
 import { BlobReader } from "./reader.js";
 import {
@@ -88,45 +89,52 @@ export type DecodedBlob =
 /** A decoded blob always has its trailing bytes, be it none; all arrays are copies. */
 export type Decoded<Blob> = Blob & { trailing: Uint8Array };
 
+/** An option or argument `modulusLength`. */
+export const modulusLengthOf = optional(whole(1, MAX_MODULUS_BITS / 8));
+
+/** A reader over a blob that a caller has given. */
+const readerOf = (blob: unknown) => new BlobReader(needStableBytes(blob, "the blob"));
+
 /**
  * Reads a SIMPLEBLOB. Where the RSA block ends follows only from the key it is for:
  * `modulusLength`, in bytes, separates block and trailing bytes. Without it all that remains is
  * taken for the block.
- * @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID
+ * @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID; TwinwrapError BAD_ARGUMENT
  */
-export function decodeSimpleBlob(bytes: Uint8Array, modulusLength?: number): Decoded<SimpleBlob> {
-  const reader = new BlobReader(bytes);
+export function decodeSimpleBlob(bytes: Bytes, modulusLength?: number): Decoded<SimpleBlob> {
+  const reader = readerOf(bytes);
+  const length = modulusLengthOf(modulusLength, "modulusLength");
   readType(reader, SIMPLEBLOB);
-  return readSimpleBlob(reader, modulusLength);
+  return readSimpleBlob(reader, length);
 }
 
-/** @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID */
-export function decodePublicKeyBlob(bytes: Uint8Array): Decoded<PublicKeyBlob> {
-  const reader = new BlobReader(bytes);
+/** @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID; TwinwrapError BAD_ARGUMENT */
+export function decodePublicKeyBlob(bytes: Bytes): Decoded<PublicKeyBlob> {
+  const reader = readerOf(bytes);
   readType(reader, PUBLICKEYBLOB);
   return readPublicKeyBlob(reader);
 }
 
-/** @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID */
-export function decodePrivateKeyBlob(bytes: Uint8Array): Decoded<PrivateKeyBlob> {
-  const reader = new BlobReader(bytes);
+/** @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID; TwinwrapError BAD_ARGUMENT */
+export function decodePrivateKeyBlob(bytes: Bytes): Decoded<PrivateKeyBlob> {
+  const reader = readerOf(bytes);
   readType(reader, PRIVATEKEYBLOB);
   return readPrivateKeyBlob(reader);
 }
 
-/** @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID */
-export function decodePlaintextKeyBlob(bytes: Uint8Array): Decoded<PlaintextKeyBlob> {
-  const reader = new BlobReader(bytes);
+/** @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID; TwinwrapError BAD_ARGUMENT */
+export function decodePlaintextKeyBlob(bytes: Bytes): Decoded<PlaintextKeyBlob> {
+  const reader = readerOf(bytes);
   readType(reader, PLAINTEXTKEYBLOB);
   return readPlaintextKeyBlob(reader);
 }
 
 /**
  * Reads whichever of the four kinds it is.
- * @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID
+ * @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID; TwinwrapError BAD_ARGUMENT
  */
-export function decodeBlob(bytes: Uint8Array): DecodedBlob {
-  return readBlob(new BlobReader(bytes), undefined);
+export function decodeBlob(bytes: Bytes): DecodedBlob {
+  return readBlob(readerOf(bytes), undefined);
 }
 
 /** Reads a blob of any kind; for `modulusLength` see decodeSimpleBlob. */

@@ -1,4 +1,15 @@
-import { readBlob } from "./blobs.js";
+import {
+  type Bytes,
+  isObject,
+  type Kind,
+  listOf,
+  needFlag,
+  needStableBytes,
+  objectOf,
+  optionsOf,
+  wrongKind,
+} from "../arguments.js";
+import { modulusLengthOf, readBlob } from "./blobs.js";
 import { isPvk, readPvk } from "./pvk.js";
 import { type BlobField, BlobReader } from "./reader.js";
 import { BLOB_TYPES, CryptoApiError, SIMPLEBLOB } from "./wincrypt.js";
@@ -24,20 +35,29 @@ function guessModulusLength(bytes: Uint8Array): number | undefined {
   return bytes.subarray(end).every((byte) => byte === 0) ? end - HEADER : undefined;
 }
 
+interface DescribeOptions {
+  secrets?: boolean;
+  modulusLength?: number;
+}
+const OPTIONS = optionsOf<DescribeOptions>({
+  secrets: needFlag,
+  modulusLength: modulusLengthOf as Kind<number>,
+});
+
 /**
  * Explains any blob or PVK file field by field, also a bad one, as far as it can be read. Key
  * material is left out unless `secrets` asks for it; for `modulusLength` see decodeSimpleBlob: by default
  * it is guessed where 8 zero bytes follow a SIMPLEBLOB, as Windows leaves them. Never throws on bytes.
+ * @throws TwinwrapError BAD_ARGUMENT
  */
-export function describeBlob(
-  bytes: Uint8Array,
-  options: { secrets?: boolean; modulusLength?: number } = {},
-): BlobDescription {
-  const reader = new BlobReader(bytes, { secrets: options.secrets ?? false });
+export function describeBlob(blob: Bytes, options: DescribeOptions = {}): BlobDescription {
+  const bytes = needStableBytes(blob, "the blob");
+  const { secrets = false, modulusLength } = OPTIONS(options, "options");
+  const reader = new BlobReader(bytes, { secrets });
   const isFile = isPvk(bytes);
   try {
     if (isFile) readPvk(reader);
-    else readBlob(reader, options.modulusLength ?? guessModulusLength(bytes));
+    else readBlob(reader, modulusLength ?? guessModulusLength(bytes));
   } catch (error) {
     if (!(error instanceof CryptoApiError)) throw error;
     reader.problem ??= error;
@@ -50,8 +70,25 @@ export function describeBlob(
   return problem === undefined ? { kind, fields } : { kind, fields, problem };
 }
 
+const needField: Kind<BlobField> = (value, what) => {
+  const { offset, length } = (isObject(value) ? value : {}) as BlobField;
+  if (Number.isInteger(offset) && Number.isInteger(length)) return value as BlobField;
+  throw wrongKind(value, what, "a field of a blob");
+};
+const needProblem: Kind<CryptoApiError | undefined> = (value, what) => {
+  if (value === undefined || value instanceof CryptoApiError) return value;
+  throw wrongKind(value, what, "a CryptoApiError");
+};
+const DESCRIPTION = objectOf<
+  Omit<BlobDescription, "kind" | "problem"> & { problem?: CryptoApiError | undefined }
+>({
+  fields: listOf(needField),
+  problem: needProblem,
+});
+
 /** The field in which a description's problem stands; the last one if bytes are missing at the end. */
-export function problemField({ fields, problem }: BlobDescription): BlobField | undefined {
+export function problemField(description: BlobDescription): BlobField | undefined {
+  const { fields, problem } = DESCRIPTION(description, "the description");
   if (problem === undefined || !problem.hasPlace) return undefined;
   return fields.find(({ offset, length }) => problem.offset < offset + length) ?? fields.at(-1);
 }

@@ -1,3 +1,4 @@
+import { needStableBytes, objectOf, optional, type Shape, whole } from "../arguments.js";
 import { concatBytes, copyBytes, newBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -24,8 +25,38 @@ import {
   sessionAlgorithm,
 } from "./wincrypt.js";
 
+const algId = whole(0, 0xffffffff);
+const trailing = optional(needStableBytes) as typeof needStableBytes;
+const PUBLIC: Shape<PublicKeyBlob> = {
+  aiKeyAlg: algId,
+  n: needStableBytes,
+  e: needStableBytes,
+  trailing,
+};
+const needSimple = objectOf<SimpleBlob>({
+  aiKeyAlg: algId,
+  encryptedKey: needStableBytes,
+  trailing,
+});
+const needPublic = objectOf(PUBLIC);
+const needPrivate = objectOf<PrivateKeyBlob>({
+  ...PUBLIC,
+  p: needStableBytes,
+  q: needStableBytes,
+  dp: needStableBytes,
+  dq: needStableBytes,
+  qi: needStableBytes,
+  d: optional(needStableBytes),
+});
+const needPlaintext = objectOf<PlaintextKeyBlob>({
+  aiKeyAlg: algId,
+  key: needStableBytes,
+  trailing,
+});
+
 /** @throws TwinwrapError BAD_ARGUMENT if the values have no place in a SIMPLEBLOB */
-export function encodeSimpleBlob(blob: SimpleBlob): Uint8Array<ArrayBuffer> {
+export function encodeSimpleBlob(values: SimpleBlob): Uint8Array<ArrayBuffer> {
+  const blob = needSimple(values, "the blob");
   need(isSession(blob.aiKeyAlg), "aiKeyAlg is not a session key's algorithm");
   checkModulusLength(blob.encryptedKey, "encryptedKey");
   const block = reversed(blob.encryptedKey);
@@ -34,12 +65,14 @@ export function encodeSimpleBlob(blob: SimpleBlob): Uint8Array<ArrayBuffer> {
 }
 
 /** @throws TwinwrapError BAD_ARGUMENT if the values have no place in a PUBLICKEYBLOB */
-export function encodePublicKeyBlob(blob: PublicKeyBlob): Uint8Array<ArrayBuffer> {
+export function encodePublicKeyBlob(values: PublicKeyBlob): Uint8Array<ArrayBuffer> {
+  const blob = needPublic(values, "the blob");
   return concatBytes(publicPart(PUBLICKEYBLOB, MAGIC_PUBLIC, blob), trailingOf(blob));
 }
 
 /** @throws TwinwrapError BAD_ARGUMENT if the values have no place in a PRIVATEKEYBLOB */
-export function encodePrivateKeyBlob(blob: PrivateKeyBlob): Uint8Array<ArrayBuffer> {
+export function encodePrivateKeyBlob(values: PrivateKeyBlob): Uint8Array<ArrayBuffer> {
+  const blob = needPrivate(values, "the blob");
   const head = publicPart(PRIVATEKEYBLOB, MAGIC_PRIVATE, blob);
   const full = blob.n.length;
   const half = (full + 1) >> 1;
@@ -56,7 +89,8 @@ export function encodePrivateKeyBlob(blob: PrivateKeyBlob): Uint8Array<ArrayBuff
 }
 
 /** @throws TwinwrapError BAD_ARGUMENT if the values have no place in a PLAINTEXTKEYBLOB */
-export function encodePlaintextKeyBlob(blob: PlaintextKeyBlob): Uint8Array<ArrayBuffer> {
+export function encodePlaintextKeyBlob(values: PlaintextKeyBlob): Uint8Array<ArrayBuffer> {
+  const blob = needPlaintext(values, "the blob");
   const algorithm = sessionAlgorithm(blob.aiKeyAlg);
   need(algorithm !== undefined, "aiKeyAlg is not a session key's algorithm");
   const { length } = blob.key;

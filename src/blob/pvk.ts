@@ -1,3 +1,4 @@
+import { type Bytes, needBytes, needStableBytes, objectOf, optional, whole } from "../arguments.js";
 import { concatBytes, copyBytes, newBytes } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -45,17 +46,19 @@ export interface PvkFile {
 }
 
 /** Whether a file begins as a PVK file does. */
-export function isPvk(bytes: Uint8Array): boolean {
-  return [0x1e, 0xf1, 0xb5, 0xb0].every((byte, i) => bytes[i] === byte);
+export function isPvk(bytes: Bytes): boolean {
+  const start = needBytes(bytes, "the file");
+  return [0x1e, 0xf1, 0xb5, 0xb0].every((byte, i) => start[i] === byte);
 }
 
 /**
  * Reads a PVK file; what is in the clear is checked as in any PRIVATEKEYBLOB. The caller wipes
  * `blob` and `trailing`.
  * @throws CryptoApiError NTE_BAD_DATA, NTE_BAD_TYPE, NTE_BAD_VER, NTE_BAD_ALGID; offsets are the
- *   file's
+ *   file's; TwinwrapError BAD_ARGUMENT
  */
-export function decodePvk(bytes: Uint8Array): Decoded<PvkFile> {
+export function decodePvk(file: Bytes): Decoded<PvkFile> {
+  const bytes = needStableBytes(file, "the file");
   const reader = new BlobReader(bytes);
   try {
     const { keySpec, salt, at, length } = readPvk(reader);
@@ -145,8 +148,16 @@ function encryptTypeName(encryptType: number): string {
   return encryptType === PVK_RC2_CBC_PASSWORD_ENCRYPT ? "locked, RC2 in CBC" : "unknown";
 }
 
-/** @throws TwinwrapError BAD_ARGUMENT for another keySpec than there are */
-export function encodePvk({ keySpec, salt, blob, trailing }: PvkFile): Uint8Array<ArrayBuffer> {
+const needFile = objectOf<PvkFile>({
+  keySpec: whole(0),
+  salt: needStableBytes,
+  blob: needStableBytes,
+  trailing: optional(needStableBytes) as typeof needStableBytes,
+});
+
+/** @throws TwinwrapError BAD_ARGUMENT, also for another keySpec than there are */
+export function encodePvk(file: PvkFile): Uint8Array<ArrayBuffer> {
+  const { keySpec, salt, blob, trailing } = needFile(file, "the file");
   if (keySpec !== AT_KEYEXCHANGE && keySpec !== AT_SIGNATURE) {
     throw new TwinwrapError("BAD_ARGUMENT", "keySpec is neither AT_KEYEXCHANGE nor AT_SIGNATURE");
   }

@@ -1,3 +1,4 @@
+import { needText, oneOf, whole } from "../arguments.js";
 import { TwinwrapError } from "../errors.js";
 
 // Constants with the names and values of wincrypt.h and winerror.h.
@@ -102,8 +103,11 @@ const OTHER_ALGORITHMS: ReadonlyMap<number, string> = new Map([
   [0xaa02, "CALG_DH_EPHEM"],
 ]);
 
-/** The session algorithm with this ALG_ID, if it is one. */
+const needAlgId = whole(0, 0xffffffff);
+
+/** The session algorithm with this ALG_ID, if it is one. @throws TwinwrapError BAD_ARGUMENT */
 export function sessionAlgorithm(algId: number): SessionAlgorithm | undefined {
+  needAlgId(algId, "the ALG_ID");
   return SESSION_ALGORITHMS.find((algorithm) => algorithm.algId === algId);
 }
 
@@ -112,7 +116,7 @@ export function sessionAlgorithm(algId: number): SessionAlgorithm | undefined {
  * @throws TwinwrapError BAD_ARGUMENT if there is none of this name
  */
 export function sessionAlgorithmByName(name: string): SessionAlgorithm {
-  const wanted = name.toLowerCase();
+  const wanted = needText(name, "the name").toLowerCase();
   const found = SESSION_ALGORITHMS.find(
     (algorithm) => algorithm.shortName === wanted || algorithm.name.toLowerCase() === wanted,
   );
@@ -146,6 +150,9 @@ export const NTE_ERRORS = {
 
 export type NteError = keyof typeof NTE_ERRORS;
 
+const needNte = oneOf(...(Object.keys(NTE_ERRORS) as NteError[]));
+const needOffset = whole(0);
+
 /** A blob was refused, with the error that CryptoAPI documents for it. */
 export class CryptoApiError extends TwinwrapError {
   /** The error's name in winerror.h. */
@@ -154,8 +161,10 @@ export class CryptoApiError extends TwinwrapError {
   /** The byte of the blob where the problem stands; its length if bytes are missing at the end. */
   readonly offset: number;
 
+  /** @throws TwinwrapError BAD_ARGUMENT */
   constructor(nte: NteError, offset: number, message: string) {
-    super("BAD_BLOB", `${nte}: ${message}`);
+    super("BAD_BLOB", `${needNte(nte, "nte")}: ${needText(message, "the message")}`);
+    needOffset(offset, "the offset");
     this.name = "CryptoApiError";
     this.nte = nte;
     this.hresult = NTE_ERRORS[nte];

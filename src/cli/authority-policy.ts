@@ -38,7 +38,7 @@ import {
 } from "./command.js";
 import { checkOutput, print, readSmall, writeOutput } from "./io.js";
 import { readMessage } from "./messages.js";
-import { confirm, type PassphraseOptions, passphraseFor } from "./passphrase.js";
+import { confirm, type PassphraseOptions, unlockingOf } from "./passphrase.js";
 import { about, asUsage, forEachFile } from "./report.js";
 import { formatFingerprint, formatKey, formatSeconds, safe, table } from "./text.js";
 
@@ -71,7 +71,7 @@ export async function officerOf(
   return about(path, async () => {
     const pem = await readSmall(path);
     try {
-      const key = await readOfficerKey(pem, { passphrase: passphraseFor(path, options) });
+      const key = await readOfficerKey(pem, unlockingOf(path, options));
       const officer = policy.officers.find((one) => equalBytes(one.key, key.publicKey));
       if (officer !== undefined) return { officer, signer: key.signer(officer.name) };
       throw new TwinwrapError("REFUSED", `this is no officer's key in policy ${policy.number}`);

@@ -19,7 +19,7 @@ import {
   wipePrivateKey,
 } from "../keys/index.js";
 import { type OutputOptions, UsageError } from "./command.js";
-import { type PassphraseOptions, passphraseFor } from "./passphrase.js";
+import { type PassphraseOptions, unlockingOf } from "./passphrase.js";
 import { about } from "./report.js";
 import { safeJson } from "./text.js";
 
@@ -87,7 +87,7 @@ export async function withPrivateKeyFile<T>(
   const key = await about(path, async () => {
     const bytes = await readSmall(path);
     try {
-      return await readPrivateKey(bytes, { passphrase: passphraseFor(path, options) });
+      return await readPrivateKey(bytes, unlockingOf(path, options));
     } finally {
       bytes.fill(0);
     }

@@ -60,6 +60,7 @@ async function openKey(path: string, bytes: Uint8Array, options: PassphraseOptio
         passphrase = await ask();
         return passphrase;
       },
+      allowEmptyPassphrase: true,
     }),
   );
   return { key, passphrase };

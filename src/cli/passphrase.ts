@@ -4,6 +4,7 @@ import { ReadStream } from "node:tty";
 import { fromUtf8, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import { readFileWhole } from "../files.node.js";
+import type { ReadKeyOptions } from "../keys/index.js";
 import { UsageError } from "./command.js";
 
 /** Where a passphrase may come from; nothing of it ever stands in argv. */
@@ -119,6 +120,11 @@ export function passphraseFor(
     }
     return withTerminal(what, flag, (terminal) => ask(terminal, `Passphrase for ${path}: `));
   };
+}
+
+/** How a key is opened: an empty answer on the terminal is tried as any other is. */
+export function unlockingOf(path: string, options: PassphraseOptions): ReadKeyOptions {
+  return { passphrase: passphraseFor(path, options), allowEmptyPassphrase: true };
 }
 
 /** Gets the passphrase for a key that is to be written; undefined if it shall stay unlocked. */

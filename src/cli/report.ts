@@ -1,21 +1,8 @@
 import { TwinwrapError } from "../errors.js";
 import { isSystemError } from "../files.node.js";
+import { systemError, systemText } from "../system.node.js";
 import { EXIT, UsageError } from "./command.js";
 import { safe } from "./text.js";
-
-const SYSTEM_ERRORS: Record<string, string> = {
-  ENOENT: "no such file or folder",
-  EACCES: "permission denied",
-  EPERM: "not permitted",
-  EISDIR: "is a folder",
-  ENOTDIR: "part of the path is no folder",
-  ENOSPC: "no space left on the device",
-  EDQUOT: "the disk quota is used up",
-  EFBIG: "the file is larger than the system allows",
-  EROFS: "the file system is read-only",
-  ENAMETOOLONG: "the name is too long",
-  EMFILE: "too many open files",
-};
 
 /**
  * One clear line for people, and the exit code.
@@ -23,22 +10,19 @@ const SYSTEM_ERRORS: Record<string, string> = {
  */
 export function explain(error: unknown): { message: string; code: number } {
   if (error instanceof UsageError) return { message: error.message, code: EXIT.usage };
-  if (error instanceof TwinwrapError) {
-    const hint = error.code === "WEAK_KEY" ? "; --allow-weak accepts it" : "";
-    const code = error.code === "NOT_VERIFIED" ? EXIT.notVerified : EXIT.failed;
-    return { message: `${error.message}${hint}`, code };
-  }
   if (isSystemError(error, "EPIPE")) {
     return {
       message: "standard output was closed before everything was written",
       code: EXIT.failed,
     };
   }
-  if (error instanceof Error && "code" in error && "syscall" in error) {
-    const { code, path } = error as NodeJS.ErrnoException;
-    const text = SYSTEM_ERRORS[code ?? ""] ?? error.message;
-    return { message: path === undefined ? text : `${path}: ${text}`, code: EXIT.failed };
+  if (error instanceof TwinwrapError) {
+    const hint = error.code === "WEAK_KEY" ? "; --allow-weak accepts it" : "";
+    const code = error.code === "NOT_VERIFIED" ? EXIT.notVerified : EXIT.failed;
+    return { message: `${error.message}${hint}`, code };
   }
+  const system = systemError(error);
+  if (system !== undefined) return { message: systemText(system), code: EXIT.failed };
   throw error;
 }
 
@@ -47,7 +31,9 @@ export async function about<T>(path: string, work: () => Promise<T>): Promise<T>
   try {
     return await work();
   } catch (error) {
-    if (error instanceof TwinwrapError && !error.message.startsWith(path)) {
+    // The system's errors name a file already, which may be another one.
+    const isOurs = error instanceof TwinwrapError && systemError(error) === undefined;
+    if (isOurs && !error.message.startsWith(path)) {
       error.message = `${path}: ${error.message}`;
     }
     throw error;

@@ -1,8 +1,9 @@
+import { type Bytes, wrongKind } from "../arguments.js";
 import { AesUnit } from "./aes.js";
 import { AesGcm, type GcmCalls, gcmCalls } from "./aes-gcm.js";
 import { AesKw, AesKwp } from "./aes-kw.js";
 import { AesCtr } from "./aes-modes.js";
-import type { Instance } from "./instance.js";
+import { Instance } from "./instance.js";
 
 /** The core's AES: what both of its builds have. */
 export class AesCore {
@@ -11,6 +12,9 @@ export class AesCore {
   readonly #gcm: GcmCalls;
 
   constructor(instance: Instance) {
+    if (!(instance instanceof Instance)) {
+      throw wrongKind(instance, "the instance", "one that loadCore() or loadAes() made");
+    }
     this.instance = instance;
     this.aes = new AesUnit(instance);
     this.#gcm = gcmCalls(instance);
@@ -28,7 +32,7 @@ export class AesCore {
    * A key for AES-GCM (NIST SP 800-38D).
    * @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes
    */
-  aesGcm(key: Uint8Array): AesGcm {
+  aesGcm(key: Bytes): AesGcm {
     return new AesGcm(this.aes, this.#gcm, key);
   }
 
@@ -36,7 +40,7 @@ export class AesCore {
    * A key for AES in counter mode (NIST SP 800-38A). Not authenticated.
    * @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes
    */
-  aesCtr(key: Uint8Array): AesCtr {
+  aesCtr(key: Bytes): AesCtr {
     return new AesCtr(this.aes, key);
   }
 
@@ -44,7 +48,7 @@ export class AesCore {
    * A key-encryption key for AES Key Wrap (RFC 3394): for keys.
    * @throws TwinwrapError BAD_ARGUMENT unless `kek` has 16, 24 or 32 bytes
    */
-  aesKw(kek: Uint8Array): AesKw {
+  aesKw(kek: Bytes): AesKw {
     return new AesKw(this.aes, kek);
   }
 
@@ -52,7 +56,7 @@ export class AesCore {
    * A key-encryption key for AES Key Wrap with Padding (RFC 5649): for key files.
    * @throws TwinwrapError BAD_ARGUMENT unless `kek` has 16, 24 or 32 bytes
    */
-  aesKwp(kek: Uint8Array): AesKwp {
+  aesKwp(kek: Bytes): AesKwp {
     return new AesKwp(this.aes, kek);
   }
 

@@ -1,6 +1,7 @@
+import { type Bytes, needBytes } from "../arguments.js";
 import { newBytes, wipe } from "../bytes.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
-import { AesKey, type AesUnit, BLOCK, needBytes, needWindow, resultArray } from "./aes.js";
+import { AesKey, type AesUnit, BLOCK, needWindow, resultArray } from "./aes.js";
 import type { Instance } from "./instance.js";
 
 /** Bytes of plaintext that one message may have (NIST SP 800-38D, section 5.2.1.1). */
@@ -28,10 +29,15 @@ export function gcmCalls(instance: Instance) {
   };
 }
 
-function needIv(iv: Uint8Array, aad: Uint8Array): void {
-  needBytes(iv, "IV");
-  needBytes(aad, "additional data");
+function needIv(value: unknown): Uint8Array {
+  const iv = needBytes(value, "the IV");
   if (iv.length === 0) throw new TwinwrapError("BAD_ARGUMENT", "the IV must not be empty");
+  return iv;
+}
+
+/** Additional data, of which there is none as a rule: then nothing is asked. */
+function needAad(value: unknown): Uint8Array {
+  return value === undefined ? NOTHING : needBytes(value, "the additional data");
 }
 
 function needRoom(length: number): void {
@@ -176,10 +182,10 @@ export class GcmEncryptor {
    * @throws TwinwrapError BAD_ARGUMENT, also over 2^36 - 32 bytes altogether; DISPOSED after
    * `final` or `dispose`, or once the key is disposed of
    */
-  update(data: Uint8Array): Uint8Array<ArrayBuffer> {
-    needBytes(data, "data");
-    const result = newBytes(data.length);
-    this.#run.update(data, result);
+  update(data: Bytes): Uint8Array<ArrayBuffer> {
+    const bytes = needBytes(data, "the data");
+    const result = newBytes(bytes.length);
+    this.#run.update(bytes, result);
     return result;
   }
 
@@ -217,18 +223,18 @@ export class UnverifiedGcmDecryptor {
    * @throws TwinwrapError BAD_ARGUMENT, also over 2^36 - 32 bytes altogether; DISPOSED after
    * `final` or `dispose`, or once the key is disposed of
    */
-  update(data: Uint8Array): Uint8Array<ArrayBuffer> {
-    needBytes(data, "data");
+  update(data: Bytes): Uint8Array<ArrayBuffer> {
+    const bytes = needBytes(data, "the data");
     const held = this.#held;
-    const length = Math.max(0, this.#holds + data.length - BLOCK);
+    const length = Math.max(0, this.#holds + bytes.length - BLOCK);
     const fromHeld = Math.min(this.#holds, length);
     const fromData = length - fromHeld;
     const result = newBytes(length);
     this.#run.update(held.subarray(0, fromHeld), result);
-    this.#run.update(data.subarray(0, fromData), result.subarray(fromHeld));
+    this.#run.update(bytes.subarray(0, fromData), result.subarray(fromHeld));
     held.copyWithin(0, fromHeld, this.#holds);
-    held.set(data.subarray(fromData), this.#holds - fromHeld);
-    this.#holds += data.length - length;
+    held.set(bytes.subarray(fromData), this.#holds - fromHeld);
+    this.#holds += bytes.length - length;
     return result;
   }
 
@@ -254,7 +260,7 @@ export class AesGcm extends AesKey {
   #sealed = 0;
 
   /** Use `core.aesGcm(key)`. */
-  constructor(unit: AesUnit, calls: GcmCalls, key: Uint8Array) {
+  constructor(unit: AesUnit, calls: GcmCalls, key: Bytes) {
     super(unit, key);
     this.#unit = unit;
     this.#calls = calls;
@@ -280,30 +286,31 @@ export class AesGcm extends AesKey {
    * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
    */
   encrypt(
-    iv: Uint8Array,
-    plaintext: Uint8Array,
-    aad: Uint8Array = NOTHING,
+    iv: Bytes,
+    plaintext: Bytes,
+    aad?: Bytes,
     into?: Uint8Array<ArrayBuffer>,
   ): Uint8Array<ArrayBuffer> {
-    needIv(iv, aad);
-    needBytes(plaintext, "plaintext");
-    needRoom(plaintext.length);
-    const { length } = plaintext;
-    if (!this.#fits(length, iv, aad)) {
+    const nonce = needIv(iv);
+    const extra = needAad(aad);
+    const data = needBytes(plaintext, "the plaintext");
+    const { length } = data;
+    needRoom(length);
+    if (!this.#fits(length, nonce, extra)) {
       const result = resultArray(length + BLOCK, into);
-      const run = this.#run(false, iv, aad);
-      run.update(plaintext, result);
+      const run = this.#run(false, nonce, extra);
+      run.update(data, result);
       run.finish(result.subarray(length));
       return result;
     }
     const result = into === undefined ? undefined : resultArray(length + BLOCK, into);
     const slot = this.slot();
     const { instance, input, output } = this.#unit;
-    instance.params.set(iv);
-    if (aad.length > 0) instance.params.set(aad, iv.length);
+    instance.params.set(nonce);
+    if (extra.length > 0) instance.params.set(extra, nonce.length);
     try {
-      input.set(plaintext);
-      instance.check(this.#calls.seal(slot, iv.length, aad.length, length));
+      input.set(data);
+      instance.check(this.#calls.seal(slot, nonce.length, extra.length, length));
       // Nothing here is secret, so a plain copy will do, which is the quickest.
       if (result === undefined) return output.slice(0, length + BLOCK);
       result.set(output.subarray(0, length + BLOCK));
@@ -323,23 +330,24 @@ export class AesGcm extends AesKey {
    * or `aad` was altered, or `sealed` is shorter than a tag; BAD_ARGUMENT, DISPOSED
    */
   decrypt(
-    iv: Uint8Array,
-    sealed: Uint8Array,
-    aad: Uint8Array = NOTHING,
+    iv: Bytes,
+    sealed: Bytes,
+    aad?: Bytes,
     into?: Uint8Array<ArrayBuffer>,
   ): Uint8Array<ArrayBuffer> {
-    needIv(iv, aad);
-    needBytes(sealed, "sealed message");
-    needRoom(sealed.length - BLOCK);
+    const nonce = needIv(iv);
+    const extra = needAad(aad);
+    const data = needBytes(sealed, "the sealed message");
+    const length = data.length - BLOCK;
+    needRoom(length);
     const slot = this.slot();
-    const length = sealed.length - BLOCK;
     if (length < 0) throw decryptionFailed();
     const result = resultArray(length, into);
-    if (!this.#fits(length, iv, aad)) {
-      const run = this.#run(true, iv, aad);
+    if (!this.#fits(length, nonce, extra)) {
+      const run = this.#run(true, nonce, extra);
       try {
-        run.update(sealed.subarray(0, length), result);
-        run.verify(sealed.subarray(length));
+        run.update(data.subarray(0, length), result);
+        run.verify(data.subarray(length));
       } catch (error) {
         wipe(result);
         throw error;
@@ -347,11 +355,11 @@ export class AesGcm extends AesKey {
       return result;
     }
     const { instance, input, output } = this.#unit;
-    instance.params.set(iv);
-    if (aad.length > 0) instance.params.set(aad, iv.length);
-    input.set(sealed);
+    instance.params.set(nonce);
+    if (extra.length > 0) instance.params.set(extra, nonce.length);
+    input.set(data);
     try {
-      instance.check(this.#calls.open(slot, iv.length, aad.length, length));
+      instance.check(this.#calls.open(slot, nonce.length, extra.length, length));
       result.set(output.subarray(0, length));
     } finally {
       output.fill(0, 0, length);
@@ -364,7 +372,6 @@ export class AesGcm extends AesKey {
 
   /** Checks and passes on what both calls on the windows are given; returns the key's slot. */
   #window(iv: Uint8Array, length: number, aad: Uint8Array): number {
-    needIv(iv, aad);
     const { instance } = this.#unit;
     needWindow(instance, length);
     if (!this.#fits(length, iv, aad)) {
@@ -385,9 +392,11 @@ export class AesGcm extends AesKey {
    * @param length in bytes, at most `core.input.length`
    * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
    */
-  encryptWindow(iv: Uint8Array, length: number, aad: Uint8Array = NOTHING): void {
-    const slot = this.#window(iv, length, aad);
-    this.#unit.instance.check(this.#calls.seal(slot, iv.length, aad.length, length));
+  encryptWindow(iv: Bytes, length: number, aad?: Bytes): void {
+    const nonce = needIv(iv);
+    const extra = needAad(aad);
+    const slot = this.#window(nonce, length, extra);
+    this.#unit.instance.check(this.#calls.seal(slot, nonce.length, extra.length, length));
     this.#sealed = length;
   }
 
@@ -403,12 +412,14 @@ export class AesGcm extends AesKey {
    * @param length in bytes, without the tag, at most `core.input.length`
    * @throws TwinwrapError DECRYPTION_FAILED, BAD_ARGUMENT, DISPOSED
    */
-  decryptWindow(iv: Uint8Array, length: number, tag: Uint8Array, aad: Uint8Array = NOTHING): void {
-    const slot = this.#window(iv, length, aad);
-    needBytes(tag, "tag");
-    if (tag.length !== BLOCK) throw decryptionFailed();
-    this.#unit.input.set(tag, length);
-    this.#unit.instance.check(this.#calls.open(slot, iv.length, aad.length, length));
+  decryptWindow(iv: Bytes, length: number, tag: Bytes, aad?: Bytes): void {
+    const nonce = needIv(iv);
+    const extra = needAad(aad);
+    const expected = needBytes(tag, "the tag");
+    const slot = this.#window(nonce, length, extra);
+    if (expected.length !== BLOCK) throw decryptionFailed();
+    this.#unit.input.set(expected, length);
+    this.#unit.instance.check(this.#calls.open(slot, nonce.length, extra.length, length));
   }
 
   /**
@@ -416,9 +427,8 @@ export class AesGcm extends AesKey {
    * @param iv,aad as for `encrypt`
    * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
    */
-  encryptor(iv: Uint8Array, aad: Uint8Array = NOTHING): GcmEncryptor {
-    needIv(iv, aad);
-    return new GcmEncryptor(this.#run(false, iv, aad));
+  encryptor(iv: Bytes, aad?: Bytes): GcmEncryptor {
+    return new GcmEncryptor(this.#run(false, needIv(iv), needAad(aad)));
   }
 
   /**
@@ -427,8 +437,7 @@ export class AesGcm extends AesKey {
    * @param iv,aad as for `encrypt`
    * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
    */
-  decryptor(iv: Uint8Array, aad: Uint8Array = NOTHING): UnverifiedGcmDecryptor {
-    needIv(iv, aad);
-    return new UnverifiedGcmDecryptor(this.#run(true, iv, aad));
+  decryptor(iv: Bytes, aad?: Bytes): UnverifiedGcmDecryptor {
+    return new UnverifiedGcmDecryptor(this.#run(true, needIv(iv), needAad(aad)));
   }
 }

@@ -1,6 +1,7 @@
+import { type Bytes, needBytes } from "../arguments.js";
 import { copyBytes } from "../bytes.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
-import { AesKey, type AesUnit, needBytes } from "./aes.js";
+import { AesKey, type AesUnit } from "./aes.js";
 
 /** Bytes of A, of RFC 3394's semiblock. */
 const SEMIBLOCK = 8;
@@ -9,7 +10,7 @@ const SEMIBLOCK = 8;
 abstract class KeyWrap extends AesKey {
   readonly #unit: AesUnit;
 
-  constructor(unit: AesUnit, kek: Uint8Array) {
+  constructor(unit: AesUnit, kek: Bytes) {
     super(unit, kek);
     this.#unit = unit;
   }
@@ -52,15 +53,16 @@ export class AesKw extends KeyWrap {
    * @param key at least 16 bytes, a multiple of 8, at most 65,528
    * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
    */
-  wrap(key: Uint8Array): Uint8Array<ArrayBuffer> {
-    needBytes(key, "key to wrap");
-    if (key.length < 2 * SEMIBLOCK || key.length % SEMIBLOCK !== 0 || key.length > this.longest) {
+  wrap(key: Bytes): Uint8Array<ArrayBuffer> {
+    const bytes = needBytes(key, "the key to wrap");
+    const { length } = bytes;
+    if (length < 2 * SEMIBLOCK || length % SEMIBLOCK !== 0 || length > this.longest) {
       throw new TwinwrapError(
         "BAD_ARGUMENT",
         `AES-KW wraps 16 to ${this.longest} bytes, a multiple of 8`,
       );
     }
-    return this.run("aesKwWrap", key, 0, () => key.length + SEMIBLOCK);
+    return this.run("aesKwWrap", bytes, 0, () => length + SEMIBLOCK);
   }
 
   /**
@@ -68,10 +70,10 @@ export class AesKw extends KeyWrap {
    * @throws TwinwrapError DECRYPTION_FAILED if the key-encryption key is not the right one, or
    * `wrapped` was altered or has an impossible length; BAD_ARGUMENT, DISPOSED
    */
-  unwrap(wrapped: Uint8Array): Uint8Array<ArrayBuffer> {
-    needBytes(wrapped, "wrapped key");
-    if (wrapped.length > this.longest + SEMIBLOCK) throw decryptionFailed();
-    return this.run("aesKwUnwrap", wrapped, SEMIBLOCK, () => wrapped.length - SEMIBLOCK);
+  unwrap(wrapped: Bytes): Uint8Array<ArrayBuffer> {
+    const bytes = needBytes(wrapped, "the wrapped key");
+    if (bytes.length > this.longest + SEMIBLOCK) throw decryptionFailed();
+    return this.run("aesKwUnwrap", bytes, SEMIBLOCK, () => bytes.length - SEMIBLOCK);
   }
 }
 
@@ -82,13 +84,13 @@ export class AesKwp extends KeyWrap {
    * @param key 1 to 65,528 bytes
    * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
    */
-  wrap(key: Uint8Array): Uint8Array<ArrayBuffer> {
-    needBytes(key, "key to wrap");
-    if (key.length < 1 || key.length > this.longest) {
+  wrap(key: Bytes): Uint8Array<ArrayBuffer> {
+    const bytes = needBytes(key, "the key to wrap");
+    if (bytes.length < 1 || bytes.length > this.longest) {
       throw new TwinwrapError("BAD_ARGUMENT", `AES-KWP wraps 1 to ${this.longest} bytes`);
     }
-    const length = SEMIBLOCK * (1 + Math.ceil(key.length / SEMIBLOCK));
-    return this.run("aesKwpWrap", key, 0, () => length);
+    const length = SEMIBLOCK * (1 + Math.ceil(bytes.length / SEMIBLOCK));
+    return this.run("aesKwpWrap", bytes, 0, () => length);
   }
 
   /**
@@ -96,9 +98,9 @@ export class AesKwp extends KeyWrap {
    * @throws TwinwrapError DECRYPTION_FAILED if the key-encryption key is not the right one, or
    * `wrapped` was altered or has an impossible length; BAD_ARGUMENT, DISPOSED
    */
-  unwrap(wrapped: Uint8Array): Uint8Array<ArrayBuffer> {
-    needBytes(wrapped, "wrapped key");
-    if (wrapped.length > this.longest + SEMIBLOCK) throw decryptionFailed();
-    return this.run("aesKwpUnwrap", wrapped, SEMIBLOCK, () => this.unwrappedLength);
+  unwrap(wrapped: Bytes): Uint8Array<ArrayBuffer> {
+    const bytes = needBytes(wrapped, "the wrapped key");
+    if (bytes.length > this.longest + SEMIBLOCK) throw decryptionFailed();
+    return this.run("aesKwpUnwrap", bytes, SEMIBLOCK, () => this.unwrappedLength);
   }
 }

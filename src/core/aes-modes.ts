@@ -1,14 +1,7 @@
+import { type Bytes, needBytes } from "../arguments.js";
 import { copyBytes, newBytes, wipe } from "../bytes.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
-import {
-  AesKey,
-  type AesUnit,
-  BLOCK,
-  needBytes,
-  needLength,
-  needWindow,
-  resultArray,
-} from "./aes.js";
+import { AesKey, type AesUnit, BLOCK, needLength, needWindow, resultArray } from "./aes.js";
 
 type Call = (slot: number, length: number) => number;
 
@@ -36,7 +29,7 @@ export class AesCtr extends AesKey {
   readonly #ctr: Call;
 
   /** Use `core.aesCtr(key)`. */
-  constructor(unit: AesUnit, key: Uint8Array) {
+  constructor(unit: AesUnit, key: Bytes) {
     super(unit, key);
     this.#unit = unit;
     this.#ctr = unit.instance.function("aesCtr");
@@ -49,17 +42,13 @@ export class AesCtr extends AesKey {
    * @param into takes the result at its beginning instead of a new array; may be `data` itself
    * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
    */
-  xor(
-    counterBlock: Uint8Array,
-    data: Uint8Array,
-    into?: Uint8Array<ArrayBuffer>,
-  ): Uint8Array<ArrayBuffer> {
-    needLength(counterBlock, BLOCK, "counter block");
-    needBytes(data, "data");
-    const result = resultArray(data.length, into);
+  xor(counterBlock: Bytes, data: Bytes, into?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    const counter = needLength(counterBlock, BLOCK, "the counter block");
+    const bytes = needBytes(data, "the data");
+    const result = resultArray(bytes.length, into);
     const slot = this.slot();
-    this.#unit.instance.params.set(counterBlock);
-    pass(this.#unit, this.#ctr, slot, data, result);
+    this.#unit.instance.params.set(counter);
+    pass(this.#unit, this.#ctr, slot, bytes, result);
     return result;
   }
 
@@ -69,12 +58,12 @@ export class AesCtr extends AesKey {
    * @param length in bytes, at most `core.input.length`
    * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
    */
-  xorWindow(counterBlock: Uint8Array, length: number): void {
-    needLength(counterBlock, BLOCK, "counter block");
+  xorWindow(counterBlock: Bytes, length: number): void {
+    const counter = needLength(counterBlock, BLOCK, "the counter block");
     const { instance } = this.#unit;
     needWindow(instance, length);
     const slot = this.slot();
-    instance.params.set(counterBlock);
+    instance.params.set(counter);
     instance.check(this.#ctr(slot, length));
   }
 }
@@ -89,7 +78,7 @@ export class AesCbc extends AesKey {
   readonly #decrypt: Call;
 
   /** Use `core.aesCbc(key)`. */
-  constructor(unit: AesUnit, key: Uint8Array) {
+  constructor(unit: AesUnit, key: Bytes) {
     super(unit, key);
     this.#unit = unit;
     this.#encrypt = unit.instance.function("aesCbcEncrypt");
@@ -101,16 +90,16 @@ export class AesCbc extends AesKey {
    * @param iv 16 bytes that nobody could foresee
    * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
    */
-  encrypt(iv: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
-    needLength(iv, BLOCK, "IV");
-    needBytes(data, "data");
-    const padding = BLOCK - (data.length % BLOCK);
+  encrypt(iv: Bytes, data: Bytes): Uint8Array<ArrayBuffer> {
+    const start = needLength(iv, BLOCK, "the IV");
+    const bytes = needBytes(data, "the data");
+    const padding = BLOCK - (bytes.length % BLOCK);
     // Padded where the result comes to stand; every piece is read before it is written.
-    const result = newBytes(data.length + padding);
+    const result = newBytes(bytes.length + padding);
     const slot = this.slot();
-    result.set(data);
-    result.fill(padding, data.length);
-    this.#unit.instance.params.set(iv);
+    result.set(bytes);
+    result.fill(padding, bytes.length);
+    this.#unit.instance.params.set(start);
     pass(this.#unit, this.#encrypt, slot, result, result);
     return result;
   }
@@ -122,14 +111,14 @@ export class AesCbc extends AesKey {
    * @throws TwinwrapError DECRYPTION_FAILED if `data` is not of whole blocks or wrongly padded;
    * BAD_ARGUMENT, DISPOSED
    */
-  decrypt(iv: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
-    needLength(iv, BLOCK, "IV");
-    needBytes(data, "data");
-    if (data.length === 0 || data.length % BLOCK !== 0) {
+  decrypt(iv: Bytes, data: Bytes): Uint8Array<ArrayBuffer> {
+    const start = needLength(iv, BLOCK, "the IV");
+    const bytes = needBytes(data, "the data");
+    if (bytes.length === 0 || bytes.length % BLOCK !== 0) {
       this.slot(); // a key that was disposed of is told first
       throw decryptionFailed();
     }
-    const padded = this.decryptBlocks(iv, data);
+    const padded = this.decryptBlocks(start, bytes);
     try {
       const padding = padded[padded.length - 1]!;
       const end = padded.length - padding;
@@ -147,16 +136,16 @@ export class AesCbc extends AesKey {
    * @param iv 16 bytes
    * @throws TwinwrapError BAD_ARGUMENT unless `data` is a multiple of 16 bytes long; DISPOSED
    */
-  decryptBlocks(iv: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
-    needLength(iv, BLOCK, "IV");
-    needBytes(data, "data");
-    if (data.length % BLOCK !== 0) {
+  decryptBlocks(iv: Bytes, data: Bytes): Uint8Array<ArrayBuffer> {
+    const start = needLength(iv, BLOCK, "the IV");
+    const bytes = needBytes(data, "the data");
+    if (bytes.length % BLOCK !== 0) {
       throw new TwinwrapError("BAD_ARGUMENT", "CBC takes whole blocks of 16 bytes");
     }
-    const result = newBytes(data.length);
+    const result = newBytes(bytes.length);
     const slot = this.slot();
-    this.#unit.instance.params.set(iv);
-    pass(this.#unit, this.#decrypt, slot, data, result);
+    this.#unit.instance.params.set(start);
+    pass(this.#unit, this.#decrypt, slot, bytes, result);
     return result;
   }
 }
@@ -170,7 +159,7 @@ export class AesCfb8 extends AesKey {
   readonly #decrypt: Call;
 
   /** Use `core.aesCfb8(key)`. */
-  constructor(unit: AesUnit, key: Uint8Array) {
+  constructor(unit: AesUnit, key: Bytes) {
     super(unit, key);
     this.#unit = unit;
     this.#decrypt = unit.instance.function("aesCfb8Decrypt");
@@ -182,13 +171,13 @@ export class AesCfb8 extends AesKey {
    * @param iv 16 bytes
    * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
    */
-  decrypt(iv: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
-    needLength(iv, BLOCK, "IV");
-    needBytes(data, "data");
-    const result = newBytes(data.length);
+  decrypt(iv: Bytes, data: Bytes): Uint8Array<ArrayBuffer> {
+    const start = needLength(iv, BLOCK, "the IV");
+    const bytes = needBytes(data, "the data");
+    const result = newBytes(bytes.length);
     const slot = this.slot();
-    this.#unit.instance.params.set(iv);
-    pass(this.#unit, this.#decrypt, slot, data, result);
+    this.#unit.instance.params.set(start);
+    pass(this.#unit, this.#decrypt, slot, bytes, result);
     return result;
   }
 }

@@ -5,17 +5,18 @@ import { type CoreSource, compileCore, type LoadOptions } from "./load.js";
 
 // The core for who needs AES alone: half the size. The same sources make it.
 
+export type { Bytes } from "../arguments.js";
 export type { AesCore } from "./aes-core.js";
 export type { AesGcm, GcmEncryptor, UnverifiedGcmDecryptor } from "./aes-gcm.js";
 export type { AesKw, AesKwp } from "./aes-kw.js";
 export type { AesCtr } from "./aes-modes.js";
 export type { LoadOptions } from "./load.js";
 
-const SOURCE: CoreSource = { embedded, simd: "core-aes.wasm" };
+const SOURCE: CoreSource = { embedded, simd: "core-aes.wasm", exports: "KEY_SLOTS" };
 
 /**
  * Loads the core that has AES-GCM, AES-CTR and AES key wrap into an instance of its own.
- * @throws TwinwrapError UNSUPPORTED if the engine lacks WebAssembly SIMD
+ * @throws TwinwrapError BAD_ARGUMENT, UNSUPPORTED if the engine lacks WebAssembly SIMD
  */
 export async function loadAes(options: LoadOptions = {}): Promise<AesCore> {
   return new AesCore(await Instance.create(await compileCore(SOURCE, options)));

@@ -1,23 +1,23 @@
+import { type Bytes, needBytes, wrongKind } from "../arguments.js";
 import { copyBytes, newBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import type { Instance } from "./instance.js";
 
+const INTO = "the array for the result";
+/** The type of an array, of any realm; undefined for everything else. */
+const tagOf = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)!.get!;
+
 /** Bytes of a cipher block, of a GCM tag, of a CBC IV. */
 export const BLOCK = 16;
 
-/** @throws TwinwrapError BAD_ARGUMENT unless `value` is a Uint8Array */
-export function needBytes(value: unknown, what: string): asserts value is Uint8Array {
-  if (!(value instanceof Uint8Array)) {
-    throw new TwinwrapError("BAD_ARGUMENT", `the ${what} must be a Uint8Array`);
-  }
-}
-
-/** @throws TwinwrapError BAD_ARGUMENT unless `value` is a Uint8Array of `length` bytes */
-export function needLength(value: unknown, length: number, what: string): void {
-  needBytes(value, what);
-  if (value.length !== length) {
-    throw new TwinwrapError("BAD_ARGUMENT", `the ${what} must be ${length} bytes long`);
-  }
+/** @throws TwinwrapError BAD_ARGUMENT unless `value` is `length` bytes */
+export function needLength(value: unknown, length: number, what: string): Uint8Array {
+  const bytes = needBytes(value, what);
+  if (bytes.length === length) return bytes;
+  throw new TwinwrapError("BAD_ARGUMENT", `${what} must be ${length} bytes long`);
 }
 
 /** @throws TwinwrapError BAD_ARGUMENT unless `length` is a number of bytes that fits the core's windows */
@@ -29,16 +29,17 @@ export function needWindow({ windowSize }: Instance, length: number): void {
 
 /**
  * Where a result of `length` bytes goes: the beginning of the caller's array, or a new one.
- * @throws TwinwrapError BAD_ARGUMENT if the caller's array is too short
+ * @throws TwinwrapError BAD_ARGUMENT if the caller's array is none of bytes, or too short
  */
 export function resultArray(
   length: number,
   into: Uint8Array<ArrayBuffer> | undefined,
 ): Uint8Array<ArrayBuffer> {
   if (into === undefined) return newBytes(length);
-  needBytes(into, "array for the result");
+  // The caller gets it back, so it stays what it is; only bytes can be written to as such.
+  if (tagOf.call(into) !== "Uint8Array") throw wrongKind(into, INTO, "a Uint8Array");
   if (into.length < length) {
-    throw new TwinwrapError("BAD_ARGUMENT", `the array for the result is under ${length} bytes`);
+    throw new TwinwrapError("BAD_ARGUMENT", `${INTO} is under ${length} bytes`);
   }
   return into.length === length ? into : into.subarray(0, length);
 }
@@ -118,14 +119,15 @@ export abstract class AesKey {
   #disposed = false;
 
   /** @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes */
-  constructor(unit: AesUnit, key: Uint8Array) {
-    needBytes(key, "key");
-    if (key.length !== 16 && key.length !== 24 && key.length !== 32) {
+  constructor(unit: AesUnit, key: Bytes) {
+    const bytes = needBytes(key, "the key");
+    const { length } = bytes;
+    if (length !== 16 && length !== 24 && length !== 32) {
       throw new TwinwrapError("BAD_ARGUMENT", "an AES key has 16, 24 or 32 bytes");
     }
-    this.length = key.length;
+    this.length = length;
     this.#unit = unit;
-    this.#slot = unit.take(this, key);
+    this.#slot = unit.take(this, bytes);
   }
 
   /** Keeps the key, for its slot is given to another. For the core alone. */

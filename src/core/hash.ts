@@ -1,3 +1,4 @@
+import { type Bytes, needBytes, whole } from "../arguments.js";
 import { copyBytes, newBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import type { Instance } from "./instance.js";
@@ -12,12 +13,17 @@ const HASHES = {
   "SHA-512": { number: 2, digest: 64, block: 128 },
 };
 
+export const HASH_NAMES = Object.keys(HASHES) as HashName[];
+
 /** Iterations of PBKDF2 in one call of the core: some milliseconds. */
 const PBKDF2_PIECE = 10_000;
 
+const ITERATIONS = whole(1, 0xffffffff);
+const DERIVED = whole(1, 1 << 20);
+
 /** What the core knows of a hash. @throws TwinwrapError BAD_ARGUMENT if there is no such hash */
 export function hashInfo(hash: HashName): { number: number; digest: number; block: number } {
-  if (!Object.hasOwn(HASHES, hash)) {
+  if (typeof hash !== "string" || !Object.hasOwn(HASHES, hash)) {
     throw new TwinwrapError("BAD_ARGUMENT", 'the hash must be "SHA-1", "SHA-256" or "SHA-512"');
   }
   return HASHES[hash];
@@ -42,19 +48,16 @@ function clear(instance: Instance, length: number): void {
 }
 
 /** The digest of `data`. */
-export function digest(
-  instance: Instance,
-  name: HashName,
-  data: Uint8Array,
-): Uint8Array<ArrayBuffer> {
+export function digest(instance: Instance, name: HashName, data: Bytes): Uint8Array<ArrayBuffer> {
   const { number, digest } = hashInfo(name);
+  const bytes = needBytes(data, "the data");
   try {
     instance.check(instance.function("hashBegin")(number));
-    feed(instance, number, data);
+    feed(instance, number, bytes);
     instance.check(instance.function("hashFinish")(number));
     return copyBytes(instance.output.subarray(0, digest));
   } finally {
-    clear(instance, data.length);
+    clear(instance, bytes.length);
   }
 }
 
@@ -90,17 +93,18 @@ export class Hasher {
 
   /**
    * Takes the next bytes of the message.
-   * @throws TwinwrapError DISPOSED after `digest` or `dispose`
+   * @throws TwinwrapError BAD_ARGUMENT; DISPOSED after `digest` or `dispose`
    */
-  update(data: Uint8Array): this {
+  update(data: Bytes): this {
+    const bytes = needBytes(data, "the data");
     const before = this.#load();
     try {
-      feed(this.#instance, this.#hash.number, data);
+      feed(this.#instance, this.#hash.number, bytes);
       this.#context = this.#save();
       wipe(before);
       return this;
     } finally {
-      clear(this.#instance, data.length);
+      clear(this.#instance, bytes.length);
     }
   }
 
@@ -143,17 +147,19 @@ function startHmac(instance: Instance, name: HashName, key: Uint8Array): void {
 export function hmac(
   instance: Instance,
   name: HashName,
-  key: Uint8Array,
-  data: Uint8Array,
+  key: Bytes,
+  data: Bytes,
 ): Uint8Array<ArrayBuffer> {
   const { number, digest } = hashInfo(name);
+  const secret = needBytes(key, "the key");
+  const bytes = needBytes(data, "the data");
   try {
-    startHmac(instance, name, key);
-    feed(instance, number, data);
+    startHmac(instance, name, secret);
+    feed(instance, number, bytes);
     instance.check(instance.function("hmacNext")(number));
     return copyBytes(instance.output.subarray(0, digest));
   } finally {
-    clear(instance, data.length);
+    clear(instance, bytes.length);
   }
 }
 
@@ -161,28 +167,30 @@ export function hmac(
 export function hkdfExpand(
   instance: Instance,
   name: HashName,
-  prk: Uint8Array,
-  info: Uint8Array,
+  prk: Bytes,
+  info: Bytes,
   length: number,
 ): Uint8Array<ArrayBuffer> {
   const { number, digest } = hashInfo(name);
+  const secret = needBytes(prk, "the prk");
+  const context = needBytes(info, "the info");
   if (!Number.isInteger(length) || length < 0 || length > 255 * digest) {
     throw new TwinwrapError("BAD_ARGUMENT", `HKDF gives 0 to ${255 * digest} bytes with ${name}`);
   }
   const key = newBytes(length);
   const { output } = instance;
   try {
-    startHmac(instance, name, prk);
+    startHmac(instance, name, secret);
     for (let at = 0, counter = 1; at < length; at += digest, counter++) {
       if (at > 0) feed(instance, number, output.subarray(0, digest));
-      feed(instance, number, info);
+      feed(instance, number, context);
       feed(instance, number, Uint8Array.of(counter));
       instance.check(instance.function("hmacNext")(number));
       key.set(output.subarray(0, Math.min(digest, length - at)), at);
     }
     return key;
   } finally {
-    clear(instance, Math.max(digest, info.length));
+    clear(instance, Math.max(digest, context.length));
   }
 }
 
@@ -190,25 +198,23 @@ export function hkdfExpand(
 export function pbkdf2(
   instance: Instance,
   name: HashName,
-  password: Uint8Array,
-  salt: Uint8Array,
+  password: Bytes,
+  salt: Bytes,
   iterations: number,
   length: number,
 ): Uint8Array<ArrayBuffer> {
   const { number, digest } = hashInfo(name);
-  if (!Number.isInteger(iterations) || iterations < 1 || iterations > 0xffffffff) {
-    throw new TwinwrapError("BAD_ARGUMENT", "PBKDF2 takes 1 to 4294967295 iterations");
-  }
-  if (!Number.isInteger(length) || length < 1 || length > 1 << 20) {
-    throw new TwinwrapError("BAD_ARGUMENT", "PBKDF2 gives 1 to 1048576 bytes here");
-  }
+  const secret = needBytes(password, "the password");
+  const saltBytes = needBytes(salt, "the salt");
+  ITERATIONS(iterations, "the number of iterations");
+  DERIVED(length, "the length");
   const key = newBytes(length);
   const { output } = instance;
   const more = instance.function("pbkdf2Continue");
   try {
-    startHmac(instance, name, password);
+    startHmac(instance, name, secret);
     for (let at = 0, block = 1; at < length; at += digest, block++) {
-      feed(instance, number, salt);
+      feed(instance, number, saltBytes);
       feed(instance, number, bigEndian(block));
       instance.check(instance.function("hmacNext")(number));
       instance.check(instance.function("pbkdf2Start")(number));
@@ -219,7 +225,7 @@ export function pbkdf2(
     }
     return key;
   } finally {
-    clear(instance, salt.length);
+    clear(instance, saltBytes.length);
   }
 }
 

@@ -1,10 +1,11 @@
 import { embedded } from "#embedded";
+import type { Bytes } from "../arguments.js";
 import { TwinwrapError } from "../errors.js";
 import { AesCore } from "./aes-core.js";
 import { AesCbc, AesCfb8 } from "./aes-modes.js";
 import { digest, Hasher, type HashName, hkdfExpand, hmac, pbkdf2 } from "./hash.js";
 import { Instance } from "./instance.js";
-import { type CoreSource, compileCore, type LoadOptions } from "./load.js";
+import { type CoreSource, compileCore, type LoadOptions, needWasm } from "./load.js";
 import {
   type RsaPrivateComponents,
   RsaPrivateKey,
@@ -13,6 +14,7 @@ import {
 } from "./rsa.js";
 import { Slots } from "./slots.js";
 
+export type { Bytes } from "../arguments.js";
 export type { AesCore } from "./aes-core.js";
 export type { AesGcm, GcmEncryptor, UnverifiedGcmDecryptor } from "./aes-gcm.js";
 export type { AesKw, AesKwp } from "./aes-kw.js";
@@ -29,7 +31,12 @@ export type {
   RsaPublicKey as PreparedRsaPublicKey,
 } from "./rsa.js";
 
-const SOURCE: CoreSource = { embedded, simd: "core.wasm", relaxed: "core-relaxed.wasm" };
+const SOURCE: CoreSource = {
+  embedded,
+  simd: "core.wasm",
+  relaxed: "core-relaxed.wasm",
+  exports: "RSA_SLOTS",
+};
 
 /** The core: one instance of the WebAssembly module, with a typed face. */
 export class Core extends AesCore {
@@ -44,7 +51,7 @@ export class Core extends AesCore {
    * A key for AES-CBC with PKCS#7 padding (NIST SP 800-38A, RFC 5652). Not authenticated.
    * @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes
    */
-  aesCbc(key: Uint8Array): AesCbc {
+  aesCbc(key: Bytes): AesCbc {
     return new AesCbc(this.aes, key);
   }
 
@@ -52,22 +59,24 @@ export class Core extends AesCore {
    * A key for AES-CFB8 (NIST SP 800-38A), to read what old programs wrote. Not authenticated.
    * @throws TwinwrapError BAD_ARGUMENT unless `key` has 16, 24 or 32 bytes
    */
-  aesCfb8(key: Uint8Array): AesCfb8 {
+  aesCfb8(key: Bytes): AesCfb8 {
     return new AesCfb8(this.aes, key);
   }
 
+  // What these take as data, keys and passwords are bytes: text is BAD_ARGUMENT, as nobody says its encoding.
+
   /** SHA-1 (FIPS 180-4): 20 bytes. For OAEP and fingerprints of old formats only. */
-  sha1(data: Uint8Array): Uint8Array<ArrayBuffer> {
+  sha1(data: Bytes): Uint8Array<ArrayBuffer> {
     return digest(this.instance, "SHA-1", data);
   }
 
   /** SHA-256 (FIPS 180-4): 32 bytes. */
-  sha256(data: Uint8Array): Uint8Array<ArrayBuffer> {
+  sha256(data: Bytes): Uint8Array<ArrayBuffer> {
     return digest(this.instance, "SHA-256", data);
   }
 
   /** SHA-512 (FIPS 180-4): 64 bytes. */
-  sha512(data: Uint8Array): Uint8Array<ArrayBuffer> {
+  sha512(data: Bytes): Uint8Array<ArrayBuffer> {
     return digest(this.instance, "SHA-512", data);
   }
 
@@ -77,21 +86,16 @@ export class Core extends AesCore {
   }
 
   /** HMAC (RFC 2104) of `data` under a key of any length; as many bytes as the hash has. */
-  hmac(hash: HashName, key: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer> {
+  hmac(hash: HashName, key: Bytes, data: Bytes): Uint8Array<ArrayBuffer> {
     return hmac(this.instance, hash, key, data);
   }
 
   /**
    * HKDF-Expand (RFC 5869, section 2.3): `length` bytes from a uniformly random `prk`.
    * (HKDF-Extract is `hmac(hash, salt, inputKeyMaterial)`.)
-   * @throws TwinwrapError BAD_ARGUMENT if `length` is over 255 times the hash's
+   * @throws TwinwrapError BAD_ARGUMENT, also if `length` is over 255 times the hash's
    */
-  hkdfExpand(
-    hash: HashName,
-    prk: Uint8Array,
-    info: Uint8Array,
-    length: number,
-  ): Uint8Array<ArrayBuffer> {
+  hkdfExpand(hash: HashName, prk: Bytes, info: Bytes, length: number): Uint8Array<ArrayBuffer> {
     return hkdfExpand(this.instance, hash, prk, info, length);
   }
 
@@ -102,8 +106,8 @@ export class Core extends AesCore {
    */
   pbkdf2(
     hash: HashName,
-    password: Uint8Array,
-    salt: Uint8Array,
+    password: Bytes,
+    salt: Bytes,
     iterations: number,
     length: number,
   ): Uint8Array<ArrayBuffer> {
@@ -112,7 +116,7 @@ export class Core extends AesCore {
 
   /**
    * Prepares an RSA public key: 512 to 16384 bits, e odd, 3 to 2^32 - 1.
-   * @throws TwinwrapError BAD_KEY
+   * @throws TwinwrapError BAD_ARGUMENT, BAD_KEY
    */
   rsaPublicKey(components: RsaPublicComponents): RsaPublicKey {
     return new RsaPublicKey(this.instance, this.#rsaSlots, components);
@@ -121,7 +125,7 @@ export class Core extends AesCore {
   /**
    * Prepares an RSA private key. All its numbers must fit together; p and q may stand in any order
    * and have any lengths from 64 bits on.
-   * @throws TwinwrapError BAD_KEY
+   * @throws TwinwrapError BAD_ARGUMENT, BAD_KEY
    */
   rsaPrivateKey(components: RsaPrivateComponents): RsaPrivateKey {
     return new RsaPrivateKey(this.instance, this.#rsaSlots, components);
@@ -130,7 +134,7 @@ export class Core extends AesCore {
 
 /**
  * Loads the core into an instance of its own.
- * @throws TwinwrapError UNSUPPORTED if the engine lacks WebAssembly SIMD
+ * @throws TwinwrapError BAD_ARGUMENT, UNSUPPORTED if the engine lacks WebAssembly SIMD
  */
 export async function loadCore(options: LoadOptions = {}): Promise<Core> {
   return new Core(await Instance.create(await compileCore(SOURCE, options)));
@@ -142,9 +146,10 @@ let defaults: LoadOptions = {};
 /**
  * Says where the WebAssembly comes from for everything that is not given a core of its own: a page calls it
  * with the URL of twinwrap/core.wasm (or core-relaxed.wasm, if {@link hasRelaxedSimd}), before anything else.
- * @throws TwinwrapError BAD_ARGUMENT if the core is in use already
+ * @throws TwinwrapError BAD_ARGUMENT, also if the core is in use already
  */
 export function useWasm(wasm: NonNullable<LoadOptions["wasm"]>): void {
+  needWasm(wasm, "wasm");
   if (shared !== undefined) {
     throw new TwinwrapError("BAD_ARGUMENT", "useWasm comes too late: the core is loaded already");
   }

@@ -1,4 +1,13 @@
 import { readWasm } from "#wasm";
+import {
+  type Bytes,
+  isObject,
+  type Kind,
+  needBytes,
+  oneOf,
+  optionsOf,
+  wrongKind,
+} from "../arguments.js";
 import { fromBase64 } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import type { WasmFile } from "./wasm.js";
@@ -17,8 +26,35 @@ export interface LoadOptions {
    * The WebAssembly itself, or where it is fetched from, to be compiled as it comes; by default the embedded
    * copy, and in Node the package's file.
    */
-  wasm?: WebAssembly.Module | Response | PromiseLike<Response> | URL | Uint8Array<ArrayBuffer>;
+  wasm?: WebAssembly.Module | Response | PromiseLike<Response> | URL | Bytes;
 }
+
+type Wasm = NonNullable<LoadOptions["wasm"]>;
+
+function isModule(value: unknown): value is WebAssembly.Module {
+  try {
+    WebAssembly.Module.exports(value as WebAssembly.Module);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const isResponse = (value: unknown): value is Response =>
+  isObject(value) && "arrayBuffer" in value && "headers" in value;
+const isUrl = (value: unknown): value is URL =>
+  isObject(value) && "href" in value && typeof value.href === "string";
+const isPromise = (value: unknown): value is PromiseLike<Response> =>
+  isObject(value) && "then" in value && typeof value.then === "function";
+
+/** @throws TwinwrapError BAD_ARGUMENT unless it is one of the things that a core can be compiled from */
+export const needWasm: Kind<Wasm> = (value, what) => {
+  if (isModule(value) || isResponse(value) || isUrl(value) || isPromise(value)) return value;
+  if (typeof value !== "string") return needBytes(value, what);
+  throw wrongKind(value, what, "a URL object, a Response, bytes or a WebAssembly.Module");
+};
+
+const LOAD = optionsOf<LoadOptions>({ build: oneOf("simd", "relaxed"), wasm: needWasm });
 
 // (module (func (result v128) i32.const 0 i8x16.splat i8x16.popcnt)): valid only with SIMD128.
 const SIMD_PROBE = "AGFzbQEAAAABBQFgAAF7AwIBAAoKAQgAQQD9D/1iCw==";
@@ -39,6 +75,8 @@ export interface CoreSource {
   embedded: string;
   simd: WasmFile;
   relaxed?: WasmFile;
+  /** Something that a core must export to serve in its place. */
+  exports: string;
 }
 
 /** Every file is compiled once and shared by all instances. */
@@ -74,13 +112,13 @@ async function unpack(embedded: string): Promise<ArrayBuffer> {
 
 /**
  * Compiles the core.
- * @throws TwinwrapError UNSUPPORTED if the engine has no WebAssembly SIMD, or not the build asked for
+ * @throws TwinwrapError BAD_ARGUMENT; UNSUPPORTED if the engine has no WebAssembly SIMD, or not the build asked for
  */
 export async function compileCore(
   source: CoreSource,
   options: LoadOptions,
 ): Promise<WebAssembly.Module> {
-  const { build, wasm } = options;
+  const { build, wasm } = LOAD(options, "options");
   if (!isValid(SIMD_PROBE)) {
     throw new TwinwrapError(
       "UNSUPPORTED",
@@ -106,17 +144,44 @@ export async function compileCore(
     }
     return (await compileFile(source.simd, () => unpack(source.embedded)))!;
   }
-  if (wasm instanceof WebAssembly.Module) return wasm;
-  if (wasm instanceof Uint8Array) return WebAssembly.compile(wasm);
-  const response = await (wasm instanceof URL ? fetch(wasm) : wasm);
+  const module = isModule(wasm) ? wasm : await compileGiven(wasm);
+  if (WebAssembly.Module.exports(module).some(({ name }) => name === source.exports)) return module;
+  throw new TwinwrapError("BAD_ARGUMENT", "the WebAssembly given is not the core that is needed");
+}
+
+/** Compiles what the caller has given. */
+async function compileGiven(wasm: Wasm): Promise<WebAssembly.Module> {
+  const response = await responseOf(wasm);
+  try {
+    if (response === undefined) return await WebAssembly.compile(needBytes(wasm, "wasm") as never);
+    // A server that does not know the type of WebAssembly is no reason to fail.
+    return response.headers.get("content-type")?.startsWith("application/wasm")
+      ? await WebAssembly.compileStreaming(response)
+      : await WebAssembly.compile(await response.arrayBuffer());
+  } catch (cause) {
+    throw new TwinwrapError(
+      "UNSUPPORTED",
+      `the WebAssembly given cannot be compiled here: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+/** What a fetch has answered; undefined if there is none. */
+async function responseOf(wasm: Wasm): Promise<Response | undefined> {
+  if (!isUrl(wasm) && !isResponse(wasm) && !isPromise(wasm)) return undefined;
+  let response: Response;
+  try {
+    response = await (isUrl(wasm) ? fetch(wasm) : wasm);
+  } catch (cause) {
+    throw new TwinwrapError("UNAVAILABLE", "the core could not be fetched", { cause });
+  }
+  if (!isResponse(response)) throw wrongKind(response, "what wasm promises", "a Response");
   if (!response.ok) {
     throw new TwinwrapError(
       "UNAVAILABLE",
       `the core could not be fetched: ${response.url} answers ${response.status}`,
     );
   }
-  // A server that does not know the type of WebAssembly is no reason to fail.
-  return response.headers.get("content-type")?.startsWith("application/wasm")
-    ? WebAssembly.compileStreaming(response)
-    : WebAssembly.compile(await response.arrayBuffer());
+  return response;
 }

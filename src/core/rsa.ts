@@ -1,6 +1,17 @@
+import {
+  type Bytes,
+  type Kind,
+  needBytes,
+  needStableBytes,
+  objectOf,
+  oneOf,
+  optionsOf,
+  type Shape,
+  whole,
+} from "../arguments.js";
 import { copyBytes, newBytes, randomBytes, wipe } from "../bytes.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
-import { digest, type HashName, hashInfo } from "./hash.js";
+import { digest, HASH_NAMES, type HashName, hashInfo } from "./hash.js";
 import type { Instance } from "./instance.js";
 import type { Slots } from "./slots.js";
 
@@ -31,7 +42,7 @@ export interface OaepPadding {
   /** The hash of MGF1; by default the same. */
   mgf1Hash?: HashName | undefined;
   /** Empty by default. */
-  label?: Uint8Array | undefined;
+  label?: Bytes | undefined;
 }
 
 /** RSAES-PKCS1-v1_5 (RFC 8017, section 7.2). */
@@ -74,14 +85,38 @@ function exponent(e: Uint8Array): number {
   return bytes.reduce((value, byte) => value * 256 + byte, 0);
 }
 
+const needHash = oneOf(...HASH_NAMES);
+/** All that may stand in options; which of it belongs together is looked at afterwards. */
+interface GivenPadding {
+  padding: RsaPadding["padding"];
+  hash?: HashName;
+  mgf1Hash?: HashName;
+  label?: Uint8Array;
+}
+const PADDING: Shape<GivenPadding> = {
+  padding: oneOf("oaep", "pkcs1-v1_5"),
+  hash: needHash,
+  mgf1Hash: needHash,
+  label: needBytes,
+};
+const PADDED: Kind<GivenPadding & { length?: number }> = optionsOf(PADDING, ["padding"]);
+/** Which lengths there are depends on the key. */
+const UNWRAPPED = optionsOf<GivenPadding & { length: number }>(
+  { ...PADDING, length: whole(0, MAX_BYTES) },
+  ["padding", "length"],
+);
+
 /** A padding as the core takes it, checked. */
-function parsePadding(options: RsaPadding): { padding: number; hash: HashName; mgf1: HashName } {
-  if (options.padding === "pkcs1-v1_5") return { padding: PKCS1, hash: "SHA-1", mgf1: "SHA-1" };
-  if (options.padding !== "oaep") {
-    throw new TwinwrapError("BAD_ARGUMENT", 'the padding must be "oaep" or "pkcs1-v1_5"');
+function parsePadding(given: unknown, kind = PADDED) {
+  const { padding, hash, mgf1Hash, label, length = 0 } = kind(given, "options");
+  if (padding === "oaep") {
+    const used = hash ?? "SHA-1";
+    return { padding: OAEP, hash: used, mgf1: mgf1Hash ?? used, label, length };
   }
-  const hash = options.hash ?? "SHA-1";
-  return { padding: OAEP, hash, mgf1: options.mgf1Hash ?? hash };
+  if (hash === undefined && mgf1Hash === undefined && label === undefined) {
+    return { padding: PKCS1, hash: "SHA-1", mgf1: "SHA-1", label, length } as const;
+  }
+  throw new TwinwrapError("BAD_ARGUMENT", "pkcs1-v1_5 has neither hash nor mgf1Hash nor label");
 }
 
 /** What both kinds of keys share: components of their own, a slot in the core while they are used. */
@@ -103,11 +138,9 @@ abstract class RsaKey<Components extends RsaPublicComponents> {
     this.instance = instance;
     this.random = random;
     this.#slots = slots;
-    const bytes = names.map((name) => given[name] as Uint8Array);
-    if (!bytes.every((part) => part instanceof Uint8Array)) {
-      throw new TwinwrapError("BAD_ARGUMENT", `an RSA key needs ${names.join(", ")} as bytes`);
-    }
-    const parts = bytes.map(withoutZeros);
+    const shape = Object.fromEntries(names.map((name) => [name, needStableBytes]));
+    const bytes = objectOf(shape as unknown as Shape<Components>)(given, "the RSA key");
+    const parts = names.map((name) => withoutZeros(bytes[name] as Uint8Array));
     if (parts.some((part) => part.length > MAX_BYTES)) throw badKey();
     this.#components = Object.fromEntries(
       names.map((name, i) => [name, copyBytes(parts[i]!)]),
@@ -148,11 +181,12 @@ abstract class RsaKey<Components extends RsaPublicComponents> {
   }
 
   /** Sets the parameters of one operation: the label's hash and random bytes. */
-  protected setParams(options: RsaPadding, hash: HashName, random: Uint8Array): void {
+  protected setParams(
+    { padding, hash, label }: ReturnType<typeof parsePadding>,
+    random: Uint8Array,
+  ): void {
     const { params } = this.instance;
-    if (options.padding === "oaep") {
-      params.set(digest(this.instance, hash, options.label ?? newBytes(0)));
-    }
+    if (padding === OAEP) params.set(digest(this.instance, hash, label ?? newBytes(0)));
     params.set(random, RANDOM_AT);
   }
 
@@ -199,29 +233,30 @@ export class RsaPublicKey extends RsaKey<RsaPublicComponents> {
   /**
    * Encrypts a message of at most k - 2·hashLength - 2 bytes with OAEP, k - 11 with v1.5.
    * @returns k bytes, big-endian
-   * @throws TwinwrapError BAD_ARGUMENT if the message is too long, DISPOSED
+   * @throws TwinwrapError BAD_ARGUMENT, also if the message is too long; DISPOSED
    */
-  encrypt(message: Uint8Array, options: RsaPadding): Uint8Array<ArrayBuffer> {
-    const { padding, hash, mgf1 } = parsePadding(options);
+  encrypt(message: Bytes, options: RsaPadding): Uint8Array<ArrayBuffer> {
+    const parsed = parsePadding(options);
+    const { padding, hash, mgf1 } = parsed;
+    const bytes = needBytes(message, "the message");
+    const { length } = bytes;
     const numbers = [hashInfo(hash).number, hashInfo(mgf1).number] as const;
     const room = this.room(padding, hash);
-    if (message.length > room) {
+    if (length > room) {
       throw new TwinwrapError("BAD_ARGUMENT", `this RSA key takes at most ${room} bytes`);
     }
     const slot = this.slot();
     const random =
-      padding === OAEP
-        ? this.random(hashInfo(hash).digest)
-        : this.#filler(this.k - 3 - message.length);
+      padding === OAEP ? this.random(hashInfo(hash).digest) : this.#filler(this.k - 3 - length);
     try {
-      this.setParams(options, hash, random);
-      this.instance.input.set(message);
+      this.setParams(parsed, random);
+      this.instance.input.set(bytes);
       const encrypt = this.instance.function("rsaEncrypt");
-      this.instance.check(encrypt(slot, padding, ...numbers, message.length));
+      this.instance.check(encrypt(slot, padding, ...numbers, length));
       return copyBytes(this.instance.output.subarray(0, this.k));
     } finally {
       wipe(random);
-      this.clear(message.length);
+      this.clear(length);
     }
   }
 
@@ -260,25 +295,22 @@ export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
   }
 
   /** Runs one private operation and takes its answer out of the output window. */
-  #run(
-    ciphertext: Uint8Array,
-    options: RsaPadding,
-    way: number,
-    length: number,
-  ): Uint8Array<ArrayBuffer> {
-    const { padding, hash, mgf1 } = parsePadding(options);
+  #run(ciphertext: Bytes, options: RsaPadding, way: number): Uint8Array<ArrayBuffer> {
+    const parsed = parsePadding(options, way === UNWRAP ? UNWRAPPED : PADDED);
+    const { padding, hash, mgf1, length } = parsed;
+    const bytes = needBytes(ciphertext, "the ciphertext");
     const numbers = [hashInfo(hash).number, hashInfo(mgf1).number] as const;
     const room = this.room(padding, hash);
-    if (!Number.isInteger(length) || length < 0 || length > room) {
+    if (length > room) {
       throw new TwinwrapError("BAD_ARGUMENT", `this RSA key unwraps 0 to ${room} bytes`);
     }
     const slot = this.slot();
-    if (ciphertext.length !== this.k) throw decryptionFailed();
+    if (bytes.length !== this.k) throw decryptionFailed();
     const random = this.random(this.k + BLINDING_EXTRA);
     const { instance } = this;
     try {
-      this.setParams(options, hash, random);
-      instance.input.set(ciphertext);
+      this.setParams(parsed, random);
+      instance.input.set(bytes);
       instance.check(instance.function("rsaDecrypt")(slot, way, padding, ...numbers, length));
       if (way === UNWRAP) return copyBytes(instance.output.subarray(0, length));
       const found = instance.function("rsaMessageLength")();
@@ -294,31 +326,28 @@ export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
    * key determines (implicit rejection, draft-irtf-cfrg-rsa-guidance), so that no caller can tell an
    * attacker whether a padding was right.
    * @throws TwinwrapError DECRYPTION_FAILED (OAEP, or a ciphertext that is no number below n of k
-   *   bytes), FAULT, DISPOSED
+   *   bytes), BAD_ARGUMENT, FAULT, DISPOSED
    */
-  decrypt(ciphertext: Uint8Array, options: RsaPadding): Uint8Array<ArrayBuffer> {
-    return this.#run(ciphertext, options, DECRYPT, 0);
+  decrypt(ciphertext: Bytes, options: RsaPadding): Uint8Array<ArrayBuffer> {
+    return this.#run(ciphertext, options, DECRYPT);
   }
 
   /**
    * Decrypts k bytes and says so when the padding is wrong: with v1.5 a Bleichenbacher oracle for
    * whoever can send ciphertexts and watch. Only for a person's own files.
-   * @throws TwinwrapError DECRYPTION_FAILED, FAULT, DISPOSED
+   * @throws TwinwrapError DECRYPTION_FAILED, BAD_ARGUMENT, FAULT, DISPOSED
    */
-  decryptChecked(ciphertext: Uint8Array, options: RsaPadding): Uint8Array<ArrayBuffer> {
-    return this.#run(ciphertext, options, CHECKED, 0);
+  decryptChecked(ciphertext: Bytes, options: RsaPadding): Uint8Array<ArrayBuffer> {
+    return this.#run(ciphertext, options, CHECKED);
   }
 
   /**
    * Unwraps a key of exactly `length` bytes. A wrong padding and a message of another length give a
    * pseudo-random key, in the same time; what the key is for must tell (in Twinwrap: its commitment).
    * @throws TwinwrapError DECRYPTION_FAILED only for a ciphertext that is no number below n of k
-   *   bytes, BAD_ARGUMENT if no message of this length exists, FAULT, DISPOSED
+   *   bytes, BAD_ARGUMENT, also if no message of this length exists, FAULT, DISPOSED
    */
-  unwrapKey(
-    ciphertext: Uint8Array,
-    options: RsaPadding & { length: number },
-  ): Uint8Array<ArrayBuffer> {
-    return this.#run(ciphertext, options, UNWRAP, options.length);
+  unwrapKey(ciphertext: Bytes, options: RsaPadding & { length: number }): Uint8Array<ArrayBuffer> {
+    return this.#run(ciphertext, options, UNWRAP);
   }
 }

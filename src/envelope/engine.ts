@@ -1,7 +1,7 @@
 import { wipe } from "../bytes.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
 import { type Cobblestone, setChunkNonce } from "./cobblestone.js";
-import { checkJobs, type PoolOptions, type StartWorker, WorkerPool } from "./pool.js";
+import { type PoolOptions, type StartWorker, WorkerPool } from "./pool.js";
 import {
   chunksOf,
   type Direction,
@@ -43,12 +43,8 @@ export interface EngineOptions {
   startWorker?: StartWorker | undefined;
 }
 
-/** @throws TwinwrapError BAD_ARGUMENT, UNSUPPORTED if there is no WebCrypto to be used */
-export function checkEngineOptions({ engine = "wasm", jobs = 1 }: EngineOptions): void {
-  if (!ENGINES.includes(engine)) {
-    throw new TwinwrapError("BAD_ARGUMENT", `the engine is one of ${ENGINES.join(", ")}`);
-  }
-  checkJobs(jobs);
+/** @throws TwinwrapError UNSUPPORTED if there is no WebCrypto to be used */
+export function checkEngine({ engine }: EngineOptions): void {
   if (engine === "webcrypto" && globalThis.crypto?.subtle === undefined) {
     throw new TwinwrapError(
       "UNSUPPORTED",

@@ -1,3 +1,4 @@
+import { needFlag, needFunction, optional, whole } from "../arguments.js";
 import {
   FileSource,
   patchFile,
@@ -5,17 +6,46 @@ import {
   withLock,
   writeFileWhole,
 } from "../files.node.js";
+import { needPath, withSystemErrors } from "../system.node.js";
+import { withWorkers } from "./arguments.js";
 import type { Header } from "./header.js";
 import { type OpenOptions, open } from "./open.js";
+import type { StartWorker } from "./pool.js";
 import { amend, rewrap } from "./rewrap.js";
 import { type SealOptions, seal } from "./seal.js";
 import { startWorker } from "./worker.node.js";
 
-/** Opens a file for reading, works with it, and closes it whatever happens. */
+const flag = optional(needFlag);
+const needMode = optional(whole(0, 0o7777));
+
+type Starting = { startWorker?: StartWorker | undefined };
+
+/** Options of two kinds in one object: those of writing, and the rest. */
+function splitOptions<T extends object>(
+  options: T & WriteOptions,
+): { writing: WriteOptions; others: T } {
+  const { force, mode, ...others } =
+    withWorkers(options as T & WriteOptions & Starting, startWorker) ?? {};
+  const writing: WriteOptions = {
+    ...(flag(force, "options.force") && { force: true }),
+    ...(needMode(mode, "options.mode") !== undefined && { mode: mode as number }),
+  };
+  // What was no object is refused as such.
+  const isRecord = Object.prototype.toString.call(options) === "[object Object]";
+  return { writing, others: (isRecord ? others : options) as T };
+}
+
+// The system's errors come as TwinwrapErrors, UNAVAILABLE as a rule, with the system's as their cause.
+
+/**
+ * Opens a file for reading, works with it, and closes it whatever happens.
+ * @throws TwinwrapError BAD_ARGUMENT, UNAVAILABLE; what `work` throws
+ */
 export async function withFile<T>(
   path: string,
   work: (file: FileSource) => Promise<T>,
 ): Promise<T> {
+  needFunction(work, "work");
   const file = await FileSource.open(path);
   try {
     return await work(file);
@@ -27,16 +57,18 @@ export async function withFile<T>(
 /**
  * Seals the file `input` into the file `output`, which appears whole or not at all.
  * @returns the new file's header
- * @throws TwinwrapError as {@link seal}, CONFLICT if `output` exists and `force` is not set
+ * @throws TwinwrapError as {@link seal}; UNAVAILABLE if a file cannot be read or written; CONFLICT if `output` exists and `force` is not set
  */
-export function sealFile(
+export async function sealFile(
   input: string,
   output: string,
   options: SealOptions & WriteOptions,
 ): Promise<Header> {
-  return withFile(input, async (file) => {
-    const sealed = await seal(file.pieces(), { startWorker, ...options });
-    await writeFileWhole(output, sealed, options);
+  const { writing, others } = splitOptions<SealOptions>(options);
+  const target = needPath(output, "the output");
+  return withFile(needPath(input, "the input"), async (file) => {
+    const sealed = await seal(file.pieces(), others);
+    await withSystemErrors(target, () => writeFileWhole(target, sealed, writing));
     return sealed.header;
   });
 }
@@ -44,16 +76,18 @@ export function sealFile(
 /**
  * Opens the sealed file `input` into the file `output`, which appears whole or not at all.
  * @returns the sealed file's header
- * @throws TwinwrapError as {@link open}, CONFLICT if `output` exists and `force` is not set
+ * @throws TwinwrapError as {@link open}; UNAVAILABLE if a file cannot be read or written; CONFLICT if `output` exists and `force` is not set
  */
-export function openFile(
+export async function openFile(
   input: string,
   output: string,
   options: OpenOptions & WriteOptions,
 ): Promise<Header> {
-  return withFile(input, async (file) => {
-    const opened = await open(file.seekable ? file : file.pieces(), { startWorker, ...options });
-    await writeFileWhole(output, opened, options);
+  const { writing, others } = splitOptions<OpenOptions>(options);
+  const target = needPath(output, "the output");
+  return withFile(needPath(input, "the input"), async (file) => {
+    const opened = await open(file.seekable ? file : file.pieces(), others);
+    await withSystemErrors(target, () => writeFileWhole(target, opened, writing));
     return opened.header;
   });
 }
@@ -62,36 +96,45 @@ export function openFile(
  * Changes the wraps of a sealed file, under its lock. Only the header slot that does not count is
  * written, so the file opens with the old or the new wraps whenever the power goes.
  * @returns "patched", or "rewritten" if the wraps did not fit and the whole file was sealed again
- * @throws TwinwrapError as {@link rewrap}, CONFLICT if somebody else is changing the file
+ * @throws TwinwrapError as {@link rewrap}; UNAVAILABLE; CONFLICT if somebody else is changing the file
  */
-export function rewrapFile(
+export async function rewrapFile(
   path: string,
   change: Parameters<typeof rewrap>[1],
 ): Promise<"patched" | "rewritten"> {
-  return withLock(path, () =>
-    withFile(path, async (file) => {
-      const { patch, whole } = await rewrap(file, change);
-      if (patch !== undefined) {
-        await patchFile(path, patch.offset, patch.bytes);
-        return "patched";
-      }
-      await writeFileWhole(path, whole, { force: true, mode: file.mode });
-      return "rewritten";
-    }),
+  needPath(path, "the path");
+  return withSystemErrors(path, () =>
+    withLock(path, () =>
+      withFile(path, async (file) => {
+        const { patch, whole } = await rewrap(file, change);
+        if (patch !== undefined) {
+          await patchFile(path, patch.offset, patch.bytes);
+          return "patched";
+        }
+        await writeFileWhole(path, whole, { force: true, mode: file.mode });
+        return "rewritten";
+      }),
+    ),
   );
 }
 
 /**
  * Changes what a sealed file's header holds, under its lock and without a key, as {@link amend} does.
  * @returns the header as it was before
- * @throws TwinwrapError as {@link amend}, CONFLICT if somebody else is changing the file
+ * @throws TwinwrapError as {@link amend}; UNAVAILABLE; CONFLICT if somebody else is changing the file
  */
-export function amendFile(path: string, change: Parameters<typeof amend>[1]): Promise<Header> {
-  return withLock(path, () =>
-    withFile(path, async (file) => {
-      const { header, patch } = await amend(file, change);
-      await patchFile(path, patch.offset, patch.bytes);
-      return header;
-    }),
+export async function amendFile(
+  path: string,
+  change: Parameters<typeof amend>[1],
+): Promise<Header> {
+  needPath(path, "the path");
+  return withSystemErrors(path, () =>
+    withLock(path, () =>
+      withFile(path, async (file) => {
+        const { header, patch } = await amend(file, change);
+        await patchFile(path, patch.offset, patch.bytes);
+        return header;
+      }),
+    ),
   );
 }

@@ -1,3 +1,4 @@
+import { type Bytes, bytesOf } from "../arguments.js";
 import { concatBytes, equalBytes, newBytes, toBase32, toBase64Url, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
@@ -103,9 +104,11 @@ function align(length: number): number {
   return Math.ceil(length / BLOCK) * BLOCK;
 }
 
-/** A serial as people read it: 26 characters of base32. */
-export function formatSerial(serial: Uint8Array): string {
-  return toBase32(serial);
+const needSerial = bytesOf(16);
+
+/** A serial as people read it: 26 characters of base32. @throws TwinwrapError BAD_ARGUMENT unless it has 16 bytes */
+export function formatSerial(serial: Bytes): string {
+  return toBase32(needSerial(serial, "the serial"));
 }
 
 function encodeFixed(fixed: FixedHeader): Uint8Array {

@@ -1,15 +1,12 @@
+import { optionsOf, wrongKind } from "../arguments.js";
 import { wipe } from "../bytes.js";
-import { type Core, sharedCore } from "../core/index.js";
+import type { Core } from "../core/index.js";
+import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import type { RsaPrivateKey } from "../keys/index.js";
-import {
-  BODY_HEADER,
-  CHUNK,
-  type Cobblestone,
-  plaintextLength,
-  SEALED_CHUNK,
-} from "./cobblestone.js";
-import { checkEngineOptions } from "./engine.js";
+import { CORE, needKeys, WORK, WRAPPING } from "./arguments.js";
+import { BODY_HEADER, CHUNK, Cobblestone, plaintextLength, SEALED_CHUNK } from "./cobblestone.js";
+import { checkEngine } from "./engine.js";
 import { decodeHeader, decodePreamble, type Header, PREAMBLE } from "./header.js";
 import {
   type BodyHeader,
@@ -20,6 +17,7 @@ import {
 } from "./seal.js";
 import { throwIfAborted } from "./segments.js";
 import {
+  type Anywhere,
   asRandomAccess,
   Output,
   pieces,
@@ -33,6 +31,9 @@ export interface OpenOptions extends WorkOptions, WrapOptions {
   /** The private key that opens the file, or several of which one does. */
   key: RsaPrivateKey | readonly RsaPrivateKey[];
 }
+
+export const OPEN = { ...WORK, ...WRAPPING, key: needKeys };
+const OPTIONS = optionsOf<OpenOptions>(OPEN, ["key"]);
 
 /** What stands in front of the chunks. */
 export interface Head {
@@ -57,26 +58,27 @@ export async function readHead(core: Core, reader: Reader): Promise<Head> {
 /**
  * Reads a sealed file's header: who can open it, its serial, what was written about it. No key is
  * needed, and nothing of it is authenticated.
- * @throws TwinwrapError BAD_FORMAT
+ * @throws TwinwrapError BAD_FORMAT, BAD_ARGUMENT
  */
 export async function inspect(
   source: Source | RandomAccess,
-  options: { core?: Core } = {},
+  options: { core?: Core | undefined } = {},
 ): Promise<Header> {
   return (await inspectHead(source, options)).header;
 }
 
 /**
  * The same with the start of the body, salt and commitment: what escrows are compared with.
- * @throws TwinwrapError BAD_FORMAT
+ * @throws TwinwrapError BAD_FORMAT, BAD_ARGUMENT
  */
 export async function inspectHead(
   source: Source | RandomAccess,
-  options: { core?: Core } = {},
+  options: { core?: Core | undefined } = {},
 ): Promise<Head> {
-  const core = options.core ?? (await sharedCore());
+  const { core: given } = CORE(options, "options");
   const reader = new Reader(pieces(source));
   try {
+    const core = await coreOr(given);
     return await readHead(core, reader);
   } finally {
     await reader.close();
@@ -85,9 +87,9 @@ export async function inspectHead(
 
 /** Finds the session key with one of the private keys; see {@link openWraps}. */
 export function openHead(core: Core, { header, body }: Head, options: OpenOptions) {
-  const keys = Array.isArray(options.key) ? options.key : [options.key];
+  const keys = needKeys(options.key, "the key");
   const context = bodyContext(header);
-  return openWraps(core, header.wraps, keys as RsaPrivateKey[], { ...body, context }, options);
+  return openWraps(core, header.wraps, keys, { ...body, context }, options);
 }
 
 /** An opened file: its plaintext, as a whole or in part. */
@@ -96,16 +98,20 @@ export class Opened extends Output {
   /** Bytes of plaintext, if the source told its size; authenticated only once the end was read. */
   readonly size: number | undefined;
   readonly #cobblestone: Cobblestone;
-  readonly #source: RandomAccess | undefined;
+  readonly #source: Anywhere | undefined;
   readonly #options: WorkOptions;
 
+  /** Use `open(source, options)`. */
   constructor(
     header: Header,
     cobblestone: Cobblestone,
-    source: RandomAccess | undefined,
+    source: Anywhere | undefined,
     reader: Reader,
     options: WorkOptions,
   ) {
+    if (!(cobblestone instanceof Cobblestone)) {
+      throw wrongKind(cobblestone, "the message", "one that open() found");
+    }
     const letGo = async () => {
       cobblestone.dispose();
       await reader.close();
@@ -158,7 +164,7 @@ export class Opened extends Output {
   }
 
   async *#openRange(
-    source: RandomAccess,
+    source: Anywhere,
     size: number,
     first: number,
     end: number,
@@ -192,14 +198,15 @@ export class Opened extends Output {
 /**
  * Opens a sealed file with a private key. The plaintext of each chunk leaves only once the chunk is
  * authentic; that the file is whole is known when the output has ended without an error.
- * @throws TwinwrapError BAD_FORMAT, NOT_A_RECIPIENT, DECRYPTION_FAILED, WEAK_KEY, BAD_KEY
+ * @throws TwinwrapError BAD_ARGUMENT, BAD_FORMAT, NOT_A_RECIPIENT, DECRYPTION_FAILED, WEAK_KEY, BAD_KEY
  */
-export async function open(source: Source | RandomAccess, options: OpenOptions): Promise<Opened> {
-  checkEngineOptions(options);
-  const core = options.core ?? (await sharedCore());
+export async function open(source: Source | RandomAccess, given: OpenOptions): Promise<Opened> {
+  const options = OPTIONS(given, "options");
+  checkEngine(options);
   const anywhere = asRandomAccess(source);
   const reader = new Reader(pieces(source));
   try {
+    const core = await coreOr(options.core);
     const head = await readHead(core, reader);
     if (anywhere !== undefined) plaintextLength(anywhere.size - head.header.bodyOffset);
     const { sessionKey, cobblestone } = await openHead(core, head, options);

@@ -1,5 +1,7 @@
+import { type Kind, needFunction, needText, optional, optionsOf, whole } from "../arguments.js";
 import { wipe } from "../bytes.js";
-import { type Core, sharedCore } from "../core/index.js";
+import type { Core } from "../core/index.js";
+import { coreOption, coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import type { Cobblestone } from "./cobblestone.js";
 import type { Answer, Order } from "./protocol.js";
@@ -43,12 +45,11 @@ const READY_WITHIN = 10_000;
 /** More workers than this are a mistake. */
 export const MAX_JOBS = 64;
 
-/** @throws TwinwrapError BAD_ARGUMENT */
-export function checkJobs(jobs: number): void {
-  if (!Number.isInteger(jobs) || jobs < 1 || jobs > MAX_JOBS) {
-    throw new TwinwrapError("BAD_ARGUMENT", `jobs is a whole number from 1 to ${MAX_JOBS}`);
-  }
-}
+/** Where something is served: text, or a URL of any realm. */
+export const needUrl: Kind<string | URL> = (value, what) => {
+  const isUrl = typeof value === "object" && value !== null && "href" in value;
+  return isUrl ? new URL(needText(value.href, what)) : needText(value, what);
+};
 
 /** Segments that a worker has at a time: one at work, and the next. */
 const PER_WORKER = 2;
@@ -74,6 +75,11 @@ export interface PoolOptions {
    */
   workerUrl?: string | URL | undefined;
 }
+
+const OPTIONS = optionsOf<PoolOptions>(
+  { jobs: whole(1, MAX_JOBS), startAfter: whole(0), workerUrl: optional(needUrl) },
+  ["jobs"],
+);
 
 /** A worker and what it has been given. */
 class Member {
@@ -112,11 +118,11 @@ export class WorkerPool {
 
   /**
    * @param startWorker how a worker is started
-   * @throws TwinwrapError BAD_ARGUMENT unless `jobs` is a whole number from 1 to 64
+   * @throws TwinwrapError BAD_ARGUMENT, also unless `jobs` is a whole number from 1 to 64
    */
   constructor(startWorker: StartWorker, options: PoolOptions) {
-    const { jobs, startAfter = START_AFTER, workerUrl } = options;
-    checkJobs(jobs);
+    const { jobs, startAfter = START_AFTER, workerUrl } = OPTIONS(options, "options");
+    needFunction(startWorker, "startWorker");
     this.startAfter = startAfter;
     this.jobs = jobs;
     this.#startWorker = (events) => startWorker(events, workerUrl);
@@ -136,9 +142,10 @@ export class WorkerPool {
    * Starts the workers that are missing; settles when each is ready or has failed. That none can be
    * started is no error: the work is then done on this thread.
    * @param core whose WebAssembly they run; the shared one by default
+   * @throws TwinwrapError BAD_ARGUMENT
    */
   async start(core?: Core): Promise<void> {
-    const { module } = core ?? (await sharedCore());
+    const { module } = await coreOr(coreOption(core, "the core"));
     if (this.#closed) return;
     this.#starting ??= Promise.all(
       Array.from({ length: this.jobs - this.#members.size }, () => this.#add(module)),

@@ -1,6 +1,15 @@
+import { isObject, listOf, needFlag, needFunction, optionsOf, whole } from "../arguments.js";
 import { equalBytes, toHex, wipe } from "../bytes.js";
-import { type Core, sharedCore } from "../core/index.js";
+import type { Core } from "../core/index.js";
+import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
+import {
+  CORE,
+  needEscrow,
+  needFingerprints,
+  needRecipient,
+  needWrap as wrap,
+} from "./arguments.js";
 import {
   type Escrow,
   encodeChange,
@@ -9,7 +18,7 @@ import {
   type Patch,
   type Wrap,
 } from "./header.js";
-import { type Head, inspectHead, type OpenOptions, openHead, readHead } from "./open.js";
+import { type Head, inspectHead, OPEN, type OpenOptions, openHead, readHead } from "./open.js";
 import { type MakeEscrows, openChunks, type Sealed, sealUnder } from "./seal.js";
 import { pieces, type RandomAccess, Reader } from "./source.js";
 import { type Recipient, wrapFor } from "./wraps.js";
@@ -17,11 +26,11 @@ import { type Recipient, wrapFor } from "./wraps.js";
 /** Which wraps a file shall have more and fewer, and what else its header shall hold. */
 export interface WrapChange extends OpenOptions {
   /** Wraps made elsewhere, as an authority releases them: one of them may be what opens the file. */
-  released?: readonly Wrap[];
+  released?: readonly Wrap[] | undefined;
   /** Whom the session key is wrapped for in addition. A key that has a wrap already gets a new one. */
-  add?: readonly Recipient[];
+  add?: readonly Recipient[] | undefined;
   /** Fingerprints (32 bytes) of the keys whose wraps go. */
-  remove?: readonly Uint8Array[];
+  remove?: readonly Uint8Array[] | undefined;
   /** Makes what the header holds for authorities; what it held stays if this is left out. */
   escrows?: MakeEscrows | undefined;
   /** Bytes that shall be left in the header for what is still to come: none by default. */
@@ -40,9 +49,26 @@ export type Rewrapped = { header: Header } & (
 
 /** What becomes of a header's lists; what is left out stays. */
 export interface Amendment {
-  wraps?: readonly Wrap[];
-  escrows?: readonly Escrow[];
+  wraps?: readonly Wrap[] | undefined;
+  escrows?: readonly Escrow[] | undefined;
 }
+
+const needWraps = listOf(wrap);
+const needEscrows = listOf(needEscrow);
+const CHANGE = optionsOf<WrapChange>(
+  {
+    ...OPEN,
+    released: needWraps,
+    add: listOf(needRecipient),
+    remove: needFingerprints,
+    escrows: needFunction,
+    room: whole(0),
+    enlarge: needFlag,
+    rewrite: needFlag,
+  },
+  ["key"],
+);
+const AMENDMENT = optionsOf<Amendment>({ wraps: needWraps, escrows: needEscrows });
 
 /**
  * Works out a change of wraps. Only somebody who can open the file can make one: the session key is
@@ -58,13 +84,15 @@ export async function rewrap(
   source: RandomAccess | Uint8Array | Blob,
   wanted: WrapChange | ((head: Head) => WrapChange | Promise<WrapChange>),
 ): Promise<Rewrapped> {
-  const core = (typeof wanted === "object" ? wanted.core : undefined) ?? (await sharedCore());
+  const known = isObject(wanted) ? CHANGE(wanted, "the change") : undefined;
+  const ask = known === undefined ? needFunction(wanted, "the change") : undefined;
   const reader = new Reader(pieces(source));
   let resealing = false;
   try {
+    const core = await coreOr(known?.core);
     const found = await readHead(core, reader);
     const { body } = found;
-    const change = typeof wanted === "object" ? wanted : await wanted(found);
+    const change = known ?? CHANGE(await ask(found), "the change");
     const header = withReleased(found.header, change.released ?? []);
     const { sessionKey, cobblestone } = await openHead(core, { header, body }, change);
     try {
@@ -72,7 +100,8 @@ export async function rewrap(
       if (change.escrows !== undefined) {
         const { serial, hash, description } = header;
         const facts = { sessionKey, serial, hash, ...body, description };
-        mutable.escrows = [...(await change.escrows(facts, header.escrows))];
+        const made = await change.escrows(facts, header.escrows);
+        mutable.escrows = needEscrows(made, "what escrows gives");
       }
       const patch = change.enlarge ? undefined : encodeChange(core, header, mutable, change.room);
       if (patch !== undefined) return { header: found.header, patch };
@@ -161,10 +190,14 @@ export async function amend(
   change: (head: Head) => Amendment | Promise<Amendment>,
   options: { core?: Core | undefined } = {},
 ): Promise<{ header: Header; patch: Patch }> {
-  const core = options.core ?? (await sharedCore());
+  const core = await coreOr(CORE(options, "options").core);
+  const asked = needFunction(change, "the change");
   const head = await inspectHead(source, { core });
   const { header } = head;
-  const { wraps = header.wraps, escrows = header.escrows } = await change(head);
+  const { wraps = header.wraps, escrows = header.escrows } = AMENDMENT(
+    await asked(head),
+    "the change",
+  );
   needWrap(wraps);
   const patch = encodeChange(core, header, {
     wraps: [...wraps],

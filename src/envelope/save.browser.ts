@@ -1,7 +1,9 @@
+import { needFlag, needText, optionsOf, whole, wrongKind } from "../arguments.js";
 import { TwinwrapError } from "../errors.js";
 import { aborted, download, LINGER, type Target } from "./download.browser.js";
+import { needUrl } from "./pool.js";
 import type { Pieces } from "./segments.js";
-import { Output, pieces } from "./source.js";
+import { isBlob, Output, pieces } from "./source.js";
 
 /**
  * How an output was saved: "picker": written to the file that its user chose (File System Access);
@@ -25,6 +27,11 @@ export interface SaveOptions {
   blobLimit?: number | undefined;
 }
 
+const OPTIONS = optionsOf<SaveOptions>(
+  { name: needText, downloadUrl: needUrl, picker: needFlag, blobLimit: whole(0) },
+  ["name"],
+);
+
 /** The most that every browser takes in one Blob. */
 const BLOB_LIMIT = 2 ** 31;
 
@@ -40,22 +47,25 @@ type Picker = (options: {
  *
  *     await save(open(file, { key }), { name: "report.pdf" });
  *
- * @throws TwinwrapError ABORTED if the user closes the picker or cancels the download, LIMIT_EXCEEDED if a
+ * @throws TwinwrapError BAD_ARGUMENT; ABORTED if the user closes the picker or cancels the download, LIMIT_EXCEEDED if a
  *   Blob would be too large, UNAVAILABLE if the disk is full, FAULT if the service worker was ended; and what
  *   the output throws. No file is left then.
  */
 export async function save(
   output: Output | Blob | Promise<Output>,
-  options: SaveOptions,
+  given: SaveOptions,
 ): Promise<SavedBy> {
+  const options = OPTIONS(given, "options");
+  const isPromise = typeof output === "object" && output !== null && "then" in output;
+  if (!isPromise && !isBlob(output)) needOutput(output);
   const { showSaveFilePicker } = globalThis as { showSaveFilePicker?: Picker };
   const picker = options.picker === false ? undefined : showSaveFilePicker;
-  if (output instanceof Blob && picker === undefined) {
+  if (isBlob(output) && picker === undefined) {
     downloadBlob(output, options.name);
     return "blob";
   }
   // Should it fail while somebody chooses a place: that is thrown below.
-  const made = Promise.resolve(output instanceof Blob ? outputOf(output) : output);
+  const made = Promise.resolve(isBlob(output) ? outputOf(output) : output).then(needOutput);
   made.catch(() => {});
   let target: Target;
   try {
@@ -79,6 +89,11 @@ export async function save(
     throw error;
   }
   return target.by;
+}
+
+function needOutput(output: unknown): Output {
+  if (output instanceof Output) return output;
+  throw wrongKind(output, "the output", "what seal() or open() gives, or a Blob");
 }
 
 async function pour(pieces: Pieces, target: Target): Promise<void> {

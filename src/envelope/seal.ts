@@ -1,9 +1,12 @@
+import { listOf, needFunction, needText, optionsOf } from "../arguments.js";
 import { concatBytes, randomBytes, toUtf8, wipe } from "../bytes.js";
-import { type Core, sharedCore } from "../core/index.js";
+import type { Core } from "../core/index.js";
+import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import type { RsaPublicKey } from "../keys/index.js";
+import { needEscrow, needOrigins, needPadding, needTo, WORK, WRAPPING } from "./arguments.js";
 import { BODY_HEADER, Cobblestone, KEY, SALT } from "./cobblestone.js";
-import { checkEngineOptions, type EngineOptions, workThrough } from "./engine.js";
+import { checkEngine, type EngineOptions, workThrough } from "./engine.js";
 import {
   decodeHeader,
   type Escrow,
@@ -51,16 +54,31 @@ export interface SealOptions extends WorkOptions, WrapOptions {
   /** The public keys that shall open the file, each with a padding of its own if need be. */
   to: readonly (RsaPublicKey | Recipient)[];
   /** The padding of wraps that do not say their own: OAEP unless a program knows no other. */
-  padding?: Padding;
+  padding?: Padding | undefined;
   /** A name for people, at most 255 bytes of UTF-8. Anyone can read it; nobody acts on it. */
   name?: string | undefined;
   /** A description for people and for the authority, at most 4096 bytes of UTF-8. Anyone can read it. */
   description?: string | undefined;
   /** The origins of the authorities that are to hold the key. */
-  escrow?: readonly string[];
+  escrow?: readonly string[] | undefined;
   /** Makes what is sent to them, while the session key is at hand. */
   escrows?: MakeEscrows | undefined;
 }
+
+const OPTIONS = optionsOf<SealOptions>(
+  {
+    ...WORK,
+    ...WRAPPING,
+    to: needTo,
+    padding: needPadding,
+    name: needText,
+    description: needText,
+    escrow: needOrigins,
+    escrows: needFunction,
+  },
+  ["to"],
+);
+const needEscrows = listOf(needEscrow);
 
 /** What the body is bound to: "twinwrap/v1" ‖ 0x00 ‖ serial ‖ H. */
 export function bodyContext(header: { serial: Uint8Array; hash: Uint8Array }): Uint8Array {
@@ -80,13 +98,14 @@ export class Sealed extends Output {
 /**
  * Seals `source` under a fresh session key that is wrapped for every key in `to`.
  * @throws TwinwrapError BAD_ARGUMENT, WEAK_KEY, BAD_KEY, LIMIT_EXCEEDED; while the output is read:
- *   ABORTED, and what the source throws
+ *   ABORTED, and what the caller's own source and functions throw
  */
-export async function seal(source: Source | RandomAccess, options: SealOptions): Promise<Sealed> {
-  checkEngineOptions(options);
-  const core = options.core ?? (await sharedCore());
+export async function seal(source: Source | RandomAccess, given: SealOptions): Promise<Sealed> {
+  const options = OPTIONS(given, "options");
+  checkEngine(options);
   const input = pieces(source);
-  if (!Array.isArray(options.to) || options.to.length === 0) {
+  const core = await coreOr(options.core);
+  if (options.to.length === 0) {
     throw new TwinwrapError("BAD_ARGUMENT", "a file is sealed for at least one key");
   }
   const sessionKey = randomBytes(KEY);
@@ -99,7 +118,7 @@ export async function seal(source: Source | RandomAccess, options: SealOptions):
           core,
           sessionKey,
           { padding: options.padding ?? "oaep", ...recipient },
-          options,
+          { allowWeak: options.allowWeak ?? false },
         ),
       );
     }
@@ -137,7 +156,8 @@ export async function sealUnder(
   try {
     const { commitment } = cobblestone;
     const facts = { sessionKey, serial, hash, salt, commitment, description };
-    const escrows = [...((await options.escrows?.(facts, [])) ?? [])];
+    const made = (await options.escrows?.(facts, [])) ?? [];
+    const escrows = needEscrows(made, "what escrows gives");
     const header = encodeHeader(core, frame, { ...mutable, escrows });
     const start = concatBytes(header, salt, commitment);
     const make = async function* (): Pieces {

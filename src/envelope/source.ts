@@ -1,3 +1,4 @@
+import { type Bytes, isObject, needBytes, needFunction, whole, wrongKind } from "../arguments.js";
 import { concatBytes, newBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import type { Pieces } from "./segments.js";
@@ -6,25 +7,25 @@ import type { Pieces } from "./segments.js";
 // and bytes at any place.
 
 /** Whatever bytes can be read from, one after the other. */
-export type Source =
-  | Uint8Array
-  | ArrayBuffer
-  | Blob
-  | ReadableStream<Uint8Array>
-  | AsyncIterable<Uint8Array>;
+export type Source = Bytes | Blob | ReadableStream<Bytes> | AsyncIterable<Bytes>;
 
 /** Bytes that can be read at any place: a file, a Blob, an array. */
 export interface RandomAccess {
   /** Bytes in all. */
   readonly size: number;
   /** The bytes from `offset` on, `length` of them, or fewer where they end. */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  read(offset: number, length: number): Promise<Bytes>;
   /** Reads from `offset` on into an array, which saves a copy; answers how many bytes, 0 at the end. */
   readInto?(into: Uint8Array, offset: number): Promise<number>;
 }
 
+/** Such a place as this library has checked or made it. */
+export interface Anywhere extends RandomAccess {
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
 /** Bytes one after the other, which some sources can also read straight into an array, in turn. */
-export interface Sequence extends AsyncIterable<Uint8Array> {
+export interface Sequence extends AsyncIterable<Bytes> {
   /** Reads the next bytes into an array; answers how many, 0 at the end. */
   readInto?(into: Uint8Array): Promise<number>;
   /** Bytes in all, where that is known. */
@@ -36,29 +37,73 @@ const PIECE = 1 << 18;
 /** Bytes that a Blob's stream is asked for at a time: no more than a processor's cache holds. */
 const BLOB_PIECE = 1 << 20;
 
-export function isRandomAccess(source: Source | RandomAccess): source is RandomAccess {
-  if (typeof source !== "object" || source === null) return false;
+const needSize = whole(0);
+
+export function isRandomAccess(source: unknown): source is RandomAccess {
+  if (!isObject(source)) return false;
   return "read" in source && typeof source.read === "function" && "size" in source;
 }
 
+/** A Blob, or a File, of any realm. */
+export function isBlob(source: unknown): source is Blob {
+  if (!isObject(source) || !("size" in source)) return false;
+  return ["stream", "slice"].every(
+    (name) => typeof (source as Record<string, unknown>)[name] === "function",
+  );
+}
+
+/** A ReadableStream of any realm. */
+function isStream(source: unknown): source is ReadableStream<Bytes> {
+  return isObject(source) && "getReader" in source && typeof source.getReader === "function";
+}
+
+/** The error of a Blob that the platform cannot read: the file behind it is another now, as a rule. */
+function unreadable(cause: unknown): TwinwrapError {
+  const message = "the Blob cannot be read: the file behind it has changed, or is gone";
+  return new TwinwrapError("UNAVAILABLE", message, { cause });
+}
+
 /** The same source as random access, if it is of a kind that can be. */
-export function asRandomAccess(source: Source | RandomAccess): RandomAccess | undefined {
-  if (isRandomAccess(source)) return source;
-  if (source instanceof ArrayBuffer) return asRandomAccess(new Uint8Array(source));
-  if (source instanceof Uint8Array) {
+export function asRandomAccess(source: Source | RandomAccess): Anywhere | undefined {
+  if (isRandomAccess(source)) {
+    const size = needSize(source.size, "the source's size");
     return {
-      size: source.length,
-      read: async (offset, length) => source.subarray(offset, offset + length),
+      size,
+      read: async (offset, length) => {
+        const piece = needBytes(await source.read(offset, length), "what the source's read gives");
+        if (piece.length <= length) return piece;
+        throw new TwinwrapError("BAD_ARGUMENT", "the source's read gives more than was asked for");
+      },
+      ...(source.readInto === undefined
+        ? {}
+        : {
+            readInto: async (into, offset) =>
+              whole(0, into.length)(
+                await source.readInto!(into, offset),
+                "what the source's readInto gives",
+              ),
+          }),
     };
   }
-  if (source instanceof Blob) {
+  if (isBlob(source)) {
     return {
       size: source.size,
-      read: async (offset, length) =>
-        new Uint8Array(await source.slice(offset, offset + length).arrayBuffer()),
+      read: async (offset, length) => {
+        const part = source.slice(offset, offset + length);
+        return new Uint8Array(
+          await part.arrayBuffer().catch((cause) => {
+            throw unreadable(cause);
+          }),
+        );
+      },
     };
   }
-  return undefined;
+  if (isStream(source) || (isObject(source) && Symbol.asyncIterator in source)) return undefined;
+  const bytes = needBytes(source, "the source");
+  return {
+    size: bytes.length,
+    read: async (offset, length) => bytes.subarray(offset, offset + length),
+  };
 }
 
 function shorter(): TwinwrapError {
@@ -73,7 +118,7 @@ export function readFrom(source: RandomAccess): Sequence {
     size,
     async *[Symbol.asyncIterator]() {
       while (at < size) {
-        const piece = await source.read(at, Math.min(PIECE, size - at));
+        const piece = needBytes(await source.read(at, Math.min(PIECE, size - at)), "a piece");
         if (piece.length === 0) throw shorter();
         at += piece.length;
         yield piece;
@@ -95,8 +140,8 @@ export function readFrom(source: RandomAccess): Sequence {
 /** Not a generator, whose return would wait for a read that may never end. */
 function iterate(
   reader: ReadableStreamDefaultReader | ReadableStreamBYOBReader,
-  next: () => Promise<IteratorResult<Uint8Array>>,
-): AsyncIterator<Uint8Array> {
+  next: () => Promise<IteratorResult<Bytes>>,
+): AsyncIterator<Bytes> {
   return {
     next,
     async return() {
@@ -108,11 +153,14 @@ function iterate(
 }
 
 /** The bytes of a stream: not every browser can iterate one with for await. */
-function readStream(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
+function readStream(stream: ReadableStream<Bytes>): AsyncIterable<Bytes> {
+  if (stream.locked) {
+    throw new TwinwrapError("BAD_ARGUMENT", "the source is a stream that somebody else reads");
+  }
   return {
     [Symbol.asyncIterator]() {
       const reader = stream.getReader();
-      return iterate(reader, () => reader.read() as Promise<IteratorResult<Uint8Array>>);
+      return iterate(reader, () => reader.read() as Promise<IteratorResult<Bytes>>);
     },
   };
 }
@@ -145,7 +193,9 @@ function readBlob(blob: Blob): Sequence {
     // Not every browser's is a stream of bytes.
     const reader = stream.getReader();
     const next = async (): Promise<IteratorResult<Uint8Array>> => {
-      const result = await reader.read();
+      const result = await reader.read().catch((cause) => {
+        throw unreadable(cause);
+      });
       count(result);
       return result as IteratorResult<Uint8Array>;
     };
@@ -157,6 +207,9 @@ function readBlob(blob: Blob): Sequence {
     waiting.add(reader);
     const result = await reader
       .read(new Uint8Array(array.buffer, 0, wanted))
+      .catch((cause) => {
+        throw unreadable(cause);
+      })
       .finally(() => waiting.delete(reader));
     count(result);
     const { value } = result;
@@ -182,28 +235,31 @@ function readBlob(blob: Blob): Sequence {
  * @throws TwinwrapError BAD_ARGUMENT if it is nothing that bytes can be read from
  */
 export function pieces(source: Source | RandomAccess): Sequence {
-  if (source instanceof Blob) return readBlob(source);
-  const anywhere = asRandomAccess(source);
-  if (anywhere !== undefined) return readFrom(anywhere);
-  if (source instanceof ReadableStream) return readStream(source);
-  if (typeof source === "object" && Symbol.asyncIterator in source)
-    return source as AsyncIterable<Uint8Array>;
-  throw new TwinwrapError(
-    "BAD_ARGUMENT",
-    "expected bytes, a Blob, a ReadableStream or an async iterable of bytes",
-  );
+  if (isRandomAccess(source)) return readFrom(asRandomAccess(source)!);
+  if (isBlob(source)) return readBlob(source);
+  if (isStream(source)) return readStream(source);
+  if (isObject(source) && Symbol.asyncIterator in source) {
+    needFunction(source[Symbol.asyncIterator], "the source's iterator");
+    return source as Sequence;
+  }
+  if (!isObject(source) || Array.isArray(source) || "then" in source) {
+    const known = "bytes, a Blob, a ReadableStream or an async iterable of bytes";
+    throw wrongKind(source, "the source", known);
+  }
+  return readFrom(asRandomAccess(source)!);
 }
 
 /** Takes exact amounts out of pieces of any size. */
 export class Reader {
   readonly #source: Sequence;
-  readonly #pieces: AsyncIterator<Uint8Array>;
+  readonly #pieces: AsyncIterator<Bytes>;
   #piece: Uint8Array = newBytes(0);
   #reading = false;
 
   constructor(source: Sequence) {
     this.#source = source;
     this.#pieces = source[Symbol.asyncIterator]();
+    needFunction(this.#pieces?.next, "the next() of the source's iterator");
   }
 
   /** Bytes of the source in all, where that is known. */
@@ -227,14 +283,9 @@ export class Reader {
       if (this.#source.readInto !== undefined) return this.#wait(this.#source.readInto(into));
       do {
         const next = await this.#wait(this.#pieces.next());
+        if (!isObject(next)) throw wrongKind(next, "what the source's iterator gives", "a result");
         if (next.done) return 0;
-        if (!(next.value instanceof Uint8Array)) {
-          throw new TwinwrapError(
-            "BAD_ARGUMENT",
-            "a stream gave something else than bytes (Uint8Array)",
-          );
-        }
-        this.#piece = next.value;
+        this.#piece = needBytes(next.value, "a piece of the source");
       } while (this.#piece.length === 0);
     }
     const part = this.#piece.subarray(0, into.length);
@@ -298,8 +349,8 @@ export class Output {
    *   begun runs no `finally`
    */
   constructor(make: () => Pieces, unread = async () => {}) {
-    this.#make = make;
-    this.#unread = unread;
+    this.#make = needFunction(make, "make");
+    this.#unread = needFunction(unread, "unread");
   }
 
   /**

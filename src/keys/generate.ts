@@ -1,3 +1,4 @@
+import { optionsOf, whole } from "../arguments.js";
 import { newBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import { completePrivateKey, MAX_BITS, publicKeyOf, STRONG_BITS } from "./numbers.js";
@@ -7,6 +8,8 @@ import type { RsaPrivateKey, RsaPublicKey } from "./types.js";
 /** Size in bits of keys made here, if no other is asked for. */
 export const DEFAULT_BITS = 3072;
 
+const OPTIONS = optionsOf<{ bits?: number }>({ bits: whole(STRONG_BITS, MAX_BITS) });
+
 /**
  * Makes an RSA key pair with e = 65537, by the platform's WebCrypto.
  * @param options.bits 2048 to 16384, a multiple of 8; 3072 by default
@@ -15,8 +18,8 @@ export const DEFAULT_BITS = 3072;
 export async function generateKeyPair(
   options: { bits?: number } = {},
 ): Promise<{ publicKey: RsaPublicKey; privateKey: RsaPrivateKey }> {
-  const { bits = DEFAULT_BITS } = options;
-  if (!Number.isInteger(bits) || bits < STRONG_BITS || bits > MAX_BITS || bits % 8 !== 0) {
+  const { bits = DEFAULT_BITS } = OPTIONS(options, "options");
+  if (bits % 8 !== 0) {
     throw new TwinwrapError(
       "BAD_ARGUMENT",
       `an RSA key has ${STRONG_BITS} to ${MAX_BITS} bits, in steps of 8`,

@@ -8,10 +8,11 @@ export {
   validatePrivateKey,
   wipePrivateKey,
 } from "./numbers.js";
+export type { Passphrase } from "./passphrase.js";
 export {
   identifyKey,
   type KeyIdentity,
-  type Passphrase,
+  type ReadKeyOptions,
   readPrivateKey,
   readPublicKey,
 } from "./read.js";

@@ -1,6 +1,9 @@
-import { copyBytes, newBytes, toHex, withoutLeadingZeros } from "../bytes.js";
+import { type Bytes, needBytes, needFlag, objectOf, optional, optionsOf } from "../arguments.js";
+import { copyBytes, newBytes, toHex, wipe, withoutLeadingZeros } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import {
+  needPrivateKey,
+  needPublicKey,
   type PrivateParts,
   type RsaPrivateKey,
   type RsaPublicKey,
@@ -18,9 +21,9 @@ export const STRONG_BITS = 2048;
 /** The exponent of keys made here, and the least that new wraps should have. */
 export const USUAL_EXPONENT = 65537;
 
-/** Length in bits of a big-endian number. */
-export function bitLength(number: Uint8Array): number {
-  const minimal = withoutLeadingZeros(number);
+/** Length in bits of a big-endian number. @throws TwinwrapError BAD_ARGUMENT */
+export function bitLength(number: Bytes): number {
+  const minimal = withoutLeadingZeros(needBytes(number, "the number"));
   return 8 * minimal.length - (Math.clz32(minimal[0] ?? 0xff) - 24);
 }
 
@@ -36,12 +39,16 @@ export interface CheckOptions {
   forWrap?: boolean;
 }
 
+const CHECK = optionsOf<CheckOptions>({ allowWeak: needFlag, forWrap: needFlag });
+
 /**
  * Checks what can be known of a public key: a modulus of 512 to 16384 bits, odd; an exponent from 3
  * to 2^32 - 1, odd. Without `allowWeak`, at least 2048 bits, and for new wraps e of at least 65537.
- * @throws TwinwrapError BAD_KEY if the key cannot be used, WEAK_KEY if it should not be
+ * @throws TwinwrapError BAD_KEY if the key cannot be used, WEAK_KEY if it should not be, BAD_ARGUMENT
  */
-export function checkPublicKey(key: RsaPublicKey, options: CheckOptions = {}): void {
+export function checkPublicKey(given: RsaPublicKey, options: CheckOptions = {}): void {
+  const key = needPublicKey(given);
+  const { allowWeak, forWrap } = CHECK(options, "options");
   const bits = bitLength(key.n);
   if (bits < MIN_BITS || bits > MAX_BITS) {
     throw bad(`an RSA key of ${bits} bits; ${MIN_BITS} to ${MAX_BITS} can be used`);
@@ -52,11 +59,11 @@ export function checkPublicKey(key: RsaPublicKey, options: CheckOptions = {}): v
   if (exponent < 3 || exponent >= 2 ** 32 || exponent % 2 === 0) {
     throw bad("the RSA exponent e is not an odd number from 3 to 2^32 - 1");
   }
-  if (options.allowWeak) return;
+  if (allowWeak) return;
   if (bits < STRONG_BITS) {
     throw new TwinwrapError("WEAK_KEY", `an RSA key of ${bits} bits is too short (${STRONG_BITS})`);
   }
-  if (options.forWrap && exponent < USUAL_EXPONENT) {
+  if (forWrap && exponent < USUAL_EXPONENT) {
     throw new TwinwrapError(
       "WEAK_KEY",
       `the RSA exponent ${exponent} is too small for new wraps (${USUAL_EXPONENT})`,
@@ -67,9 +74,10 @@ export function checkPublicKey(key: RsaPublicKey, options: CheckOptions = {}): v
 /**
  * Checks that the numbers of a private key belong together: n = p·q, d·e ≡ 1 modulo p - 1 and
  * q - 1, dp, dq and qi. Whether p and q are prime is not tested.
- * @throws TwinwrapError BAD_KEY with the relation that fails
+ * @throws TwinwrapError BAD_KEY with the relation that fails, BAD_ARGUMENT
  */
-export function validatePrivateKey(key: RsaPrivateKey): void {
+export function validatePrivateKey(given: RsaPrivateKey): void {
+  const key = needPrivateKey(given);
   checkPublicKey(key, { allowWeak: true });
   const need = (holds: boolean, relation: string) => {
     if (!holds) throw bad(`the private key is inconsistent: ${relation}`);
@@ -130,14 +138,30 @@ export function completePrivateKey(parts: PrivateParts): RsaPrivateKey {
   return key;
 }
 
-/** Overwrites the secret numbers of a key that is no longer needed. */
+const secret = optional(needBytes) as typeof needBytes;
+const needSecrets = optional(
+  objectOf<Partial<Omit<RsaPrivateKey, "n" | "e">>>({
+    d: secret,
+    p: secret,
+    q: secret,
+    dp: secret,
+    dq: secret,
+    qi: secret,
+  }),
+);
+
+/**
+ * Overwrites the secret numbers of a key that is no longer needed.
+ * @throws TwinwrapError BAD_ARGUMENT
+ */
 export function wipePrivateKey(key: PrivateParts | undefined): void {
-  for (const name of SECRET_NUMBERS) key?.[name]?.fill(0);
+  wipe(...Object.values(needSecrets(key, "the private key") ?? {}));
 }
 
-/** The public half of a key, as a copy. */
+/** The public half of a key, as a copy. @throws TwinwrapError BAD_ARGUMENT */
 export function publicKeyOf(key: RsaPublicKey): RsaPublicKey {
-  return { n: copyBytes(key.n), e: copyBytes(key.e) };
+  const { n, e } = needPublicKey(key);
+  return { n: copyBytes(n), e: copyBytes(e) };
 }
 
 function primes(parts: PrivateParts, n: bigint, e: bigint): [bigint, bigint] {

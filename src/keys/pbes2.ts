@@ -1,3 +1,4 @@
+import { whole } from "../arguments.js";
 import { newBytes, randomBytes, toUtf8, wipe } from "../bytes.js";
 import type { Core, HashName } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
@@ -40,6 +41,8 @@ const CIPHERS: ReadonlyMap<string, number> = new Map([
 export const ITERATIONS = 600_000;
 export const MIN_ITERATIONS = 1_000;
 export const MAX_ITERATIONS = 10_000_000;
+/** An option `iterations`. */
+export const needIterations = whole(MIN_ITERATIONS, MAX_ITERATIONS);
 const MAX_SALT = 1024;
 const SALT = 16;
 const BLOCK = 16;
@@ -146,13 +149,6 @@ export function lockKey(
   passphrase: string | Uint8Array,
   iterations: number,
 ): Uint8Array<ArrayBuffer> {
-  if (!Number.isInteger(iterations) || iterations < MIN_ITERATIONS || iterations > MAX_ITERATIONS) {
-    const range = `${MIN_ITERATIONS} to ${MAX_ITERATIONS}`;
-    throw new TwinwrapError("BAD_ARGUMENT", `the number of iterations must be ${range}`);
-  }
-  if (passphrase.length === 0) {
-    throw new TwinwrapError("BAD_ARGUMENT", "an empty passphrase protects nothing");
-  }
   const salt = randomBytes(SALT);
   const iv = randomBytes(BLOCK);
   const ciphertext = withKey(core, passphrase, ["SHA-256", salt, iterations, 32], (cipher) =>

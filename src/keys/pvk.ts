@@ -7,7 +7,6 @@ import {
 } from "../blob/index.js";
 import { concatBytes, copyBytes, randomBytes, toUtf8, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { TwinwrapError } from "../errors.js";
 import { wrongPassphrase } from "./pbes2.js";
 import { rc4 } from "./rc4.js";
 import type { PrivateParts } from "./types.js";
@@ -62,9 +61,6 @@ export function lockedPvk(
   blob: Uint8Array,
   passphrase: string | Uint8Array,
 ): Uint8Array<ArrayBuffer> {
-  if (passphrase.length === 0) {
-    throw new TwinwrapError("BAD_ARGUMENT", "an empty passphrase protects nothing");
-  }
   const salt = randomBytes(SALT);
   const key = lockKeyOf(core, salt, passphrase);
   try {

@@ -1,9 +1,12 @@
+import { type Bytes, needFlag, needStableBytes, optionsOf } from "../arguments.js";
 import { decodePublicKeyBlob, decodePvk } from "../blob/index.js";
 import { wipe, withoutLeadingZeros } from "../bytes.js";
-import { type Core, sharedCore } from "../core/index.js";
+import type { Core } from "../core/index.js";
+import { coreOption, coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import { parseJwk } from "./jwk.js";
 import { checkPublicKey, completePrivateKey, publicKeyOf, wipePrivateKey } from "./numbers.js";
+import { needPassphrase, type Passphrase, withPassphrase } from "./passphrase.js";
 import { openLock, parseLock, wrongPassphrase } from "./pbes2.js";
 import { parsePkcs1Private, parsePkcs1Public, parsePkcs8, parseSpki } from "./pkcs.js";
 import { openPvk, partsOf } from "./pvk.js";
@@ -15,11 +18,21 @@ import {
   SECRET_NUMBERS,
 } from "./types.js";
 
-/** A passphrase, or how to ask for it: called only if the key turns out to be locked. */
-export type Passphrase =
-  | string
-  | Uint8Array
-  | (() => string | Uint8Array | Promise<string | Uint8Array>);
+/** How a private key is read. */
+export interface ReadKeyOptions {
+  /** Opens the key; a function is called only if the key turns out to be locked. */
+  passphrase?: Passphrase | undefined;
+  /** Says that an empty passphrase is meant: somebody has locked a key under it. */
+  allowEmptyPassphrase?: boolean | undefined;
+  core?: Core | undefined;
+}
+/** What all who read a locked key take. */
+export const READ_OPTIONS = {
+  passphrase: needPassphrase,
+  allowEmptyPassphrase: needFlag,
+  core: coreOption,
+};
+const OPTIONS = optionsOf<ReadKeyOptions>(READ_OPTIONS);
 
 /** What a key file is, as far as that shows without a passphrase. */
 export interface KeyIdentity {
@@ -32,7 +45,7 @@ export interface KeyIdentity {
  * Tells what a key file is.
  * @throws TwinwrapError as readPublicKey and readPrivateKey do for what they cannot read at all
  */
-export function identifyKey(file: Uint8Array): KeyIdentity {
+export function identifyKey(file: Bytes): KeyIdentity {
   return withKeyFile(file, (key) => {
     if (lockOf(key) !== undefined) {
       return { form: key.form, kind: "locked", structure: key.structure };
@@ -50,9 +63,10 @@ export function identifyKey(file: Uint8Array): KeyIdentity {
 /**
  * Reads a public key in any form, or the public half of a private key that is not locked.
  * @throws TwinwrapError BAD_FORMAT; BAD_BLOB (a CryptoApiError) for a bad MS blob; BAD_KEY if it is
- *   no RSA key that can be used; PASSPHRASE_NEEDED if it is a locked private key; LIMIT_EXCEEDED
+ *   no RSA key that can be used; PASSPHRASE_NEEDED if it is a locked private key; LIMIT_EXCEEDED;
+ *   BAD_ARGUMENT, also for a PEM that is text: encode it
  */
-export function readPublicKey(file: Uint8Array): RsaPublicKey {
+export function readPublicKey(file: Bytes): RsaPublicKey {
   return withKeyFile(file, (key) => {
     if (lockOf(key) !== undefined) {
       throw new TwinwrapError(
@@ -81,18 +95,20 @@ export function readPublicKey(file: Uint8Array): RsaPublicKey {
  * (wipePrivateKey).
  * @throws TwinwrapError BAD_FORMAT; BAD_BLOB (a CryptoApiError) for a bad MS blob; BAD_KEY if it is
  *   no RSA private key, or its numbers don't belong together; PASSPHRASE_NEEDED; WRONG_PASSPHRASE;
- *   LIMIT_EXCEEDED
+ *   LIMIT_EXCEEDED; BAD_ARGUMENT, also for a passphrase that is empty or a promise
  */
 export async function readPrivateKey(
-  file: Uint8Array,
-  options: { passphrase?: Passphrase | undefined; core?: Core } = {},
+  file: Bytes,
+  options: ReadKeyOptions = {},
 ): Promise<RsaPrivateKey> {
-  const key = recognise(file);
+  const { passphrase, allowEmptyPassphrase, core } = OPTIONS(options, "options");
+  const key = recognise(needStableBytes(file, "the key file"));
   try {
     const open = lockOf(key);
     if (open !== undefined) {
-      const passphrase = await askPassphrase(options.passphrase);
-      return open(options.core ?? (await sharedCore()), passphrase);
+      return await withPassphrase(passphrase, allowEmptyPassphrase, async (secret) =>
+        open(await coreOr(core), secret),
+      );
     }
     const parts = parseOpen(key);
     if (!isPrivate(parts)) {
@@ -102,15 +118,6 @@ export async function readPrivateKey(
   } finally {
     wipe(key.bytes);
   }
-}
-
-/** @throws TwinwrapError PASSPHRASE_NEEDED if there is none */
-export async function askPassphrase(
-  passphrase: Passphrase | undefined,
-): Promise<string | Uint8Array> {
-  const given = typeof passphrase === "function" ? await passphrase() : passphrase;
-  if (given !== undefined) return given;
-  throw new TwinwrapError("PASSPHRASE_NEEDED", "the key is locked with a passphrase");
 }
 
 type Unlock = (core: Core, passphrase: string | Uint8Array) => RsaPrivateKey;
@@ -148,8 +155,8 @@ function unlock(
   }
 }
 
-function withKeyFile<T>(file: Uint8Array, work: (key: KeyFile) => T): T {
-  const key = recognise(file);
+function withKeyFile<T>(file: unknown, work: (key: KeyFile) => T): T {
+  const key = recognise(needStableBytes(file, "the key file"));
   try {
     return work(key);
   } finally {

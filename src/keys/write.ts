@@ -1,29 +1,30 @@
+import { needFlag, oneOf, optionsOf } from "../arguments.js";
 import { CALG_RSA_KEYX, encodePrivateKeyBlob, encodePublicKeyBlob } from "../blob/index.js";
 import { wipe, withoutLeadingZeros } from "../bytes.js";
-import { type Core, sharedCore } from "../core/index.js";
+import type { Core } from "../core/index.js";
+import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import { encodeJwk } from "./jwk.js";
 import { checkPublicKey, validatePrivateKey } from "./numbers.js";
-import { ITERATIONS, lockKey } from "./pbes2.js";
+import { type Passphrase, withPassphrase } from "./passphrase.js";
+import { ITERATIONS, lockKey, needIterations } from "./pbes2.js";
 import { encodePem } from "./pem.js";
 import { encodePkcs8, encodeSpki } from "./pkcs.js";
 import { lockedPvk, plainPvk } from "./pvk.js";
+import { READ_OPTIONS } from "./read.js";
 import { KEY_FORMS, type KeyForm } from "./recognise.js";
-import type { RsaPrivateKey, RsaPublicKey } from "./types.js";
+import { needPrivateKey, needPublicKey, type RsaPrivateKey, type RsaPublicKey } from "./types.js";
 
-function checkForm(form: KeyForm): void {
-  if (!KEY_FORMS.includes(form)) {
-    throw new TwinwrapError("BAD_ARGUMENT", `a key is written as one of ${KEY_FORMS.join(", ")}`);
-  }
-}
+const needForm = oneOf(...KEY_FORMS);
 
 /**
  * A public key as SubjectPublicKeyInfo in PEM or DER, as a JWK, or as a PUBLICKEYBLOB.
- * @throws TwinwrapError BAD_KEY if the key cannot be used; BAD_ARGUMENT for PVK, which holds private
+ * @throws TwinwrapError BAD_KEY if the key cannot be used; BAD_ARGUMENT, also for PVK, which holds private
  *   keys only
  */
-export function writePublicKey(key: RsaPublicKey, form: KeyForm): Uint8Array<ArrayBuffer> {
-  checkForm(form);
+export function writePublicKey(publicKey: RsaPublicKey, form: KeyForm): Uint8Array<ArrayBuffer> {
+  const key = needPublicKey(publicKey, "the public key");
+  needForm(form, "the form");
   if (form === "pvk") {
     throw new TwinwrapError("BAD_ARGUMENT", "a PVK file holds a private key; msblob is for both");
   }
@@ -38,13 +39,18 @@ export function writePublicKey(key: RsaPublicKey, form: KeyForm): Uint8Array<Arr
 /** How a private key is written. */
 export interface WriteKeyOptions {
   /** Locks the key. Text counts as UTF-8, without normalisation. */
-  passphrase?: string | Uint8Array;
-  /** Of PBKDF2. */
-  iterations?: number;
+  passphrase?: Passphrase | undefined;
+  /** Says that an empty passphrase is meant, which protects nothing. */
+  allowEmptyPassphrase?: boolean | undefined;
+  /** Of PBKDF2: 1,000 to 10,000,000. */
+  iterations?: number | undefined;
   /** Says that a lock which is no protection is meant: that of PVK files. */
-  allowWeakLock?: boolean;
-  core?: Core;
+  allowWeakLock?: boolean | undefined;
+  core?: Core | undefined;
 }
+/** What all who lock a key with a passphrase take. */
+export const LOCK_OPTIONS = { ...READ_OPTIONS, iterations: needIterations };
+const OPTIONS = optionsOf<WriteKeyOptions>({ ...LOCK_OPTIONS, allowWeakLock: needFlag });
 
 /**
  * A private key as PKCS#8 in PEM or DER, as a JWK, as a PRIVATEKEYBLOB, or as a PVK file, the latter
@@ -53,16 +59,18 @@ export interface WriteKeyOptions {
  * AES-256-CBC. A PVK file is locked with RC4 under one round of SHA-1 (as `openssl rsa -pvk-strong`
  * does), which protects nothing from somebody who can try passphrases, so `allowWeakLock` must ask
  * for it. The caller wipes what is not locked.
- * @throws TwinwrapError BAD_KEY if the key is inconsistent; BAD_ARGUMENT for a form that cannot be
- *   locked, an empty passphrase, iterations outside 1,000 to 10,000,000, or primes too unequal for
+ * @throws TwinwrapError BAD_KEY if the key is inconsistent; BAD_ARGUMENT, also for a form that cannot be
+ *   locked, a passphrase that is empty or a promise, iterations outside 1,000 to 10,000,000, or primes too unequal for
  *   CryptoAPI's layout
  */
 export async function writePrivateKey(
-  key: RsaPrivateKey,
+  privateKey: RsaPrivateKey,
   form: KeyForm,
-  options: WriteKeyOptions = {},
+  given: WriteKeyOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  checkForm(form);
+  const key = needPrivateKey(privateKey);
+  const options = OPTIONS(given, "options");
+  needForm(form, "the form");
   checkLock(form, options);
   validatePrivateKey(key);
   if (form === "jwk") return encodeJwk(key);
@@ -94,12 +102,14 @@ function privateKeyBlob(key: RsaPrivateKey): Uint8Array<ArrayBuffer> {
 
 async function writePvk(
   key: RsaPrivateKey,
-  { passphrase, core }: WriteKeyOptions,
+  { passphrase, allowEmptyPassphrase, core }: WriteKeyOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const blob = privateKeyBlob(key);
   try {
     if (passphrase === undefined) return plainPvk(blob);
-    return lockedPvk(core ?? (await sharedCore()), blob, passphrase);
+    return await withPassphrase(passphrase, allowEmptyPassphrase, async (secret) =>
+      lockedPvk(await coreOr(core), blob, secret),
+    );
   } finally {
     wipe(blob);
   }
@@ -108,19 +118,20 @@ async function writePvk(
 async function writePkcs8(
   key: RsaPrivateKey,
   form: "pem" | "der",
-  { passphrase, iterations = ITERATIONS, core }: WriteKeyOptions,
+  { passphrase, allowEmptyPassphrase, iterations = ITERATIONS, core }: WriteKeyOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const pkcs8 = encodePkcs8(key);
-  let der = pkcs8;
   let returned = false;
   try {
     if (passphrase !== undefined) {
-      der = lockKey(core ?? (await sharedCore()), pkcs8, passphrase, iterations);
+      const der = await withPassphrase(passphrase, allowEmptyPassphrase, async (secret) =>
+        lockKey(await coreOr(core), pkcs8, secret, iterations),
+      );
+      return form === "pem" ? encodePem("ENCRYPTED PRIVATE KEY", der) : der;
     }
-    const label = passphrase === undefined ? "PRIVATE KEY" : "ENCRYPTED PRIVATE KEY";
-    if (form === "pem") return encodePem(label, der);
-    returned = der === pkcs8;
-    return der;
+    if (form === "pem") return encodePem("PRIVATE KEY", pkcs8);
+    returned = true;
+    return pkcs8;
   } finally {
     if (!returned) wipe(pkcs8);
   }

@@ -106,7 +106,7 @@ export async function addFile(name: string, bytes: Uint8Array): Promise<string> 
       return "public key added";
     }
     const privateKey = await askPassphrase(name, (passphrase) =>
-      readPrivateKey(bytes, { passphrase }),
+      readPrivateKey(bytes, { passphrase, allowEmptyPassphrase: true }),
     );
     try {
       await addKey(name, publicKeyOf(privateKey), privateKey);

@@ -123,7 +123,7 @@ describe("the passphrase", () => {
       messages.add(error!.message);
     }
     expect(messages.size).toBe(1);
-    for (const passphrase of ["", ` ${PASSPHRASE}`, PASSPHRASE.toUpperCase()]) {
+    for (const passphrase of ["\0", ` ${PASSPHRASE}`, PASSPHRASE.toUpperCase()]) {
       expect(await codeOf(() => readPrivateKey(quick, { passphrase }))).toBe("WRONG_PASSPHRASE");
     }
   });

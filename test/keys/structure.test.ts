@@ -211,12 +211,14 @@ describe("DER: every element changed in every way", () => {
   });
 
   test("locked", async () => {
-    const options = { passphrase: PASSPHRASE, iterations: 1000 };
-    const der = Buffer.from(await writePrivateKey(original, "der", options));
+    const passphrase = PASSPHRASE;
+    const der = Buffer.from(
+      await writePrivateKey(original, "der", { passphrase, iterations: 1000 }),
+    );
     const codes = [...REFUSED, "WRONG_PASSPHRASE"];
     let tried = 0;
     for (const [what, file] of broken(der)) {
-      const key = await attempt(() => readPrivateKey(file, options), codes, what);
+      const key = await attempt(() => readPrivateKey(file, { passphrase }), codes, what);
       await attempt(() => readPublicKey(file), [...REFUSED, "PASSPHRASE_NEEDED"], what);
       if (key !== undefined) expect([what, key]).toEqual([what, original]);
       tried++;

@@ -1,0 +1,257 @@
+import { TwinwrapError } from "./errors.js";
+
+// What callers hand in, checked where it comes in: plain JavaScript calls this library too, and a cipher that takes
+// text for as many zeros answers as if all were well. An error names the argument and what it must be, never its
+// value. No check depends on the realm (frame, vm context, jsdom) that an object is from: `instanceof`, which does, is a
+// short cut here and no more.
+
+/**
+ * Bytes as callers have them: a Uint8Array (a Buffer is one) or any other view, by the bytes that it shows, or an
+ * ArrayBuffer. Views of shared memory are taken, too; every byte is read once then.
+ */
+export type Bytes = ArrayBufferView | ArrayBuffer;
+
+/** Checks a value, and gives it in the one form that the code behind works with. */
+export type Kind<T> = (value: unknown, what: string) => T;
+
+const plain = Uint8Array.prototype;
+const lengthOf = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength")!.get!;
+const getTime = Date.prototype.getTime;
+
+/** What a value is, in words that say nothing of its content. */
+function nameOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === "string") return "text";
+  if (typeof value !== "object") return `a ${typeof value}`;
+  try {
+    if (typeof (value as PromiseLike<unknown>).then === "function") return "a promise: await it";
+    if (Array.isArray(value)) return "an array";
+    const tag = Object.prototype.toString.call(value).slice(8, -1);
+    return tag === "Object" || !/^[\w.]{1,40}$/.test(tag) ? "an object" : `an object (${tag})`;
+  } catch {
+    return "an object"; // a proxy that refuses to be asked
+  }
+}
+
+/**
+ * The error of an argument of the wrong kind.
+ * @param what the argument's name, as people read it
+ * @param expected what it must be
+ */
+export function wrongKind(value: unknown, what: string, expected: string): TwinwrapError {
+  return new TwinwrapError("BAD_ARGUMENT", `${what} must be ${expected}, not ${nameOf(value)}`);
+}
+
+/**
+ * Bytes as a Uint8Array over the same memory. Costs next to nothing if that is what it is already (or a Buffer, of
+ * which slice() is no copy).
+ * @throws TwinwrapError BAD_ARGUMENT for everything else, text above all, and for memory that was transferred away
+ */
+export function needBytes(value: unknown, what: string): Uint8Array {
+  // Only `isView` looks inside; what it leaves is told apart below, at leisure.
+  return value instanceof Uint8Array && ArrayBuffer.isView(value) && value.length > 0
+    ? value
+    : otherBytes(value, what);
+}
+
+function otherBytes(value: unknown, what: string): Uint8Array {
+  const isView = ArrayBuffer.isView(value);
+  if (!isView && !isArrayBuffer(value)) {
+    throw wrongKind(value, what, "bytes (a Uint8Array, another view or an ArrayBuffer)");
+  }
+  try {
+    if (!isView) return new Uint8Array(value);
+    // A view that has lost its memory has no bytes; this throws then, whatever type of array it is.
+    if (value.byteLength === 0 && "length" in value) plain.indexOf.call(value as Uint8Array, 0);
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  } catch {
+    const message = `${what} has no memory any more: its buffer was transferred or cut`;
+    throw new TwinwrapError("BAD_ARGUMENT", message);
+  }
+}
+
+function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  try {
+    // The getter looks at what only an ArrayBuffer has inside, of any realm; a SharedArrayBuffer is none.
+    lengthOf.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The same for what is looked at more than once: a copy if the memory is shared, so that nobody can change it
+ * between two looks. Always a plain Uint8Array.
+ */
+export function needStableBytes(value: unknown, what: string): Uint8Array {
+  const bytes = needBytes(value, what);
+  if (!isArrayBuffer(bytes.buffer)) return new Uint8Array(bytes);
+  return Object.getPrototypeOf(bytes) === plain ? bytes : otherBytes(bytes, what);
+}
+
+/** Bytes of one length, or of `low` to `high` bytes. */
+export function bytesOf(low: number, high = low): Kind<Uint8Array> {
+  return (value, what) => {
+    const bytes = needStableBytes(value, what);
+    if (bytes.length >= low && bytes.length <= high) return bytes;
+    const range = low === high ? low : `${low} to ${high}`;
+    throw new TwinwrapError("BAD_ARGUMENT", `${what} must be ${range} bytes long`);
+  };
+}
+
+/** @throws TwinwrapError BAD_ARGUMENT unless it is text */
+export function needText(value: unknown, what: string): string {
+  if (typeof value === "string") return value;
+  throw wrongKind(value, what, "text");
+}
+
+/** @throws TwinwrapError BAD_ARGUMENT unless it is true or false */
+export function needFlag(value: unknown, what: string): boolean {
+  if (typeof value === "boolean") return value;
+  throw wrongKind(value, what, "true or false");
+}
+
+/** A whole number from `low` to `high`. */
+export function whole(low: number, high = Number.MAX_SAFE_INTEGER): Kind<number> {
+  return (value, what) => {
+    if (Number.isInteger(value) && (value as number) >= low && (value as number) <= high) {
+      return value as number;
+    }
+    const top = high === Number.MAX_SAFE_INTEGER ? "2^53 - 1" : high;
+    const message = `${what} must be a whole number from ${low} to ${top}`;
+    throw new TwinwrapError("BAD_ARGUMENT", message);
+  };
+}
+
+/** One of some names. */
+export function oneOf<T extends string>(...names: readonly T[]): Kind<T> {
+  return (value, what) => {
+    if (names.includes(value as T)) return value as T;
+    throw wrongKind(value, what, `one of ${names.map((name) => `"${name}"`).join(", ")}`);
+  };
+}
+
+/** @throws TwinwrapError BAD_ARGUMENT unless it can be called */
+// biome-ignore lint/suspicious/noExplicitAny: what it takes and gives nobody can ask it
+export function needFunction(value: unknown, what: string): any {
+  if (typeof value === "function") return value;
+  throw wrongKind(value, what, "a function");
+}
+
+/** A Date, as one of this realm. Whether it is a time at all is asked where it is written. */
+export function needDate(value: unknown, what: string): Date {
+  try {
+    return new Date(getTime.call(value));
+  } catch {
+    throw wrongKind(value, what, "a Date");
+  }
+}
+
+/** @throws TwinwrapError BAD_ARGUMENT unless it is an AbortSignal, of any realm */
+export function needSignal(value: unknown, what: string): AbortSignal {
+  const signal = value as AbortSignal;
+  if (
+    isObject(signal) &&
+    typeof read(signal, "aborted", what) === "boolean" &&
+    typeof read(signal, "addEventListener", what) === "function"
+  ) {
+    return signal;
+  }
+  throw wrongKind(value, what, "an AbortSignal");
+}
+
+/** A list, as an array of this realm, of items of one kind. */
+export function listOf<T>(kind: Kind<T>): Kind<T[]> {
+  return (value, what) => {
+    let items: unknown[] | undefined;
+    try {
+      if (Array.isArray(value)) items = Array.from(value);
+    } catch {
+      // A proxy that refuses.
+    }
+    if (items === undefined) throw wrongKind(value, what, "an array");
+    return items.map((item, i) => kind(item, `${what}[${i}]`));
+  };
+}
+
+/** The kind, or undefined. */
+export function optional<T>(kind: Kind<T>): Kind<T | undefined> {
+  return (value, what) => (value === undefined ? undefined : kind(value, what));
+}
+
+/** A value that is checked elsewhere. */
+export const unchecked = (value: unknown): never => value as never;
+
+export function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+/** A member of an object, whose getter may throw. */
+function read(value: object, name: string, what: string): unknown {
+  try {
+    return (value as Record<string, unknown>)[name];
+  } catch (cause) {
+    throw new TwinwrapError("BAD_ARGUMENT", `${what}: its ${name} can't be read`, { cause });
+  }
+}
+
+/** The kinds of an object's members. */
+export type Shape<T> = { readonly [Name in keyof Required<T>]: Kind<T[Name]> };
+
+/** The members of `value` that `shape` has; what is undefined is left out. */
+function membersOf<T extends object>(value: object, shape: Shape<T>, what: string): T {
+  const members: Record<string, unknown> = {};
+  for (const [name, kind] of Object.entries<Kind<unknown>>(shape)) {
+    const member = kind(read(value, name, what), `${what}.${name}`);
+    if (member !== undefined) members[name] = member;
+  }
+  return members as T;
+}
+
+/** An object with these members, checked, in a new object; what else it has is left out. */
+export function objectOf<T extends object>(shape: Shape<T>): Kind<T> {
+  return (value, what) => {
+    if (isObject(value) && !Array.isArray(value) && !ArrayBuffer.isView(value)) {
+      return membersOf(value, shape, what);
+    }
+    throw wrongKind(value, what, `an object with ${Object.keys(shape).join(", ")}`);
+  };
+}
+
+/**
+ * Options: known ones only, so that a misspelt one is told and not passed over. Each may be missing but those that
+ * are `needed`.
+ */
+export function optionsOf<T extends object>(
+  shape: Shape<T>,
+  needed: readonly (keyof T & string)[] = [],
+): Kind<T> {
+  const names = Object.keys(shape);
+  const kinds = Object.fromEntries(
+    Object.entries<Kind<unknown>>(shape).map(([name, kind]) => [
+      name,
+      (needed as readonly string[]).includes(name) ? kind : optional(kind),
+    ]),
+  ) as Shape<T>;
+  return (value = {}, what) => {
+    let given: string[] | undefined;
+    try {
+      // A Map, a promise or a list of options would pass for none at all.
+      const isRecord = Object.prototype.toString.call(value) === "[object Object]";
+      if (isRecord) given = Object.keys(value as object);
+    } catch {
+      // A proxy that refuses.
+    }
+    if (given === undefined) throw wrongKind(value, what, "an object");
+    const unknown = given.find(
+      (name) => !names.includes(name) && read(value as object, name, what) !== undefined,
+    );
+    if (unknown === undefined) return membersOf(value as object, kinds, what);
+    const name = /^[\w.-]{1,40}$/.test(unknown) ? `"${unknown}"` : "of that name";
+    throw new TwinwrapError(
+      "BAD_ARGUMENT",
+      `${what}: there is no ${name}; known are ${names.join(", ")}`,
+    );
+  };
+}

@@ -1,0 +1,54 @@
+import { needText } from "./arguments.js";
+import { type ErrorCode, TwinwrapError } from "./errors.js";
+
+// The system's errors, as those who call this library meet them: TwinwrapErrors with a code, which name the file,
+// and have the system's error as their cause.
+
+const TEXTS: Record<string, string> = {
+  ENOENT: "no such file or folder",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  EISDIR: "is a folder",
+  ENOTDIR: "part of the path is no folder",
+  ENOSPC: "no space left on the device",
+  EDQUOT: "the disk quota is used up",
+  EFBIG: "the file is larger than the system allows",
+  EROFS: "the file system is read-only",
+  ENAMETOOLONG: "the name is too long",
+  EMFILE: "too many open files",
+};
+
+/** The system's error, in an error or as its cause. */
+export function systemError(error: unknown): NodeJS.ErrnoException | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if ("code" in error && "syscall" in error) return error as NodeJS.ErrnoException;
+  return error instanceof TwinwrapError ? systemError(error.cause) : undefined;
+}
+
+/** What the system's error means, in words; which file it is about, if it says so. */
+export function systemText(error: NodeJS.ErrnoException, path = error.path): string {
+  const text = TEXTS[error.code ?? ""] ?? error.message;
+  return path === undefined ? text : `${path}: ${text}`;
+}
+
+/**
+ * Does `work` on a file.
+ * @throws TwinwrapError CONFLICT or UNAVAILABLE in place of the system's errors; others as they are
+ */
+export async function withSystemErrors<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const cause = systemError(error);
+    if (cause === undefined || error instanceof TwinwrapError) throw error;
+    const code: ErrorCode = cause.code === "EEXIST" ? "CONFLICT" : "UNAVAILABLE";
+    throw new TwinwrapError(code, systemText(cause, cause.path ?? path), { cause });
+  }
+}
+
+/** @throws TwinwrapError BAD_ARGUMENT unless it can be a file's path */
+export function needPath(value: unknown, what: string): string {
+  const path = needText(value, what);
+  if (path !== "" && !path.includes("\0")) return path;
+  throw new TwinwrapError("BAD_ARGUMENT", `${what} must be a file's path`);
+}
