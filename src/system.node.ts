@@ -16,6 +16,14 @@ const TEXTS: Record<string, string> = {
   EROFS: "the file system is read-only",
   ENAMETOOLONG: "the name is too long",
   EMFILE: "too many open files",
+  ENFILE: "too many open files",
+  EIO: "the device failed",
+  ELOOP: "too many links lead to each other",
+  ENXIO: "is of a kind that cannot be opened",
+  EBUSY: "is in use",
+  EBADF: "is not open for this",
+  ENOTEMPTY: "the folder is not empty",
+  EPIPE: "was closed before everything was written",
 };
 
 /** The system's error, in an error or as its cause. */
@@ -28,7 +36,9 @@ export function systemError(error: unknown): NodeJS.ErrnoException | undefined {
 /** What the system's error means, in words; which file it is about, if it says so. */
 export function systemText(error: NodeJS.ErrnoException, path = error.path): string {
   const text = TEXTS[error.code ?? ""] ?? error.message;
-  return path === undefined ? text : `${path}: ${text}`;
+  if (path === undefined) return text;
+  // As a sentence where it is one.
+  return error.code === "EPIPE" ? `${path} ${text}` : `${path}: ${text}`;
 }
 
 /**

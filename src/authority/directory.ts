@@ -1,4 +1,4 @@
-import { chmod, copyFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { equalBytes, randomBytes, toBase32, wipe } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
@@ -15,7 +15,13 @@ import {
   signNote,
   verifyAuthority,
 } from "../escrow/index.js";
-import { isSystemError, makeFolderWhole, readFileWhole, writeFileWhole } from "../files.node.js";
+import {
+  FileSource,
+  isSystemError,
+  makeFolderWhole,
+  readFileWhole,
+  writeFileWhole,
+} from "../files.node.js";
 import {
   generateKeyPair,
   type Passphrase,
@@ -244,8 +250,12 @@ export async function backupDirectory(
 
 /** A copy for its user alone, whatever the backup's medium made of the mode. */
 async function copyPrivate(from: string, to: string): Promise<void> {
-  await copyFile(from, to);
-  await chmod(to, PRIVATE_MODE);
+  const file = await FileSource.open(from);
+  try {
+    await writeFileWhole(to, file.pieces(), { mode: PRIVATE_MODE });
+  } finally {
+    await file.close();
+  }
 }
 
 async function copyKeys(from: string, to: string): Promise<void> {
@@ -272,7 +282,7 @@ export async function restoreDirectory(
     await copyPrivate(join(from, WAL), join(folder, WAL)).catch((error) => {
       if (!isSystemError(error, "ENOENT")) throw error;
     });
-    await copyFile(join(from, AUTHORITY), join(folder, AUTHORITY));
+    await writeFileWhole(join(folder, AUTHORITY), [await readPart(from, AUTHORITY)]);
     await copyKeys(from, folder);
     await withStore(await openSqlite(join(folder, STORE)), (store) => store.write(fence));
     const service = await openDirectory(folder, options);

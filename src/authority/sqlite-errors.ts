@@ -1,3 +1,5 @@
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import { TwinwrapError } from "../errors.js";
 
 // What SQLite says when it can't go on, in words for people.
@@ -23,6 +25,20 @@ const WORDS: Record<string, [code: "FAULT" | "UNAVAILABLE" | "CONFLICT", words: 
   LOCKED: ["CONFLICT", "the store was kept busy by others for too long: try again"],
 };
 
+/** What SQLite says too where it can't make a file larger, or a new one, on a full disk. */
+const MAYBE_FULL = new Set(["IOERR", "CANTOPEN"]);
+/** Bytes that its index of shared memory, the smallest of its files, takes. */
+const NEEDED = 32_768;
+
+function isFull(path: string): boolean {
+  try {
+    const { bavail, bsize, ffree, files } = statfsSync(dirname(path));
+    return bavail * bsize < NEEDED || (files > 0 && ffree === 0);
+  } catch {
+    return false;
+  }
+}
+
 /**
  * What to throw in place of SQLite's error: a TwinwrapError FAULT, UNAVAILABLE or CONFLICT. Other errors
  * stay as they are.
@@ -30,7 +46,7 @@ const WORDS: Record<string, [code: "FAULT" | "UNAVAILABLE" | "CONFLICT", words: 
  */
 export function inWords(path: string, cause: unknown): unknown {
   const [, primary = ""] = /^SQLITE_([A-Z]+)/.exec(errorCode(cause)) ?? [];
-  const known = WORDS[primary];
+  const known = WORDS[MAYBE_FULL.has(primary) && isFull(path) ? "FULL" : primary];
   if (known === undefined) return cause;
   return new TwinwrapError(known[0], `${path}: ${known[1]}`, { cause });
 }

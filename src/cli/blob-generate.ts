@@ -12,7 +12,14 @@ import {
 import { randomBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import { type ExportOptions, exportTo, readTargets } from "./blob-export.js";
-import { allowWeakOption, collect, jsonOption, newCommand, paddingOption } from "./command.js";
+import {
+  allowWeakOption,
+  collect,
+  jsonOption,
+  newCommand,
+  outputName,
+  paddingOption,
+} from "./command.js";
 import { warn } from "./io.js";
 
 interface GenerateOptions extends ExportOptions {
@@ -80,7 +87,7 @@ export function generateCommand(): Command {
     .requiredOption(
       "-o, --output <file>",
       "the SIMPLEBLOB for each --to, in the same order, or - for standard output",
-      collect,
+      (name: string, before?: string[]) => collect(outputName(name), before),
     )
     .option("--force", "replace output files that exist")
     .addOption(

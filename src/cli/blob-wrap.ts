@@ -16,6 +16,7 @@ import {
   jsonOption,
   type KeyOptions,
   newCommand,
+  outputName,
   paddingOption,
 } from "./command.js";
 import {
@@ -113,7 +114,7 @@ async function rewrap(input: string, options: RewrapOptions): Promise<void> {
 
 function addBlobOutput(command: Command, description: string): Command {
   return command
-    .requiredOption("-o, --output <file>", `${description}, or - for standard output`)
+    .requiredOption("-o, --output <file>", `${description}, or - for standard output`, outputName)
     .option("--force", "replace the output file if it exists");
 }
 

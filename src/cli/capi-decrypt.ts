@@ -8,7 +8,7 @@ import {
   oldInputs,
   weakness,
 } from "./capi-settings.js";
-import { jsonOption, newCommand, type OutputOptions } from "./command.js";
+import { jsonOption, newCommand, type OutputOptions, outputName } from "./command.js";
 import { checkOutput, print, printJson, progress, STANDARD, warn, writeOutput } from "./io.js";
 import { safe, table } from "./text.js";
 
@@ -66,7 +66,7 @@ export function decryptCommand(): Command {
     "twinwrap capi decrypt -k alice.pem --blob letter.simpleblob letter.enc -o letter.txt\ntwinwrap capi decrypt -k alice.pem --layout length32 letter.enc -o letter.txt",
   ).argument("<in>", "the encrypted file, or - for standard input");
   return addOldFileOptions(command)
-    .requiredOption("-o, --output <file>", "the plaintext, or - for standard output")
+    .requiredOption("-o, --output <file>", "the plaintext, or - for standard output", outputName)
     .option("--force", "replace the output file if it exists")
     .addOption(jsonOption())
     .action(decrypt);

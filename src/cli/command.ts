@@ -10,6 +10,8 @@ import {
   type Padding,
 } from "../envelope/index.js";
 import { startWorker } from "../envelope/worker.node.js";
+import { descriptorOf } from "../files.node.js";
+import { print, STANDARD } from "./standard.js";
 
 /** What the process ends with. */
 export const EXIT = {
@@ -30,6 +32,7 @@ export function newCommand(name: string, summary: string, example: string): Comm
     .description(summary)
     .addHelpText("after", `\nExample:\n${example.replace(/^/gm, "  ")}`)
     .exitOverride()
+    .configureOutput({ writeOut: print, writeErr: (text) => print(text, STANDARD) })
     .showHelpAfterError("(--help shows how)")
     .configureHelp({ showGlobalOptions: false });
 }
@@ -45,9 +48,14 @@ export interface OutputOptions {
   force?: boolean;
 }
 
+/** The name of an output: that of standard output itself means the same as `-`. */
+export function outputName(name: string): string {
+  return descriptorOf(name) === 1 ? STANDARD : name;
+}
+
 export function addOutputOptions(command: Command, description: string): Command {
   return command
-    .option("-o, --output <file>", description)
+    .option("-o, --output <file>", description, outputName)
     .option("--force", "replace the output file if it exists");
 }
 

@@ -27,6 +27,7 @@ import {
 } from "./io.js";
 import { about } from "./report.js";
 import { SUFFIX } from "./sealing.js";
+import { table } from "./text.js";
 
 interface DecryptOptions extends OutputOptions, KeyOptions, EngineFlags {
   range?: string;
@@ -119,7 +120,12 @@ async function decrypt(input: string, options: DecryptOptions): Promise<void> {
   clear();
   if (options.json) printJson({ file: output, ...headerFacts(header) }, output);
   else if (output !== STANDARD)
-    print(`opened  ${output}\nserial  ${formatSerial(header.serial)}\n`);
+    print(
+      table([
+        ["opened", output],
+        ["serial", formatSerial(header.serial)],
+      ]),
+    );
 }
 
 export function command(): Command {

@@ -14,10 +14,10 @@ import {
   type Submission,
   withSubmission,
 } from "../escrow/index.js";
-import { writeFileWhole } from "../files.node.js";
+import { type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
 import { type AuthorityKeyOptions, loadAuthority, unlock, withService } from "./authority-io.js";
 import { UsageError } from "./command.js";
-import { checkOutput, readSmall } from "./io.js";
+import { checkOutput } from "./io.js";
 import { about } from "./report.js";
 import { safe } from "./text.js";
 
@@ -120,29 +120,51 @@ export class Escrower {
     return escrows;
   };
 
-  /** Writes what has to be carried, once the file is there. @param output the sealed file */
-  async finish(output: string): Promise<Sent[]> {
-    const core = await sharedCore();
-    const sent: Sent[] = [];
+  /** What has to be carried, beside the file that it is for. @param output the sealed file */
+  async files(output: string): Promise<NewFile[]> {
+    const files: NewFile[] = [];
     for (const { target, submission, receipt } of this.#sent) {
-      const one = {
-        origin: target.authority.origin,
-        record: toHex(recordHash(core, submission.core)),
-        owner: submission.core.owner,
-      };
-      if (receipt === undefined) {
-        sent.push({
-          ...one,
-          ...(await writeSubmission(output, target, submission, this.#options)),
-        });
-      } else sent.push({ ...one, status: receiptStatus(receipt) });
+      if (receipt !== undefined) continue;
+      const file = await submissionFile(output, target, submission, this.#options);
+      if (file !== undefined) files.push(file);
     }
-    return sent;
+    return files;
+  }
+
+  /** What became of it, once {@link files} are written. @param output the sealed file */
+  async facts(output: string): Promise<Sent[]> {
+    const core = await sharedCore();
+    return this.#sent.map(({ target, submission, receipt }) => ({
+      origin: target.authority.origin,
+      record: toHex(recordHash(core, submission.core)),
+      owner: submission.core.owner,
+      ...(receipt === undefined
+        ? {
+            status: "pending" as const,
+            submission: messageName(output, target.authority, "submission"),
+          }
+        : { status: receiptStatus(receipt) }),
+    }));
   }
 }
 
 export function receiptStatus(receipt: Receipt): "verified" | "unverified" {
   return receiptLeaf(receipt).type === "verified" ? "verified" : "unverified";
+}
+
+/** A submission's file beside the one that it is for, unless it is there. */
+async function submissionFile(
+  output: string,
+  target: Target,
+  submission: Submission,
+  { force = false }: { force?: boolean },
+): Promise<NewFile | undefined> {
+  const path = messageName(output, target.authority, "submission");
+  const bytes = encodeSubmission(submission);
+  const present = await readFileWhole(path, bytes.length).catch(() => undefined);
+  return present !== undefined && equalBytes(present, bytes)
+    ? undefined
+    : { path, content: [bytes], force };
 }
 
 /** Writes a submission beside the file that it is for, unless it is there. */
@@ -152,13 +174,9 @@ export async function writeSubmission(
   submission: Submission,
   options: { force?: boolean },
 ): Promise<{ status: "pending"; submission: string }> {
-  const path = messageName(output, target.authority, "submission");
-  const bytes = encodeSubmission(submission);
-  const present = await readSmall(path, bytes.length).catch(() => undefined);
-  if (present === undefined || !equalBytes(present, bytes)) {
-    await writeFileWhole(path, [bytes], { force: options.force ?? false });
-  }
-  return { status: "pending", submission: path };
+  const file = await submissionFile(output, target, submission, options);
+  if (file !== undefined) await writeFilesWhole([file]);
+  return { status: "pending", submission: messageName(output, target.authority, "submission") };
 }
 
 /** For people. */

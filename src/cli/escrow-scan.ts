@@ -1,10 +1,10 @@
-import type { Dirent } from "node:fs";
+import { type Dirent, existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { TwinwrapError } from "../errors.js";
 import { isRecoverable, statusText } from "../escrow/index.js";
 import { type Party, withGiven } from "./authority-io.js";
-import { EXIT } from "./command.js";
+import { EXIT, UsageError } from "./command.js";
 import { print, printJson, warn } from "./io.js";
 import { isSealed } from "./messages.js";
 import { about, complain } from "./report.js";
@@ -26,6 +26,10 @@ async function* filesBelow(folder: string, isRoot = true): AsyncGenerator<string
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const entry of entries) {
     const path = join(folder, entry.name);
+    if (entry.name.includes("\ufffd") && !existsSync(path)) {
+      complain(new UsageError(`${path}: its name is not UTF-8, so it cannot be read: rename it`));
+      continue;
+    }
     if (entry.isDirectory()) yield* filesBelow(path, false);
     else if (entry.isFile()) yield path;
   }

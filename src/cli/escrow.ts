@@ -9,6 +9,7 @@ import {
   statusText,
   submissionsOf,
 } from "../escrow/index.js";
+import { writeFilesWhole } from "../files.node.js";
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
 import {
   addAuthorityKeyOption,
@@ -116,7 +117,10 @@ async function sendNow(
       `${safe(path)}: the header had no room for it, so the whole file was sealed again: what it held for other authorities or owners is gone, and has to be escrowed again`,
     );
   }
-  if (!target.isDirectory) return (await escrower.finish(path))[0]!;
+  if (!target.isDirectory) {
+    await writeFilesWhole(await escrower.files(path));
+    return (await escrower.facts(path))[0]!;
+  }
   return (await sendAgain(path, target, { ...options, ownerId }))!;
 }
 

@@ -1,15 +1,18 @@
-import { stat } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { isAuthorityPart } from "../authority/folder.js";
 import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
 import {
   collectPieces,
+  descriptorOf,
   type FileSource,
-  forEachPiece,
   isSameFile,
+  linkTarget,
+  type NewFile,
+  present,
+  removeLeftovers,
   type WriteOptions,
-  writeFileWhole,
+  writeFilesWhole,
 } from "../files.node.js";
 import {
   type RsaPrivateKey,
@@ -20,25 +23,10 @@ import {
 } from "../keys/index.js";
 import { type OutputOptions, UsageError } from "./command.js";
 import { type PassphraseOptions, unlockingOf } from "./passphrase.js";
-import { about } from "./report.js";
-import { safeJson } from "./text.js";
+import { about, namesAlready } from "./report.js";
+import { STANDARD, standardInput, writeStandard } from "./standard.js";
 
-/** Stands for standard input or output. */
-export const STANDARD = "-";
-
-/** Facts go to standard output, unless the data itself goes there. */
-export function print(text: string, output?: string): void {
-  (output === STANDARD ? process.stderr : process.stdout).write(text);
-}
-
-export function printJson(value: unknown, output?: string): void {
-  print(`${safeJson(JSON.stringify(value, null, 2))}\n`, output);
-}
-
-/** Something worth knowing that is no error. */
-export function warn(text: string): void {
-  process.stderr.write(`twinwrap: ${text}\n`);
-}
+export { print, printJson, STANDARD, warn } from "./standard.js";
 
 /** What an input is to a command: bytes in order and, if `seekable`, at any place. */
 export type Input = Pick<FileSource, "seekable" | "size" | "read" | "pieces">;
@@ -46,19 +34,24 @@ export type Input = Pick<FileSource, "seekable" | "size" | "read" | "pieces">;
 const READ_ONCE = "standard input can be read only once: let only one input be -";
 let isStandardRead = false;
 
+/** Whether an input is what standard input gives once: a file that it was redirected from can be opened. */
+function isStandard(path: string): boolean {
+  return path === STANDARD || (descriptorOf(path) === 0 && !present(path)?.isFile());
+}
+
 /** Opens the input, works with it and closes it. @throws UsageError if it is standard input again */
 export async function withInput<T>(path: string, work: (file: Input) => Promise<T>): Promise<T> {
-  if (path !== STANDARD) return withFile(path, work);
+  if (!isStandard(path)) return withFile(path, work);
   if (isStandardRead) throw new UsageError(READ_ONCE);
   isStandardRead = true;
+  const { pieces, close } = standardInput();
   const input: Input = {
     seekable: false,
     size: 0,
     read: () => Promise.reject(new UsageError("standard input cannot be read at any place")),
-    pieces: () => process.stdin as AsyncIterable<Uint8Array>,
+    pieces: () => pieces,
   };
-  // A read that is under way when the work fails would keep the process alive.
-  return work(input).finally(() => process.stdin.destroy());
+  return work(input).finally(close);
 }
 
 /** Refuses `-` for a file whose header is changed where it is. @throws UsageError */
@@ -99,7 +92,10 @@ export async function withPrivateKeyFile<T>(
   }
 }
 
-/** Checks, before any work is done, that the inputs can be read and the output written. */
+/**
+ * Checks, before any work is done, that the inputs can be read and the output written; and removes what a
+ * killed run left beside it.
+ */
 export async function checkOutput(
   inputs: readonly string[],
   output: string,
@@ -117,34 +113,46 @@ export async function checkOutput(
     return;
   }
   if (basename(output) === "") throw new UsageError(`${output} is no name for a file`);
+  if (descriptorOf(output) !== undefined) return; // the shell has opened it
+  const target = linkTarget(output);
+  removeLeftovers(dirname(target));
+  const there = present(output);
   for (const input of inputs) {
-    if (input !== STANDARD && (await isSameFile(input, output))) {
+    if (input !== STANDARD && isSameFile(input, output)) {
       throw new UsageError(`the output ${output} is the input: nothing was written`);
     }
   }
   if (await isAuthorityPart(output)) {
     throw new UsageError(`${output} is a part of an authority: nothing was written`);
   }
-  const present = await stat(output).catch(() => undefined);
-  if (present?.isDirectory()) throw new UsageError(`${output} is a folder`);
-  if (present?.isFile() && !options.force) {
+  if (there?.isDirectory()) throw new UsageError(`${output} is a folder`);
+  if (there?.isFile() && !options.force) {
     throw new TwinwrapError("CONFLICT", `${output} exists already; --force replaces it`);
   }
 }
 
+/** Writes files that belong together, and each whole or not at all; an error that names one of them stays. */
+export async function writeFiles(files: readonly NewFile[]): Promise<void> {
+  try {
+    await writeFilesWhole(files);
+  } catch (error) {
+    for (const { path } of files) namesAlready(error, path);
+    throw error;
+  }
+}
+
 /** Writes a file whole or not at all, or to standard output as the bytes come. */
-export async function writeOutput(
+export function writeOutput(
   path: string,
-  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  content: NewFile["content"],
   options: WriteOptions,
 ): Promise<void> {
-  if (path !== STANDARD) return writeFileWhole(path, content, options);
-  await forEachPiece(content, (bytes) => {
-    return new Promise((resolve, reject) => {
-      process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
-    });
-  });
+  if (path === STANDARD) return writeStandard(content);
+  return writeFiles([{ ...options, path, content }]);
 }
+
+/** What is done within so many milliseconds from its first bytes on needs no progress. */
+const SOON = 500;
 
 /** A line about how far the work is, on a terminal only. */
 export function progress(verb: string): {
@@ -152,11 +160,12 @@ export function progress(verb: string): {
   clear: () => void;
 } {
   if (!process.stderr.isTTY) return { clear: () => {} };
-  let next = Date.now() + 500; // what is done at once needs no progress
+  let next: number | undefined;
   let shown = false;
   return {
     onProgress: (bytes) => {
       const now = Date.now();
+      next ??= now + SOON;
       if (now < next) return;
       next = now + 100;
       shown = true;

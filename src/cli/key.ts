@@ -23,6 +23,7 @@ import {
   jsonOption,
   newCommand,
   type OutputOptions,
+  outputName,
   UsageError,
 } from "./command.js";
 import { checkOutput, print, printJson, readSmall, STANDARD, warn, writeOutput } from "./io.js";
@@ -173,7 +174,7 @@ async function convertPublic(
   if (to === "pvk") throw new UsageError("a PVK file holds a private key only: take --to msblob");
   const publicKey = await openPublicHalf(path, bytes, kind, options);
   await writeOutput(output, [writePublicKey(publicKey, to)], options);
-  if (output !== STANDARD) print(`public key  ${output}\n`);
+  if (output !== STANDARD) print(table([["public key", output]]));
 }
 
 async function convertPrivate(
@@ -203,7 +204,12 @@ async function convertPrivate(
     if (to === "pvk" && lock !== undefined) warn(`${WEAK_LOCK}, and then knows this one`);
     if (output !== STANDARD) {
       print(
-        `private key  ${output} (${lock === undefined ? "not locked" : "locked with the passphrase"})\n`,
+        table([
+          [
+            "private key",
+            `${output} (${lock === undefined ? "not locked" : "locked with the passphrase"})`,
+          ],
+        ]),
       );
     }
   } finally {
@@ -249,7 +255,12 @@ async function passphrase(path: string, options: PassphraseChange): Promise<void
       written = await writePrivateKey(key, form, lock === undefined ? {} : { passphrase: lock });
       await writeFileWhole(path, [written], { force: true, mode: PRIVATE_MODE });
       print(
-        `private key  ${path} (${lock === undefined ? "not locked" : "locked with the new passphrase"})\n`,
+        table([
+          [
+            "private key",
+            `${path} (${lock === undefined ? "not locked" : "locked with the new passphrase"})`,
+          ],
+        ]),
       );
     } finally {
       wipe(written);
@@ -275,7 +286,7 @@ export function command(): Command {
     "twinwrap key convert alice.pem -o alice.blob --to msblob --public",
   )
     .argument("<key>", "key file, or - for standard input")
-    .requiredOption("-o, --output <file>", "the new file, or - for standard output")
+    .requiredOption("-o, --output <file>", "the new file, or - for standard output", outputName)
     .option("--force", "replace the output file if it exists")
     .addOption(
       new Option("--to <form>", "form of the new file").choices(KEY_FORMS).makeOptionMandatory(),

@@ -1,11 +1,12 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { toHex, wipe } from "../bytes.js";
+import { equalBytes, toHex, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
-import { writeFilesWhole } from "../files.node.js";
+import { present, readFileWhole, writeFilesWhole } from "../files.node.js";
 import {
   DEFAULT_BITS,
   fingerprint,
   generateKeyPair,
+  readPublicKey,
   wipePrivateKey,
   writePrivateKey,
   writePublicKey,
@@ -38,7 +39,7 @@ export function publicPath(path: string): string {
 }
 
 /** A key pair must not take another's place by a habit of typing --force. */
-export async function checkKeyOutput(path: string, options: OutputOptions): Promise<void> {
+async function checkKeyOutput(path: string, options: OutputOptions): Promise<void> {
   try {
     await checkOutput([], path, options);
   } catch (error) {
@@ -49,20 +50,61 @@ export async function checkKeyOutput(path: string, options: OutputOptions): Prom
   }
 }
 
+/**
+ * Checks that both files of a key pair can be written.
+ * @param writePublic the command that writes the public one from the private one, for a pair that was
+ *   interrupted
+ */
+export async function checkPairOutput(
+  output: string,
+  options: OutputOptions,
+  writePublic: (from: string, to: string) => string,
+): Promise<void> {
+  const publicOutput = publicPath(output);
+  await checkKeyOutput(publicOutput, options);
+  try {
+    await checkKeyOutput(output, options);
+  } catch (error) {
+    if (error instanceof TwinwrapError && error.code === "CONFLICT" && !present(publicOutput)) {
+      error.message += `; it stands alone, as after an interruption: \`${writePublic(output, publicOutput)}\` writes its public half`;
+    }
+    throw error;
+  }
+}
+
 async function keygen(options: KeygenOptions): Promise<void> {
   const { output, bits, force = false } = options;
   if (output === STANDARD) throw new UsageError("a key pair is two files: give -o FILE");
   const publicOutput = publicPath(output);
-  await checkKeyOutput(output, options);
-  await checkKeyOutput(publicOutput, options);
+  await checkPairOutput(
+    output,
+    options,
+    (from, to) => `twinwrap key convert ${from} --public --to pem -o ${to}`,
+  );
   const passphrase = await newPassphrase(output, options);
   const { publicKey, privateKey } = await generateKeyPair({ bits });
+  const isPair = async (path: string) => {
+    const bytes = await readFileWhole(path, 1 << 16);
+    try {
+      if (equalBytes(readPublicKey(bytes).n, publicKey.n)) return;
+    } finally {
+      wipe(bytes);
+    }
+    throw new TwinwrapError("FAULT", "what was written is not the key that was made");
+  };
   let pem: Uint8Array | undefined;
   try {
     pem = await writePrivateKey(privateKey, "pem", passphrase === undefined ? {} : { passphrase });
     await writeFilesWhole([
-      { path: output, content: [pem], force, mode: PRIVATE_MODE },
-      { path: publicOutput, content: [writePublicKey(publicKey, "pem")], force },
+      {
+        path: output,
+        content: [pem],
+        force,
+        mode: PRIVATE_MODE,
+        // A locked key would take its derivation again, some tenths of a second.
+        ...(passphrase === undefined ? { check: isPair } : {}),
+      },
+      { path: publicOutput, content: [writePublicKey(publicKey, "pem")], force, check: isPair },
     ]);
   } finally {
     wipe(pem);

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
-import { removeUnfinished } from "../files.node.js";
+import { onWarning, undoOnSignals } from "../files.node.js";
 import { EXIT, newCommand } from "./command.js";
+import { checkEncoding } from "./encoding.js";
 import { explain } from "./report.js";
-import { safe } from "./text.js";
+import { endFacts, warn } from "./standard.js";
 
 /** Every command: its summary, and the file that is loaded only when it is called. */
 const COMMANDS: [name: string, summary: string, load: () => Promise<{ command: () => Command }>][] =
@@ -43,32 +44,23 @@ async function build(name: string | undefined): Promise<Command> {
 
 /** Runs the command line and answers the exit code. */
 async function main(argv: string[]): Promise<number> {
-  const [first, second] = argv.filter((argument) => !argument.startsWith("-"));
-  const program = await build(first === "help" ? second : first);
   try {
+    checkEncoding();
+    const [first, second] = argv.filter((argument) => !argument.startsWith("-"));
+    const program = await build(first === "help" ? second : first);
     await program.parseAsync(argv, { from: "user" });
     return Number(process.exitCode ?? EXIT.done);
   } catch (error) {
     // commander has printed help, version or a complaint itself.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     const { message, code } = explain(error);
-    process.stderr.write(`twinwrap: ${safe(message)}\n`);
+    warn(message);
     return code;
   }
 }
 
-for (const [signal, code] of [
-  ["SIGINT", 130],
-  ["SIGTERM", 143],
-  ["SIGHUP", 129],
-] as const) {
-  process.on(signal, () => {
-    removeUnfinished();
-    process.exit(code);
-  });
-}
-// A closed pipe is told to whoever writes; unheard, the event would end the process with a stack.
-process.stdout.on("error", () => {});
-process.stderr.on("error", () => {});
-
-process.exitCode = await main(process.argv.slice(2));
+undoOnSignals();
+onWarning(warn);
+const code = await main(process.argv.slice(2));
+const isTold = await endFacts((error) => explain(error).message);
+process.exitCode = isTold || code !== EXIT.done ? code : EXIT.failed;

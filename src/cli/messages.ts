@@ -1,3 +1,4 @@
+import { concatBytes } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
 import { withFile } from "../envelope/file.node.js";
 import { type Head, inspectHead } from "../envelope/index.js";
@@ -9,7 +10,8 @@ import {
   MAX_MESSAGE,
   startsSealedFile,
 } from "../escrow/index.js";
-import { readSmall, STANDARD, withInput } from "./io.js";
+import { collectPieces } from "../files.node.js";
+import { STANDARD, withInput } from "./io.js";
 import { about, neverWeak } from "./report.js";
 
 /** A message, or a sealed file, which holds some. */
@@ -48,7 +50,30 @@ export function readMessage<Kind extends MessageKind>(
   });
 }
 
-async function recognise(path: string): Promise<Message> {
-  if (await isSealed(path)) return { kind: "sealed file", head: await readSealed(path) };
-  return decodeMessage(await sharedCore(), await readSmall(path, MAX_MESSAGE));
+/** Reads it once: a pipe gives its bytes to the first that asks. */
+function recognise(path: string): Promise<Message> {
+  return withInput(path, async (file) => {
+    const { start, all } = await peek(file.pieces(), 8);
+    if (startsSealedFile(start)) return { kind: "sealed file", head: await inspectHead(all) };
+    return decodeMessage(await sharedCore(), await collectPieces(path, all, MAX_MESSAGE));
+  });
+}
+
+/** The first bytes of a source, and all of it nevertheless. */
+async function peek(
+  pieces: AsyncIterable<Uint8Array>,
+  length: number,
+): Promise<{ start: Uint8Array; all: AsyncIterable<Uint8Array> }> {
+  const rest = pieces[Symbol.asyncIterator]();
+  let start = new Uint8Array();
+  while (start.length < length) {
+    const next = await rest.next();
+    if (next.done) break;
+    start = concatBytes(start, next.value);
+  }
+  const all = async function* () {
+    yield start;
+    yield* { [Symbol.asyncIterator]: () => rest };
+  };
+  return { start, all: all() };
 }

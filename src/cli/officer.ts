@@ -1,5 +1,11 @@
 import type { Command } from "commander";
-import { Ed25519Key, writeOfficerKeys, writeOfficerPublicKeys } from "../authority/ed25519.js";
+import {
+  Ed25519Key,
+  readOfficerKey,
+  readOfficerShareKey,
+  writeOfficerKeys,
+  writeOfficerPublicKeys,
+} from "../authority/ed25519.js";
 import { wipe } from "../bytes.js";
 import { writeFilesWhole } from "../files.node.js";
 import { fingerprint, generateKeyPair, publicKeyOf, wipePrivateKey } from "../keys/index.js";
@@ -11,9 +17,10 @@ import {
   type OutputOptions,
   UsageError,
 } from "./command.js";
-import { print, printJson, STANDARD } from "./io.js";
-import { checkKeyOutput, PRIVATE_MODE, publicPath } from "./keygen.js";
-import { newPassphrase, type PassphraseOptions } from "./passphrase.js";
+import { checkOutput, print, printJson, readSmall, STANDARD, writeOutput } from "./io.js";
+import { checkPairOutput, PRIVATE_MODE, publicPath } from "./keygen.js";
+import { newPassphrase, type PassphraseOptions, passphraseFor } from "./passphrase.js";
+import { about } from "./report.js";
 import { formatFingerprint, formatKey, table } from "./text.js";
 
 const SHARE_BITS = 3072;
@@ -27,8 +34,7 @@ async function keygen(options: OfficerOptions): Promise<void> {
   const { output, force = false } = options;
   if (output === STANDARD) throw new UsageError("an officer's keys are two files: give -o FILE");
   const publicOutput = publicPath(output);
-  await checkKeyOutput(output, options);
-  await checkKeyOutput(publicOutput, options);
+  await checkPairOutput(output, options, (from, to) => `twinwrap officer public ${from} -o ${to}`);
   const passphrase = await newPassphrase(output, options);
   const key = Ed25519Key.generate();
   const { privateKey: shareKey } = await generateKeyPair({ bits: SHARE_BITS });
@@ -61,6 +67,48 @@ async function keygen(options: OfficerOptions): Promise<void> {
   );
 }
 
+/** The public half of an officer's keys, where only the private ones are left. */
+async function writePublic(
+  path: string,
+  options: OutputOptions & PassphraseOptions,
+): Promise<void> {
+  const { output = publicPath(path), force = false } = options;
+  await checkOutput([path], output, { ...options, output });
+  let asked: Promise<string> | undefined;
+  const ask = passphraseFor(path, options);
+  const once = () => {
+    asked ??= ask(); // for both keys
+    return asked;
+  };
+  const unlocking = { passphrase: once, allowEmptyPassphrase: true };
+  const bytes = await readSmall(path);
+  try {
+    const pem = await about(path, async () => {
+      const { publicKey } = await readOfficerKey(bytes, unlocking);
+      const shareKey = await readOfficerShareKey(bytes, unlocking);
+      try {
+        return writeOfficerPublicKeys({ publicKey, shareKey: publicKeyOf(shareKey) });
+      } finally {
+        wipePrivateKey(shareKey);
+      }
+    });
+    await writeOutput(output, [pem], { force });
+  } finally {
+    wipe(bytes);
+  }
+  if (output !== STANDARD) print(table([["public keys", output]]));
+}
+
+function publicCommand(): Command {
+  const command = newCommand(
+    "public",
+    "Writes an officer's public keys again, from the private ones.",
+    "twinwrap officer public ann.pem\n  writes ann.pub.pem, which the authority is told",
+  ).argument("<keys>", "the private keys' file");
+  addOutputOptions(command, "the public keys' file (default: beside the private ones)");
+  return addPassphraseOptions(command, "never ask for a passphrase").action(writePublic);
+}
+
 function keygenCommand(): Command {
   const command = newCommand(
     "keygen",
@@ -82,5 +130,7 @@ export function command(): Command {
     "officer",
     "Keys of an authority's officers.",
     "twinwrap officer keygen -o ann.pem",
-  ).addCommand(keygenCommand());
+  )
+    .addCommand(keygenCommand())
+    .addCommand(publicCommand());
 }

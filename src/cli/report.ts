@@ -1,8 +1,7 @@
 import { TwinwrapError } from "../errors.js";
-import { isSystemError } from "../files.node.js";
 import { systemError, systemText } from "../system.node.js";
 import { EXIT, UsageError } from "./command.js";
-import { safe } from "./text.js";
+import { warn } from "./standard.js";
 
 /**
  * One clear line for people, and the exit code.
@@ -10,12 +9,6 @@ import { safe } from "./text.js";
  */
 export function explain(error: unknown): { message: string; code: number } {
   if (error instanceof UsageError) return { message: error.message, code: EXIT.usage };
-  if (isSystemError(error, "EPIPE")) {
-    return {
-      message: "standard output was closed before everything was written",
-      code: EXIT.failed,
-    };
-  }
   if (error instanceof TwinwrapError) {
     const hint = error.code === "WEAK_KEY" ? "; --allow-weak accepts it" : "";
     const code = error.code === "NOT_VERIFIED" ? EXIT.notVerified : EXIT.failed;
@@ -26,6 +19,14 @@ export function explain(error: unknown): { message: string; code: number } {
   throw error;
 }
 
+/** Errors that say already which file they are about: another name before it would mislead. */
+const naming = new WeakSet<Error>();
+
+/** Remembers that an error names a file, if it does. */
+export function namesAlready(error: unknown, path: string): void {
+  if (error instanceof TwinwrapError && error.message.startsWith(path)) naming.add(error);
+}
+
 /** Names the file in an error that does not, so that the one line says where. */
 export async function about<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
@@ -33,7 +34,7 @@ export async function about<T>(path: string, work: () => Promise<T>): Promise<T>
   } catch (error) {
     // The system's errors name a file already, which may be another one.
     const isOurs = error instanceof TwinwrapError && systemError(error) === undefined;
-    if (isOurs && !error.message.startsWith(path)) {
+    if (isOurs && !naming.has(error) && !error.message.startsWith(path)) {
       error.message = `${path}: ${error.message}`;
     }
     throw error;
@@ -62,7 +63,7 @@ export async function asUsage<T>(work: () => T | Promise<T>): Promise<T> {
 
 /** Tells of what failed, for a command that goes on with the rest and ends as one that failed. */
 export function complain(error: unknown): void {
-  process.stderr.write(`twinwrap: ${safe(explain(error).message)}\n`);
+  warn(explain(error).message);
   process.exitCode = EXIT.failed;
 }
 

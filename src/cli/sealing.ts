@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { toHex } from "../bytes.js";
+import { checkSealed } from "../envelope/file.node.js";
 import {
   formatSerial,
   type Header,
@@ -8,7 +9,7 @@ import {
   type Source,
   seal,
 } from "../envelope/index.js";
-import { writeFileWhole } from "../files.node.js";
+import { descriptorOf } from "../files.node.js";
 import { fingerprint } from "../keys/index.js";
 import { addAuthorityKeyOption } from "./authority-io.js";
 import {
@@ -25,7 +26,8 @@ import {
 } from "./command.js";
 import { Escrower, readTargets, type Sent, sentRows } from "./escrow-io.js";
 import { headerFacts, wrapRows } from "./inspect.js";
-import { checkOutput, print, printJson, readPublicKeyFile, STANDARD, writeOutput } from "./io.js";
+import { checkOutput, print, printJson, readPublicKeyFile, STANDARD, writeFiles } from "./io.js";
+import { writeStandard } from "./standard.js";
 import { safe, table } from "./text.js";
 
 // What the commands share that make a sealed file: of any file, or of one that CryptoAPI encrypted.
@@ -63,9 +65,10 @@ function detachedPath(output: string, fingerprint: Uint8Array): string {
   return `${output}.${toHex(fingerprint.subarray(0, 8))}.simpleblob`;
 }
 
-/** Where the sealed file of an input goes. */
+/** Where the sealed file of an input goes: of one that has no name of its own, to standard output. */
 export function sealedPath(input: string, { output }: OutputOptions): string {
-  return output ?? (input === STANDARD ? STANDARD : `${input}${SUFFIX}`);
+  const isNamed = input !== STANDARD && descriptorOf(input) === undefined;
+  return output ?? (isNamed ? `${input}${SUFFIX}` : STANDARD);
 }
 
 /**
@@ -99,6 +102,11 @@ export async function sealInto(
     force,
   });
   await escrower.check(read, output);
+  if (options.detached) {
+    for (const { key } of to) {
+      await checkOutput(read, detachedPath(output, await fingerprint(key)), options);
+    }
+  }
   const header = await withSource(async (source) => {
     const sealed = await seal(source, {
       to,
@@ -111,25 +119,29 @@ export async function sealInto(
       onProgress,
       ...engineOptions(options),
     });
-    if (options.detached) {
-      for (const wrap of sealed.header.wraps)
-        await checkOutput(read, detachedPath(output, wrap.fingerprint), options);
+    if (output === STANDARD) {
+      await writeStandard(sealed);
+      return sealed.header;
     }
-    await writeOutput(output, sealed, { force });
+    // Without what stands beside it the sealed file is whole; nothing of that is of use without it.
+    const detached = (options.detached ? sealed.header.wraps : []).map(
+      ({ fingerprint, simpleBlob }) => ({
+        path: detachedPath(output, fingerprint),
+        content: [simpleBlob],
+        force,
+      }),
+    );
+    await writeFiles([
+      { path: output, content: sealed, force, check: checkSealed(sealed.header) },
+      ...(await escrower.files(output)),
+      ...detached,
+    ]);
     return sealed.header;
   });
-  const detached = options.detached ? await writeDetached(output, header, force) : [];
-  return { output, header, detached, sent: await escrower.finish(output) };
-}
-
-async function writeDetached(output: string, header: Header, force: boolean): Promise<string[]> {
-  const paths: string[] = [];
-  for (const wrap of header.wraps) {
-    const path = detachedPath(output, wrap.fingerprint);
-    await writeFileWhole(path, [wrap.simpleBlob], { force });
-    paths.push(path);
-  }
-  return paths;
+  const detached = options.detached
+    ? header.wraps.map((wrap) => detachedPath(output, wrap.fingerprint))
+    : [];
+  return { output, header, detached, sent: await escrower.facts(output) };
 }
 
 /** Tells what was made. @param rows more to tell people @param facts more to tell machines */

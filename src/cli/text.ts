@@ -1,5 +1,5 @@
 import { toBase64, toHex } from "../bytes.js";
-import { UNSAFE } from "../text.js";
+import { safe, UNSAFE } from "../text.js";
 
 export { formatSize, safe } from "../text.js";
 
@@ -23,8 +23,9 @@ export function formatFingerprint(fingerprint: Uint8Array): string {
   return toHex(fingerprint);
 }
 
-/** Lines of cells, such as a name and a value, the columns under each other. */
-export function table(rows: readonly (readonly string[])[]): string {
+/** Lines of cells, such as a name and a value, the columns under each other. No cell can end its line. */
+export function table(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(safe));
   const widths: number[] = [];
   for (const row of rows) {
     // What ends a line makes no column wider.

@@ -1,4 +1,6 @@
 import { needFlag, needFunction, optional, whole } from "../arguments.js";
+import { equalBytes } from "../bytes.js";
+import { TwinwrapError } from "../errors.js";
 import {
   FileSource,
   patchFile,
@@ -8,8 +10,8 @@ import {
 } from "../files.node.js";
 import { needPath, withSystemErrors } from "../system.node.js";
 import { withWorkers } from "./arguments.js";
-import type { Header } from "./header.js";
-import { type OpenOptions, open } from "./open.js";
+import type { Header, Patch } from "./header.js";
+import { inspectHead, type OpenOptions, open } from "./open.js";
 import type { StartWorker } from "./pool.js";
 import { amend, rewrap } from "./rewrap.js";
 import { type SealOptions, seal } from "./seal.js";
@@ -68,9 +70,32 @@ export async function sealFile(
   const target = needPath(output, "the output");
   return withFile(needPath(input, "the input"), async (file) => {
     const sealed = await seal(file.pieces(), others);
-    await withSystemErrors(target, () => writeFileWhole(target, sealed, writing));
+    const check = checkSealed(sealed.header);
+    await withSystemErrors(target, () => writeFileWhole(target, sealed, { ...writing, check }));
     return sealed.header;
   });
+}
+
+/** Reads the head of a file that was written, as whoever opens it will. */
+export function checkSealed({ serial, hash }: Header): (path: string) => Promise<void> {
+  return async (path) => {
+    const { header } = await withFile(path, (file) => inspectHead(file));
+    if (equalBytes(header.serial, serial) && equalBytes(header.hash, hash)) return;
+    throw new TwinwrapError("FAULT", "what was written reads back otherwise");
+  };
+}
+
+/** Writes a header's slot, and reads the head that the file has then, as whoever opens it will. */
+async function patch(
+  path: string,
+  file: FileSource,
+  before: Header,
+  { offset, bytes }: Patch,
+): Promise<void> {
+  await patchFile(path, offset, bytes);
+  const { header } = await inspectHead(file);
+  if (header.generation === before.generation + 1) return;
+  throw new TwinwrapError("FAULT", `${path}: the header that was written does not count`);
 }
 
 /**
@@ -106,12 +131,12 @@ export async function rewrapFile(
   return withSystemErrors(path, () =>
     withLock(path, () =>
       withFile(path, async (file) => {
-        const { patch, whole } = await rewrap(file, change);
-        if (patch !== undefined) {
-          await patchFile(path, patch.offset, patch.bytes);
+        const { header, patch: slot, whole } = await rewrap(file, change);
+        if (slot !== undefined) {
+          await patch(path, file, header, slot);
           return "patched";
         }
-        await writeFileWhole(path, whole, { force: true, mode: file.mode });
+        await writeFileWhole(path, whole, { force: true, check: checkSealed(whole.header) });
         return "rewritten";
       }),
     ),
@@ -131,8 +156,8 @@ export async function amendFile(
   return withSystemErrors(path, () =>
     withLock(path, () =>
       withFile(path, async (file) => {
-        const { header, patch } = await amend(file, change);
-        await patchFile(path, patch.offset, patch.bytes);
+        const { header, patch: slot } = await amend(file, change);
+        await patch(path, file, header, slot);
         return header;
       }),
     ),

@@ -115,7 +115,7 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
 test("two writers of one header: the second is told, and the lock is gone afterwards", async () => {
   sandbox.write("shared", "x");
   await sandbox.shell("twinwrap encrypt shared --owner alice.pub.pem");
-  sandbox.write("shared.twin.lock", "");
+  sandbox.write("shared.twin.lock", "process 1 on another machine\n");
   const refused = await sandbox.shell(
     "twinwrap rewrap shared.twin -k alice.pem --add-owner bob.pub.pem",
   );

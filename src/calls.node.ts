@@ -1,0 +1,68 @@
+import * as fs from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { systemError } from "./system.node.js";
+
+/** The system's calls that files are read and written with: tests put ones in their place that fail. */
+export const system = {
+  open: promisify(fs.open),
+  close: promisify(fs.close),
+  read: promisify(fs.read),
+  write: promisify(fs.write),
+  fsync: promisify(fs.fsync),
+  fstatSync: fs.fstatSync,
+  statSync: fs.statSync,
+  lstatSync: fs.lstatSync,
+  openSync: fs.openSync,
+  closeSync: fs.closeSync,
+  writeSync: fs.writeSync,
+  fchmodSync: fs.fchmodSync,
+  fchownSync: fs.fchownSync,
+  linkSync: fs.linkSync,
+  renameSync: fs.renameSync,
+  unlinkSync: fs.unlinkSync,
+  mkdirSync: fs.mkdirSync,
+  rmSync: fs.rmSync,
+};
+
+/** Whether an error is the system's with one of these codes, like "ENOENT". */
+export function isSystemError(error: unknown, ...codes: string[]): boolean {
+  const code = systemError(error)?.code;
+  return code !== undefined && codes.includes(code);
+}
+
+/** The system's error, if it is one, with the file by the name that its user knows. */
+export function named(error: unknown, path: string): unknown {
+  const found = systemError(error);
+  return found === undefined ? error : Object.assign(found, { path });
+}
+
+/** Does `work` on a file; an error of the system names it. */
+export async function naming<T>(path: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw named(error, path);
+  }
+}
+
+/** Milliseconds between two looks at what cannot be waited for otherwise. */
+const PAUSE = 20;
+
+/**
+ * Tries again as long as it would have to wait for a device or another process. Nothing waits inside the
+ * system: there neither a signal nor the end of the process would reach it.
+ */
+export async function whenReady<T>(
+  work: () => T | Promise<T>,
+  isNotReady = (error: unknown) => isSystemError(error, "EAGAIN"),
+): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isNotReady(error)) throw error;
+      await sleep(PAUSE);
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import { fstatSync, fsyncSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
+import { isatty } from "node:tty";
+import { TwinwrapError } from "../errors.js";
+import {
+  descriptorPieces,
+  forEachPiece,
+  isSystemError,
+  type NewFile,
+  named,
+  streamPieces,
+  writeDescriptor,
+} from "../files.node.js";
+import { safe, safeJson } from "./text.js";
+
+// Standard input and output, by what their descriptors are: Node's own streams give nothing, and take
+// anything, where these are block devices, folders, or sockets of a kind that they do not know.
+
+/** Stands for standard input or output. */
+export const STANDARD = "-";
+
+const INPUT = "standard input";
+const OUTPUT = "standard output";
+
+/** Whether a descriptor is one that Node's streams wait for: a pipe, a socket or a terminal. */
+function isStream(descriptor: number): boolean {
+  if (isatty(descriptor)) return true;
+  try {
+    const stats = fstatSync(descriptor);
+    return stats.isFIFO() || stats.isSocket();
+  } catch {
+    return process.platform === "win32"; // where not everything that is open has a state
+  }
+}
+
+/** What standard input gives, once. */
+export function standardInput(): { pieces: AsyncIterable<Uint8Array>; close: () => void } {
+  if (!isStream(0)) {
+    // A folder is refused by the system when it is read.
+    return { pieces: descriptorPieces(INPUT, 0), close: () => {} };
+  }
+  const stream = process.stdin;
+  if (!(stream instanceof Socket)) {
+    throw new TwinwrapError("UNSUPPORTED", `${INPUT} is of a kind that cannot be read here`);
+  }
+  // A read that is under way when the work fails would keep the process alive.
+  return { pieces: streamPieces(INPUT, stream), close: () => stream.destroy() };
+}
+
+/** Writes data to standard output as it comes, and has it there before it returns. */
+export async function writeStandard(content: NewFile["content"]): Promise<void> {
+  if (!isStream(1)) return writeDescriptor(OUTPUT, 1, content);
+  const stream = process.stdout;
+  await forEachPiece(content, (bytes) => {
+    return new Promise((resolve, reject) => {
+      stream.write(bytes, (error) => (error ? reject(named(error, OUTPUT)) : resolve()));
+    });
+  });
+}
+
+/** Text that goes to standard output or standard error, and what became of it. */
+class Facts {
+  readonly #descriptor: 1 | 2;
+  readonly #isStream: boolean;
+  #waiting = 0;
+  #whenWritten: (() => void) | undefined;
+  #error: unknown;
+  #lost = "";
+
+  constructor(descriptor: 1 | 2) {
+    this.#descriptor = descriptor;
+    this.#isStream = isStream(descriptor);
+  }
+
+  write(text: string): void {
+    if (this.#error !== undefined) {
+      this.#lost += text;
+    } else if (this.#isStream) {
+      this.#waiting++;
+      const stream = this.#descriptor === 1 ? process.stdout : process.stderr;
+      stream.write(text, (error) => {
+        if (error) this.#fail(error, text);
+        if (--this.#waiting === 0) this.#whenWritten?.();
+      });
+    } else {
+      const bytes = Buffer.from(text);
+      let done = 0;
+      try {
+        while (done < bytes.length) done += this.#writeSync(bytes.subarray(done));
+      } catch (error) {
+        this.#fail(error, bytes.toString("utf8", done));
+      }
+    }
+  }
+
+  #writeSync(bytes: Uint8Array): number {
+    for (;;) {
+      try {
+        return writeSync(this.#descriptor, bytes);
+      } catch (error) {
+        if (!isSystemError(error, "EAGAIN")) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+      }
+    }
+  }
+
+  #fail(error: unknown, text: string): void {
+    this.#error ??= named(error, this.#descriptor === 1 ? OUTPUT : "standard error");
+    this.#lost += text;
+  }
+
+  /** Waits until all is written. @returns why it could not be, and what is missing */
+  async end(): Promise<{ error: unknown; lost: string } | undefined> {
+    if (this.#waiting > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenWritten = resolve;
+      });
+    }
+    if (this.#error === undefined && !this.#isStream) {
+      try {
+        fsyncSync(this.#descriptor);
+      } catch (error) {
+        // What is no disk cannot be synced.
+        if (isSystemError(error, "EIO", "ENOSPC", "EDQUOT")) this.#fail(error, "");
+      }
+    }
+    return this.#error === undefined ? undefined : { error: this.#error, lost: this.#lost };
+  }
+}
+
+const facts = { out: new Facts(1), err: new Facts(2) };
+// A closed pipe is told to whoever writes; unheard, the event would end the process with a stack.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
+/** Facts go to standard output, unless the data itself goes there. What controls a terminal is shown. */
+export function print(text: string, output?: string): void {
+  const lines = text.split("\n").map(safe).join("\n");
+  (output === STANDARD ? facts.err : facts.out).write(lines);
+}
+
+export function printJson(value: unknown, output?: string): void {
+  print(`${safeJson(JSON.stringify(value, null, 2))}\n`, output);
+}
+
+/** Something worth knowing that is no fact asked for: a warning, an error. One line. */
+export function warn(text: string): void {
+  facts.err.write(`twinwrap: ${safe(text)}\n`);
+}
+
+/**
+ * Waits until all facts are written. Those that standard output does not take are shown on standard error,
+ * unless nobody wanted more of them.
+ * @param explain puts an error into words
+ * @returns whether all facts came to where they should
+ */
+export async function endFacts(explain: (error: unknown) => string): Promise<boolean> {
+  const out = await facts.out.end();
+  if (out !== undefined) {
+    warn(explain(out.error));
+    if (!isSystemError(out.error, "EPIPE")) facts.err.write(out.lost);
+  }
+  return (await facts.err.end()) === undefined && out === undefined;
+}

@@ -1,0 +1,189 @@
+import { createHash } from "node:crypto";
+import { type BigIntStats, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isSystemError, named, system } from "./calls.node.js";
+import { TwinwrapError } from "./errors.js";
+import { linkTarget, present } from "./file-output.node.js";
+import {
+  begin,
+  isDead,
+  lockText,
+  parseLock,
+  removeLeftovers,
+  temporaryName,
+} from "./process.node.js";
+
+// Locks: FILE.lock exists while a header is changed, and names the process that changes it. It is made
+// whole under another name and linked to its own, so nobody ever sees half of one.
+
+/** Bytes that a name may have, on every file system that is in use. */
+const MAX_NAME = 255;
+/** How long a lock that names nobody is given to become whole, in milliseconds: some systems have no links. */
+const GRACE = 2000;
+/** Abandoned locks that guard the removal of abandoned locks, one within the other. */
+const MAX_DEPTH = 8;
+
+const digest = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 32);
+
+/** The lock of a file; one whose name has no room for `.lock` gets a name made of its own. */
+function lockOf(path: string): string {
+  const name = basename(path);
+  if (Buffer.byteLength(name) + 5 <= MAX_NAME) return `${path}.lock`;
+  return join(dirname(path), `.twinwrap-${digest(name)}.lock`);
+}
+
+/** One lock, as it was seen: another of the same name differs. */
+interface Seen {
+  key: string;
+  text: string;
+}
+
+function look(lock: string): Seen | undefined {
+  try {
+    const { ino, mtimeNs, size }: BigIntStats = statSync(lock, { bigint: true });
+    const text = size > 4096n ? "" : readFileSync(lock, "latin1");
+    return { key: `${ino} ${mtimeNs} ${text}`, text };
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+/** Makes a lock, unless there is one: in one go. @returns how to remove it, undefined if there is one */
+function make(lock: string): (() => void) | undefined {
+  const beside = join(dirname(lock), temporaryName());
+  const write = (path: string) => {
+    const descriptor = system.openSync(path, "wx", 0o600);
+    try {
+      system.writeSync(descriptor, lockText());
+    } catch (error) {
+      removeQuietly(path);
+      throw error;
+    } finally {
+      system.closeSync(descriptor);
+    }
+  };
+  try {
+    try {
+      write(beside);
+      system.linkSync(beside, lock);
+    } catch (error) {
+      if (isSystemError(error, "EEXIST")) return undefined;
+      if (!isSystemError(error, ...NO_LINKS)) throw error;
+      write(lock);
+    } finally {
+      removeQuietly(beside);
+    }
+  } catch (error) {
+    if (isSystemError(error, "EEXIST")) return undefined;
+    throw named(error, lock);
+  }
+  const mine = look(lock)?.key;
+  const remove = () => {
+    if (look(lock)?.key === mine) removeQuietly(lock);
+  };
+  const end = begin(remove);
+  return () => {
+    remove();
+    end();
+  };
+}
+
+const NO_LINKS = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EACCES", "EMLINK", "UNKNOWN"];
+
+function removeQuietly(path: string): void {
+  try {
+    system.unlinkSync(path);
+  } catch {
+    // Gone already.
+  }
+}
+
+/** Whether nobody will ever remove this lock: its process is no more, or it never became whole. */
+async function isAbandoned(lock: string, seen: Seen): Promise<boolean> {
+  const { maker, isElsewhere } = parseLock(seen.text);
+  if (maker !== undefined) return isDead(maker);
+  if (isElsewhere) return false;
+  await sleep(GRACE);
+  return look(lock)?.key === seen.key;
+}
+
+/**
+ * Takes a lock, out of the hands of the dead if need be. Who removes an abandoned one holds another, whose
+ * name is made of it, and looks again: so it is removed once, and never one that came after it.
+ */
+async function take(lock: string, depth = 0): Promise<(() => void) | undefined> {
+  const taken = make(lock);
+  if (taken !== undefined || depth === MAX_DEPTH) return taken;
+  const seen = look(lock);
+  if (seen !== undefined) {
+    if (!(await isAbandoned(lock, seen))) return undefined;
+    const guard = join(dirname(lock), `.twinwrap-${digest(basename(lock) + seen.key)}.lock`);
+    const release = await take(guard, depth + 1);
+    if (release === undefined) return undefined;
+    try {
+      if (look(lock)?.key === seen.key) system.unlinkSync(lock);
+    } finally {
+      release();
+    }
+  }
+  return make(lock);
+}
+
+/** How often, and after how many milliseconds, another name of a file is looked for again. */
+const LOOKS = 10;
+const PAUSE = 50;
+
+/**
+ * Refuses a file with several names (hard links): each name has its own lock, and a file that is sealed again
+ * would be parted from its other names.
+ */
+async function refuseLinks(path: string): Promise<void> {
+  for (let looks = 0; ; looks++) {
+    const stats = present(path);
+    if (stats === undefined || stats.isDirectory()) return; // reading it says so
+    if (!stats.isFile()) {
+      throw new TwinwrapError(
+        "BAD_ARGUMENT",
+        `${path} is no regular file, whose header could be changed in its place`,
+      );
+    }
+    if (stats.nlink <= 1) return;
+    if (looks === LOOKS) {
+      throw new TwinwrapError(
+        "BAD_ARGUMENT",
+        `${path} is one of ${stats.nlink} names of one file (hard links), and its header can be changed under one name only: put a copy in its place first`,
+      );
+    }
+    // A file that is being made has two names for a moment, or until what a killed process left is gone.
+    removeLeftovers(dirname(path), true);
+    await sleep(PAUSE);
+  }
+}
+
+/**
+ * Does `work` while FILE.lock exists: one writer of a header at a time, whatever name the file is
+ * called by.
+ * @throws TwinwrapError CONFLICT if somebody else holds the lock; BAD_ARGUMENT if it has several names, or
+ *   is no regular file
+ */
+export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  system.statSync(path);
+  const target = linkTarget(path);
+  removeLeftovers(dirname(target));
+  const lock = lockOf(target);
+  const release = await take(lock);
+  if (release === undefined) {
+    throw new TwinwrapError(
+      "CONFLICT",
+      `${path} is being changed by another process; if none is running, delete ${lock}`,
+    );
+  }
+  try {
+    await refuseLinks(path);
+    return await work();
+  } finally {
+    release();
+  }
+}
