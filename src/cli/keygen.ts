@@ -61,7 +61,6 @@ export async function checkPairOutput(
   writePublic: (from: string, to: string) => string,
 ): Promise<void> {
   const publicOutput = publicPath(output);
-  await checkKeyOutput(publicOutput, options);
   try {
     await checkKeyOutput(output, options);
   } catch (error) {
@@ -70,6 +69,7 @@ export async function checkPairOutput(
     }
     throw error;
   }
+  await checkKeyOutput(publicOutput, options);
 }
 
 async function keygen(options: KeygenOptions): Promise<void> {
