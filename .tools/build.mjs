@@ -58,7 +58,7 @@ const isCurrent = (file) =>
   known.sources === sources &&
   existsSync(`${root}build/${file}`) &&
   known[file] === sha256(readFileSync(`${root}build/${file}`));
-const made = { sources };
+const made = {};
 for (const [file, entry, target] of [
   ["core.wasm", "index", "simd"],
   ["core-relaxed.wasm", "index", "relaxed"],
@@ -72,7 +72,9 @@ for (const [file, entry, target] of [
   }
   made[file] = sha256(readFileSync(`${root}build/${file}`));
 }
-writeFileSync(CACHE, JSON.stringify(made));
+writeFileSync(CACHE, JSON.stringify({ sources, ...made }));
+// By these Node knows its files from others of the same name.
+writeFileSync(`${root}build/core/hashes.js`, `export const hashes = ${JSON.stringify(made)};\n`);
 for (const [file, module] of [
   ["core.wasm", "embedded"],
   ["core-aes.wasm", "embedded-aes"],

@@ -58,7 +58,10 @@ async function keygen(options: KeygenOptions): Promise<void> {
   const passphrase = await newPassphrase(output, options);
   const { publicKey, privateKey } = await generateKeyPair({ bits });
   let pem: Uint8Array | undefined;
+  let name: string;
   try {
+    // Whatever can fail comes before there is a key.
+    name = toHex(await fingerprint(publicKey));
     pem = await writePrivateKey(privateKey, "pem", passphrase === undefined ? {} : { passphrase });
     await writeFilesWhole([
       { path: output, content: [pem], force, mode: PRIVATE_MODE },
@@ -69,7 +72,6 @@ async function keygen(options: KeygenOptions): Promise<void> {
     wipePrivateKey(privateKey);
   }
   const locked = passphrase !== undefined;
-  const name = toHex(await fingerprint(publicKey));
   if (options.json) {
     printJson({ privateKey: output, publicKey: publicOutput, locked, bits, fingerprint: name });
     return;
