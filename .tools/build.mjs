@@ -14,6 +14,7 @@ import {
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { buildSite } from "./site.mjs";
+import { finishTypes } from "./types.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 
@@ -89,6 +90,7 @@ for (const [file, module] of [
 if (process.argv[2] === "wasm") process.exit(0);
 
 run("typescript/bin/tsc", "-p", "tsconfig.json");
+finishTypes(`${root}build`);
 
 // By this a pool knows that a worker's script is of its own build.
 const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
