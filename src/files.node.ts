@@ -36,8 +36,9 @@ async function naming<T>(path: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof Error && "syscall" in error && !("path" in error)) {
-      Object.assign(error, { path });
+    const { syscall, path: named } = error as NodeJS.ErrnoException;
+    if (syscall !== undefined && named === undefined) {
+      Object.assign(error as Error, { path });
     }
     throw error;
   }

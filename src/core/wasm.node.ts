@@ -4,6 +4,9 @@ import { instantiateSync } from "@assemblyscript/loader";
 import { hashes } from "./hashes.js";
 import type { WasmFile } from "./wasm.js";
 
+// Apart from the call: bundlers take `new URL(…, import.meta.url)` for a wish to have all those files copied.
+const here = import.meta.url;
+
 /**
  * As wasm.ts has it: in Node the builds stand beside the library, unless somebody bundled it away from them.
  * Then a file of that name may be anybody's, and a disk may have damaged ours: only what the build made is
@@ -11,7 +14,7 @@ import type { WasmFile } from "./wasm.js";
  */
 export async function readWasm(file: WasmFile): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
-    const bytes = await readFile(new URL(`../${file}`, import.meta.url));
+    const bytes = await readFile(new URL(`../${file}`, here));
     const hash = createHash("sha256").update(bytes).digest("hex");
     return hash === hashes[file] ? new Uint8Array(bytes) : undefined;
   } catch {
