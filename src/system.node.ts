@@ -1,4 +1,4 @@
-import { needText } from "./arguments.js";
+import { isObject, needText } from "./arguments.js";
 import { type ErrorCode, TwinwrapError } from "./errors.js";
 
 // The system's errors, as those who call this library meet them: TwinwrapErrors with a code, which name the file,

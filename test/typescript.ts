@@ -79,7 +79,11 @@ export const PROJECTS: Project[] = [
  * @param tsc the compiler's program
  * @returns the compiler's messages; none if all is well
  */
-export function compileProject(folder: string, tsc: string, { module, dom, node }: Project): string {
+export function compileProject(
+  folder: string,
+  tsc: string,
+  { module, dom, node }: Project,
+): string {
   const modules = join(folder, "node_modules");
   mkdirSync(join(modules, "@types"), { recursive: true });
   for (const [name, target] of [

@@ -38,7 +38,7 @@ export class Instance {
     this.params = new Uint8Array(memory, this.constant("PARAMS"), this.constant("PARAMS_SIZE"));
   }
 
-  /** @throws TwinwrapError UNSUPPORTED if the engine refuses, BAD_FORMAT if the module is not the core */
+  /** @throws TwinwrapError UNSUPPORTED if the engine refuses, BAD_ARGUMENT if the module is not the core */
   static async create(module: WebAssembly.Module): Promise<Instance> {
     let exports: Record<string, unknown>;
     try {

@@ -205,7 +205,9 @@ async function compileGiven(wasm: Wasm): Promise<WebAssembly.Module> {
     return await WebAssembly.compileStreaming(response);
   } catch (error) {
     // That the answer breaks off is a TypeError; what is wrong with it, and a policy, are CompileErrors.
-    throw (error as Error).name === "TypeError" ? unavailable(String(error), error) : await refusal(error);
+    throw (error as Error).name === "TypeError"
+      ? unavailable(String(error), error)
+      : await refusal(error);
   }
 }
 

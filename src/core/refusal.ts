@@ -33,7 +33,7 @@ export async function refusal(cause: unknown): Promise<TwinwrapError> {
 /** The error of WebAssembly that was handed in and is something else. */
 export function notTheCore(message: string, cause?: unknown): TwinwrapError {
   return new TwinwrapError(
-    "BAD_FORMAT",
+    "BAD_ARGUMENT",
     `the WebAssembly that was handed in is not the core of this version: ${message}`,
     { cause },
   );
