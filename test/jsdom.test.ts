@@ -25,7 +25,9 @@ test("it is jsdom, whose Blobs are its own", () => {
 });
 
 test("with the arrays that are global in jsdom", async () => {
-  await workInRealm(library, escrow, { ...jsdom, bytes: (data) => new Uint8Array(data) }, pem!);
+  const bytes = (data: Uint8Array) => new Uint8Array(data);
+  const buffer = (data: Uint8Array) => bytes(data).buffer as ArrayBuffer;
+  await workInRealm(library, escrow, { ...jsdom, bytes, buffer }, pem!);
 });
 
 test("with Node's, as Buffer and TextEncoder make them", async () => {
@@ -38,7 +40,7 @@ test("a File from an input, and a file from the disk", async () => {
   const file = new File(["the last copy"], "report.txt", { type: "text/plain" });
   const sealed = await (await library.seal(file, { to })).bytes();
   expect((await library.inspect(new File([sealed], "report.twin"))).wraps.length).toBe(1);
-  const source = readFileSync(new URL("../package.json", import.meta.url).pathname);
+  const source = readFileSync("package.json");
   const other = await (await library.seal(source, { to })).bytes();
   const opened = await (await library.open(other, { key })).bytes();
   expect(Buffer.from(opened).equals(source)).toBe(true);

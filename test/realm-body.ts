@@ -9,6 +9,7 @@ import { newSigner } from "./escrow/signers.js";
 /** Makes values of the realm that the caller lives in. */
 export interface Realm {
   bytes(data: Uint8Array): Uint8Array;
+  buffer?(data: Uint8Array): ArrayBuffer;
   blob?(data: Uint8Array): Blob;
   stream?(data: Uint8Array): ReadableStream<Uint8Array>;
   abort?(): AbortSignal;
@@ -27,7 +28,7 @@ export async function workInRealm(
     readPublicKey,
     writePrivateKey,
     writePublicKey,
-    loadCore,
+    sharedCore,
   }: typeof Library,
   { signNote, verifyNote }: typeof Escrow,
   realm: Realm,
@@ -44,7 +45,7 @@ export async function workInRealm(
 
   const sources = [
     realm.bytes(TEXT),
-    realm.bytes(TEXT).buffer as ArrayBuffer,
+    realm.buffer?.(TEXT),
     (async function* () {
       yield realm.bytes(TEXT);
     })(),
@@ -72,7 +73,7 @@ export async function workInRealm(
     });
   }
 
-  const core = await loadCore();
+  const core = await sharedCore();
   const iv = realm.bytes(new Uint8Array(12));
   const aes = core.aesGcm(realm.bytes(new Uint8Array(32)));
   expect(plain(aes.decrypt(iv, realm.bytes(aes.encrypt(iv, realm.bytes(TEXT)))))).toBe(

@@ -60,6 +60,7 @@ function newRealm({ wasm = true, before = "", without = "" } = {}): Context {
 
 const ours: Realm = {
   bytes: (data) => new Uint8Array(data),
+  buffer: (data) => new Uint8Array(data).buffer as ArrayBuffer,
   blob: (data) => new Blob([new Uint8Array(data)]),
   stream: (data) => new Blob([new Uint8Array(data)]).stream(),
   abort: () => AbortSignal.abort(),
@@ -73,7 +74,9 @@ test("the library in another realm, given what is ours", async () => {
 test("the library here, given what is of another realm", async () => {
   const { Uint8Array: Theirs } = newRealm();
   expect(new Theirs(1) instanceof Uint8Array).toBe(false);
-  await workInRealm(library, escrow, { bytes: (data) => new Theirs(data) }, pem!);
+  const bytes = (data: Uint8Array) => new Theirs(data);
+  const buffer = (data: Uint8Array) => bytes(data).buffer as ArrayBuffer;
+  await workInRealm(library, escrow, { bytes, buffer }, pem!);
 });
 
 describe("a realm that may not compile WebAssembly", () => {
