@@ -77,17 +77,19 @@ export const PROJECTS: Project[] = [
 /**
  * Makes a project in a folder and compiles it, declarations included.
  * @param tsc the compiler's program
+ * @param twinwrap where the package is
  * @returns the compiler's messages; none if all is well
  */
 export function compileProject(
   folder: string,
   tsc: string,
   { module, dom, node }: Project,
+  twinwrap = root,
 ): string {
   const modules = join(folder, "node_modules");
   mkdirSync(join(modules, "@types"), { recursive: true });
   for (const [name, target] of [
-    ["twinwrap", root],
+    ["twinwrap", twinwrap],
     ["@types/node", join(root, "node_modules/@types/node")],
     ["undici-types", join(root, "node_modules/undici-types")],
   ] as const) {

@@ -84,7 +84,7 @@ function inProcess(name: string, program: string, args: string[] = [], required 
 
 /**
  * Serves the body as a page, has `visit` open it, and waits for what the page tells.
- * @param before a script that the page runs first, and every worker
+ * @param before a script that the page runs first
  */
 export async function inPage(
   material: Material,
@@ -163,7 +163,8 @@ async function visitOldChromium(from: string, url: string) {
     execFileSync("tar", ["x"], { cwd: folder, input: packed(`${name}.tar.br`) });
   }
   const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"];
-  args.push("--disable-dev-shm-usage", "--single-process", "--no-zygote");
+  // Without a port for a debugger it ends at once.
+  args.push("--disable-dev-shm-usage", "--remote-debugging-port=0");
   const child = spawn(program, [...args, `--user-data-dir=${join(folder, "profile")}`, url], {
     stdio: "ignore",
     env: { ...process.env, LD_LIBRARY_PATH: join(folder, "lib"), FONTCONFIG_PATH: folder },
