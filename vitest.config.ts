@@ -10,19 +10,20 @@ const relaxedSimd = hasRelaxedSimd() ? [] : ["--experimental-wasm-relaxed-simd"]
 
 // Tests run against the compiled package, by the names a user imports.
 const { exports } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
-const alias = Object.entries(exports as Record<string, string | Record<string, unknown>>).flatMap(
-  ([name, target]) => {
-    const file = typeof target === "string" ? target : (target.node ?? target.default);
-    return String(file).endsWith(".js")
-      ? [
-          {
-            find: new RegExp(`^twinwrap${name.slice(1)}$`),
-            replacement: new URL(String(file), import.meta.url).pathname,
-          },
-        ]
-      : [];
-  },
-);
+type Target = string | { node?: Target; default: Target };
+const fileOf = (target: Target): string =>
+  typeof target === "string" ? target : fileOf(target.node ?? target.default);
+const alias = Object.entries(exports as Record<string, Target>).flatMap(([name, target]) => {
+  const file = fileOf(target);
+  return file.endsWith(".js")
+    ? [
+        {
+          find: new RegExp(`^twinwrap${name.slice(1)}$`),
+          replacement: new URL(file, import.meta.url).pathname,
+        },
+      ]
+    : [];
+});
 
 /** The files NAME.test.ts, and by themselves the long ones, NAME.long.test.ts, which `npm run test:all` adds. */
 function projects(name: string, infix: string, execArgv: string[]) {

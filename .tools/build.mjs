@@ -14,6 +14,7 @@ import {
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { buildSite } from "./site.mjs";
+import { finishTypes } from "./types.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 
@@ -58,7 +59,7 @@ const isCurrent = (file) =>
   known.sources === sources &&
   existsSync(`${root}build/${file}`) &&
   known[file] === sha256(readFileSync(`${root}build/${file}`));
-const made = { sources };
+const made = {};
 for (const [file, entry, target] of [
   ["core.wasm", "index", "simd"],
   ["core-relaxed.wasm", "index", "relaxed"],
@@ -72,7 +73,9 @@ for (const [file, entry, target] of [
   }
   made[file] = sha256(readFileSync(`${root}build/${file}`));
 }
-writeFileSync(CACHE, JSON.stringify(made));
+writeFileSync(CACHE, JSON.stringify({ sources, ...made }));
+// By these Node knows its files from others of the same name.
+writeFileSync(`${root}build/core/hashes.js`, `export const hashes = ${JSON.stringify(made)};\n`);
 for (const [file, module] of [
   ["core.wasm", "embedded"],
   ["core-aes.wasm", "embedded-aes"],
@@ -87,6 +90,7 @@ for (const [file, module] of [
 if (process.argv[2] === "wasm") process.exit(0);
 
 run("typescript/bin/tsc", "-p", "tsconfig.json");
+finishTypes(`${root}build`);
 
 // By this a pool knows that a worker's script is of its own build.
 const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));

@@ -95,6 +95,14 @@ export function fromUtf8(bytes: Uint8Array): string {
   }
 }
 
+/**
+ * Whether `text` has no half of a surrogate pair, which UTF-8 can't say. (String.prototype.isWellFormed is younger
+ * than the oldest browsers that the library runs in.)
+ */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
 const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const BASE64URL = `${BASE64.slice(0, 62)}-_`;
 const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";

@@ -1,4 +1,4 @@
-import { fromBase64Url, fromUtf8, toUtf8 } from "./bytes.js";
+import { fromBase64Url, fromUtf8, isWellFormed, toUtf8 } from "./bytes.js";
 import { TwinwrapError } from "./errors.js";
 
 // JSON that is hashed, signed or stored: the canonical form of RFC 8785 (JCS), without fractions.
@@ -22,7 +22,7 @@ function write(value: Json, depth: number): string {
     return String(value);
   }
   if (typeof value === "string") {
-    if (!value.isWellFormed()) throw bad("JSON text with half a surrogate pair");
+    if (!isWellFormed(value)) throw bad("JSON text with half a surrogate pair");
     return JSON.stringify(value);
   }
   if (Array.isArray(value)) return `[${value.map((item) => write(item, depth + 1)).join()}]`;
@@ -84,21 +84,18 @@ export function decodeJcs(bytes: Uint8Array, maxBytes: number): Json {
   const text = fromUtf8(bytes);
   checkNesting(text);
   let value: Json;
-  let again: string;
   try {
     value = JSON.parse(text) as Json;
-    again = write(value, 1);
-  } catch (error) {
-    if (error instanceof TwinwrapError) throw error;
+  } catch {
     throw bad("not JSON");
   }
-  if (again !== text) throw bad("JSON that is not in canonical form (RFC 8785)");
+  if (write(value, 1) !== text) throw bad("JSON that is not in canonical form (RFC 8785)");
   return value;
 }
 
 /** Reads the members of one JSON object by name and type; what stands where is in every error. */
 export class Members {
-  readonly #members: { [name: string]: Json };
+  readonly #members: ReadonlyMap<string, Json>;
   readonly #where: string;
   readonly #read = new Set<string>();
 
@@ -107,13 +104,13 @@ export class Members {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw bad(`${where}: not a JSON object`);
     }
-    this.#members = value;
+    this.#members = new Map(Object.entries(value));
     this.#where = where;
   }
 
   #get(name: string): Json | undefined {
     this.#read.add(name);
-    return Object.hasOwn(this.#members, name) ? this.#members[name] : undefined;
+    return this.#members.get(name);
   }
 
   #fail(name: string, expected: string): never {
@@ -121,7 +118,7 @@ export class Members {
   }
 
   has(name: string): boolean {
-    return Object.hasOwn(this.#members, name);
+    return this.#members.has(name);
   }
 
   /** A text of at most `maxBytes` bytes of UTF-8. */
@@ -194,16 +191,14 @@ export class Members {
 
   /** Refuses whatever was not asked for: in what is hashed or signed nothing stands unread. */
   end(): void {
-    for (const name of Object.keys(this.#members)) {
+    for (const name of this.#members.keys()) {
       if (!this.#read.has(name)) throw bad(`${this.#where}: unknown member "${name}"`);
     }
   }
 
   /** What was not asked for: in the mutable header it is kept and ignored. */
   rest(): { [name: string]: Json } {
-    return Object.fromEntries(
-      Object.entries(this.#members).filter(([name]) => !this.#read.has(name)),
-    );
+    return Object.fromEntries([...this.#members].filter(([name]) => !this.#read.has(name)));
   }
 }
 

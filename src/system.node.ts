@@ -1,4 +1,4 @@
-import { needText } from "./arguments.js";
+import { isObject, needText } from "./arguments.js";
 import { type ErrorCode, TwinwrapError } from "./errors.js";
 
 // The system's errors, as those who call this library meet them: TwinwrapErrors with a code, which name the file,
@@ -28,8 +28,9 @@ const TEXTS: Record<string, string> = {
 
 /** The system's error, in an error or as its cause. */
 export function systemError(error: unknown): NodeJS.ErrnoException | undefined {
-  if (!(error instanceof Error)) return undefined;
-  if ("code" in error && "syscall" in error) return error as NodeJS.ErrnoException;
+  // Under Jest the system's errors are of another realm: no instanceof.
+  if (!isObject(error)) return undefined;
+  if ("code" in error && "syscall" in error) return error as unknown as NodeJS.ErrnoException;
   return error instanceof TwinwrapError ? systemError(error.cause) : undefined;
 }
 

@@ -16,6 +16,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Stats } from "webpack";
 import { launchChromium } from "../.tools/browsers.mjs";
 import { serve } from "../.tools/serve.mjs";
+import { compileProject, PROJECTS } from "./typescript.js";
 
 // The package as somebody else installs it.
 
@@ -254,33 +255,15 @@ describe("bundled for a browser, from a project that has installed it", () => {
   });
 });
 
-test("types are found through the exports map", () => {
-  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-  writeFileSync(
-    join(folder, "use.ts"),
-    `import { type Header, inspect, seal } from "twinwrap";
-     import { loadCore } from "twinwrap/core";
-     const core = await loadCore();
-     const tag: Uint8Array = core.sha256(new Uint8Array(1));
-     const header: Promise<Header> = inspect(tag);
-     // @ts-expect-error a file is sealed for somebody
-     seal(tag, {});
-     export { header };`,
-  );
-  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-  const args = [
-    "--noEmit",
-    "--strict",
-    "--module",
-    "NodeNext",
-    "--target",
-    "ES2022",
-    "--lib",
-    "ES2022,DOM",
-    "use.ts",
-  ];
-  execFileSync(process.execPath, [tsc, ...args], { cwd: folder, stdio: "pipe" });
-});
+// All kinds, and older compilers, are tried by test/runtimes.
+test.each([PROJECTS[0]!, PROJECTS.at(-1)!])(
+  "types: module $module, DOM: $dom, @types/node: $node",
+  (project) => {
+    const place = mkdtempSync(join(folder, "types-"));
+    const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+    expect(compileProject(place, tsc, project, installed)).toBe("");
+  },
+);
 
 test("the command line needs nothing beside it", () => {
   for (const name of ["@assemblyscript", "@noble"]) {

@@ -6,7 +6,7 @@ import { TwinwrapError } from "../errors.js";
 
 /** SQLite's extended result code, like "SQLITE_IOERR_WRITE"; or the system's. */
 export function errorCode(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
+  return String((error as { code?: unknown } | undefined)?.code ?? "");
 }
 
 /** By the primary result code (https://www.sqlite.org/rescode.html). */

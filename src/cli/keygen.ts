@@ -93,7 +93,10 @@ async function keygen(options: KeygenOptions): Promise<void> {
     throw new TwinwrapError("FAULT", "what was written is not the key that was made");
   };
   let pem: Uint8Array | undefined;
+  let name: string;
   try {
+    // Whatever can fail comes before there is a key.
+    name = toHex(await fingerprint(publicKey));
     pem = await writePrivateKey(privateKey, "pem", passphrase === undefined ? {} : { passphrase });
     await writeFilesWhole([
       {
@@ -111,7 +114,6 @@ async function keygen(options: KeygenOptions): Promise<void> {
     wipePrivateKey(privateKey);
   }
   const locked = passphrase !== undefined;
-  const name = toHex(await fingerprint(publicKey));
   if (options.json) {
     printJson({ privateKey: output, publicKey: publicOutput, locked, bits, fingerprint: name });
     return;

@@ -40,7 +40,10 @@ async function keygen(options: OfficerOptions): Promise<void> {
   const { privateKey: shareKey } = await generateKeyPair({ bits: SHARE_BITS });
   const publicKeys = { publicKey: key.publicKey, shareKey: publicKeyOf(shareKey) };
   let pem: Uint8Array | undefined;
+  let shares: string;
   try {
+    // Whatever can fail comes before there is a key.
+    shares = formatFingerprint(await fingerprint(publicKeys.shareKey));
     pem = await writeOfficerKeys({ key, shareKey }, { passphrase });
     await writeFilesWhole([
       { path: output, content: [pem], force, mode: PRIVATE_MODE },
@@ -52,7 +55,6 @@ async function keygen(options: OfficerOptions): Promise<void> {
   }
   const locked = passphrase !== undefined;
   const signs = formatKey(key.publicKey);
-  const shares = formatFingerprint(await fingerprint(publicKeys.shareKey));
   if (options.json) {
     printJson({ privateKeys: output, publicKeys: publicOutput, locked, signs, shares });
     return;

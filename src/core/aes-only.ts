@@ -12,7 +12,7 @@ export type { AesKw, AesKwp } from "./aes-kw.js";
 export type { AesCtr } from "./aes-modes.js";
 export type { LoadOptions } from "./load.js";
 
-const SOURCE: CoreSource = { embedded, simd: "core-aes.wasm", exports: "KEY_SLOTS" };
+const SOURCE: CoreSource = { embedded, simd: "core-aes.wasm" };
 
 /**
  * Loads the core that has AES-GCM, AES-CTR and AES key wrap into an instance of its own.

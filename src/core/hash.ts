@@ -7,13 +7,13 @@ import type { Instance } from "./instance.js";
 export type HashName = "SHA-1" | "SHA-256" | "SHA-512";
 
 /** Number in the core (assembly/hash/hash.ts), digest and block size in bytes. */
-const HASHES = {
-  "SHA-1": { number: 0, digest: 20, block: 64 },
-  "SHA-256": { number: 1, digest: 32, block: 64 },
-  "SHA-512": { number: 2, digest: 64, block: 128 },
-};
+const HASHES = new Map<HashName, { number: number; digest: number; block: number }>([
+  ["SHA-1", { number: 0, digest: 20, block: 64 }],
+  ["SHA-256", { number: 1, digest: 32, block: 64 }],
+  ["SHA-512", { number: 2, digest: 64, block: 128 }],
+]);
 
-export const HASH_NAMES = Object.keys(HASHES) as HashName[];
+export const HASH_NAMES: readonly HashName[] = [...HASHES.keys()];
 
 /** Iterations of PBKDF2 in one call of the core: some milliseconds. */
 const PBKDF2_PIECE = 10_000;
@@ -23,10 +23,11 @@ const DERIVED = whole(1, 1 << 20);
 
 /** What the core knows of a hash. @throws TwinwrapError BAD_ARGUMENT if there is no such hash */
 export function hashInfo(hash: HashName): { number: number; digest: number; block: number } {
-  if (typeof hash !== "string" || !Object.hasOwn(HASHES, hash)) {
+  const info = HASHES.get(hash);
+  if (info === undefined) {
     throw new TwinwrapError("BAD_ARGUMENT", 'the hash must be "SHA-1", "SHA-256" or "SHA-512"');
   }
-  return HASHES[hash];
+  return info;
 }
 
 /** Takes `data` into the hash or HMAC at work, a window at a time. */

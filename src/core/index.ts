@@ -35,7 +35,6 @@ const SOURCE: CoreSource = {
   embedded,
   simd: "core.wasm",
   relaxed: "core-relaxed.wasm",
-  exports: "RSA_SLOTS",
 };
 
 /** The core: one instance of the WebAssembly module, with a typed face. */

@@ -1,5 +1,6 @@
 import { instantiate } from "#wasm";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
+import { notTheCore, refusal } from "./refusal.js";
 
 /** A call of the core; every argument is a number: a length, a slot, an offset in a window. */
 type Call = (...numbers: number[]) => number;
@@ -30,25 +31,38 @@ export class Instance {
   private constructor(module: WebAssembly.Module, exports: Record<string, unknown>) {
     this.module = module;
     this.#exports = exports;
-    const memory = (exports.memory as WebAssembly.Memory).buffer;
+    const memory = this.#export<WebAssembly.Memory>("memory").buffer;
     this.windowSize = this.constant("WINDOW_SIZE");
     this.input = new Uint8Array(memory, this.constant("INPUT"), this.windowSize);
     this.output = new Uint8Array(memory, this.constant("OUTPUT"), this.windowSize);
     this.params = new Uint8Array(memory, this.constant("PARAMS"), this.constant("PARAMS_SIZE"));
   }
 
+  /** @throws TwinwrapError UNSUPPORTED if the engine refuses, BAD_ARGUMENT if the module is not the core */
   static async create(module: WebAssembly.Module): Promise<Instance> {
-    return new Instance(module, await instantiate(module));
+    let exports: Record<string, unknown>;
+    try {
+      exports = await instantiate(module);
+    } catch (error) {
+      throw await refusal(error);
+    }
+    return new Instance(module, exports);
+  }
+
+  #export<T>(name: string): T {
+    const value = this.#exports[name];
+    if (value === undefined) throw notTheCore(`it has no ${name}`);
+    return value as T;
   }
 
   /** A number that the core exports (which hands constants over as WebAssembly.Global). */
   constant(name: string): number {
-    return (this.#exports[name] as WebAssembly.Global).value;
+    return this.#export<WebAssembly.Global>(name).value;
   }
 
   /** A call of the core that answers a plain number. */
   function(name: string): Call {
-    return this.#exports[name] as Call;
+    return this.#export<Call>(name);
   }
 
   /**

@@ -8,8 +8,9 @@ import {
   optionsOf,
   wrongKind,
 } from "../arguments.js";
-import { fromBase64 } from "../bytes.js";
+import { concatBytes, fromBase64 } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
+import { refusal } from "./refusal.js";
 import type { WasmFile } from "./wasm.js";
 
 /** The builds of the core that exist. */
@@ -61,8 +62,8 @@ const SIMD_PROBE = "AGFzbQEAAAABBQFgAAF7AwIBAAoKAQgAQQD9D/1iCw==";
 // The same with another i32.const 0 i8x16.splat and i8x16.relaxed_swizzle in place of i8x16.popcnt.
 const RELAXED_PROBE = "AGFzbQEAAAABBQFgAAF7AwIBAAoPAQ0AQQD9D0EA/Q/9gAIL";
 
-const isValid = (probe: string) =>
-  typeof WebAssembly === "object" && WebAssembly.validate(fromBase64(probe));
+const hasWasm = () => typeof WebAssembly === "object";
+const isValid = (probe: string) => hasWasm() && WebAssembly.validate(fromBase64(probe));
 
 /** Whether this engine takes the relaxed-SIMD build. */
 export function hasRelaxedSimd(): boolean {
@@ -75,59 +76,94 @@ export interface CoreSource {
   embedded: string;
   simd: WasmFile;
   relaxed?: WasmFile;
-  /** Something that a core must export to serve in its place. */
-  exports: string;
+}
+
+function unsupported(message: string): TwinwrapError {
+  return new TwinwrapError("UNSUPPORTED", message);
+}
+
+/** @throws TwinwrapError UNSUPPORTED if the engine refuses, BAD_ARGUMENT if the bytes are no WebAssembly */
+async function compile(bytes: BufferSource): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (error) {
+    throw await refusal(error);
+  }
 }
 
 /** Every file is compiled once and shared by all instances. */
 const compiled = new Map<WasmFile, Promise<WebAssembly.Module | undefined>>();
 
 /** The compiled file, or what `other` gives where the file is not at hand. */
-async function compileFile(
+function compileFile(
   file: WasmFile,
   other: () => Promise<BufferSource | undefined>,
 ): Promise<WebAssembly.Module | undefined> {
-  const compile = async () => {
-    const bytes = (await readWasm(file)) ?? (await other());
-    return bytes && WebAssembly.compile(bytes);
-  };
   let module = compiled.get(file);
   if (module === undefined) {
-    module = compile();
+    module = readWasm(file)
+      .then((bytes) => bytes ?? other())
+      .then((bytes) => bytes && compile(bytes));
     compiled.set(file, module);
+    // What failed, say for want of memory, can be tried again.
+    module.catch(() => compiled.delete(file));
   }
   return module;
 }
 
-async function unpack(embedded: string): Promise<ArrayBuffer> {
+/** The embedded copy. A page's own Blob and Response may be others than the engine's: it does without them. */
+async function unpack(embedded: string): Promise<Uint8Array<ArrayBuffer>> {
   if (embedded === "") {
-    throw new TwinwrapError(
-      "UNSUPPORTED",
+    throw unsupported(
       'this bundle holds no copy of the core (condition "twinwrap-wasm-url"): call useWasm with its URL first',
     );
   }
-  const packed = new Blob([fromBase64(embedded)]).stream();
-  return new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  if (typeof DecompressionStream === "undefined") {
+    throw unsupported(
+      "this engine has no DecompressionStream to unpack the core with; call useWasm with the URL of twinwrap/core.wasm first",
+    );
+  }
+  const { readable, writable } = new DecompressionStream("gzip");
+  const writer = writable.getWriter();
+  const reader = (readable as ReadableStream<Uint8Array>).getReader();
+  const parts: Uint8Array[] = [];
+  try {
+    const written = Promise.all([writer.write(fromBase64(embedded)), writer.close()]);
+    // Reading meets the same error.
+    written.catch(() => {});
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return concatBytes(...parts);
+      parts.push(value);
+    }
+  } catch (cause) {
+    const message = "the embedded copy of the core is damaged: install or bundle it again";
+    throw new TwinwrapError("FAULT", message, { cause });
+  }
 }
 
 /**
  * Compiles the core.
- * @throws TwinwrapError BAD_ARGUMENT; UNSUPPORTED if the engine has no WebAssembly SIMD, or not the build asked for
+ * @throws TwinwrapError BAD_ARGUMENT; UNSUPPORTED if the engine has no WebAssembly SIMD, or not the build asked for,
+ *   or may not compile; UNAVAILABLE if what `wasm` says cannot be fetched
  */
 export async function compileCore(
   source: CoreSource,
   options: LoadOptions,
 ): Promise<WebAssembly.Module> {
   const { build, wasm } = LOAD(options, "options");
+  if (!hasWasm()) {
+    throw unsupported(
+      "this engine has no WebAssembly, or it is switched off (node --jitless, a browser's lockdown mode)",
+    );
+  }
   if (!isValid(SIMD_PROBE)) {
-    throw new TwinwrapError(
-      "UNSUPPORTED",
-      "this engine has no WebAssembly SIMD; Twinwrap needs Node 20, Chrome 91, Firefox 89, Safari 16.4 or newer",
+    throw unsupported(
+      "this engine has no WebAssembly SIMD; Twinwrap needs Node 20, Chrome 92, Firefox 113, Safari 16.4 or newer",
     );
   }
   if (build === "relaxed" && !hasRelaxedSimd()) {
-    throw new TwinwrapError(
-      "UNSUPPORTED",
+    throw unsupported(
       "this engine has no relaxed SIMD; Node has it from 22 on (Node 20: --experimental-wasm-relaxed-simd), Chrome from 114",
     );
   }
@@ -137,51 +173,44 @@ export async function compileCore(
       if (module !== undefined) return module;
     }
     if (build === "relaxed") {
-      throw new TwinwrapError(
-        "UNSUPPORTED",
+      throw unsupported(
         "the relaxed-SIMD build is not at hand here: give its URL as `wasm` (twinwrap/core-relaxed.wasm)",
       );
     }
     return (await compileFile(source.simd, () => unpack(source.embedded)))!;
   }
-  const module = isModule(wasm) ? wasm : await compileGiven(wasm);
-  if (WebAssembly.Module.exports(module).some(({ name }) => name === source.exports)) return module;
-  throw new TwinwrapError("BAD_ARGUMENT", "the WebAssembly given is not the core that is needed");
+  return isModule(wasm) ? wasm : compileGiven(wasm);
 }
 
 /** Compiles what the caller has given. */
 async function compileGiven(wasm: Wasm): Promise<WebAssembly.Module> {
-  const response = await responseOf(wasm);
+  if (!isUrl(wasm) && !isResponse(wasm) && !isPromise(wasm)) {
+    return compile(needBytes(wasm, "wasm") as Uint8Array<ArrayBuffer>);
+  }
+  const fetched = async <T>(work: PromiseLike<T> | T): Promise<T> => {
+    try {
+      return await work;
+    } catch (cause) {
+      throw unavailable(isUrl(wasm) ? `${wasm}: ${cause}` : String(cause), cause);
+    }
+  };
+  const response = await fetched(isUrl(wasm) ? fetch(wasm) : wasm);
+  if (!isResponse(response)) throw wrongKind(response, "what wasm promises", "a Response");
+  if (!response.ok) throw unavailable(`${response.url} answers ${response.status}`);
+  // A server that does not know the type of WebAssembly is no reason to fail.
+  if (!response.headers.get("content-type")?.startsWith("application/wasm")) {
+    return compile(await fetched(response.arrayBuffer()));
+  }
   try {
-    if (response === undefined) return await WebAssembly.compile(needBytes(wasm, "wasm") as never);
-    // A server that does not know the type of WebAssembly is no reason to fail.
-    return response.headers.get("content-type")?.startsWith("application/wasm")
-      ? await WebAssembly.compileStreaming(response)
-      : await WebAssembly.compile(await response.arrayBuffer());
-  } catch (cause) {
-    throw new TwinwrapError(
-      "UNSUPPORTED",
-      `the WebAssembly given cannot be compiled here: ${(cause as Error).message}`,
-      { cause },
-    );
+    return await WebAssembly.compileStreaming(response);
+  } catch (error) {
+    // That the answer breaks off is a TypeError; what is wrong with it, and a policy, are CompileErrors.
+    throw (error as Error).name === "TypeError"
+      ? unavailable(String(error), error)
+      : await refusal(error);
   }
 }
 
-/** What a fetch has answered; undefined if there is none. */
-async function responseOf(wasm: Wasm): Promise<Response | undefined> {
-  if (!isUrl(wasm) && !isResponse(wasm) && !isPromise(wasm)) return undefined;
-  let response: Response;
-  try {
-    response = await (isUrl(wasm) ? fetch(wasm) : wasm);
-  } catch (cause) {
-    throw new TwinwrapError("UNAVAILABLE", "the core could not be fetched", { cause });
-  }
-  if (!isResponse(response)) throw wrongKind(response, "what wasm promises", "a Response");
-  if (!response.ok) {
-    throw new TwinwrapError(
-      "UNAVAILABLE",
-      `the core could not be fetched: ${response.url} answers ${response.status}`,
-    );
-  }
-  return response;
+function unavailable(why: string, cause?: unknown): TwinwrapError {
+  return new TwinwrapError("UNAVAILABLE", `the core could not be fetched: ${why}`, { cause });
 }

@@ -44,12 +44,10 @@ export function isRandomAccess(source: unknown): source is RandomAccess {
   return "read" in source && typeof source.read === "function" && "size" in source;
 }
 
-/** A Blob, or a File, of any realm. */
+/** A Blob, or a File, of any realm; jsdom's have no stream() and no arrayBuffer(). */
 export function isBlob(source: unknown): source is Blob {
-  if (!isObject(source) || !("size" in source)) return false;
-  return ["stream", "slice"].every(
-    (name) => typeof (source as Record<string, unknown>)[name] === "function",
-  );
+  if (!isObject(source) || !("size" in source) || !("type" in source)) return false;
+  return "slice" in source && typeof source.slice === "function";
 }
 
 /** A ReadableStream of any realm. */
@@ -61,6 +59,27 @@ function isStream(source: unknown): source is ReadableStream<Bytes> {
 function unreadable(cause: unknown): TwinwrapError {
   const message = "the Blob cannot be read: the file behind it has changed, or is gone";
   return new TwinwrapError("UNAVAILABLE", message, { cause });
+}
+
+/** All bytes of a Blob, by its own method, or by the FileReader that jsdom has instead. */
+async function readWhole(blob: Blob): Promise<Uint8Array> {
+  if (typeof blob.arrayBuffer !== "function" && typeof FileReader === "undefined") {
+    throw new TwinwrapError(
+      "UNSUPPORTED",
+      "this Blob can't be read: it has no arrayBuffer(), and there is no FileReader",
+    );
+  }
+  try {
+    if (typeof blob.arrayBuffer === "function") return new Uint8Array(await blob.arrayBuffer());
+    return await new Promise((resolve, reject) => {
+      const reader = new FileReader();
+      reader.onload = () => resolve(new Uint8Array(reader.result as ArrayBuffer));
+      reader.onerror = () => reject(reader.error);
+      reader.readAsArrayBuffer(blob);
+    });
+  } catch (error) {
+    throw unreadable(error);
+  }
 }
 
 /** The same source as random access, if it is of a kind that can be. */
@@ -88,14 +107,7 @@ export function asRandomAccess(source: Source | RandomAccess): Anywhere | undefi
   if (isBlob(source)) {
     return {
       size: source.size,
-      read: async (offset, length) => {
-        const part = source.slice(offset, offset + length);
-        return new Uint8Array(
-          await part.arrayBuffer().catch((cause) => {
-            throw unreadable(cause);
-          }),
-        );
-      },
+      read: (offset, length) => readWhole(source.slice(offset, offset + length)),
     };
   }
   if (isStream(source) || (isObject(source) && Symbol.asyncIterator in source)) return undefined;
@@ -236,7 +248,7 @@ function readBlob(blob: Blob): Sequence {
  */
 export function pieces(source: Source | RandomAccess): Sequence {
   if (isRandomAccess(source)) return readFrom(asRandomAccess(source)!);
-  if (isBlob(source)) return readBlob(source);
+  if (isBlob(source) && typeof source.stream === "function") return readBlob(source);
   if (isStream(source)) return readStream(source);
   if (isObject(source) && Symbol.asyncIterator in source) {
     needFunction(source[Symbol.asyncIterator], "the source's iterator");

@@ -1,8 +1,20 @@
+import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import type { StartWorker } from "./pool.js";
 
-/** Starts a worker thread of Node. */
+/**
+ * Whether there is a limit on addresses (ulimit -v) that workers may meet: each reserves some 12 GiB, and one that
+ * gets none ends the whole process.
+ */
+async function areAddressesLimited(): Promise<boolean> {
+  const limits = await readFile("/proc/self/limits", "utf8").catch(() => "");
+  const limit = /^Max address space +(\d+)/m.exec(limits)?.[1];
+  return limit !== undefined && Number(limit) < 2 ** 40;
+}
+
+/** Starts a worker thread of Node; throws where it might end the process. */
 export const startWorker: StartWorker = async ({ answered, ended }) => {
+  if (await areAddressesLimited()) throw new Error("addresses are limited");
   const { script } = await import("./worker-script.js");
   // It inherits nothing of the process: no environment, no --import of the user's to be run again.
   // All that it allocates is outside its heap; the limits save 5 MiB a worker.

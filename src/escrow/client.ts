@@ -124,8 +124,8 @@ export async function orNotVerified<T>(check: () => T | Promise<T>): Promise<T> 
 /** The origin in a submission that may be malformed otherwise. */
 function originOf(submission: Json): string {
   const member = (json: Json | undefined, name: string): Json | undefined =>
-    typeof json === "object" && json !== null && !Array.isArray(json) && Object.hasOwn(json, name)
-      ? json[name]
+    typeof json === "object" && json !== null && !Array.isArray(json)
+      ? new Map(Object.entries(json)).get(name)
       : undefined;
   const origin = member(member(submission, "core"), "authority");
   return typeof origin === "string" ? origin : "";

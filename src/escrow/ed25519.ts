@@ -1,3 +1,4 @@
+import { copyBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 
 /** Bytes of a public key and of a signature (RFC 8032, section 5.1). */
@@ -19,12 +20,18 @@ export async function verifyEd25519(
   if (publicKey.length !== ED25519_KEY || signature.length !== ED25519_SIGNATURE) return false;
   // Only who verifies a signature loads it.
   const { hashes, verify } = await import("@noble/ed25519");
+  // It knows the bytes of its own realm only.
+  const own = [signature, message, publicKey].map(copyBytes) as [
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+  ];
   // The library's own hash is WebCrypto's, which a page without HTTPS does not have. The slot is the
   // whole process's: nothing can run before it is put back.
   const { sha512 } = hashes;
   hashes.sha512 = (bytes) => core.sha512(bytes);
   try {
-    return verify(signature, message, publicKey, { zip215: false });
+    return verify(...own, { zip215: false });
   } finally {
     hashes.sha512 = sha512;
   }

@@ -1,4 +1,4 @@
-import { fromHex } from "../bytes.js";
+import { fromHex, isWellFormed } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import { parseTime } from "../jcs.js";
 
@@ -28,7 +28,7 @@ export class Lines {
       throw new TwinwrapError("BAD_FORMAT", `not a text that begins with "${kind}"`);
     }
     for (const line of this.#lines) {
-      if (CONTROL.test(line) || !line.isWellFormed()) throw this.bad("a control character");
+      if (CONTROL.test(line) || !isWellFormed(line)) throw this.bad("a control character");
     }
   }
 

@@ -1,4 +1,4 @@
-import { toUtf8 } from "../bytes.js";
+import { isWellFormed, toUtf8 } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 
 // Names that stand in signed lines. They have no spaces, so a line has one reading; no "+", because
@@ -16,7 +16,7 @@ const RESERVED = "twinwrap/";
  * @throws TwinwrapError BAD_FORMAT
  */
 export function checkText(text: string, maxBytes: number, what: string): string {
-  if (!text.isWellFormed() || CONTROL.test(text)) {
+  if (!isWellFormed(text) || CONTROL.test(text)) {
     throw new TwinwrapError("BAD_FORMAT", `${what} has a control or malformed character`);
   }
   // No character takes less than a byte: a text far too long is not encoded just to be counted.

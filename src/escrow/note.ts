@@ -1,4 +1,12 @@
-import { concatBytes, equalBytes, fromBase64, toBase64, toHex, toUtf8 } from "../bytes.js";
+import {
+  concatBytes,
+  equalBytes,
+  fromBase64,
+  isWellFormed,
+  toBase64,
+  toHex,
+  toUtf8,
+} from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { ED25519_KEY, ED25519_SIGNATURE, verifyEd25519 } from "./ed25519.js";
@@ -66,7 +74,7 @@ export function parseNote(note: string): Note {
   if (note.length > MAX_NOTE || toUtf8(note).length > MAX_NOTE) {
     throw bad(`a note is longer than ${MAX_NOTE} bytes`);
   }
-  if (CONTROL.test(note) || !note.isWellFormed()) {
+  if (CONTROL.test(note) || !isWellFormed(note)) {
     throw bad("a note has a control or malformed character");
   }
   const end = note.lastIndexOf("\n\n");

@@ -201,14 +201,14 @@ function lengthSize(length: number): number {
 }
 
 function size(part: Uint8Array | DerNode): number {
-  if (part instanceof Uint8Array) return part.length;
+  if (!("tag" in part)) return part.length;
   const length = contentSize(part);
   return 1 + lengthSize(length) + length;
 }
 
 /** Writes an element at `at`; gives where the next one begins. */
 function write(part: Uint8Array | DerNode, bytes: Uint8Array, at: number): number {
-  if (part instanceof Uint8Array) {
+  if (!("tag" in part)) {
     bytes.set(part, at);
     return at + part.length;
   }

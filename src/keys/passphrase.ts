@@ -1,5 +1,5 @@
 import { wrongKind } from "../arguments.js";
-import { copyBytes, wipe } from "../bytes.js";
+import { copyBytes, isWellFormed, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 
 /**
@@ -23,7 +23,7 @@ export function needPassphrase(value: unknown, what: string): Passphrase {
   if (typeof value === "function") return value as Passphrase & (() => never);
   if (isBytes(value)) return value;
   if (typeof value !== "string") throw wrongKind(value, what, "text, a Uint8Array or a function");
-  if (value.isWellFormed()) return value;
+  if (isWellFormed(value)) return value;
   // What TextEncoder would put in its place would lock a key under a passphrase that nobody can type.
   throw new TwinwrapError("BAD_ARGUMENT", `${what} has half a surrogate pair`);
 }

@@ -122,17 +122,43 @@ describe("WebAssembly by URL", () => {
       const from = (name: string) => twinwrap.loadCore({ wasm: new URL(name, location.href) });
       return {
         missing: await from("nothing.wasm").then(String, ({ code, message }) => [code, message]),
-        broken: await from("page.js").then(String, ({ name }) => name),
+        broken: await from("page.js").then(String, ({ code, message }) => [code, message]),
         hash: (await from("unknown.bin")).sha256(new Uint8Array(0))[0],
       };
     });
     expect(result).toEqual({
       missing: ["UNAVAILABLE", expect.stringMatching(/nothing\.wasm answers 404/)],
-      broken: "CompileError",
+      broken: ["BAD_ARGUMENT", expect.stringContaining("is not the core")],
       hash: 0xe3,
     });
     await server.close();
   });
+});
+
+test("a policy without 'wasm-unsafe-eval': UNSUPPORTED says what it needs, whatever is tried", async () => {
+  const server = await site({ policy: STRICT.replace(" 'wasm-unsafe-eval'", "") });
+  const page = await visit(browser, server.url);
+  const results = await page.evaluate(async () => {
+    const codeOf = (work: Promise<unknown>) =>
+      work.then(String, ({ code, message }) => [code, message]);
+    const url = new URL("/core.wasm", location.href);
+    const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
+    const { publicKey } = await twinwrap.generateKeyPair({ bits: 2048 });
+    return Promise.all([
+      codeOf(twinwrap.loadCore()),
+      codeOf(twinwrap.loadCore({ wasm: url })),
+      codeOf(twinwrap.loadCore({ wasm: fetch(url) })),
+      codeOf(twinwrap.loadCore({ wasm: bytes })),
+      codeOf(twinwrap.seal(new Blob(["text"]), { to: [publicKey], jobs: 2 })),
+      codeOf(twinwrap.seal(new Blob(["text"]), { to: [publicKey], engine: "webcrypto" })),
+      codeOf(twinwrap.workerPool({ jobs: 1 }).start()),
+    ]);
+  });
+  expect(results.length).toBe(7);
+  for (const result of results) {
+    expect(result).toEqual(["UNSUPPORTED", expect.stringContaining("'wasm-unsafe-eval'")]);
+  }
+  await server.close();
 });
 
 describe("in workers", () => {

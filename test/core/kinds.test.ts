@@ -234,7 +234,7 @@ test("text where the core's file is asked for is no URL, and bytes that are no c
     [{ wasm: Promise.resolve(5) }, "BAD_ARGUMENT"],
     [{ wasm: empty }, "BAD_ARGUMENT"],
     [{ wasm: new WebAssembly.Module(empty) }, "BAD_ARGUMENT"],
-    [{ wasm: empty.subarray(1) }, "UNSUPPORTED"],
+    [{ wasm: empty.subarray(1) }, "BAD_ARGUMENT"],
     [{ wasm: new URL("twinwrap-test:nowhere") }, "UNAVAILABLE"],
     [{ build: "fast" }, "BAD_ARGUMENT"],
     [{ file: "core.wasm" }, "BAD_ARGUMENT"],

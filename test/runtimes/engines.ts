@@ -13,6 +13,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliDecompressSync } from "node:zlib";
 import { build } from "esbuild";
 import { launch as launchFirefox } from "puppeteer-core";
 import { launchChromium } from "../../.tools/browsers.mjs";
@@ -81,10 +82,14 @@ function inProcess(name: string, program: string, args: string[] = [], required 
   };
 }
 
-/** Serves the body as a page, has `visit` open it, and waits for what the page tells. */
-async function inPage(
+/**
+ * Serves the body as a page, has `visit` open it, and waits for what the page tells.
+ * @param before a script that the page runs first
+ */
+export async function inPage(
   material: Material,
   visit: (url: string) => Promise<{ version: string; close(): Promise<unknown> }>,
+  before = "",
 ): Promise<{ version: string; report: Report }> {
   const { outputFiles } = await build({
     entryPoints: [join(here, "entry.browser.ts")],
@@ -103,7 +108,7 @@ async function inPage(
   });
   const server = await serve(join(root, "build"), {
     files: {
-      "/": "<!doctype html><title>Twinwrap</title><script type=module src=/page.js></script>",
+      "/": `<!doctype html><title>Twinwrap</title><script>${before}</script><script type=module src=/page.js></script>`,
       "/page.js": outputFiles[0]!.text,
       "/material.json": JSON.stringify(material),
     },
@@ -137,6 +142,44 @@ const chromium: Engine = {
       return { version: browser.version(), close: () => browser.close() };
     }),
 };
+
+/** An old Chromium, which the drivers of today do not speak with: it is given an address, and the page tells the rest. */
+function oldChromium(version: string): Engine {
+  const from = installed(`chromium-${version}`);
+  return {
+    name: `Chromium ${version}`,
+    required: true,
+    missing: existsSync(from) ? undefined : "npm ci --prefix test/runtimes/installed installs it",
+    run: (material) => inPage(material, (url) => visitOldChromium(from, url)),
+  };
+}
+
+async function visitOldChromium(from: string, url: string) {
+  const folder = mkdtempSync(join(tmpdir(), "twinwrap-chromium-"));
+  const program = join(folder, "chromium");
+  const packed = (name: string) => brotliDecompressSync(readFileSync(join(from, "bin", name)));
+  writeFileSync(program, packed("chromium.br"), { mode: 0o755 });
+  for (const name of ["aws", "swiftshader"]) {
+    execFileSync("tar", ["x"], { cwd: folder, input: packed(`${name}.tar.br`) });
+  }
+  const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"];
+  // Without a port for a debugger it ends at once.
+  args.push("--disable-dev-shm-usage", "--remote-debugging-port=0");
+  const child = spawn(program, [...args, `--user-data-dir=${join(folder, "profile")}`, url], {
+    stdio: "ignore",
+    env: { ...process.env, LD_LIBRARY_PATH: join(folder, "lib"), FONTCONFIG_PATH: folder },
+  });
+  const ended = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
+  const { version } = JSON.parse(readFileSync(join(from, "package.json"), "utf8"));
+  return {
+    version: String(version),
+    async close() {
+      child.kill("SIGKILL");
+      await ended;
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+    },
+  };
+}
 
 /** A page that a test can work. */
 export interface Tab {
@@ -279,6 +322,9 @@ export const engines: Engine[] = [
   ),
   inProcess("Bun", installed("@oven/bun-linux-x64/bin/bun"), [], false),
   chromium,
+  // What the README calls the oldest, and the last before relaxed SIMD and String.prototype.isWellFormed.
+  oldChromium("92"),
+  oldChromium("109"),
   firefox,
   webkit,
 ];

@@ -1,0 +1,40 @@
+import { fromBase64 } from "../bytes.js";
+import { TwinwrapError } from "../errors.js";
+
+// (module)
+const EMPTY_MODULE = "AGFzbQEAAAA=";
+
+/**
+ * The error in place of an engine's own, which said no to a module: because it may not compile any, for want of
+ * memory, or because the module is none.
+ */
+export async function refusal(cause: unknown): Promise<TwinwrapError> {
+  const { message, name } = cause as Error;
+  try {
+    await WebAssembly.compile(fromBase64(EMPTY_MODULE));
+  } catch {
+    return new TwinwrapError(
+      "UNSUPPORTED",
+      `WebAssembly is not allowed here: a page's Content-Security-Policy must have script-src 'wasm-unsafe-eval'; where nothing may be compiled, hand in a WebAssembly.Module (useWasm). The engine says: ${message}`,
+      { cause },
+    );
+  }
+  // Engines have names of their own for it; what is wrong with a module has these.
+  if (!["CompileError", "LinkError", "TypeError"].includes(name)) {
+    return new TwinwrapError(
+      "UNSUPPORTED",
+      `there is no room for WebAssembly's memory: each instance reserves 10 GiB of addresses in Node and Chrome; lift the limit on addresses (ulimit -v), or set NODE_OPTIONS=--disable-wasm-trap-handler. The engine says: ${message}`,
+      { cause },
+    );
+  }
+  return notTheCore(message, cause);
+}
+
+/** The error of WebAssembly that was handed in and is something else. */
+export function notTheCore(message: string, cause?: unknown): TwinwrapError {
+  return new TwinwrapError(
+    "BAD_ARGUMENT",
+    `the WebAssembly that was handed in is not the core of this version: ${message}`,
+    { cause },
+  );
+}

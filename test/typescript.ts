@@ -1,0 +1,118 @@
+// Projects in TypeScript that have installed the package, as various as they come.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** What such a project does: it takes from every door, and says which types it gets. */
+const USE = `
+import { type Header, inspect, open, seal, sealFile, TwinwrapError } from "twinwrap";
+import { loadAes } from "twinwrap/aes";
+import { decodeBlob } from "twinwrap/blob";
+import { loadCore } from "twinwrap/core";
+import { amend } from "twinwrap/envelope";
+import { parsePolicy } from "twinwrap/escrow";
+import { readPrivateKey, type RsaPrivateKey } from "twinwrap/keys";
+import { save } from "twinwrap/web";
+const core = await loadCore();
+const hash: Uint8Array = core.sha256(new Uint8Array(1));
+const header: Promise<Header> = inspect(hash);
+const key: RsaPrivateKey = await readPrivateKey(hash, { passphrase: "horse" });
+const sealed = await seal(hash, { to: [key] });
+const bytes: Uint8Array = await sealed.bytes();
+for await (const piece of await open(bytes, { key, engine: "webcrypto" })) {
+  const length: number = piece.length;
+}
+const written: Promise<Header> = sealFile("a", "b", { to: [key], jobs: 2 });
+const code: string = new TwinwrapError("BAD_ARGUMENT", "no").code;
+// @ts-expect-error a file is sealed for somebody
+seal(hash, {});
+// @ts-expect-error a hash is no text
+const text: string = core.sha256(hash);
+export { amend, code, decodeBlob, header, loadAes, parsePolicy, save, text, written };
+`;
+
+/** What it does where it has the DOM, or Node's types: the platform's own go in and come out. */
+const WITH_PLATFORM = `
+import { open, seal } from "twinwrap";
+import type { RsaPrivateKey } from "twinwrap/keys";
+export async function again(key: RsaPrivateKey, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+  const blob: Blob = await (await seal(new Blob(["text"]), { to: [key], signal })).blob();
+  return (await open(blob, { key })).stream();
+}
+`;
+
+/** What only a page has. */
+const WITH_SAVE = `
+import { type SavedBy, save, seal } from "twinwrap";
+import type { RsaPublicKey } from "twinwrap/keys";
+export const saved = (file: File, to: RsaPublicKey): Promise<SavedBy> =>
+  save(seal(file, { to: [to] }), { name: file.name });
+`;
+
+const MODULES = {
+  NodeNext: { module: "NodeNext" },
+  Node16: { module: "Node16" },
+  bundler: { module: "ESNext", moduleResolution: "bundler" },
+};
+
+export interface Project {
+  module: keyof typeof MODULES;
+  /** Whether it has the DOM's types. */
+  dom: boolean;
+  /** Whether it has @types/node. */
+  node: boolean;
+}
+
+/** One of each kind that the README names. */
+export const PROJECTS: Project[] = [
+  { module: "NodeNext", dom: false, node: false },
+  { module: "NodeNext", dom: false, node: true },
+  { module: "Node16", dom: true, node: true },
+  { module: "bundler", dom: true, node: false },
+];
+
+/**
+ * Makes a project in a folder and compiles it, declarations included.
+ * @param tsc the compiler's program
+ * @param twinwrap where the package is
+ * @returns the compiler's messages; none if all is well
+ */
+export function compileProject(
+  folder: string,
+  tsc: string,
+  { module, dom, node }: Project,
+  twinwrap = root,
+): string {
+  const modules = join(folder, "node_modules");
+  mkdirSync(join(modules, "@types"), { recursive: true });
+  for (const [name, target] of [
+    ["twinwrap", twinwrap],
+    ["@types/node", join(root, "node_modules/@types/node")],
+    ["undici-types", join(root, "node_modules/undici-types")],
+  ] as const) {
+    symlinkSync(target, join(modules, name));
+  }
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+  writeFileSync(join(folder, "use.ts"), USE);
+  writeFileSync(join(folder, "platform.ts"), WITH_PLATFORM);
+  writeFileSync(join(folder, "save.ts"), WITH_SAVE);
+  const compilerOptions = {
+    ...MODULES[module],
+    target: "ES2022",
+    lib: dom ? ["ES2022", "DOM"] : ["ES2022"],
+    types: node ? ["node"] : [],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: false,
+    noEmit: true,
+  };
+  const files = ["use.ts"];
+  if (dom || node) files.push("platform.ts");
+  if (dom && module === "bundler") files.push("save.ts");
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
+  const { stdout, stderr } = spawnSync(process.execPath, [tsc], { cwd: folder, encoding: "utf8" });
+  return stdout + stderr;
+}
