@@ -1,3 +1,5 @@
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import { TwinwrapError } from "../errors.js";
 
 // What SQLite says when it can't go on, in words for people.
@@ -30,9 +32,18 @@ const WORDS: Record<string, [code: "FAULT" | "UNAVAILABLE" | "CONFLICT", words: 
  */
 export function inWords(path: string, cause: unknown): unknown {
   const [, primary = ""] = /^SQLITE_([A-Z]+)/.exec(errorCode(cause)) ?? [];
-  const known = WORDS[primary];
+  // For some of what it does on a full disk, SQLite only says that it failed.
+  const known = WORDS[primary === "IOERR" && isFull(path) ? "FULL" : primary];
   if (known === undefined) return cause;
   return new TwinwrapError(known[0], `${path}: ${known[1]}`, { cause });
+}
+
+function isFull(path: string): boolean {
+  try {
+    return statfsSync(dirname(path)).bavail === 0;
+  } catch {
+    return false; // not to be told: then what SQLite says stands
+  }
 }
 
 /** Does something with SQLite; throws what {@link inWords} makes of its errors. */

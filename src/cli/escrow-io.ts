@@ -2,6 +2,7 @@ import type { IntakeOptions } from "../authority/intake.js";
 import { equalBytes, toHex } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
 import type { EscrowFacts, MakeEscrows } from "../envelope/index.js";
+import { isAboutContent } from "../errors.js";
 import {
   type Authority,
   checkReceipt,
@@ -14,7 +15,7 @@ import {
   type Submission,
   withSubmission,
 } from "../escrow/index.js";
-import { writeFileWhole } from "../files.node.js";
+import { isSystemError, writeFileWhole } from "../files.node.js";
 import { type AuthorityKeyOptions, loadAuthority, unlock, withService } from "./authority-io.js";
 import { UsageError } from "./command.js";
 import { checkOutput, readSmall } from "./io.js";
@@ -154,15 +155,20 @@ export async function writeSubmission(
 ): Promise<{ status: "pending"; submission: string }> {
   const path = messageName(output, target.authority, "submission");
   const bytes = encodeSubmission(submission);
-  const present = await readSmall(path, bytes.length).catch(() => undefined);
+  const present = await readSmall(path, bytes.length).catch((error) => {
+    // Nothing there, or something longer.
+    if (isAboutContent(error) || isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  });
   if (present === undefined || !equalBytes(present, bytes)) {
     await writeFileWhole(path, [bytes], { force: options.force ?? false });
   }
   return { status: "pending", submission: path };
 }
 
-/** For people. */
+/** For people: what became of the escrow, also where there is none. */
 export function sentRows(sent: readonly Sent[]): [string, string][] {
+  if (sent.length === 0) return [["escrow", "not escrowed: no authority was given"]];
   return sent.map(({ origin, status, submission }) => [
     "escrow",
     submission === undefined

@@ -12,6 +12,7 @@ import {
   writeFileWhole,
 } from "../files.node.js";
 import {
+  checkPublicKey,
   type RsaPrivateKey,
   type RsaPublicKey,
   readPrivateKey,
@@ -78,6 +79,15 @@ export function readPublicKeyFile(path: string): Promise<RsaPublicKey> {
   return about(path, async () => readPublicKey(await readSmall(path)));
 }
 
+/** A public key that something new is to be wrapped for. @throws TwinwrapError BAD_KEY, WEAK_KEY */
+export function readRecipientFile(path: string, allowWeak: boolean): Promise<RsaPublicKey> {
+  return about(path, async () => {
+    const key = readPublicKey(await readSmall(path));
+    checkPublicKey(key, { forWrap: true, allowWeak });
+    return key;
+  });
+}
+
 /** Works with a private key in any form, unlocked if need be, and wipes it. */
 export async function withPrivateKeyFile<T>(
   path: string,
@@ -138,7 +148,14 @@ export async function writeOutput(
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   options: WriteOptions,
 ): Promise<void> {
-  if (path !== STANDARD) return writeFileWhole(path, content, options);
+  if (path !== STANDARD) {
+    return writeFileWhole(path, content, options).catch((error) => {
+      // It is about the output, whichever file it is told with.
+      if (error instanceof TwinwrapError && error.code === "CONFLICT")
+        Object.assign(error, { path });
+      throw error;
+    });
+  }
   await forEachPiece(content, (bytes) => {
     return new Promise((resolve, reject) => {
       process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));

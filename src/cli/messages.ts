@@ -9,7 +9,9 @@ import {
   MAX_MESSAGE,
   startsSealedFile,
 } from "../escrow/index.js";
-import { readSmall, STANDARD, withInput } from "./io.js";
+import { ForeignFile, messagePieces } from "../escrow/message.js";
+import { collectPieces } from "../files.node.js";
+import { STANDARD, withInput } from "./io.js";
 import { about, neverWeak } from "./report.js";
 
 /** A message, or a sealed file, which holds some. */
@@ -38,17 +40,21 @@ export function readMessage<Kind extends MessageKind>(
   path: string,
   ...kinds: Kind[]
 ): Promise<Message & { kind: Kind }> {
+  const needed = `needed is ${kinds.map(article).join(" or ")}`;
   return about(path, async () => {
-    const message = await neverWeak(() => recognise(path));
+    const message = await neverWeak(() => recognise(path)).catch((error) => {
+      if (error instanceof ForeignFile) error.message += `; ${needed}`;
+      throw error;
+    });
     if ((kinds as string[]).includes(message.kind)) return message as Message & { kind: Kind };
-    throw new TwinwrapError(
-      "BAD_FORMAT",
-      `this is ${article(message.kind)}; needed is ${kinds.map(article).join(" or ")}`,
-    );
+    throw new TwinwrapError("BAD_FORMAT", `this is ${article(message.kind)}; ${needed}`);
   });
 }
 
 async function recognise(path: string): Promise<Message> {
   if (await isSealed(path)) return { kind: "sealed file", head: await readSealed(path) };
-  return decodeMessage(await sharedCore(), await readSmall(path, MAX_MESSAGE));
+  const bytes = await withInput(path, (file) =>
+    collectPieces(path, messagePieces(file.pieces()), MAX_MESSAGE),
+  );
+  return decodeMessage(await sharedCore(), bytes);
 }

@@ -26,14 +26,14 @@ export function explain(error: unknown): { message: string; code: number } {
   throw error;
 }
 
-/** Names the file in an error that does not, so that the one line says where. */
+/** Names the file in an error that does not (and has no `path`), so that the one line says where. */
 export async function about<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    // The system's errors name a file already, which may be another one.
+    // The system's errors name a file already, which may be another one; so do some of ours.
     const isOurs = error instanceof TwinwrapError && systemError(error) === undefined;
-    if (isOurs && !error.message.startsWith(path)) {
+    if (isOurs && !("path" in error) && !error.message.startsWith(path)) {
       error.message = `${path}: ${error.message}`;
     }
     throw error;
