@@ -91,6 +91,8 @@ export function fromUtf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {
+    // Where the engine itself fails, this does so too, and says why.
+    decoder.decode(new Uint8Array(0));
     throw new TwinwrapError("BAD_FORMAT", "not well-formed UTF-8");
   }
 }

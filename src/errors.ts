@@ -63,3 +63,45 @@ export function decryptionFailed(): TwinwrapError {
 export function notVerified(message: string): TwinwrapError {
   return new TwinwrapError("NOT_VERIFIED", message);
 }
+
+/** What a reader throws at a file or message of which something is longer or more than its format allows. */
+class OverLimit extends TwinwrapError {}
+
+/** The error of a reader at a limit of the format; what was made meets it in {@link readBack}. */
+export function overLimit(message: string): TwinwrapError {
+  return new OverLimit("BAD_FORMAT", message);
+}
+
+/**
+ * Reads what was made by the rules of its reader, so that nothing is written that could not be read.
+ * @param otherwise the code of what is wrong in another way than by its size
+ * @throws TwinwrapError LIMIT_EXCEEDED in place of {@link overLimit}, `otherwise` in place of BAD_FORMAT
+ */
+export function readBack<T>(
+  read: () => T,
+  otherwise: "BAD_ARGUMENT" | "BAD_FORMAT" = "BAD_ARGUMENT",
+): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof TwinwrapError) || error.code !== "BAD_FORMAT") throw error;
+    const code = error instanceof OverLimit ? "LIMIT_EXCEEDED" : otherwise;
+    throw new TwinwrapError(code, error.message);
+  }
+}
+
+/** Codes that say something about what was read or verified, and nothing about engine, machine or caller. */
+const ABOUT_CONTENT: readonly ErrorCode[] = [
+  "BAD_FORMAT",
+  "BAD_BLOB",
+  "BAD_KEY",
+  "WEAK_KEY",
+  "LIMIT_EXCEEDED",
+  "NOT_VERIFIED",
+  "DECRYPTION_FAILED",
+];
+
+/** Whether an error is about what was read: then that is bad, and nothing else has failed. */
+export function isAboutContent(error: unknown): error is TwinwrapError {
+  return error instanceof TwinwrapError && ABOUT_CONTENT.includes(error.code);
+}

@@ -1,5 +1,5 @@
 import { fromBase64Url, fromUtf8, isWellFormed, toUtf8 } from "./bytes.js";
-import { TwinwrapError } from "./errors.js";
+import { overLimit, TwinwrapError } from "./errors.js";
 
 // JSON that is hashed, signed or stored: the canonical form of RFC 8785 (JCS), without fractions.
 // A canonical text has one spelling, so "the same bytes after a round trip" is the whole check for
@@ -43,28 +43,41 @@ export function encodeJcs(value: Json): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Looks at nesting before a text is parsed: a parser takes seconds and gigabytes for megabytes of "[".
- * @throws TwinwrapError BAD_FORMAT if it is deeper than 8
+ * Looks at a text's shape before it is parsed: a parser takes seconds and gigabytes for megabytes of "[" or
+ * "{},".
+ * @throws TwinwrapError BAD_FORMAT if it is nested deeper than 8, or has more than `maxValues` values
  */
-export function checkNesting(text: string): void {
+function checkShape(text: string, maxValues: number): void {
   let depth = 0;
+  // Every value but the outermost comes behind a comma or is the first in what was opened.
+  let values = 1;
   for (let i = 0; i < text.length; i++) {
     const character = text.charCodeAt(i);
     if (character === QUOTE) {
-      // To the end of the string: a quotation mark with an even number of backslashes before it.
-      do {
-        i = text.indexOf('"', i + 1);
-      } while (i >= 0 && isEscaped(text, i));
+      i = textEnd(text, i);
       if (i < 0) return;
     } else if (character === OPEN_LIST || character === OPEN_OBJECT) {
       if (++depth > MAX_DEPTH) throw tooDeep();
+      values++;
     } else if (character === OPEN_LIST + 2 || character === OPEN_OBJECT + 2) {
       depth--;
+    } else if (character === COMMA) {
+      values++;
     }
+    if (values > maxValues) throw overLimit(`JSON of more than ${maxValues} values`);
   }
 }
 
-const [QUOTE, OPEN_LIST, OPEN_OBJECT] = [0x22, 0x5b, 0x7b];
+const [QUOTE, COMMA, OPEN_LIST, OPEN_OBJECT] = [0x22, 0x2c, 0x5b, 0x7b];
+
+/** Where the text ends that begins with a quotation mark at `start`: at one that no backslash escapes; or -1. */
+export function textEnd(json: string, start: number): number {
+  let end = start;
+  do {
+    end = json.indexOf('"', end + 1);
+  } while (end >= 0 && isEscaped(json, end));
+  return end;
+}
 
 function isEscaped(text: string, at: number): boolean {
   let start = at;
@@ -73,23 +86,38 @@ function isEscaped(text: string, at: number): boolean {
 }
 
 function tooDeep(): TwinwrapError {
-  return bad(`JSON nested deeper than ${MAX_DEPTH}`);
+  return overLimit(`JSON nested deeper than ${MAX_DEPTH}`);
+}
+
+/**
+ * Parses JSON whose shape is within limits, whatever its spelling.
+ * @param maxValues values in all of it at most, each member, item and container counted
+ * @param message of the error if it is not JSON
+ * @throws TwinwrapError BAD_FORMAT
+ */
+export function parseJson<T>(text: string, maxValues: number, message: string): T {
+  checkShape(text, maxValues);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw bad(message);
+  }
 }
 
 /**
  * Reads canonical bytes and nothing else.
+ * @param maxValues see {@link parseJson}; by default as many as there can be in so many bytes
  * @throws TwinwrapError BAD_FORMAT if they are longer than `maxBytes` or not canonical JSON
  */
-export function decodeJcs(bytes: Uint8Array, maxBytes: number): Json {
-  if (bytes.length > maxBytes) throw bad(`JSON longer than ${maxBytes} bytes`);
+export function decodeJcs(bytes: Uint8Array, maxBytes: number, maxValues = maxBytes): Json {
+  if (bytes.length > maxBytes) throw overLimit(`JSON longer than ${maxBytes} bytes`);
   const text = fromUtf8(bytes);
-  checkNesting(text);
-  let value: Json;
-  try {
-    value = JSON.parse(text) as Json;
-  } catch {
-    throw bad("not JSON");
-  }
+  const value = parseJson<Json>(
+    text,
+    maxValues,
+    "this is damaged or cut: it only begins as JSON does",
+  );
   if (write(value, 1) !== text) throw bad("JSON that is not in canonical form (RFC 8785)");
   return value;
 }
@@ -126,7 +154,10 @@ export class Members {
   text(name: string, maxBytes: number): string {
     const value = this.#get(name);
     if (typeof value !== "string") return this.#fail(name, "a text");
-    if (toUtf8(value).length > maxBytes) this.#fail(name, `a text of at most ${maxBytes} bytes`);
+    // No character takes less than a byte: a text far too long is not encoded just to be counted.
+    if (value.length > maxBytes || toUtf8(value).length > maxBytes) {
+      throw overLimit(`${this.#where}: "${name}" is not a text of at most ${maxBytes} bytes`);
+    }
     return value;
   }
 
@@ -153,15 +184,14 @@ export class Members {
   /** Unpadded base64url of `minLength` to `maxLength` bytes. */
   bytes(name: string, minLength: number, maxLength = minLength): Uint8Array<ArrayBuffer> {
     const value = this.#get(name);
+    const expected = `base64url of ${minLength}${minLength === maxLength ? "" : ` to ${maxLength}`} bytes`;
+    if (typeof value !== "string") return this.#fail(name, expected);
     // 4 characters hold 3 bytes: too long a text is refused before it is decoded.
-    if (typeof value === "string" && value.length <= Math.ceil((maxLength * 4) / 3)) {
-      const bytes = fromBase64Url(value);
-      if (bytes.length >= minLength) return bytes;
+    if (value.length > Math.ceil((maxLength * 4) / 3)) {
+      throw overLimit(`${this.#where}: "${name}" is not ${expected}`);
     }
-    return this.#fail(
-      name,
-      `base64url of ${minLength}${minLength === maxLength ? "" : ` to ${maxLength}`} bytes`,
-    );
+    const bytes = fromBase64Url(value);
+    return bytes.length >= minLength ? bytes : this.#fail(name, expected);
   }
 
   /** A time in UTC with whole seconds, like 2026-01-31T23:59:59Z. */
@@ -174,8 +204,10 @@ export class Members {
   /** A list of at most `max` items, each read by `read`. */
   list<T>(name: string, max: number, read: (item: Json, where: string) => T): T[] {
     const value = this.#get(name);
-    if (!Array.isArray(value) || value.length > max)
-      return this.#fail(name, `a list of at most ${max}`);
+    if (!Array.isArray(value)) return this.#fail(name, `a list of at most ${max}`);
+    if (value.length > max) {
+      throw overLimit(`${this.#where}: "${name}" is not a list of at most ${max}`);
+    }
     return value.map((item, index) => read(item, `${this.#where}: ${name}[${index}]`));
   }
 

@@ -34,8 +34,13 @@ export function systemError(error: unknown): NodeJS.ErrnoException | undefined {
   return error instanceof TwinwrapError ? systemError(error.cause) : undefined;
 }
 
+/** Which file the system's error is about, if it says so: of a rename, the name that people know is the new one. */
+function fileOf(error: NodeJS.ErrnoException & { dest?: string }): string | undefined {
+  return error.dest ?? error.path;
+}
+
 /** What the system's error means, in words; which file it is about, if it says so. */
-export function systemText(error: NodeJS.ErrnoException, path = error.path): string {
+export function systemText(error: NodeJS.ErrnoException, path = fileOf(error)): string {
   const text = TEXTS[error.code ?? ""] ?? error.message;
   if (path === undefined) return text;
   // As a sentence where it is one.
@@ -53,7 +58,7 @@ export async function withSystemErrors<T>(path: string, work: () => Promise<T>):
     const cause = systemError(error);
     if (cause === undefined || error instanceof TwinwrapError) throw error;
     const code: ErrorCode = cause.code === "EEXIST" ? "CONFLICT" : "UNAVAILABLE";
-    throw new TwinwrapError(code, systemText(cause, cause.path ?? path), { cause });
+    throw new TwinwrapError(code, systemText(cause, fileOf(cause) ?? path), { cause });
   }
 }
 

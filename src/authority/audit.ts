@@ -1,7 +1,7 @@
 import { equalBytes, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { isWrapFor } from "../envelope/wraps.js";
-import { notVerified, TwinwrapError } from "../errors.js";
+import { isAboutContent, notVerified } from "../errors.js";
 import {
   type Authority,
   appendLeaves,
@@ -413,7 +413,7 @@ function tried<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (error instanceof TwinwrapError) return undefined;
+    if (isAboutContent(error)) return undefined;
     throw error;
   }
 }

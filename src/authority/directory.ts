@@ -2,20 +2,24 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { equalBytes, randomBytes, toBase32, wipe } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
+import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
 import {
   type Authority,
   type AuthorityFile,
-  decodeAuthority,
+  article,
+  decodeMessage,
   encodeAuthority,
   formatIdentity,
   identityHash,
-  MAX_AUTHORITY,
+  MAX_MESSAGE,
   policyHash,
   signNote,
   verifyAuthority,
 } from "../escrow/index.js";
+import { messagePieces } from "../escrow/message.js";
 import {
+  collectPieces,
   FileSource,
   isSystemError,
   makeFolderWhole,
@@ -28,6 +32,7 @@ import {
   wipePrivateKey,
   writePrivateKey,
 } from "../keys/index.js";
+import { MAX_KEY_FILE } from "../keys/recognise.js";
 import { Ed25519Key } from "./ed25519.js";
 import { AUTHORITY, LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
 import { fence, Log } from "./log.js";
@@ -142,7 +147,7 @@ function publish(folder: string, file: AuthorityFile): Promise<void> {
 
 async function readPart(folder: string, name: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    return await readFileWhole(join(folder, name), MAX_AUTHORITY);
+    return await readFileWhole(join(folder, name), name === AUTHORITY ? MAX_MESSAGE : MAX_KEY_FILE);
   } catch (error) {
     if (!isSystemError(error, "ENOENT") && !isSystemError(error, "ENOTDIR")) throw error;
     throw new TwinwrapError("BAD_FORMAT", `${folder} is no authority's folder: it has no ${name}`);
@@ -198,29 +203,33 @@ export async function readAuthority(
   const isDirectory = (await stat(path)).isDirectory();
   const bytes = await (isDirectory
     ? readPart(path, AUTHORITY)
-    : readFileWhole(path, MAX_AUTHORITY));
+    : withFile(path, (file) => collectPieces(path, messagePieces(file.pieces()), MAX_MESSAGE)));
   return { ...(await authorityOf(core, bytes)), isDirectory };
 }
 
 /**
- * The same from the bytes of an authority.json.
+ * The same from the bytes of an authority.json, as it came.
  * @throws TwinwrapError BAD_FORMAT, NOT_VERIFIED
  */
 export async function authorityOf(
   core: Core,
   bytes: Uint8Array,
 ): Promise<{ authority: Authority; file: AuthorityFile }> {
-  const file = asAuthority(bytes);
+  const file = asAuthority(core, bytes);
   return { authority: await verifyAuthority(core, file), file };
 }
 
-function asAuthority(bytes: Uint8Array): AuthorityFile {
+function asAuthority(core: Core, bytes: Uint8Array): AuthorityFile {
+  let what: string;
   try {
-    return decodeAuthority(bytes);
+    const message = decodeMessage(core, bytes);
+    if (message.kind === "authority") return message.authority;
+    what = `this is ${article(message.kind)}`;
   } catch (cause) {
-    const { message } = cause as Error;
-    throw new TwinwrapError("BAD_FORMAT", `this is no ${AUTHORITY} (${message})`, { cause });
+    if (!(cause instanceof TwinwrapError && cause.code === "BAD_FORMAT")) throw cause;
+    what = cause.message;
   }
+  throw new TwinwrapError("BAD_FORMAT", `this is no ${AUTHORITY} (${what})`);
 }
 
 /**

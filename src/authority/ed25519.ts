@@ -12,18 +12,17 @@ import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import { keyId, parseNote, type Signer, type VerifierKey } from "../escrow/note.js";
+import { DerReader } from "../keys/der.js";
 import { withPassphrase } from "../keys/passphrase.js";
 import { ITERATIONS, lockKey, openLock, parseLock, wrongPassphrase } from "../keys/pbes2.js";
 import { decodePemBody, encodePem, type PemBlock, pemBlocks } from "../keys/pem.js";
 import { READ_OPTIONS, type ReadKeyOptions, readPrivateKey, readPublicKey } from "../keys/read.js";
+import { MAX_KEY_FILE, outline } from "../keys/recognise.js";
 import type { RsaPrivateKey, RsaPublicKey } from "../keys/types.js";
 import { LOCK_OPTIONS, writePrivateKey, writePublicKey } from "../keys/write.js";
 
 // Ed25519 keys (RFC 8032) as RFC 8410 writes them, and an officer's two keys in one file: Ed25519 for
 // approvals first, then RSA, which receives shares.
-
-/** More than both of an officer's keys take. */
-const MAX_KEY_FILE = 65536;
 
 export interface LockOptions extends ReadKeyOptions {
   /** PBKDF2 iterations, 600,000 by default. */
@@ -41,7 +40,7 @@ export class Ed25519Key {
   /** @throws TwinwrapError BAD_KEY if it is a key of another kind */
   constructor(key: KeyObject) {
     if (key.type !== "private" || key.asymmetricKeyType !== "ed25519") {
-      throw new TwinwrapError("BAD_KEY", "this is not an Ed25519 private key");
+      throw notEd25519();
     }
     this.#key = key;
     this.publicKey = rawPublicKey(createPublicKey(key));
@@ -109,6 +108,9 @@ export const ED25519_SPKI_PREFIX = Uint8Array.of(
   0,
 );
 const PUBLIC_KEY = 32;
+/** Bytes of a private key, and its algorithm's OID (RFC 8410, section 3). */
+const SEED = 32;
+const ED25519 = "1.3.101.112";
 
 /**
  * Tells whether one of some keys signed a note; as `verifyNote`, for one's own notes and by the
@@ -157,8 +159,10 @@ async function readPrivateBlock(block: PemBlock, options: ReadKeyOptions): Promi
   const der = decodePemBody(block.body);
   let pkcs8: Uint8Array = newBytes(0);
   try {
-    if (block.label === "PRIVATE KEY") return parsePkcs8(der);
-    if (block.label !== "ENCRYPTED PRIVATE KEY") {
+    // What it is, its bytes say: a label is often another one's.
+    const structure = outline(der);
+    if (structure === "PrivateKeyInfo") return parsePkcs8(der);
+    if (structure !== "EncryptedPrivateKeyInfo") {
       throw new TwinwrapError("BAD_KEY", `this is a ${block.label}; a private key is needed`);
     }
     const lock = parseLock(der);
@@ -175,7 +179,18 @@ async function readPrivateBlock(block: PemBlock, options: ReadKeyOptions): Promi
   }
 }
 
+/** OneAsymmetricKey of RFC 8410, section 7, taken apart here first: what is then refused is not malformed. */
 function parsePkcs8(der: Uint8Array): Ed25519Key {
+  const outer = new DerReader(der);
+  const info = outer.sequence();
+  outer.end();
+  info.smallInteger(1, "the PKCS#8 version");
+  const algorithm = info.sequence().oid();
+  if (algorithm !== ED25519) throw notEd25519();
+  const inner = new DerReader(info.octetString());
+  if (inner.octetString().length !== SEED) {
+    throw new TwinwrapError("BAD_FORMAT", "an Ed25519 private key has 32 bytes");
+  }
   let key: KeyObject;
   try {
     key = createPrivateKey({
@@ -184,15 +199,18 @@ function parsePkcs8(der: Uint8Array): Ed25519Key {
       type: "pkcs8",
     });
   } catch (cause) {
-    throw new TwinwrapError("BAD_FORMAT", "the private key is malformed", { cause });
+    throw new TwinwrapError("UNSUPPORTED", "this Node does not take the Ed25519 key", { cause });
   }
   return new Ed25519Key(key);
+}
+
+function notEd25519(): TwinwrapError {
+  return new TwinwrapError("BAD_KEY", "this is not an Ed25519 private key");
 }
 
 function parseSpki(block: PemBlock): Uint8Array {
   const der = decodePemBody(block.body);
   const right =
-    block.label === "PUBLIC KEY" &&
     der.length === ED25519_SPKI_PREFIX.length + PUBLIC_KEY &&
     equalBytes(der.subarray(0, ED25519_SPKI_PREFIX.length), ED25519_SPKI_PREFIX);
   if (!right) throw new TwinwrapError("BAD_KEY", "this is not an Ed25519 public key");

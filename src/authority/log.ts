@@ -1,6 +1,6 @@
 import { equalBytes, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { notVerified, TwinwrapError } from "../errors.js";
+import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
 import { verifyPath } from "../escrow/checkpoint.js";
 import {
   appendLeaves,
@@ -107,7 +107,7 @@ export class Log {
     try {
       verifyPath(this.#core, leaf, { index, path }, tree);
     } catch (cause) {
-      if (!(cause instanceof TwinwrapError)) throw cause;
+      if (!isAboutContent(cause)) throw cause;
       throw fault(`leaf ${index}, or a hash of its proof, was altered`);
     }
     return { leaf, proof: formatProof({ index, path, checkpoint: head.checkpoint }) };

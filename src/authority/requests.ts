@@ -2,7 +2,7 @@ import { equalBytes, toHex, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { formatSerial, type Wrap } from "../envelope/index.js";
 import { wrapFor } from "../envelope/wraps.js";
-import { TwinwrapError } from "../errors.js";
+import { isAboutContent, TwinwrapError } from "../errors.js";
 import {
   approvalHash,
   countApprovals,
@@ -160,7 +160,7 @@ export function requestOfRow(core: Core, row: RequestRow): RecoveryRequest {
   try {
     request = decodeRequest(row.bytes);
   } catch (error) {
-    if (!(error instanceof TwinwrapError)) throw error;
+    if (!isAboutContent(error)) throw error;
   }
   const isRight =
     request !== undefined &&

@@ -35,7 +35,7 @@ function isFull(path: string): boolean {
     const { bavail, bsize, ffree, files } = statfsSync(dirname(path));
     return bavail * bsize < NEEDED || (files > 0 && ffree === 0);
   } catch {
-    return false;
+    return false; // not to be told: then what SQLite says stands
   }
 }
 

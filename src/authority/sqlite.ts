@@ -53,9 +53,11 @@ async function loadSqlite(): Promise<(path: string) => Database> {
     new Sqlite(":memory:").close(); // its native part is looked for only now
     return (path) => new Sqlite(path, { fileMustExist: true });
   } catch (cause) {
+    const isMissing = /^(ERR_)?MODULE_NOT_FOUND$|^ERR_DLOPEN_FAILED$/.test(errorCode(cause));
+    const advice = isMissing ? "npm install better-sqlite3" : (cause as Error).message;
     throw new TwinwrapError(
       "UNSUPPORTED",
-      "an authority's embedded store needs the package better-sqlite3, which cannot be loaded: npm install better-sqlite3",
+      `an authority's embedded store needs the package better-sqlite3, which cannot be loaded: ${advice}`,
       { cause },
     );
   }

@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import type { AuthorityService } from "../authority/service.js";
 import { equalBytes, toHex } from "../bytes.js";
-import { TwinwrapError } from "../errors.js";
+import { isAboutContent, TwinwrapError } from "../errors.js";
 import {
   decodeReceipt,
   encodeReceipt,
@@ -12,7 +12,7 @@ import {
   type Submission,
   submissionsOf,
 } from "../escrow/index.js";
-import { writeFileWhole } from "../files.node.js";
+import { isSystemError, writeFileWhole } from "../files.node.js";
 import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
@@ -53,8 +53,9 @@ async function writeReceipt(path: string, receipt: Receipt): Promise<void> {
   try {
     const present = receiptLeaf(decodeReceipt(await readSmall(path, 1 << 18)));
     force = equalBytes(present.record, receiptLeaf(receipt).record);
-  } catch {
+  } catch (error) {
     // Nothing, or something else: then the error comes from writing.
+    if (!isAboutContent(error) && !isSystemError(error, "ENOENT")) throw error;
   }
   await writeFileWhole(path, [encodeReceipt(receipt)], { force });
 }

@@ -3,9 +3,11 @@ import { type Command, Option } from "commander";
 import { authorityOf, openDirectory, readAuthority } from "../authority/directory.js";
 import type { AuthorityService } from "../authority/service.js";
 import { sharedCore } from "../core/index.js";
-import { type Authority, LogView, MAX_AUTHORITY } from "../escrow/index.js";
-import { UsageError } from "./command.js";
-import { readSmall, STANDARD } from "./io.js";
+import { type Authority, LogView, MAX_MESSAGE } from "../escrow/index.js";
+import { messagePieces } from "../escrow/message.js";
+import { collectPieces } from "../files.node.js";
+import { collect, UsageError } from "./command.js";
+import { STANDARD, withInput } from "./io.js";
 import { passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
 
@@ -21,11 +23,36 @@ export interface AuthorityKeyOptions extends AuthorityOptions {
   authorityPassphraseFile?: string;
 }
 
+/** Where every command that knows an authority finds it, if --authority does not say. */
+const VARIABLE = "TWINWRAP_AUTHORITY";
+
 export function authorityOption(): Option {
   return new Option(
     "--authority <path>",
     "the authority: its folder, its authority.json, or - for that",
-  ).env("TWINWRAP_AUTHORITY");
+  ).env(VARIABLE);
+}
+
+/** The authorities of a command that seals, and how to go without. */
+export function addSealingAuthorityOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        "--authority <path>",
+        "backup authority that shall hold the session key too: its folder, or its authority.json (repeat for more)",
+      )
+        .argParser((path: string, before: string[] | false | undefined) =>
+          collect(path, before || undefined),
+        )
+        .env(VARIABLE),
+    )
+    .option("--no-authority", `go without, whatever ${VARIABLE} says`);
+}
+
+/** The paths that {@link addSealingAuthorityOptions} comes to. */
+export function sealingAuthorities(authority: string[] | false | undefined): string[] {
+  // An empty variable is none, as everywhere.
+  return (authority || []).filter((path) => path !== "");
 }
 
 /** Options of commands that may open the authority's RSA key. */
@@ -39,7 +66,7 @@ export function addAuthorityKeyOption(command: Command): Command {
 /** @throws UsageError if it is given nowhere */
 export function requireAuthority({ authority }: AuthorityOptions): string {
   if (authority !== undefined && authority !== "") return authority;
-  throw new UsageError("which authority? Give --authority, or set TWINWRAP_AUTHORITY");
+  throw new UsageError(`which authority? Give --authority, or set ${VARIABLE}`);
 }
 
 /**
@@ -50,7 +77,9 @@ export function requireAuthority({ authority }: AuthorityOptions): string {
 export function loadAuthority(path: string): ReturnType<typeof readAuthority> {
   return about(path === STANDARD ? "standard input" : path, async () => {
     if (path !== STANDARD) return readAuthority(path);
-    const bytes = await readSmall(path, MAX_AUTHORITY);
+    const bytes = await withInput(path, (file) =>
+      collectPieces(path, messagePieces(file.pieces()), MAX_MESSAGE),
+    );
     return { ...(await authorityOf(await sharedCore(), bytes)), isDirectory: false };
   });
 }

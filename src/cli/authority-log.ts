@@ -3,7 +3,7 @@ import type { LogState } from "../authority/audit.js";
 import { backupDirectory, restoreDirectory } from "../authority/directory.js";
 import type { AuthorityService } from "../authority/service.js";
 import { toUtf8 } from "../bytes.js";
-import { notVerified, TwinwrapError } from "../errors.js";
+import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
 import { parseProof, type Receipt, receiptFromJson } from "../escrow/index.js";
 import {
   type AuthorityOptions,
@@ -51,9 +51,10 @@ async function verified(service: AuthorityService, known: string[] = []): Promis
   try {
     return await service.verifyLog({ known });
   } catch (error) {
-    throw error instanceof TwinwrapError && error.code !== "UNAVAILABLE"
-      ? notVerified(error.message)
-      : error;
+    // FAULT: what is stored was altered.
+    const isOfLog =
+      isAboutContent(error) || (error instanceof TwinwrapError && error.code === "FAULT");
+    throw isOfLog ? notVerified(error.message) : error;
   }
 }
 

@@ -33,8 +33,8 @@ export function parseSerial(text: string): Uint8Array {
   try {
     const serial = fromBase32(text.toLowerCase());
     if (serial.length === 16) return serial;
-  } catch {
-    // Falls through.
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
   }
   throw new UsageError(`${text} is no serial: it has 26 letters and digits from 2 to 7`);
 }

@@ -11,7 +11,6 @@ import {
 } from "./capi-settings.js";
 import { newCommand } from "./command.js";
 import { progress, warn } from "./io.js";
-import { neverWeak } from "./report.js";
 import {
   addSealingOptions,
   reportSealed,
@@ -31,7 +30,7 @@ async function convert(input: string, options: ConvertOptions): Promise<void> {
   let was = "";
   let facts = {};
   // --allow-weak is for the old key alone: what is sealed anew shall be sealed well.
-  const flags = { padding: options.toPadding, allowWeak: false };
+  const flags = { padding: options.toPadding, allowWeak: undefined };
   const sealed = await sealInto(
     output,
     oldInputs(input, options),
@@ -44,7 +43,7 @@ async function convert(input: string, options: ConvertOptions): Promise<void> {
         facts = cipherFacts(session, settings);
         const weak = weakness(session, settings);
         if (weak !== undefined) warn(`${weak}; other copies of the old file stay so`);
-        return neverWeak(() => work(plaintext));
+        return work(plaintext);
       }),
   );
   clear();

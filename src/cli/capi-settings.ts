@@ -13,6 +13,7 @@ import {
 } from "../blob/index.js";
 import { fromHex, newBytes } from "../bytes.js";
 import type { Padding } from "../envelope/index.js";
+import { TwinwrapError } from "../errors.js";
 import {
   addKeyOptions,
   integerBetween,
@@ -72,7 +73,8 @@ const DEFAULT_SALT = 11;
 function hexOption(flag: string, text: string): Uint8Array {
   try {
     return fromHex(text);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
     throw new UsageError(`${flag} takes whole bytes in hexadecimal`);
   }
 }

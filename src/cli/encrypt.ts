@@ -2,7 +2,6 @@ import type { Command } from "commander";
 import type { Padding } from "../envelope/index.js";
 import { allowWeakOption, newCommand } from "./command.js";
 import { progress, withInput } from "./io.js";
-import { about } from "./report.js";
 import {
   addSealingOptions,
   reportSealed,
@@ -22,7 +21,7 @@ async function encrypt(input: string, options: EncryptOptions): Promise<void> {
   const { onProgress, clear } = progress("sealed");
   const flags = { padding, allowWeak };
   const sealed = await sealInto(output, [input], options, flags, onProgress, (work) =>
-    withInput(input, (file) => about(input, () => work(file.pieces()))),
+    withInput(input, (file) => work(file.pieces())),
   );
   clear();
   reportSealed(sealed, options);

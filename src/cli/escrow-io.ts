@@ -2,6 +2,7 @@ import type { IntakeOptions } from "../authority/intake.js";
 import { equalBytes, toHex } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
 import type { EscrowFacts, MakeEscrows } from "../envelope/index.js";
+import { isAboutContent } from "../errors.js";
 import {
   type Authority,
   checkReceipt,
@@ -14,7 +15,7 @@ import {
   type Submission,
   withSubmission,
 } from "../escrow/index.js";
-import { type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
+import { isSystemError, type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
 import { type AuthorityKeyOptions, loadAuthority, unlock, withService } from "./authority-io.js";
 import { UsageError } from "./command.js";
 import { checkOutput } from "./io.js";
@@ -161,7 +162,11 @@ async function submissionFile(
 ): Promise<NewFile | undefined> {
   const path = messageName(output, target.authority, "submission");
   const bytes = encodeSubmission(submission);
-  const present = await readFileWhole(path, bytes.length).catch(() => undefined);
+  const present = await readFileWhole(path, bytes.length).catch((error) => {
+    // Nothing there, or something longer.
+    if (isAboutContent(error) || isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  });
   return present !== undefined && equalBytes(present, bytes)
     ? undefined
     : { path, content: [bytes], force };
@@ -179,8 +184,9 @@ export async function writeSubmission(
   return { status: "pending", submission: messageName(output, target.authority, "submission") };
 }
 
-/** For people. */
+/** For people: what became of the escrow, also where there is none. */
 export function sentRows(sent: readonly Sent[]): [string, string][] {
+  if (sent.length === 0) return [["escrow", "not escrowed: no authority was given"]];
   return sent.map(({ origin, status, submission }) => [
     "escrow",
     submission === undefined

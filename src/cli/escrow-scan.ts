@@ -1,7 +1,7 @@
 import { type Dirent, existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { TwinwrapError } from "../errors.js";
+import { isAboutContent } from "../errors.js";
 import { isRecoverable, statusText } from "../escrow/index.js";
 import { type Party, withGiven } from "./authority-io.js";
 import { EXIT, UsageError } from "./command.js";
@@ -46,7 +46,7 @@ async function lackOf(path: string, party: Party | undefined): Promise<string | 
     if (isGood) return undefined;
     return reports.length === 0 ? "not escrowed" : reports.map(statusText).join("; ");
   } catch (error) {
-    if (!(error instanceof TwinwrapError)) throw error;
+    if (!isAboutContent(error)) throw error;
     return `damaged: ${safe(error.message)}`;
   }
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { decodeSimpleBlob } from "../blob/index.js";
+import { CryptoApiError, decodeSimpleBlob } from "../blob/index.js";
 import { toBase64Url, toHex } from "../bytes.js";
 import { formatSerial, type Header, inspect } from "../envelope/index.js";
 import { formatTime } from "../jcs.js";
@@ -12,7 +12,8 @@ import { safe, table } from "./text.js";
 function wrapBits(simpleBlob: Uint8Array): string {
   try {
     return `RSA-${decodeSimpleBlob(simpleBlob).encryptedKey.length * 8}`;
-  } catch {
+  } catch (error) {
+    if (!(error instanceof CryptoApiError)) throw error;
     return "malformed SIMPLEBLOB";
   }
 }

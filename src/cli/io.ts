@@ -15,6 +15,7 @@ import {
   writeFilesWhole,
 } from "../files.node.js";
 import {
+  checkPublicKey,
   type RsaPrivateKey,
   type RsaPublicKey,
   readPrivateKey,
@@ -23,7 +24,7 @@ import {
 } from "../keys/index.js";
 import { type OutputOptions, UsageError } from "./command.js";
 import { type PassphraseOptions, unlockingOf } from "./passphrase.js";
-import { about, namesAlready } from "./report.js";
+import { about } from "./report.js";
 import { STANDARD, standardInput, writeStandard } from "./standard.js";
 
 export { print, printJson, STANDARD, warn } from "./standard.js";
@@ -69,6 +70,15 @@ export function readSmall(path: string, limit = 1 << 16): Promise<Uint8Array> {
 /** A public key, or the public half of an unlocked private one, in any form. */
 export function readPublicKeyFile(path: string): Promise<RsaPublicKey> {
   return about(path, async () => readPublicKey(await readSmall(path)));
+}
+
+/** A public key that something new is to be wrapped for. @throws TwinwrapError BAD_KEY, WEAK_KEY */
+export function readRecipientFile(path: string, allowWeak: boolean): Promise<RsaPublicKey> {
+  return about(path, async () => {
+    const key = readPublicKey(await readSmall(path));
+    checkPublicKey(key, { forWrap: true, allowWeak });
+    return key;
+  });
 }
 
 /** Works with a private key in any form, unlocked if need be, and wipes it. */
@@ -131,12 +141,16 @@ export async function checkOutput(
   }
 }
 
-/** Writes files that belong together, and each whole or not at all; an error that names one of them stays. */
+/** Writes files that belong together, and each whole or not at all. */
 export async function writeFiles(files: readonly NewFile[]): Promise<void> {
   try {
     await writeFilesWhole(files);
   } catch (error) {
-    for (const { path } of files) namesAlready(error, path);
+    // It is about this one, whichever file it is told with.
+    const file = files.find(({ path }) => (error as Error).message.startsWith(path));
+    if (error instanceof TwinwrapError && file !== undefined) {
+      Object.assign(error, { path: file.path });
+    }
     throw error;
   }
 }

@@ -10,6 +10,7 @@ import {
   MAX_MESSAGE,
   startsSealedFile,
 } from "../escrow/index.js";
+import { ForeignFile, messagePieces } from "../escrow/message.js";
 import { collectPieces } from "../files.node.js";
 import { STANDARD, withInput } from "./io.js";
 import { about, neverWeak } from "./report.js";
@@ -40,13 +41,14 @@ export function readMessage<Kind extends MessageKind>(
   path: string,
   ...kinds: Kind[]
 ): Promise<Message & { kind: Kind }> {
+  const needed = `needed is ${kinds.map(article).join(" or ")}`;
   return about(path, async () => {
-    const message = await neverWeak(() => recognise(path));
+    const message = await neverWeak(() => recognise(path)).catch((error) => {
+      if (error instanceof ForeignFile) error.message += `; ${needed}`;
+      throw error;
+    });
     if ((kinds as string[]).includes(message.kind)) return message as Message & { kind: Kind };
-    throw new TwinwrapError(
-      "BAD_FORMAT",
-      `this is ${article(message.kind)}; needed is ${kinds.map(article).join(" or ")}`,
-    );
+    throw new TwinwrapError("BAD_FORMAT", `this is ${article(message.kind)}; ${needed}`);
   });
 }
 
@@ -55,7 +57,8 @@ function recognise(path: string): Promise<Message> {
   return withInput(path, async (file) => {
     const { start, all } = await peek(file.pieces(), 8);
     if (startsSealedFile(start)) return { kind: "sealed file", head: await inspectHead(all) };
-    return decodeMessage(await sharedCore(), await collectPieces(path, all, MAX_MESSAGE));
+    const bytes = await collectPieces(path, messagePieces(all), MAX_MESSAGE);
+    return decodeMessage(await sharedCore(), bytes);
   });
 }
 

@@ -2,8 +2,9 @@ import { openSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { ReadStream } from "node:tty";
 import { fromUtf8, wipe } from "../bytes.js";
+import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
-import { readFileWhole } from "../files.node.js";
+import { collectPieces } from "../files.node.js";
 import type { ReadKeyOptions } from "../keys/index.js";
 import { UsageError } from "./command.js";
 
@@ -14,28 +15,52 @@ export interface PassphraseOptions {
   passphrase?: boolean | undefined;
 }
 
+/** Characters of a passphrase, as JavaScript counts them (UTF-16). */
 const MAX_PASSPHRASE = 1024;
-/** Bytes of a file with one in its first line. */
-const MAX_FILE = 1 << 20;
+/** Bytes of a first line with one: of UTF-8 three for each, a byte order mark, and the line's end. */
+const MAX_LINE = 3 * MAX_PASSPHRASE + 3 + 2;
+const NEWLINE = 0x0a;
+
+/** The pieces of a file up to the end of its first line, or one that is too long. */
+async function* firstLine(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let length = 0;
+  for await (const piece of pieces) {
+    const end = piece.indexOf(NEWLINE);
+    const part = piece.subarray(0, end < 0 ? MAX_LINE : Math.min(end, MAX_LINE));
+    length += part.length;
+    yield part;
+    wipe(piece);
+    if (end >= 0 || length >= MAX_LINE) return;
+  }
+}
 
 /** The first line of a file, as it is but for the line's end and a byte order mark. */
 async function readPassphraseFile(path: string): Promise<string> {
-  const bytes = await readFileWhole(path, MAX_FILE);
+  const bytes = await withFile(path, (file) =>
+    collectPieces(path, firstLine(file.pieces()), 2 * MAX_LINE),
+  );
   let line: string;
   try {
-    [line = ""] = fromUtf8(bytes)
+    if (bytes.length >= MAX_LINE) throw tooLong(path);
+    line = fromUtf8(bytes)
       .replace(/^\ufeff/, "")
-      .split(/\r?\n/, 1);
-  } catch {
+      .replace(/\r$/, "");
+  } catch (error) {
+    if (!(error instanceof TwinwrapError && error.code === "BAD_FORMAT")) throw error;
     // Characters replaced in silence would lock a key with a passphrase that nobody knows.
     throw new UsageError(`the passphrase file ${path} is not UTF-8`);
   } finally {
     wipe(bytes);
   }
   if (line === "") throw new UsageError(`the passphrase file ${path} begins with an empty line`);
-  if (line.length > MAX_PASSPHRASE)
-    throw new UsageError(`the passphrase file ${path} has too long a first line`);
+  if (line.length > MAX_PASSPHRASE) throw tooLong(path);
   return line;
+}
+
+function tooLong(path: string): UsageError {
+  return new UsageError(
+    `the passphrase file ${path} has too long a first line: a passphrase has at most ${MAX_PASSPHRASE} characters`,
+  );
 }
 
 /** The terminal to ask on: standard input may carry data. */
@@ -43,8 +68,9 @@ function openTerminal(): ReadStream | undefined {
   if (process.stdin.isTTY) return process.stdin;
   try {
     return new ReadStream(openSync(process.platform === "win32" ? "CONIN$" : "/dev/tty", "r+"));
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return undefined; // the system has none for us
+    throw error;
   }
 }
 

@@ -14,11 +14,10 @@ import {
   submissionsToAsk,
 } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
-import { checkPublicKey } from "../keys/index.js";
 import { type AuthorityOptions, type Party, requireAuthority, withParty } from "./authority-io.js";
 import { parseSerial } from "./authority-records.js";
 import { type OutputOptions, UsageError } from "./command.js";
-import { checkOutput, print, printJson, readPublicKeyFile, warn, writeOutput } from "./io.js";
+import { checkOutput, print, printJson, readRecipientFile, warn, writeOutput } from "./io.js";
 import { readSealed } from "./messages.js";
 import {
   type Kept,
@@ -135,9 +134,8 @@ export async function request(paths: string[], options: RequestOptions): Promise
     throw new UsageError("for what? Give FILE, --serial or --submission");
   }
   const core = await sharedCore();
-  const recipient = await readPublicKeyFile(options.to);
+  const recipient = await neverWeak(() => readRecipientFile(options.to, false));
   // An authority does not release for a weak one.
-  await neverWeak(() => checkPublicKey(recipient, { forWrap: true }));
   const authority = requireAuthority(options);
   await withParty(authority, async (party) => {
     const kept = await readKept(submissions, party);

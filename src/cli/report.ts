@@ -19,22 +19,14 @@ export function explain(error: unknown): { message: string; code: number } {
   throw error;
 }
 
-/** Errors that say already which file they are about: another name before it would mislead. */
-const naming = new WeakSet<Error>();
-
-/** Remembers that an error names a file, if it does. */
-export function namesAlready(error: unknown, path: string): void {
-  if (error instanceof TwinwrapError && error.message.startsWith(path)) naming.add(error);
-}
-
-/** Names the file in an error that does not, so that the one line says where. */
+/** Names the file in an error that does not (and has no `path`), so that the one line says where. */
 export async function about<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    // The system's errors name a file already, which may be another one.
+    // The system's errors name a file already, which may be another one; so do some of ours.
     const isOurs = error instanceof TwinwrapError && systemError(error) === undefined;
-    if (isOurs && !naming.has(error) && !error.message.startsWith(path)) {
+    if (isOurs && !("path" in error) && !error.message.startsWith(path)) {
       error.message = `${path}: ${error.message}`;
     }
     throw error;

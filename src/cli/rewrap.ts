@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { rewrapFile } from "../envelope/file.node.js";
 import type { Padding, Recipient } from "../envelope/index.js";
+import { originsOf } from "../escrow/index.js";
 import type { RsaPrivateKey } from "../keys/index.js";
 import {
   addKeyOptions,
@@ -16,7 +17,7 @@ import {
   checkInPlace,
   print,
   printJson,
-  readPublicKeyFile,
+  readRecipientFile,
   warn,
   withPrivateKeyFile,
 } from "./io.js";
@@ -36,25 +37,31 @@ async function rewrap(paths: string[], options: RewrapOptions): Promise<void> {
   );
   const add: Recipient[] = [];
   for (const path of options.addOwner ?? []) {
-    const key = await readPublicKeyFile(path);
+    const key = await readRecipientFile(path, options.allowWeak ?? false);
     add.push(options.padding === undefined ? { key } : { key, padding: options.padding });
   }
   if (add.length + remove.length === 0)
     throw new UsageError("nothing to change: give --add-owner or --remove-owner");
-  const facts: { file: string; result: "patched" | "rewritten" }[] = [];
+  const facts: { file: string; result: "patched" | "rewritten"; escrowsLost: string[] }[] = [];
   const change = (key: RsaPrivateKey) => async (path: string) => {
     checkInPlace(path);
-    const result = await rewrapFile(path, {
-      key,
-      add,
-      remove,
-      allowWeak: options.allowWeak ?? false,
+    let origins: string[] = [];
+    const result = await rewrapFile(path, (head) => {
+      origins = originsOf(head);
+      return { key, add, remove, allowWeak: options.allowWeak ?? false };
     });
-    facts.push({ file: path, result });
-    if (!options.json) print(table([["rewrapped", safe(path)]]));
+    const escrowsLost = result === "rewritten" ? origins : [];
+    facts.push({ file: path, result, escrowsLost });
+    if (!options.json) {
+      const lost = escrowsLost.map((origin) => [
+        "escrow",
+        `not escrowed with ${safe(origin)} any more: \`twinwrap escrow add\` does it again`,
+      ]);
+      print(table([["rewrapped", safe(path)], ...lost]));
+    }
     if (result === "rewritten") {
       warn(
-        `${safe(path)}: the wraps did not fit into its header, so the whole file was sealed again; receipts of authorities no longer match and were dropped`,
+        `${safe(path)}: the wraps did not fit into its header, so the whole file was sealed again${escrowsLost.length > 0 ? "; receipts of authorities no longer match and were dropped" : ""}`,
       );
     }
   };

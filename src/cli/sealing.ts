@@ -11,7 +11,11 @@ import {
 } from "../envelope/index.js";
 import { descriptorOf } from "../files.node.js";
 import { fingerprint } from "../keys/index.js";
-import { addAuthorityKeyOption } from "./authority-io.js";
+import {
+  addAuthorityKeyOption,
+  addSealingAuthorityOptions,
+  sealingAuthorities,
+} from "./authority-io.js";
 import {
   addOutputOptions,
   collect,
@@ -26,7 +30,8 @@ import {
 } from "./command.js";
 import { Escrower, readTargets, type Sent, sentRows } from "./escrow-io.js";
 import { headerFacts, wrapRows } from "./inspect.js";
-import { checkOutput, print, printJson, readPublicKeyFile, STANDARD, writeFiles } from "./io.js";
+import { checkOutput, print, printJson, readRecipientFile, STANDARD, writeFiles } from "./io.js";
+import { neverWeak } from "./report.js";
 import { writeStandard } from "./standard.js";
 import { safe, table } from "./text.js";
 
@@ -36,7 +41,8 @@ export const SUFFIX = ".twin";
 
 export interface SealingOptions extends OutputOptions, EngineFlags {
   owner: string[];
-  authority?: string[];
+  /** commander turns --no-authority into false. */
+  authority?: string[] | false;
   ownerId?: string;
   authorityPassphraseFile?: string;
   name?: string;
@@ -48,7 +54,8 @@ export interface SealingOptions extends OutputOptions, EngineFlags {
 /** How the session key is wrapped: under flags that not every command calls the same. */
 export interface WrapFlags {
   padding: Padding | undefined;
-  allowWeak: boolean;
+  /** undefined where a command does not let it be said. */
+  allowWeak: boolean | undefined;
 }
 
 /** A sealed file that was written, and what belongs to it. */
@@ -86,15 +93,21 @@ export async function sealInto(
 ): Promise<SealedFile> {
   if (options.detached && output === STANDARD)
     throw new UsageError("--detached needs -o FILE to stand beside");
-  const { authorityPassphraseFile, force = false, authority: authorities = [] } = options;
+  const { authorityPassphraseFile, force = false } = options;
+  const authorities = sealingAuthorities(options.authority);
   const read = [...inputs, ...options.owner, ...authorities];
   if (authorityPassphraseFile !== undefined) read.push(authorityPassphraseFile);
   await checkOutput(read, output, options);
   const to: Recipient[] = [];
-  for (const path of options.owner) to.push({ key: await readPublicKeyFile(path) });
+  for (const path of options.owner) {
+    const read = () => readRecipientFile(path, flags.allowWeak ?? false);
+    to.push({ key: await (flags.allowWeak === undefined ? neverWeak(read) : read()) });
+  }
   const targets = await readTargets(authorities);
   if (output === STANDARD && targets.some(({ isDirectory }) => !isDirectory)) {
-    throw new UsageError("an authority.json needs -o FILE, to write the submission beside");
+    throw new UsageError(
+      "an authority.json needs -o FILE, to write the submission beside; --no-authority goes without",
+    );
   }
   const ownerId = options.ownerId ?? toHex(await fingerprint(to[0]!.key));
   const escrower = new Escrower(targets, ownerId, {
@@ -115,7 +128,7 @@ export async function sealInto(
       description: options.description,
       escrow: targets.map(({ authority }) => authority.origin),
       escrows: targets.length === 0 ? undefined : escrower.make,
-      allowWeak: flags.allowWeak,
+      allowWeak: flags.allowWeak ?? false,
       onProgress,
       ...engineOptions(options),
     });
@@ -158,7 +171,7 @@ export function reportSealed(
         ...facts,
         ...headerFacts(header),
         ...(options.detached ? { detached } : {}),
-        ...(options.authority === undefined ? {} : { escrowed: sent }),
+        escrowed: sent,
       },
       output,
     );
@@ -180,16 +193,11 @@ export function reportSealed(
 
 /** @param padding the flag for how the session key is padded */
 export function addSealingOptions(command: Command, padding: string): Command {
-  addAuthorityKeyOption(command);
+  addAuthorityKeyOption(addSealingAuthorityOptions(command));
   return addOutputOptions(command, "the sealed file (default: IN.twin), or - for standard output")
     .requiredOption(
       "--owner <pub>",
       "public key that shall open it, in any form (repeat for more)",
-      collect,
-    )
-    .option(
-      "--authority <path>",
-      "backup authority that shall hold the session key too: its folder, or its authority.json (repeat for more)",
       collect,
     )
     .option("--owner-id <id>", "who you are to it (default: the first key's fingerprint)")

@@ -1,6 +1,6 @@
 import { concatBytes, copyBytes, equalBytes, newBytes, toUtf8, wipe } from "../bytes.js";
 import type { AesGcm, Core } from "../core/index.js";
-import { decryptionFailed, TwinwrapError } from "../errors.js";
+import { decryptionFailed, overLimit, TwinwrapError } from "../errors.js";
 
 // The body of a sealed file: c2sp.org/chunked-encryption, instance Cobblestone-256
 // (HKDF-Expand-SHA-512 and AES-256-GCM). Every chunk but the last holds 16 KiB, the last one less.
@@ -42,7 +42,9 @@ export function plaintextLength(body: number): number {
   if (chunks < TAG || last < TAG) {
     throw new TwinwrapError("BAD_FORMAT", "the file is truncated: its body ends inside a chunk");
   }
-  return Math.floor(chunks / SEALED_CHUNK) * CHUNK + last - TAG;
+  const whole = Math.floor(chunks / SEALED_CHUNK);
+  if (whole >= MAX_CHUNKS) throw overLimit("the file's body is longer than 2^38 chunks");
+  return whole * CHUNK + last - TAG;
 }
 
 /** What a message's chunks are sealed with, derived from key, salt and context. */

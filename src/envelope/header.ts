@@ -1,7 +1,7 @@
 import { type Bytes, bytesOf } from "../arguments.js";
 import { concatBytes, equalBytes, newBytes, toBase32, toBase64Url, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { TwinwrapError } from "../errors.js";
+import { overLimit, readBack, TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, formatTime, type Json, Members } from "../jcs.js";
 
 // The header of a sealed file (docs/format.md has the table):
@@ -84,7 +84,7 @@ export const MAX_NAME = 255;
 export const MAX_DESCRIPTION = 4096;
 export const MAX_ORIGIN = 255;
 export const MAX_ESCROWS = 16;
-const MAX_WRAPS = 1024;
+export const MAX_WRAPS = 1024;
 // Every RSA size up to 16384 bits fits: 12 + 2048 bytes, and what Windows may leave behind.
 const MAX_SIMPLE_BLOB = 4096;
 
@@ -111,8 +111,9 @@ export function formatSerial(serial: Bytes): string {
   return toBase32(needSerial(serial, "the serial"));
 }
 
+/** @throws TwinwrapError BAD_ARGUMENT if a text has half a surrogate pair, or the time no spelling */
 function encodeFixed(fixed: FixedHeader): Uint8Array {
-  return encodeJcs({
+  const json: Json = {
     alg: { ...ALGORITHMS },
     created: formatTime(fixed.created),
     escrow: fixed.escrow,
@@ -121,7 +122,8 @@ function encodeFixed(fixed: FixedHeader): Uint8Array {
     v: VERSION,
     ...(fixed.name === undefined ? {} : { name: fixed.name }),
     ...(fixed.description === undefined ? {} : { description: fixed.description }),
-  });
+  };
+  return readBack(() => encodeJcs(json));
 }
 
 /** @throws TwinwrapError BAD_FORMAT unless the member "alg" names exactly {@link ALGORITHMS} */
@@ -158,8 +160,9 @@ function decodeFixed(bytes: Uint8Array): FixedHeader {
     serial: members.bytes("serial", 16),
     created: members.time("created"),
     escrow: members.list("escrow", MAX_ESCROWS, (item, where) => {
-      if (typeof item !== "string" || item === "" || toUtf8(item).length > MAX_ORIGIN) {
-        throw bad(`${where}: not an authority's origin`);
+      if (typeof item !== "string" || item === "") throw bad(`${where}: not an authority's origin`);
+      if (toUtf8(item).length > MAX_ORIGIN) {
+        throw overLimit(`${where}: an authority's origin of more than ${MAX_ORIGIN} bytes`);
       }
       return item;
     }),
@@ -173,8 +176,12 @@ function decodeFixed(bytes: Uint8Array): FixedHeader {
   return fixed;
 }
 
+/**
+ * @throws TwinwrapError LIMIT_EXCEEDED if no reader would take that many wraps or escrows, or the JSON for
+ *   longer than a slot can be
+ */
 function encodeMutable(mutable: MutableHeader): Uint8Array {
-  return encodeJcs({
+  const json = encodeJcs({
     ...mutable.rest,
     escrows: mutable.escrows.map(({ submission, receipt, rest }) => ({
       ...rest,
@@ -183,6 +190,8 @@ function encodeMutable(mutable: MutableHeader): Uint8Array {
     })),
     wraps: mutable.wraps.map((wrap) => ({ ...wrap.rest, ...wrapToJson(wrap) })),
   });
+  readBack(() => decodeMutable(json));
+  return json;
 }
 
 function decodeMutable(bytes: Uint8Array): MutableHeader {
@@ -251,7 +260,8 @@ function decodeSlot(core: Core, hash: Uint8Array, slot: Uint8Array): Slot | unde
   if (!isZero(slot.subarray(SLOT_HEADER + length))) return undefined;
   try {
     return { generation: Number(generation), ...decodeMutable(json) };
-  } catch {
+  } catch (error) {
+    if (!(error instanceof TwinwrapError && error.code === "BAD_FORMAT")) throw error;
     return undefined; // whole, but nothing that this version can read: the other slot counts
   }
 }
@@ -286,15 +296,12 @@ export interface Frame {
 /**
  * The fixed part, before there is a key or a wrap: H has to be known to derive the commitment.
  * @param mutable what the slots will hold, for its size; escrows may be missing that are yet to come
- * @throws TwinwrapError BAD_ARGUMENT if a text is too long, LIMIT_EXCEEDED if the slots would be
+ * @throws TwinwrapError BAD_ARGUMENT if something cannot stand in a header; LIMIT_EXCEEDED if a text is too
+ *   long, there is too much of something, or the slots would be too large
  */
 export function encodeFrame(core: Core, fixed: FixedHeader, mutable: MutableHeader): Frame {
   const json = encodeFixed(fixed);
-  try {
-    decodeFixed(json);
-  } catch (error) {
-    throw new TwinwrapError("BAD_ARGUMENT", (error as Error).message);
-  }
+  readBack(() => decodeFixed(json));
   const bytes = newBytes(align(PREAMBLE + json.length));
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
@@ -305,7 +312,10 @@ export function encodeFrame(core: Core, fixed: FixedHeader, mutable: MutableHead
   return { bytes, hash: core.sha256(bytes.subarray(0, PREAMBLE + json.length)) };
 }
 
-/** A whole new header: the frame, slot A with generation 1, and slot B empty. */
+/**
+ * A whole new header: the frame, slot A with generation 1, and slot B empty.
+ * @throws TwinwrapError LIMIT_EXCEEDED
+ */
 export function encodeHeader(
   core: Core,
   frame: Frame,
@@ -395,6 +405,7 @@ export interface Patch {
  * present slot counts.
  * @param room bytes that shall be left in the slot
  * @returns undefined if the new content does not fit, or there is no next generation
+ * @throws TwinwrapError LIMIT_EXCEEDED if no header holds it, however large its slots are
  */
 export function encodeChange(
   core: Core,

@@ -21,7 +21,7 @@ import {
 import { type Head, inspectHead, OPEN, type OpenOptions, openHead, readHead } from "./open.js";
 import { type MakeEscrows, openChunks, type Sealed, sealUnder } from "./seal.js";
 import { pieces, type RandomAccess, Reader } from "./source.js";
-import { type Recipient, wrapFor } from "./wraps.js";
+import { type Recipient, wrapForAll } from "./wraps.js";
 
 /** Which wraps a file shall have more and fewer, and what else its header shall hold. */
 export interface WrapChange extends OpenOptions {
@@ -77,7 +77,7 @@ const AMENDMENT = optionsOf<Amendment>({ wraps: needWraps, escrows: needEscrows 
  * @param source the sealed file; nothing is written to it
  * @param wanted the change, or what makes it of the file's head
  * @throws TwinwrapError BAD_ARGUMENT if a fingerprint to remove names no wrap or one that comes, or no
- *   wrap would be left; LIMIT_EXCEEDED if it does not fit and `rewrite` is false; what {@link openHead}
+ *   wrap would be left; LIMIT_EXCEEDED if no header holds it, or it does not fit and `rewrite` is false; what {@link openHead}
  *   throws
  */
 export async function rewrap(
@@ -160,9 +160,7 @@ async function changeWraps(
       throw new TwinwrapError("BAD_ARGUMENT", `the file has no wrap for ${toHex(fingerprint)}`);
     }
   }
-  const added = [];
-  for (const recipient of add)
-    added.push(await wrapFor(core, sessionKey, recipient, { allowWeak }));
+  const added = await wrapForAll(core, sessionKey, add, { allowWeak });
   for (const { fingerprint } of [...released, ...added]) {
     // It may be the only one that opens.
     if (!remove.some((other) => equalBytes(other, fingerprint))) continue;

@@ -16,11 +16,10 @@ import {
   type Header,
   type MutableHeader,
   type Padding,
-  type Wrap,
 } from "./header.js";
 import type { Pieces, RunOptions } from "./segments.js";
 import { Output, pieces, type RandomAccess, Reader, type Sequence, type Source } from "./source.js";
-import { type Recipient, type WrapOptions, wrapFor } from "./wraps.js";
+import { type Recipient, type WrapOptions, wrapForAll } from "./wraps.js";
 
 /** Settings of work that takes its time. */
 export interface WorkOptions extends RunOptions, EngineOptions {
@@ -51,7 +50,10 @@ export type MakeEscrows = (
 ) => readonly Escrow[] | Promise<readonly Escrow[]>;
 
 export interface SealOptions extends WorkOptions, WrapOptions {
-  /** The public keys that shall open the file, each with a padding of its own if need be. */
+  /**
+   * The public keys that shall open the file, at most 1024, each with a padding of its own if need be. A key
+   * that is given twice gets one wrap.
+   */
   to: readonly (RsaPublicKey | Recipient)[];
   /** The padding of wraps that do not say their own: OAEP unless a program knows no other. */
   padding?: Padding | undefined;
@@ -110,18 +112,15 @@ export async function seal(source: Source | RandomAccess, given: SealOptions): P
   }
   const sessionKey = randomBytes(KEY);
   try {
-    const wraps: Wrap[] = [];
-    for (const to of options.to as readonly (RsaPublicKey | Recipient)[]) {
-      const recipient: Recipient = "key" in to ? to : { key: to };
-      wraps.push(
-        await wrapFor(
-          core,
-          sessionKey,
-          { padding: options.padding ?? "oaep", ...recipient },
-          { allowWeak: options.allowWeak ?? false },
-        ),
-      );
-    }
+    const recipients = (options.to as readonly (RsaPublicKey | Recipient)[]).map(
+      (to): Recipient => ({
+        padding: options.padding ?? "oaep",
+        ...("key" in to ? to : { key: to }),
+      }),
+    );
+    const wraps = await wrapForAll(core, sessionKey, recipients, {
+      allowWeak: options.allowWeak ?? false,
+    });
     const fixed: FixedHeader = {
       serial: randomBytes(16),
       created: new Date(),

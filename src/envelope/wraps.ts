@@ -1,4 +1,4 @@
-import { CALG_AES_256, decodeSimpleBlob, encodeSimpleBlob } from "../blob/index.js";
+import { CALG_AES_256, CryptoApiError, decodeSimpleBlob, encodeSimpleBlob } from "../blob/index.js";
 import { equalBytes, toHex, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
@@ -10,7 +10,7 @@ import {
   type RsaPublicKey,
 } from "../keys/index.js";
 import { Cobblestone, KEY } from "./cobblestone.js";
-import type { Padding, Wrap } from "./header.js";
+import { MAX_WRAPS, type Padding, type Wrap } from "./header.js";
 
 /** Whom a session key is wrapped for: an owner or an authority. */
 export interface Recipient {
@@ -52,6 +52,40 @@ export async function wrapFor(
 }
 
 /**
+ * Wraps a session key for several keys: a key that is given twice gets one wrap.
+ * @throws TwinwrapError BAD_ARGUMENT if it is given with two paddings; LIMIT_EXCEEDED if no header holds
+ *   that many; as {@link wrapFor}
+ */
+export async function wrapForAll(
+  core: Core,
+  sessionKey: Uint8Array,
+  recipients: readonly Recipient[],
+  options: WrapOptions,
+): Promise<Wrap[]> {
+  const once = new Map<string, Recipient>();
+  for (const recipient of recipients) {
+    checkPublicKey(recipient.key, { forWrap: true, allowWeak: options.allowWeak ?? false });
+    const name = toHex(await fingerprint(recipient.key, { core }));
+    const present = once.get(name);
+    if (present !== undefined && (present.padding ?? "oaep") !== (recipient.padding ?? "oaep")) {
+      throw new TwinwrapError(
+        "BAD_ARGUMENT",
+        `the key ${name} is given twice, with two paddings: a key has one wrap`,
+      );
+    }
+    once.set(name, recipient);
+    // Before work that could take minutes.
+    if (once.size > MAX_WRAPS) {
+      throw new TwinwrapError("LIMIT_EXCEEDED", `a file is sealed for at most ${MAX_WRAPS} keys`);
+    }
+  }
+  const wraps: Wrap[] = [];
+  for (const recipient of once.values())
+    wraps.push(await wrapFor(core, sessionKey, recipient, options));
+  return wraps;
+}
+
+/**
  * The RSA block of a wrap, after the checks that need no secret.
  * @param algorithms the ALG_IDs that it may have: no other than that of a sealed file's key, unless the
  *   record of a blob says so
@@ -65,8 +99,9 @@ export function encryptedKeyOf(
     const blob = decodeSimpleBlob(wrap.simpleBlob);
     // All that follows the header is taken for the block, so bytes too many fail by its length.
     if (algorithms.includes(blob.aiKeyAlg)) return blob.encryptedKey;
-  } catch {
-    // Falls through to the one error there is.
+  } catch (error) {
+    // What is no SIMPLEBLOB falls through to the one error there is.
+    if (!(error instanceof CryptoApiError)) throw error;
   }
   throw decryptionFailed();
 }
@@ -84,8 +119,9 @@ export function isWrapFor(
   try {
     const block = encryptedKeyOf(wrap, algorithms);
     return block.length === n.length && toHex(block) < toHex(n);
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED") return false;
+    throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 import { toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { TwinwrapError } from "../errors.js";
+import { readBack, TwinwrapError } from "../errors.js";
 import { formatTime } from "../jcs.js";
 import { labelledHash } from "./hashes.js";
 import { formatLines, Lines } from "./lines.js";
@@ -37,7 +37,7 @@ export interface SignedApproval extends Approval {
   officer: string;
 }
 
-/** @throws TwinwrapError BAD_FORMAT if a text is not allowed there */
+/** @throws TwinwrapError BAD_FORMAT if a text is not allowed there, LIMIT_EXCEEDED if it is too long */
 export function formatApproval(approval: Approval): string {
   const text = formatLines(KIND, [
     ["authority", approval.authority],
@@ -49,7 +49,7 @@ export function formatApproval(approval: Approval): string {
     ["identity", approval.identity],
     ["expires", formatTime(approval.expires)],
   ]);
-  parseApprovalText(text);
+  readBack(() => parseApprovalText(text), "BAD_FORMAT");
   return text;
 }
 
@@ -86,7 +86,8 @@ export function parseApproval(note: string): SignedApproval {
  * An officer's word on a request, signed.
  * @param policy hash of the policy in force, 32 bytes
  * @param options.expires by default when the request does
- * @throws TwinwrapError BAD_FORMAT if `identity` is not one line of 1 to 1000 bytes
+ * @throws TwinwrapError BAD_FORMAT if `identity` is not one line of text, LIMIT_EXCEEDED if it is longer
+ *   than 1000 bytes
  */
 export function signApproval(
   core: Core,

@@ -1,6 +1,6 @@
 import { fromBase64, toBase64, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { notVerified, TwinwrapError } from "../errors.js";
+import { notVerified, overLimit, readBack, TwinwrapError } from "../errors.js";
 import { leafHash, verifyInclusion } from "./merkle.js";
 import { checkOrigin } from "./names.js";
 import { parseNote, type Signer, signNote, type VerifierKey, verifyNote } from "./note.js";
@@ -101,17 +101,18 @@ export async function verifyCheckpoint(
 export function formatProof({ index, path, checkpoint }: LogProof): string {
   const lines = [PROOF, `index ${index}`, ...path.map(toBase64)];
   const text = `${lines.join("\n")}\n\n${checkpoint}`;
-  parseProof(text);
+  readBack(() => parseProof(text), "BAD_FORMAT");
   return text;
 }
 
 /** The opposite. @throws TwinwrapError BAD_FORMAT; a proof with extra data is not one of an authority */
 export function parseProof(text: string): LogProof {
   const end = text.indexOf("\n\n");
-  const [kind, index, ...path] = text.slice(0, Math.max(0, end)).split("\n");
+  // Its kind, its index, and one hash more than there may be: no more lines are taken apart.
+  const [kind, index, ...path] = text.slice(0, Math.max(0, end)).split("\n", 2 + MAX_PATH + 1);
   if (kind !== PROOF) throw bad("not a proof of a log (C2SP tlog-proof)");
   if (!index?.startsWith("index ")) throw bad("a proof does not say which leaf it is for");
-  if (path.length > MAX_PATH) throw bad(`a proof has more than ${MAX_PATH} hashes`);
+  if (path.length > MAX_PATH) throw overLimit(`a proof has more than ${MAX_PATH} hashes`);
   const proof = {
     index: parseNumber(index.slice("index ".length), "proof: index"),
     path: path.map((line) => parseHash(line, "proof")),

@@ -2,7 +2,7 @@ import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { type Escrow, MAX_ESCROWS } from "../envelope/header.js";
 import type { Head } from "../envelope/open.js";
-import { notVerified, TwinwrapError } from "../errors.js";
+import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
 import { encodeJcs, type Json } from "../jcs.js";
 import { isBoundWrap } from "./blob-submission.js";
 import {
@@ -106,7 +106,7 @@ function orUndefined<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (error instanceof TwinwrapError) return undefined;
+    if (isAboutContent(error)) return undefined;
     throw error;
   }
 }
@@ -202,7 +202,7 @@ async function checkEscrow(
     const receipt = receiptFromJson(escrow.receipt);
     return { ...report, ...(await answered(core, submission, receipt, authority, view)) };
   } catch (error) {
-    if (!(error instanceof TwinwrapError)) throw error;
+    if (!isAboutContent(error)) throw error;
     return { ...report, reason: error.message };
   }
 }
@@ -232,7 +232,7 @@ export async function checkSubmission(
     if (receipt === undefined) return { ...report, status: "pending" };
     return { ...report, ...(await answered(core, submission, receipt, authority, view)) };
   } catch (error) {
-    if (!(error instanceof TwinwrapError)) throw error;
+    if (!isAboutContent(error)) throw error;
     return { ...report, reason: error.message };
   }
 }

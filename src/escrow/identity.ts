@@ -1,7 +1,7 @@
 import { equalBytes, toBase64, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { PADDINGS, type Padding } from "../envelope/header.js";
-import { notVerified, TwinwrapError } from "../errors.js";
+import { notVerified, readBack, TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, type Json, Members } from "../jcs.js";
 import type { RsaPublicKey } from "../keys/index.js";
 import { labelledHash } from "./hashes.js";
@@ -27,6 +27,8 @@ const MAX_KEYS = 64;
 const MAX_NOTES = 256;
 /** Bytes of an authority.json at most. */
 export const MAX_AUTHORITY = 32 << 20;
+/** Values in its JSON: two lists of notes and a type, with some to spare for a better error. */
+const MAX_VALUES = 4 * MAX_NOTES;
 
 export interface IdentityText {
   /** The authority's name; stays the same. */
@@ -75,7 +77,7 @@ export interface Authority {
   wrapFingerprints: Uint8Array[];
 }
 
-/** The text to sign. @throws TwinwrapError BAD_FORMAT if it would not be an identity */
+/** The text to sign. @throws TwinwrapError BAD_FORMAT if it would not be an identity, LIMIT_EXCEEDED */
 export function formatIdentity(identity: IdentityText): string {
   const text = formatLines(KIND, [
     ["origin", identity.origin],
@@ -89,7 +91,7 @@ export function formatIdentity(identity: IdentityText): string {
     ["padding", identity.paddings.join(" ")],
     ["policy", toHex(identity.policy)],
   ]);
-  parseIdentityText(text);
+  readBack(() => parseIdentityText(text), "BAD_FORMAT");
   return text;
 }
 
@@ -140,14 +142,20 @@ export function identityHash(core: Core, text: string): Uint8Array<ArrayBuffer> 
   return labelledHash(core, "twinwrap/v1/authority", toUtf8(text));
 }
 
-/** The bytes of authority.json. */
+/** @throws TwinwrapError LIMIT_EXCEEDED, BAD_ARGUMENT if the bytes of authority.json could not be read back */
 export function encodeAuthority({ identities, policies }: AuthorityFile): Uint8Array<ArrayBuffer> {
-  return encodeJcs({ identities, type: KIND, ...(policies.length === 0 ? {} : { policies }) });
+  const bytes = encodeJcs({
+    identities,
+    type: KIND,
+    ...(policies.length === 0 ? {} : { policies }),
+  });
+  readBack(() => decodeAuthority(bytes));
+  return bytes;
 }
 
 /** @throws TwinwrapError BAD_FORMAT */
 export function decodeAuthority(bytes: Uint8Array): AuthorityFile {
-  const members = new Members(decodeJcs(bytes, MAX_AUTHORITY), "authority");
+  const members = new Members(decodeJcs(bytes, MAX_AUTHORITY, MAX_VALUES), "authority");
   members.exactly("type", KIND);
   const note = (item: Json, where: string) =>
     new Members({ note: item }, where).text("note", MAX_NOTE);

@@ -1,5 +1,5 @@
 import { toHex } from "../bytes.js";
-import { TwinwrapError } from "../errors.js";
+import { overLimit, readBack } from "../errors.js";
 import { formatTime } from "../jcs.js";
 import { formatLines, Lines } from "./lines.js";
 
@@ -66,7 +66,8 @@ export interface AuthorityLeaf {
 export type Leaf = RecordLeaf | ReleaseLeaf | VetoLeaf | PolicyLeaf | AuthorityLeaf;
 
 const KIND = "twinwrap/leaf/v1";
-const MAX_LEAF = 4096;
+/** Bytes of a leaf at most. */
+export const MAX_LEAF = 4096;
 
 /** What follows type and time, in this order. */
 export const FIELDS = {
@@ -93,7 +94,7 @@ export function encodeLeaf(leaf: Leaf): string {
       return [field, typeof value === "number" ? String(value) : toHex(value)] as const;
     }),
   ]);
-  decodeLeaf(text);
+  readBack(() => decodeLeaf(text), "BAD_FORMAT");
   return text;
 }
 
@@ -104,7 +105,7 @@ export function encodeLeaf(leaf: Leaf): string {
 export function decodeLeaf(text: string): Leaf {
   // A leaf is ASCII; what is not will be refused below.
   if (text.length > MAX_LEAF) {
-    throw new TwinwrapError("BAD_FORMAT", `a leaf is longer than ${MAX_LEAF} bytes`);
+    throw overLimit(`a leaf is longer than ${MAX_LEAF} bytes`);
   }
   const lines = new Lines(text, KIND);
   const type = lines.oneOf("type", TYPES);

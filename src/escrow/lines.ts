@@ -1,5 +1,5 @@
 import { fromHex, isWellFormed } from "../bytes.js";
-import { TwinwrapError } from "../errors.js";
+import { overLimit, TwinwrapError } from "../errors.js";
 import { parseTime } from "../jcs.js";
 
 // What is signed as a note is made of lines "key value" in a fixed order, after a first line that says
@@ -56,7 +56,9 @@ export class Lines {
     const values: T[] = [];
     while (this.next(key)) {
       values.push(this.value(key, read));
-      if (values.length > max) throw this.bad(`more than ${max} lines of "${key}"`);
+      if (values.length > max) {
+        throw overLimit(`${this.#where}: more than ${max} lines of "${key}"`);
+      }
     }
     if (values.length < min) throw this.bad(`fewer than ${min} lines of "${key}"`);
     return values;
@@ -74,7 +76,9 @@ export class Lines {
   number(key: string, min: number, max = Number.MAX_SAFE_INTEGER): number {
     const text = this.value(key);
     const number = NUMBER.test(text) ? Number(text) : Number.NaN;
-    if (!(number >= min && number <= max)) throw this.bad(`"${key}" is not ${min} to ${max}`);
+    const message = `"${key}" is not ${min} to ${max}`;
+    if (number > max) throw overLimit(`${this.#where}: ${message}`);
+    if (!(number >= min)) throw this.bad(message);
     return number;
   }
 

@@ -1,14 +1,18 @@
-import { equalBytes, fromUtf8, toUtf8 } from "../bytes.js";
+import { concatBytes, equalBytes, fromUtf8, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
-import { checkNesting } from "../jcs.js";
+import type { Json } from "../jcs.js";
+import { describeForeign } from "../keys/foreign.js";
 import { parseApproval } from "./approval.js";
+import { carriedLimit, readCarried } from "./carried.js";
 import { parseCheckpoint } from "./checkpoint.js";
-import { type AuthorityFile, decodeAuthority } from "./identity.js";
+import { type AuthorityFile, decodeAuthority, MAX_AUTHORITY } from "./identity.js";
+import { MAX_NOTE } from "./note.js";
 import { parsePolicy } from "./policy.js";
-import { decodeReceipt, type Receipt } from "./receipt.js";
+import { decodeReceipt, MAX_RECEIPT, type Receipt } from "./receipt.js";
+import { MAX_SUBMISSION } from "./record.js";
 import { decodeRelease, MAX_RELEASE, type Release } from "./release.js";
-import { decodeRequest, type RecoveryRequest } from "./request.js";
+import { decodeRequest, MAX_REQUEST, type RecoveryRequest } from "./request.js";
 import { decodeSubmission, type Submission } from "./submission.js";
 
 // Every message between owner, authority and officers is a file too. Which one it is shows in the file
@@ -29,48 +33,83 @@ export type MessageKind = Message["kind"];
 /** How a sealed file begins. */
 const SEALED = toUtf8("TWIN\r\n\x1a\n");
 
-/** What is read of a text that begins as one of our JSON objects. */
-function parseObject(text: string): { type?: unknown; releases?: unknown } {
-  checkNesting(text);
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new TwinwrapError(
-      "BAD_FORMAT",
-      "this is damaged or cut: it only begins as a message does",
-    );
-  }
-}
-
 /** A key without its proof is not one that can't be read, but one that the log does not vouch for. */
-function checkProofs(releases: unknown): void {
+function checkProofs(release: Json): void {
+  const { releases } = release as { releases?: Json };
   if (!Array.isArray(releases)) return;
-  if (releases.every((key) => typeof key?.leaf === "string" && typeof key.proof === "string"))
-    return;
+  const isWhole = (key: Json) => {
+    const { leaf, proof } = (key ?? {}) as { leaf?: Json; proof?: Json };
+    return typeof leaf === "string" && typeof proof === "string";
+  };
+  if (releases.every(isWhole)) return;
   throw notVerified("a key in it comes without the proof that its release is in the log");
 }
 
-function decodeJson(bytes: Uint8Array, text: string): Message | undefined {
-  const { type, releases } = parseObject(text);
-  switch (type) {
-    case "twinwrap/submission/v1":
-      return { kind: "submission", submission: decodeSubmission(bytes) };
-    case "twinwrap/receipt/v1":
-      return { kind: "receipt", receipt: decodeReceipt(bytes) };
-    case "twinwrap/request/v1":
-      return { kind: "request", request: decodeRequest(bytes) };
-    case "twinwrap/release/v1":
-      checkProofs(releases);
-      return { kind: "release", release: decodeRelease(bytes) };
-    case "twinwrap/authority/v1":
-      return { kind: "authority", authority: decodeAuthority(bytes) };
-    default:
-      return undefined;
-  }
+/** A kind of JSON message. In canonical order each begins with another member, so the first bytes tell it. */
+interface JsonKind {
+  kind: MessageKind;
+  first: string;
+  maxBytes: number;
+  read: (bytes: Uint8Array) => Message;
 }
 
-function decodeNote(core: Core, text: string): Message | undefined {
-  if (!text.includes("\n\n\u2014 ")) return undefined;
+const JSON_KINDS: readonly JsonKind[] = [
+  {
+    kind: "submission",
+    first: "core",
+    maxBytes: MAX_SUBMISSION,
+    read: (bytes) => ({ kind: "submission", submission: decodeSubmission(bytes) }),
+  },
+  {
+    kind: "receipt",
+    first: "leaf",
+    maxBytes: MAX_RECEIPT,
+    read: (bytes) => ({ kind: "receipt", receipt: decodeReceipt(bytes) }),
+  },
+  {
+    kind: "request",
+    first: "authority",
+    maxBytes: MAX_REQUEST,
+    read: (bytes) => ({ kind: "request", request: decodeRequest(bytes) }),
+  },
+  {
+    kind: "release",
+    first: "releases",
+    maxBytes: MAX_RELEASE,
+    read: (bytes) => ({ kind: "release", release: decodeRelease(bytes, checkProofs) }),
+  },
+  {
+    kind: "authority",
+    first: "identities",
+    maxBytes: MAX_AUTHORITY,
+    read: (bytes) => ({ kind: "authority", authority: decodeAuthority(bytes) }),
+  },
+];
+
+/** Bytes at a message's start that tell its kind, whatever blanks stand there. */
+export const MESSAGE_START = 256;
+
+/** Which kind of JSON message bytes begin as. */
+function jsonKindOf(bytes: Uint8Array): JsonKind | undefined {
+  const start = String.fromCharCode(...bytes.subarray(0, MESSAGE_START));
+  const [, first] = /^(?:\xef\xbb\xbf)?\s*\{\s*"([a-z]+)"/.exec(start) ?? [];
+  return JSON_KINDS.find((kind) => kind.first === first);
+}
+
+/**
+ * How long a message can be as it comes, by its first bytes, so that no more of it is read or parsed.
+ * @param start its first {@link MESSAGE_START} bytes, or all if it has fewer
+ * @returns bytes
+ */
+export function messageLimit(start: Uint8Array): number {
+  return carriedLimit(jsonKindOf(start)?.maxBytes ?? MAX_NOTE);
+}
+
+/** The most bytes that any message has as it comes. */
+export const MAX_MESSAGE: number = carriedLimit(Math.max(MAX_RELEASE, MAX_AUTHORITY));
+
+function decodeNote(core: Core, bytes: Uint8Array): Message {
+  const text = fromUtf8(bytes);
   if (text.startsWith("twinwrap/approval/v1\n")) {
     parseApproval(text);
     return { kind: "approval", note: text };
@@ -83,30 +122,83 @@ function decodeNote(core: Core, text: string): Message | undefined {
   return { kind: "checkpoint", note: text };
 }
 
-/** The most bytes that a message has. */
-export const MAX_MESSAGE = MAX_RELEASE;
-
 /** Whether bytes begin as a sealed file does, which is no message. */
 export function startsSealedFile(bytes: Uint8Array): boolean {
   return bytes.length >= SEALED.length && equalBytes(bytes.subarray(0, SEALED.length), SEALED);
 }
 
+/** Whether bytes are text that could be a note: one has a signature, or calls itself ours. */
+function looksLikeNote(bytes: Uint8Array): boolean {
+  const start = String.fromCharCode(...bytes.subarray(0, MESSAGE_START));
+  return /^(?:\xef\xbb\xbf)?\s*twinwrap\//.test(start) || /[\r\n]\u2014 /.test(fromUtf8(bytes));
+}
+
+/** A file is no message at all; its text says what it is, as far as that is known. */
+export class ForeignFile extends TwinwrapError {}
+
+function foreign(bytes: Uint8Array): TwinwrapError {
+  const start = String.fromCharCode(...bytes.subarray(0, MESSAGE_START));
+  if (/^(?:\xef\xbb\xbf)?\s*\{\s*"type"\s*:\s*"twinwrap\//.test(start)) {
+    return new TwinwrapError(
+      "BAD_FORMAT",
+      "this was a message, but a program has changed the order of its members: get it again, unchanged",
+    );
+  }
+  const what = describeForeign(bytes);
+  const isNone = "no message of an authority or an owner";
+  return new ForeignFile(
+    "BAD_FORMAT",
+    what === undefined ? `this is ${isNone}` : `this is ${what}, ${isNone}`,
+  );
+}
+
 /**
- * Reads a message, whichever it is. Nothing of it is verified.
- * @throws TwinwrapError BAD_FORMAT if it is none, or a malformed one; NOT_VERIFIED for a release whose keys
- *   come without their proofs
+ * Reads a message, whichever it is; what mail and editors do to a text is undone (a byte order mark, other
+ * line ends, one more or fewer at the end, blanks at ends of lines, broken lines). Nothing of it is verified.
+ * @throws TwinwrapError BAD_FORMAT if it is none, or a malformed one; LIMIT_EXCEEDED if it is longer than one
+ *   of its kind can be; NOT_VERIFIED for a release whose keys come without their proofs
  */
 export function decodeMessage(core: Core, bytes: Uint8Array): Message {
-  const foreign = "this is no message of an authority or an owner";
-  let text: string;
-  try {
-    text = fromUtf8(bytes);
-  } catch {
-    throw new TwinwrapError("BAD_FORMAT", foreign);
+  const json = jsonKindOf(bytes);
+  if (bytes.length > messageLimit(bytes)) throw tooLong(bytes);
+  if (json === undefined && !isNote(bytes)) throw foreign(bytes);
+  return readCarried(bytes, json?.read ?? ((note) => decodeNote(core, note)));
+}
+
+/**
+ * A message's pieces as they come, no further than one of its kind can be long.
+ * @throws TwinwrapError as {@link decodeMessage} of what is longer
+ */
+export async function* messagePieces(
+  pieces: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  let start: Uint8Array = new Uint8Array(0);
+  let length = 0;
+  for await (const piece of pieces) {
+    length += piece.length;
+    if (start.length < MESSAGE_START) {
+      start = concatBytes(start, piece.subarray(0, MESSAGE_START - start.length));
+    }
+    if (length > messageLimit(start)) throw tooLong(start);
+    yield piece;
   }
-  const message = text.startsWith("{") ? decodeJson(bytes, text) : decodeNote(core, text);
-  if (message !== undefined) return message;
-  throw new TwinwrapError("BAD_FORMAT", foreign);
+}
+
+/** The error of what is longer than a message of its kind; what is of none is too long for a note. */
+function tooLong(start: Uint8Array): TwinwrapError {
+  const json = jsonKindOf(start);
+  if (json === undefined) return foreign(start);
+  const { kind, maxBytes } = json;
+  return new TwinwrapError("LIMIT_EXCEEDED", `${article(kind)} is at most ${maxBytes} bytes long`);
+}
+
+function isNote(bytes: Uint8Array): boolean {
+  try {
+    return looksLikeNote(bytes);
+  } catch (error) {
+    if (error instanceof TwinwrapError) return false; // no text at all
+    throw error;
+  }
 }
 
 /** What a kind of message is called in a sentence. */

@@ -1,5 +1,5 @@
 import { isWellFormed, toUtf8 } from "../bytes.js";
-import { TwinwrapError } from "../errors.js";
+import { overLimit, TwinwrapError } from "../errors.js";
 
 // Names that stand in signed lines. They have no spaces, so a line has one reading; no "+", because
 // verifier keys are written NAME+ID+KEY; and no origin begins as the texts of our own notes do, so a
@@ -20,9 +20,9 @@ export function checkText(text: string, maxBytes: number, what: string): string 
     throw new TwinwrapError("BAD_FORMAT", `${what} has a control or malformed character`);
   }
   // No character takes less than a byte: a text far too long is not encoded just to be counted.
-  if (text === "" || text.length > maxBytes || toUtf8(text).length > maxBytes) {
-    throw new TwinwrapError("BAD_FORMAT", `${what} is not 1 to ${maxBytes} bytes long`);
-  }
+  const message = `${what} is not 1 to ${maxBytes} bytes long`;
+  if (text.length > maxBytes || toUtf8(text).length > maxBytes) throw overLimit(message);
+  if (text === "") throw new TwinwrapError("BAD_FORMAT", message);
   return text;
 }
 

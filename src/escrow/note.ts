@@ -8,7 +8,7 @@ import {
   toUtf8,
 } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { notVerified, TwinwrapError } from "../errors.js";
+import { notVerified, overLimit, readBack, TwinwrapError } from "../errors.js";
 import { ED25519_KEY, ED25519_SIGNATURE, verifyEd25519 } from "./ed25519.js";
 import { checkName } from "./names.js";
 
@@ -72,18 +72,19 @@ function bad(message: string): TwinwrapError {
  */
 export function parseNote(note: string): Note {
   if (note.length > MAX_NOTE || toUtf8(note).length > MAX_NOTE) {
-    throw bad(`a note is longer than ${MAX_NOTE} bytes`);
+    throw overLimit(`a note is longer than ${MAX_NOTE} bytes`);
   }
   if (CONTROL.test(note) || !isWellFormed(note)) {
     throw bad("a note has a control or malformed character");
   }
   const end = note.lastIndexOf("\n\n");
   if (end < 0) throw bad("not a signed note: no empty line before signatures");
-  const lines = note.slice(end + 2).split("\n");
-  if (lines.pop() !== "" || lines.length === 0) throw bad("a note does not end in signatures");
-  if (lines.length > MAX_SIGNATURES) {
-    throw bad(`a note has more than ${MAX_SIGNATURES} signatures`);
+  // One more than there may be, and the empty end behind the last: no more lines are taken apart.
+  const lines = note.slice(end + 2).split("\n", MAX_SIGNATURES + 2);
+  if (lines.length > MAX_SIGNATURES + 1) {
+    throw overLimit(`a note has more than ${MAX_SIGNATURES} signatures`);
   }
+  if (lines.pop() !== "" || lines.length === 0) throw bad("a note does not end in signatures");
   return { text: note.slice(0, end + 1), signatures: lines.map(parseSignature) };
 }
 
@@ -97,14 +98,14 @@ function parseSignature(line: string): NoteSignature {
 
 /**
  * Puts a note together, as {@link parseNote} takes it apart.
- * @throws TwinwrapError BAD_FORMAT if it could not be read back
+ * @throws TwinwrapError BAD_FORMAT if it could not be read back, LIMIT_EXCEEDED
  */
 export function formatNote({ text, signatures }: Note): string {
   if (!text.endsWith("\n")) throw bad("a note's text does not end in a newline");
   const lines = signatures.map(formatSignature);
   for (const line of lines) parseSignature(line);
   const note = `${text}\n${lines.map((line) => `${line}\n`).join("")}`;
-  parseNote(note);
+  readBack(() => parseNote(note), "BAD_FORMAT");
   return note;
 }
 

@@ -1,6 +1,6 @@
 import { equalBytes, fromBase64, toBase64, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { notVerified, TwinwrapError } from "../errors.js";
+import { notVerified, readBack, TwinwrapError } from "../errors.js";
 import type { RsaPublicKey } from "../keys/index.js";
 import { labelledHash } from "./hashes.js";
 import { formatLines, Lines } from "./lines.js";
@@ -65,7 +65,7 @@ export interface PolicySignatures {
   complete: boolean;
 }
 
-/** The text to sign. @throws TwinwrapError BAD_FORMAT if it would not be a policy */
+/** The text to sign. @throws TwinwrapError BAD_FORMAT if it would not be a policy, LIMIT_EXCEEDED */
 export function formatPolicy(policy: PolicyText): string {
   const text = formatLines(KIND, [
     ["authority", policy.authority],
@@ -82,7 +82,7 @@ export function formatPolicy(policy: PolicyText): string {
       ...officer.self.map((id): [string, string] => ["self", id]),
     ]),
   ]);
-  parsePolicyText(text);
+  readBack(() => parsePolicyText(text), "BAD_FORMAT");
   return text;
 }
 

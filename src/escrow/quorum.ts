@@ -1,6 +1,6 @@
 import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { TwinwrapError } from "../errors.js";
+import { isAboutContent } from "../errors.js";
 import { approvalHash, approvalsHash, parseApproval, type SignedApproval } from "./approval.js";
 import { foldName } from "./names.js";
 import { verifyNote } from "./note.js";
@@ -92,7 +92,7 @@ export async function countApprovals(
       }
       side.push({ officer, approval, hash: approvalHash(core, note) });
     } catch (error) {
-      if (!(error instanceof Ignored || error instanceof TwinwrapError)) throw error;
+      if (!(error instanceof Ignored || isAboutContent(error))) throw error;
       count.ignored.push({ note, reason: error.message });
     }
   }

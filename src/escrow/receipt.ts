@@ -1,14 +1,14 @@
-import { TwinwrapError } from "../errors.js";
+import { readBack, TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, type Json, Members } from "../jcs.js";
-import { decodeLeaf, type RecordLeaf } from "./leaf.js";
+import { decodeLeaf, MAX_LEAF, type RecordLeaf } from "./leaf.js";
 
 // The authority's answer to a submission: the leaf that it put into its log, and the proof that it is
 // there.
 
 const TYPE = "twinwrap/receipt/v1";
-const MAX_RECEIPT = 96 * 1024;
-/** Bytes of a leaf, and of a proof with its checkpoint and what witnesses signed, at most. */
-export const MAX_LEAF = 4096;
+/** Bytes of a receipt at most. */
+export const MAX_RECEIPT = 96 * 1024;
+/** Bytes of a proof with its checkpoint and what witnesses signed, at most. */
 export const MAX_PROOF = 80 * 1024;
 
 export interface Receipt {
@@ -23,9 +23,14 @@ export function receiptToJson({ leaf, proof }: Receipt): Json {
   return { leaf, proof, type: TYPE };
 }
 
-/** The bytes of a receipt file. */
+/**
+ * The bytes of a receipt file.
+ * @throws TwinwrapError BAD_ARGUMENT if they could not be read back, LIMIT_EXCEEDED if they are too many
+ */
 export function encodeReceipt(receipt: Receipt): Uint8Array<ArrayBuffer> {
-  return encodeJcs(receiptToJson(receipt));
+  const bytes = encodeJcs(receiptToJson(receipt));
+  readBack(() => decodeReceipt(bytes));
+  return bytes;
 }
 
 /** @throws TwinwrapError BAD_FORMAT */

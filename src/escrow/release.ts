@@ -2,9 +2,15 @@ import { equalBytes, toBase64Url, toHex } from "../bytes.js";
 import { readWrap, type Wrap, wrapToJson } from "../envelope/header.js";
 import { TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, type Json, Members } from "../jcs.js";
-import { decodeLeaf, type ReleaseLeaf } from "./leaf.js";
-import { MAX_LEAF, MAX_PROOF } from "./receipt.js";
-import { type RecoveryRequest, requestFromJson, requestToJson } from "./request.js";
+import { decodeLeaf, MAX_LEAF, type ReleaseLeaf } from "./leaf.js";
+import { MAX_PROOF } from "./receipt.js";
+import {
+  MAX_RECORDS,
+  MAX_REQUEST_VALUES,
+  type RecoveryRequest,
+  requestFromJson,
+  requestToJson,
+} from "./request.js";
 
 // The authority's answer to an approved request: session keys, wrapped for the recipient, each with
 // the leaf that the release put into the log and the proof that it is there.
@@ -12,6 +18,9 @@ import { type RecoveryRequest, requestFromJson, requestToJson } from "./request.
 const TYPE = "twinwrap/release/v1";
 /** Bytes of a release at most. */
 export const MAX_RELEASE = 32 << 20;
+
+/** Values in the JSON of a release: the request, and of every key an object with a wrap of three members. */
+const MAX_VALUES = 2 * MAX_REQUEST_VALUES + 12 * MAX_RECORDS;
 
 /** One session key, released. */
 export interface ReleasedKey {
@@ -62,9 +71,14 @@ function readReleased(item: Json, where: string): ReleasedKey {
   return released;
 }
 
-/** @throws TwinwrapError BAD_FORMAT; BAD_KEY or WEAK_KEY for the recipient */
-export function decodeRelease(bytes: Uint8Array): Release {
-  const members = new Members(decodeJcs(bytes, MAX_RELEASE), "release");
+/**
+ * @param check is shown the JSON first
+ * @throws TwinwrapError BAD_FORMAT; BAD_KEY or WEAK_KEY for the recipient; what `check` throws
+ */
+export function decodeRelease(bytes: Uint8Array, check?: (json: Json) => void): Release {
+  const json = decodeJcs(bytes, MAX_RELEASE, MAX_VALUES);
+  check?.(json);
+  const members = new Members(json, "release");
   members.exactly("type", TYPE);
   const request = requestFromJson(members.json("request"));
   const releases = members.list("releases", request.records.length, readReleased);

@@ -1,7 +1,7 @@
 import { fromHex, randomBytes, toBase32, toBase64Url, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { PADDINGS, type Padding } from "../envelope/header.js";
-import { TwinwrapError } from "../errors.js";
+import { overLimit, readBack, TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, formatTime, type Json, Members } from "../jcs.js";
 import type { RsaPublicKey } from "../keys/index.js";
 import { labelledHash } from "./hashes.js";
@@ -16,6 +16,8 @@ const TYPE = "twinwrap/request/v1";
 export const MAX_REQUEST = 256 * 1024;
 /** Records in one request at most. */
 export const MAX_RECORDS = 4096;
+/** Values in the JSON of a request: its members and records, with some to spare for a better error. */
+export const MAX_REQUEST_VALUES = MAX_RECORDS + 32;
 /** Bytes of UTF-8 that name a requester at most. */
 const MAX_REQUESTER = 255;
 /** Bytes of DER that an RSA key of 16384 bits takes, and some. */
@@ -73,7 +75,7 @@ export function requestFromJson(json: Json): RecoveryRequest {
 
 /** @throws TwinwrapError BAD_FORMAT; BAD_KEY or WEAK_KEY if nothing can be wrapped for the recipient */
 export function decodeRequest(bytes: Uint8Array): RecoveryRequest {
-  const members = new Members(decodeJcs(bytes, MAX_REQUEST), "request");
+  const members = new Members(decodeJcs(bytes, MAX_REQUEST, 2 * MAX_REQUEST_VALUES), "request");
   members.exactly("type", TYPE);
   members.exactly("v", 1);
   const request: RecoveryRequest = {
@@ -96,9 +98,9 @@ export function decodeRequest(bytes: Uint8Array): RecoveryRequest {
     throw bad("request: the records are not sorted, or one is there twice");
   }
   const lifetime = expires.getTime() - created.getTime();
-  if (lifetime <= 0 || lifetime > MAX_LIFETIME) {
-    throw bad("request: it does not expire within 366 days after it was made");
-  }
+  const lasting = "request: it does not expire within 366 days after it was made";
+  if (lifetime > MAX_LIFETIME) throw overLimit(lasting);
+  if (lifetime <= 0) throw bad(lasting);
   return request;
 }
 
@@ -108,7 +110,8 @@ function bad(message: string): TwinwrapError {
 
 /**
  * Makes a request for some records' keys.
- * @throws TwinwrapError BAD_ARGUMENT if something does not fit, BAD_KEY or WEAK_KEY
+ * @throws TwinwrapError BAD_ARGUMENT if something does not fit, LIMIT_EXCEEDED if there is too much of it,
+ *   BAD_KEY or WEAK_KEY
  */
 export function makeRequest(options: {
   authority: string;
@@ -135,13 +138,7 @@ export function makeRequest(options: {
     expires: options.expires ?? new Date(created.getTime() + USUAL_LIFETIME),
     nonce: randomBytes(16),
   };
-  const bytes = encodeRequest(request);
-  try {
-    return decodeRequest(bytes);
-  } catch (error) {
-    if (!(error instanceof TwinwrapError) || error.code !== "BAD_FORMAT") throw error;
-    throw new TwinwrapError("BAD_ARGUMENT", error.message);
-  }
+  return readBack(() => decodeRequest(encodeRequest(request)));
 }
 
 /** The request's hash, 32 bytes. */

@@ -3,7 +3,7 @@ import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
 import { KEY } from "../envelope/cobblestone.js";
 import { type Padding, readWrap, type Wrap, wrapToJson } from "../envelope/header.js";
 import { encryptedKeyOf, wrapFor } from "../envelope/wraps.js";
-import { decryptionFailed, TwinwrapError } from "../errors.js";
+import { decryptionFailed, readBack, TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, type Json, Members } from "../jcs.js";
 import type { RsaPublicKey } from "../keys/index.js";
 import { labelledTag } from "./hashes.js";
@@ -168,12 +168,8 @@ export async function makeSubmission(
  */
 export function checkMade<Kind extends EscrowRecord>(made: Submission<Kind>): Submission<Kind> {
   const bytes = encodeSubmission(made);
-  try {
-    // It is read as the form that it was written in: each has members that no other has.
-    return decodeSubmission(bytes) as Submission<Kind>;
-  } catch (error) {
-    throw new TwinwrapError("BAD_ARGUMENT", (error as Error).message);
-  }
+  // It is read as the form that it was written in: each has members that no other has.
+  return readBack(() => decodeSubmission(bytes)) as Submission<Kind>;
 }
 
 /**

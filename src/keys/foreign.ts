@@ -6,6 +6,9 @@ import { TwinwrapError } from "../errors.js";
 const RSA_NEEDED = "only an RSA key can unwrap session keys: make one with `twinwrap keygen`";
 const RELOCK = "openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000 -in FILE -out NEW.pem";
 
+/** Characters of a foreign name that an error shows. */
+const MAX_SHOWN = 64;
+
 /** By OID, and by a JWK's `kty` (RFC 7518, section 6.1; RFC 8037, section 2). */
 const ALGORITHMS: ReadonlyMap<string, string> = new Map([
   ["1.2.840.113549.1.1.10", "an RSA-PSS key, which may only sign"],
@@ -24,7 +27,7 @@ const ALGORITHMS: ReadonlyMap<string, string> = new Map([
 
 /** The key is for another algorithm than RSA encryption. */
 export function foreignAlgorithm(name: string): TwinwrapError {
-  const what = ALGORITHMS.get(name) ?? `a key for the algorithm ${name}`;
+  const what = ALGORITHMS.get(name) ?? `a key for the algorithm ${name.slice(0, MAX_SHOWN)}`;
   return new TwinwrapError("BAD_KEY", `this is ${what}; ${RSA_NEEDED}`);
 }
 
@@ -33,58 +36,137 @@ export function foreignLock(what: string): TwinwrapError {
   return new TwinwrapError("BAD_FORMAT", `the key is locked with ${what}; lock it anew: ${RELOCK}`);
 }
 
-const SSH =
-  "an OpenSSH private key; convert a copy of it: ssh-keygen -p -m PKCS8 -f COPY (this rewrites COPY)";
-const SSH_PUBLIC =
-  "an OpenSSH public key; convert it: ssh-keygen -e -m PKCS8 -f FILE > NEW.pub.pem";
-const PKCS12 = "a PKCS#12 file; take its key out: openssl pkcs12 -in FILE -nocerts -out NEW.pem";
-const CERTIFICATE =
-  "a certificate; take its public key out: openssl x509 -in FILE -noout -pubkey > NEW.pub.pem";
-const REQUEST =
-  "a certificate request; take its public key out: openssl req -in FILE -noout -pubkey > NEW.pub.pem";
+/** What a file is, and what turns it into a key that can be used. */
+interface Foreign {
+  is: string;
+  advice?: string;
+}
+
+const SSH: Foreign = {
+  is: "an OpenSSH private key",
+  advice: "convert a copy of it: ssh-keygen -p -m PKCS8 -f COPY (this rewrites COPY)",
+};
+const SSH_PUBLIC: Foreign = {
+  is: "an OpenSSH public key",
+  advice: "convert it: ssh-keygen -e -m PKCS8 -f FILE > NEW.pub.pem",
+};
+const PKCS12: Foreign = {
+  is: "a PKCS#12 file",
+  advice: "take its key out: openssl pkcs12 -in FILE -nocerts -out NEW.pem",
+};
+const CERTIFICATE: Foreign = {
+  is: "a certificate",
+  advice: "take its public key out: openssl x509 -in FILE -noout -pubkey > NEW.pub.pem",
+};
+const REQUEST: Foreign = {
+  is: "a certificate request",
+  advice: "take its public key out: openssl req -in FILE -noout -pubkey > NEW.pub.pem",
+};
 
 /** The file is something else than a key as read here. */
-function foreignFile(what: string): TwinwrapError {
-  return new TwinwrapError("BAD_FORMAT", `this is ${what}`);
+function foreignFile({ is, advice }: Foreign): TwinwrapError {
+  return new TwinwrapError(
+    "BAD_FORMAT",
+    `this is ${is}${advice === undefined ? "" : `; ${advice}`}`,
+  );
 }
 
 /** By the label of a PEM block that is no key as read here. */
 export function foreignPem(label: string): TwinwrapError {
-  if (label === "OPENSSH PRIVATE KEY") return foreignFile(SSH);
   if (label.startsWith("EC ")) return foreignAlgorithm("1.2.840.10045.2.1");
   if (label.startsWith("DSA ")) return foreignAlgorithm("1.2.840.10040.4.1");
   if (label.startsWith("RSA-PSS ")) return foreignAlgorithm("1.2.840.113549.1.1.10");
-  if (/^(X509 |TRUSTED )?CERTIFICATE$/.test(label)) return foreignFile(CERTIFICATE);
-  if (/^(NEW )?CERTIFICATE REQUEST$/.test(label)) return foreignFile(REQUEST);
-  return foreignFile(`a PEM file with "${label}", which is no key`);
+  return foreignFile(pemKind(label) ?? { is: `a PEM file with "${label}", which is no key` });
+}
+
+function pemKind(label: string): Foreign | undefined {
+  if (label === "OPENSSH PRIVATE KEY") return SSH;
+  if (/^(X509 |TRUSTED )?CERTIFICATE$/.test(label)) return CERTIFICATE;
+  if (/^(NEW )?CERTIFICATE REQUEST$/.test(label)) return REQUEST;
+  if (label.startsWith("PGP ")) return { is: "an OpenPGP file" };
+  return undefined;
 }
 
 /** By the outline of a DER structure that is no key as read here. */
 export const foreignDer = {
-  certificate: () => foreignFile(`${CERTIFICATE} (with -inform DER)`),
+  certificate: () =>
+    foreignFile({ ...CERTIFICATE, advice: `${CERTIFICATE.advice} (with -inform DER)` }),
   pkcs12: () => foreignFile(PKCS12),
   ec: () => foreignAlgorithm("1.2.840.10045.2.1"),
   dsa: () => foreignAlgorithm("1.2.840.10040.4.1"),
-  unknown: () => foreignFile("DER, but no key"),
+  unknown: () => foreignFile({ is: "DER, but no key" }),
 };
 
-const STARTS: readonly [start: string, what: string][] = [
+const STARTS: readonly [start: string, what: Foreign][] = [
   ["ssh-", SSH_PUBLIC],
   ["ecdsa-", SSH_PUBLIC],
   ["---- BEGIN SSH2", SSH_PUBLIC],
-  ["PuTTY-User-Key-File", "a PuTTY key; export it from PuTTYgen in OpenSSH's format first"],
-  ["\xff\xfe", "text in UTF-16, as Windows writes it; save it as ASCII or UTF-8"],
-  ["\xfe\xff", "text in UTF-16; save it as ASCII or UTF-8"],
-  ["\x01\x02", "a SIMPLEBLOB: a wrapped session key, not an RSA key"],
-  ["\x08\x02", "a PLAINTEXTKEYBLOB: a session key, not an RSA key"],
+  [
+    "PuTTY-User-Key-File",
+    { is: "a PuTTY key", advice: "export it from PuTTYgen in OpenSSH's format first" },
+  ],
+  ["\xff\xfe", { is: "text in UTF-16, as Windows writes it", advice: "save it as ASCII or UTF-8" }],
+  ["\xfe\xff", { is: "text in UTF-16", advice: "save it as ASCII or UTF-8" }],
+  ["\x01\x02", { is: "a SIMPLEBLOB: a wrapped session key, not an RSA key" }],
+  ["\x08\x02", { is: "a PLAINTEXTKEYBLOB: a session key, not an RSA key" }],
+  ["TWIN\r\n\x1a\n", { is: "a sealed file" }],
+  ["SQLite format 3", { is: "an SQLite database, as an authority keeps" }],
+  ["%PDF-", { is: "a PDF" }],
+  ["PK\x03\x04", { is: "a ZIP archive" }],
+  ["\x1f\x8b", { is: "a gzip file" }],
 ];
 
-/** By the first bytes of a file in which no key was recognised. */
-export function foreignStart(bytes: Uint8Array): TwinwrapError {
+/** The messages between owners, officers and authorities, by their type: "twinwrap/receipt/v1". */
+const MESSAGES: ReadonlyMap<string, string> = new Map([
+  ["submission", "a submission to an authority"],
+  ["receipt", "an authority's receipt"],
+  ["request", "a recovery request"],
+  ["release", "an authority's release"],
+  ["authority", "an authority.json"],
+  ["approval", "an officer's approval"],
+  ["policy", "an authority's policy"],
+]);
+
+/** What a message is, by its type; undefined if it is none. */
+export function messageOfType(type: unknown): string | undefined {
+  const [, name] = (typeof type === "string" && /^twinwrap\/([a-z]{1,10})\/v\d/.exec(type)) || [];
+  return name && MESSAGES.get(name);
+}
+
+function foreignKind(bytes: Uint8Array): Foreign | undefined {
   const known = STARTS.find(([start]) =>
     [...start].every((character, i) => bytes[i] === character.charCodeAt(0)),
   );
+  if (known !== undefined) return known[1];
+  const message = messageOfType(String.fromCharCode(...bytes.subarray(0, 32)));
+  return message === undefined ? undefined : { is: message };
+}
+
+/** By the first bytes of a file in which no key was recognised. */
+export function foreignStart(bytes: Uint8Array): TwinwrapError {
   return foreignFile(
-    known?.[1] ?? "no key in a form read here (PEM, DER, JWK, PUBLICKEYBLOB, PRIVATEKEYBLOB, PVK)",
+    foreignKind(bytes) ?? {
+      is: "no key in a form read here (PEM, DER, JWK, PUBLICKEYBLOB, PRIVATEKEYBLOB, PVK)",
+    },
   );
+}
+
+/**
+ * What a file seems to be, in words, where something else than a key was wanted.
+ * @param start its first bytes: some hundreds are enough
+ * @returns such as "a certificate"; undefined if nothing is known of it
+ */
+export function describeForeign(start: Uint8Array): string | undefined {
+  const text = String.fromCharCode(...start.subarray(0, 512));
+  const [, label] = /-----BEGIN ([A-Z0-9 -]{1,64}?)-----/.exec(text) ?? [];
+  if (label !== undefined) {
+    if (/^(RSA )?PUBLIC KEY$/.test(label)) return "a public key";
+    if (/PRIVATE KEY$/.test(label) && label !== "OPENSSH PRIVATE KEY") return "a private key";
+    return (pemKind(label) ?? { is: `a PEM file with "${label}"` }).is;
+  }
+  if (/^\s*\{\s*"(kty|n|e|d|alg|kid|use)"/.test(text)) return "a JWK";
+  if (start[0] === 0x30 && start[1]! >= 0x80) return "a DER file: a key or a certificate";
+  if (start[0] === 0x06 && start[1] === 0x02) return "a PUBLICKEYBLOB";
+  if (start[0] === 0x07 && start[1] === 0x02) return "a PRIVATEKEYBLOB";
+  return foreignKind(start)?.is;
 }

@@ -1,6 +1,7 @@
 import { fromBase64Url, fromUtf8, toBase64Url, toUtf8, withoutLeadingZeros } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
-import { foreignAlgorithm } from "./foreign.js";
+import { parseJson } from "../jcs.js";
+import { foreignAlgorithm, messageOfType } from "./foreign.js";
 import {
   type PrivateParts,
   type RsaPrivateKey,
@@ -9,6 +10,9 @@ import {
 } from "./types.js";
 
 // JSON Web Keys (RFC 7517; RFC 7518, section 6.3). Their text passes through strings.
+
+/** Values in a JWK at most: its members, and what says where its certificates are. */
+const MAX_VALUES = 256;
 
 function bad(message: string): TwinwrapError {
   return new TwinwrapError("BAD_FORMAT", message);
@@ -20,11 +24,19 @@ function bad(message: string): TwinwrapError {
  * @throws TwinwrapError BAD_FORMAT; BAD_KEY if it is a key of another kind
  */
 export function parseJwk(bytes: Uint8Array): PrivateParts {
-  const json = parseObject(fromUtf8(bytes));
+  const json = parseJson<Record<string, unknown>>(
+    fromUtf8(bytes),
+    MAX_VALUES,
+    "this begins like a JWK but is not JSON",
+  );
   if (json.kty === undefined && Array.isArray(json.keys)) {
     throw bad("this is a JWK Set; put the one key that is meant into a file of its own");
   }
-  if (typeof json.kty !== "string") throw bad("this is JSON, but no JWK (kty is missing)");
+  if (typeof json.kty !== "string") {
+    const message = messageOfType(json.type);
+    if (message !== undefined) throw bad(`this is ${message}, not a key`);
+    throw bad("this is JSON, but no JWK (kty is missing)");
+  }
   if (json.kty !== "RSA") throw foreignAlgorithm(json.kty);
   if (json.oth !== undefined) {
     throw new TwinwrapError("BAD_KEY", "an RSA key with more than two primes cannot be used");
@@ -39,23 +51,16 @@ export function parseJwk(bytes: Uint8Array): PrivateParts {
   return parts;
 }
 
-function parseObject(text: string): Record<string, unknown> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw bad("this begins like a JWK but is not JSON");
-  }
-  return json as Record<string, unknown>; // an object: the text begins with a brace
-}
-
 function number(json: Record<string, unknown>, name: string): Uint8Array | undefined {
   const text = json[name];
   if (text === undefined) return undefined;
   if (typeof text !== "string" || text === "") throw bad(`the JWK's ${name} is not a number`);
+  // Some programs pad, which RFC 7515, section 2, does not have.
+  const unpadded = text.length % 4 === 0 ? text.replace(/={1,2}$/, "") : text;
   try {
-    return fromBase64Url(text);
-  } catch {
+    return fromBase64Url(unpadded);
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
     throw bad(`the JWK's ${name} is not unpadded base64url`);
   }
 }

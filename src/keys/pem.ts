@@ -16,6 +16,7 @@ const MAX_LABEL = 64;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const PAD = 0x3d;
+const BACKSLASH = 0x5c;
 
 const ALPHABET = toUtf8("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
 
@@ -23,11 +24,9 @@ function bad(message: string): TwinwrapError {
   return new TwinwrapError("BAD_FORMAT", message);
 }
 
-/** Where `text` (ASCII) stands at the beginning of a line, from `from` on; -1 if nowhere. */
-function lineStarting(bytes: Uint8Array, text: string, from: number): number {
+/** Where `text` (ASCII) stands, from `from` on; -1 if nowhere. */
+function find(bytes: Uint8Array, text: string, from: number): number {
   for (let at = from; at + text.length <= bytes.length; at++) {
-    const before = bytes[at - 1];
-    if (at > 0 && before !== NEWLINE && before !== RETURN) continue;
     let i = 0;
     while (i < text.length && bytes[at + i] === text.charCodeAt(i)) i++;
     if (i === text.length) return at;
@@ -35,18 +34,19 @@ function lineStarting(bytes: Uint8Array, text: string, from: number): number {
   return -1;
 }
 
-/** Whether there is a BEGIN line. */
+/** Whether there is a BEGIN. */
 export function looksLikePem(bytes: Uint8Array): boolean {
-  return lineStarting(bytes, BEGIN, 0) >= 0;
+  return find(bytes, BEGIN, 0) >= 0;
 }
 
 /**
- * All blocks of a PEM file; text around them is passed over (RFC 7468, section 2).
+ * All blocks of a PEM file; text around them is passed over (RFC 7468, section 2). BEGIN and END may stand
+ * anywhere in a line: people keep PEM indented, in one line, and as a string in YAML or JSON.
  * @throws TwinwrapError BAD_FORMAT if a block does not end
  */
 export function pemBlocks(bytes: Uint8Array): PemBlock[] {
   const blocks: PemBlock[] = [];
-  for (let at = lineStarting(bytes, BEGIN, 0); at >= 0; at = lineStarting(bytes, BEGIN, at)) {
+  for (let at = find(bytes, BEGIN, 0); at >= 0; at = find(bytes, BEGIN, at)) {
     const start = at + BEGIN.length;
     let label = "";
     while (label.length <= MAX_LABEL && !label.endsWith(DASHES)) {
@@ -57,7 +57,7 @@ export function pemBlocks(bytes: Uint8Array): PemBlock[] {
     if (!label.endsWith(DASHES)) throw bad("a broken PEM BEGIN line");
     at = start + label.length;
     label = label.slice(0, -DASHES.length);
-    const end = lineStarting(bytes, `${END}${label}${DASHES}`, at);
+    const end = find(bytes, `${END}${label}${DASHES}`, at);
     if (end < 0) throw bad(`the PEM breaks off: no END ${label} line`);
     blocks.push({ label, body: bytes.subarray(at, end) });
     at = end + END.length + label.length + DASHES.length;
@@ -79,8 +79,22 @@ function sextet(byte: number): number {
 }
 
 /**
+ * Where a line's end written as in a string ends: "\\n", "\\r", "\\t", with any number of backslashes, or
+ * backslashes in front of a line's end itself. `at` if there is none.
+ */
+function escapeEnd(body: Uint8Array, at: number): number {
+  let next = at;
+  while (body[next] === BACKSLASH) next++;
+  if (next === at) return at;
+  const byte = body[next];
+  const isEscape = byte === 0x6e || byte === 0x72 || byte === 0x74;
+  return isEscape || byte === NEWLINE || byte === RETURN ? next + 1 : at;
+}
+
+/**
  * The bytes that a block's body holds (the caller wipes them if they are secret).
- * @throws TwinwrapError BAD_FORMAT unless it is padded base64, white space aside
+ * @throws TwinwrapError BAD_FORMAT unless it is padded base64, white space aside, as it is or as a string
+ *   in a program has it
  */
 export function decodePemBody(body: Uint8Array): Uint8Array {
   const bytes = newBytes(Math.ceil(body.length / 4) * 3);
@@ -88,8 +102,14 @@ export function decodePemBody(body: Uint8Array): Uint8Array {
   let buffer = 0;
   let characters = 0;
   let padding = 0;
-  for (const byte of body) {
-    if (byte === 0x20 || byte === 0x09 || byte === NEWLINE || byte === RETURN) continue;
+  for (let at = 0; at < body.length; ) {
+    const next = escapeEnd(body, at);
+    if (next > at) {
+      at = next;
+      continue;
+    }
+    const byte = body[at++]!;
+    if (byte === 0x20 || (byte >= 0x09 && byte <= RETURN)) continue;
     const value = sextet(byte);
     if (byte === PAD) padding++;
     if (value < 0 ? byte !== PAD : padding > 0) {

@@ -148,7 +148,9 @@ function unlock(
     return completePrivateKey(parsePkcs8(pkcs8));
   } catch (error) {
     // Padding fits a wrong key once in 256 times: what comes out then is no DER.
-    const noDer = error instanceof TwinwrapError && error.code !== "BAD_KEY";
+    const noDer =
+      error instanceof TwinwrapError &&
+      (error.code === "BAD_FORMAT" || error.code === "LIMIT_EXCEEDED");
     throw noDer ? wrongPassphrase() : error;
   } finally {
     wipe(pkcs8);

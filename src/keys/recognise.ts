@@ -1,5 +1,5 @@
 import { isPvk, PRIVATEKEYBLOB, PUBLICKEYBLOB } from "../blob/index.js";
-import { copyBytes } from "../bytes.js";
+import { copyBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import {
   BIT_STRING,
@@ -39,12 +39,13 @@ export interface KeyFile {
 /** More than a locked key of 16384 bits takes in any form. */
 export const MAX_KEY_FILE = 65536;
 
-const PEM_LABELS: ReadonlyMap<string, KeyStructure> = new Map([
-  ["PUBLIC KEY", "SubjectPublicKeyInfo"],
-  ["RSA PUBLIC KEY", "RSAPublicKey"],
-  ["PRIVATE KEY", "PrivateKeyInfo"],
-  ["ENCRYPTED PRIVATE KEY", "EncryptedPrivateKeyInfo"],
-  ["RSA PRIVATE KEY", "RSAPrivateKey"],
+/** Labels under which keys stand; which structure is there, its own bytes say. */
+const KEY_LABELS = new Set([
+  "PUBLIC KEY",
+  "RSA PUBLIC KEY",
+  "PRIVATE KEY",
+  "ENCRYPTED PRIVATE KEY",
+  "RSA PRIVATE KEY",
 ]);
 
 /**
@@ -86,16 +87,21 @@ function withoutByteOrderMark(file: Uint8Array): Uint8Array {
 
 function recognisePem(text: Uint8Array): KeyFile {
   const blocks = pemBlocks(text);
-  const block = blocks.find(({ label }) => PEM_LABELS.has(label));
+  const block = blocks.find(({ label }) => KEY_LABELS.has(label));
   if (block === undefined) throw foreignPem(blocks[0]!.label);
   if (hasHeaders(block.body))
     throw foreignLock("OpenSSL's old PEM encryption (or has PEM headers)");
-  const structure = PEM_LABELS.get(block.label)!;
-  return { form: "pem", structure, bytes: decodePemBody(block.body) };
+  const bytes = decodePemBody(block.body);
+  try {
+    return { form: "pem", structure: outline(bytes), bytes };
+  } catch (error) {
+    wipe(bytes);
+    throw error;
+  }
 }
 
-/** Tells DER structures apart by their first elements. */
-function outline(der: Uint8Array): KeyStructure {
+/** Tells DER structures apart by their first elements: a PEM label is often another one's. */
+export function outline(der: Uint8Array): KeyStructure {
   const outer = new DerReader(der);
   const whole = outer.sequence();
   outer.end();

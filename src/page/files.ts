@@ -1,5 +1,6 @@
 import { formatSize, safe } from "../text.js";
 import { find, findAll, make } from "./dom.js";
+import { PageError } from "./words.js";
 
 // Every place where files come in: an ordinary file input, so that keyboards and screen readers know it, and
 // its label is also a place to drop them on.
@@ -51,7 +52,10 @@ export function chosen(name: string): File[] {
   return [...(find<HTMLInputElement>(`#${name}`).files ?? [])];
 }
 
-/** All of a small file. */
-export async function readAll(file: File): Promise<Uint8Array<ArrayBuffer>> {
+/** All of a small file. @param limit bytes; of more nothing is read @throws PageError */
+export async function readAll(file: File, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+  if (file.size > limit) {
+    throw new PageError("This is too large for anything that is read here.");
+  }
   return new Uint8Array(await file.arrayBuffer());
 }

@@ -8,13 +8,15 @@ import {
 import { fromUtf8, toHex, wipe } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
 import { formatSerial, type Header, inspect } from "../envelope/index.js";
-import { article, decodeMessage, MAX_MESSAGE, startsSealedFile } from "../escrow/index.js";
+import { TwinwrapError } from "../errors.js";
+import { article, decodeMessage, startsSealedFile } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
 import { fingerprint, identifyKey, readPublicKey } from "../keys/index.js";
 import { formatSize, safe } from "../text.js";
 import { facts, find, make } from "./dom.js";
 import { chosen } from "./files.js";
 import { keyFor } from "./keyring.js";
+import { readMessageBytes } from "./messages.js";
 import { PageError } from "./words.js";
 import { onSubmit } from "./work.js";
 
@@ -32,7 +34,9 @@ function headerView(header: Header): Node {
     let bits = "malformed SIMPLEBLOB";
     try {
       bits = `RSA-${decodeSimpleBlob(simpleBlob).encryptedKey.length * 8}`;
-    } catch {}
+    } catch (error) {
+      if (!(error instanceof CryptoApiError)) throw error;
+    }
     const whose = mine === undefined ? "" : `, ${safe(mine.name)} in this tab`;
     rows.push([
       "Opens with",
@@ -106,7 +110,8 @@ async function blobView(name: string, bytes: Uint8Array): Promise<Node> {
 async function printOf(bytes: Uint8Array): Promise<string | undefined> {
   try {
     return toHex(await fingerprint(readPublicKey(bytes)));
-  } catch {
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
     return undefined;
   }
 }
@@ -138,12 +143,7 @@ function isBlob(bytes: Uint8Array): boolean {
 async function look(file: File): Promise<Node> {
   const start = new Uint8Array(await file.slice(0, 8).arrayBuffer());
   if (startsSealedFile(start)) return headerView(await inspect(file));
-  if (file.size > MAX_MESSAGE) {
-    throw new PageError(
-      "This is no sealed file, and too large for anything else that is known here.",
-    );
-  }
-  const bytes = new Uint8Array(await file.arrayBuffer());
+  const bytes = await readMessageBytes(file);
   try {
     if (isBlob(bytes)) return await blobView(file.name, bytes);
     const message = await messageView(file.name, bytes);
@@ -155,13 +155,17 @@ async function look(file: File): Promise<Node> {
 
 /** What passes between owners, officers and authorities is text. Undefined if it is no such thing. */
 async function messageView(name: string, bytes: Uint8Array): Promise<Node | undefined> {
+  const core = await sharedCore();
   let kind: string;
   try {
-    ({ kind } = decodeMessage(await sharedCore(), bytes));
-  } catch {
+    ({ kind } = decodeMessage(core, bytes));
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
     return undefined;
   }
-  const text = fromUtf8(bytes);
+  const text = fromUtf8(bytes)
+    .replace(/^\ufeff/, "")
+    .trim();
   const lines = text.startsWith("{") ? JSON.stringify(JSON.parse(text), null, 2) : text;
   return make(
     "div",

@@ -122,7 +122,8 @@ export async function addFile(name: string, bytes: Uint8Array): Promise<string> 
 
 /** A JWK is JSON too, but does not say that it is Twinwrap's. */
 function looksLikeMessage(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x7b && new TextDecoder().decode(bytes).includes('"twinwrap/');
+  const text = new TextDecoder().decode(bytes);
+  return text.trimStart().startsWith("{") && text.includes('"twinwrap/');
 }
 
 async function addAuthority(bytes: Uint8Array): Promise<string> {

@@ -2,8 +2,9 @@ import { wipe } from "../bytes.js";
 import { generateKeyPair, wipePrivateKey, writePrivateKey, writePublicKey } from "../keys/index.js";
 import { safe } from "../text.js";
 import { download, find, make } from "./dom.js";
-import { chosen, readAll } from "./files.js";
+import { chosen } from "./files.js";
 import { addFile, addKey, keys, type TabKey } from "./keyring.js";
+import { readMessageBytes } from "./messages.js";
 import { PageError } from "./words.js";
 import { onSubmit, type Task, work } from "./work.js";
 
@@ -15,7 +16,7 @@ function startAdding(): void {
     if (files.length === 0) return;
     const tasks: Task[] = files.map((file) => ({
       name: file.name,
-      run: async () => safe(await addFile(file.name, await readAll(file))),
+      run: async () => safe(await addFile(file.name, await readMessageBytes(file))),
     }));
     await work(find("#key-work"), tasks);
     // The same file can be chosen again.

@@ -1,14 +1,21 @@
 import { sharedCore } from "../core/index.js";
 import { article, decodeMessage, type Message, type MessageKind } from "../escrow/index.js";
+import { MESSAGE_START, messageLimit } from "../escrow/message.js";
 import { readAll } from "./files.js";
 import { PageError } from "./words.js";
+
+/** The bytes of a message, or of what is given for one, no more than one of its kind can have. */
+export async function readMessageBytes(file: File): Promise<Uint8Array<ArrayBuffer>> {
+  const start = new Uint8Array(await file.slice(0, MESSAGE_START).arrayBuffer());
+  return readAll(file, messageLimit(start));
+}
 
 /** Reads a message of the kind that is needed. @throws PageError that says what it is instead */
 export async function readMessage<Kind extends MessageKind>(
   file: File,
   kind: Kind,
 ): Promise<Message & { kind: Kind }> {
-  const message = decodeMessage(await sharedCore(), await readAll(file));
+  const message = decodeMessage(await sharedCore(), await readMessageBytes(file));
   if (message.kind === kind) return message as Message & { kind: Kind };
   throw new PageError(`${file.name} is ${article(message.kind)}; needed is ${article(kind)}.`);
 }

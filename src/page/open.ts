@@ -1,4 +1,6 @@
 import { open, save } from "../browser.js";
+import { fromUtf8 } from "../bytes.js";
+import { TwinwrapError } from "../errors.js";
 import { safe } from "../text.js";
 import { find, make } from "./dom.js";
 import { chosen } from "./files.js";
@@ -36,8 +38,9 @@ async function show(file: File, doing: Doing): Promise<Node> {
   const bytes = await opened.bytes();
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
+    text = fromUtf8(bytes).replace(/^\ufeff/, "");
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
     throw new PageError("This is no text; open and save it.");
   }
   const lines = text.replace(/[^\t\r\n]+/g, safe);

@@ -63,6 +63,9 @@ async function sealOne(file: File, wanted: Wanted, doing: Doing): Promise<Node> 
       ["Serial", make("code", {}, formatSerial(serial))],
     ]),
   );
+  if (sent.length === 0) {
+    result.append(make("p", {}, "Not in escrow: no authority was chosen."));
+  }
   for (const { to, submission } of sent) {
     const origin = safe(to.authority.origin);
     const file = messageName(name, to.authority, "submission");

@@ -122,6 +122,27 @@ describe("an officer's two keys", () => {
     await expect(readPrivateKey(file, { passphrase })).rejects.toMatchObject({ code: "BAD_KEY" });
   });
 
+  test("are read however mail and editors left them, and under any label", async () => {
+    const keys = { publicKey: key.publicKey, shareKey: rsa.publicKey };
+    const open = Buffer.from(writeOfficerPublicKeys(keys)).toString();
+    const secret = Buffer.from(
+      await writeOfficerKeys({ key, shareKey: rsa.privateKey }),
+    ).toString();
+    for (const change of [
+      (pem: string) => pem.replaceAll("\n", "\r\n"),
+      (pem: string) => `\ufeff${pem}`,
+      (pem: string) => `My keys:\n${pem.replace(/^/gm, "  ")}\n\n`,
+      (pem: string) => pem.replaceAll("\n", "\\n"),
+      (pem: string) =>
+        pem.replaceAll(" PRIVATE KEY", " RSA PRIVATE KEY").replaceAll(" PUBLIC", " RSA PUBLIC"),
+    ]) {
+      expect(readOfficerPublicKeys(Buffer.from(change(open)))).toEqual(keys);
+      const file = Buffer.from(change(secret));
+      expect((await readOfficerKey(file)).publicKey).toEqual(key.publicKey);
+      expect(await readOfficerShareKey(file)).toEqual(rsa.privateKey);
+    }
+  });
+
   test("have a public half in one file", async () => {
     const keys = { publicKey: key.publicKey, shareKey: rsa.publicKey };
     const file = writeOfficerPublicKeys(keys);

@@ -140,6 +140,15 @@ describe("a store of one file", () => {
     expect(inWords("s.sqlite", other)).toBe(other);
   });
 
+  // /proc has no blocks at all, as a full disk has none left.
+  test.skipIf(process.platform !== "linux")("a full disk, whatever SQLite calls it", () => {
+    const failing = Object.assign(new Error("x"), { code: "SQLITE_IOERR_SHMSIZE" });
+    const error = { code: "UNAVAILABLE", message: expect.stringMatching(/no space left/) };
+    expect(inWords("/proc/s.sqlite", failing)).toMatchObject(error);
+    const other = { code: "UNAVAILABLE", message: expect.stringMatching(/disk fails/) };
+    expect(inWords("s.sqlite", failing)).toMatchObject(other);
+  });
+
   test("a backup is the store of one moment", async () => {
     const path = fresh();
     const store = await openSqlite(path, { create: true });

@@ -294,6 +294,31 @@ describe("a changed header", () => {
     expect((await opens(file, alice)).toString()).toBe("x");
   });
 
+  test("what the engine lacks is no damage", async () => {
+    const file = await (await seal(Buffer.from("x"), { to: [alice.publicKey] })).bytes();
+    const own = Object.getOwnPropertyDescriptor(String.prototype, "isWellFormed")!;
+    Reflect.deleteProperty(String.prototype, "isWellFormed");
+    const looked = await inspect(file).catch((error) => error);
+    Object.defineProperty(String.prototype, "isWellFormed", own);
+    expect(looked).toBeInstanceOf(TypeError);
+  });
+
+  test("a key that is given twice gets one wrap", async () => {
+    const twice = [alice.publicKey, { key: alice.publicKey }, bob.publicKey, bob.publicKey];
+    const file = Buffer.from(await (await seal(Buffer.from("x"), { to: twice })).bytes());
+    expect((await inspect(file)).wraps).toHaveLength(2);
+    const carol = await makePair();
+    const add = [{ key: carol.publicKey }, { key: carol.publicKey }];
+    const { patch } = await rewrap(file, { key: alice.privateKey, add });
+    Buffer.from(patch!.bytes).copy(file, patch!.offset);
+    expect((await inspect(file)).wraps).toHaveLength(3);
+    expect((await opens(file, carol)).toString()).toBe("x");
+    const paddings = [alice.publicKey, { key: alice.publicKey, padding: "pkcs1-v1_5" as const }];
+    await expect(seal(Buffer.from("x"), { to: paddings })).rejects.toMatchObject({
+      code: "BAD_ARGUMENT",
+    });
+  });
+
   test("wraps that do not fit make a new file, which all of them open", async () => {
     const plaintext = Buffer.alloc(40_000, "words ");
     const file = sealIndependently(plaintext, alice.node.publicKey);

@@ -1,9 +1,10 @@
-import { amend, type Head, inspectHead } from "twinwrap";
+import { amend, type Head, inspectHead, TwinwrapError } from "twinwrap";
 import { loadCore } from "twinwrap/core";
 import {
   type Authority,
   checkFile,
   checkReceipt,
+  checkSubmission,
   decodeReceipt,
   encodeReceipt,
   fits,
@@ -136,6 +137,21 @@ describe("what a file's head says", () => {
       { status: "not escrowed", origin: ORIGIN, shown: false },
     ]);
     expect(submissionsOf(core, plain.head, ORIGIN)).toEqual([]);
+  });
+
+  test("what fails in the engine is no mismatch", async () => {
+    const { head, submissions } = await sealFor(core, alice.publicKey, [authority]);
+    const { sha256 } = core;
+    core.sha256 = () => {
+      throw new TwinwrapError("FAULT", "a computation failed its own check");
+    };
+    try {
+      await expect(checkFile(core, head, authority)).rejects.toMatchObject({ code: "FAULT" });
+      const one = checkSubmission(core, submissions[0]!, undefined, authority);
+      await expect(one).rejects.toMatchObject({ code: "FAULT" });
+    } finally {
+      core.sha256 = sha256;
+    }
   });
 
   test("several submissions for one authority: a report each, those with a receipt first", async () => {

@@ -246,7 +246,9 @@ describe("malformed notes", async () => {
     expect(parseNote("x".repeat(room) + end).text).toHaveLength(room + 1);
     expect(() => parseNote("x".repeat(room + 1) + end)).toThrow(BAD_FORMAT);
     expect(() => parseNote("é".repeat((room + 2) >> 1) + end)).toThrow(BAD_FORMAT);
-    await expect(signNote(core, `${"x".repeat(65500)}\n`, log)).rejects.toThrow(BAD_FORMAT);
+    await expect(signNote(core, `${"x".repeat(65500)}\n`, log)).rejects.toMatchObject({
+      code: "LIMIT_EXCEEDED",
+    });
   });
 });
 

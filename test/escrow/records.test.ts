@@ -390,10 +390,12 @@ describe("a request in the making", () => {
       { authority: "twinwrap/x" },
       { records: [] },
       { records: [fill(1, 31)] },
-      { created: new Date("2026-01-01"), expires: new Date("2028-01-01") },
+      { created: new Date("2026-01-02"), expires: new Date("2026-01-01") },
     ]) {
       expect(() => make(options)).toThrow(expect.objectContaining({ code: "BAD_ARGUMENT" }));
     }
+    const long = { created: new Date("2026-01-01"), expires: new Date("2028-01-01") };
+    expect(() => make(long)).toThrow(expect.objectContaining({ code: "LIMIT_EXCEEDED" }));
   });
 });
 

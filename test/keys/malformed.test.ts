@@ -107,6 +107,60 @@ describe("PEM as people have it", () => {
     );
   });
 
+  test("indented, in one line, and as a string in a program or a configuration", async () => {
+    const whole = testKey();
+    for (const written of [
+      whole.replaceAll("\n", "\r"),
+      whole.replace(/^/gm, "    "),
+      whole.replaceAll("\n", ""),
+      whole.trim().replaceAll("\n", " "),
+      whole.replaceAll("\n", "\\n"),
+      whole.replaceAll("\n", "\\r\\n"),
+      whole.replaceAll("\n", "\\\\n"),
+      whole.replaceAll("\n", "\\\n"),
+      JSON.stringify({ client: "x", private_key: whole, uri: "https://example.org" }),
+      `KEY="${whole.trim()}"\n`,
+      `key: |\n${whole.replace(/^/gm, "  ")}\nother: value\n`,
+      `Here is my key, from the safe:\n\n${whole}\nYours, A. -- B.\n`,
+    ]) {
+      await same(written);
+    }
+  });
+
+  test("what is inside counts, not the label", async () => {
+    const labelled = (label: string, bytes: Uint8Array) =>
+      text(
+        `-----BEGIN ${label}-----\n${Buffer.from(bytes).toString("base64")}\n-----END ${label}-----\n`,
+      );
+    const { n, e } = readPublicKey(der.spki);
+    for (const [label, bytes] of [
+      ["RSA PUBLIC KEY", der.spki],
+      ["PUBLIC KEY", der.publicPkcs1],
+      ["PRIVATE KEY", der.spki],
+    ] as const) {
+      expect(readPublicKey(labelled(label, bytes))).toEqual({ n, e });
+      expect(identifyKey(labelled(label, bytes)).kind).toBe("public");
+    }
+    const key = await readPrivateKey(pem);
+    for (const [label, bytes] of [
+      ["RSA PRIVATE KEY", der.pkcs8],
+      ["PRIVATE KEY", der.pkcs1],
+      ["ENCRYPTED PRIVATE KEY", der.pkcs8],
+      ["PUBLIC KEY", der.pkcs8],
+    ] as const) {
+      expect(await readPrivateKey(labelled(label, bytes))).toEqual(key);
+    }
+    const cipher = {
+      cipher: "aes-256-cbc",
+      passphrase: "x",
+      format: "der",
+      type: "pkcs8",
+    } as const;
+    const locked = labelled("PRIVATE KEY", secret.export(cipher));
+    expect(identifyKey(locked).kind).toBe("locked");
+    expect(await readPrivateKey(locked, { passphrase: "x" })).toEqual(key);
+  });
+
   test("the first key counts, whatever else is there", async () => {
     const certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     await same(`${certificate}${testKey()}`);
@@ -125,8 +179,6 @@ describe("PEM as people have it", () => {
     ["a character too few", testKey().replace(body, body.slice(1))],
     ["padding too long", "-----BEGIN PRIVATE KEY-----\nA===\n-----END PRIVATE KEY-----\n"],
     ["bits under the padding", "-----BEGIN PRIVATE KEY-----\nMAB=\n-----END PRIVATE KEY-----\n"],
-    ["the wrong structure", testKey().replaceAll("PRIVATE KEY", "PUBLIC KEY")],
-    ["BEGIN not at a line's start", ` ${testKey()}`],
   ];
   test.each(broken)("refused: %s", async (_, content) => {
     expect(await outcome(() => readPrivateKey(text(content)))).toBe("BAD_FORMAT");
@@ -185,6 +237,28 @@ describe("what is no RSA key is named, and what to do", () => {
       /UTF-16/,
     ],
     ["a text", text("hello"), "BAD_FORMAT", /no key in a form read here/],
+    [
+      "a receipt",
+      json({ leaf: "x", type: "twinwrap/receipt/v1" }),
+      "BAD_FORMAT",
+      /an authority's receipt/,
+    ],
+    [
+      "an approval",
+      text("twinwrap/approval/v1\nauthority x\n"),
+      "BAD_FORMAT",
+      /an officer's approval/,
+    ],
+    ["a sealed file", text("TWIN\r\n\x1a\n\0\x01"), "BAD_FORMAT", /this is a sealed file/],
+    [
+      "OpenPGP",
+      text("-----BEGIN PGP PUBLIC KEY BLOCK-----\nAA==\n-----END PGP PUBLIC KEY BLOCK-----\n"),
+      "BAD_FORMAT",
+      /OpenPGP/,
+    ],
+    ["much nesting", text(`{"kty":${"[".repeat(60_000)}`), "BAD_FORMAT", /nested/],
+    ["many values", text(`{"kty":[${"1,".repeat(30_000)}1]}`), "BAD_FORMAT", /values/],
+    ["a long kind", json({ kty: "X".repeat(60_000) }), "BAD_KEY", /^.{1,250}$/],
     ["nothing", new Uint8Array(0), "BAD_FORMAT", /empty/],
     ["too much", new Uint8Array(65537), "LIMIT_EXCEEDED", /65536/],
   ];
