@@ -14,6 +14,7 @@ export {
   type PublicKeyBlob,
   type SimpleBlob,
 } from "./blobs.js";
+export { type CngBlobType, type CngRsaKey, cngBlobType, decodeCngRsaKey } from "./cng.js";
 export { type BlobDescription, describeBlob, problemField } from "./describe.js";
 export {
   encodePlaintextKeyBlob,
@@ -32,4 +33,6 @@ export {
   type PvkFile,
 } from "./pvk.js";
 export type { BlobField } from "./reader.js";
+export { decodeStrongName, isStrongName } from "./strong-name.js";
+export { type DecodedText, decodeBlobText, type TextEncoding } from "./text.js";
 export * from "./wincrypt.js";

@@ -7,7 +7,7 @@ import {
   type PlaintextKeyBlob,
   sessionAlgorithm,
 } from "../blob/index.js";
-import { wipe } from "../bytes.js";
+import { copyBytes, wipe } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
 import type { Padding } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
@@ -18,6 +18,9 @@ import { bitLength, type RsaPrivateKey, type RsaPublicKey, readPublicKey } from 
 
 /** Bytes that each padding takes from the modulus (RFC 8017, sections 7.1.1 and 7.2.1). */
 const OVERHEAD: Record<Padding, number> = { oaep: 42, "pkcs1-v1_5": 11 };
+
+/** Bytes of zero, block type, padding and separator before a key (RFC 8017, section 7.2.2), at least. */
+const MIN_SEPARATOR = 10;
 
 /** Where the RSA block begins in a SIMPLEBLOB, and the numbers in the blob of an RSA key. */
 const BLOCK_AT = 12;
@@ -44,8 +47,9 @@ export async function importSimpleBlob(
     throw new CryptoApiError("NTE_NO_KEY", BLOCK_AT, "there is no private key to open it with");
   }
   const { aiKeyAlg, encryptedKey } = decodeFor(bytes, privateKey);
-  const core = options.core ?? (await sharedCore());
-  const key = decryptBlock(core, encryptedKey, privateKey, padding);
+  const key = isExponentOne(privateKey)
+    ? openPlainBlock(encryptedKey, padding)
+    : decryptBlock(options.core ?? (await sharedCore()), encryptedKey, privateKey, padding);
   const { minKeyLength, maxKeyLength } = sessionAlgorithm(aiKeyAlg)!;
   const { length } = key;
   if (length >= minKeyLength && length <= maxKeyLength) return { aiKeyAlg, key };
@@ -71,6 +75,26 @@ function decodeFor(bytes: Uint8Array, key: RsaPublicKey) {
   return decodeSimpleBlob(bytes, needed);
 }
 
+function isExponentOne({ e }: RsaPublicKey): boolean {
+  return e.length === 1 && e[0] === 1;
+}
+
+/** Under an exponent of one RSA changes nothing: the block is the padded key (Microsoft's KB 228786). */
+function openPlainBlock(block: Uint8Array, padding: Padding): Uint8Array {
+  const separator = block.indexOf(0, 2);
+  const isPadded = block[0] === 0 && block[1] === 2 && separator >= MIN_SEPARATOR;
+  if (padding === "pkcs1-v1_5" && isPadded) return copyBytes(block.subarray(separator + 1));
+  throw doesNotOpen(padding);
+}
+
+function doesNotOpen(padding: Padding): CryptoApiError {
+  return new CryptoApiError(
+    "NTE_BAD_DATA",
+    BLOCK_AT,
+    `the encryptedkey does not open with ${padding}: made for another key, padded in another way, or altered`,
+  );
+}
+
 function decryptBlock(
   core: Core,
   block: Uint8Array,
@@ -82,11 +106,7 @@ function decryptBlock(
     return rsa.decryptChecked(block, { padding });
   } catch (error) {
     if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) throw error;
-    throw new CryptoApiError(
-      "NTE_BAD_DATA",
-      BLOCK_AT,
-      `the encryptedkey does not open with ${padding}: made for another key, padded in another way, or altered`,
-    );
+    throw doesNotOpen(padding);
   } finally {
     rsa.dispose();
   }

@@ -18,8 +18,11 @@ const MAX_PASSPHRASE = 1024;
 /** Bytes of a file with one in its first line. */
 const MAX_FILE = 1 << 20;
 
-/** The first line of a file, as it is but for the line's end and a byte order mark. */
-async function readPassphraseFile(path: string): Promise<string> {
+/**
+ * The first line of a file, as it is but for the line's end and a byte order mark.
+ * @param what it is, for messages
+ */
+export async function readPassphraseFile(path: string, what = "passphrase"): Promise<string> {
   const bytes = await readFileWhole(path, MAX_FILE);
   let line: string;
   try {
@@ -28,13 +31,13 @@ async function readPassphraseFile(path: string): Promise<string> {
       .split(/\r?\n/, 1);
   } catch {
     // Characters replaced in silence would lock a key with a passphrase that nobody knows.
-    throw new UsageError(`the passphrase file ${path} is not UTF-8`);
+    throw new UsageError(`the ${what} file ${path} is not UTF-8`);
   } finally {
     wipe(bytes);
   }
-  if (line === "") throw new UsageError(`the passphrase file ${path} begins with an empty line`);
+  if (line === "") throw new UsageError(`the ${what} file ${path} begins with an empty line`);
   if (line.length > MAX_PASSPHRASE)
-    throw new UsageError(`the passphrase file ${path} has too long a first line`);
+    throw new UsageError(`the ${what} file ${path} has too long a first line`);
   return line;
 }
 

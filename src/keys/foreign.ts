@@ -85,6 +85,7 @@ export function foreignStart(bytes: Uint8Array): TwinwrapError {
     [...start].every((character, i) => bytes[i] === character.charCodeAt(0)),
   );
   return foreignFile(
-    known?.[1] ?? "no key in a form read here (PEM, DER, JWK, PUBLICKEYBLOB, PRIVATEKEYBLOB, PVK)",
+    known?.[1] ??
+      "no key in a form read here (PEM, DER, JWK, PUBLICKEYBLOB, PRIVATEKEYBLOB, PVK, a strong name, CNG, XML)",
   );
 }
