@@ -152,13 +152,15 @@ async function passwordBytes(path: string, options: PasswordOptions): Promise<Ui
   return half;
 }
 
+/** What 0x80 to 0x9F are in Windows-1252; Node's own decoder has taken them for Latin-1. */
+const HIGH_1252 = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
+
 function windows1252(path: string, text: string): Uint8Array {
-  const table = new TextDecoder("windows-1252").decode(
-    Uint8Array.from({ length: 256 }, (_, i) => i),
-  );
   return Uint8Array.from(text, (character) => {
-    const byte = table.indexOf(character);
-    if (byte >= 0) return byte;
+    const high = HIGH_1252.indexOf(character);
+    if (high >= 0) return 0x80 + high;
+    const code = character.codePointAt(0)!;
+    if (code < 0x80 || (code >= 0xa0 && code <= 0xff)) return code;
     throw new UsageError(`the password in ${path} has a character that windows-1252 has not`);
   });
 }

@@ -3,14 +3,14 @@ import { PLAINTEXTKEYBLOB, SESSION_ALGORITHMS } from "twinwrap/blob";
 import { inject, test } from "vitest";
 import { Batch, CRYPT_CREATE_SALT, CRYPT_NO_SALT } from "./batch.js";
 import { capture } from "./capture.js";
-import { checkDerived, type DerivedCase, HASHES } from "./derived.js";
+import { checkDerived, type DerivedCase, HASHES, type Hash } from "./derived.js";
 
 // Session keys that a program derives from a password (CryptDeriveKey), with every hash for every cipher.
 
 const wine = inject("wine");
 const keep = capture<DerivedCase>("derive", wine);
 
-test.skipIf(wine === undefined).each(Object.entries(HASHES))(
+test.skipIf(wine === undefined).each(Object.entries(HASHES) as [Hash, number][])(
   "keys derived from %s (needs Wine and mingw-w64)",
   async (hash, hashId) => {
     const batch = new Batch(wine!);

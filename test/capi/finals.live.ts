@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { PLAINTEXTKEYBLOB, SESSION_ALGORITHMS } from "twinwrap/blob";
 import { inject, test } from "vitest";
-import { Batch, dword, KP_IV, KP_MODE } from "./batch.js";
+import { type Answer, Batch, dword, KP_IV, KP_MODE } from "./batch.js";
 import { capture } from "./capture.js";
 import type { FinalsCase } from "./checks.js";
 
@@ -25,7 +25,7 @@ test.skipIf(wine === undefined)("buffers, each final (needs Wine and mingw-w64)"
           mode === "cbc" && every === 50 ? randomBytes(/AES/.test(name) ? 16 : 8) : undefined;
         if (iv !== undefined) batch.set(key, KP_IV, iv);
         const plain = randomBytes(3 * every + Math.floor(every / 2));
-        const pieces = [];
+        const pieces: Answer[] = [];
         for (let at = 0; at < plain.length; at += every) {
           pieces.push(batch.encrypt(key, plain.subarray(at, at + every)));
         }
