@@ -226,23 +226,28 @@ function readSimpleBlob(
 }
 
 /**
- * Whether an RSA block is no secret at all: PKCS#1 v1.5 around a key of its algorithm, as it stands before
- * RSA and, with an exponent of one, after it. A block under another exponent looks so once in 2^24 times.
+ * The key in a block that RSA has not changed: PKCS#1 v1.5 (RFC 8017, section 7.2.1), as it stands before RSA
+ * and, with an exponent of one, after it.
+ * @param block big-endian
+ * @returns a view; undefined if it is not padded so
+ */
+export function keyInPlainBlock(block: Uint8Array): Uint8Array | undefined {
+  const separator = block.indexOf(0, 2);
+  const isPadded = block[0] === 0 && block[1] === 2 && separator >= 10;
+  return isPadded ? block.subarray(separator + 1) : undefined;
+}
+
+/**
+ * Whether an RSA block is no secret: a key of its algorithm in the clear. One under another exponent than one
+ * looks so less than once in 2^16 times.
  */
 function isOpenBlock(aiKeyAlg: number, littleEndian: Uint8Array): boolean {
   const block = copyBytes(littleEndian).reverse();
-  const separator = block.indexOf(0, 2);
-  const length = block.length - separator - 1;
+  const length = keyInPlainBlock(block)?.length ?? 0;
+  wipe(block);
   const algorithm = sessionAlgorithm(aiKeyAlg);
-  wipe(block.subarray(separator + 1));
-  return (
-    block[0] === 0 &&
-    block[1] === 2 &&
-    separator >= 10 &&
-    algorithm !== undefined &&
-    length >= algorithm.minKeyLength &&
-    length <= algorithm.maxKeyLength
-  );
+  if (algorithm === undefined) return false;
+  return length >= algorithm.minKeyLength && length <= algorithm.maxKeyLength;
 }
 
 /** RSAPUBKEY and the modulus. */

@@ -6,6 +6,7 @@ export {
   decodePrivateKeyBlob,
   decodePublicKeyBlob,
   decodeSimpleBlob,
+  keyInPlainBlock,
   MAX_MODULUS_BITS,
   MAX_TRAILING,
   MIN_MODULUS_BITS,

@@ -3,6 +3,7 @@ import {
   CryptoApiError,
   decodeSimpleBlob,
   encodeSimpleBlob,
+  keyInPlainBlock,
   MAX_TRAILING,
   type PlaintextKeyBlob,
   sessionAlgorithm,
@@ -18,9 +19,6 @@ import { bitLength, type RsaPrivateKey, type RsaPublicKey, readPublicKey } from 
 
 /** Bytes that each padding takes from the modulus (RFC 8017, sections 7.1.1 and 7.2.1). */
 const OVERHEAD: Record<Padding, number> = { oaep: 42, "pkcs1-v1_5": 11 };
-
-/** Bytes of zero, block type, padding and separator before a key (RFC 8017, section 7.2.2), at least. */
-const MIN_SEPARATOR = 10;
 
 /** Where the RSA block begins in a SIMPLEBLOB, and the numbers in the blob of an RSA key. */
 const BLOCK_AT = 12;
@@ -79,12 +77,15 @@ function isExponentOne({ e }: RsaPublicKey): boolean {
   return e.length === 1 && e[0] === 1;
 }
 
-/** Under an exponent of one RSA changes nothing: the block is the padded key (Microsoft's KB 228786). */
+/** Under an exponent of one RSA changes nothing: the block is the padded key (Microsoft's KB 228786). Wipes it. */
 function openPlainBlock(block: Uint8Array, padding: Padding): Uint8Array {
-  const separator = block.indexOf(0, 2);
-  const isPadded = block[0] === 0 && block[1] === 2 && separator >= MIN_SEPARATOR;
-  if (padding === "pkcs1-v1_5" && isPadded) return copyBytes(block.subarray(separator + 1));
-  throw doesNotOpen(padding);
+  try {
+    const key = padding === "pkcs1-v1_5" ? keyInPlainBlock(block) : undefined;
+    if (key === undefined) throw doesNotOpen(padding);
+    return copyBytes(key);
+  } finally {
+    wipe(block);
+  }
 }
 
 function doesNotOpen(padding: Padding): CryptoApiError {
