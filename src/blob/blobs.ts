@@ -1,4 +1,4 @@
-import { type Bytes, needStableBytes, optional, whole } from "../arguments.js";
+import { type Bytes, needBytes, needStableBytes, optional, whole } from "../arguments.js";
 import { copyBytes, newBytes, wipe, withoutLeadingZeros } from "../bytes.js";
 import { BlobReader } from "./reader.js";
 import {
@@ -230,8 +230,10 @@ function readSimpleBlob(
  * and, with an exponent of one, after it.
  * @param block big-endian
  * @returns a view; undefined if it is not padded so
+ * @throws TwinwrapError BAD_ARGUMENT
  */
-export function keyInPlainBlock(block: Uint8Array): Uint8Array | undefined {
+export function keyInPlainBlock(rsaBlock: Bytes): Uint8Array | undefined {
+  const block = needBytes(rsaBlock, "the block");
   const separator = block.indexOf(0, 2);
   const isPadded = block[0] === 0 && block[1] === 2 && separator >= 10;
   return isPadded ? block.subarray(separator + 1) : undefined;

@@ -14,7 +14,7 @@ import {
   writeFileWhole,
 } from "../files.node.js";
 import {
-  type ReadKeyOptions,
+  type ReadPublicKeyOptions,
   type RsaPrivateKey,
   type RsaPublicKey,
   readPrivateKey,
@@ -99,7 +99,7 @@ export function readPublicKeyFile(path: string): Promise<RsaPublicKey> {
 /** Works with a private key in any form, unlocked if need be, and wipes it. */
 export async function withPrivateKeyFile<T>(
   path: string,
-  options: PassphraseOptions & ReadKeyOptions,
+  options: PassphraseOptions & ReadPublicKeyOptions,
   work: (key: RsaPrivateKey) => Promise<T>,
 ): Promise<T> {
   const key = await about(path, async () => {

@@ -12,7 +12,7 @@ import {
   type KeyIdentity,
   publicKeyOf,
   type ReadableKeyForm,
-  type ReadKeyOptions,
+  type ReadPublicKeyOptions,
   type RsaPublicKey,
   readPrivateKey,
   readPublicKey,
@@ -57,7 +57,7 @@ async function withKeyFile(
 async function openKey(
   path: string,
   bytes: Uint8Array,
-  options: PassphraseOptions & ReadKeyOptions,
+  options: PassphraseOptions & ReadPublicKeyOptions,
 ) {
   let passphrase: string | undefined;
   const ask = passphraseFor(path, options);
@@ -79,7 +79,7 @@ async function openPublicHalf(
   path: string,
   bytes: Uint8Array,
   kind: KeyIdentity["kind"],
-  options: PassphraseOptions & ReadKeyOptions,
+  options: PassphraseOptions & ReadPublicKeyOptions,
 ): Promise<RsaPublicKey> {
   const { allowExponentOne } = options;
   if (kind !== "locked") return about(path, async () => readPublicKey(bytes, { allowExponentOne }));
