@@ -7,7 +7,7 @@ import {
   verify,
 } from "node:crypto";
 import { optionsOf } from "../arguments.js";
-import { concatBytes, copyBytes, equalBytes, newBytes, toUtf8, wipe } from "../bytes.js";
+import { concatBytes, copyBytes, equalBytes, toUtf8, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
@@ -18,6 +18,7 @@ import { ITERATIONS, lockKey, openLock, parseLock, wrongPassphrase } from "../ke
 import { decodePemBody, encodePem, type PemBlock, pemBlocks } from "../keys/pem.js";
 import { READ_OPTIONS, type ReadKeyOptions, readPrivateKey, readPublicKey } from "../keys/read.js";
 import { MAX_KEY_FILE, outline } from "../keys/recognise.js";
+import { openInAnySpelling } from "../keys/spellings.js";
 import type { RsaPrivateKey, RsaPublicKey } from "../keys/types.js";
 import { LOCK_OPTIONS, writePrivateKey, writePublicKey } from "../keys/write.js";
 
@@ -157,7 +158,6 @@ function blocksOf(pem: Uint8Array): PemBlock[] {
 async function readPrivateBlock(block: PemBlock, options: ReadKeyOptions): Promise<Ed25519Key> {
   const { passphrase, allowEmptyPassphrase, core } = UNLOCK(options, "options");
   const der = decodePemBody(block.body);
-  let pkcs8: Uint8Array = newBytes(0);
   try {
     // What it is, its bytes say: a label is often another one's.
     const structure = outline(der);
@@ -166,16 +166,29 @@ async function readPrivateBlock(block: PemBlock, options: ReadKeyOptions): Promi
       throw new TwinwrapError("BAD_KEY", `this is a ${block.label}; a private key is needed`);
     }
     const lock = parseLock(der);
-    pkcs8 = await withPassphrase(passphrase, allowEmptyPassphrase, async (secret) =>
-      openLock(await coreOr(core), lock, secret),
-    );
+    return await withPassphrase(passphrase, allowEmptyPassphrase, async (secret) => {
+      const prepared = await coreOr(core);
+      return openInAnySpelling(secret, (spelling) => unlock(prepared, lock, spelling));
+    });
+  } finally {
+    wipe(der);
+  }
+}
+
+function unlock(
+  core: Core,
+  lock: ReturnType<typeof parseLock>,
+  passphrase: string | Uint8Array,
+): Ed25519Key {
+  const pkcs8 = openLock(core, lock, passphrase);
+  try {
     return parsePkcs8(pkcs8);
   } catch (error) {
     // Padding fits a wrong key once in 256 times: what comes out then is no DER.
     const noDer = error instanceof TwinwrapError && error.code === "BAD_FORMAT";
-    throw pkcs8.length > 0 && noDer ? wrongPassphrase() : error;
+    throw noDer ? wrongPassphrase() : error;
   } finally {
-    wipe(der, pkcs8);
+    wipe(pkcs8);
   }
 }
 

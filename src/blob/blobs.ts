@@ -1,5 +1,5 @@
-import { type Bytes, needStableBytes, optional, whole } from "../arguments.js";
-import { newBytes, withoutLeadingZeros } from "../bytes.js";
+import { type Bytes, needBytes, needStableBytes, optional, whole } from "../arguments.js";
+import { copyBytes, newBytes, wipe, withoutLeadingZeros } from "../bytes.js";
 import { BlobReader } from "./reader.js";
 import {
   algorithmName,
@@ -17,9 +17,9 @@ import {
 } from "./wincrypt.js";
 
 /**
- * RSA moduli in bits that a blob can hold, in steps of 8: what Microsoft documents for the Enhanced
- * Cryptographic Provider (.NET, RSACryptoServiceProvider.KeySize; from Windows 8.1 on it begins at
- * 512). Whether such a key is good for anything is not asked here.
+ * RSA moduli in bits that a blob can hold: what Microsoft documents for the Enhanced Cryptographic
+ * Provider (.NET, RSACryptoServiceProvider.KeySize; from Windows 8.1 on it begins at 512). Whether such a
+ * key is good for anything is not asked here.
  */
 export const MIN_MODULUS_BITS = 384;
 export const MAX_MODULUS_BITS = 16384;
@@ -52,7 +52,7 @@ export interface SimpleBlob {
 export interface PublicKeyBlob {
   /** CALG_RSA_KEYX or CALG_RSA_SIGN. */
   aiKeyAlg: number;
-  /** Modulus, bitlen/8 bytes. */
+  /** Modulus, ⌈bitlen/8⌉ bytes; what is written has a bitlen of 8 times its bytes. */
   n: Uint8Array;
   /** Public exponent, without leading zeros, at most 4 bytes. */
   e: Uint8Array;
@@ -217,9 +217,39 @@ function readSimpleBlob(
       reader.refuse("NTE_BAD_DATA", start, `an encryptedkey cannot be ${length} bytes`);
     }
   }
-  const meaning = `the session key under an RSA key of ${8 * length} bits, little-endian`;
-  const encryptedKey = reader.number("encryptedkey", length, meaning);
+  const isOpen = isOpenBlock(aiKeyAlg, reader.peek(length));
+  const meaning = isOpen
+    ? "the session key IN THE CLEAR: wrapped with an exponent of one"
+    : `the session key under an RSA key of ${8 * length} bits, little-endian`;
+  const encryptedKey = reader.number("encryptedkey", length, meaning, isOpen);
   return { aiKeyAlg, encryptedKey, trailing: readTrailing(reader) };
+}
+
+/**
+ * The key in a block that RSA has not changed: PKCS#1 v1.5 (RFC 8017, section 7.2.1), as it stands before RSA
+ * and, with an exponent of one, after it.
+ * @param block big-endian
+ * @returns a view; undefined if it is not padded so
+ * @throws TwinwrapError BAD_ARGUMENT
+ */
+export function keyInPlainBlock(rsaBlock: Bytes): Uint8Array | undefined {
+  const block = needBytes(rsaBlock, "the block");
+  const separator = block.indexOf(0, 2);
+  const isPadded = block[0] === 0 && block[1] === 2 && separator >= 10;
+  return isPadded ? block.subarray(separator + 1) : undefined;
+}
+
+/**
+ * Whether an RSA block is no secret: a key of its algorithm in the clear. One under another exponent than one
+ * looks so less than once in 2^16 times.
+ */
+function isOpenBlock(aiKeyAlg: number, littleEndian: Uint8Array): boolean {
+  const block = copyBytes(littleEndian).reverse();
+  const length = keyInPlainBlock(block)?.length ?? 0;
+  wipe(block);
+  const algorithm = sessionAlgorithm(aiKeyAlg);
+  if (algorithm === undefined) return false;
+  return length >= algorithm.minKeyLength && length <= algorithm.maxKeyLength;
 }
 
 /** RSAPUBKEY and the modulus. */
@@ -237,15 +267,31 @@ function readPublicPart(
   }
   const bitlen = reader.integer("bitlen", 4, (bits) => `modulus of ${bits} bits`);
   // Before anything of this size is touched or allocated.
-  if (bitlen < MIN_MODULUS_BITS || bitlen > MAX_MODULUS_BITS || bitlen % 8 !== 0) {
-    const range = `${MIN_MODULUS_BITS} to ${MAX_MODULUS_BITS} in steps of 8`;
+  if (bitlen < MIN_MODULUS_BITS || bitlen > MAX_MODULUS_BITS) {
+    const range = `${MIN_MODULUS_BITS} to ${MAX_MODULUS_BITS}`;
     reader.stop("NTE_BAD_DATA", 12, `bitlen is ${bitlen}, not ${range}`);
   }
   const pubexp = reader.integer("pubexp", 4, (value) => `public exponent ${value}`);
+  // CryptoAPI knows whole bytes only; OpenSSL writes the bits that the modulus has, and rounds up.
+  const full = Math.ceil(bitlen / 8);
   // If the lengths do not add up, bitlen is wrong, and primes may stand where it puts the modulus.
-  const secret = found === MAGIC_PRIVATE && !isPrivateLength(bitlen / 8, reader.left);
-  const n = reader.number("modulus", bitlen / 8, "n, little-endian", secret);
+  const secret = found === MAGIC_PRIVATE && !isPrivateLength(full, reader.left);
+  const n = reader.number("modulus", full, "n, little-endian", secret);
+  checkLeadingBits(reader, n, bitlen, 12, "bitlen");
   return { aiKeyAlg, e: withoutLeadingZeros(bigEndian(pubexp, 4)), n };
+}
+
+/** A modulus must not have more bits than the field at `offset` says. */
+export function checkLeadingBits(
+  reader: BlobReader,
+  n: Uint8Array,
+  bits: number,
+  offset: number,
+  name: string,
+): void {
+  const most = 8 - (8 * n.length - bits);
+  if (n[0]! >> most === 0) return;
+  reader.refuse("NTE_BAD_DATA", offset, `${name} is ${bits}, and the modulus has more bits`);
 }
 
 /** Whether a private key of this modulus, with d or without, can take so many bytes from n on. */
@@ -263,7 +309,7 @@ function magicName(magic: number): string {
   return `0x${magic.toString(16).padStart(8, "0")}`;
 }
 
-function readPublicKeyBlob(reader: BlobReader): Decoded<PublicKeyBlob> {
+export function readPublicKeyBlob(reader: BlobReader): Decoded<PublicKeyBlob> {
   return { ...readPublicPart(reader, MAGIC_PUBLIC), trailing: readTrailing(reader) };
 }
 

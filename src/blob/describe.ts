@@ -10,13 +10,18 @@ import {
   wrongKind,
 } from "../arguments.js";
 import { modulusLengthOf, readBlob } from "./blobs.js";
+import { cngBlobType, readCngRsaKey } from "./cng.js";
 import { isPvk, readPvk } from "./pvk.js";
 import { type BlobField, BlobReader } from "./reader.js";
+import { isStrongName, readStrongName } from "./strong-name.js";
 import { BLOB_TYPES, CryptoApiError, SIMPLEBLOB } from "./wincrypt.js";
 
 /** A blob's fields, and the first thing that is wrong with it. */
 export interface BlobDescription {
-  /** The blob's type as wincrypt.h calls it, or "PVK file"; undefined if it is neither. */
+  /**
+   * The blob's type as wincrypt.h and bcrypt.h call it, "PVK file", or "strong name public key"; undefined if
+   * it is none of these.
+   */
   kind: string | undefined;
   fields: BlobField[];
   problem?: CryptoApiError;
@@ -45,7 +50,7 @@ const OPTIONS = optionsOf<DescribeOptions>({
 });
 
 /**
- * Explains any blob or PVK file field by field, also a bad one, as far as it can be read. Key
+ * Explains any blob, PVK file or strong name key field by field, also a bad one, as far as it can be read. Key
  * material is left out unless `secrets` asks for it; for `modulusLength` see decodeSimpleBlob: by default
  * it is guessed where 8 zero bytes follow a SIMPLEBLOB, as Windows leaves them. Never throws on bytes.
  * @throws TwinwrapError BAD_ARGUMENT
@@ -54,10 +59,9 @@ export function describeBlob(blob: Bytes, options: DescribeOptions = {}): BlobDe
   const bytes = needStableBytes(blob, "the blob");
   const { secrets = false, modulusLength } = OPTIONS(options, "options");
   const reader = new BlobReader(bytes, { secrets });
-  const isFile = isPvk(bytes);
+  const [kind, read] = readerOf(bytes, modulusLength);
   try {
-    if (isFile) readPvk(reader);
-    else readBlob(reader, modulusLength ?? guessModulusLength(bytes));
+    read(reader);
   } catch (error) {
     if (!(error instanceof CryptoApiError)) throw error;
     reader.problem ??= error;
@@ -65,9 +69,21 @@ export function describeBlob(blob: Bytes, options: DescribeOptions = {}): BlobDe
   } finally {
     reader.wipeSecrets();
   }
-  const kind = isFile ? "PVK file" : BLOB_TYPES.get(bytes[0] ?? 0);
   const { fields, problem } = reader;
   return problem === undefined ? { kind, fields } : { kind, fields, problem };
+}
+
+/** What the bytes are, and how they are read. */
+function readerOf(
+  bytes: Uint8Array,
+  modulusLength: number | undefined,
+): [kind: string | undefined, read: (reader: BlobReader) => unknown] {
+  if (isPvk(bytes)) return ["PVK file", readPvk];
+  if (isStrongName(bytes)) return ["strong name public key", readStrongName];
+  const cng = cngBlobType(bytes);
+  if (cng !== undefined) return [cng, readCngRsaKey];
+  const kind = BLOB_TYPES.get(bytes[0] ?? 0);
+  return [kind, (reader) => readBlob(reader, modulusLength ?? guessModulusLength(bytes))];
 }
 
 const needField: Kind<BlobField> = (value, what) => {

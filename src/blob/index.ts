@@ -6,6 +6,7 @@ export {
   decodePrivateKeyBlob,
   decodePublicKeyBlob,
   decodeSimpleBlob,
+  keyInPlainBlock,
   MAX_MODULUS_BITS,
   MAX_TRAILING,
   MIN_MODULUS_BITS,
@@ -14,6 +15,7 @@ export {
   type PublicKeyBlob,
   type SimpleBlob,
 } from "./blobs.js";
+export { type CngBlobType, type CngRsaKey, cngBlobType, decodeCngRsaKey } from "./cng.js";
 export { type BlobDescription, describeBlob, problemField } from "./describe.js";
 export {
   encodePlaintextKeyBlob,
@@ -32,4 +34,6 @@ export {
   type PvkFile,
 } from "./pvk.js";
 export type { BlobField } from "./reader.js";
+export { decodeStrongName, isStrongName } from "./strong-name.js";
+export { type DecodedText, decodeBlobText, type TextEncoding } from "./text.js";
 export * from "./wincrypt.js";

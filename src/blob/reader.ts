@@ -88,6 +88,11 @@ export class BlobReader {
     return value;
   }
 
+  /** The next `length` bytes, or as many as there are, without reading them: lent. */
+  peek(length: number): Uint8Array {
+    return this.#bytes.subarray(this.#at, Math.min(this.#at + length, this.#end));
+  }
+
   /** A copy of `length` bytes in the blob's order. */
   bytes(name: string, length: number, meaning: string, secret = false): Uint8Array<ArrayBuffer> {
     const hidden = secret || this.problem !== undefined;

@@ -3,11 +3,12 @@ import {
   CryptoApiError,
   decodeSimpleBlob,
   encodeSimpleBlob,
+  keyInPlainBlock,
   MAX_TRAILING,
   type PlaintextKeyBlob,
   sessionAlgorithm,
 } from "../blob/index.js";
-import { wipe } from "../bytes.js";
+import { copyBytes, wipe } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
 import type { Padding } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
@@ -44,8 +45,9 @@ export async function importSimpleBlob(
     throw new CryptoApiError("NTE_NO_KEY", BLOCK_AT, "there is no private key to open it with");
   }
   const { aiKeyAlg, encryptedKey } = decodeFor(bytes, privateKey);
-  const core = options.core ?? (await sharedCore());
-  const key = decryptBlock(core, encryptedKey, privateKey, padding);
+  const key = isExponentOne(privateKey)
+    ? openPlainBlock(encryptedKey, padding)
+    : decryptBlock(options.core ?? (await sharedCore()), encryptedKey, privateKey, padding);
   const { minKeyLength, maxKeyLength } = sessionAlgorithm(aiKeyAlg)!;
   const { length } = key;
   if (length >= minKeyLength && length <= maxKeyLength) return { aiKeyAlg, key };
@@ -71,6 +73,29 @@ function decodeFor(bytes: Uint8Array, key: RsaPublicKey) {
   return decodeSimpleBlob(bytes, needed);
 }
 
+function isExponentOne({ e }: RsaPublicKey): boolean {
+  return e.length === 1 && e[0] === 1;
+}
+
+/** Under an exponent of one RSA changes nothing: the block is the padded key (Microsoft's KB 228786). Wipes it. */
+function openPlainBlock(block: Uint8Array, padding: Padding): Uint8Array {
+  try {
+    const key = padding === "pkcs1-v1_5" ? keyInPlainBlock(block) : undefined;
+    if (key === undefined) throw doesNotOpen(padding);
+    return copyBytes(key);
+  } finally {
+    wipe(block);
+  }
+}
+
+function doesNotOpen(padding: Padding): CryptoApiError {
+  return new CryptoApiError(
+    "NTE_BAD_DATA",
+    BLOCK_AT,
+    `the encryptedkey does not open with ${padding}: made for another key, padded in another way, or altered`,
+  );
+}
+
 function decryptBlock(
   core: Core,
   block: Uint8Array,
@@ -82,11 +107,7 @@ function decryptBlock(
     return rsa.decryptChecked(block, { padding });
   } catch (error) {
     if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) throw error;
-    throw new CryptoApiError(
-      "NTE_BAD_DATA",
-      BLOCK_AT,
-      `the encryptedkey does not open with ${padding}: made for another key, padded in another way, or altered`,
-    );
+    throw doesNotOpen(padding);
   } finally {
     rsa.dispose();
   }

@@ -1,37 +1,48 @@
 import type { Command } from "commander";
 import {
+  BLOB_TYPES,
   type BlobDescription,
   type BlobField,
   CryptoApiError,
   describeBlob,
-  isPvk,
   PRIVATEKEYBLOB,
   PUBLICKEYBLOB,
   problemField,
+  type TextEncoding,
 } from "../blob/index.js";
 import { toHex, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import { fingerprint, identifyKey } from "../keys/index.js";
 import { importKeyBlob } from "./blob-import.js";
 import { jsonOption, newCommand } from "./command.js";
-import { print, printJson, readSmall } from "./io.js";
+import { print, printJson, readBlobFile } from "./io.js";
 import { forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
 
 /** Everything there is to say about one blob. */
 interface Findings extends BlobDescription {
   size: number;
+  /** How the blob was written as text, if it was. */
+  text: TextEncoding | undefined;
   /** Of the RSA key in it, if there is one and it is sound. */
   fingerprint?: string;
 }
 
 /** Fields up to this many bytes stand on one line with their meaning. */
 const SHORT = 8;
-async function examine(bytes: Uint8Array, secrets: boolean): Promise<Findings> {
+/** Kinds of blobs that hold no RSA key. */
+const NO_KEYS = [...BLOB_TYPES]
+  .filter(([bType]) => bType !== PUBLICKEYBLOB && bType !== PRIVATEKEYBLOB)
+  .map(([, name]) => name);
+
+async function examine(
+  bytes: Uint8Array,
+  text: TextEncoding | undefined,
+  secrets: boolean,
+): Promise<Findings> {
   const description = describeBlob(bytes, { secrets });
-  const [bType] = bytes;
-  const findings = { size: bytes.length, ...description };
-  const isKey = bType === PUBLICKEYBLOB || bType === PRIVATEKEYBLOB || isPvk(bytes);
+  const findings = { size: bytes.length, text, ...description };
+  const isKey = description.kind !== undefined && !NO_KEYS.includes(description.kind);
   if (findings.problem !== undefined || !isKey || identifyKey(bytes).kind === "locked") {
     return findings;
   }
@@ -69,10 +80,10 @@ function dump({ offset, length, hex }: BlobField): string {
 }
 
 function describe(path: string, findings: Findings): string {
-  const { size, kind, fields, problem } = findings;
+  const { size, text, kind, fields, problem } = findings;
   const about: [string, string][] = [
     ["blob", safe(path)],
-    ["kind", `${kind ?? "unknown"}, ${size} bytes`],
+    ["kind", `${kind ?? "unknown"}, ${size} bytes${text === undefined ? "" : `, in ${text}`}`],
   ];
   if (findings.fingerprint !== undefined) about.push(["fingerprint", findings.fingerprint]);
   const marked = problemField(findings);
@@ -84,10 +95,11 @@ function describe(path: string, findings: Findings): string {
   return table(about) + lines.map((line, index) => line + dump(fields[index]!)).join("");
 }
 
-function facts(path: string, { size, kind, fields, fingerprint, problem }: Findings): unknown {
+function facts(path: string, { size, text, kind, fields, fingerprint, problem }: Findings) {
   return {
     file: path,
     size,
+    ...(text === undefined ? {} : { text }),
     kind: kind ?? null,
     ...(fingerprint === undefined ? {} : { fingerprint }),
     fields: fields.map(({ offset, length, name, hex, meaning, secret }) => ({
@@ -129,9 +141,9 @@ async function inspectBlobs(paths: string[], options: InspectOptions): Promise<v
   const found: unknown[] = [];
   try {
     await forEachFile(paths, async (path) => {
-      const bytes = await readSmall(path);
+      const { bytes, text } = await readBlobFile(path);
       try {
-        const findings = await examine(bytes, options.showSecrets ?? false);
+        const findings = await examine(bytes, text, options.showSecrets ?? false);
         if (options.json) found.push(facts(path, findings));
         else print(describe(path, findings));
         if (findings.problem !== undefined) throw complaint(findings, findings.problem);

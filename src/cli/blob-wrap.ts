@@ -23,7 +23,7 @@ import {
   checkOutput,
   print,
   printJson,
-  readSmall,
+  readBlobFile,
   STANDARD,
   withPrivateKeyFile,
   writeOutput,
@@ -39,7 +39,7 @@ interface WrapOptions extends ExportOptions {
 
 async function wrap(input: string, options: WrapOptions): Promise<void> {
   const targets = await readTargets([options.to], [options.output], [input], options);
-  const bytes = await readSmall(input);
+  const { bytes } = await readBlobFile(input);
   let session: PlaintextKeyBlob | undefined;
   try {
     session = await about(input, async () => decodePlaintextKeyBlob(bytes));
@@ -61,10 +61,12 @@ async function openBlob(
   input: string,
   options: KeyOptions & { padding: Padding },
 ): Promise<PlaintextKeyBlob> {
-  return withPrivateKeyFile(options.key, options, async (key) => {
-    const { allowWeak = false } = options;
-    await about(options.key, async () => checkPublicKey(key, { allowWeak }));
-    const bytes = await readSmall(input);
+  const { allowWeak = false } = options;
+  // An exponent of one is weak: --allow-weak opens what programs kept in the clear with it.
+  return withPrivateKeyFile(options.key, { ...options, allowExponentOne: true }, async (key) => {
+    const check = { allowWeak, allowExponentOne: true };
+    await about(options.key, async () => checkPublicKey(key, check));
+    const { bytes } = await readBlobFile(input);
     return about(input, () => importSimpleBlob(bytes, key, options.padding));
   });
 }

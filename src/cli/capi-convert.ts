@@ -38,12 +38,15 @@ async function convert(input: string, options: ConvertOptions): Promise<void> {
     flags,
     onProgress,
     (work) =>
-      withOldFile(input, options, undefined, ({ session, settings, plaintext }) => {
+      withOldFile(input, options, undefined, async ({ session, settings, plaintext, doubt }) => {
         was = cipherText(session, settings);
         facts = cipherFacts(session, settings);
         const weak = weakness(session, settings);
         if (weak !== undefined) warn(`${weak}; other copies of the old file stay so`);
-        return work(plaintext);
+        const header = await work(plaintext);
+        const doubtful = doubt();
+        if (doubtful !== undefined) warn(doubtful);
+        return header;
       }),
   );
   clear();

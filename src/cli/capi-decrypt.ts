@@ -31,7 +31,7 @@ async function decrypt(input: string, options: DecryptOptions): Promise<void> {
   const { onProgress, clear } = progress("decrypted");
   let size = 0;
   const facts = await withOldFile(input, options, onProgress, async (old) => {
-    const { session, settings, plaintext } = old;
+    const { session, settings, plaintext, doubt } = old;
     const weak = weakness(session, settings);
     if (weak !== undefined) warn(`${weak}; \`twinwrap capi convert\` makes a sealed file of it`);
     await writeOutput(
@@ -41,9 +41,11 @@ async function decrypt(input: string, options: DecryptOptions): Promise<void> {
       }),
       { force: options.force ?? false },
     );
+    clear();
+    const doubtful = doubt();
+    if (doubtful !== undefined) warn(doubtful);
     return { text: cipherText(session, settings), ...cipherFacts(session, settings) };
   });
-  clear();
   const { text, ...rest } = facts;
   if (options.json) {
     printJson({ file: output, size, ...rest }, output);
@@ -63,7 +65,7 @@ export function decryptCommand(): Command {
   const command = newCommand(
     "decrypt",
     "Decrypts a file that a CryptoAPI program encrypted. To standard output, data leaves as it is decrypted: it is whole only if the exit code is 0.",
-    "twinwrap capi decrypt -k alice.pem --blob letter.simpleblob letter.enc -o letter.txt\ntwinwrap capi decrypt -k alice.pem --layout length32 letter.enc -o letter.txt",
+    "twinwrap capi decrypt -k alice.pem --blob letter.simpleblob letter.enc -o letter.txt\ntwinwrap capi decrypt -k alice.pem --layout length32 letter.enc -o letter.txt\ntwinwrap capi decrypt --password-file secret.txt --derive md5 --alg rc4 letter.enc -o letter.txt",
   ).argument("<in>", "the encrypted file, or - for standard input");
   return addOldFileOptions(command)
     .requiredOption("-o, --output <file>", "the plaintext, or - for standard output", outputName)

@@ -50,6 +50,7 @@ async function readLength(reader: Reader, at: number, key: RsaPublicKey, expecte
 
 /**
  * Finds the blob and the ciphertext.
+ * @param layout undefined if there is no blob in the file
  * @param key the blob's length follows from it
  * @throws TwinwrapError BAD_FORMAT if the file ends before, or its length field is no blob's
  */
@@ -57,9 +58,9 @@ export async function locate(
   file: Input,
   layout: Layout | undefined,
   skip: number,
-  key: RsaPublicKey,
+  key: RsaPublicKey | undefined,
 ): Promise<Located> {
-  const blobLength = BLOB_HEADER + Math.ceil(bitLength(key.n) / 8);
+  const blobLength = key === undefined ? 0 : BLOB_HEADER + Math.ceil(bitLength(key.n) / 8);
   let end = file.seekable ? file.size : undefined;
   let blob: Uint8Array | undefined;
   if (layout === "blob-last") {
@@ -75,7 +76,7 @@ export async function locate(
   if (layout === "length32" || layout === "blob-first") {
     let length = blobLength;
     if (layout === "length32") {
-      length = await readLength(reader, at, key, blobLength);
+      length = await readLength(reader, at, key!, blobLength);
       at += 4;
     }
     blob = await reader.take(length);

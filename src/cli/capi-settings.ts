@@ -14,8 +14,10 @@ import {
 import { fromHex, newBytes } from "../bytes.js";
 import type { Padding } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
+import { type PasswordOptions, passwordOptions } from "./capi-password.js";
 import {
-  addKeyOptions,
+  addPassphraseOptions,
+  allowWeakOption,
   integerBetween,
   type KeyOptions,
   paddingOption,
@@ -30,7 +32,9 @@ export type Mode = (typeof MODES)[number];
 const LAYOUTS = ["length32", "blob-first", "blob-last"] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
-export interface OldFileOptions extends KeyOptions {
+export interface OldFileOptions extends Omit<KeyOptions, "key">, PasswordOptions {
+  /** Not needed where the session key is in the clear, or comes from a password. */
+  key?: string;
   blob?: string;
   layout?: Layout;
   skip?: number;
@@ -41,12 +45,13 @@ export interface OldFileOptions extends KeyOptions {
   salt?: string | boolean;
   effectiveBits?: number;
   unpadded?: boolean;
+  finalEvery?: number;
 }
 
 /** Every file that a command with these options reads. */
 export function oldInputs(input: string, options: OldFileOptions): string[] {
-  const { key, blob, passphraseFile } = options;
-  return [input, key, blob, passphraseFile].filter((path) => path !== undefined);
+  const { key, blob, passphraseFile, passwordFile } = options;
+  return [input, key, blob, passphraseFile, passwordFile].filter((path) => path !== undefined);
 }
 
 /** How the session key was used. */
@@ -62,10 +67,17 @@ export interface CipherSettings {
   iv: Uint8Array | undefined;
   /** Whether the last block is padded (PKCS#5). */
   padded: boolean;
+  /** Bytes of the buffers that were encrypted one by one; undefined: it is one message. */
+  finalEvery: number | undefined;
 }
 
-/** Longest key and salt together that the providers take, in bytes. */
-const MAX_SALTED = 16;
+/** Longest salt that the providers take (KP_SALT_EX), in bytes, behind a key of any length. */
+const MAX_SALT = 24;
+/** Longest key and salt together that RC2 takes (RFC 2268, section 2). */
+const MAX_SALTED = 128;
+/** Key and salt together, where the salt is what a password's hash has left over. */
+const SALTED_FROM_HASH = 16;
+const MAX_BUFFER = 1 << 24;
 /** A key of 40 bits has a salt of zeros unless its program set CRYPT_NO_SALT. */
 const SALTED_KEY = 5;
 const DEFAULT_SALT = 11;
@@ -93,26 +105,37 @@ function readIv({ mode, iv }: OldFileOptions, block: number): Uint8Array | undef
   throw new UsageError(`--iv has ${bytes.length} bytes; the IV of this cipher has ${block}`);
 }
 
-function readSalt({ salt }: OldFileOptions, keyLength: number): Uint8Array {
+function readSalt(
+  { salt }: OldFileOptions,
+  keyLength: number,
+  leftOver: Uint8Array | undefined,
+): Uint8Array {
   if (typeof salt !== "string") {
     return newBytes(salt !== false && keyLength === SALTED_KEY ? DEFAULT_SALT : 0);
   }
+  if (salt === "hash") {
+    if (leftOver !== undefined) return leftOver.slice(0, SALTED_FROM_HASH - keyLength);
+    throw new UsageError("--salt hash goes with --password-file");
+  }
   const bytes = hexOption("--salt", salt);
-  if (bytes.length === 0 || keyLength + bytes.length <= MAX_SALTED) return bytes;
+  const room = Math.min(MAX_SALT, MAX_SALTED - keyLength);
+  if (bytes.length <= room) return bytes;
   throw new UsageError(
-    `--salt has ${bytes.length} bytes; behind a key of ${keyLength} bytes there is room for ${Math.max(0, MAX_SALTED - keyLength)}`,
+    `--salt has ${bytes.length} bytes; behind a key of ${keyLength} bytes there is room for ${room}`,
   );
 }
 
 /**
  * What the options say about a session key, and CryptoAPI's defaults for the rest.
+ * @param leftOver what a password's hash has beyond the key
  * @throws UsageError if they do not go with its algorithm
  */
 export function cipherSettings(
   { aiKeyAlg, key }: PlaintextKeyBlob,
   options: OldFileOptions,
+  leftOver?: Uint8Array,
 ): CipherSettings {
-  const { mode, iv, salt, effectiveBits, unpadded } = options;
+  const { mode, iv, salt, effectiveBits, unpadded, finalEvery } = options;
   const isRc4 = aiKeyAlg === CALG_RC4;
   const refuse = (flag: string, wrong: boolean) => {
     if (wrong) {
@@ -123,15 +146,21 @@ export function cipherSettings(
   refuse("--iv", isRc4 && iv !== undefined);
   refuse("--salt", !isRc4 && aiKeyAlg !== CALG_RC2 && salt !== undefined);
   refuse("--effective-bits", aiKeyAlg !== CALG_RC2 && effectiveBits !== undefined);
+  if (unpadded && finalEvery !== undefined && !isRc4) {
+    throw new UsageError(
+      "--unpadded and --final-every exclude each other: what is final is padded",
+    );
+  }
   const block = blockLength(aiKeyAlg);
   const isSalted = isRc4 || aiKeyAlg === CALG_RC2;
   return {
     mode: mode ?? "cbc",
-    salt: isSalted ? readSalt(options, key.length) : newBytes(0),
+    salt: isSalted ? readSalt(options, key.length, leftOver) : newBytes(0),
     effectiveBits: effectiveBits ?? 8 * key.length,
     block,
     iv: isRc4 ? newBytes(0) : readIv(options, block),
     padded: !isRc4 && !unpadded,
+    finalEvery,
   };
 }
 
@@ -186,8 +215,13 @@ export function cipherFacts(session: PlaintextKeyBlob, settings: CipherSettings)
 
 /** The options that say how a file was encrypted, and with which key it opens. */
 export function addOldFileOptions(command: Command): Command {
-  return addKeyOptions(command, "private key that opens the SIMPLEBLOB")
-    .option("--blob <file>", "the SIMPLEBLOB, where it is a file of its own")
+  command.option("-k, --key <file>", "private key that opens the SIMPLEBLOB");
+  addPassphraseOptions(command, "never ask for a passphrase")
+    .addOption(allowWeakOption())
+    .option(
+      "--blob <file>",
+      "the SIMPLEBLOB, where it is a file of its own; or a PLAINTEXTKEYBLOB, which needs no key",
+    )
     .addOption(
       new Option(
         "--layout <layout>",
@@ -201,7 +235,9 @@ export function addOldFileOptions(command: Command): Command {
     )
     .addOption(
       paddingOption("--padding <padding>", "how the SIMPLEBLOB was padded (default: pkcs1-v1_5)"),
-    )
+    );
+  for (const option of passwordOptions()) command.addOption(option);
+  return command
     .addOption(new Option("--mode <mode>", "the cipher's mode (default: cbc)").choices(MODES))
     .option(
       "--iv <hex>",
@@ -209,7 +245,7 @@ export function addOldFileOptions(command: Command): Command {
     )
     .option(
       "--salt <hex>",
-      "salt of an RC2 or RC4 key (default: 11 zero bytes with keys of 40 bits)",
+      "salt of an RC2 or RC4 key, up to 24 bytes (KP_SALT, KP_SALT_EX; default: 11 zero bytes with keys of 40 bits); hash: what the password's hash has left over (CRYPT_CREATE_SALT)",
     )
     .option("--no-salt", "no salt with a key of 40 bits (CRYPT_NO_SALT)")
     .option(
@@ -220,5 +256,10 @@ export function addOldFileOptions(command: Command): Command {
     .option(
       "--unpadded",
       "the last block is not padded: the program never said that it was the last",
+    )
+    .option(
+      "--final-every <n>",
+      "the program said of every n bytes that they were the last (Final = TRUE): each such buffer is padded, and begins with the IV again",
+      integerBetween(1, MAX_BUFFER),
     );
 }

@@ -1,5 +1,7 @@
 import { basename, dirname } from "node:path";
 import { isAuthorityPart } from "../authority/folder.js";
+import { decodeBlobText, describeBlob, type TextEncoding } from "../blob/index.js";
+import { wipe } from "../bytes.js";
 import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -16,6 +18,7 @@ import {
 } from "../files.node.js";
 import {
   checkPublicKey,
+  type ReadPublicKeyOptions,
   type RsaPrivateKey,
   type RsaPublicKey,
   readPrivateKey,
@@ -67,6 +70,21 @@ export function readSmall(path: string, limit = 1 << 16): Promise<Uint8Array> {
   return withInput(path, (file) => collectPieces(path, file.pieces(), limit));
 }
 
+/** A blob, also where it was written as text: in hexadecimal or base64. */
+export async function readBlobFile(
+  path: string,
+): Promise<{ bytes: Uint8Array; text: TextEncoding | undefined }> {
+  const bytes = await readSmall(path);
+  const decoded = decodeBlobText(bytes);
+  // Whatever else looks like such a text is left as it is, for a message that says what is there.
+  if (decoded === undefined || describeBlob(decoded.bytes).kind === undefined) {
+    wipe(decoded?.bytes);
+    return { bytes, text: undefined };
+  }
+  wipe(bytes);
+  return { bytes: decoded.bytes, text: decoded.encoding };
+}
+
 /** A public key, or the public half of an unlocked private one, in any form. */
 export function readPublicKeyFile(path: string): Promise<RsaPublicKey> {
   return about(path, async () => readPublicKey(await readSmall(path)));
@@ -84,13 +102,14 @@ export function readRecipientFile(path: string, allowWeak: boolean): Promise<Rsa
 /** Works with a private key in any form, unlocked if need be, and wipes it. */
 export async function withPrivateKeyFile<T>(
   path: string,
-  options: PassphraseOptions,
+  options: PassphraseOptions & ReadPublicKeyOptions,
   work: (key: RsaPrivateKey) => Promise<T>,
 ): Promise<T> {
   const key = await about(path, async () => {
     const bytes = await readSmall(path);
     try {
-      return await readPrivateKey(bytes, unlockingOf(path, options));
+      const { allowExponentOne } = options;
+      return await readPrivateKey(bytes, { ...unlockingOf(path, options), allowExponentOne });
     } finally {
       bytes.fill(0);
     }

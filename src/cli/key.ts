@@ -11,6 +11,8 @@ import {
   type KeyForm,
   type KeyIdentity,
   publicKeyOf,
+  type ReadableKeyForm,
+  type ReadPublicKeyOptions,
   type RsaPublicKey,
   readPrivateKey,
   readPublicKey,
@@ -33,7 +35,8 @@ import { about } from "./report.js";
 import { safe, table } from "./text.js";
 
 /** Forms in which a private key can be locked. */
-const LOCKABLE: readonly KeyForm[] = ["pem", "der"];
+const LOCKABLE = ["pem", "der"] as const;
+type LockableForm = (typeof LOCKABLE)[number];
 const WEAK_LOCK =
   "the lock of a PVK file is RC4 under one round of SHA-1, which is no protection: whoever has the file can try passphrases at full speed";
 const PEM_BEGIN = "-----BEGIN ";
@@ -52,11 +55,16 @@ async function withKeyFile(
 }
 
 /** Opens a private key and remembers the passphrase that it took, if it took one. */
-async function openKey(path: string, bytes: Uint8Array, options: PassphraseOptions) {
+async function openKey(
+  path: string,
+  bytes: Uint8Array,
+  options: PassphraseOptions & ReadPublicKeyOptions,
+) {
   let passphrase: string | undefined;
   const ask = passphraseFor(path, options);
   const key = await about(path, () =>
     readPrivateKey(bytes, {
+      allowExponentOne: options.allowExponentOne,
       passphrase: async () => {
         passphrase = await ask();
         return passphrase;
@@ -72,9 +80,10 @@ async function openPublicHalf(
   path: string,
   bytes: Uint8Array,
   kind: KeyIdentity["kind"],
-  options: PassphraseOptions,
+  options: PassphraseOptions & ReadPublicKeyOptions,
 ): Promise<RsaPublicKey> {
-  if (kind !== "locked") return about(path, async () => readPublicKey(bytes));
+  const { allowExponentOne } = options;
+  if (kind !== "locked") return about(path, async () => readPublicKey(bytes, { allowExponentOne }));
   const { key } = await openKey(path, bytes, options);
   const publicKey = publicKeyOf(key);
   wipePrivateKey(key);
@@ -91,7 +100,9 @@ function weakness(key: RsaPublicKey): string | undefined {
     checkPublicKey(key, { forWrap: true });
     return undefined;
   } catch (error) {
-    if (error instanceof TwinwrapError && error.code === "WEAK_KEY") return error.message;
+    // BAD_KEY is an exponent of one: the key has been read.
+    const isWeak = error instanceof TwinwrapError && /^(WEAK|BAD)_KEY$/.test(error.code);
+    if (isWeak) return error.message;
     throw error;
   }
 }
@@ -108,22 +119,24 @@ async function keyFacts(key: RsaPublicKey) {
 }
 
 async function info(path: string, options: InfoOptions): Promise<void> {
-  await withKeyFile(path, async (bytes, { form, kind, structure }) => {
+  await withKeyFile(path, async (bytes, { form, kind, structure, text }) => {
     let facts: Awaited<ReturnType<typeof keyFacts>> | undefined;
     try {
-      facts = await keyFacts(await openPublicHalf(path, bytes, kind, options));
+      facts = await keyFacts(
+        await openPublicHalf(path, bytes, kind, { ...options, allowExponentOne: true }),
+      );
     } catch (error) {
       // Without a passphrase, what shows from outside is all there is to tell.
       if (!(error instanceof TwinwrapError && error.code === "PASSPHRASE_NEEDED")) throw error;
     }
     if (options.json) {
-      printJson({ file: path, kind, form, structure, ...facts });
+      printJson({ file: path, kind, form, structure, ...(text && { text }), ...facts });
       return;
     }
     const rows: [string, string][] = [
       ["file", safe(path)],
       ["kind", kind === "locked" ? "private, locked with a passphrase" : kind],
-      ["form", `${form} (${structure})`],
+      ["form", `${form} (${structure})${text === undefined ? "" : `, in ${text}`}`],
     ];
     if (facts !== undefined) {
       rows.push(["modulus", `${facts.bits} bits`], ["exponent", String(facts.exponent)]);
@@ -141,9 +154,13 @@ interface ConvertOptions extends OutputOptions, PassphraseOptions {
   allowWeakLock?: boolean;
 }
 
+function isLockable(form: ReadableKeyForm): form is LockableForm {
+  return (LOCKABLE as readonly string[]).includes(form);
+}
+
 /** Says, before a passphrase is asked for, what cannot be locked as it is meant. */
 function checkLock({ to, passphrase, allowWeakLock }: ConvertOptions): void {
-  if (passphrase === false || LOCKABLE.includes(to)) return;
+  if (passphrase === false || isLockable(to)) return;
   if (to !== "pvk") {
     throw new UsageError(
       `a private key in the form ${to} cannot be locked: --no-passphrase says that this is meant, --public writes the public half`,
@@ -233,10 +250,10 @@ async function passphrase(path: string, options: PassphraseChange): Promise<void
     throw new UsageError("--new-passphrase-file and --no-passphrase exclude each other");
   }
   if (path === STANDARD) throw new UsageError("a key is locked in place: name its file");
-  await withKeyFile(path, async (bytes, { form }) => {
-    if (!LOCKABLE.includes(form)) {
+  await withKeyFile(path, async (bytes, { form, text }) => {
+    if (!isLockable(form) || text !== undefined) {
       throw new UsageError(
-        `${path} is in the form ${form}, which ${form === "pvk" ? "has no lock that protects" : "cannot be locked"}: convert it to pem first`,
+        `${path} is in the form ${form}${text === undefined ? "" : `, in ${text}`}, which ${form === "pvk" ? "has no lock that protects" : "cannot be locked"}: convert it to pem first`,
       );
     }
     if (form === "pem" && holdsMore(bytes)) {

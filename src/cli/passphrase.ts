@@ -34,32 +34,35 @@ async function* firstLine(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
   }
 }
 
-/** The first line of a file, as it is but for the line's end and a byte order mark. */
-async function readPassphraseFile(path: string): Promise<string> {
+/**
+ * The first line of a file, as it is but for the line's end and a byte order mark.
+ * @param what it is, for messages
+ */
+export async function readPassphraseFile(path: string, what = "passphrase"): Promise<string> {
   const bytes = await withFile(path, (file) =>
     collectPieces(path, firstLine(file.pieces()), 2 * MAX_LINE),
   );
   let line: string;
   try {
-    if (bytes.length >= MAX_LINE) throw tooLong(path);
+    if (bytes.length >= MAX_LINE) throw tooLong(path, what);
     line = fromUtf8(bytes)
       .replace(/^\ufeff/, "")
       .replace(/\r$/, "");
   } catch (error) {
     if (!(error instanceof TwinwrapError && error.code === "BAD_FORMAT")) throw error;
     // Characters replaced in silence would lock a key with a passphrase that nobody knows.
-    throw new UsageError(`the passphrase file ${path} is not UTF-8`);
+    throw new UsageError(`the ${what} file ${path} is not UTF-8`);
   } finally {
     wipe(bytes);
   }
-  if (line === "") throw new UsageError(`the passphrase file ${path} begins with an empty line`);
-  if (line.length > MAX_PASSPHRASE) throw tooLong(path);
+  if (line === "") throw new UsageError(`the ${what} file ${path} begins with an empty line`);
+  if (line.length > MAX_PASSPHRASE) throw tooLong(path, what);
   return line;
 }
 
-function tooLong(path: string): UsageError {
+function tooLong(path: string, what: string): UsageError {
   return new UsageError(
-    `the passphrase file ${path} has too long a first line: a passphrase has at most ${MAX_PASSPHRASE} characters`,
+    `the ${what} file ${path} has too long a first line: a ${what} has at most ${MAX_PASSPHRASE} characters`,
   );
 }
 

@@ -11,6 +11,10 @@ export const NULL = 0x05;
 export const OBJECT_IDENTIFIER = 0x06;
 export const SEQUENCE = 0x30;
 
+/** Some programs leave out the zero byte that a first bit of 1 needs; OpenSSL reads over that. */
+const NEGATIVE =
+  "a negative INTEGER; if its leading zero byte was left out, `openssl pkey -in FILE -out NEW.pem` mends it";
+
 /** Deeper than any key file (a locked one has seven levels). */
 const MAX_DEPTH = 12;
 
@@ -46,7 +50,7 @@ export class DerReader {
     const content = this.take(INTEGER);
     const [first, second] = content;
     if (first === undefined) throw this.#malformed("an INTEGER without bytes");
-    if (first >= 0x80) throw this.#malformed("a negative INTEGER");
+    if (first >= 0x80) throw this.#malformed(NEGATIVE);
     if (first === 0 && second !== undefined && second < 0x80) {
       throw this.#malformed("an INTEGER with a byte too many");
     }

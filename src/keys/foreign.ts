@@ -146,7 +146,7 @@ function foreignKind(bytes: Uint8Array): Foreign | undefined {
 export function foreignStart(bytes: Uint8Array): TwinwrapError {
   return foreignFile(
     foreignKind(bytes) ?? {
-      is: "no key in a form read here (PEM, DER, JWK, PUBLICKEYBLOB, PRIVATEKEYBLOB, PVK)",
+      is: "no key in a form read here (PEM, DER, JWK, PUBLICKEYBLOB, PRIVATEKEYBLOB, PVK, a strong name, CNG, XML)",
     },
   );
 }

@@ -13,9 +13,10 @@ export {
   identifyKey,
   type KeyIdentity,
   type ReadKeyOptions,
+  type ReadPublicKeyOptions,
   readPrivateKey,
   readPublicKey,
 } from "./read.js";
-export { KEY_FORMS, type KeyForm, type KeyStructure } from "./recognise.js";
+export { KEY_FORMS, type KeyForm, type KeyStructure, type ReadableKeyForm } from "./recognise.js";
 export type { RsaPrivateKey, RsaPublicKey } from "./types.js";
 export { type WriteKeyOptions, writePrivateKey, writePublicKey } from "./write.js";

@@ -37,9 +37,16 @@ export interface CheckOptions {
   allowWeak?: boolean;
   /** The key shall wrap something new, so that its exponent matters too. */
   forWrap?: boolean;
+  /** Takes an exponent of one for a weak key: nothing is wrapped for it, it is to open something. */
+  allowExponentOne?: boolean | undefined;
 }
 
-const CHECK = optionsOf<CheckOptions>({ allowWeak: needFlag, forWrap: needFlag });
+const CHECK = optionsOf<CheckOptions>({
+  allowWeak: needFlag,
+  forWrap: needFlag,
+  allowExponentOne: needFlag,
+});
+const VALIDATE = optionsOf<Pick<CheckOptions, "allowExponentOne">>({ allowExponentOne: needFlag });
 
 /**
  * Checks what can be known of a public key: a modulus of 512 to 16384 bits, odd; an exponent from 3
@@ -48,7 +55,7 @@ const CHECK = optionsOf<CheckOptions>({ allowWeak: needFlag, forWrap: needFlag }
  */
 export function checkPublicKey(given: RsaPublicKey, options: CheckOptions = {}): void {
   const key = needPublicKey(given);
-  const { allowWeak, forWrap } = CHECK(options, "options");
+  const { allowWeak, forWrap, allowExponentOne } = CHECK(options, "options");
   const bits = bitLength(key.n);
   if (bits < MIN_BITS || bits > MAX_BITS) {
     throw bad(`an RSA key of ${bits} bits; ${MIN_BITS} to ${MAX_BITS} can be used`);
@@ -56,6 +63,12 @@ export function checkPublicKey(given: RsaPublicKey, options: CheckOptions = {}):
   if ((key.n.at(-1)! & 1) === 0) throw bad("the RSA modulus is even");
   const e = withoutLeadingZeros(key.e);
   const exponent = e.length > 4 ? Number.POSITIVE_INFINITY : Number(toBigInt(e));
+  if (exponent === 1) {
+    const what = "the RSA exponent e is 1: such a key encrypts nothing";
+    if (!allowExponentOne || forWrap) throw bad(what);
+    if (allowWeak) return;
+    throw new TwinwrapError("WEAK_KEY", what);
+  }
   if (exponent < 3 || exponent >= 2 ** 32 || exponent % 2 === 0) {
     throw bad("the RSA exponent e is not an odd number from 3 to 2^32 - 1");
   }
@@ -76,9 +89,13 @@ export function checkPublicKey(given: RsaPublicKey, options: CheckOptions = {}):
  * q - 1, dp, dq and qi. Whether p and q are prime is not tested.
  * @throws TwinwrapError BAD_KEY with the relation that fails, BAD_ARGUMENT
  */
-export function validatePrivateKey(given: RsaPrivateKey): void {
+export function validatePrivateKey(
+  given: RsaPrivateKey,
+  options: Pick<CheckOptions, "allowExponentOne"> = {},
+): void {
   const key = needPrivateKey(given);
-  checkPublicKey(key, { allowWeak: true });
+  const { allowExponentOne } = VALIDATE(options, "options");
+  checkPublicKey(key, { allowWeak: true, allowExponentOne });
   const need = (holds: boolean, relation: string) => {
     if (!holds) throw bad(`the private key is inconsistent: ${relation}`);
   };
@@ -102,8 +119,11 @@ export function validatePrivateKey(given: RsaPrivateKey): void {
  * what is missing is computed, what is there is checked.
  * @throws TwinwrapError BAD_KEY if that is not enough, or does not belong together
  */
-export function completePrivateKey(parts: PrivateParts): RsaPrivateKey {
-  checkPublicKey(parts, { allowWeak: true });
+export function completePrivateKey(
+  parts: PrivateParts,
+  options: Pick<CheckOptions, "allowExponentOne"> = {},
+): RsaPrivateKey {
+  checkPublicKey(parts, { ...options, allowWeak: true });
   for (const name of SECRET_NUMBERS) {
     const part = parts[name];
     if (part !== undefined && bitLength(part) > bitLength(parts.n)) {
@@ -130,7 +150,7 @@ export function completePrivateKey(parts: PrivateParts): RsaPrivateKey {
     qi: value(parts.qi, () => inverse(q, p)),
   };
   try {
-    validatePrivateKey(key);
+    validatePrivateKey(key, options);
   } catch (error) {
     wipePrivateKey(key);
     throw error;

@@ -1,5 +1,11 @@
 import { type Bytes, needFlag, needStableBytes, optionsOf } from "../arguments.js";
-import { decodePublicKeyBlob, decodePvk } from "../blob/index.js";
+import {
+  decodeCngRsaKey,
+  decodePublicKeyBlob,
+  decodePvk,
+  decodeStrongName,
+  type TextEncoding,
+} from "../blob/index.js";
 import { wipe, withoutLeadingZeros } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOption, coreOr } from "../core/need.js";
@@ -10,13 +16,15 @@ import { needPassphrase, type Passphrase, withPassphrase } from "./passphrase.js
 import { openLock, parseLock, wrongPassphrase } from "./pbes2.js";
 import { parsePkcs1Private, parsePkcs1Public, parsePkcs8, parseSpki } from "./pkcs.js";
 import { openPvk, partsOf } from "./pvk.js";
-import { type KeyFile, type KeyForm, type KeyStructure, recognise } from "./recognise.js";
+import { type KeyFile, type KeyStructure, type ReadableKeyForm, recognise } from "./recognise.js";
+import { openInAnySpelling } from "./spellings.js";
 import {
   type PrivateParts,
   type RsaPrivateKey,
   type RsaPublicKey,
   SECRET_NUMBERS,
 } from "./types.js";
+import { parseXml } from "./xml.js";
 
 /** How a private key is read. */
 export interface ReadKeyOptions {
@@ -25,20 +33,32 @@ export interface ReadKeyOptions {
   /** Says that an empty passphrase is meant: somebody has locked a key under it. */
   allowEmptyPassphrase?: boolean | undefined;
   core?: Core | undefined;
+  /**
+   * Takes an exponent of one too, with which programs kept session keys in the clear (Microsoft's KB 228786):
+   * to look at such a key, or to open what was exported under it. Nothing is wrapped for it.
+   */
+  allowExponentOne?: boolean | undefined;
 }
 /** What all who read a locked key take. */
 export const READ_OPTIONS = {
   passphrase: needPassphrase,
   allowEmptyPassphrase: needFlag,
   core: coreOption,
+  allowExponentOne: needFlag,
 };
 const OPTIONS = optionsOf<ReadKeyOptions>(READ_OPTIONS);
 
+/** How a public key is read. */
+export type ReadPublicKeyOptions = Pick<ReadKeyOptions, "allowExponentOne">;
+const PUBLIC_OPTIONS = optionsOf<ReadPublicKeyOptions>({ allowExponentOne: needFlag });
+
 /** What a key file is, as far as that shows without a passphrase. */
 export interface KeyIdentity {
-  form: KeyForm;
+  form: ReadableKeyForm;
   kind: "public" | "private" | "locked";
   structure: KeyStructure;
+  /** Set where a binary form was written as text. */
+  text?: TextEncoding;
 }
 
 /**
@@ -47,13 +67,11 @@ export interface KeyIdentity {
  */
 export function identifyKey(file: Bytes): KeyIdentity {
   return withKeyFile(file, (key) => {
-    if (lockOf(key) !== undefined) {
-      return { form: key.form, kind: "locked", structure: key.structure };
-    }
+    const { bytes: _, ...rest } = key;
+    if (lockOf(key) !== undefined) return { ...rest, kind: "locked" };
     const parts = parseOpen(key);
     try {
-      const kind = isPrivate(parts) ? "private" : "public";
-      return { form: key.form, kind, structure: key.structure };
+      return { ...rest, kind: isPrivate(parts) ? "private" : "public" };
     } finally {
       wipePrivateKey(parts);
     }
@@ -66,7 +84,8 @@ export function identifyKey(file: Bytes): KeyIdentity {
  *   no RSA key that can be used; PASSPHRASE_NEEDED if it is a locked private key; LIMIT_EXCEEDED;
  *   BAD_ARGUMENT, also for a PEM that is text: encode it
  */
-export function readPublicKey(file: Bytes): RsaPublicKey {
+export function readPublicKey(file: Bytes, options: ReadPublicKeyOptions = {}): RsaPublicKey {
+  const { allowExponentOne } = PUBLIC_OPTIONS(options, "options");
   return withKeyFile(file, (key) => {
     if (lockOf(key) !== undefined) {
       throw new TwinwrapError(
@@ -76,9 +95,9 @@ export function readPublicKey(file: Bytes): RsaPublicKey {
     }
     const parts = parseOpen(key);
     try {
-      checkPublicKey(parts, { allowWeak: true });
+      checkPublicKey(parts, { allowWeak: true, allowExponentOne });
       // A private half is checked too: what is wrapped for a broken key stays closed.
-      if (isPrivate(parts)) wipePrivateKey(completePrivateKey(parts));
+      if (isPrivate(parts)) wipePrivateKey(completePrivateKey(parts, { allowExponentOne }));
       return publicKeyOf({
         n: withoutLeadingZeros(parts.n),
         e: withoutLeadingZeros(parts.e),
@@ -101,20 +120,22 @@ export async function readPrivateKey(
   file: Bytes,
   options: ReadKeyOptions = {},
 ): Promise<RsaPrivateKey> {
-  const { passphrase, allowEmptyPassphrase, core } = OPTIONS(options, "options");
+  const checked = OPTIONS(options, "options");
+  const { passphrase, allowEmptyPassphrase, core } = checked;
   const key = recognise(needStableBytes(file, "the key file"));
   try {
     const open = lockOf(key);
     if (open !== undefined) {
-      return await withPassphrase(passphrase, allowEmptyPassphrase, async (secret) =>
-        open(await coreOr(core), secret),
-      );
+      return await withPassphrase(passphrase, allowEmptyPassphrase, async (secret) => {
+        const prepared = await coreOr(core);
+        return openInAnySpelling(secret, (spelling) => open(prepared, spelling));
+      });
     }
     const parts = parseOpen(key);
     if (!isPrivate(parts)) {
       throw new TwinwrapError("BAD_KEY", "this is a public key; the private key is needed");
     }
-    return complete(parts);
+    return complete(parts, checked);
   } finally {
     wipe(key.bytes);
   }
@@ -187,6 +208,14 @@ function parseOpen({ structure, bytes }: KeyFile): PrivateParts {
       return decodePublicKeyBlob(bytes);
     case "PRIVATEKEYBLOB":
       return partsOf(bytes);
+    case "PublicKeyBlob":
+      return decodeStrongName(bytes);
+    case "BCRYPT_RSAPUBLIC_BLOB":
+    case "BCRYPT_RSAPRIVATE_BLOB":
+    case "BCRYPT_RSAFULLPRIVATE_BLOB":
+      return decodeCngRsaKey(bytes);
+    case "RSAKeyValue":
+      return parseXml(bytes);
     case "PVK": {
       const { blob, trailing } = decodePvk(bytes);
       try {
@@ -201,9 +230,9 @@ function parseOpen({ structure, bytes }: KeyFile): PrivateParts {
 }
 
 /** Completes and checks the numbers, and wipes the parts. */
-function complete(parts: PrivateParts): RsaPrivateKey {
+function complete(parts: PrivateParts, options: ReadKeyOptions = {}): RsaPrivateKey {
   try {
-    return completePrivateKey(parts);
+    return completePrivateKey(parts, { allowExponentOne: options.allowExponentOne });
   } finally {
     wipePrivateKey(parts);
   }

@@ -1,4 +1,13 @@
-import { isPvk, PRIVATEKEYBLOB, PUBLICKEYBLOB } from "../blob/index.js";
+import {
+  type CngBlobType,
+  cngBlobType,
+  decodeBlobText,
+  isPvk,
+  isStrongName,
+  PRIVATEKEYBLOB,
+  PUBLICKEYBLOB,
+  type TextEncoding,
+} from "../blob/index.js";
 import { copyBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -16,6 +25,9 @@ import { decodePemBody, hasHeaders, looksLikePem, pemBlocks } from "./pem.js";
 export const KEY_FORMS = ["pem", "der", "jwk", "msblob", "pvk"] as const;
 export type KeyForm = (typeof KEY_FORMS)[number];
 
+/** The forms in which keys are read: also CNG's blobs, public halves of strong names and .NET's XML. */
+export type ReadableKeyForm = KeyForm | "cng" | "strongname" | "xml";
+
 /** What stands inside. */
 export type KeyStructure =
   | "SubjectPublicKeyInfo"
@@ -26,12 +38,17 @@ export type KeyStructure =
   | "JWK"
   | "PUBLICKEYBLOB"
   | "PRIVATEKEYBLOB"
-  | "PVK";
+  | "PVK"
+  | CngBlobType
+  | "PublicKeyBlob"
+  | "RSAKeyValue";
 
 /** A key file as recognised by its content, not yet parsed. */
 export interface KeyFile {
-  form: KeyForm;
+  form: ReadableKeyForm;
   structure: KeyStructure;
+  /** Set where a binary form was written as text; PEM, JWK and XML are text themselves. */
+  text?: TextEncoding;
   /** The structure's bytes, without PEM around them: a copy, which the caller wipes. */
   bytes: Uint8Array;
 }
@@ -58,23 +75,48 @@ export function recognise(file: Uint8Array): KeyFile {
     throw new TwinwrapError("LIMIT_EXCEEDED", `a key file is at most ${MAX_KEY_FILE} bytes long`);
   }
   if (file.length === 0) throw new TwinwrapError("BAD_FORMAT", "the key file is empty");
+  const binary = recogniseBinary(file);
+  if (binary !== undefined) return binary;
+  const text = withoutByteOrderMark(file);
+  if (looksLikePem(text)) return recognisePem(text);
+  const first = text.find((byte) => !isSpace(byte));
+  if (first === 0x7b) return { form: "jwk", structure: "JWK", bytes: copyBytes(text) };
+  if (first === 0x3c) return { form: "xml", structure: "RSAKeyValue", bytes: copyBytes(text) };
+  return recogniseEncoded(file);
+}
+
+/** Whichever form is not text. */
+function recogniseBinary(file: Uint8Array): KeyFile | undefined {
   const [first, second] = file;
   if (first === SEQUENCE && (second! >= 0x80 || second === file.length - 2)) {
     return { form: "der", structure: outline(file), bytes: copyBytes(file) };
   }
+  const bytes = () => copyBytes(file);
   if (first === PUBLICKEYBLOB) {
-    return { form: "msblob", structure: "PUBLICKEYBLOB", bytes: copyBytes(file) };
+    return { form: "msblob", structure: "PUBLICKEYBLOB", bytes: bytes() };
   }
   if (first === PRIVATEKEYBLOB) {
-    return { form: "msblob", structure: "PRIVATEKEYBLOB", bytes: copyBytes(file) };
+    return { form: "msblob", structure: "PRIVATEKEYBLOB", bytes: bytes() };
   }
-  if (isPvk(file)) return { form: "pvk", structure: "PVK", bytes: copyBytes(file) };
-  const text = withoutByteOrderMark(file);
-  if (looksLikePem(text)) return recognisePem(text);
-  if (text.find((byte) => !isSpace(byte)) === 0x7b) {
-    return { form: "jwk", structure: "JWK", bytes: copyBytes(text) };
+  if (isPvk(file)) return { form: "pvk", structure: "PVK", bytes: bytes() };
+  if (isStrongName(file)) {
+    return { form: "strongname", structure: "PublicKeyBlob", bytes: bytes() };
   }
-  throw foreignStart(file);
+  const cng = cngBlobType(file);
+  return cng === undefined ? undefined : { form: "cng", structure: cng, bytes: bytes() };
+}
+
+/** A binary form as text, in hexadecimal or base64. */
+function recogniseEncoded(file: Uint8Array): KeyFile {
+  const decoded = decodeBlobText(file);
+  if (decoded === undefined) throw foreignStart(file);
+  try {
+    const key = recogniseBinary(decoded.bytes);
+    if (key === undefined) throw foreignStart(decoded.bytes);
+    return { ...key, text: decoded.encoding };
+  } finally {
+    wipe(decoded.bytes);
+  }
 }
 
 function isSpace(byte: number): boolean {

@@ -143,6 +143,15 @@ describe("an officer's two keys", () => {
     }
   });
 
+  test("open with the passphrase in the other normal form of Unicode", async () => {
+    const passphrase = "Grüße".normalize("NFD");
+    const keys = { key, shareKey: rsa.privateKey };
+    const file = await writeOfficerKeys(keys, { passphrase, iterations: ITERATIONS });
+    const given = { passphrase: passphrase.normalize("NFC") };
+    expect((await readOfficerKey(file, given)).publicKey).toEqual(key.publicKey);
+    expect(await readOfficerShareKey(file, given)).toEqual(rsa.privateKey);
+  });
+
   test("have a public half in one file", async () => {
     const keys = { publicKey: key.publicKey, shareKey: rsa.publicKey };
     const file = writeOfficerPublicKeys(keys);

@@ -64,6 +64,12 @@ const publicBlob = encodePublicKeyBlob({
   n: numbers(65),
   e: Uint8Array.of(1, 0, 1),
 });
+/** The first bit of its modulus is set. */
+const fullBlob = encodePublicKeyBlob({
+  aiKeyAlg: CALG_RSA_KEYX,
+  n: new Uint8Array(65).fill(0xff),
+  e: Uint8Array.of(1, 0, 1),
+});
 const privateBlob = encodePrivateKeyBlob({
   aiKeyAlg: CALG_RSA_KEYX,
   n: numbers(65),
@@ -252,7 +258,8 @@ describe("errors stand where the documents say", () => {
     ["a hash in a PLAINTEXTKEYBLOB", alter(plaintext, 4, 4, 0x80), "NTE_BAD_ALGID", 4],
     ["RSA_SIGN as algid", alter(simple, 9, 0x24), "NTE_BAD_ALGID", 8],
     ["the magic of a private key", alter(publicBlob, 11, 0x32), "NTE_BAD_DATA", 8],
-    ["bitlen not a multiple of 8", alter(publicBlob, 12, 9), "NTE_BAD_DATA", 12],
+    ["a bit more than there are bytes", alter(publicBlob, 12, 9), "NTE_BAD_DATA", 85],
+    ["a modulus of more bits than bitlen", alter(fullBlob, 12, 7), "NTE_BAD_DATA", 12],
     ["bitlen 376", alter(publicBlob, 12, 0x78, 1), "NTE_BAD_DATA", 12],
     ["bitlen 16392", alter(publicBlob, 12, 8, 0x40), "NTE_BAD_DATA", 12],
     ["bitlen 2^32 - 8", alter(privateBlob, 12, 0xf8, 255, 255, 255), "NTE_BAD_DATA", 12],
@@ -395,7 +402,7 @@ describe("descriptions", () => {
     expect(open.map((field) => field.name)).not.toContain("prime1");
     expect(open.at(-1)?.name).toBe("modulus");
     // Nor does a key show as "unread" when the blob before it is broken.
-    const broken = alter(privateBlob, 12, 1);
+    const broken = alter(privateBlob, 12, 0, 1);
     expect(describeBlob(broken).fields.at(-1)).toMatchObject({ name: "(unread)", hex: "" });
   });
 

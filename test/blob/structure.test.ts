@@ -1,10 +1,14 @@
 import fc from "fast-check";
 import {
   CryptoApiError,
+  cngBlobType,
   decodeBlob,
+  decodeCngRsaKey,
   decodePvk,
+  decodeStrongName,
   describeBlob,
   encodeSimpleBlob,
+  isStrongName,
   NTE_ERRORS,
 } from "twinwrap/blob";
 import { describe, expect, test } from "vitest";
@@ -40,6 +44,9 @@ function headerFault(bytes: Buffer, types: number[], algorithms: number[]): stri
   return algorithms.includes(u32(bytes, 4)) ? undefined : "NTE_BAD_ALGID";
 }
 
+/** Whether a modulus of so many bits can have this most significant byte. */
+const fits = (bits: number, byte: number) => byte < 2 ** (((bits - 1) % 8) + 1);
+
 /** What must come of a blob: an error's name, or "accepted". */
 function verdict(bytes: Buffer): string {
   const bType = bytes[0];
@@ -61,12 +68,12 @@ function verdict(bytes: Buffer): string {
     return accepted(size >= least && size <= most && trailing >= 0 && trailing <= 64);
   }
   const bits = u32(bytes, 12);
-  const k = bits / 8;
+  const k = Math.ceil(bits / 8);
   const sound =
     u32(bytes, 8) === (bType === 6 ? 0x31415352 : 0x32415352) &&
     bits >= 384 &&
     bits <= 16384 &&
-    bits % 8 === 0;
+    fits(bits, bytes[20 + k - 1] ?? 0);
   if (!sound) return "NTE_BAD_DATA";
   const shortest = 20 + k + (bType === 7 ? 5 * Math.ceil(k / 2) : 0);
   if (bType === 7 && bytes.length === shortest) return "accepted"; // d is missing
@@ -92,11 +99,60 @@ function pvkVerdict(bytes: Buffer): string {
   return bytes.length - end <= 64 ? "accepted" : "NTE_BAD_DATA";
 }
 
+const CNG_MAGICS = [0x31415352, 0x32415352, 0x33415352];
+
+/** The same of an RSA key of CNG. */
+function cngVerdict(bytes: Buffer): string {
+  const [bits, e, n, p, q] = [4, 8, 12, 16, 20].map((at) => u32(bytes, at)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const k = Math.ceil(bits / 8);
+  const kind = CNG_MAGICS.indexOf(u32(bytes, 0));
+  const within = (value: number, low: number, high: number) => value >= low && value <= high;
+  const [low, high] = kind === 0 ? [0, 0] : [1, k];
+  const sound = within(bits, 384, 16384) && within(e, 1, k) && n === k;
+  if (!sound || !within(p, low, high) || !within(q, low, high)) return "NTE_BAD_DATA";
+  const trailing = bytes.length - (24 + e + k + p + q + (kind === 2 ? 2 * p + q + k : 0));
+  return within(trailing, 0, 64) && fits(bits, bytes[24 + e]!) ? "accepted" : "NTE_BAD_DATA";
+}
+
+const isClass = (algId: number, algClass: number) =>
+  algId >= 0 && algId < 65536 && (algId & 0xe000) === algClass;
+
+/** Whether it is to be read as the public half of a strong name key. */
+const beginsStrongName = (bytes: Buffer) =>
+  bytes.length >= 14 &&
+  bytes[12] === 6 &&
+  isClass(u32(bytes, 0), 0x2000) &&
+  isClass(u32(bytes, 4), 0x8000);
+
+/** The same of the public half of a strong name key. */
+function strongNameVerdict(bytes: Buffer): string {
+  const end = 12 + u32(bytes, 8);
+  if (end > bytes.length) return "NTE_BAD_DATA";
+  const fault = verdict(bytes.subarray(12, end));
+  if (fault !== "accepted") return fault;
+  return bytes.length - end <= 64 ? "accepted" : "NTE_BAD_DATA";
+}
+
+/** The verdict on whatever a file begins as. */
+function verdictOn(bytes: Buffer): string {
+  if (u32(bytes, 0) === PVK_MAGIC) return pvkVerdict(bytes);
+  if (beginsStrongName(bytes)) return strongNameVerdict(bytes);
+  return CNG_MAGICS.includes(u32(bytes, 0)) ? cngVerdict(bytes) : verdict(bytes);
+}
+
 /** What does come of it, and where. */
 function answer(bytes: Buffer): { nte: string; offset?: number } {
   try {
     const isFile = u32(bytes, 0) === PVK_MAGIC;
     if (isFile) decodePvk(bytes);
+    else if (isStrongName(bytes)) decodeStrongName(bytes);
+    else if (cngBlobType(bytes) !== undefined) decodeCngRsaKey(bytes);
     else decodeBlob(bytes);
     return { nte: "accepted" };
   } catch (error) {
@@ -107,7 +163,7 @@ function answer(bytes: Buffer): { nte: string; offset?: number } {
 
 /** Checks the decoder against the verdict, and the description against the decoder. */
 function check(bytes: Buffer, what: string): void {
-  const expected = (u32(bytes, 0) === PVK_MAGIC ? pvkVerdict : verdict)(bytes);
+  const expected = verdictOn(bytes);
   const { nte, offset } = answer(bytes);
   const { fields, problem } = describeBlob(bytes, { secrets: true });
   const explained = fields.map(({ hex }) => hex).join("");
@@ -153,7 +209,20 @@ const locked = Buffer.concat([
   numbers(16, 11),
   privateKey,
 ]);
-const every = Object.entries({ simple, plaintext, publicKey, privateKey, pvk, locked });
+const cngPublic = Buffer.concat([words(0x31415352, 8 * K, 3, K, 0, 0), numbers(3 + K, 13)]);
+const cngPrivate = Buffer.concat([
+  words(0x32415352, 8 * K, 3, K, 33, 32),
+  numbers(3 + K + 33 + 32, 15),
+]);
+const cngFull = Buffer.concat([
+  words(0x33415352, 8 * K, 3, K, 33, 32),
+  numbers(3 + K + 3 * 33 + 2 * 32 + K, 17),
+]);
+const strongName = Buffer.concat([words(0x2400, 0x8004, publicKey.length), publicKey]);
+const every = Object.entries({
+  ...{ simple, plaintext, publicKey, privateKey, pvk, locked },
+  ...{ cngPublic, cngPrivate, cngFull, strongName },
+});
 
 /** Bytes of each one's headers. */
 const HEADERS: Record<string, number> = {
@@ -163,13 +232,17 @@ const HEADERS: Record<string, number> = {
   privateKey: 20,
   pvk: 24 + 20,
   locked: 24 + 16 + 8,
+  cngPublic: 24,
+  cngPrivate: 24,
+  cngFull: 24,
+  strongName: 12 + 20,
 };
 
 /** Values at which something may turn over, for a field of 32 bits. */
 const INTERESTING = [
   ...Array.from({ length: 33 }, (_, bit) => [2 ** bit - 1, 2 ** bit, 2 ** bit + 1]).flat(),
   ...[2 ** 32 - 8, 2 ** 32 - 2, 384, 376, 392, 16384, 16376, 16392, 520, 519, 521, 512, 528],
-  ...[0xa400, 0x2400, 0x2200, 0xaa01, 0x8004, PVK_MAGIC, 0x31415352, 0x32415352, 0x32535344],
+  ...[0xa400, 0x2400, 0x2200, 0xaa01, 0x8004, PVK_MAGIC, ...CNG_MAGICS, 0x32535344],
   ...Object.keys(SESSION).map(Number),
 ].filter((value) => value >= 0 && value < 2 ** 32);
 

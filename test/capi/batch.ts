@@ -5,6 +5,7 @@ import { runDriver, type Wine } from "./wine.js";
 
 /** Flags and parameters of wincrypt.h. */
 export const CRYPT_EXPORTABLE = 0x1;
+export const CRYPT_CREATE_SALT = 0x4;
 export const CRYPT_NO_SALT = 0x10;
 export const CRYPT_OAEP = 0x40;
 export const KP_IV = 1;
@@ -108,6 +109,19 @@ export class Batch {
   /** CryptExportKey, wrapped for `under` where the type needs it. */
   export(key: Slot, type: number, under?: Slot, flags = 0): Answer {
     return this.#add("export", key.number, under?.number ?? "-", type, flags);
+  }
+
+  /** CryptDeriveKey from the hash of a password, exportable. `bits` as for `generate`. */
+  derive(hash: number, password: Uint8Array, algId: number, bits = 0, flags = 0): Slot {
+    const slot = this.#slot();
+    const all = bits * 0x10000 + flags + CRYPT_EXPORTABLE;
+    this.#must("derive", slot.number, hash, algId, all, word(password));
+    return slot;
+  }
+
+  /** KP_SALT_EX, which may be refused. */
+  salt(key: Slot, value: Uint8Array): Answer {
+    return this.#add("salt", key.number, word(value));
   }
 
   /** CryptSetKeyParam. */

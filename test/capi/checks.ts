@@ -63,6 +63,19 @@ export interface WrapGroup {
   wraps: WrapCase[];
 }
 
+/** A message that a program encrypted buffer by buffer, each with Final = TRUE. */
+export interface FinalsCase {
+  /** None of RC4. */
+  mode?: "cbc" | "ecb" | "cfb";
+  /** Bytes of a buffer; the last one has fewer. */
+  every: number;
+  /** Zeros by default. */
+  iv?: Buffer;
+  plaintextkeyblob: Buffer;
+  plain: Buffer;
+  encrypted: Buffer;
+}
+
 /** What owner, authority and the new owner had in one run of the procedure. */
 export interface ProcedureCase {
   /** Who made the session key, encrypted, and wrapped twice; the other one played the authority. */

@@ -1,5 +1,5 @@
 /*
- * A CryptoAPI program that does what a file tells it: seven calls of Advapi32, one a line.
+ * A CryptoAPI program that does what a file tells it: calls of Advapi32, one a line.
  *
  *   driver.exe COMMANDS ANSWERS
  *
@@ -10,7 +10,9 @@
  *   generate SLOT ALGID FLAGS          CryptGenKey
  *   import   SLOT BLOB UNDER FLAGS     CryptImportKey; UNDER is the slot of the key that opens BLOB
  *   export   SLOT UNDER TYPE FLAGS     CryptExportKey; UNDER is the slot of the key to wrap for
+ *   derive   SLOT HASH ALGID FLAGS BYTES   CryptCreateHash, CryptHashData of the BYTES, CryptDeriveKey
  *   set      SLOT PARAM BYTES          CryptSetKeyParam; a DWORD is four bytes, little-endian
+ *   salt     SLOT BYTES                CryptSetKeyParam of KP_SALT_EX, which takes the bytes with their length
  *   encrypt  SLOT BYTES                CryptEncrypt of the whole message
  *   decrypt  SLOT BYTES                CryptDecrypt of the whole message
  *   destroy  SLOT                      CryptDestroyKey
@@ -179,13 +181,35 @@ static void export_key(HCRYPTKEY key, HCRYPTKEY under, DWORD type, DWORD flags)
   free(blob.data);
 }
 
+/* A key from a password, as programs make one of its hash. */
+static BOOL derive_key(DWORD hash_id, DWORD key_id, DWORD flags, const struct bytes *bytes,
+                       HCRYPTKEY *key)
+{
+  HCRYPTHASH hash;
+  DWORD error;
+  BOOL done;
+  if (!CryptCreateHash(provider, hash_id, 0, 0, &hash)) return FALSE;
+  done = CryptHashData(hash, bytes->data, bytes->length, 0)
+    && CryptDeriveKey(provider, key_id, hash, flags, key);
+  error = GetLastError();
+  CryptDestroyHash(hash);
+  SetLastError(error);
+  return done;
+}
+
 /* The commands that take bytes. FALSE, without an answer, if the words make none of them. */
 static BOOL run_with_bytes(char **word, int words, DWORD slot, struct bytes *bytes)
 {
   HCRYPTKEY under, key = 0;
-  DWORD number;
+  CRYPT_DATA_BLOB salt;
+  DWORD number, algorithm, flags;
   BOOL done;
-  if (!strcmp(word[0], "import") && words == 5) {
+  if (!strcmp(word[0], "derive") && words == 6) {
+    if (!read_number(word[2], &number) || !read_number(word[3], &algorithm)) return FALSE;
+    if (!read_number(word[4], &flags)) return FALSE;
+    done = derive_key(number, algorithm, flags, bytes, &key);
+    put(slot, done, key);
+  } else if (!strcmp(word[0], "import") && words == 5) {
     if (!read_key(word[3], &under) || !read_number(word[4], &number)) return FALSE;
     done = CryptImportKey(provider, bytes->data, bytes->length, under, number, &key);
     put(slot, done, key);
@@ -194,6 +218,11 @@ static BOOL run_with_bytes(char **word, int words, DWORD slot, struct bytes *byt
   } else if (!strcmp(word[0], "set") && words == 4) {
     if (!read_number(word[2], &number)) return FALSE;
     if (CryptSetKeyParam(keys[slot], number, bytes->data, 0)) answer("ok");
+    else answer_error();
+  } else if (!strcmp(word[0], "salt") && words == 3) {
+    salt.cbData = bytes->length;
+    salt.pbData = bytes->data;
+    if (CryptSetKeyParam(keys[slot], KP_SALT_EX, (const BYTE *)&salt, 0)) answer("ok");
     else answer_error();
   } else if (!strcmp(word[0], "encrypt") && words == 3) {
     number = bytes->length + ROOM_FOR_PADDING;
@@ -235,9 +264,9 @@ static BOOL run(char **word, int words)
     export_key(keys[slot], under, number, flags);
     return TRUE;
   }
-  if (words < 3 || !read_bytes(word[!strcmp(word[0], "set") && words == 4 ? 3 : 2], &bytes)) {
-    return FALSE;
-  }
+  if (words < 3) return FALSE;
+  number = !strcmp(word[0], "derive") ? 5 : !strcmp(word[0], "set") ? 3 : 2;
+  if (number >= (DWORD)words || !read_bytes(word[number], &bytes)) return FALSE;
   done = run_with_bytes(word, words, slot, &bytes);
   free(bytes.data);
   return done;

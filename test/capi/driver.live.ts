@@ -27,12 +27,22 @@ test.skipIf(wine === undefined)("nonsense is answered (needs Wine and mingw-w64)
     `import 99 00 -`,
     `export ${slot} 98 8 0`,
     `set ${slot} 4`,
+    `salt ${slot}`,
+    "salt 99 00",
+    "derive 99 0x8004 0x6610 1",
+    "derive 99 0x8004 0x6610 1 abc",
+    "derive 99 x 0x6610 1 00",
     `format ${slot} c:`,
     "a b c d e f g h i",
   ];
   const mistakes = nonsense.map((line) => batch.raw(line));
   const empty = batch.raw(`encrypt ${slot} -`);
-  const refused = [`generate 99 0xffff 1`, `import 99 00 - 0`, `decrypt ${slot} 00`];
+  const refused = [
+    `generate 99 0xffff 1`,
+    `import 99 00 - 0`,
+    `decrypt ${slot} 00`,
+    `derive 99 0x8004 0xffff 1 00`,
+  ];
   const errors = refused.map((line) => batch.raw(line));
   const exported = batch.export(key, PLAINTEXTKEYBLOB);
   const destroyed = batch.raw(`destroy ${slot}`);

@@ -1,43 +1,20 @@
 import { spawnSync } from "node:child_process";
 import { createCipheriv, randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { sessionAlgorithmByName } from "twinwrap/blob";
 import { readPublicKey } from "twinwrap/keys";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { exportSimpleBlob } from "#build/cli/blob-import.js";
-import { withOldFile } from "#build/cli/capi-open.js";
 import type { OldFileOptions } from "#build/cli/capi-settings.js";
 import { testKey } from "../keys/material.js";
 import { openssl } from "../openssl.js";
 import { haveVectors, readVectors, readVectorsJson } from "../vectors.js";
 import wine from "./capi-vectors.json" with { type: "json" };
+import { hex, read, write } from "./old-files.js";
 
 // Old files, against what a real CryptoAPI wrote (Wine's: capi-vectors.json, and ../shared/vectors), and
 // for sizes about the borders of pieces against node:crypto and OpenSSL.
 
-const folder = mkdtempSync(join(tmpdir(), "twinwrap-capi-"));
-afterAll(() => rmSync(folder, { recursive: true }));
-
-function write(name: string, content: string | Uint8Array): string {
-  const path = join(folder, name);
-  writeFileSync(path, content);
-  return path;
-}
-
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const bytes = (text: string) => Buffer.from(text, "hex");
-
-/** What comes out of an old file; the session key it had. */
-async function read(path: string, options: OldFileOptions) {
-  const pieces: Buffer[] = [];
-  const key = await withOldFile(path, options, undefined, async ({ session, plaintext }) => {
-    for await (const piece of plaintext) pieces.push(Buffer.from(piece));
-    return hex(session.key);
-  });
-  return { key, plain: Buffer.concat(pieces) };
-}
 
 interface WineCase {
   alg: string;
@@ -282,7 +259,9 @@ describe("what does not go together", () => {
     ["a short IV", "aes-128", { iv: "00".repeat(8) }, /--iv has 8 bytes; .* has 16/],
     ["a long IV", "des", { iv: "00".repeat(16) }, /--iv has 16 bytes; .* has 8/],
     ["an IV that is no hexadecimal", "des", { iv: "0g" }, /--iv takes whole bytes in hexadecimal/],
-    ["a salt that is too long", "rc2", { salt: "00" }, /there is room for 0/],
+    ["a salt that is too long", "rc2", { salt: "00".repeat(25) }, /there is room for 24/],
+    ["a salt of a hash", "rc4", { salt: "hash" }, /--salt hash goes with --password-file/],
+    ["unpadded buffers", "aes-128", { unpadded: true, finalEvery: 8 }, /exclude each other/],
     ["a salt that is no hexadecimal", "rc4", { salt: "0" }, /--salt takes whole bytes/],
   ];
   test.each(refused)("%s", async (_, alg, more, message) => {

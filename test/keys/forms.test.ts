@@ -13,6 +13,7 @@ import {
   writePublicKey,
 } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
+import { jwk, makeKey } from "../core/rsa-reference.js";
 import { haveOpenssl, openssl } from "../openssl.js";
 import { haveVectors, readVectors, readVectorsJson } from "../vectors.js";
 import { testKey } from "./material.js";
@@ -154,15 +155,41 @@ describe.skipIf(!haveOpenssl)("with OpenSSL (needs openssl)", () => {
     expect(text.toString()).toContain("valid");
   });
 
-  test("a modulus of 2049 bits, for which a blob has a byte only in part", async () => {
-    const pem = openssl(["genrsa", "2049"]);
-    for (const [, bytes, kind] of formsOf(pem)) await expectToRead(bytes, kind, pem);
-    await expectToWrite(pem);
-    const blob = await writePrivateKey(await readPrivateKey(pem), "msblob");
-    const back = createPrivateKey(openssl(["rsa", "-inform", "MSBLOB"], blob));
-    expect(back.equals(createPrivateKey(pem))).toBe(true);
-    await expectToRead(blob, "private", pem);
-  });
+  // `openssl genrsa 2049` makes keys of 2048 bits: these are of the bits they say.
+  test.each([1017, 1023, 1025, 2047, 2049])(
+    "a modulus of %i bits, for which a blob has a byte only in part",
+    async (bits) => {
+      const theirs = createPrivateKey({ key: jwk(makeKey(bits)), format: "jwk" });
+      expect(theirs.asymmetricKeyDetails?.modulusLength).toBe(bits);
+      const pem = Buffer.from(theirs.export({ format: "pem", type: "pkcs8" }));
+      for (const [, bytes, kind] of formsOf(pem)) await expectToRead(bytes, kind, pem);
+      await expectToWrite(pem);
+      const key = await readPrivateKey(pem);
+      const whole = 8 * Math.ceil(bits / 8);
+      for (const [ours, args, kind] of [
+        [await writePrivateKey(key, "msblob"), [], "private"],
+        [writePublicKey(key, "msblob"), ["-pubout"], "public"],
+      ] as const) {
+        // CryptoAPI has whole bytes, and so have we; OpenSSL writes the bits there are. Both are read.
+        const blob = openssl(["rsa", "-outform", "MSBLOB", ...args], pem);
+        expect([blob.readUInt32LE(12), Buffer.from(ours).readUInt32LE(12)]).toEqual([bits, whole]);
+        expect(blob.subarray(16).equals(ours.subarray(16))).toBe(true);
+        await expectToRead(blob, kind, pem);
+        await expectToRead(ours, kind, pem);
+      }
+      const blob = await writePrivateKey(key, "msblob");
+      const back = createPrivateKey(openssl(["rsa", "-inform", "MSBLOB"], blob));
+      expect(back.equals(theirs)).toBe(true);
+      const file = openssl(["rsa", "-outform", "PVK", "-pvk-none"], pem);
+      expect(file.readUInt32LE(24 + 12)).toBe(bits);
+      await expectToRead(file, "private", pem);
+      // A modulus longer than its length says is damage.
+      const less = Buffer.from(blob);
+      less.writeUInt32LE(bits - 1, 12);
+      const refused = { nte: "NTE_BAD_DATA" };
+      if (bits % 8 !== 1) await expect(readPrivateKey(less)).rejects.toMatchObject(refused);
+    },
+  );
 
   test.each(["3", "17", "4294967295"])("exponent %s", async (e) => {
     const bits = ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"];

@@ -1,7 +1,7 @@
 import { createPrivateKey } from "node:crypto";
 import { loadCore } from "twinwrap/core";
 import { identifyKey, readPrivateKey, readPublicKey, writePrivateKey } from "twinwrap/keys";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { TwinwrapError } from "#build/errors.js";
 import {
   type DerNode,
@@ -101,6 +101,54 @@ describe("the passphrase", () => {
     const why = new Error("no terminal");
     const refuse = () => Promise.reject(why);
     await expect(readPrivateKey(locked, { passphrase: refuse })).rejects.toBe(why);
+  });
+
+  test("opens in the other normal form of Unicode, and is written as it is given", async () => {
+    const composed = "Grüße aus Köln, 電池".normalize("NFC");
+    const decomposed = composed.normalize("NFD");
+    // Neither form: one letter composed, the other not.
+    const mixed = "ü".normalize("NFC") + "ö".normalize("NFD");
+    for (const [written, given, opens] of [
+      [composed, decomposed, true],
+      [decomposed, composed, true],
+      [composed, composed, true],
+      [mixed, mixed, true],
+      [mixed.normalize("NFC"), mixed, true],
+      [mixed.normalize("NFD"), mixed, true],
+      [mixed, mixed.normalize("NFC"), false],
+    ] as const) {
+      const options = { cipher: "aes-256-cbc", passphrase: written, format: "pem" } as const;
+      const theirs = Buffer.from(secret.export({ ...options, type: "pkcs8" }));
+      const read = readPrivateKey(theirs, { passphrase: given });
+      if (opens) expect(await read).toEqual(key);
+      else await expect(read).rejects.toMatchObject({ code: "WRONG_PASSPHRASE" });
+      // Bytes are what they are.
+      const bytes = readPrivateKey(theirs, { passphrase: Buffer.from(given) });
+      if (written === given) expect(await bytes).toEqual(key);
+      else await expect(bytes).rejects.toMatchObject({ code: "WRONG_PASSPHRASE" });
+    }
+    const options = { passphrase: decomposed, iterations: 1000 };
+    const ours = Buffer.from(await writePrivateKey(key, "pem", options));
+    expect(() => createPrivateKey({ key: ours, passphrase: composed })).toThrow();
+    expect(createPrivateKey({ key: ours, passphrase: decomposed }).equals(secret)).toBe(true);
+    const pvk = await writePrivateKey(key, "pvk", { ...options, allowWeakLock: true });
+    expect(await readPrivateKey(pvk, { passphrase: composed })).toEqual(key);
+  });
+
+  test("each spelling is tried once, ASCII has one", async () => {
+    const core = await loadCore();
+    const derive = vi.spyOn(core, "pbkdf2");
+    const quick = await writePrivateKey(key, "der", { passphrase: "x", iterations: 1000 });
+    for (const [passphrase, times] of [
+      ["wrong", 1],
+      ["ü".normalize("NFC"), 2],
+      ["ü".normalize("NFD"), 2],
+      ["ü".normalize("NFC") + "ö".normalize("NFD"), 3],
+    ] as const) {
+      derive.mockClear();
+      const code = await codeOf(() => readPrivateKey(quick, { passphrase, core }));
+      expect([code, derive.mock.calls.length]).toEqual(["WRONG_PASSPHRASE", times]);
+    }
   });
 
   test("missing", async () => {

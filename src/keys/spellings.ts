@@ -1,0 +1,28 @@
+import { TwinwrapError } from "../errors.js";
+
+/**
+ * Opens a lock with the passphrase as it was given; or else with the same text in the normal forms of
+ * Unicode, NFC and NFD, in which keyboards and systems differ. ASCII has one spelling, and bytes are taken as
+ * they are.
+ * @param open throws WRONG_PASSPHRASE if it is not the one
+ * @throws TwinwrapError what `open` throws, WRONG_PASSPHRASE once no spelling is left
+ */
+export function openInAnySpelling<T>(
+  passphrase: string | Uint8Array,
+  open: (spelling: string | Uint8Array) => T,
+): T {
+  const spellings = new Set([passphrase]);
+  if (typeof passphrase === "string") {
+    spellings.add(passphrase.normalize("NFC")).add(passphrase.normalize("NFD"));
+  }
+  let failure: unknown;
+  for (const spelling of spellings) {
+    try {
+      return open(spelling);
+    } catch (error) {
+      if (!(error instanceof TwinwrapError && error.code === "WRONG_PASSPHRASE")) throw error;
+      failure = error;
+    }
+  }
+  throw failure;
+}
