@@ -269,6 +269,43 @@ export function aesSuite(options: LoadOptions): void {
       }
     });
 
+    test("a key in a slot that is used again has nothing of what was kept for the one before", async () => {
+      // What two rounds have in common is kept by slot and by bytes 0, 5 and 10 of the counter.
+      const [iv, data] = [
+        Buffer.from("000102030405060708090a0b0c0d0000", "hex"),
+        randomBytes(20_000),
+      ];
+      for (let first = 0; first < 16; first++) {
+        const own = await loadCore(options);
+        const before = randomBytes(32);
+        own.aesCtr(before).xor(iv, data);
+        const keys = Array.from({ length: 16 }, () => randomBytes(32));
+        const prepared = keys.map((key) => own.aesCtr(key));
+        const [key, ctr] = [keys[first]!, prepared[first]!];
+        const expected = nodeCipher("ctr", key, iv, data);
+        expect(Buffer.compare(ctr.xor(iv, data), expected), `key ${first}`).toBe(0);
+      }
+    });
+
+    // One byte of the counter is another, and what is kept is of no use (or of some, but not by itself).
+    test.each(KEY_SIZES)(
+      "from one window to another with one byte changed, key of %i bytes",
+      (size) => {
+        const [key, iv, data] = [randomBytes(size), randomBytes(16), randomBytes(20_000)];
+        iv[15] = 0;
+        for (let place = 0; place < 15; place++) {
+          const ctr = core.aesCtr(key);
+          const other = Buffer.from(iv);
+          other[place]! ^= 0x41;
+          for (const counter of [iv, other, iv]) {
+            const expected = nodeCipher("ctr", key, counter, data);
+            expect(Buffer.compare(ctr.xor(counter, data), expected), `byte ${place}`).toBe(0);
+          }
+          ctr.dispose();
+        }
+      },
+    );
+
     test("in the core's windows, without a copy", () => {
       const [key, iv] = [randomBytes(32), randomBytes(16)];
       const ctr = core.aesCtr(key);

@@ -506,6 +506,37 @@ export function gcmSuite(load: () => Promise<AesCore>): void {
       }
     });
 
+    /** Something that says that it is so long. */
+    const ofLength = (length: number) =>
+      Object.defineProperty(new Uint8Array(1), "length", { value: length });
+
+    test("over 2^36 - 32 bytes only together: refused before anything of it goes in", () => {
+      const [key, iv, data] = [randomBytes(32), randomBytes(12), randomBytes(75)];
+      const expected = nodeSeal(key, iv, data, EMPTY);
+      const gcm = core.aesGcm(key);
+      const [encryptor, decryptor] = [gcm.encryptor(iv), gcm.decryptor(iv)];
+      const parts: { sealed: Uint8Array[]; opened: Uint8Array[] } = { sealed: [], opened: [] };
+      for (const [from, to] of [
+        [0, 17],
+        [17, 50],
+        [50, 75],
+      ] as const) {
+        parts.sealed.push(encryptor.update(data.subarray(from, to)));
+        parts.opened.push(decryptor.update(expected.subarray(from, to)));
+        // Of what was decrypted, 16 bytes may be the tag.
+        for (let again = 0; again < 2; again++) {
+          const rest = 2 ** 36 - 32 - to;
+          expect(() => encryptor.update(ofLength(rest + 1))).toThrow(badArgument);
+          expect(() => decryptor.update(ofLength(rest + 17))).toThrow(badArgument);
+        }
+      }
+      parts.sealed.push(encryptor.final());
+      parts.opened.push(decryptor.update(expected.subarray(75)));
+      decryptor.final();
+      expect(hex(Buffer.concat(parts.sealed))).toBe(hex(expected));
+      expect(hex(Buffer.concat(parts.opened))).toBe(hex(data));
+    });
+
     test("an altered or cut message is refused at the end", () => {
       const gcm = core.aesGcm(randomBytes(32));
       const iv = randomBytes(12);

@@ -139,6 +139,29 @@ export function rsaInternalsSuite(options: LoadOptions, known?: 24 | 50): void {
       }
     });
 
+    test("a blinding is asked for in full, anew for each call, and every byte of it counts", () => {
+      const ciphertext = rawEncrypt(big, oaepMasked(randomBytes(32)));
+      const asked: number[] = [];
+      let next: Uint8Array = randomBytes(144);
+      const key = new RsaPrivateKey(instance, newSlots(), components(big), (length) => {
+        asked.push(length);
+        return Uint8Array.from(next);
+      });
+      key.decrypt(ciphertext, OAEP);
+      key.decryptChecked(ciphertext, OAEP);
+      key.unwrapKey(ciphertext, { ...OAEP, length: 32 });
+      expect(asked).toEqual([144, 144, 144]);
+      // p is a blinding without inverse. Where p + 2^8i gives a result, byte i went in.
+      const fault = expect.objectContaining({ code: "FAULT" });
+      next = toBytes(big.p, 144);
+      expect(() => key.decrypt(ciphertext, OAEP)).toThrow(fault);
+      for (let byte = 0; byte < 144; byte++) {
+        next = toBytes(big.p, 144);
+        next[byte]! ^= 1;
+        key.decrypt(ciphertext, OAEP);
+      }
+    });
+
     const oaepMasked = (message: Uint8Array) =>
       maskOaep("SHA-1", randomBytes(20), oaepBlock(128, "SHA-1", Buffer.alloc(0), message));
 
@@ -201,6 +224,20 @@ export function rsaInternalsSuite(options: LoadOptions, known?: 24 | 50): void {
       }
       key.dispose();
       expect(changed(empty, bytes)).toBeLessThanOrEqual(counters);
+    });
+
+    test("a key that is refused leaves nothing of its numbers", async () => {
+      const own = await load();
+      const bytes = Buffer.from(own.input.buffer);
+      // All of it is right but qi, the last number that is looked at.
+      const given = components({ ...big, qi: big.qi ^ 2n });
+      expect(() => new RsaPrivateKey(own, newSlots(), given)).toThrow(
+        expect.objectContaining({ code: "BAD_KEY" }),
+      );
+      for (const name of ["d", "p", "q", "dp", "dq", "qi"] as const) {
+        expect(bytes.includes(limbs(big[name]).subarray(8, 24)), name).toBe(false);
+        expect(bytes.includes(Buffer.from(toBytes(big[name]).subarray(0, 12))), name).toBe(false);
+      }
     });
 
     test("nothing of the message stays in memory, nor of the key once it is disposed of", () => {

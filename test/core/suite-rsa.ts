@@ -334,6 +334,32 @@ export function rsaSuite(options: LoadOptions): void {
       }
     });
 
+    test("private: a d of n and more that is right but for its size", () => {
+      for (;;) {
+        const big = makeKey(768);
+        const order = (big.p - 1n) * (big.q - 1n);
+        // d is right modulo p - 1 and q - 1, and as long as n.
+        const d = big.d + ((big.n - big.d) / order + 1n) * order;
+        if (bitLength(d) > 768) continue;
+        expect(d >= big.n).toBe(true);
+        expect(() => core.rsaPrivateKey(components({ ...big, d }))).toThrow(badKey);
+        core.rsaPrivateKey(components(big)).dispose();
+        break;
+      }
+    });
+
+    test("private: a prime of 63 bits, whichever it is", () => {
+      const { p, q } = makeKey(512, 65537n, 63);
+      for (const [a, b] of [
+        [p, q],
+        [q, p],
+      ] as const) {
+        const given = components(keyFromPrimes(a, b, 65537n));
+        expect(() => core.rsaPrivateKey(given)).toThrow(badKey);
+        core.rsaPublicKey(given).dispose();
+      }
+    });
+
     test("a p that is no prime: the result's check tells, not a wrong plaintext", () => {
       const { p: r, q: s } = makeKey(384);
       const big = (() => {
