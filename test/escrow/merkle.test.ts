@@ -167,6 +167,8 @@ describe("against the recursive definition, for every size to 130", async () => 
         };
         refused({ leaf: leafHash(core, LEAVES[index + 1]!) });
         for (let other = 0; other < size; other++) if (other !== index) refused({ index: other });
+        for (const beyond of [-1, size, size + 1, 2 * size, index + 0.5])
+          refused({ index: beyond });
         refused({ root: roots[size - 1]! });
         refused({ proof: [...audit, new Uint8Array(32)] });
         refused({ proof: [new Uint8Array(32), ...audit] });
