@@ -1,7 +1,7 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createCipheriv, createHash, randomBytes } from "node:crypto";
 import { inspect, open, type SealOptions, seal } from "twinwrap";
 import { beforeAll, describe, expect, test, vi } from "vitest";
-import { openIndependently, sealIndependently } from "./independent.js";
+import { chunkNonce, deriveBody, openIndependently, sealIndependently } from "./independent.js";
 import { makePair, type Pair } from "./keys.js";
 
 let alice: Pair;
@@ -344,6 +344,64 @@ describe("ranges", () => {
     altered[altered.length - 1]! ^= 1;
     const opened = await open(altered, { key: alice.privateKey });
     await expect(opened.range(0, 9).bytes()).rejects.toMatchObject({ code: "DECRYPTION_FAILED" });
+  });
+});
+
+describe("files that nobody can write here", () => {
+  /** A sealed file of so many bytes of plaintext, made where it is read: chunk i is i, again and again. */
+  function vast(size: number, pair = alice) {
+    const small = sealIndependently(Buffer.alloc(0), pair.node.publicKey);
+    const { key, fixed } = openIndependently(small, pair.node.privateKey);
+    const body = small.length - 56 - 16;
+    const head = small.subarray(0, 20 + small.readUInt32BE(12));
+    const hash = createHash("sha256").update(head).digest();
+    const context = Buffer.concat([
+      Buffer.from("twinwrap/v1\0"),
+      Buffer.from(fixed.serial, "base64url"),
+      hash,
+    ]);
+    const derived = deriveBody(key, small.subarray(body, body + 24), context);
+    const last = Math.floor(size / 16384);
+    const plain = (index: number) => {
+      const chunk = Buffer.alloc(index === last ? size % 16384 : 16384);
+      for (let at = 0; at + 8 <= chunk.length; at += 8) chunk.writeBigUInt64BE(BigInt(index), at);
+      return chunk;
+    };
+    const asked: number[] = [];
+    const source = {
+      size: body + 56 + size + 16 * (last + 1),
+      read: async (offset: number, length: number) => {
+        if (offset < body + 56) return small.subarray(offset, Math.min(offset + length, body + 56));
+        const index = (offset - body - 56) / 16400;
+        asked.push(index);
+        const cipher = createCipheriv("aes-256-gcm", derived.key, chunkNonce(derived.nonce, index));
+        return Buffer.concat([cipher.update(plain(index)), cipher.final(), cipher.getAuthTag()]);
+      },
+    };
+    return { source, plain, last, asked };
+  }
+
+  test("of 64 TiB and of 4 PiB: any part is read, after the last chunk", async () => {
+    for (const size of [2 ** 46 + 5, 2 ** 46 + 16384 * 7, 2 ** 52 - 1]) {
+      const { source, plain, last, asked } = vast(size);
+      const opened = await open(source, { key: alice.privateKey });
+      expect(opened.size).toBe(size);
+      for (const index of [0, 2 ** 32 - 1, last - 1]) {
+        const first = index * 16384 + 16380;
+        asked.length = 0;
+        const part = Buffer.from(await opened.range(first, first + 7).bytes());
+        const both = Buffer.concat([plain(index), plain(index + 1)]);
+        expect(part.equals(both.subarray(16380, 16388)), `chunk ${index}`).toBe(true);
+        expect(asked[0]).toBe(last);
+      }
+      opened.dispose();
+    }
+  });
+
+  test("with a chunk more than 2^38 are refused", async () => {
+    const { source } = vast(2 ** 52);
+    const opened = await open(source, { key: alice.privateKey });
+    await expect(opened.range(0, 9).bytes()).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
   });
 });
 

@@ -10,6 +10,15 @@ beforeAll(async () => {
   [alice, bob] = await Promise.all([makePair(), makePair()]);
 });
 
+const b64url = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64url");
+/** Wraps for nobody. */
+const manyWraps = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({
+    fingerprint: b64url(Buffer.alloc(32, i)),
+    padding: "oaep",
+    simpleblob: "",
+  }));
+
 /** A file with a wrap more. */
 async function rewrapped(file: Buffer, from: Pair, to: Pair) {
   const { patch } = await rewrap(file, { key: from.privateKey, add: [{ key: to.publicKey }] });
@@ -48,6 +57,19 @@ describe("any change of a byte is noticed", () => {
       file[at]! ^= 1 << (at % 8);
       await refused(file);
       file[at]! ^= 1 << (at % 8);
+    }
+    expect((await opens(file, alice)).equals(plaintext)).toBe(true);
+  });
+
+  test("flipped: every byte and bit of the body's first 56, salt and commitment", async () => {
+    const file = new Uint8Array(sealed);
+    const failed = { code: "DECRYPTION_FAILED" };
+    for (let at = slotB.to; at < slotB.to + 56; at++) {
+      for (const bit of [1, 0x80]) {
+        file[at]! ^= bit;
+        await expect(opens(file, alice), `byte ${at - slotB.to}`).rejects.toMatchObject(failed);
+        file[at]! ^= bit;
+      }
     }
     expect((await opens(file, alice)).equals(plaintext)).toBe(true);
   });
@@ -142,7 +164,11 @@ describe("headers that a careless or hostile writer makes", () => {
         },
       },
     ],
+    ["version 0", { version: 0 }],
+    ["version 1 in the preamble only", { fixed: { v: 2 } }],
+    ["another layout", { fixed: { layout: "body-slots" } }],
     ["a short serial", { fixed: { serial: "AAAA" } }],
+    ["a serial of 15 bytes", { fixed: { serial: "A".repeat(20) } }],
     ["a serial with trailing bits", { fixed: { serial: "AAAAAAAAAAAAAAAAAAAAAB" } }],
     ["a time with an offset", { fixed: { created: "2026-01-31T23:59:59+01:00" } }],
     ["a time that is none", { fixed: { created: "2026-02-31T23:59:59Z" } }],
@@ -152,7 +178,14 @@ describe("headers that a careless or hostile writer makes", () => {
       "too many origins",
       { fixed: { escrow: Array.from({ length: 17 }, (_, i) => String.fromCharCode(97 + i)) } },
     ],
+    ["an origin without a name", { fixed: { escrow: [""] } }],
+    ["too long an origin", { fixed: { escrow: ["x".repeat(256)] } }],
+    ["too long an origin in UTF-8", { fixed: { escrow: [`${"ü".repeat(127)}xx`] } }],
+    ["an origin that is no text", { fixed: { escrow: [1] } }],
     ["too long a name", { fixed: { name: "x".repeat(256) } }],
+    ["too long a name in UTF-8", { fixed: { name: "ü".repeat(128) } }],
+    ["too long a description", { fixed: { description: "x".repeat(4097) } }],
+    ["too long a fixed part", { fixed: { description: "x".repeat(65_520) } }],
     ["a fraction", { fixedText: '{"v":1.5}' }],
     ["white space", { fixedText: '{"v": 1}' }],
     ["a member twice", { fixedText: '{"v":1,"v":1}' }],
@@ -161,10 +194,32 @@ describe("headers that a careless or hostile writer makes", () => {
     ["deep nesting", { fixedText: `${"[".repeat(5000)}${"]".repeat(5000)}` }],
     ["no JSON", { fixedText: "{" }],
     ["small slots", { slotLength: 4096 }],
+    ["slots of more than 1 MiB", { slotLength: (1 << 20) + 4096 }],
     ["slots that are no multiple of 4096", { slotLength: 8200 }],
     ["no valid slot", { generations: [0n, 0n] }],
     ["a slot that is no JSON", { mutableText: "{" }],
     ["a slot without wraps", { mutableText: "{}" }],
+    [
+      "a short fingerprint",
+      { mutable: { wraps: [{ fingerprint: "A".repeat(42), padding: "oaep", simpleblob: "" }] } },
+    ],
+    [
+      "a blob of 4097 bytes",
+      {
+        mutable: {
+          wraps: [
+            {
+              fingerprint: "A".repeat(43),
+              padding: "oaep",
+              simpleblob: b64url(Buffer.alloc(4097)),
+            },
+          ],
+        },
+      },
+    ],
+    ["1025 wraps", { slotLength: 1 << 20, mutable: { wraps: manyWraps(1025) } }],
+    ["17 escrows", { mutable: { escrows: Array(17).fill({ submission: 1 }) } }],
+    ["an escrow without its submission", { mutable: { escrows: [{ receipt: 1 }] } }],
     [
       "an unknown padding",
       { mutable: { wraps: [{ fingerprint: "A".repeat(43), padding: "none", simpleblob: "" }] } },
@@ -176,6 +231,75 @@ describe("headers that a careless or hostile writer makes", () => {
     await expect(open(file, { key: alice.privateKey })).rejects.toMatchObject({
       code: "BAD_FORMAT",
     });
+  });
+
+  test("at its limits a header is read, and what is sealed may be so long", async () => {
+    const fixed = {
+      name: `${"ü".repeat(127)}x`,
+      description: "ü".repeat(2048),
+      escrow: Array.from({ length: 16 }, (_, i) => `${String(i + 10)}${"ü".repeat(126)}x`),
+    };
+    const blob = {
+      fingerprint: b64url(Buffer.alloc(32)),
+      padding: "oaep",
+      simpleblob: b64url(Buffer.alloc(4096)),
+    };
+    const slotLength = 1 << 20;
+    const mutable = {
+      wraps: [blob, ...manyWraps(1023)],
+      escrows: Array(16).fill({ submission: 1 }),
+    };
+    const file = sealIndependently(Buffer.from("x"), alice.node.publicKey, {
+      fixed,
+      slotLength,
+      mutable,
+    });
+    const header = await inspect(file);
+    expect(header).toMatchObject(fixed);
+    expect([header.slotLength, header.wraps.length, header.escrows.length]).toEqual([
+      slotLength,
+      1024,
+      16,
+    ]);
+    const ours = await seal(Buffer.from("x"), { to: [alice.publicKey], ...fixed });
+    expect(ours.header).toMatchObject(fixed);
+    for (const more of [
+      { name: `${fixed.name}x` },
+      { description: `${fixed.description}x` },
+      { escrow: [`${fixed.escrow[0]}x`] },
+      { escrow: [...fixed.escrow, "zz"] },
+      { escrow: [""] },
+    ]) {
+      const attempt = seal(Buffer.from("x"), { to: [alice.publicKey], ...more });
+      await expect(attempt, JSON.stringify(more).slice(0, 30)).rejects.toMatchObject({
+        code: "BAD_ARGUMENT",
+      });
+    }
+  });
+
+  test("every byte of the preamble is what it has to be", async () => {
+    const file = sealIndependently(Buffer.from("x"), alice.node.publicKey);
+    const malformed = { code: "BAD_FORMAT" };
+    for (let at = 0; at < 12; at++) {
+      for (const value of [0, 1, 2, 0x0a, 0x54, 0xff]) {
+        if (file[at] === value) continue;
+        const altered = Buffer.from(file);
+        altered[at] = value;
+        await expect(inspect(altered), `byte ${at} = ${value}`).rejects.toMatchObject(malformed);
+      }
+    }
+    for (let length = 0; length < 20; length++) {
+      await expect(inspect(file.subarray(0, length)), `${length} bytes`).rejects.toMatchObject(
+        malformed,
+      );
+    }
+    // What stands between the fixed part and the slots is zero.
+    const end = 20 + file.readUInt32BE(12);
+    for (const at of [end, end + 1, 4095]) {
+      const altered = Buffer.from(file);
+      altered[at] = 1;
+      await expect(inspect(altered), `byte ${at}`).rejects.toMatchObject(malformed);
+    }
   });
 
   test("members that are not known are kept in the mutable part", async () => {
@@ -210,6 +334,9 @@ describe("headers that a careless or hostile writer makes", () => {
     [[2n, 1n], "A"],
     [[0n, 9n], "B"],
     [[2n ** 53n, 1n], "B"],
+    [[1n, 2n ** 53n], "A"],
+    [[2n ** 53n - 1n, 2n ** 53n - 2n], "A"],
+    [[3n, 3n], "A"],
   ] as const)("of generations %s slot %s counts", async (generations, slot) => {
     const file = sealIndependently(Buffer.from("x"), alice.node.publicKey, {
       generations: [...generations],
