@@ -140,12 +140,24 @@ export function aesSuite(options: LoadOptions): void {
       expect(() => ctr.xor(iv, data)).toThrow(disposed);
       expect(() => cbc.encrypt(iv, data)).toThrow(disposed);
       expect(() => cbc.decrypt(iv, data)).toThrow(disposed);
+      expect(() => cbc.decrypt(iv, data.subarray(1))).toThrow(disposed);
       expect(() => kw.wrap(data)).toThrow(disposed);
       expect(() => kw.unwrap(wrapped)).toThrow(disposed);
       expect(() => kwp.wrap(data)).toThrow(disposed);
       expect(() => kwp.unwrap(wrapped)).toThrow(disposed);
       expect(hex(other.xor(iv, data))).toBe(stream);
     });
+  });
+
+  test("a key that lost its slot, once disposed of, takes nothing from the one that has it", () => {
+    const [iv, data] = [randomBytes(16), randomBytes(40)];
+    const old = Array.from({ length: 40 }, () => core.aesCtr(randomBytes(32)));
+    const keys = Array.from({ length: 16 }, () => randomBytes(32));
+    const prepared = keys.map((key) => core.aesCtr(key));
+    for (const ctr of old) ctr.dispose();
+    for (const [i, ctr] of prepared.entries()) {
+      expect(hex(ctr.xor(iv, data))).toBe(hex(nodeCipher("ctr", keys[i]!, iv, data)));
+    }
   });
 
   describe("AES-CTR", () => {

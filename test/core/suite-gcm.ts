@@ -556,6 +556,26 @@ export function gcmSuite(load: () => Promise<AesCore>): void {
       }
     });
 
+    test("a tag cut short is none, even if what is missing would be zeros", () => {
+      const gcm = core.aesGcm(randomBytes(32));
+      for (let found = 0; found < 3; ) {
+        const iv = randomBytes(12);
+        const sealed = gcm.encrypt(iv, randomBytes(16 * found));
+        if (sealed.at(-1) !== 0) continue;
+        const tag = sealed.subarray(-16, -1);
+        core.wipe();
+        const decryptor = gcm.decryptor(iv);
+        decryptor.update(sealed.subarray(0, -1));
+        expect(() => decryptor.final()).toThrow(decryptionFailed);
+        const length = sealed.length - 16;
+        core.wipe();
+        core.input.set(sealed.subarray(0, length));
+        expect(() => gcm.decryptWindow(iv, length, tag)).toThrow(decryptionFailed);
+        expect(() => gcm.decrypt(iv, sealed.subarray(0, -1))).toThrow(decryptionFailed);
+        found++;
+      }
+    });
+
     test("after final() or dispose(), of the message or of its key, every call throws DISPOSED", () => {
       const key = core.aesGcm(randomBytes(32));
       const iv = randomBytes(12);

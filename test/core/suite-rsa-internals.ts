@@ -83,17 +83,24 @@ export function rsaInternalsSuite(options: LoadOptions, known?: 24 | 50): void {
       big = makeKey(1024);
     });
 
-    test("OAEP is what RFC 8017 makes of a given seed", () => {
-      for (const hash of ["SHA-1", "SHA-256"] as const) {
-        const seed = randomBytes(hash === "SHA-1" ? 20 : 32);
-        const key = new RsaPublicKey(instance, newSlots(), components(big), () =>
-          Buffer.from(seed),
-        );
+    test("OAEP is what RFC 8017 makes of a given seed, as long as the label's hash", () => {
+      const wide = makeKey(1304);
+      for (const [hash, mgf1Hash, size] of [
+        ["SHA-1", "SHA-1", 20],
+        ["SHA-256", "SHA-256", 32],
+        ["SHA-512", "SHA-1", 64],
+        ["SHA-1", "SHA-512", 20],
+      ] as const) {
+        const seed = randomBytes(size);
+        const key = new RsaPublicKey(instance, newSlots(), components(wide), (length) => {
+          expect(length).toBe(size);
+          return Buffer.from(seed);
+        });
         const label = randomBytes(7);
-        const message = randomBytes(40);
-        const block = maskOaep(hash, seed, oaepBlock(128, hash, label, message));
-        expect(hex(key.encrypt(message, { ...OAEP, hash, label }))).toBe(
-          hex(rawEncrypt(big, block)),
+        const message = randomBytes(30);
+        const block = maskOaep(mgf1Hash, seed, oaepBlock(163, hash, label, message));
+        expect(hex(key.encrypt(message, { ...OAEP, hash, mgf1Hash, label }))).toBe(
+          hex(rawEncrypt(wide, block)),
         );
       }
     });

@@ -1,5 +1,6 @@
 import { createCipheriv, createHash, randomBytes } from "node:crypto";
-import { inspect, open, type SealOptions, seal } from "twinwrap";
+import { amend, inspect, open, rewrap, type SealOptions, seal } from "twinwrap";
+import { loadCore } from "twinwrap/core";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { chunkNonce, deriveBody, openIndependently, sealIndependently } from "./independent.js";
 import { makePair, type Pair } from "./keys.js";
@@ -332,6 +333,16 @@ describe("ranges", () => {
     expect(() => stream.range(0)).toThrow(expect.objectContaining({ code: "BAD_ARGUMENT" }));
   });
 
+  test("stop when they are aborted", async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const opened = await open(sealed, { key: alice.privateKey, signal });
+    const output = opened.range(0)[Symbol.asyncIterator]();
+    expect((await output.next()).done).toBe(false);
+    controller.abort();
+    await expect(output.next()).rejects.toMatchObject({ code: "ABORTED" });
+  });
+
   test("are refused if the file was cut at any chunk, or its last chunk altered", async () => {
     const { bodyOffset } = await inspect(sealed);
     for (let chunks = 1; chunks <= 6; chunks++) {
@@ -344,6 +355,76 @@ describe("ranges", () => {
     altered[altered.length - 1]! ^= 1;
     const opened = await open(altered, { key: alice.privateKey });
     await expect(opened.range(0, 9).bytes()).rejects.toMatchObject({ code: "DECRYPTION_FAILED" });
+  });
+});
+
+describe("keys that were used are wiped", () => {
+  const isWiped = (bytes: Uint8Array) => bytes.every((byte) => byte === 0);
+  /** A core that tells which keys it unwraps, derives and prepares. */
+  async function watched() {
+    const core = await loadCore();
+    const seen: Record<string, Uint8Array[]> = { unwrapped: [], derived: [], prepared: [] };
+    const prepare = core.rsaPrivateKey.bind(core);
+    vi.spyOn(core, "rsaPrivateKey").mockImplementation((components) => {
+      const key = prepare(components);
+      const unwrap = key.unwrapKey.bind(key);
+      vi.spyOn(key, "unwrapKey").mockImplementation((...given) => {
+        const unwrapped = unwrap(...given);
+        seen.unwrapped!.push(unwrapped);
+        return unwrapped;
+      });
+      return key;
+    });
+    const expand = core.hkdfExpand.bind(core);
+    vi.spyOn(core, "hkdfExpand").mockImplementation((...given) => {
+      const derived = expand(...given);
+      seen.derived!.push(derived);
+      return derived;
+    });
+    const aesGcm = core.aesGcm.bind(core);
+    vi.spyOn(core, "aesGcm").mockImplementation((key) => {
+      seen.prepared!.push(key);
+      return aesGcm(key);
+    });
+    return { core, seen };
+  }
+
+  test("sealing: the session key once the header is made, the others at the end", async () => {
+    const { core, seen } = await watched();
+    let lent = new Uint8Array(0);
+    const sealed = await seal(Buffer.from("x"), {
+      core,
+      to: [alice.publicKey],
+      escrows: ({ sessionKey }) => {
+        lent = sessionKey as Uint8Array<ArrayBuffer>;
+        expect(isWiped(lent)).toBe(false);
+        return [];
+      },
+    });
+    expect(isWiped(lent)).toBe(true);
+    expect(seen.derived!.map(isWiped)).toEqual([true]);
+    expect(seen.prepared!.map(isWiped)).toEqual([false]);
+    await sealed.bytes();
+    expect(seen.prepared!.map(isWiped)).toEqual([true]);
+  });
+
+  test("opening, and wrapping again: whether a wrap is right or not", async () => {
+    const theirs = sealIndependently(Buffer.from("x"), alice.node.publicKey);
+    const other = sealIndependently(Buffer.from("x"), alice.node.publicKey);
+    // The wrap of another file opens, to the wrong key.
+    const [wrong] = (await inspect(other)).wraps;
+    const { patch } = await amend(theirs, ({ header }) => ({ wraps: [wrong!, ...header.wraps] }));
+    Buffer.from(patch.bytes).copy(theirs, patch.offset);
+    const { core, seen } = await watched();
+    const opened = await open(theirs, { key: alice.privateKey, core });
+    expect(seen.unwrapped!.map(isWiped)).toEqual([true, true]);
+    expect(seen.derived!.map(isWiped)).toEqual([true, true]);
+    expect(seen.prepared!.map(isWiped)).toEqual([true, false]);
+    await opened.bytes();
+    expect(seen.prepared!.map(isWiped)).toEqual([true, true]);
+    await rewrap(theirs, { key: alice.privateKey, add: [{ key: bob.publicKey }], core });
+    expect(seen.unwrapped!.map(isWiped)).toEqual([true, true, true, true]);
+    expect(seen.prepared!.map(isWiped)).toEqual([true, true, true, true]);
   });
 });
 

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { amend, inspect, open, rewrap, seal } from "twinwrap";
+import { loadCore } from "twinwrap/core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { openIndependently, sealIndependently } from "./independent.js";
+import { encodeFrame } from "#build/envelope/header.js";
+import { canonical, openIndependently, sealIndependently } from "./independent.js";
 import { makePair, type Pair } from "./keys.js";
 
 let alice: Pair;
@@ -98,6 +100,16 @@ describe("any change of a byte is noticed", () => {
     );
   });
 
+  test("cut inside salt or commitment: told from a wrong key", async () => {
+    for (let length = 0; length < 56; length++) {
+      const cut = sealed.subarray(0, slotB.to + length);
+      const truncated = { code: "BAD_FORMAT", message: expect.stringMatching(/truncated/) };
+      await expect(opens(cut, alice), `${length} bytes`).rejects.toMatchObject(truncated);
+      const stream = open(new Blob([cut]).stream(), { key: alice.privateKey });
+      await expect(stream, `${length} bytes`).rejects.toMatchObject(truncated);
+    }
+  });
+
   test("appended", async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 40_000 }), (tail) =>
@@ -165,6 +177,7 @@ describe("headers that a careless or hostile writer makes", () => {
       },
     ],
     ["version 0", { version: 0 }],
+    ["something where nothing is yet", { reserved: 1 }],
     ["version 1 in the preamble only", { fixed: { v: 2 } }],
     ["another layout", { fixed: { layout: "body-slots" } }],
     ["a short serial", { fixed: { serial: "AAAA" } }],
@@ -419,6 +432,53 @@ describe("a changed header", () => {
     Buffer.from(patch!.bytes).copy(file, patch!.offset);
     expect((await inspect(file)).wraps.map((wrap) => wrap.padding)).toEqual(["pkcs1-v1_5"]);
     expect((await opens(file, alice)).toString()).toBe("x");
+  });
+
+  test("a slot is filled to its last byte, and not beyond", async () => {
+    const file = sealIndependently(Buffer.from("x"), alice.node.publicKey);
+    const json = (escrow: object) => {
+      const { wraps } = openIndependently(file, alice.node.privateKey).slots[0];
+      return canonical({ escrows: [escrow], wraps });
+    };
+    const room = 8192 - 44 - json({ submission: "" }).length;
+    const change = (length: number) =>
+      amend(file, () => ({ escrows: [{ submission: "x".repeat(length) }] }));
+    const { patch } = await change(room);
+    const full = Buffer.from(file);
+    Buffer.from(patch.bytes).copy(full, patch.offset);
+    expect((await inspect(full)).escrows).toEqual([{ submission: "x".repeat(room) }]);
+    await expect(change(room + 1)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+    const none = amend(file, () => ({ wraps: [] }));
+    await expect(none).rejects.toMatchObject({ code: "BAD_ARGUMENT" });
+    // With as much room asked for as there is, and with a byte more.
+    const patched = async (room: number) =>
+      (await rewrap(file, { key: alice.privateKey, add: [{ key: alice.publicKey }], room })).patch;
+    const left =
+      8192 -
+      44 -
+      canonical({
+        escrows: [],
+        wraps: openIndependently(file, alice.node.privateKey).slots[0].wraps,
+      }).length;
+    expect(await patched(left)).toBeDefined();
+    expect(await patched(left + 1)).toBeUndefined();
+  });
+
+  test("slots are made of 1 MiB at most", async () => {
+    const core = await loadCore();
+    const { serial, created } = await inspect(
+      sealIndependently(Buffer.from("x"), alice.node.publicKey),
+    );
+    const make = (length: number) =>
+      encodeFrame(
+        core,
+        { serial, created, escrow: [] },
+        { wraps: [], escrows: [], rest: { x: "y".repeat(length) } },
+      );
+    // {"escrows":[],"wraps":[],"x":"…"}, and 4096 for what is to come
+    const most = (1 << 20) - 44 - 4096 - 32;
+    expect(Buffer.from(make(most).bytes).readUInt32BE(16)).toBe(1 << 20);
+    expect(() => make(most + 1)).toThrow(expect.objectContaining({ code: "LIMIT_EXCEEDED" }));
   });
 
   test("wraps that do not fit make a new file, which all of them open", async () => {

@@ -142,6 +142,7 @@ export interface Odd {
   mutableText?: string;
   generations?: [bigint, bigint];
   version?: number;
+  reserved?: number;
   slotLength?: number;
   padding?: "oaep" | "pkcs1-v1_5";
 }
@@ -166,6 +167,7 @@ export function sealIndependently(plaintext: Buffer, publicKey: KeyObject, odd: 
   const start = Buffer.alloc(Math.ceil((20 + fixed.length) / 4096) * 4096);
   start.write("TWIN\r\n\x1a\n", "latin1");
   start.writeUInt16BE(odd.version ?? 1, 8);
+  start.writeUInt16BE(odd.reserved ?? 0, 10);
   start.writeUInt32BE(fixed.length, 12);
   start.writeUInt32BE(slotLength, 16);
   fixed.copy(start, 20);

@@ -186,6 +186,12 @@ describe("what decides", () => {
     expect((await decide(odd, ["ann"], { now: at(9999) })).approved).toBe(false);
   });
 
+  test("a request for another authority is none of its own, whoever approves it", async () => {
+    const elsewhere = request({ authority: "other.example" });
+    const decision = await decide(policy, ["ann", "bea", "cas"], { request: elsewhere });
+    expect(decision).toMatchObject({ approved: false, reason: "it is for another authority" });
+  });
+
   test("a request that expires this very second has expired", async () => {
     const until = request({ expires: at(60) });
     const before = await decide(policy, ["ann", "bea"], { request: until, now: at(59) });
@@ -197,7 +203,11 @@ describe("what decides", () => {
   test("denials: over when the others are too few, not before", async () => {
     expect(await decide(policy, ["-ann"])).toMatchObject({ denied: false, approved: false });
     expect((await decide(policy, ["-ann", "bea", "cas"])).approved).toBe(true);
-    expect(await decide(policy, ["-ann", "-bea"])).toMatchObject({ denied: true, approved: false });
+    expect(await decide(policy, ["-ann", "-bea"])).toMatchObject({
+      denied: true,
+      approved: false,
+      reason: "too few officers are left who could approve",
+    });
     expect(await decide(policy, ["-ann", "-ann"])).toMatchObject({ denied: false });
     // Who must not decide is no more left to approve than who denies.
     const owned = { owners: ["cas-files"] };
