@@ -2,10 +2,10 @@
 // checkout, and runs the tests that should notice. `npm run mutate -- assembly/rsa 12 40-50` takes those whose
 // file's name holds a text, or by number; all without either. With `--shard 1/2` it takes every second of them.
 //
-// The mistakes stand in .tools/mutations/*.txt. "== FILE" begins the mutations of a source file, "tests …"
-// says which tests should notice those that follow; a mutation is lines "- old" and "+ new" (none if they are
-// only taken out), with an empty line behind. Where the lines stand is found by their text, without indentation,
-// which has to be there once. "#" begins a comment.
+// The mistakes stand in .tools/mutations/*.txt. "== FILE" begins the mutations of a source file, "tests FILE …"
+// says which tests should notice those that follow, "only PATTERN" which of them by their names; a mutation is
+// lines "- old" and "+ new" (none if they are only taken out), with an empty line behind. Where the lines stand is
+// found by their text, without indentation, which has to be there once. "#" begins a comment.
 import {
   cpSync,
   existsSync,
@@ -42,7 +42,7 @@ const { values, positionals } = parseArgs({
 /** Reads a list. @throws where it makes no sense */
 function readList(path) {
   const mutations = [];
-  let [file, tests, hunk] = [undefined, [], undefined];
+  let [file, tests, only, hunk] = [undefined, [], undefined, undefined];
   for (const [i, line] of readFileSync(path, "utf8").split("\n").entries()) {
     const at = `${basename(path)}:${i + 1}`;
     if (line.startsWith("#")) continue;
@@ -50,15 +50,16 @@ function readList(path) {
     const rest = line.slice(word.length + 1).trim();
     if (word === "-" || word === "+") {
       if (hunk === undefined) {
-        hunk = { at, file, tests, old: [], now: [] };
+        hunk = { at, file, tests, only, old: [], now: [] };
         mutations.push(hunk);
       }
       (word === "-" ? hunk.old : hunk.now).push(rest);
       continue;
     }
     hunk = undefined;
-    if (word === "==") [file, tests] = [rest, []];
-    else if (word === "tests") tests = rest.split(" ");
+    if (word === "==") [file, tests, only] = [rest, [], undefined];
+    else if (word === "tests") [tests, only] = [rest.split(" "), undefined];
+    else if (word === "only") only = rest;
     else if (line !== "") throw new Error(`${at}: what is "${line}"?`);
   }
   return mutations;
@@ -153,12 +154,13 @@ class Runner {
   }
 
   /** Runs tests; the name of the first that fails, or undefined. */
-  async failure(tests, changed) {
+  async failure(tests, changed, only) {
     if (this.#vitest === undefined) await this.#start();
     const vitest = this.#vitest;
     for (const file of changed) vitest.invalidateFile(this.folder + file);
     vitest.state.filesMap.clear();
     vitest.state.errorsSet.clear();
+    vitest.setGlobalTestNamePattern(only ?? "");
     const wanted = await vitest.globTestSpecifications(tests);
     let late = false;
     const timer = setTimeout(() => {
@@ -222,7 +224,7 @@ const chosen = all
 
 /** Tries one: what became of it, and by what. */
 async function attempt(runner, mutation) {
-  const { file, tests } = mutation;
+  const { file, tests, only } = mutation;
   const { folder } = runner;
   try {
     writeFileSync(folder + file, mutated(readFileSync(folder + file, "utf8"), mutation));
@@ -230,7 +232,8 @@ async function attempt(runner, mutation) {
   } catch ({ message }) {
     return ["broken", message];
   }
-  const name = await runner.failure(tests, [compiled(file), "build/envelope/worker-script.js"]);
+  const changed = [compiled(file), "build/envelope/worker-script.js"];
+  const name = await runner.failure(tests, changed, only);
   return name === undefined ? ["survived"] : ["killed", name];
 }
 
