@@ -103,17 +103,35 @@ function copy() {
   return to;
 }
 
+/** What the compiler makes of a source file. */
+const compiled = (file) => file.replace(/^src/, "build").replace(/\.ts$/, ".js");
+
+const isRelaxed = (test) => /\.(relaxed|unfused)\.test\.ts$/.test(test);
+/** The builds of the core that the tests use; that of AES alone is tested beside the whole. */
+const coresOf = (tests) =>
+  CORES.filter(([, entry, target]) => {
+    if (entry !== "index") return false;
+    return target === "relaxed" ? tests.some(isRelaxed) : !tests.every(isRelaxed);
+  });
+const WORKERS = ["build/worker.js", "build/download.js", "build/envelope/worker-script.js"];
+const useWorkers = (tests) => tests.some((test) => test.includes("/engines."));
+const useCommand = (tests) => tests.some((test) => test.startsWith("test/cli/"));
+
+/** What of build/ is made anew for a mutation: what comes from its file and is used by its tests. */
+function madeOf({ file, tests }) {
+  if (file.startsWith("assembly/")) return coresOf(tests).map(([name]) => `build/${name}`);
+  const workers = useWorkers(tests) ? WORKERS : [];
+  const command = useCommand(tests) ? ["build/bin"] : [];
+  return [compiled(file), ...workers, ...command];
+}
+
 /**
- * Makes anew what of build/ comes from a source file and is used by the tests. The core is not optimized as far
- * as the build does it, which takes most of the time.
+ * Makes that. The core is not optimized as far as the build does it, which takes most of the time.
  * @throws if it does not compile
  */
-async function rebuild(folder, file, tests) {
+async function rebuild(folder, { file, tests }) {
   if (file.startsWith("assembly/")) {
-    const isRelaxed = (test) => /\.(relaxed|unfused)\.test\.ts$/.test(test);
-    for (const [name, entry, target] of CORES) {
-      const isUsed = target === "relaxed" ? tests.some(isRelaxed) : !tests.every(isRelaxed);
-      if (!isUsed || entry !== "index") continue;
+    for (const [name, entry, target] of coresOf(tests)) {
       const where = ["--baseDir", folder, "--config", `${folder}asconfig.json`, "--target", target];
       const options = [...where, "--optimizeLevel", "1", "-o", `${folder}build/${name}`];
       const { error, stderr } = await asc.main([`assembly/${entry}.ts`, ...options]);
@@ -127,13 +145,8 @@ async function rebuild(folder, file, tests) {
     tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
   });
   writeFileSync(folder + compiled(file), code);
-  if (tests.some((test) => test.includes("/engines."))) await bundleWorkers(folder);
-  if (tests.some((test) => test.startsWith("test/cli/"))) await bundleCommand(folder);
-}
-
-/** What the compiler makes of a source file. */
-function compiled(file) {
-  return file.replace(/^src/, "build").replace(/\.ts$/, ".js");
+  if (useWorkers(tests)) await bundleWorkers(folder);
+  if (useCommand(tests)) await bundleCommand(folder);
 }
 
 /** Vitest over a copy; it is kept, because to start takes it longer than most tests. */
@@ -228,12 +241,11 @@ async function attempt(runner, mutation) {
   const { folder } = runner;
   try {
     writeFileSync(folder + file, mutated(readFileSync(folder + file, "utf8"), mutation));
-    await rebuild(folder, file, tests);
+    await rebuild(folder, mutation);
   } catch ({ message }) {
     return ["broken", message];
   }
-  const changed = [compiled(file), "build/envelope/worker-script.js"];
-  const name = await runner.failure(tests, changed, only);
+  const name = await runner.failure(tests, madeOf(mutation), only);
   return name === undefined ? ["survived"] : ["killed", name];
 }
 
@@ -257,8 +269,10 @@ async function main() {
       const begun = Date.now();
       const [result, by] = await attempt(runner, mutation);
       // As it was, for the next one.
-      cpSync(root + mutation.file, folder + mutation.file);
-      cpSync(`${root}build`, `${folder}build`, { recursive: true });
+      for (const path of [mutation.file, ...madeOf(mutation)]) {
+        rmSync(folder + path, { recursive: true, force: true });
+        cpSync(root + path, folder + path, { recursive: true });
+      }
       count[result]++;
       const seconds = Math.round((Date.now() - begun) / 1000);
       console.log(

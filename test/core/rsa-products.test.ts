@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { compile } from "../ct/build.js";
 import { checkKernel, Places } from "./kernels.js";
-import { bitLength, toBig } from "./rsa-reference.js";
+import { bitLength, modPow, toBig } from "./rsa-reference.js";
 
 const module = await WebAssembly.compile(
   compile([
@@ -127,6 +127,19 @@ describe("Montgomery products", () => {
       put(B, m - 1n);
       core.multiply!(OUT, A, B, M);
       expect((get(OUT, columns) * R - (8n * m - 1n) * (m - 1n)) % m).toBe(0n);
+    }
+  });
+
+  test.each([512, 1031, 4096])("powers modulo numbers of %i bits, below the modulus", (bits) => {
+    for (const m of moduli(bits)) {
+      const { columns } = prepare(m);
+      for (const x of [0n, 1n, m - 1n, m, m + 1n, 4n * m - 1n, ones(bits), random(bits)]) {
+        for (const e of [3n, 5n, 65537n]) {
+          put(A, x);
+          core.publicPower!(OUT, A, Number(e), M);
+          expect(get(OUT, columns)).toBe(modPow(x, e, m));
+        }
+      }
     }
   });
 

@@ -334,6 +334,23 @@ export function rsaSuite(options: LoadOptions): void {
       }
     });
 
+    test("private: numbers that are right in their lowest 28 bits only", () => {
+      const big = makeKey(768);
+      const { e, d, p, q, qi } = big;
+      const almost = 1n + (1n << 28n); // in place of 1
+      const order = (p - 1n) * (q - 1n);
+      const other = (d * almost) % order;
+      expect((e * other) % (p - 1n)).toBe(almost);
+      for (const wrong of [
+        { ...big, qi: (qi * almost) % p },
+        { ...big, d: other, dp: other % (p - 1n), dq: other % (q - 1n) },
+        { ...big, dp: big.dp ^ (1n << 200n) },
+        { ...big, n: big.n ^ (1n << 400n) },
+      ]) {
+        expect(() => core.rsaPrivateKey(components(wrong))).toThrow(badKey);
+      }
+    });
+
     test("private: a d of n and more that is right but for its size", () => {
       for (;;) {
         const big = makeKey(768);

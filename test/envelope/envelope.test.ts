@@ -383,7 +383,7 @@ describe("keys that were used are wiped", () => {
     });
     const aesGcm = core.aesGcm.bind(core);
     vi.spyOn(core, "aesGcm").mockImplementation((key) => {
-      seen.prepared!.push(key);
+      seen.prepared!.push(key as Uint8Array);
       return aesGcm(key);
     });
     return { core, seen };

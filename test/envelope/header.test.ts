@@ -105,7 +105,7 @@ describe("any change of a byte is noticed", () => {
       const cut = sealed.subarray(0, slotB.to + length);
       const truncated = { code: "BAD_FORMAT", message: expect.stringMatching(/truncated/) };
       await expect(opens(cut, alice), `${length} bytes`).rejects.toMatchObject(truncated);
-      const stream = open(new Blob([cut]).stream(), { key: alice.privateKey });
+      const stream = open(new Blob([new Uint8Array(cut)]).stream(), { key: alice.privateKey });
       await expect(stream, `${length} bytes`).rejects.toMatchObject(truncated);
     }
   });
