@@ -304,7 +304,8 @@ export function aesSuite(options: LoadOptions): void {
       "from one window to another with one byte changed, key of %i bytes",
       (size) => {
         const [key, iv, data] = [randomBytes(size), randomBytes(16), randomBytes(20_000)];
-        iv[15] = 0;
+        // Zeros where the table's prefix is taken from: a table for none must not look like one for them.
+        for (const place of [0, 5, 10, 15]) iv[place] = 0;
         for (let place = 0; place < 15; place++) {
           const ctr = core.aesCtr(key);
           const other = Buffer.from(iv);

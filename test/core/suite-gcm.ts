@@ -238,6 +238,20 @@ export function gcmSuite(load: () => Promise<AesCore>): void {
       compare(key, ivFor(key, `${"ff".repeat(12)}fffff000`), randomBytes(100_000), EMPTY);
     });
 
+    test("a key in a slot that is used again has nothing of the hash of the one before", async () => {
+      // Lengths from which on one power, then four powers of the hash's key are kept in the slot.
+      const own = await load();
+      for (const length of [100, 1000, 20_000]) {
+        const data = randomBytes(length);
+        // Sixteen slots: each key has that of one before it, which no one has disposed of.
+        for (let i = 0; i < 48; i++) {
+          const [key, iv] = [randomBytes(16), randomBytes(12)];
+          const [got, expected] = [own.aesGcm(key), nodeSeal(key, iv, data, EMPTY)];
+          expect(Buffer.compare(got.encrypt(iv, data), expected), `key ${i}, ${length}`).toBe(0);
+        }
+      }
+    });
+
     test("the product of any two powers of x", () => {
       // A message of one block, hashed alone: each bit of it, under many hash keys, long and short.
       for (let bit = 0; bit < 128; bit++) {

@@ -21,6 +21,7 @@ const ORIGIN = "authority.example";
 type Text = Parameters<typeof formatIdentity>[0];
 
 const log = signer(ORIGIN, 1);
+const newLog = signer("log-2.example", 50);
 const NAMES = ["ann", "bea", "cas"];
 const people = NAMES.map((name, i) => signer(name, 2 + i)) as [Signer, Signer, Signer];
 const policyText = formatPolicy({
@@ -67,6 +68,7 @@ describe("the text of an identity", () => {
     ["both paddings", { paddings: ["oaep", "pkcs1-v1_5"] }],
     ["a later one", { number: 2, previous: hash(3), logs: keys(2), wrapKeys: wraps(2) }],
     ["64 keys of each kind", { logs: keys(64), wrapKeys: wraps(64) }],
+    ["a name of 255 bytes", { logs: [log, { ...newLog, name: `${"é".repeat(127)}a` }] }],
   ])("is read back as it was written: %s", async (_, change) => {
     const text = identityText(change);
     const read = parseIdentity(core, await note(text, log));
@@ -86,6 +88,7 @@ describe("the text of an identity", () => {
     ["a first log key under another name", { logs: [signer("other.example", 1)] }],
     ["no log key", { logs: [] }],
     ["no RSA key", { wrapKeys: [] }],
+    ["a name of 256 bytes", { logs: [log, { ...newLog, name: "é".repeat(128) }] }],
     ["65 log keys", { logs: keys(65) }],
     ["65 RSA keys", { wrapKeys: wraps(65) }],
     ["a log key twice", { logs: [log, { name: "b.example", publicKey: log.publicKey }] }],
@@ -100,7 +103,6 @@ describe("the text of an identity", () => {
 
 describe("an authority's notes", () => {
   const [ann, bea, cas] = people;
-  const newLog = signer("log-2.example", 50);
   const second = identityText({
     number: 2,
     previous: firstHash,

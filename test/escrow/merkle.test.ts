@@ -11,6 +11,7 @@ import {
   verifyInclusion,
 } from "twinwrap/escrow";
 import { describe, expect, test } from "vitest";
+import { provenSubtrees } from "#build/escrow/merkle.js";
 import { MemoryNodes, RecursiveTree } from "./tree.js";
 
 const core = await loadCore();
@@ -133,6 +134,24 @@ describe("against the recursive definition, for every size to 130", async () => 
         expect(hexes(audit)).toEqual(hexes(ORACLE.path(index, size)));
         const leaf = leafHash(core, LEAVES[index]!);
         verifyInclusion(core, leaf, index, size, audit, roots[size]!);
+      }
+    }
+  });
+
+  test("a proof shows complete subtrees only, each with its hash", async () => {
+    for (let size = 1; size <= 35; size++) {
+      for (let index = 0; index < size; index++) {
+        const audit = await inclusionProof(core, store.read, index, size);
+        const leaf = leafHash(core, LEAVES[index]!);
+        const shown = provenSubtrees(core, leaf, index, size, audit);
+        const names = shown.map(({ level, index: at }) => `${level} ${at}`);
+        expect(names).toContain(`0 ${index}`);
+        expect(new Set(names).size, "each once").toBe(names.length);
+        for (const { level, index: at, hash } of shown) {
+          const [start, end] = [at * 2 ** level, (at + 1) * 2 ** level];
+          expect(end, `${level} ${at} of ${size}`).toBeLessThanOrEqual(size);
+          expect(hex(hash)).toBe(hex(ORACLE.hash(BigInt(start), BigInt(end))));
+        }
       }
     }
   });
