@@ -1,31 +1,20 @@
 // Builds everything under build/: the core's WebAssembly, its embedded copy, the compiled library
 // and the bundled command line. `node .tools/build.mjs wasm` stops after the first two.
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { bundleCommand, bundleWorkers, CORES, compileCore, run, versionOf } from "./bundles.mjs";
 import { buildSite } from "./site.mjs";
 import { finishTypes } from "./types.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 
-function run(tool, ...args) {
+function orExit(work) {
   try {
-    execFileSync(process.execPath, [`${root}node_modules/${tool}`, ...args], {
-      cwd: root,
-      stdio: "inherit",
-    });
+    work();
   } catch {
-    process.exit(1);
+    process.exit(1); // the tool has said why
   }
 }
 
@@ -44,7 +33,7 @@ function hashOfSources() {
   const files = [
     ...sources,
     `${root}asconfig.json`,
-    `${root}.tools/build.mjs`,
+    `${root}.tools/bundles.mjs`,
     `${root}node_modules/assemblyscript/package.json`,
   ];
   return sha256(...files.map((file) => sha256(file, readFileSync(file))));
@@ -60,17 +49,9 @@ const isCurrent = (file) =>
   existsSync(`${root}build/${file}`) &&
   known[file] === sha256(readFileSync(`${root}build/${file}`));
 const made = {};
-for (const [file, entry, target] of [
-  ["core.wasm", "index", "simd"],
-  ["core-relaxed.wasm", "index", "relaxed"],
-  ["core-aes.wasm", "aes", "simd"],
-]) {
-  if (!isCurrent(file)) {
-    // A failed asc leaves an older file in place; nobody shall take that for the new one.
-    rmSync(`${root}build/${file}`, { force: true });
-    const options = ["--config", "asconfig.json", "--target", target, "-o", `build/${file}`];
-    run("assemblyscript/bin/asc.js", `assembly/${entry}.ts`, ...options);
-  }
+for (const core of CORES) {
+  const [file] = core;
+  if (!isCurrent(file)) orExit(() => compileCore(root, core));
   made[file] = sha256(readFileSync(`${root}build/${file}`));
 }
 writeFileSync(CACHE, JSON.stringify({ sources, ...made }));
@@ -89,35 +70,16 @@ for (const [file, module] of [
 }
 if (process.argv[2] === "wasm") process.exit(0);
 
-run("typescript/bin/tsc", "-p", "tsconfig.json");
+orExit(() => run(root, "typescript/bin/tsc", ["-p", "tsconfig.json"]));
 finishTypes(`${root}build`);
 
 // By this a pool knows that a worker's script is of its own build.
-const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
 writeFileSync(
   `${root}build/envelope/release.js`,
-  `export const release = "${version} ${made["core.wasm"].slice(0, 16)}";\n`,
+  `export const release = "${versionOf(root)} ${made["core.wasm"].slice(0, 16)}";\n`,
 );
 
-// The worker's script: as text for startWorker, and as a file for pages that must serve it themselves. Beside
-// it the service worker for downloads, which is always a file.
-await build({
-  entryPoints: {
-    worker: `${root}build/envelope/worker.js`,
-    download: `${root}build/envelope/download-worker.js`,
-  },
-  outdir: `${root}build`,
-  bundle: true,
-  format: "iife",
-  platform: "neutral",
-  target: "es2022",
-  minify: true,
-  logLevel: "warning",
-});
-writeFileSync(
-  `${root}build/envelope/worker-script.js`,
-  `export const script = ${JSON.stringify(readFileSync(`${root}build/worker.js`, "utf8"))};\n`,
-);
+await bundleWorkers(root);
 
 // All of the browser's door in one file, for pages that have no bundler.
 await build({
@@ -131,24 +93,4 @@ await build({
   logLevel: "warning",
 });
 await buildSite();
-
-// The command line is bundled, for a quick start; each command stays a file that is loaded when called.
-rmSync(`${root}build/bin`, { recursive: true, force: true });
-await build({
-  entryPoints: { twinwrap: `${root}build/cli/main.js` },
-  outdir: `${root}build/bin`,
-  bundle: true,
-  splitting: true,
-  format: "esm",
-  platform: "node",
-  target: "node20.19",
-  minify: false,
-  external: ["better-sqlite3"], // native code, and only there if its user wants an authority
-  define: { TWINWRAP_VERSION: JSON.stringify(version) },
-  // commander is CommonJS and asks for node's modules by require.
-  banner: {
-    js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
-  },
-  logLevel: "warning",
-});
-chmodSync(`${root}build/bin/twinwrap.js`, 0o755);
+await bundleCommand(root);

@@ -108,6 +108,26 @@ test("equal bytes", () => {
     expect(bytes.equalBytes(a, b)).toBe(false);
   }
   expect(bytes.equalBytes(a, a.subarray(1))).toBe(false);
+  // A part of it from its beginning, whichever comes first.
+  for (const length of [0, 1, 49]) {
+    expect(bytes.equalBytes(a, a.subarray(0, length))).toBe(false);
+    expect(bytes.equalBytes(a.subarray(0, length), a)).toBe(false);
+  }
+  expect(bytes.equalBytes(a.subarray(0, 0), new Uint8Array(0))).toBe(true);
+});
+
+test("a number without its leading zeros", () => {
+  for (const [number, short] of [
+    ["00", "00"],
+    ["000000", "00"],
+    ["0001", "01"],
+    ["0100", "0100"],
+    ["00ff00", "ff00"],
+    ["", ""],
+  ] as const) {
+    const view = bytes.withoutLeadingZeros(Buffer.from(number, "hex"));
+    expect(Buffer.from(view).toString("hex")).toBe(short);
+  }
 });
 
 test("random bytes beyond what one call of the platform gives", () => {
@@ -208,10 +228,46 @@ describe("canonical JSON", () => {
     }
     const parse = (text: string, values: number) => () => parseJson(text, values, "not JSON");
     expect(parse("[".repeat(1 << 24), 1 << 24)).toThrow(/nested/);
+    expect(() => encodeJcs(JSON.parse(`[${deep}]`) as Json)).toThrow(/nested/);
+    expect(() => encodeJcs(JSON.parse(`{"a":${deep}}`) as Json)).toThrow(/nested/);
     expect(() => decodeJcs(Buffer.from('"12345"'), 6)).toThrow(BAD_FORMAT);
+    expect(decodeJcs(Buffer.from('"12345"'), 7)).toBe("12345");
+    expect(() => decodeJcs(Buffer.from('"üü"'), 5)).toThrow(BAD_FORMAT);
+    expect(decodeJcs(Buffer.from('"üü"'), 6)).toBe("üü");
     for (const bad of [Number.NaN, 0.5, 2 ** 53, "\ud800", { "\udc00": 1 }]) {
       expect(() => encodeJcs(bad as Json)).toThrow(BAD_FORMAT);
     }
+  });
+
+  test("members have exact limits, in bytes of UTF-8 and of what base64url holds", () => {
+    const of = (value: Json) => new Members({ it: value }, "test");
+    const long = "ü".repeat(5);
+    expect(of(long).text("it", 10)).toBe(long);
+    expect(() => of(long).text("it", 9)).toThrow(BAD_FORMAT);
+    for (const good of [3, 4, 7]) expect(of(good).integer("it", 3, 7)).toBe(good);
+    for (const bad of [2, 8, "3"]) expect(() => of(bad).integer("it", 3, 7)).toThrow(BAD_FORMAT);
+    const b64 = (length: number) => Buffer.alloc(length, 0xee).toString("base64url");
+    for (const good of [3, 4, 5]) expect(of(b64(good)).bytes("it", 3, 5)).toHaveLength(good);
+    for (const bad of [0, 2, 6, 7]) {
+      expect(() => of(b64(bad)).bytes("it", 3, 5), `${bad}`).toThrow(BAD_FORMAT);
+    }
+    for (const length of [1, 16, 24, 32]) {
+      expect(of(b64(length)).bytes("it", length)).toHaveLength(length);
+      for (const bad of [length - 1, length + 1]) {
+        expect(() => of(b64(bad)).bytes("it", length)).toThrow(BAD_FORMAT);
+      }
+    }
+    const list = (length: number) => of(Array(length).fill(1)).list("it", 2, (item) => item);
+    expect(list(0)).toEqual([]);
+    expect(list(2)).toEqual([1, 1]);
+    expect(() => list(3)).toThrow(BAD_FORMAT);
+    expect(() => of(1).list("it", 2, (item) => item)).toThrow(BAD_FORMAT);
+    expect(of("b").oneOf("it", ["a", "b"])).toBe("b");
+    expect(() => of("c").oneOf("it", ["a", "b"])).toThrow(BAD_FORMAT);
+    expect(of(1).exactly("it", 1)).toBe(1);
+    expect(() => of("1").exactly("it", 1)).toThrow(BAD_FORMAT);
+    for (const wrong of [1, "a", null, [], true])
+      expect(() => of(wrong).members("it")).toThrow(BAD_FORMAT);
   });
 
   test("a member named __proto__ is a member", () => {

@@ -101,9 +101,14 @@ class Run {
     }
   }
 
+  /** @throws TwinwrapError BAD_ARGUMENT if the message would be too long with so many bytes more */
+  needRoom(length: number): void {
+    needRoom(this.#length + length);
+  }
+
   /** The next bytes of the text, from `data` into `result` of the same length. */
   update(data: Uint8Array, result: Uint8Array): void {
-    needRoom(this.#length + data.length);
+    this.needRoom(data.length);
     const { instance, input, output } = this.#unit;
     let most = 0;
     this.#work((slot) => {
@@ -184,6 +189,7 @@ export class GcmEncryptor {
    */
   update(data: Bytes): Uint8Array<ArrayBuffer> {
     const bytes = needBytes(data, "the data");
+    this.#run.needRoom(bytes.length);
     const result = newBytes(bytes.length);
     this.#run.update(bytes, result);
     return result;
@@ -227,6 +233,8 @@ export class UnverifiedGcmDecryptor {
     const bytes = needBytes(data, "the data");
     const held = this.#held;
     const length = Math.max(0, this.#holds + bytes.length - BLOCK);
+    // Before what is held goes in: it would go in again with the next call.
+    this.#run.needRoom(length);
     const fromHeld = Math.min(this.#holds, length);
     const fromData = length - fromHeld;
     const result = newBytes(length);

@@ -1,6 +1,6 @@
 import { CALG_AES_256, CryptoApiError, decodeSimpleBlob, encodeSimpleBlob } from "../blob/index.js";
 import { equalBytes, toHex, wipe } from "../bytes.js";
-import type { Core } from "../core/index.js";
+import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
 import {
   checkPublicKey,
@@ -168,21 +168,31 @@ export async function openWraps(
 function tryWrap(
   core: Core,
   wrap: Wrap,
-  rsa: ReturnType<Core["rsaPrivateKey"]>,
+  rsa: PreparedRsaPrivateKey,
   body: { salt: Uint8Array; commitment: Uint8Array; context: Uint8Array },
 ): { sessionKey: Uint8Array; cobblestone: Cobblestone } | undefined {
-  let sessionKey: Uint8Array | undefined;
+  const sessionKey = unwrap(wrap, rsa);
+  if (sessionKey === undefined) return undefined;
+  let right = false;
   try {
-    sessionKey = rsa.unwrapKey(encryptedKeyOf(wrap), { padding: wrap.padding, length: KEY });
     const cobblestone = new Cobblestone(core, sessionKey, body.salt, body.context);
-    if (cobblestone.commitsTo(body.commitment)) return { sessionKey, cobblestone };
+    right = cobblestone.commitsTo(body.commitment);
+    if (right) return { sessionKey, cobblestone };
     cobblestone.dispose();
-  } catch (error) {
-    if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) {
-      wipe(sessionKey);
-      throw error;
-    }
+    return undefined;
+  } finally {
+    if (!right) wipe(sessionKey);
   }
-  wipe(sessionKey);
-  return undefined;
+}
+
+/** The key in a wrap, or a pseudo-random one; undefined if it shows by itself that there is none. */
+function unwrap(wrap: Wrap, rsa: PreparedRsaPrivateKey): Uint8Array | undefined {
+  try {
+    return rsa.unwrapKey(encryptedKeyOf(wrap), { padding: wrap.padding, length: KEY });
+  } catch (error) {
+    // BAD_ARGUMENT: the padding that the wrap names leaves no room for a key under an RSA key so short.
+    const shows = ["DECRYPTION_FAILED", "BAD_ARGUMENT"];
+    if (error instanceof TwinwrapError && shows.includes(error.code)) return undefined;
+    throw error;
+  }
 }

@@ -140,12 +140,24 @@ export function aesSuite(options: LoadOptions): void {
       expect(() => ctr.xor(iv, data)).toThrow(disposed);
       expect(() => cbc.encrypt(iv, data)).toThrow(disposed);
       expect(() => cbc.decrypt(iv, data)).toThrow(disposed);
+      expect(() => cbc.decrypt(iv, data.subarray(1))).toThrow(disposed);
       expect(() => kw.wrap(data)).toThrow(disposed);
       expect(() => kw.unwrap(wrapped)).toThrow(disposed);
       expect(() => kwp.wrap(data)).toThrow(disposed);
       expect(() => kwp.unwrap(wrapped)).toThrow(disposed);
       expect(hex(other.xor(iv, data))).toBe(stream);
     });
+  });
+
+  test("a key that lost its slot, once disposed of, takes nothing from the one that has it", () => {
+    const [iv, data] = [randomBytes(16), randomBytes(40)];
+    const old = Array.from({ length: 40 }, () => core.aesCtr(randomBytes(32)));
+    const keys = Array.from({ length: 16 }, () => randomBytes(32));
+    const prepared = keys.map((key) => core.aesCtr(key));
+    for (const ctr of old) ctr.dispose();
+    for (const [i, ctr] of prepared.entries()) {
+      expect(hex(ctr.xor(iv, data))).toBe(hex(nodeCipher("ctr", keys[i]!, iv, data)));
+    }
   });
 
   describe("AES-CTR", () => {
@@ -268,6 +280,44 @@ export function aesSuite(options: LoadOptions): void {
         if (i % 2 === 0) ctr.dispose();
       }
     });
+
+    test("a key in a slot that is used again has nothing of what was kept for the one before", async () => {
+      // What two rounds have in common is kept by slot and by bytes 0, 5 and 10 of the counter.
+      const [iv, data] = [
+        Buffer.from("000102030405060708090a0b0c0d0000", "hex"),
+        randomBytes(20_000),
+      ];
+      for (let first = 0; first < 16; first++) {
+        const own = await loadCore(options);
+        const before = randomBytes(32);
+        own.aesCtr(before).xor(iv, data);
+        const keys = Array.from({ length: 16 }, () => randomBytes(32));
+        const prepared = keys.map((key) => own.aesCtr(key));
+        const [key, ctr] = [keys[first]!, prepared[first]!];
+        const expected = nodeCipher("ctr", key, iv, data);
+        expect(Buffer.compare(ctr.xor(iv, data), expected), `key ${first}`).toBe(0);
+      }
+    });
+
+    // One byte of the counter is another, and what is kept is of no use (or of some, but not by itself).
+    test.each(KEY_SIZES)(
+      "from one window to another with one byte changed, key of %i bytes",
+      (size) => {
+        const [key, iv, data] = [randomBytes(size), randomBytes(16), randomBytes(20_000)];
+        // Zeros where the table's prefix is taken from: a table for none must not look like one for them.
+        for (const place of [0, 5, 10, 15]) iv[place] = 0;
+        for (let place = 0; place < 15; place++) {
+          const ctr = core.aesCtr(key);
+          const other = Buffer.from(iv);
+          other[place]! ^= 0x41;
+          for (const counter of [iv, other, iv]) {
+            const expected = nodeCipher("ctr", key, counter, data);
+            expect(Buffer.compare(ctr.xor(counter, data), expected), `byte ${place}`).toBe(0);
+          }
+          ctr.dispose();
+        }
+      },
+    );
 
     test("in the core's windows, without a copy", () => {
       const [key, iv] = [randomBytes(32), randomBytes(16)];

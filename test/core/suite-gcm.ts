@@ -238,6 +238,20 @@ export function gcmSuite(load: () => Promise<AesCore>): void {
       compare(key, ivFor(key, `${"ff".repeat(12)}fffff000`), randomBytes(100_000), EMPTY);
     });
 
+    test("a key in a slot that is used again has nothing of the hash of the one before", async () => {
+      // Lengths from which on one power, then four powers of the hash's key are kept in the slot.
+      const own = await load();
+      for (const length of [100, 1000, 20_000]) {
+        const data = randomBytes(length);
+        // Sixteen slots: each key has that of one before it, which no one has disposed of.
+        for (let i = 0; i < 48; i++) {
+          const [key, iv] = [randomBytes(16), randomBytes(12)];
+          const [got, expected] = [own.aesGcm(key), nodeSeal(key, iv, data, EMPTY)];
+          expect(Buffer.compare(got.encrypt(iv, data), expected), `key ${i}, ${length}`).toBe(0);
+        }
+      }
+    });
+
     test("the product of any two powers of x", () => {
       // A message of one block, hashed alone: each bit of it, under many hash keys, long and short.
       for (let bit = 0; bit < 128; bit++) {
@@ -506,6 +520,37 @@ export function gcmSuite(load: () => Promise<AesCore>): void {
       }
     });
 
+    /** Something that says that it is so long. */
+    const ofLength = (length: number) =>
+      Object.defineProperty(new Uint8Array(1), "length", { value: length });
+
+    test("over 2^36 - 32 bytes only together: refused before anything of it goes in", () => {
+      const [key, iv, data] = [randomBytes(32), randomBytes(12), randomBytes(75)];
+      const expected = nodeSeal(key, iv, data, EMPTY);
+      const gcm = core.aesGcm(key);
+      const [encryptor, decryptor] = [gcm.encryptor(iv), gcm.decryptor(iv)];
+      const parts: { sealed: Uint8Array[]; opened: Uint8Array[] } = { sealed: [], opened: [] };
+      for (const [from, to] of [
+        [0, 17],
+        [17, 50],
+        [50, 75],
+      ] as const) {
+        parts.sealed.push(encryptor.update(data.subarray(from, to)));
+        parts.opened.push(decryptor.update(expected.subarray(from, to)));
+        // Of what was decrypted, 16 bytes may be the tag.
+        for (let again = 0; again < 2; again++) {
+          const rest = 2 ** 36 - 32 - to;
+          expect(() => encryptor.update(ofLength(rest + 1))).toThrow(badArgument);
+          expect(() => decryptor.update(ofLength(rest + 17))).toThrow(badArgument);
+        }
+      }
+      parts.sealed.push(encryptor.final());
+      parts.opened.push(decryptor.update(expected.subarray(75)));
+      decryptor.final();
+      expect(hex(Buffer.concat(parts.sealed))).toBe(hex(expected));
+      expect(hex(Buffer.concat(parts.opened))).toBe(hex(data));
+    });
+
     test("an altered or cut message is refused at the end", () => {
       const gcm = core.aesGcm(randomBytes(32));
       const iv = randomBytes(12);
@@ -522,6 +567,26 @@ export function gcmSuite(load: () => Promise<AesCore>): void {
         const decryptor = gcm.decryptor(iv);
         decryptor.update(altered);
         expect(() => decryptor.final(), `bit ${bit}`).toThrow(decryptionFailed);
+      }
+    });
+
+    test("a tag cut short is none, even if what is missing would be zeros", () => {
+      const gcm = core.aesGcm(randomBytes(32));
+      for (let found = 0; found < 3; ) {
+        const iv = randomBytes(12);
+        const sealed = gcm.encrypt(iv, randomBytes(16 * found));
+        if (sealed.at(-1) !== 0) continue;
+        const tag = sealed.subarray(-16, -1);
+        core.wipe();
+        const decryptor = gcm.decryptor(iv);
+        decryptor.update(sealed.subarray(0, -1));
+        expect(() => decryptor.final()).toThrow(decryptionFailed);
+        const length = sealed.length - 16;
+        core.wipe();
+        core.input.set(sealed.subarray(0, length));
+        expect(() => gcm.decryptWindow(iv, length, tag)).toThrow(decryptionFailed);
+        expect(() => gcm.decrypt(iv, sealed.subarray(0, -1))).toThrow(decryptionFailed);
+        found++;
       }
     });
 

@@ -177,6 +177,30 @@ export function rsaBlocksSuite(options: LoadOptions): void {
       }
     });
 
+    test("v1.5: a synthetic message has k - 11 bytes at most, and may have them all", () => {
+      const { privateKey } = openPrivate(key);
+      const length = (candidates: Buffer, most: number) => {
+        let found = 0;
+        for (let i = 0; i < 256; i += 2) {
+          const candidate = candidates.readUInt16BE(i) & 127; // 7 bits hold all to k - 11
+          if (candidate <= most) found = candidate;
+        }
+        return found;
+      };
+      // Ciphertexts of which the last candidate to count is the longest, or would be one more.
+      for (const wanted of [k - 11, k - 10]) {
+        for (let c = 2n; ; c++) {
+          const ciphertext = toBytes(c, k);
+          const candidates = rejectionStream(key, ciphertext, "length", 256);
+          if (length(candidates, wanted) !== wanted) continue;
+          const message = privateKey.decrypt(ciphertext, PKCS1);
+          expect(message.length).toBe(length(candidates, k - 11));
+          expect(hex(message)).toBe(hex(syntheticMessage(key, ciphertext)));
+          break;
+        }
+      }
+    });
+
     test("OpenSSL's vectors of implicit rejection", () => {
       let [cases, truncated] = [0, 0];
       for (const group of readJson("implicit-rejection.json").groups) {

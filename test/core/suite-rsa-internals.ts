@@ -83,17 +83,24 @@ export function rsaInternalsSuite(options: LoadOptions, known?: 24 | 50): void {
       big = makeKey(1024);
     });
 
-    test("OAEP is what RFC 8017 makes of a given seed", () => {
-      for (const hash of ["SHA-1", "SHA-256"] as const) {
-        const seed = randomBytes(hash === "SHA-1" ? 20 : 32);
-        const key = new RsaPublicKey(instance, newSlots(), components(big), () =>
-          Buffer.from(seed),
-        );
+    test("OAEP is what RFC 8017 makes of a given seed, as long as the label's hash", () => {
+      const wide = makeKey(1304);
+      for (const [hash, mgf1Hash, size] of [
+        ["SHA-1", "SHA-1", 20],
+        ["SHA-256", "SHA-256", 32],
+        ["SHA-512", "SHA-1", 64],
+        ["SHA-1", "SHA-512", 20],
+      ] as const) {
+        const seed = randomBytes(size);
+        const key = new RsaPublicKey(instance, newSlots(), components(wide), (length) => {
+          expect(length).toBe(size);
+          return Buffer.from(seed);
+        });
         const label = randomBytes(7);
-        const message = randomBytes(40);
-        const block = maskOaep(hash, seed, oaepBlock(128, hash, label, message));
-        expect(hex(key.encrypt(message, { ...OAEP, hash, label }))).toBe(
-          hex(rawEncrypt(big, block)),
+        const message = randomBytes(30);
+        const block = maskOaep(mgf1Hash, seed, oaepBlock(163, hash, label, message));
+        expect(hex(key.encrypt(message, { ...OAEP, hash, mgf1Hash, label }))).toBe(
+          hex(rawEncrypt(wide, block)),
         );
       }
     });
@@ -136,6 +143,29 @@ export function rsaInternalsSuite(options: LoadOptions, known?: 24 | 50): void {
           Uint8Array.from(blinding),
         );
         expect(hex(key.decrypt(ciphertext, OAEP))).toBe(hex(message));
+      }
+    });
+
+    test("a blinding is asked for in full, anew for each call, and every byte of it counts", () => {
+      const ciphertext = rawEncrypt(big, oaepMasked(randomBytes(32)));
+      const asked: number[] = [];
+      let next: Uint8Array = randomBytes(144);
+      const key = new RsaPrivateKey(instance, newSlots(), components(big), (length) => {
+        asked.push(length);
+        return Uint8Array.from(next);
+      });
+      key.decrypt(ciphertext, OAEP);
+      key.decryptChecked(ciphertext, OAEP);
+      key.unwrapKey(ciphertext, { ...OAEP, length: 32 });
+      expect(asked).toEqual([144, 144, 144]);
+      // p is a blinding without inverse. Where p + 2^8i gives a result, byte i went in.
+      const fault = expect.objectContaining({ code: "FAULT" });
+      next = toBytes(big.p, 144);
+      expect(() => key.decrypt(ciphertext, OAEP)).toThrow(fault);
+      for (let byte = 0; byte < 144; byte++) {
+        next = toBytes(big.p, 144);
+        next[byte]! ^= 1;
+        key.decrypt(ciphertext, OAEP);
       }
     });
 
@@ -201,6 +231,20 @@ export function rsaInternalsSuite(options: LoadOptions, known?: 24 | 50): void {
       }
       key.dispose();
       expect(changed(empty, bytes)).toBeLessThanOrEqual(counters);
+    });
+
+    test("a key that is refused leaves nothing of its numbers", async () => {
+      const own = await load();
+      const bytes = Buffer.from(own.input.buffer);
+      // All of it is right but qi, the last number that is looked at.
+      const given = components({ ...big, qi: big.qi ^ 2n });
+      expect(() => new RsaPrivateKey(own, newSlots(), given)).toThrow(
+        expect.objectContaining({ code: "BAD_KEY" }),
+      );
+      for (const name of ["d", "p", "q", "dp", "dq", "qi"] as const) {
+        expect(bytes.includes(limbs(big[name]).subarray(8, 24)), name).toBe(false);
+        expect(bytes.includes(Buffer.from(toBytes(big[name]).subarray(0, 12))), name).toBe(false);
+      }
     });
 
     test("nothing of the message stays in memory, nor of the key once it is disposed of", () => {

@@ -334,6 +334,49 @@ export function rsaSuite(options: LoadOptions): void {
       }
     });
 
+    test("private: numbers that are right in their lowest 28 bits only", () => {
+      const big = makeKey(768);
+      const { e, d, p, q, qi } = big;
+      const almost = 1n + (1n << 28n); // in place of 1
+      const order = (p - 1n) * (q - 1n);
+      const other = (d * almost) % order;
+      expect((e * other) % (p - 1n)).toBe(almost);
+      for (const wrong of [
+        { ...big, qi: (qi * almost) % p },
+        { ...big, d: other, dp: other % (p - 1n), dq: other % (q - 1n) },
+        { ...big, dp: big.dp ^ (1n << 200n) },
+        { ...big, n: big.n ^ (1n << 400n) },
+      ]) {
+        expect(() => core.rsaPrivateKey(components(wrong))).toThrow(badKey);
+      }
+    });
+
+    test("private: a d of n and more that is right but for its size", () => {
+      for (;;) {
+        const big = makeKey(768);
+        const order = (big.p - 1n) * (big.q - 1n);
+        // d is right modulo p - 1 and q - 1, and as long as n.
+        const d = big.d + ((big.n - big.d) / order + 1n) * order;
+        if (bitLength(d) > 768) continue;
+        expect(d >= big.n).toBe(true);
+        expect(() => core.rsaPrivateKey(components({ ...big, d }))).toThrow(badKey);
+        core.rsaPrivateKey(components(big)).dispose();
+        break;
+      }
+    });
+
+    test("private: a prime of 63 bits, whichever it is", () => {
+      const { p, q } = makeKey(512, 65537n, 63);
+      for (const [a, b] of [
+        [p, q],
+        [q, p],
+      ] as const) {
+        const given = components(keyFromPrimes(a, b, 65537n));
+        expect(() => core.rsaPrivateKey(given)).toThrow(badKey);
+        core.rsaPublicKey(given).dispose();
+      }
+    });
+
     test("a p that is no prime: the result's check tells, not a wrong plaintext", () => {
       const { p: r, q: s } = makeKey(384);
       const big = (() => {

@@ -1,11 +1,17 @@
-import { createHash } from "node:crypto";
+import { createCipheriv, createHash, randomBytes } from "node:crypto";
 import { inflateSync } from "node:zlib";
 import { loadCore } from "twinwrap/core";
 import { describe, expect, test } from "vitest";
-import { Cobblestone, plaintextLength } from "#build/envelope/cobblestone.js";
+import {
+  bodyLength,
+  Cobblestone,
+  plaintextLength,
+  setChunkNonce,
+} from "#build/envelope/cobblestone.js";
 import { decodeBodyHeader, openChunks, sealChunks } from "#build/envelope/seal.js";
 import { Reader } from "#build/envelope/source.js";
 import { haveVectors, readVectorsJson } from "../vectors.js";
+import { chunkNonce, deriveBody, sealBody } from "./independent.js";
 
 interface Case {
   tcId: number;
@@ -100,4 +106,107 @@ test("a body that no message has is refused by its length", () => {
     expect(() => plaintextLength(length)).toThrow(/truncated/);
   }
   expect([72, 56 + 16399, 56 + 16400 + 16].map(plaintextLength)).toEqual([0, 16383, 16384]);
+});
+
+describe("chunk numbers up to 2^38", () => {
+  const NUMBERS = [
+    ...[0, 1, 2, 255, 256, 257, 65535, 65536, 2 ** 24 - 1, 2 ** 24, 2 ** 31 - 1, 2 ** 31],
+    ...[2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 33, 2 ** 37 + 0x12345678, 2 ** 38 - 1],
+  ];
+  const limit = expect.objectContaining({ code: "LIMIT_EXCEEDED" });
+
+  test("make the nonce as a number of 96 bits does", () => {
+    for (const base of [Buffer.alloc(12), Buffer.alloc(12, 255), randomBytes(12)]) {
+      for (const index of NUMBERS) {
+        const nonce = new Uint8Array(12).fill(0x55);
+        setChunkNonce(nonce, base, index);
+        expect(Buffer.from(nonce).equals(chunkNonce(base, index)), `chunk ${index}`).toBe(true);
+      }
+    }
+    for (const index of [2 ** 38, 2 ** 38 + 1, 2 ** 40, 2 ** 53]) {
+      expect(() => setChunkNonce(new Uint8Array(12), new Uint8Array(12), index)).toThrow(limit);
+    }
+  });
+
+  test("are those that chunks are sealed and opened with", () => {
+    const [key, salt, context] = [randomBytes(32), randomBytes(24), randomBytes(9)];
+    const derived = deriveBody(key, salt, context);
+    const cobblestone = new Cobblestone(core, key, salt, context);
+    const plaintext = randomBytes(100);
+    for (const index of NUMBERS) {
+      const cipher = createCipheriv("aes-256-gcm", derived.key, chunkNonce(derived.nonce, index));
+      const sealed = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+      const [ours, back] = [new Uint8Array(116), new Uint8Array(100)];
+      cobblestone.cipher.sealChunk(index, plaintext, ours);
+      expect(sealed.equals(ours), `chunk ${index}`).toBe(true);
+      cobblestone.cipher.openChunk(index, sealed, back);
+      expect(plaintext.equals(back), `chunk ${index}`).toBe(true);
+    }
+    const into = new Uint8Array(116);
+    expect(() => cobblestone.cipher.sealChunk(2 ** 38, plaintext, into)).toThrow(limit);
+    expect(() => cobblestone.cipher.openChunk(2 ** 38, into, new Uint8Array(100))).toThrow(limit);
+    for (let length = 0; length < 16; length++) {
+      const cut = new Uint8Array(length);
+      expect(() => cobblestone.cipher.openChunk(0, cut, new Uint8Array(0))).toThrow(
+        expect.objectContaining({ code: "DECRYPTION_FAILED" }),
+      );
+    }
+  });
+});
+
+test("a body's length and its plaintext's are each other's, to 4 PiB", () => {
+  const lengths = [0, 1, 16383, 16384, 16385, 32767, 32768, 100_000, 2 ** 32, 2 ** 46 - 1, 2 ** 52];
+  for (const length of lengths) {
+    // By the last chunk, which is shorter than the others, be it empty.
+    const chunks = BigInt(length) / 16384n + 1n;
+    expect(BigInt(bodyLength(length))).toBe(56n + BigInt(length) + 16n * chunks);
+    expect(plaintextLength(bodyLength(length))).toBe(length);
+  }
+});
+
+test("keys and salts of another length are refused, and what is disposed of gives no keys", () => {
+  const make = (key: number, salt: number) => () =>
+    new Cobblestone(core, randomBytes(key), randomBytes(salt), new Uint8Array(0));
+  const refused = expect.objectContaining({ code: "BAD_ARGUMENT" });
+  for (const [key, salt] of [
+    [31, 24],
+    [33, 24],
+    [16, 24],
+    [32, 23],
+    [32, 25],
+    [32, 0],
+  ] as const) {
+    expect(make(key, salt)).toThrow(refused);
+  }
+  const cobblestone = make(32, 24)();
+  const mine = cobblestone.copyKeys();
+  cobblestone.dispose();
+  expect(mine.key.some((byte) => byte !== 0)).toBe(true);
+  expect(() => cobblestone.copyKeys()).toThrow(expect.objectContaining({ code: "DISPOSED" }));
+  expect(() => cobblestone.cipher.sealChunk(0, new Uint8Array(1), new Uint8Array(17))).toThrow(
+    expect.objectContaining({ code: "DISPOSED" }),
+  );
+});
+
+test("a commitment binds key, salt and context, in all of its bytes", () => {
+  const [key, salt, context] = [randomBytes(32), randomBytes(24), randomBytes(9)];
+  const theirs = sealBody(key, salt, context, Buffer.alloc(0)).subarray(24, 56);
+  const flipped = (bytes: Buffer, at: number) => {
+    const other = Buffer.from(bytes);
+    other[at]! ^= 1;
+    return other;
+  };
+  const cobblestone = new Cobblestone(core, key, salt, context);
+  expect(theirs.equals(cobblestone.commitment)).toBe(true);
+  expect(cobblestone.commitsTo(theirs)).toBe(true);
+  for (let at = 0; at < 32; at++) expect(cobblestone.commitsTo(flipped(theirs, at))).toBe(false);
+  expect(cobblestone.commitsTo(theirs.subarray(0, 31))).toBe(false);
+  for (const other of [
+    new Cobblestone(core, flipped(key, 31), salt, context),
+    new Cobblestone(core, key, flipped(salt, 23), context),
+    new Cobblestone(core, key, salt, flipped(context, 8)),
+    new Cobblestone(core, key, salt, context.subarray(0, 8)),
+  ]) {
+    expect(other.commitsTo(theirs)).toBe(false);
+  }
 });

@@ -1,7 +1,8 @@
-import { createHash, randomBytes } from "node:crypto";
-import { inspect, open, type SealOptions, seal } from "twinwrap";
+import { createCipheriv, createHash, randomBytes } from "node:crypto";
+import { amend, inspect, open, rewrap, type SealOptions, seal } from "twinwrap";
+import { loadCore } from "twinwrap/core";
 import { beforeAll, describe, expect, test, vi } from "vitest";
-import { openIndependently, sealIndependently } from "./independent.js";
+import { chunkNonce, deriveBody, openIndependently, sealIndependently } from "./independent.js";
 import { makePair, type Pair } from "./keys.js";
 
 let alice: Pair;
@@ -332,6 +333,16 @@ describe("ranges", () => {
     expect(() => stream.range(0)).toThrow(expect.objectContaining({ code: "BAD_ARGUMENT" }));
   });
 
+  test("stop when they are aborted", async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const opened = await open(sealed, { key: alice.privateKey, signal });
+    const output = opened.range(0)[Symbol.asyncIterator]();
+    expect((await output.next()).done).toBe(false);
+    controller.abort();
+    await expect(output.next()).rejects.toMatchObject({ code: "ABORTED" });
+  });
+
   test("are refused if the file was cut at any chunk, or its last chunk altered", async () => {
     const { bodyOffset } = await inspect(sealed);
     for (let chunks = 1; chunks <= 6; chunks++) {
@@ -344,6 +355,134 @@ describe("ranges", () => {
     altered[altered.length - 1]! ^= 1;
     const opened = await open(altered, { key: alice.privateKey });
     await expect(opened.range(0, 9).bytes()).rejects.toMatchObject({ code: "DECRYPTION_FAILED" });
+  });
+});
+
+describe("keys that were used are wiped", () => {
+  const isWiped = (bytes: Uint8Array) => bytes.every((byte) => byte === 0);
+  /** A core that tells which keys it unwraps, derives and prepares. */
+  async function watched() {
+    const core = await loadCore();
+    const seen: Record<string, Uint8Array[]> = { unwrapped: [], derived: [], prepared: [] };
+    const prepare = core.rsaPrivateKey.bind(core);
+    vi.spyOn(core, "rsaPrivateKey").mockImplementation((components) => {
+      const key = prepare(components);
+      const unwrap = key.unwrapKey.bind(key);
+      vi.spyOn(key, "unwrapKey").mockImplementation((...given) => {
+        const unwrapped = unwrap(...given);
+        seen.unwrapped!.push(unwrapped);
+        return unwrapped;
+      });
+      return key;
+    });
+    const expand = core.hkdfExpand.bind(core);
+    vi.spyOn(core, "hkdfExpand").mockImplementation((...given) => {
+      const derived = expand(...given);
+      seen.derived!.push(derived);
+      return derived;
+    });
+    const aesGcm = core.aesGcm.bind(core);
+    vi.spyOn(core, "aesGcm").mockImplementation((key) => {
+      seen.prepared!.push(key as Uint8Array);
+      return aesGcm(key);
+    });
+    return { core, seen };
+  }
+
+  test("sealing: the session key once the header is made, the others at the end", async () => {
+    const { core, seen } = await watched();
+    let lent = new Uint8Array(0);
+    const sealed = await seal(Buffer.from("x"), {
+      core,
+      to: [alice.publicKey],
+      escrows: ({ sessionKey }) => {
+        lent = sessionKey as Uint8Array<ArrayBuffer>;
+        expect(isWiped(lent)).toBe(false);
+        return [];
+      },
+    });
+    expect(isWiped(lent)).toBe(true);
+    expect(seen.derived!.map(isWiped)).toEqual([true]);
+    expect(seen.prepared!.map(isWiped)).toEqual([false]);
+    await sealed.bytes();
+    expect(seen.prepared!.map(isWiped)).toEqual([true]);
+  });
+
+  test("opening, and wrapping again: whether a wrap is right or not", async () => {
+    const theirs = sealIndependently(Buffer.from("x"), alice.node.publicKey);
+    const other = sealIndependently(Buffer.from("x"), alice.node.publicKey);
+    // The wrap of another file opens, to the wrong key.
+    const [wrong] = (await inspect(other)).wraps;
+    const { patch } = await amend(theirs, ({ header }) => ({ wraps: [wrong!, ...header.wraps] }));
+    Buffer.from(patch.bytes).copy(theirs, patch.offset);
+    const { core, seen } = await watched();
+    const opened = await open(theirs, { key: alice.privateKey, core });
+    expect(seen.unwrapped!.map(isWiped)).toEqual([true, true]);
+    expect(seen.derived!.map(isWiped)).toEqual([true, true]);
+    expect(seen.prepared!.map(isWiped)).toEqual([true, false]);
+    await opened.bytes();
+    expect(seen.prepared!.map(isWiped)).toEqual([true, true]);
+    await rewrap(theirs, { key: alice.privateKey, add: [{ key: bob.publicKey }], core });
+    expect(seen.unwrapped!.map(isWiped)).toEqual([true, true, true, true]);
+    expect(seen.prepared!.map(isWiped)).toEqual([true, true, true, true]);
+  });
+});
+
+describe("files that nobody can write here", () => {
+  /** A sealed file of so many bytes of plaintext, made where it is read: chunk i is i, again and again. */
+  function vast(size: number, pair = alice) {
+    const small = sealIndependently(Buffer.alloc(0), pair.node.publicKey);
+    const { key, fixed } = openIndependently(small, pair.node.privateKey);
+    const body = small.length - 56 - 16;
+    const head = small.subarray(0, 20 + small.readUInt32BE(12));
+    const hash = createHash("sha256").update(head).digest();
+    const context = Buffer.concat([
+      Buffer.from("twinwrap/v1\0"),
+      Buffer.from(fixed.serial, "base64url"),
+      hash,
+    ]);
+    const derived = deriveBody(key, small.subarray(body, body + 24), context);
+    const last = Math.floor(size / 16384);
+    const plain = (index: number) => {
+      const chunk = Buffer.alloc(index === last ? size % 16384 : 16384);
+      for (let at = 0; at + 8 <= chunk.length; at += 8) chunk.writeBigUInt64BE(BigInt(index), at);
+      return chunk;
+    };
+    const asked: number[] = [];
+    const source = {
+      size: body + 56 + size + 16 * (last + 1),
+      read: async (offset: number, length: number) => {
+        if (offset < body + 56) return small.subarray(offset, Math.min(offset + length, body + 56));
+        const index = (offset - body - 56) / 16400;
+        asked.push(index);
+        const cipher = createCipheriv("aes-256-gcm", derived.key, chunkNonce(derived.nonce, index));
+        return Buffer.concat([cipher.update(plain(index)), cipher.final(), cipher.getAuthTag()]);
+      },
+    };
+    return { source, plain, last, asked };
+  }
+
+  test("of 64 TiB and of 4 PiB: any part is read, after the last chunk", async () => {
+    for (const size of [2 ** 46 + 5, 2 ** 46 + 16384 * 7, 2 ** 52 - 1]) {
+      const { source, plain, last, asked } = vast(size);
+      const opened = await open(source, { key: alice.privateKey });
+      expect(opened.size).toBe(size);
+      for (const index of [0, 2 ** 32 - 1, last - 1]) {
+        const first = index * 16384 + 16380;
+        asked.length = 0;
+        const part = Buffer.from(await opened.range(first, first + 7).bytes());
+        const both = Buffer.concat([plain(index), plain(index + 1)]);
+        expect(part.equals(both.subarray(16380, 16388)), `chunk ${index}`).toBe(true);
+        expect(asked[0]).toBe(last);
+      }
+      opened.dispose();
+    }
+  });
+
+  test("with a chunk more than 2^38 are refused", async () => {
+    const { source } = vast(2 ** 52);
+    const opened = await open(source, { key: alice.privateKey });
+    await expect(opened.range(0, 9).bytes()).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
   });
 });
 

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { amend, inspect, open, rewrap, seal } from "twinwrap";
+import { loadCore } from "twinwrap/core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { openIndependently, sealIndependently } from "./independent.js";
+import { encodeFrame } from "#build/envelope/header.js";
+import { canonical, openIndependently, sealIndependently } from "./independent.js";
 import { makePair, type Pair } from "./keys.js";
 
 let alice: Pair;
@@ -9,6 +11,15 @@ let bob: Pair;
 beforeAll(async () => {
   [alice, bob] = await Promise.all([makePair(), makePair()]);
 });
+
+const b64url = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64url");
+/** Wraps for nobody. */
+const manyWraps = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({
+    fingerprint: b64url(Buffer.alloc(32, i)),
+    padding: "oaep",
+    simpleblob: "",
+  }));
 
 /** A file with a wrap more. */
 async function rewrapped(file: Buffer, from: Pair, to: Pair) {
@@ -52,6 +63,19 @@ describe("any change of a byte is noticed", () => {
     expect((await opens(file, alice)).equals(plaintext)).toBe(true);
   });
 
+  test("flipped: every byte and bit of the body's first 56, salt and commitment", async () => {
+    const file = new Uint8Array(sealed);
+    const failed = { code: "DECRYPTION_FAILED" };
+    for (let at = slotB.to; at < slotB.to + 56; at++) {
+      for (const bit of [1, 0x80]) {
+        file[at]! ^= bit;
+        await expect(opens(file, alice), `byte ${at - slotB.to}`).rejects.toMatchObject(failed);
+        file[at]! ^= bit;
+      }
+    }
+    expect((await opens(file, alice)).equals(plaintext)).toBe(true);
+  });
+
   test("flipped in the slot that does not count: the file opens all the same", async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -74,6 +98,16 @@ describe("any change of a byte is noticed", () => {
       ),
       { numRuns: 200 },
     );
+  });
+
+  test("cut inside salt or commitment: told from a wrong key", async () => {
+    for (let length = 0; length < 56; length++) {
+      const cut = sealed.subarray(0, slotB.to + length);
+      const truncated = { code: "BAD_FORMAT", message: expect.stringMatching(/truncated/) };
+      await expect(opens(cut, alice), `${length} bytes`).rejects.toMatchObject(truncated);
+      const stream = open(new Blob([new Uint8Array(cut)]).stream(), { key: alice.privateKey });
+      await expect(stream, `${length} bytes`).rejects.toMatchObject(truncated);
+    }
   });
 
   test("appended", async () => {
@@ -142,7 +176,12 @@ describe("headers that a careless or hostile writer makes", () => {
         },
       },
     ],
+    ["version 0", { version: 0 }],
+    ["something where nothing is yet", { reserved: 1 }],
+    ["version 1 in the preamble only", { fixed: { v: 2 } }],
+    ["another layout", { fixed: { layout: "body-slots" } }],
     ["a short serial", { fixed: { serial: "AAAA" } }],
+    ["a serial of 15 bytes", { fixed: { serial: "A".repeat(20) } }],
     ["a serial with trailing bits", { fixed: { serial: "AAAAAAAAAAAAAAAAAAAAAB" } }],
     ["a time with an offset", { fixed: { created: "2026-01-31T23:59:59+01:00" } }],
     ["a time that is none", { fixed: { created: "2026-02-31T23:59:59Z" } }],
@@ -152,7 +191,14 @@ describe("headers that a careless or hostile writer makes", () => {
       "too many origins",
       { fixed: { escrow: Array.from({ length: 17 }, (_, i) => String.fromCharCode(97 + i)) } },
     ],
+    ["an origin without a name", { fixed: { escrow: [""] } }],
+    ["too long an origin", { fixed: { escrow: ["x".repeat(256)] } }],
+    ["too long an origin in UTF-8", { fixed: { escrow: [`${"ü".repeat(127)}xx`] } }],
+    ["an origin that is no text", { fixed: { escrow: [1] } }],
     ["too long a name", { fixed: { name: "x".repeat(256) } }],
+    ["too long a name in UTF-8", { fixed: { name: "ü".repeat(128) } }],
+    ["too long a description", { fixed: { description: "x".repeat(4097) } }],
+    ["too long a fixed part", { fixed: { description: "x".repeat(65_520) } }],
     ["a fraction", { fixedText: '{"v":1.5}' }],
     ["white space", { fixedText: '{"v": 1}' }],
     ["a member twice", { fixedText: '{"v":1,"v":1}' }],
@@ -161,10 +207,32 @@ describe("headers that a careless or hostile writer makes", () => {
     ["deep nesting", { fixedText: `${"[".repeat(5000)}${"]".repeat(5000)}` }],
     ["no JSON", { fixedText: "{" }],
     ["small slots", { slotLength: 4096 }],
+    ["slots of more than 1 MiB", { slotLength: (1 << 20) + 4096 }],
     ["slots that are no multiple of 4096", { slotLength: 8200 }],
     ["no valid slot", { generations: [0n, 0n] }],
     ["a slot that is no JSON", { mutableText: "{" }],
     ["a slot without wraps", { mutableText: "{}" }],
+    [
+      "a short fingerprint",
+      { mutable: { wraps: [{ fingerprint: "A".repeat(42), padding: "oaep", simpleblob: "" }] } },
+    ],
+    [
+      "a blob of 4097 bytes",
+      {
+        mutable: {
+          wraps: [
+            {
+              fingerprint: "A".repeat(43),
+              padding: "oaep",
+              simpleblob: b64url(Buffer.alloc(4097)),
+            },
+          ],
+        },
+      },
+    ],
+    ["1025 wraps", { slotLength: 1 << 20, mutable: { wraps: manyWraps(1025) } }],
+    ["17 escrows", { mutable: { escrows: Array(17).fill({ submission: 1 }) } }],
+    ["an escrow without its submission", { mutable: { escrows: [{ receipt: 1 }] } }],
     [
       "an unknown padding",
       { mutable: { wraps: [{ fingerprint: "A".repeat(43), padding: "none", simpleblob: "" }] } },
@@ -176,6 +244,75 @@ describe("headers that a careless or hostile writer makes", () => {
     await expect(open(file, { key: alice.privateKey })).rejects.toMatchObject({
       code: "BAD_FORMAT",
     });
+  });
+
+  test("at its limits a header is read, and what is sealed may be so long", async () => {
+    const fixed = {
+      name: `${"ü".repeat(127)}x`,
+      description: "ü".repeat(2048),
+      escrow: Array.from({ length: 16 }, (_, i) => `${String(i + 10)}${"ü".repeat(126)}x`),
+    };
+    const blob = {
+      fingerprint: b64url(Buffer.alloc(32)),
+      padding: "oaep",
+      simpleblob: b64url(Buffer.alloc(4096)),
+    };
+    const slotLength = 1 << 20;
+    const mutable = {
+      wraps: [blob, ...manyWraps(1023)],
+      escrows: Array(16).fill({ submission: 1 }),
+    };
+    const file = sealIndependently(Buffer.from("x"), alice.node.publicKey, {
+      fixed,
+      slotLength,
+      mutable,
+    });
+    const header = await inspect(file);
+    expect(header).toMatchObject(fixed);
+    expect([header.slotLength, header.wraps.length, header.escrows.length]).toEqual([
+      slotLength,
+      1024,
+      16,
+    ]);
+    const ours = await seal(Buffer.from("x"), { to: [alice.publicKey], ...fixed });
+    expect(ours.header).toMatchObject(fixed);
+    for (const more of [
+      { name: `${fixed.name}x` },
+      { description: `${fixed.description}x` },
+      { escrow: [`${fixed.escrow[0]}x`] },
+      { escrow: [...fixed.escrow, "zz"] },
+      { escrow: [""] },
+    ]) {
+      const attempt = seal(Buffer.from("x"), { to: [alice.publicKey], ...more });
+      await expect(attempt, JSON.stringify(more).slice(0, 30)).rejects.toMatchObject({
+        code: "BAD_ARGUMENT",
+      });
+    }
+  });
+
+  test("every byte of the preamble is what it has to be", async () => {
+    const file = sealIndependently(Buffer.from("x"), alice.node.publicKey);
+    const malformed = { code: "BAD_FORMAT" };
+    for (let at = 0; at < 12; at++) {
+      for (const value of [0, 1, 2, 0x0a, 0x54, 0xff]) {
+        if (file[at] === value) continue;
+        const altered = Buffer.from(file);
+        altered[at] = value;
+        await expect(inspect(altered), `byte ${at} = ${value}`).rejects.toMatchObject(malformed);
+      }
+    }
+    for (let length = 0; length < 20; length++) {
+      await expect(inspect(file.subarray(0, length)), `${length} bytes`).rejects.toMatchObject(
+        malformed,
+      );
+    }
+    // What stands between the fixed part and the slots is zero.
+    const end = 20 + file.readUInt32BE(12);
+    for (const at of [end, end + 1, 4095]) {
+      const altered = Buffer.from(file);
+      altered[at] = 1;
+      await expect(inspect(altered), `byte ${at}`).rejects.toMatchObject(malformed);
+    }
   });
 
   test("members that are not known are kept in the mutable part", async () => {
@@ -210,6 +347,9 @@ describe("headers that a careless or hostile writer makes", () => {
     [[2n, 1n], "A"],
     [[0n, 9n], "B"],
     [[2n ** 53n, 1n], "B"],
+    [[1n, 2n ** 53n], "A"],
+    [[2n ** 53n - 1n, 2n ** 53n - 2n], "A"],
+    [[3n, 3n], "A"],
   ] as const)("of generations %s slot %s counts", async (generations, slot) => {
     const file = sealIndependently(Buffer.from("x"), alice.node.publicKey, {
       generations: [...generations],
@@ -317,6 +457,53 @@ describe("a changed header", () => {
     await expect(seal(Buffer.from("x"), { to: paddings })).rejects.toMatchObject({
       code: "BAD_ARGUMENT",
     });
+  });
+
+  test("a slot is filled to its last byte, and not beyond", async () => {
+    const file = sealIndependently(Buffer.from("x"), alice.node.publicKey);
+    const json = (escrow: object) => {
+      const { wraps } = openIndependently(file, alice.node.privateKey).slots[0];
+      return canonical({ escrows: [escrow], wraps });
+    };
+    const room = 8192 - 44 - json({ submission: "" }).length;
+    const change = (length: number) =>
+      amend(file, () => ({ escrows: [{ submission: "x".repeat(length) }] }));
+    const { patch } = await change(room);
+    const full = Buffer.from(file);
+    Buffer.from(patch.bytes).copy(full, patch.offset);
+    expect((await inspect(full)).escrows).toEqual([{ submission: "x".repeat(room) }]);
+    await expect(change(room + 1)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+    const none = amend(file, () => ({ wraps: [] }));
+    await expect(none).rejects.toMatchObject({ code: "BAD_ARGUMENT" });
+    // With as much room asked for as there is, and with a byte more.
+    const patched = async (room: number) =>
+      (await rewrap(file, { key: alice.privateKey, add: [{ key: alice.publicKey }], room })).patch;
+    const left =
+      8192 -
+      44 -
+      canonical({
+        escrows: [],
+        wraps: openIndependently(file, alice.node.privateKey).slots[0].wraps,
+      }).length;
+    expect(await patched(left)).toBeDefined();
+    expect(await patched(left + 1)).toBeUndefined();
+  });
+
+  test("slots are made of 1 MiB at most", async () => {
+    const core = await loadCore();
+    const { serial, created } = await inspect(
+      sealIndependently(Buffer.from("x"), alice.node.publicKey),
+    );
+    const make = (length: number) =>
+      encodeFrame(
+        core,
+        { serial, created, escrow: [] },
+        { wraps: [], escrows: [], rest: { x: "y".repeat(length) } },
+      );
+    // {"escrows":[],"wraps":[],"x":"…"}, and 4096 for what is to come
+    const most = (1 << 20) - 44 - 4096 - 32;
+    expect(Buffer.from(make(most).bytes).readUInt32BE(16)).toBe(1 << 20);
+    expect(() => make(most + 1)).toThrow(expect.objectContaining({ code: "LIMIT_EXCEEDED" }));
   });
 
   test("wraps that do not fit make a new file, which all of them open", async () => {

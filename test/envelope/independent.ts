@@ -35,7 +35,8 @@ function hkdfExpand(prk: Uint8Array, info: Uint8Array, length: number): Buffer {
   return output.subarray(0, length);
 }
 
-function deriveBody(key: Uint8Array, salt: Uint8Array, context: Uint8Array) {
+/** A body's AES key, base nonce and commitment. */
+export function deriveBody(key: Uint8Array, salt: Uint8Array, context: Uint8Array) {
   const info = Buffer.concat([
     Buffer.from("c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0"),
     salt,
@@ -49,7 +50,8 @@ function deriveBody(key: Uint8Array, salt: Uint8Array, context: Uint8Array) {
   };
 }
 
-function chunkNonce(base: Uint8Array, index: number): Buffer {
+/** The nonce of a chunk: its number, 40 bits of it, added to the base nonce. */
+export function chunkNonce(base: Uint8Array, index: number): Buffer {
   const counter = Buffer.alloc(12);
   counter.writeUIntBE(index, 7, 5);
   return Buffer.from(base.map((byte, i) => byte ^ counter[i]!));
@@ -140,6 +142,7 @@ export interface Odd {
   mutableText?: string;
   generations?: [bigint, bigint];
   version?: number;
+  reserved?: number;
   slotLength?: number;
   padding?: "oaep" | "pkcs1-v1_5";
 }
@@ -164,6 +167,7 @@ export function sealIndependently(plaintext: Buffer, publicKey: KeyObject, odd: 
   const start = Buffer.alloc(Math.ceil((20 + fixed.length) / 4096) * 4096);
   start.write("TWIN\r\n\x1a\n", "latin1");
   start.writeUInt16BE(odd.version ?? 1, 8);
+  start.writeUInt16BE(odd.reserved ?? 0, 10);
   start.writeUInt32BE(fixed.length, 12);
   start.writeUInt32BE(slotLength, 16);
   fixed.copy(start, 20);

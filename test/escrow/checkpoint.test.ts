@@ -81,7 +81,31 @@ describe("checkpoints", () => {
   });
 });
 
+test("a checkpoint counts under its own log's key only, and is signed under no other name", async () => {
+  const other = newSigner("log-2.example");
+  const head = { origin: ORIGIN, size: 0, root: Buffer.alloc(32) };
+  const text = (await signCheckpoint(core, head, log)).split("\n\n")[0]!;
+  const strange = await signNote(core, `${text}\n`, other);
+  await expect(verifyCheckpoint(core, strange, [log, other])).rejects.toEqual(NOT_VERIFIED);
+  const both = await signNote(core, `${text}\n`, other, log);
+  expect((await verifyCheckpoint(core, both, [log, other])).origin).toBe(ORIGIN);
+  const refused = expect.objectContaining({ code: "BAD_ARGUMENT" });
+  await expect(async () => signCheckpoint(core, head, other)).rejects.toEqual(refused);
+});
+
 describe("proofs", () => {
+  test("have 53 hashes at most: those of the largest tree that can be counted", async () => {
+    const root = Buffer.alloc(32, 7);
+    const size = Number.MAX_SAFE_INTEGER;
+    const checkpoint = await signCheckpoint(core, { origin: ORIGIN, size, root }, log);
+    const of = (count: number) => {
+      const path = Array.from({ length: count }, (_, i) => new Uint8Array(32).fill(i));
+      return { index: size - 1, path, checkpoint };
+    };
+    expect(parseProof(formatProof(of(53)))).toEqual(of(53));
+    expect(() => formatProof(of(54))).toThrow(BAD_FORMAT);
+  });
+
   test("of every leaf in every tree verify, and come back the same", async () => {
     for (let size = 1; size <= leaves.length; size++) {
       for (let index = 0; index < size; index++) {

@@ -11,6 +11,7 @@ import {
   verifyInclusion,
 } from "twinwrap/escrow";
 import { describe, expect, test } from "vitest";
+import { provenSubtrees } from "#build/escrow/merkle.js";
 import { MemoryNodes, RecursiveTree } from "./tree.js";
 
 const core = await loadCore();
@@ -137,6 +138,24 @@ describe("against the recursive definition, for every size to 130", async () => 
     }
   });
 
+  test("a proof shows complete subtrees only, each with its hash", async () => {
+    for (let size = 1; size <= 35; size++) {
+      for (let index = 0; index < size; index++) {
+        const audit = await inclusionProof(core, store.read, index, size);
+        const leaf = leafHash(core, LEAVES[index]!);
+        const shown = provenSubtrees(core, leaf, index, size, audit);
+        const names = shown.map(({ level, index: at }) => `${level} ${at}`);
+        expect(names).toContain(`0 ${index}`);
+        expect(new Set(names).size, "each once").toBe(names.length);
+        for (const { level, index: at, hash } of shown) {
+          const [start, end] = [at * 2 ** level, (at + 1) * 2 ** level];
+          expect(end, `${level} ${at} of ${size}`).toBeLessThanOrEqual(size);
+          expect(hex(hash)).toBe(hex(ORACLE.hash(BigInt(start), BigInt(end))));
+        }
+      }
+    }
+  });
+
   test("consistency proofs between all sizes", async () => {
     for (let size = 0; size <= SIZE; size++) {
       for (let old = 0; old <= size; old++) {
@@ -167,6 +186,8 @@ describe("against the recursive definition, for every size to 130", async () => 
         };
         refused({ leaf: leafHash(core, LEAVES[index + 1]!) });
         for (let other = 0; other < size; other++) if (other !== index) refused({ index: other });
+        for (const beyond of [-1, size, size + 1, 2 * size, index + 0.5])
+          refused({ index: beyond });
         refused({ root: roots[size - 1]! });
         refused({ proof: [...audit, new Uint8Array(32)] });
         refused({ proof: [new Uint8Array(32), ...audit] });

@@ -5,6 +5,7 @@ import {
   formatApproval,
   formatPolicy,
   makeRequest,
+  type Policy,
   parsePolicy,
   policySignatures,
   quorumPolicy,
@@ -16,7 +17,7 @@ import {
 } from "twinwrap/escrow";
 import { readPublicKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
-import { fill, OTHER_SPKI, SPKI, signer, spareKey } from "./material.js";
+import { fill, hex, OTHER_SPKI, SPKI, sha256, signer, spareKey } from "./material.js";
 
 const core = await loadCore();
 const NOW = new Date("2026-06-01T12:00:00Z");
@@ -140,6 +141,132 @@ describe("approvals that count", () => {
     expect(await decide({ now: LATER })).toBe(false);
     const elsewhere = request({ authority: "other.example" });
     expect(await decide({ request: elsewhere })).toBe(false);
+  });
+});
+
+describe("what decides", () => {
+  const made = async (change: Partial<Parameters<typeof formatPolicy>[0]>) => {
+    const { hash, ...plain } = policy;
+    const other = formatPolicy({ ...plain, ...change });
+    return parsePolicy(core, await signNote(core, other, log));
+  };
+  /** The decision under a policy, by the officers named: "-ann" is her denial. */
+  const decide = async (
+    by: Policy,
+    words: string[],
+    question: { received?: Date; now?: Date; owners?: string[]; request?: RecoveryRequest } = {},
+  ) => {
+    const asked = question.request ?? request();
+    const approvals = await Promise.all(
+      words.map((word) => {
+        const person = people[word.replace("-", "") as keyof typeof people];
+        const decision = word.startsWith("-") ? "deny" : "approve";
+        return approve(asked, person, { policy: by.hash, decision });
+      }),
+    );
+    const given = { owners: [], received: NOW, now: NOW, ...question, request: asked };
+    return quorumPolicy(by).decide(core, { ...given, approvals });
+  };
+  const at = (seconds: number) => new Date(NOW.getTime() + 1000 * seconds);
+
+  test("time: a release waits from when the request came in, unless enough officers agree", async () => {
+    const waiting = await made({ waiting: 3600, release: 1, change: 2, emergency: 3 });
+    const early = await decide(waiting, ["ann", "bea"], { now: at(3599) });
+    expect(early).toMatchObject({ approved: false, notBefore: at(3600), denied: false });
+    expect((await decide(waiting, ["ann"], { now: at(3600) })).approved).toBe(true);
+    expect((await decide(waiting, ["ann"], { received: at(1), now: at(3600) })).approved).toBe(
+      false,
+    );
+    expect((await decide(waiting, ["ann", "bea", "cas"])).approved).toBe(true);
+    const soon = await made({ waiting: 3600, release: 1, change: 2, emergency: 2 });
+    expect((await decide(soon, ["ann"])).approved).toBe(false);
+    expect((await decide(soon, ["ann", "bea"])).approved).toBe(true);
+    // Fewer than a release takes never suffice, whatever an emergency takes.
+    const odd = await made({ waiting: 3600, release: 2, change: 2, emergency: 1 });
+    expect((await decide(odd, ["ann"], { now: at(9999) })).approved).toBe(false);
+  });
+
+  test("a request for another authority is none of its own, whoever approves it", async () => {
+    const elsewhere = request({ authority: "other.example" });
+    const decision = await decide(policy, ["ann", "bea", "cas"], { request: elsewhere });
+    expect(decision).toMatchObject({ approved: false, reason: "it is for another authority" });
+  });
+
+  test("a request that expires this very second has expired", async () => {
+    const until = request({ expires: at(60) });
+    const before = await decide(policy, ["ann", "bea"], { request: until, now: at(59) });
+    expect(before.approved).toBe(true);
+    const then = await decide(policy, ["ann", "bea"], { request: until, now: at(60) });
+    expect(then).toMatchObject({ approved: false, reason: "the request has expired" });
+  });
+
+  test("denials: over when the others are too few, not before", async () => {
+    expect(await decide(policy, ["-ann"])).toMatchObject({ denied: false, approved: false });
+    expect((await decide(policy, ["-ann", "bea", "cas"])).approved).toBe(true);
+    expect(await decide(policy, ["-ann", "-bea"])).toMatchObject({
+      denied: true,
+      approved: false,
+      reason: "too few officers are left who could approve",
+    });
+    expect(await decide(policy, ["-ann", "-ann"])).toMatchObject({ denied: false });
+    // Who must not decide is no more left to approve than who denies.
+    const owned = { owners: ["cas-files"] };
+    expect((await decide(policy, [], owned)).denied).toBe(false);
+    expect((await decide(policy, ["-ann"], owned)).denied).toBe(true);
+    const all = await made({ release: 3, change: 3, emergency: 3 });
+    expect(await decide(all, ["ann", "bea"])).toMatchObject({ denied: false });
+    expect(await decide(all, ["ann", "bea"], owned)).toMatchObject({ denied: true });
+  });
+
+  test("a denial holds after its own expiry, an approval ends with it", async () => {
+    const asked = request();
+    const counted = async (decision: "approve" | "deny", now: Date) => {
+      const note = await approve(asked, people.ann, { decision, expires: at(60) });
+      const { approving, denying } = await countApprovals(core, policy, asked, [note], {
+        now,
+        owners: [],
+      });
+      return [approving.length, denying.length];
+    };
+    expect(await counted("approve", at(59))).toEqual([1, 0]);
+    expect(await counted("approve", at(60))).toEqual([0, 0]);
+    expect(await counted("deny", at(59))).toEqual([0, 1]);
+    expect(await counted("deny", at(61))).toEqual([0, 1]);
+  });
+
+  test("whom it would serve does not decide, however he is spelled", async () => {
+    const all = ["ann", "bea", "cas"];
+    const of = async (asked: RecoveryRequest, owners: string[] = []) =>
+      (await decide(policy, all, { request: asked, owners })).count.approving.map(
+        ({ officer }) => officer.name,
+      );
+    for (const spelling of ["ann", "Ann", " A n n ", "\uff21\uff4e\uff4e", "a\u00adnn"]) {
+      expect(await of(request({ requester: spelling })), spelling).toEqual(["bea", "cas"]);
+      expect(await of(request(), [spelling]), spelling).toEqual(["bea", "cas"]);
+    }
+    for (const owner of ["CAS-files", "cas-\u200bfiles"]) {
+      expect(await of(request(), ["somebody", owner])).toEqual(["ann", "bea"]);
+      expect(await of(request({ requester: owner }))).toEqual(["ann", "bea"]);
+    }
+    // The keys would be wrapped for her share key.
+    expect(await of(request({ recipient: spareKey(1) }))).toEqual(["ann", "cas"]);
+    expect(await of(request(), ["dora"])).toEqual(all);
+  });
+
+  test("names the approvals that counted, in whatever order they came", async () => {
+    const asked = request();
+    const notes = [await approve(asked, people.bea), await approve(asked, people.ann)];
+    const deny = await approve(asked, people.cas, { decision: "deny" });
+    const hashes = notes.map((note) => sha256("twinwrap/v1/approval\n", note).toString("hex"));
+    const expected = sha256("twinwrap/v1/approvals\n", ...hashes.sort().map((hash) => `${hash}\n`));
+    const question = { request: asked, owners: [], received: NOW, now: NOW };
+    for (const approvals of [notes, [...notes].reverse(), [deny, ...notes, notes[0]!]]) {
+      const { approvals: hash } = await quorumPolicy(policy).decide(core, {
+        ...question,
+        approvals,
+      });
+      expect(hex(hash)).toBe(hex(expected));
+    }
   });
 });
 

@@ -61,6 +61,8 @@ describe("reading", () => {
     ["integer", "0200", "no bytes"],
     ["integer", "020180", "negative"],
     ["integer", "02020001", "a byte too many"],
+    ["integer", "0202007f", "a byte too many for 127"],
+    ["integer", "02020000", "a byte too many for 0"],
     ["integer", "030101", "another tag"],
     ["integer", "0202", "cut"],
     ["integer", "02", "cut before the length"],
@@ -69,7 +71,16 @@ describe("reading", () => {
     ["octetString", "04810101", "a long form that is not needed"],
     ["octetString", "0482000100", "a length with a leading zero"],
     ["octetString", "048400000001ff", "a length of four bytes"],
+    ["octetString", `04817f${"00".repeat(127)}`, "127 bytes in the long form"],
+    ["octetString", `04820080${"00".repeat(128)}`, "128 bytes in a length of two"],
+    ["octetString", `048200ff${"00".repeat(255)}`, "255 bytes in a length of two"],
+    ["octetString", `0483000100${"00".repeat(256)}`, "256 bytes in a length of three"],
+    ["octetString", `0483008000${"00".repeat(32768)}`, "a length of three with a leading zero"],
+    ["octetString", `048300ffff${"00".repeat(65535)}`, "65535 bytes in a length of three"],
+    ["octetString", `048400010000${"00".repeat(65536)}`, "a length of four bytes, needed or not"],
     ["octetString", "0482ffff00", "longer than what is there"],
+    ["octetString", `0481ff${"00".repeat(254)}`, "a byte too few"],
+    ["octetString", "0482", "cut inside the length"],
     ["bitString", "0300", "no count of unused bits"],
     ["bitString", "03020780", "unused bits"],
     ["oid", "0600", "empty"],
@@ -79,6 +90,39 @@ describe("reading", () => {
     ["optionalNull", "050100", "a NULL with a byte"],
   ])("%s refuses %s (%s)", (name, input) => {
     expect(() => readers[name]!(new DerReader(bytes(input)))).toThrow(badFormat);
+  });
+
+  test.each([
+    ["integer", "020100", "00"],
+    ["integer", "02017f", "7f"],
+    ["integer", "02020080", "80"],
+    ["integer", "020200ff", "ff"],
+    ["integer", "02020100", "0100"],
+    ["octetString", `048180${"00".repeat(128)}`, "00".repeat(128)],
+    ["octetString", `0481ff${"00".repeat(255)}`, "00".repeat(255)],
+    ["octetString", `04820100${"00".repeat(256)}`, "00".repeat(256)],
+    ["octetString", `0483010000${"00".repeat(65536)}`, "00".repeat(65536)],
+    ["octetString", `047f${"00".repeat(127)}`, "00".repeat(127)],
+  ])("%s takes the shortest form: %s", (name, input, content) => {
+    const reader = new DerReader(bytes(input));
+    expect(hex(readers[name]!(reader) as Uint8Array)).toBe(content);
+    reader.end();
+  });
+
+  test("twelve levels and not one more", () => {
+    const descend = (levels: number) => {
+      let at = new DerReader(bytes(nested(levels)));
+      for (let i = 0; i < levels; i++) at = at.sequence();
+      at.end();
+    };
+    descend(12);
+    expect(() => descend(13)).toThrow(/nested too deeply/);
+  });
+
+  test("arcs of up to 28 bits", () => {
+    const oids = [2 ** 28 - 1, 2 ** 28].map((arc) => encodeDer(oid(`1.2.${arc}`)));
+    expect(new DerReader(oids[0]!).oid()).toBe(`1.2.${2 ** 28 - 1}`);
+    expect(() => new DerReader(oids[1]!).oid()).toThrow(badFormat);
   });
 
   test("nothing may follow, and nesting has an end", () => {
@@ -106,6 +150,9 @@ describe("reading", () => {
     expect(read("02030927c0", 600_000)).toBe(600_000);
     expect(() => read("02030927c0", 599_999)).toThrow(/it is above 599999/);
     expect(() => read(`0220${"7f".repeat(32)}`, 2 ** 40)).toThrow(/it is above/);
+    // Seven bytes of which all but the first would fit.
+    expect(() => read("020701000000000000", 2 ** 53)).toThrow(/it is above/);
+    expect(read("02067fffffffffff", 2 ** 47 - 1)).toBe(2 ** 47 - 1);
   });
 
   test("what is written is read back", () => {

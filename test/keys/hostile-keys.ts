@@ -10,7 +10,7 @@ import {
   sequence,
   smallInteger,
 } from "#build/keys/der.js";
-import { type BigKey, keyFromPrimes, makeKey, toBytes } from "../core/rsa-reference.js";
+import { type BigKey, bitLength, keyFromPrimes, makeKey, toBytes } from "../core/rsa-reference.js";
 
 // Keys made to break something, and every form of file that can hold them.
 
@@ -133,6 +133,7 @@ export const privateKeys: [string, Numbers][] = [
   ["d = 1", { ...good, d: 1n }],
   ["d + 2", { ...good, d: d + 2n }],
   ["d + (p - 1)(q - 1), over n", { ...good, d: d + order }],
+  ["d over n by no more than makes it as long, and right otherwise", largeExponent()],
   ["d as long as n is not", { ...good, d: 2n ** 1100n + d }],
   ["d of another key", { ...good, d: other.d }],
   ["dp = 0", { ...good, dp: 0n }],
@@ -147,6 +148,16 @@ export const privateKeys: [string, Numbers][] = [
 /** n = p²: what is wrapped for it does not come out again in the usual way. */
 function keyOfSquare(): BigKey {
   return { ...good, n: p * p, q: p, dq: dp };
+}
+
+/** d of n and more that is right modulo p - 1 and q - 1, and has no more bits than n. */
+function largeExponent(): BigKey {
+  for (;;) {
+    const key = makeKey(1024);
+    const order = (key.p - 1n) * (key.q - 1n);
+    const d = key.d + ((key.n - key.d) / order + 1n) * order;
+    if (bitLength(d) === 1024) return { ...key, d };
+  }
 }
 
 /** e and p - 1 share a factor, e itself. */

@@ -1,0 +1,77 @@
+// What the build makes of the sources and of what the compiler wrote: the core's WebAssembly, the scripts of
+// workers, the command line. Each takes the checkout, so that a scratch copy can be built as well.
+import { execFileSync } from "node:child_process";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { build } from "esbuild";
+
+/** The builds of the core: file, source and target. */
+export const CORES = [
+  ["core.wasm", "index", "simd"],
+  ["core-relaxed.wasm", "index", "relaxed"],
+  ["core-aes.wasm", "aes", "simd"],
+];
+
+/** Runs a tool of node_modules. @throws if it fails, with what it says */
+export function run(root, tool, args, stdio = "inherit") {
+  execFileSync(process.execPath, [`${root}node_modules/${tool}`, ...args], { cwd: root, stdio });
+}
+
+/** Compiles one of {@link CORES}. */
+export function compileCore(root, [file, entry, target], stdio) {
+  // A failed asc leaves an older file in place; nobody shall take that for the new one.
+  rmSync(`${root}build/${file}`, { force: true });
+  const options = ["--config", "asconfig.json", "--target", target, "-o", `build/${file}`];
+  run(root, "assemblyscript/bin/asc.js", [`assembly/${entry}.ts`, ...options], stdio);
+}
+
+/** The release that package.json names. */
+export function versionOf(root) {
+  return JSON.parse(readFileSync(`${root}package.json`, "utf8")).version;
+}
+
+/**
+ * The worker's script: as text for startWorker, and as a file for pages that must serve it themselves. Beside
+ * it the service worker for downloads, which is always a file.
+ */
+export async function bundleWorkers(root) {
+  await build({
+    entryPoints: {
+      worker: `${root}build/envelope/worker.js`,
+      download: `${root}build/envelope/download-worker.js`,
+    },
+    outdir: `${root}build`,
+    bundle: true,
+    format: "iife",
+    platform: "neutral",
+    target: "es2022",
+    minify: true,
+    logLevel: "warning",
+  });
+  writeFileSync(
+    `${root}build/envelope/worker-script.js`,
+    `export const script = ${JSON.stringify(readFileSync(`${root}build/worker.js`, "utf8"))};\n`,
+  );
+}
+
+/** The command line, bundled for a quick start; each command stays a file that is loaded when called. */
+export async function bundleCommand(root) {
+  rmSync(`${root}build/bin`, { recursive: true, force: true });
+  await build({
+    entryPoints: { twinwrap: `${root}build/cli/main.js` },
+    outdir: `${root}build/bin`,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20.19",
+    minify: false,
+    external: ["better-sqlite3"], // native code, and only there if its user wants an authority
+    define: { TWINWRAP_VERSION: JSON.stringify(versionOf(root)) },
+    // commander is CommonJS and asks for node's modules by require.
+    banner: {
+      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+    },
+    logLevel: "warning",
+  });
+  chmodSync(`${root}build/bin/twinwrap.js`, 0o755);
+}

@@ -1,0 +1,62 @@
+// An officer's word: what it may say, and that it has one signature.
+import { loadCore } from "twinwrap/core";
+import {
+  type Approval,
+  addSignature,
+  formatApproval,
+  parseApproval,
+  signNote,
+} from "twinwrap/escrow";
+import { describe, expect, test } from "vitest";
+import { BAD_FORMAT, fill, signer } from "./material.js";
+
+const core = await loadCore();
+const ann = signer("ann", 2);
+const approval = (change: Partial<Approval> = {}): Approval => ({
+  authority: "authority.example",
+  policy: new Uint8Array(fill(1)),
+  request: new Uint8Array(fill(2)),
+  recipient: new Uint8Array(fill(3)),
+  records: 4,
+  decision: "approve",
+  identity: "passport, in person",
+  expires: new Date("2026-06-01T12:00:00Z"),
+  ...change,
+});
+
+describe("an approval", () => {
+  test.each<[string, Partial<Approval>]>([
+    ["as it is", {}],
+    ["a denial", { decision: "deny" }],
+    ["one record", { records: 1 }],
+    ["4096 records", { records: 4096 }],
+    ["1000 bytes about the identity", { identity: "ü".repeat(500) }],
+  ])("is read back: %s", async (_, change) => {
+    const note = await signNote(core, formatApproval(approval(change)), ann);
+    expect(parseApproval(note)).toEqual({ ...approval(change), officer: "ann" });
+  });
+
+  test.each<[string, Partial<Approval>]>([
+    ["no records", { records: 0 }],
+    ["4097 records", { records: 4097 }],
+    ["1001 bytes about the identity", { identity: `${"ü".repeat(500)}x` }],
+    ["nothing about the identity", { identity: "" }],
+    ["two lines about the identity", { identity: "a\nb" }],
+    ["another word", { decision: "maybe" as "deny" }],
+    ["a short hash", { request: new Uint8Array(31) }],
+    ["an authority of two words", { authority: "a b" }],
+  ])("can't be: %s", (_, change) => {
+    expect(() => formatApproval(approval(change))).toThrow(BAD_FORMAT);
+  });
+
+  test("has one signature, and nothing behind its lines", async () => {
+    const text = formatApproval(approval());
+    const note = await signNote(core, text, ann);
+    const twice = await addSignature(core, note, signer("bea", 3));
+    expect(() => parseApproval(twice)).toThrow(BAD_FORMAT);
+    const more = await signNote(core, `${text}more 1\n`, ann);
+    expect(() => parseApproval(more)).toThrow(BAD_FORMAT);
+    const less = await signNote(core, text.replace(/expires .*\n/, ""), ann);
+    expect(() => parseApproval(less)).toThrow(BAD_FORMAT);
+  });
+});
