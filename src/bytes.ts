@@ -41,7 +41,8 @@ export function wipe(...secrets: (Uint8Array | undefined)[]): void {
 }
 
 /**
- * Whether two byte strings are the same, looking at every byte. Lengths are public.
+ * Whether two byte strings are the same, looking at every byte. For public ones: where one of them was
+ * computed from a secret, `core.equal` compares, whose time does not depend on it.
  */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

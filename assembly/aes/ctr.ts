@@ -1,7 +1,7 @@
 // Counter mode (NIST SP 800-38A, section 6.5), also inside GCM.
 
 import { BAD_ARGUMENT, OK } from "../status";
-import { INPUT, OUTPUT, PARAMS, WINDOW_SIZE } from "../memory";
+import { INPUT, OUTPUT, PARAMS, WINDOW_SIZE, wipe } from "../memory";
 import { xor } from "../simd";
 import { clearState, firstRounds, group, GROUPS, lastRounds } from "./cipher";
 import { claim, compare, isKept, keep, recall, WINDOW_GROUPS } from "./face";
@@ -212,5 +212,6 @@ export function aesCtr(slot: i32, length: u32): i32 {
   addKeyStream(key, COUNTER, Count.Wide, INPUT, OUTPUT, length);
   store<u64>(PARAMS, bswap(COUNTER.high));
   store<u64>(PARAMS, bswap(COUNTER.low), 8);
+  wipe(changetype<usize>(COUNTER), 16);
   return OK;
 }

@@ -97,9 +97,8 @@ function invShiftRows(x: v128): v128 {
 export function aesExpand(slot: i32, length: i32): i32 {
   if (<u32>slot >= <u32>KEY_SLOTS || (length != 16 && length != 24 && length != 32)) return BAD_ARGUMENT;
   const key = changetype<Key>(KEYS + <usize>slot * KEY_SLOT_SIZE);
-  forget(changetype<usize>(key));
-  // Those of the key before.
-  if (key.powers != 0) wipe(bulkTables(key), 4 * POWER);
+  // All that was made of the key before: its owner finds it no more.
+  if (key.rounds != 0) wipeSlot(key);
   const words = length >> 2;
   const rounds = words + 6;
   memory.copy(WORDS, PARAMS, length);
@@ -134,19 +133,21 @@ export function aesExpand(slot: i32, length: i32): i32 {
     broadcast(changetype<Slices>(roundKeys(key) + <usize>(round - 1) * GROUP), x);
   }
   key.rounds = rounds;
-  key.hasHash = false;
-  key.powers = 0;
   wipe(WORDS, 240);
   wipe(PARAMS, length);
   return OK;
 }
 
+function wipeSlot(key: Key): void {
+  const start = changetype<usize>(key);
+  forget(start);
+  // The tables of powers are long, and seldom made.
+  wipe(start, key.powers == 0 ? BULK_TABLES : KEY_SLOT_SIZE);
+}
+
 /** Wipes `slot`. */
 export function aesForget(slot: i32): i32 {
   if (<u32>slot >= <u32>KEY_SLOTS) return BAD_ARGUMENT;
-  const start = KEYS + <usize>slot * KEY_SLOT_SIZE;
-  forget(start);
-  // The tables of powers are long, and seldom made.
-  wipe(start, changetype<Key>(start).powers == 0 ? BULK_TABLES : KEY_SLOT_SIZE);
+  wipeSlot(changetype<Key>(KEYS + <usize>slot * KEY_SLOT_SIZE));
   return OK;
 }

@@ -52,7 +52,16 @@ function lengths(first: u64, second: u64): v128 {
 @inline
 function hashBlock(key: Key, y: v128, block: v128): v128 {
   v128.store(BLOCK, reverse(block));
-  return ghash(key, y, BLOCK, 16);
+  y = ghash(key, y, BLOCK, 16);
+  v128.store(BLOCK, zero());
+  return y;
+}
+
+/** Clears the counter: with an IV that has not 96 bits it is GHASH of that, and gives H away. */
+// @ts-ignore: decorator
+@inline
+function clearCounter(): void {
+  v128.store(changetype<usize>(counter), zero());
 }
 
 /** Whether a message can be one call. */
@@ -89,7 +98,6 @@ function start(key: Key, ivLength: usize): usize {
   if (kind == Count.Hidden && !key.hasHash) prepareHash(key, encryptBlock(key, zero()));
   firstCounter(key, zero(), PARAMS, ivLength, ivLength, BLOCK);
   readCounter(counter, BLOCK);
-  v128.store(BLOCK, zero());
   const before = firstGroup(key, counter, kind, !key.hasHash);
   if (!key.hasHash) prepareHash(key, v128.load(STATE));
   return before + TAG;
@@ -101,6 +109,7 @@ function crypt(key: Key, kind: Count, begin: usize, length: usize): void {
   addPart(0, begin, begin + first, INPUT - begin, OUTPUT - begin);
   if (length > first) addKeyStream(key, counter, kind, INPUT + first, OUTPUT + first, length - first);
   else clearState(2);
+  clearCounter();
 }
 
 /**
@@ -162,6 +171,7 @@ export function gcmIv(slot: i32, length: u32, total: f64): i32 {
   state.high = counter.high;
   state.low = counter.low;
   state.y = zero();
+  clearCounter();
   return OK;
 }
 
@@ -189,6 +199,7 @@ export function gcmText(slot: i32, length: u32, opening: bool, last: bool): i32 
   counter.low = state.low;
   advance(counter, length >> 4, true);
   state.low = counter.low;
+  clearCounter();
   return OK;
 }
 

@@ -368,7 +368,6 @@ function preparePower(power: v128, to: usize): void {
   store<u32>(BLOCKS, w1 ^ w3, 28);
   store<u32>(BLOCKS, w0 ^ w1 ^ w2 ^ w3, 32);
   for (let piece: usize = 0; piece < 9; piece++) nibbleTables(BLOCKS + 4 * piece, 4, to + 160 * piece);
-  wipe(BLOCKS, 48);
 }
 
 /** Makes the tables of H^16, or of H^16, H^32, H^48 and H^64, unless they are there. */
@@ -401,9 +400,10 @@ export function ghash(key: Key, y: v128, from: usize, length: usize): v128 {
     from += 16;
   }
   if (length > 0) {
-    v128.store(BLOCKS, zero());
+    // Zeros stand there whenever nothing is under way.
     memory.copy(BLOCKS, from, length);
     y = multiply(hashTables(key), xor(y, reverse(v128.load(BLOCKS))));
+    v128.store(BLOCKS, zero());
   }
   return y;
 }

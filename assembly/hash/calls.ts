@@ -31,7 +31,6 @@ export function hashUpdate(hash: i32, length: usize): i32 {
 export function hashFinish(hash: i32): i32 {
   if (!isHash(hash)) return BAD_ARGUMENT;
   finish(hash, CONTEXT, OUTPUT);
-  wipeSchedules();
   return OK;
 }
 

@@ -27,6 +27,7 @@ function addMask(hash: i32, target: usize, length: usize, seed: usize, seedLengt
     }
   }
   wipe(MASK_BLOCK, 64);
+  wipe(COUNTER, 4);
 }
 
 /** Bytes that OAEP leaves for the message in k, less than none included. */

@@ -66,4 +66,5 @@ export function endRejection(): void {
   wipe(KDK, 128);
   wipe(DIGEST, 32);
   wipe(LENGTHS, 256);
+  wipe(NUMBERS, 2);
 }

@@ -250,7 +250,8 @@ class Rows {
     { leaf, row, isReleased }: Extract<LogEntry, { isReleased: boolean }>,
     tag: Uint8Array,
   ): Promise<string | undefined> {
-    if (!equalBytes(await this.#ownerTag(row.owner, row.hash), tag)) return "the owner's secret";
+    if (!this.#core.equal(await this.#ownerTag(row.owner, row.hash), tag))
+      return "the owner's secret";
     // A record that was verified later stands on two leaves: once is enough for the rest.
     if (leaf !== (row.verifiedLeaf ?? row.escrowLeaf)) return undefined;
     const record = recordOfRow(this.#core, row);
@@ -318,11 +319,11 @@ class Rows {
     if (stored === undefined) return "the record is missing";
     const { request, fingerprint, approvals } = await this.#factsOf(leaf, index);
     const record: EscrowRecord = recordOfRow(this.#core, stored);
-    if (!equalBytes(await this.#ownerTag(record.owner, row.record), leaf.owner)) {
+    if (!this.#core.equal(await this.#ownerTag(record.owner, row.record), leaf.owner)) {
       return "the owner's secret";
     }
     const recipient = recipientTag(this.#core, record.blind, fingerprint);
-    if (!equalBytes(recipient, leaf.recipient)) return "the recipient";
+    if (!this.#core.equal(recipient, leaf.recipient)) return "the recipient";
     const { wrap } = row;
     const isFor = equalBytes(wrap.fingerprint, fingerprint) && wrap.padding === request.padding;
     if (!isFor || !isWrapFor(wrap, request.recipient, algorithmsOf(record))) return "the wrap";

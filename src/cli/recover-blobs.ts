@@ -2,7 +2,7 @@ import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { recordOfRow } from "../authority/opening.js";
 import { algorithmName } from "../blob/index.js";
-import { equalBytes, fromHex, toHex, wipe } from "../bytes.js";
+import { fromHex, toHex, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { formatSerial, type Wrap } from "../envelope/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
@@ -67,7 +67,7 @@ async function checkOpens(
     if (key.length !== record.blob.keyLength) {
       throw notVerified(`the key has ${key.length} bytes, and not ${record.blob.keyLength}`);
     }
-    if (isProven(record) && !equalBytes(commitmentOf(core, record, key), record.commitment)) {
+    if (isProven(record) && !core.equal(commitmentOf(core, record, key), record.commitment)) {
       throw notVerified("the key is not the one that was proven");
     }
   } finally {

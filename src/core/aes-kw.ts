@@ -5,6 +5,8 @@ import { AesKey, type AesUnit } from "./aes.js";
 
 /** Bytes of A, of RFC 3394's semiblock. */
 const SEMIBLOCK = 8;
+/** Bytes of the length that the core leaves beside a key from KWP. */
+const LENGTH = 4;
 
 /** What KW and KWP share: one call of the core each way, on data that fits its windows. */
 abstract class KeyWrap extends AesKey {
@@ -36,6 +38,7 @@ abstract class KeyWrap extends AesKey {
     } finally {
       input.fill(0, 0, data.length);
       output.fill(0, 0, data.length + 2 * SEMIBLOCK);
+      instance.params.fill(0, 0, LENGTH);
     }
   }
 

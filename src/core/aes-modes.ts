@@ -20,6 +20,7 @@ function pass(unit: AesUnit, call: Call, slot: number, data: Uint8Array, result:
     const used = Math.min(data.length, windowSize);
     input.fill(0, 0, used);
     output.fill(0, 0, used);
+    instance.params.fill(0, 0, BLOCK);
   }
 }
 

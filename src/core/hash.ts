@@ -140,7 +140,6 @@ function startHmac(instance: Instance, name: HashName, key: Uint8Array): void {
     instance.check(instance.function("hmacKey")(number, short.length));
   } finally {
     if (short !== key) wipe(short);
-    instance.input.fill(0, 0, short.length);
   }
 }
 

@@ -1,6 +1,7 @@
 import { embedded } from "#embedded";
 import type { Bytes } from "../arguments.js";
 import { TwinwrapError } from "../errors.js";
+import { needBytes } from "./aes.js";
 import { AesCore } from "./aes-core.js";
 import { AesCbc, AesCfb8 } from "./aes-modes.js";
 import { digest, Hasher, type HashName, hkdfExpand, hmac, pbkdf2 } from "./hash.js";
@@ -77,6 +78,17 @@ export class Core extends AesCore {
   /** SHA-512 (FIPS 180-4): 64 bytes. */
   sha512(data: Bytes): Uint8Array<ArrayBuffer> {
     return digest(this.instance, "SHA-512", data);
+  }
+
+  /**
+   * Whether two byte strings are the same, in a time that depends on their lengths alone: for a tag or a
+   * commitment, where one of them was computed from a secret.
+   * @throws TwinwrapError BAD_ARGUMENT if they have more than 32,768 bytes
+   */
+  equal(a: Uint8Array, b: Uint8Array): boolean {
+    needBytes(a, "first byte string");
+    needBytes(b, "second byte string");
+    return this.instance.compare(a, b);
   }
 
   /** A hash over a message that comes in pieces: `.update(data)`, then `.digest()`. */

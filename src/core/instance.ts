@@ -79,6 +79,21 @@ export class Instance {
     throw new TwinwrapError("BAD_ARGUMENT", "the core refused an argument");
   }
 
+  /**
+   * Whether two byte strings are the same; of those as long as each other every byte is compared.
+   * @throws TwinwrapError BAD_ARGUMENT if they are longer than half of the window
+   */
+  compare(a: Uint8Array, b: Uint8Array): boolean {
+    const { length } = a;
+    if (length !== b.length) return false;
+    if (2 * length > this.windowSize) {
+      throw new TwinwrapError("BAD_ARGUMENT", `at most ${this.windowSize / 2} bytes are compared`);
+    }
+    this.input.set(a);
+    this.input.set(b, length);
+    return this.function("compareInput")(length) === OK;
+  }
+
   /** Clears the windows: called after every operation that put secrets into them. */
   wipeWindows(): void {
     this.function("wipeWindows")();

@@ -58,6 +58,8 @@ const RANDOM_AT = 64;
 const BLINDING_EXTRA = 16;
 /** The longest modulus: 16384 bits. */
 const MAX_BYTES = 2048;
+/** Numbers of a private key that the core takes, each of at most that length. */
+const MOST_NUMBERS = 7;
 
 // Paddings and ways to decrypt, as assembly/rsa/calls.ts numbers them.
 const PKCS1 = 0;
@@ -167,6 +169,8 @@ abstract class RsaKey<Components extends RsaPublicComponents> {
     } catch (error) {
       this.#slots.release(this);
       throw error;
+    } finally {
+      this.instance.input.fill(0, 0, MOST_NUMBERS * MAX_BYTES);
     }
   }
 
@@ -285,13 +289,8 @@ export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
   }
 
   protected override load(slot: number, key: RsaPrivateComponents): number {
-    const parts = [key.n, key.d, key.p, key.q, key.dp, key.dq, key.qi];
-    try {
-      const lengths = this.fill(parts);
-      return this.instance.function("rsaLoadPrivate")(slot, exponent(key.e), ...lengths);
-    } finally {
-      this.instance.input.fill(0, 0, parts.length * MAX_BYTES);
-    }
+    const lengths = this.fill([key.n, key.d, key.p, key.q, key.dp, key.dq, key.qi]);
+    return this.instance.function("rsaLoadPrivate")(slot, exponent(key.e), ...lengths);
   }
 
   /** Runs one private operation and takes its answer out of the output window. */

@@ -1,4 +1,4 @@
-import { concatBytes, copyBytes, equalBytes, newBytes, toUtf8, wipe } from "../bytes.js";
+import { concatBytes, copyBytes, newBytes, toUtf8, wipe } from "../bytes.js";
 import type { AesGcm, Core } from "../core/index.js";
 import { decryptionFailed, overLimit, TwinwrapError } from "../errors.js";
 
@@ -155,7 +155,7 @@ export class Cobblestone {
 
   /** The commitment's check: the only test of a key, made before a chunk is read. */
   commitsTo(commitment: Uint8Array): boolean {
-    return equalBytes(this.commitment, commitment);
+    return this.core.equal(this.commitment, commitment);
   }
 
   /**

@@ -222,7 +222,7 @@ function releasedWrap(
     throw notVerified(`the release of record ${name}: its wrap is for another algorithm`);
   }
   const tag = recipientTag(core, record.blind, recipientFingerprint(core, checked.request));
-  if (!equalBytes(releaseLeaf(key).recipient, tag)) {
+  if (!core.equal(releaseLeaf(key).recipient, tag)) {
     throw notVerified("the log says that the key was released to another key");
   }
   return key.wrap;

@@ -1,4 +1,4 @@
-import { concatBytes, equalBytes, randomBytes, toBase64Url, toUtf8, wipe } from "../bytes.js";
+import { concatBytes, randomBytes, toBase64Url, toUtf8, wipe } from "../bytes.js";
 import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
 import { KEY } from "../envelope/cobblestone.js";
 import { type Padding, readWrap, type Wrap, wrapToJson } from "../envelope/header.js";
@@ -188,7 +188,7 @@ export function openSubmission(
   const sessionKey = key.unwrapKey(encryptedKeyOf(wrap), { padding: wrap.padding, length: KEY });
   let right = false;
   try {
-    right = equalBytes(
+    right = core.equal(
       concatBytes(
         commitmentOf(core, record, sessionKey),
         recordTag(core, sessionKey, recordHash(core, record)),

@@ -3,6 +3,7 @@ import { createCipheriv, randomBytes } from "node:crypto";
 import type { AesCore, Core } from "twinwrap/core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { haveVectors, readVectorsJson } from "../vectors.js";
+import { ivFor, times } from "./gcm-reference.js";
 
 const hex = (data: Uint8Array) => Buffer.from(data).toString("hex");
 const bytes = (text: string) => new Uint8Array(Buffer.from(text, "hex"));
@@ -22,30 +23,6 @@ function nodeSeal(key: Uint8Array, iv: Uint8Array, data: Uint8Array, aad: Uint8A
   const cipher = createCipheriv(name, key, iv);
   cipher.setAAD(aad);
   return Buffer.concat([cipher.update(data), cipher.final(), cipher.getAuthTag()]);
-}
-
-/** A product in GCM's field, as SP 800-38D, section 6.3, has it, bit by bit; x^0 is the top bit. */
-function times(x: bigint, y: bigint): bigint {
-  let product = 0n;
-  for (let bit = 127n; bit >= 0n; bit--) {
-    if ((x >> bit) & 1n) product ^= y;
-    y = y & 1n ? (y >> 1n) ^ (0xe1n << 120n) : y >> 1n;
-  }
-  return product;
-}
-
-/** The IV of 16 bytes whose first counter block is `counter`: GHASH backwards. */
-function ivFor(key: Uint8Array, counter: string): Uint8Array {
-  const ecb = createCipheriv(`aes-${key.length * 8}-ecb`, key, null);
-  const h = BigInt(`0x${hex(ecb.update(new Uint8Array(16)))}`);
-  let inverse = 1n << 127n; // 1; then h^(2^128 - 2) by squaring
-  let square = h;
-  for (let i = 1; i < 128; i++) {
-    square = times(square, square);
-    inverse = times(inverse, square);
-  }
-  const iv = times(times(BigInt(`0x${counter}`), inverse) ^ 128n, inverse);
-  return bytes(iv.toString(16).padStart(32, "0"));
 }
 
 /** GHASH, bit by bit (SP 800-38D, section 6.4), of `data` filled up with zeros to whole blocks. */

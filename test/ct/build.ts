@@ -12,16 +12,22 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 export const shipped = (file = "core") =>
   new Uint8Array(readFileSync(join(root, "build", `${file}.wasm`)));
 
-/** A change to one file of assembly/: every `from` (it must be there) becomes `to`. */
+/** A change to one file of assembly/: every `from` (it must be there) becomes `to`; "" is the file's end. */
 export interface Change {
   file: string;
   from: string;
   to: string;
 }
 
+/** A change of another kind. */
+export interface Edit {
+  file: string;
+  edit: (text: string) => string;
+}
+
 /** Compiles assembly/ as the build does, with debug names and with changes. */
 export function compile(
-  changes: readonly Change[] = [],
+  changes: readonly (Change | Edit)[] = [],
   target = "simd",
   entry = "index",
 ): Uint8Array<ArrayBuffer> {
@@ -29,11 +35,17 @@ export function compile(
   try {
     cpSync(join(root, "assembly"), join(folder, "assembly"), { recursive: true });
     cpSync(join(root, "asconfig.json"), join(folder, "asconfig.json"));
-    for (const { file, from, to } of changes) {
+    for (const change of changes) {
+      const { file } = change;
       const path = join(folder, "assembly", file);
       const text = readFileSync(path, "utf8");
+      if ("edit" in change) {
+        writeFileSync(path, change.edit(text));
+        continue;
+      }
+      const { from, to } = change;
       if (!text.includes(from)) throw new Error(`${file} has nothing like: ${from}`);
-      writeFileSync(path, text.replaceAll(from, to));
+      writeFileSync(path, from === "" ? `${text}\n${to}\n` : text.replaceAll(from, to));
     }
     const asc = join(root, "node_modules", "assemblyscript", "bin", "asc.js");
     const options = ["--config", "asconfig.json", "--target", target, "--debug", "-o", "out.wasm"];

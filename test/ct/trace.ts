@@ -1,6 +1,6 @@
 // Runs one case again and again with other secrets and compares what the module did.
 
-import { GLOBALS, type Instrumented, instrument } from "./wasm.js";
+import { GLOBALS, type Instrumented, instrument, LOG_SLOTS, LOG_START } from "./wasm.js";
 
 /** One instance of the core, driven by its ABI as src/core/ drives it. */
 export class Abi {
@@ -51,6 +51,8 @@ export class Abi {
 const OK = 0;
 /** What a refused message ends with. */
 export const NOT_AUTHENTIC = 2;
+/** And a refused key. */
+export const BAD_KEY = 3;
 
 /** Gives the secret bytes of one run, as many as are asked for. */
 export type Secrets = (length: number) => Buffer;
@@ -59,8 +61,10 @@ export interface Case {
   name: string;
   /** What is done, every time from a fresh instance. `run` counts the runs from 0. */
   run: (core: Abi, secrets: Secrets, run: number) => void;
-  /** How many runs are compared; 16 unless said. */
+  /** How many runs are compared at least; six unless said, which have secrets of every kind. */
   runs?: number;
+  /** Only where all cases run (`npm run ct`): longer, or of another size than a case of every test run. */
+  isLong?: boolean;
   /** The status of its last call (assembly/status.ts); OK unless said. */
   ends?: number;
 }
@@ -71,20 +75,37 @@ export interface Trace {
   instructions: bigint;
   statuses: string;
   site: number;
+  /** Operations on floating-point numbers with a subnormal one, and where the first was. */
+  subnormals: bigint;
+  subnormalSite: number;
 }
 
-/** Secrets of run 0 are all zeros, of run 1 all ones, then pseudo-random by the run's number. */
-function secretsOf(run: number): Secrets {
+/** What the secrets of a run are made of: groups of so many bytes, each zeros, ones or anything. */
+const GROUPS = [4, 1, 16, 8];
+
+/**
+ * Secrets of run 0 are all zeros, of run 1 all ones. Then rare values and ordinary ones in turns: of every
+ * four runs one has random bytes, and three have words, bytes or blocks of nothing but zeros and ones among
+ * random ones. All are pseudo-random by the run's number.
+ */
+export function secretsOf(run: number): Secrets {
   let state = (0x9e3779b9 ^ Math.imul(run, 0x85ebca6b)) >>> 0;
+  const random = () => {
+    // xorshift32
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state = (state ^ (state << 5)) >>> 0;
+    return state >>> 11;
+  };
   return (length) => {
     const bytes = Buffer.alloc(length, run === 0 ? 0 : 0xff);
     if (run < 2) return bytes;
-    for (let i = 0; i < length; i++) {
-      // xorshift32
-      state ^= state << 13;
-      state ^= state >>> 17;
-      state = (state ^ (state << 5)) >>> 0;
-      bytes[i] = state >>> 11;
+    const group = run % 4 === 0 ? length : GROUPS[run % 4]!;
+    for (let at = 0; at < length; at += group) {
+      const kind = group === length ? 2 : random() % 3;
+      const end = Math.min(at + group, length);
+      if (kind === 0) bytes.fill(0, at, end);
+      if (kind === 2) for (let i = at; i < end; i++) bytes[i] = random();
     }
     return bytes;
   };
@@ -99,7 +120,10 @@ export interface Verdict {
 
 /** A module under the gate. */
 export class Gate {
+  readonly #wasm: Uint8Array<ArrayBuffer>;
   readonly #module: WebAssembly.Module;
+  /** Made when there is a difference to find. */
+  #logging: WebAssembly.Module | undefined;
   readonly #code: Instrumented;
   readonly #names: () => Map<number, string>;
   /** Every export that a case called. */
@@ -112,17 +136,36 @@ export class Gate {
     this.exported = WebAssembly.Module.exports(new WebAssembly.Module(wasm))
       .filter(({ kind }) => kind === "function")
       .map(({ name }) => name);
+    this.#wasm = wasm;
     this.#code = instrument(wasm);
     this.#module = new WebAssembly.Module(this.#code.bytes);
     this.#names = names;
   }
 
-  /** One run, whose events count up to `limit`. */
-  trace(one: Case, run: number, limit = 1n << 62n): Trace {
-    const { exports } = new WebAssembly.Instance(this.#module);
+  /** One run from a fresh instance of a build, with its globals set. */
+  #run(
+    module: WebAssembly.Module,
+    one: Case,
+    run: number,
+    globals: Partial<Record<keyof typeof GLOBALS, bigint>>,
+  ): Abi {
+    const { exports } = new WebAssembly.Instance(module);
     const core = new Abi(exports, this.called);
-    core.global(GLOBALS.limit).value = limit;
-    one.run(core, secretsOf(run), run);
+    for (const [name, value] of Object.entries(globals)) {
+      core.global(GLOBALS[name as keyof typeof GLOBALS]).value = value;
+    }
+    try {
+      one.run(core, secretsOf(run), run);
+    } catch (error) {
+      // The trap at the limit
+      if (!globals.limit || core.global(GLOBALS.events).value !== globals.limit) throw error;
+    }
+    return core;
+  }
+
+  /** One run, which ends at event `limit`, if it is given. */
+  trace(one: Case, run: number, limit = 0n): Trace {
+    const core = this.#run(this.#module, one, run, { limit });
     const read = (name: string) => core.global(name).value as bigint;
     return {
       hash: read(GLOBALS.hash),
@@ -130,17 +173,25 @@ export class Gate {
       instructions: read(GLOBALS.instructions),
       statuses: core.statuses.join(" "),
       site: Number(read(GLOBALS.site)),
+      subnormals: read(GLOBALS.subnormals),
+      subnormalSite: Number(read(GLOBALS.subnormalSite)),
     };
   }
 
-  /** Compares all runs of a case with its first. */
-  judge(one: Case): Verdict {
-    const runs = one.runs ?? 16;
+  /** Compares all runs of a case with its first; `factor` times as many as it asks for. */
+  judge(one: Case, factor = 1): Verdict {
+    const runs = factor * (one.runs ?? 6);
     const trace = this.trace(one, 0);
-    const ends = Number(trace.statuses.split(" ").at(-1));
-    if (ends !== (one.ends ?? OK)) return { runs, trace, difference: `ends with status ${ends}` };
-    for (let run = 1; run < runs; run++) {
-      const other = this.trace(one, run);
+    for (let run = 0; run < runs; run++) {
+      const other = run === 0 ? trace : this.trace(one, run);
+      if (other.subnormals > 0n) {
+        const where = this.#place(other.subnormalSite);
+        return { runs, trace, difference: `run ${run}: a subnormal number in a ${where}` };
+      }
+      const ends = Number(other.statuses.split(" ").at(-1));
+      if (run === 0 && ends !== (one.ends ?? OK)) {
+        return { runs, trace, difference: `ends with status ${ends}` };
+      }
       if (other.statuses !== trace.statuses) {
         const difference = `run ${run} ends with status ${other.statuses}, not ${trace.statuses}`;
         return { runs, trace, difference };
@@ -152,20 +203,32 @@ export class Gate {
     return { runs, trace };
   }
 
+  /** A site in words. */
+  #place(site: number): string {
+    const { function: index, offset, what } = this.#code.sites[site]!;
+    const name = this.#names().get(index) ?? `function ${index}`;
+    return `${what} at 0x${offset.toString(16)} in ${name}`;
+  }
+
+  /** The hashes of one run from event `first` on, each the last of 2^shift events. */
+  #log(one: Case, run: number, first: bigint, shift: bigint): BigUint64Array {
+    this.#logging ??= new WebAssembly.Module(instrument(this.#wasm, true).bytes);
+    const limit = first + (BigInt(LOG_SLOTS - 1) << shift);
+    const { memory } = this.#run(this.#logging, one, run, { first, shift, limit });
+    return new BigUint64Array(memory.buffer, LOG_START, LOG_SLOTS);
+  }
+
   /** The first event in which a run differs from the first run, in words. */
   #locate(one: Case, run: number, events: bigint): string {
-    let [same, other] = [0n, events + 1n];
-    while (other - same > 1n) {
-      const middle = (same + other) / 2n;
-      const alike = this.trace(one, 0, middle).hash === this.trace(one, run, middle).hash;
-      if (alike) same = middle;
-      else other = middle;
+    let first = 0n;
+    for (let shift = BigInt(Math.max(0, events.toString(2).length - 15)); ; shift = 0n) {
+      const [a, b] = [this.#log(one, 0, first, shift), this.#log(one, run, first, shift)];
+      first += BigInt(a.findIndex((hash, slot) => hash !== b[slot])) << shift;
+      if (shift === 0n) break;
     }
-    const names = this.#names();
-    const [a, b] = [this.trace(one, 0, other), this.trace(one, run, other)].map(({ site }) => {
-      const { function: index, offset, what } = this.#code.sites[site]!;
-      return `${what} at 0x${offset.toString(16)} in ${names.get(index) ?? `function ${index}`}`;
-    });
-    return `run ${run}, event ${other} of ${events}: ${a === b ? a : `${a} against ${b}`}`;
+    const [a, b] = [this.trace(one, 0, first), this.trace(one, run, first)].map(({ site }) =>
+      this.#place(site),
+    );
+    return `run ${run}, event ${first} of ${events}: ${a === b ? a : `${a} against ${b}`}`;
   }
 }

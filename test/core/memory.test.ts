@@ -1,0 +1,4 @@
+import { dropSuite, memorySuite } from "./suite-memory.js";
+
+memorySuite("simd");
+dropSuite("simd");
