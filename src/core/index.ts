@@ -1,7 +1,6 @@
 import { embedded } from "#embedded";
-import type { Bytes } from "../arguments.js";
+import { type Bytes, needBytes } from "../arguments.js";
 import { TwinwrapError } from "../errors.js";
-import { needBytes } from "./aes.js";
 import { AesCore } from "./aes-core.js";
 import { AesCbc, AesCfb8 } from "./aes-modes.js";
 import { digest, Hasher, type HashName, hkdfExpand, hmac, pbkdf2 } from "./hash.js";
