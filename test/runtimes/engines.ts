@@ -36,7 +36,7 @@ export interface Engine {
 }
 
 /** Milliseconds that one engine may take. */
-const LIMIT = 150_000;
+const LIMIT = 500_000;
 
 /** A folder that somebody has installed the package in. */
 function project<T>(use: (folder: string) => Promise<T>): Promise<T> {
@@ -167,7 +167,7 @@ async function visitOldChromium(from: string, url: string) {
   args.push("--disable-dev-shm-usage", "--remote-debugging-port=0");
   const child = spawn(program, [...args, `--user-data-dir=${join(folder, "profile")}`, url], {
     stdio: "ignore",
-    env: { ...process.env, LD_LIBRARY_PATH: join(folder, "lib"), FONTCONFIG_PATH: folder },
+    env: { ...process.env, LD_LIBRARY_PATH: join(folder, "lib") },
   });
   const ended = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
   const { version } = JSON.parse(readFileSync(join(from, "package.json"), "utf8"));

@@ -7,7 +7,7 @@ export default mergeConfig(
   {
     test: {
       include: ["test/runtimes/*.engines.ts"],
-      testTimeout: 300_000,
+      testTimeout: 600_000,
       hookTimeout: 120_000,
       maxWorkers: 1,
     },
