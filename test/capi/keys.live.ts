@@ -2,11 +2,17 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { PRIVATEKEYBLOB, PUBLICKEYBLOB, SIMPLEBLOB } from "twinwrap/blob";
 import { loadCore } from "twinwrap/core";
-import { generateKeyPair, readPrivateKey, writePrivateKey, writePublicKey } from "twinwrap/keys";
+import {
+  generateKeyPair,
+  readPrivateKey,
+  readPublicKey,
+  writePrivateKey,
+  writePublicKey,
+} from "twinwrap/keys";
 import { describe, expect, inject, test } from "vitest";
 import { exportSimpleBlob } from "#build/cli/blob-import.js";
 import { jwk, keyFromPrimes, makeKey } from "../core/rsa-reference.js";
-import { AT_KEYEXCHANGE, Batch, CRYPT_EXPORTABLE, CRYPT_OAEP } from "./batch.js";
+import { type Answer, AT_KEYEXCHANGE, Batch, CRYPT_EXPORTABLE, CRYPT_OAEP } from "./batch.js";
 import { capture } from "./capture.js";
 import { checkKey, type KeyCase, nodeKey, openWithNode } from "./checks.js";
 
@@ -43,7 +49,7 @@ describe.skipIf(wine === undefined)("RSA keys (needs Wine and mingw-w64)", () =>
       const [p, q] = primes.map((hex: string) => BigInt(`0x${hex}`));
       return Buffer.from(JSON.stringify(jwk(keyFromPrimes(p, q, 65537n))));
     }
-    if (bits === 1032) return Buffer.from(JSON.stringify(jwk(makeKey(bits))));
+    if (bits === 1032 || bits % 8 !== 0) return Buffer.from(JSON.stringify(jwk(makeKey(bits))));
     if (bits < 2048) {
       const options = { modulusLength: bits, publicExponent: bits === 1024 ? 3 : 65537 };
       const { privateKey } = generateKeyPairSync("rsa", options);
@@ -53,7 +59,23 @@ describe.skipIf(wine === undefined)("RSA keys (needs Wine and mingw-w64)", () =>
     return writePrivateKey(privateKey, "der");
   }
 
-  test.each([1024, 1032, 1536, 2048, 3072, 4096, 16384])("ours of %i bits, there", async (bits) => {
+  test("a length that is not whole bytes, as OpenSSL writes it, is refused there", async () => {
+    const batch = new Batch(wine!);
+    const answers: Answer[] = [];
+    for (const bits of [1023, 1025]) {
+      const key = await readPrivateKey(await make(bits));
+      for (const blob of [await writePrivateKey(key, "msblob"), writePublicKey(key, "msblob")]) {
+        new DataView(blob.buffer).setUint32(12, bits, true);
+        answers.push(batch.tryImport(blob));
+        expect(readPublicKey(blob).n.length).toBe(Math.ceil(bits / 8));
+      }
+    }
+    await batch.run();
+    expect(answers.map(({ outcome }) => outcome)).toEqual(Array(4).fill("NTE_BAD_DATA"));
+  });
+
+  const sizes = [1023, 1024, 1025, 1032, 1536, 2048, 2049, 3072, 4096, 16384];
+  test.each(sizes)("ours of %i bits, there", async (bits) => {
     const key = await readPrivateKey(await make(bits));
     const privatekeyblob = Buffer.from(await writePrivateKey(key, "msblob"));
     const publickeyblob = Buffer.from(writePublicKey(key, "msblob"));
