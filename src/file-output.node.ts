@@ -252,7 +252,7 @@ async function writeAll(
   for (let done = 0; done < bytes.length; ) {
     const place = offset === undefined ? null : offset + done;
     const write = () => system.write(descriptor, bytes, done, bytes.length - done, place);
-    done += (await naming(path, () => whenReady(write))).bytesWritten;
+    done += await naming(path, () => whenReady(write));
   }
 }
 

@@ -176,7 +176,7 @@ test("a disk that fails to keep a folder is told; one that has no such thing is 
 
 test("what reads back otherwise was not written", async () => {
   const path = join(folder, "file");
-  const read = system.read as (...parameters: unknown[]) => Promise<{ bytesRead: number }>;
+  const read = system.read as (...parameters: unknown[]) => Promise<number>;
   const flipping = async (...parameters: unknown[]) => {
     const done = await read(...parameters);
     (parameters[1] as Uint8Array)[0]! ^= 1;
