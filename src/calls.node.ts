@@ -63,6 +63,19 @@ export function named(error: unknown, path: string): unknown {
   return found === undefined ? error : Object.assign(found, { path });
 }
 
+/**
+ * What is there under a name, links followed; undefined if nothing is.
+ * @throws the system's errors: a name that is too long, a folder that may not be looked into
+ */
+export function present(path: string): fs.Stats | undefined {
+  try {
+    return system.statSync(path);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
 /** Does `work` on a file; an error of the system names it. */
 export async function naming<T>(path: string, work: () => T | Promise<T>): Promise<T> {
   try {

@@ -179,9 +179,12 @@ export function descriptorPieces(
 }
 
 /** All bytes of a pipe, a socket or a terminal. */
-export async function* streamPieces(path: string, stream: Socket): AsyncGenerator<Uint8Array> {
+export async function* streamPieces(
+  path: string,
+  stream: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
   try {
-    yield* stream as AsyncIterable<Uint8Array>;
+    yield* stream;
   } catch (error) {
     return await withSystemErrors(path, () => Promise.reject(error));
   }

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { equalBytes, randomBytes, toBase32, wipe } from "../bytes.js";
+import { isSystemError } from "../calls.node.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -15,13 +16,7 @@ import {
   signNote,
   verifyAuthority,
 } from "../escrow/index.js";
-import {
-  FileSource,
-  isSystemError,
-  makeFolderWhole,
-  readFileWhole,
-  writeFileWhole,
-} from "../files.node.js";
+import { FileSource, makeFolderWhole, readFileWhole, writeFileWhole } from "../files.node.js";
 import {
   generateKeyPair,
   type Passphrase,

@@ -1,5 +1,6 @@
 import { basename, dirname } from "node:path";
 import { isAuthorityPart } from "../authority/folder.js";
+import { present } from "../calls.node.js";
 import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -9,7 +10,6 @@ import {
   isSameFile,
   linkTarget,
   type NewFile,
-  present,
   removeLeftovers,
   type WriteOptions,
   writeFilesWhole,
