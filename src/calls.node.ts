@@ -3,12 +3,38 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { systemError } from "./system.node.js";
 
+type Transfer = (
+  descriptor: number,
+  bytes: Uint8Array,
+  from: number,
+  length: number,
+  position: number | null,
+  done: (error: Error | null, count: number) => void,
+) => void;
+
+/** Reads or writes some bytes, and answers how many: not every engine has `promisify` make that of it. */
+function transfer(call: Transfer) {
+  return (
+    descriptor: number,
+    bytes: Uint8Array,
+    from: number,
+    length: number,
+    position: number | null,
+  ): Promise<number> =>
+    new Promise((resolve, reject) => {
+      call(descriptor, bytes, from, length, position, (error, count) => {
+        if (error) reject(error);
+        else resolve(count);
+      });
+    });
+}
+
 /** The system's calls that files are read and written with: tests put ones in their place that fail. */
 export const system = {
   open: promisify(fs.open),
   close: promisify(fs.close),
-  read: promisify(fs.read),
-  write: promisify(fs.write),
+  read: transfer(fs.read),
+  write: transfer(fs.write),
   fsync: promisify(fs.fsync),
   fstatSync: fs.fstatSync,
   statSync: fs.statSync,
@@ -35,6 +61,19 @@ export function isSystemError(error: unknown, ...codes: string[]): boolean {
 export function named(error: unknown, path: string): unknown {
   const found = systemError(error);
   return found === undefined ? error : Object.assign(found, { path });
+}
+
+/**
+ * What is there under a name, links followed; undefined if nothing is.
+ * @throws the system's errors: a name that is too long, a folder that may not be looked into
+ */
+export function present(path: string): fs.Stats | undefined {
+  try {
+    return system.statSync(path);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  }
 }
 
 /** Does `work` on a file; an error of the system names it. */

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { type BigIntStats, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isSystemError, named, system } from "./calls.node.js";
+import { isSystemError, named, present, system } from "./calls.node.js";
 import { TwinwrapError } from "./errors.js";
-import { linkTarget, present } from "./file-output.node.js";
+import { linkTarget } from "./file-output.node.js";
 import {
   begin,
   isDead,

@@ -2,7 +2,7 @@ import { constants, readdirSync, readlinkSync, type Stats } from "node:fs";
 import { Socket } from "node:net";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { concatBytes, equalBytes, wipe } from "./bytes.js";
-import { isSystemError, named, naming, system, whenReady } from "./calls.node.js";
+import { isSystemError, named, naming, present, system, whenReady } from "./calls.node.js";
 import { TwinwrapError } from "./errors.js";
 import { descriptorOf, readFileWhole } from "./file-source.node.js";
 import { beginPath, removeLeftovers, temporaryName } from "./process.node.js";
@@ -40,19 +40,6 @@ export function onWarning(listener: (text: string) => void): void {
 
 function exists(path: string): TwinwrapError {
   return new TwinwrapError("CONFLICT", `${path} exists already`);
-}
-
-/**
- * What is there under a name, links followed; undefined if nothing is.
- * @throws the system's errors: a name that is too long, a folder that may not be looked into
- */
-export function present(path: string): Stats | undefined {
-  try {
-    return system.statSync(path);
-  } catch (error) {
-    if (isSystemError(error, "ENOENT")) return undefined;
-    throw error;
-  }
 }
 
 /**
@@ -252,7 +239,7 @@ async function writeAll(
   for (let done = 0; done < bytes.length; ) {
     const place = offset === undefined ? null : offset + done;
     const write = () => system.write(descriptor, bytes, done, bytes.length - done, place);
-    done += (await naming(path, () => whenReady(write))).bytesWritten;
+    done += await naming(path, () => whenReady(write));
   }
 }
 

@@ -30,7 +30,12 @@ const STANDARD_NAMES = new Map([
  */
 export function descriptorOf(path: string): number | undefined {
   if (process.platform === "win32") return undefined;
-  let name = resolve(path);
+  let name: string;
+  try {
+    name = resolve(path);
+  } catch {
+    return undefined; // the working folder is gone
+  }
   for (let links = 0; links < MAX_LINKS; links++) {
     const standard = STANDARD_NAMES.get(name);
     if (standard !== undefined) return standard;
@@ -147,7 +152,7 @@ async function readDescriptor(
   offset: number | null,
 ): Promise<number> {
   const read = () => system.read(descriptor, into, 0, into.length, offset);
-  return withSystemErrors(path, async () => (await whenReady(read)).bytesRead);
+  return withSystemErrors(path, () => whenReady(read));
 }
 
 /** All bytes of a file or device, from where its descriptor stands. */
@@ -174,9 +179,12 @@ export function descriptorPieces(
 }
 
 /** All bytes of a pipe, a socket or a terminal. */
-export async function* streamPieces(path: string, stream: Socket): AsyncGenerator<Uint8Array> {
+export async function* streamPieces(
+  path: string,
+  stream: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
   try {
-    yield* stream as AsyncIterable<Uint8Array>;
+    yield* stream;
   } catch (error) {
     return await withSystemErrors(path, () => Promise.reject(error));
   }

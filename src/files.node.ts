@@ -1,6 +1,6 @@
-// Files in Node: output appears whole or not at all, and a header is changed by one writer at a time.
+// Files in Node: output appears whole or not at all, and a header is changed by one writer at a time. Nothing
+// of Node is in these types: whoever uses the library need not have its declarations.
 
-export { isSystemError, named, system } from "./calls.node.js";
 export { withLock } from "./file-lock.node.js";
 export {
   forEachPiece,
@@ -10,7 +10,6 @@ export {
   type NewFile,
   onWarning,
   patchFile,
-  present,
   type WriteOptions,
   writeDescriptor,
   writeFilesWhole,

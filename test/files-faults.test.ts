@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { makeFolderWhole, system, writeFilesWhole, writeFileWhole } from "#build/files.node.js";
+import { system } from "#build/calls.node.js";
+import { makeFolderWhole, writeFilesWhole, writeFileWhole } from "#build/files.node.js";
 
 // Every call of the system fails once, and every call is the last one before the process is killed: what is
 // told is true, and what is left can be used.
@@ -176,7 +177,7 @@ test("a disk that fails to keep a folder is told; one that has no such thing is 
 
 test("what reads back otherwise was not written", async () => {
   const path = join(folder, "file");
-  const read = system.read as (...parameters: unknown[]) => Promise<{ bytesRead: number }>;
+  const read = system.read as (...parameters: unknown[]) => Promise<number>;
   const flipping = async (...parameters: unknown[]) => {
     const done = await read(...parameters);
     (parameters[1] as Uint8Array)[0]! ^= 1;

@@ -18,12 +18,12 @@ import { hostname, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { system } from "#build/calls.node.js";
 import {
   isSameFile,
   onWarning,
   readFileWhole,
   removeLeftovers,
-  system,
   withLock,
   writeFilesWhole,
   writeFileWhole,

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { equalBytes, randomBytes, toBase32, wipe } from "../bytes.js";
+import { isSystemError } from "../calls.node.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
@@ -21,7 +22,6 @@ import { messagePieces } from "../escrow/message.js";
 import {
   collectPieces,
   FileSource,
-  isSystemError,
   makeFolderWhole,
   readFileWhole,
   writeFileWhole,

@@ -32,8 +32,9 @@ const NEEDED = 32_768;
 
 function isFull(path: string): boolean {
   try {
-    const { bavail, bsize, ffree, files } = statfsSync(dirname(path));
-    return bavail * bsize < NEEDED || (files > 0 && ffree === 0);
+    // Some file systems count nothing.
+    const { blocks, bavail, bsize, ffree, files } = statfsSync(dirname(path));
+    return (blocks > 0 && bavail * bsize < NEEDED) || (files > 0 && ffree === 0);
   } catch {
     return false; // not to be told: then what SQLite says stands
   }

@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import type { AuthorityService } from "../authority/service.js";
 import { equalBytes, toHex } from "../bytes.js";
+import { isSystemError } from "../calls.node.js";
 import { isAboutContent, TwinwrapError } from "../errors.js";
 import {
   decodeReceipt,
@@ -12,7 +13,7 @@ import {
   type Submission,
   submissionsOf,
 } from "../escrow/index.js";
-import { isSystemError, writeFileWhole } from "../files.node.js";
+import { writeFileWhole } from "../files.node.js";
 import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,

@@ -1,5 +1,6 @@
 import type { IntakeOptions } from "../authority/intake.js";
 import { equalBytes, toHex } from "../bytes.js";
+import { isSystemError } from "../calls.node.js";
 import { sharedCore } from "../core/index.js";
 import type { EscrowFacts, MakeEscrows } from "../envelope/index.js";
 import { isAboutContent } from "../errors.js";
@@ -15,7 +16,7 @@ import {
   type Submission,
   withSubmission,
 } from "../escrow/index.js";
-import { isSystemError, type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
+import { type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
 import { type AuthorityKeyOptions, loadAuthority, unlock, withService } from "./authority-io.js";
 import { UsageError } from "./command.js";
 import { checkOutput } from "./io.js";

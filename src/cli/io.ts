@@ -2,6 +2,7 @@ import { basename, dirname } from "node:path";
 import { isAuthorityPart } from "../authority/folder.js";
 import { decodeBlobText, describeBlob, type TextEncoding } from "../blob/index.js";
 import { wipe } from "../bytes.js";
+import { present } from "../calls.node.js";
 import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -11,7 +12,6 @@ import {
   isSameFile,
   linkTarget,
   type NewFile,
-  present,
   removeLeftovers,
   type WriteOptions,
   writeFilesWhole,

@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { equalBytes, toHex, wipe } from "../bytes.js";
+import { present } from "../calls.node.js";
 import { TwinwrapError } from "../errors.js";
-import { present, readFileWhole, writeFilesWhole } from "../files.node.js";
+import { readFileWhole, writeFilesWhole } from "../files.node.js";
 import {
   DEFAULT_BITS,
   fingerprint,

@@ -1,13 +1,12 @@
 import { fstatSync, fsyncSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { isatty } from "node:tty";
+import { isSystemError, named } from "../calls.node.js";
 import { TwinwrapError } from "../errors.js";
 import {
   descriptorPieces,
   forEachPiece,
-  isSystemError,
   type NewFile,
-  named,
   streamPieces,
   writeDescriptor,
 } from "../files.node.js";

@@ -140,14 +140,32 @@ describe("a store of one file", () => {
     expect(inWords("s.sqlite", other)).toBe(other);
   });
 
-  // /proc has no blocks at all, as a full disk has none left.
-  test.skipIf(process.platform !== "linux")("a full disk, whatever SQLite calls it", () => {
-    const failing = Object.assign(new Error("x"), { code: "SQLITE_IOERR_SHMSIZE" });
-    const error = { code: "UNAVAILABLE", message: expect.stringMatching(/no space left/) };
-    expect(inWords("/proc/s.sqlite", failing)).toMatchObject(error);
-    const other = { code: "UNAVAILABLE", message: expect.stringMatching(/disk fails/) };
-    expect(inWords("s.sqlite", failing)).toMatchObject(other);
-  });
+  const canMount =
+    spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status === 0;
+
+  test.skipIf(!canMount)(
+    "a full disk is called that, whatever SQLite makes of it (needs unshare and tmpfs)",
+    () => {
+      const module = new URL("../../build/authority/sqlite-errors.js", import.meta.url).href;
+      const code = `import { inWords } from ${JSON.stringify(module)};
+      for (const code of ["SQLITE_IOERR_SHMSIZE", "SQLITE_CANTOPEN", "SQLITE_CORRUPT"])
+        console.log(inWords("/mnt/s.sqlite", Object.assign(new Error(), { code })).message);`;
+      const tell = `${JSON.stringify(process.execPath)} --input-type=module -e "$CODE"`;
+      const { stdout } = spawnSync(
+        "unshare",
+        [
+          "-rm",
+          "bash",
+          "-c",
+          `mount -t tmpfs -o size=1m none /mnt; ${tell}; cat /dev/zero > /mnt/fill; ${tell}`,
+        ],
+        { encoding: "utf8", env: { ...process.env, CODE: code } },
+      );
+      const [free, full] = [stdout.split("\n").slice(0, 3), stdout.split("\n").slice(3, 6)];
+      expect(free.map((line) => /no space left/.test(line))).toEqual([false, false, false]);
+      expect(full.map((line) => /no space left/.test(line))).toEqual([true, true, false]);
+    },
+  );
 
   test("a backup is the store of one moment", async () => {
     const path = fresh();
