@@ -84,10 +84,11 @@ export class Core extends AesCore {
    * commitment, where one of them was computed from a secret.
    * @throws TwinwrapError BAD_ARGUMENT if they have more than 32,768 bytes
    */
-  equal(a: Uint8Array, b: Uint8Array): boolean {
-    needBytes(a, "first byte string");
-    needBytes(b, "second byte string");
-    return this.instance.compare(a, b);
+  equal(a: Bytes, b: Bytes): boolean {
+    return this.instance.compare(
+      needBytes(a, "the first byte string"),
+      needBytes(b, "the second byte string"),
+    );
   }
 
   /** A hash over a message that comes in pieces: `.update(data)`, then `.digest()`. */
