@@ -16,6 +16,9 @@ export type Kind<T> = (value: unknown, what: string) => T;
 
 const plain = Uint8Array.prototype;
 const lengthOf = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength")!.get!;
+/** The type of an array, of any realm; undefined for everything else. */
+const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(plain), Symbol.toStringTag)!
+  .get!;
 const getTime = Date.prototype.getTime;
 
 /** What a value is, in words that say nothing of its content. */
@@ -68,6 +71,15 @@ function otherBytes(value: unknown, what: string): Uint8Array {
     const message = `${what} has no memory any more: its buffer was transferred or cut`;
     throw new TwinwrapError("BAD_ARGUMENT", message);
   }
+}
+
+/**
+ * A Uint8Array, of any realm, as it is: for what is written to, and for bytes that stay in their object.
+ * @throws TwinwrapError BAD_ARGUMENT
+ */
+export function needUint8Array(value: unknown, what: string): Uint8Array {
+  if (tagOf.call(value) === "Uint8Array") return value as Uint8Array;
+  throw wrongKind(value, what, "a Uint8Array");
 }
 
 function isArrayBuffer(value: unknown): value is ArrayBuffer {
@@ -178,6 +190,40 @@ export function listOf<T>(kind: Kind<T>): Kind<T[]> {
 /** The kind, or undefined. */
 export function optional<T>(kind: Kind<T>): Kind<T | undefined> {
   return (value, what) => (value === undefined ? undefined : kind(value, what));
+}
+
+/** The kind, but the value goes on as it is, whatever else it has. */
+export function same<T>(kind: Kind<T>): Kind<T> {
+  return (value, what) => {
+    kind(value, what);
+    return value as T;
+  };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: any function will do
+type Call = (...values: any[]) => any;
+
+function checkAll(kinds: readonly [string, Kind<unknown>][], values: unknown[]): unknown[] {
+  return kinds.flatMap(([name, kind], i) =>
+    name.startsWith("...")
+      ? values.slice(i).map((value) => kind(value, name.slice(3)))
+      : [kind(values[i], name)],
+  );
+}
+
+/**
+ * A function that checks what it is given.
+ * @param kinds of its arguments, in order, by the names that errors give them; "...name" is for all that follow
+ */
+export function taking<F extends Call>(call: F, kinds: Record<string, Kind<unknown>>): F {
+  const list = Object.entries(kinds);
+  return ((...values: unknown[]) => call(...checkAll(list, values))) as F;
+}
+
+/** The same of one that answers with a promise, which a wrong argument rejects. */
+export function takingAsync<F extends Call>(call: F, kinds: Record<string, Kind<unknown>>): F {
+  const list = Object.entries(kinds);
+  return (async (...values: unknown[]) => call(...checkAll(list, values))) as unknown as F;
 }
 
 /** A value that is checked elsewhere. */

@@ -26,6 +26,7 @@ function write(value: Json, depth: number): string {
     return JSON.stringify(value);
   }
   if (Array.isArray(value)) return `[${value.map((item) => write(item, depth + 1)).join()}]`;
+  if (Object.prototype.toString.call(value) !== "[object Object]") throw bad("not a JSON value");
   const members = Object.keys(value)
     .sort() // by UTF-16 code units, as RFC 8785 section 3.2.3 asks
     .map((name) => `${write(name, depth)}:${write(value[name]!, depth + 1)}`);

@@ -1,15 +1,9 @@
-import { type Bytes, needBytes, wrongKind } from "../arguments.js";
+import { type Bytes, needBytes, needUint8Array } from "../arguments.js";
 import { copyBytes, newBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import type { Instance } from "./instance.js";
 
 const INTO = "the array for the result";
-/** The type of an array, of any realm; undefined for everything else. */
-const tagOf = Object.getOwnPropertyDescriptor(
-  Object.getPrototypeOf(Uint8Array.prototype),
-  Symbol.toStringTag,
-)!.get!;
-
 /** Bytes of a cipher block, of a GCM tag, of a CBC IV. */
 export const BLOCK = 16;
 
@@ -36,8 +30,8 @@ export function resultArray(
   into: Uint8Array<ArrayBuffer> | undefined,
 ): Uint8Array<ArrayBuffer> {
   if (into === undefined) return newBytes(length);
-  // The caller gets it back, so it stays what it is; only bytes can be written to as such.
-  if (tagOf.call(into) !== "Uint8Array") throw wrongKind(into, INTO, "a Uint8Array");
+  // The caller gets it back, so it stays what it is.
+  needUint8Array(into, INTO);
   if (into.length < length) {
     throw new TwinwrapError("BAD_ARGUMENT", `${INTO} is under ${length} bytes`);
   }

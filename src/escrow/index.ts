@@ -1,189 +1,523 @@
-export {
-  type Approval,
-  approvalHash,
-  approvalsHash,
-  formatApproval,
-  parseApproval,
-  type SignedApproval,
-  signApproval,
-} from "./approval.js";
-export {
-  isBoundWrap,
-  makeBlobSubmission,
-  type OwnerProof,
-  openUnproven,
-  readBlobWrap,
-} from "./blob-submission.js";
-export {
-  type Checkpoint,
-  formatProof,
-  type LogProof,
-  parseCheckpoint,
-  parseProof,
-  signCheckpoint,
-  verifyCheckpoint,
-  verifyProof,
-} from "./checkpoint.js";
-export {
-  attachReceipt,
-  type CheckedReceipt,
-  checkFile,
-  checkReceipt,
-  checkSubmission,
-  type EscrowReport,
-  type EscrowStatus,
-  fits,
-  type HeldSubmission,
-  originsOf,
-  provenSubmissions,
-  submissionsOf,
-  withReceipt,
-  withSubmission,
-} from "./client.js";
-export {
-  type Authority,
-  type AuthorityFile,
-  decodeAuthority,
-  encodeAuthority,
-  formatIdentity,
-  type Identity,
-  type IdentityText,
-  identityHash,
-  MAX_AUTHORITY,
-  parseIdentity,
-  verifyAuthority,
-  wrapKeyOf,
-} from "./identity.js";
-export type {
-  AuthorityLeaf,
-  Leaf,
-  PolicyLeaf,
-  RecordLeaf,
-  ReleaseLeaf,
-  VetoLeaf,
-} from "./leaf.js";
-export { decodeLeaf, encodeLeaf } from "./leaf.js";
-export { type LogHere, LogView } from "./log-view.js";
+import {
+  needBytes,
+  needDate,
+  needFunction,
+  needStableBytes,
+  needText,
+  needUint8Array,
+  oneOf,
+  optional,
+  optionsOf,
+  taking,
+  takingAsync,
+  whole,
+} from "../arguments.js";
+import { needCore, needPrepared } from "../core/need.js";
+import { PADDINGS } from "../envelope/header.js";
+import * as $approval from "./approval.js";
+import * as k from "./arguments.js";
+import * as $blobSubmission from "./blob-submission.js";
+import * as $checkpoint from "./checkpoint.js";
+import * as $client from "./client.js";
+import * as $identity from "./identity.js";
+import * as $leaf from "./leaf.js";
+import * as $merkle from "./merkle.js";
+import * as $message from "./message.js";
+import * as $names from "./names.js";
+import * as $note from "./note.js";
+import * as $policy from "./policy.js";
+import * as $quorum from "./quorum.js";
+import * as $receipt from "./receipt.js";
+import * as $record from "./record.js";
+import * as $recovery from "./recovery.js";
+import * as $release from "./release.js";
+import * as $request from "./request.js";
+import * as $submission from "./submission.js";
+import * as $words from "./words.js";
+
+export type { Approval, SignedApproval } from "./approval.js";
+export type { OwnerProof } from "./blob-submission.js";
+export type { Checkpoint, LogProof } from "./checkpoint.js";
+export type { CheckedReceipt, EscrowReport, EscrowStatus, HeldSubmission } from "./client.js";
+export type { Authority, AuthorityFile, Identity, IdentityText } from "./identity.js";
+export { MAX_AUTHORITY } from "./identity.js";
+export type { AuthorityLeaf, Leaf, PolicyLeaf, RecordLeaf, ReleaseLeaf, VetoLeaf } from "./leaf.js";
+export type { LogHere } from "./log-view.js";
+export { LogView } from "./log-view.js";
 export type { Append, MerkleNode, NodeId, ReadNodes } from "./merkle.js";
-export {
-  appendLeaves,
-  consistencyProof,
-  inclusionProof,
-  leafHash,
-  nodeHash,
-  rootHash,
-  verifyConsistency,
-  verifyInclusion,
-} from "./merkle.js";
-export {
-  article,
-  decodeMessage,
-  MAX_MESSAGE,
-  type Message,
-  type MessageKind,
-  startsSealedFile,
-} from "./message.js";
-export { checkName, checkOrigin, checkOwnerId } from "./names.js";
+export type { Message, MessageKind } from "./message.js";
+export { MAX_MESSAGE } from "./message.js";
 export type { Note, NoteSignature, Signer, VerifiedNote, VerifierKey } from "./note.js";
-export {
-  addSignature,
-  formatNote,
-  formatVerifierKey,
-  keyId,
-  parseNote,
-  parseVerifierKey,
-  signNote,
-  verifyNote,
-} from "./note.js";
-export {
-  checkShares,
-  formatPolicy,
-  type Officer,
-  officerKey,
-  type Policy,
-  type PolicySignatures,
-  type PolicyText,
-  parsePolicy,
-  parsePolicyText,
-  policyHash,
-  policySignatures,
-  verifyPolicyChain,
-} from "./policy.js";
-export {
-  type ApprovalCount,
-  type CountedApproval,
-  countApprovals,
-  type Decision,
-  type Question,
-  quorumPolicy,
-  type ReleasePolicy,
+export type { Officer, Policy, PolicySignatures, PolicyText } from "./policy.js";
+export type {
+  ApprovalCount,
+  CountedApproval,
+  Decision,
+  Question,
+  ReleasePolicy,
 } from "./quorum.js";
-export {
-  decodeReceipt,
-  encodeReceipt,
-  type Receipt,
-  receiptFromJson,
-  receiptLeaf,
-  receiptToJson,
-} from "./receipt.js";
-export {
-  type BlobFacts,
-  type BlobRecord,
-  commitmentOf,
-  decodeRecord,
-  type EscrowRecord,
-  encodeRecord,
-  type FileRecord,
-  isBlob,
-  isProven,
-  type KeyProof,
-  type ProvenBlobRecord,
-  type ProvenRecord,
-  type RecordFacts,
-  recordHash,
-  recordHashOf,
-  type UnprovenRecord,
-  wrapHash,
+export type { Receipt } from "./receipt.js";
+export type {
+  BlobFacts,
+  BlobRecord,
+  EscrowRecord,
+  FileRecord,
+  KeyProof,
+  ProvenBlobRecord,
+  ProvenRecord,
+  RecordFacts,
+  UnprovenRecord,
 } from "./record.js";
-export {
-  type CheckedRelease,
-  checkRelease,
-  findReleased,
-  releasedBlob,
-  releasedFor,
-  submissionsToAsk,
-} from "./recovery.js";
-export {
-  decodeRelease,
-  encodeRelease,
-  MAX_RELEASE,
-  type Release,
-  type ReleasedKey,
-  releaseLeaf,
-} from "./release.js";
-export {
-  decodeRequest,
-  encodeRequest,
-  makeRequest,
-  parseRequestId,
-  type RecoveryRequest,
-  recipientFingerprint,
-  requestFromJson,
-  requestHash,
-  requestId,
-  requestToJson,
-} from "./request.js";
-export {
-  type Addressee,
-  decodeSubmission,
-  encodeSubmission,
-  type FileFacts,
-  makeSubmission,
-  openSubmission,
-  ownerTag,
-  recipientTag,
-  type Submission,
-  submissionFromJson,
-  submissionToJson,
-} from "./submission.js";
-export { isRecoverable, messageName, sayId, statusText } from "./words.js";
+export type { CheckedRelease } from "./recovery.js";
+export type { Release, ReleasedKey } from "./release.js";
+export { MAX_RELEASE } from "./release.js";
+export type { RecoveryRequest } from "./request.js";
+export type { Addressee, FileFacts, Submission } from "./submission.js";
+
+// The door of this room: here every argument is checked, and every function has its documentation where it is
+// written. Within the room, what was checked is passed on.
+
+const number = whole(0);
+const needPadding = oneOf(...PADDINGS);
+const needMessageKind = oneOf("submission", "receipt");
+/** A number that is to be verified: no number is a wrong argument, and one out of range a wrong proof. */
+const needNumber = k.anyNumber;
+
+const APPROVING = optionsOf<Parameters<typeof $approval.signApproval>[4]>(
+  { decision: oneOf("approve", "deny"), identity: needText, expires: needDate },
+  ["decision", "identity"],
+);
+const VERIFYING = optionsOf<NonNullable<Parameters<typeof $identity.verifyAuthority>[2]>>({
+  pinned: k.hash,
+});
+const COUNTING = optionsOf<{ now: Date; owners: readonly string[] }>(
+  { now: needDate, owners: k.texts },
+  ["now", "owners"],
+);
+const REQUESTING = optionsOf<Parameters<typeof $request.makeRequest>[0]>(
+  {
+    authority: needText,
+    requester: needText,
+    recipient: k.publicKey as never,
+    padding: needPadding,
+    records: k.hashes,
+    created: needDate,
+    expires: needDate,
+  },
+  ["authority", "requester", "recipient", "records"],
+);
+const SUBMITTING = optionsOf<Parameters<typeof $submission.makeSubmission>[1]>(
+  {
+    sessionKey: k.hash,
+    authority: k.addressee as never,
+    owner: needText,
+    file: k.fileFacts as never,
+    created: needDate,
+    blind: k.hash,
+  },
+  ["sessionKey", "authority", "owner", "file"],
+);
+const BLOB_SUBMISSION = optionsOf<Parameters<typeof $blobSubmission.makeBlobSubmission>[1]>(
+  {
+    authority: needText,
+    owner: needText,
+    wrap: k.wrap as never,
+    keyLength: number,
+    label: needText,
+    description: needText,
+    proof: k.ownerProof as never,
+    created: needDate,
+    serial: needUint8Array,
+    salt: needUint8Array,
+    blind: k.hash,
+  },
+  ["authority", "owner", "wrap"],
+);
+
+export const approvalHash = /* @__PURE__ */ taking($approval.approvalHash, {
+  core: needCore,
+  note: needText,
+});
+export const approvalsHash = /* @__PURE__ */ taking($approval.approvalsHash, {
+  core: needCore,
+  hashes: k.hashes,
+});
+export const formatApproval = /* @__PURE__ */ taking($approval.formatApproval, {
+  approval: k.approval,
+});
+export const parseApproval = /* @__PURE__ */ taking($approval.parseApproval, { note: needText });
+export const signApproval = /* @__PURE__ */ takingAsync($approval.signApproval, {
+  core: needCore,
+  signer: k.signer,
+  request: k.request,
+  policy: k.hash,
+  options: APPROVING,
+});
+export const isBoundWrap = /* @__PURE__ */ taking($blobSubmission.isBoundWrap, {
+  core: needCore,
+  record: k.unprovenRecord,
+  wrap: k.wrap,
+});
+export const makeBlobSubmission = /* @__PURE__ */ taking($blobSubmission.makeBlobSubmission, {
+  core: needCore,
+  options: BLOB_SUBMISSION,
+});
+export const openUnproven = /* @__PURE__ */ taking($blobSubmission.openUnproven, {
+  core: needCore,
+  record: k.unprovenRecord,
+  wrap: k.wrap,
+  key: needPrepared,
+});
+export const readBlobWrap = /* @__PURE__ */ takingAsync($blobSubmission.readBlobWrap, {
+  core: needCore,
+  blob: needStableBytes,
+  key: k.publicKey,
+  padding: needPadding,
+});
+export const formatProof = /* @__PURE__ */ taking($checkpoint.formatProof, { proof: k.logProof });
+export const parseCheckpoint = /* @__PURE__ */ taking($checkpoint.parseCheckpoint, {
+  note: needText,
+});
+export const parseProof = /* @__PURE__ */ taking($checkpoint.parseProof, { text: needText });
+export const signCheckpoint = /* @__PURE__ */ takingAsync($checkpoint.signCheckpoint, {
+  core: needCore,
+  checkpoint: k.checkpoint,
+  key: k.signer,
+});
+export const verifyCheckpoint = /* @__PURE__ */ takingAsync($checkpoint.verifyCheckpoint, {
+  core: needCore,
+  note: needText,
+  logKeys: k.verifierKeys,
+});
+export const verifyProof = /* @__PURE__ */ takingAsync($checkpoint.verifyProof, {
+  core: needCore,
+  leaf: needText,
+  proof: needText,
+  logKeys: k.verifierKeys,
+});
+export const attachReceipt = /* @__PURE__ */ takingAsync($client.attachReceipt, {
+  core: needCore,
+  head: k.head,
+  receipt: k.receipt,
+  authority: optional(k.authority),
+  view: optional(k.view),
+});
+export const checkFile = /* @__PURE__ */ takingAsync($client.checkFile, {
+  core: needCore,
+  head: k.head,
+  authority: optional(k.authority),
+  view: optional(k.view),
+});
+export const checkReceipt = /* @__PURE__ */ takingAsync($client.checkReceipt, {
+  core: needCore,
+  submission: k.submission,
+  receipt: k.receipt,
+  authority: k.authority,
+});
+export const checkSubmission = /* @__PURE__ */ takingAsync($client.checkSubmission, {
+  core: needCore,
+  submission: k.submission,
+  receipt: optional(k.receipt),
+  authority: optional(k.authority),
+  view: optional(k.view),
+});
+export const fits = /* @__PURE__ */ taking($client.fits, { head: k.head, record: k.record });
+export const originsOf = /* @__PURE__ */ taking($client.originsOf, { head: k.head });
+export const provenSubmissions = /* @__PURE__ */ takingAsync($client.provenSubmissions, {
+  core: needCore,
+  head: k.head,
+  authority: k.authority,
+  view: optional(k.view),
+});
+export const submissionsOf = /* @__PURE__ */ taking($client.submissionsOf, {
+  core: needCore,
+  head: k.head,
+  origin: needText,
+});
+export const withReceipt = /* @__PURE__ */ taking($client.withReceipt, {
+  core: needCore,
+  head: k.head,
+  receipt: k.receipt,
+});
+export const withSubmission = /* @__PURE__ */ taking($client.withSubmission, {
+  core: needCore,
+  escrows: k.escrows,
+  submission: k.submission,
+  receipt: optional(k.receipt),
+});
+export const decodeAuthority = /* @__PURE__ */ taking($identity.decodeAuthority, {
+  file: needStableBytes,
+});
+export const encodeAuthority = /* @__PURE__ */ taking($identity.encodeAuthority, {
+  file: k.authorityFile,
+});
+export const formatIdentity = /* @__PURE__ */ taking($identity.formatIdentity, {
+  identity: k.anIdentityText,
+});
+export const identityHash = /* @__PURE__ */ taking($identity.identityHash, {
+  core: needCore,
+  text: needText,
+});
+export const parseIdentity = /* @__PURE__ */ taking($identity.parseIdentity, {
+  core: needCore,
+  note: needText,
+});
+export const verifyAuthority = /* @__PURE__ */ takingAsync($identity.verifyAuthority, {
+  core: needCore,
+  file: k.authorityFile,
+  options: VERIFYING,
+});
+export const wrapKeyOf = /* @__PURE__ */ taking($identity.wrapKeyOf, {
+  authority: k.authority,
+  fingerprint: k.hash,
+});
+export const decodeLeaf = /* @__PURE__ */ taking($leaf.decodeLeaf, { text: needText });
+export const encodeLeaf = /* @__PURE__ */ taking($leaf.encodeLeaf, { leaf: k.leaf });
+export const appendLeaves = /* @__PURE__ */ takingAsync($merkle.appendLeaves, {
+  core: needCore,
+  read: needFunction,
+  size: number,
+  leafHashes: k.hashes,
+});
+export const consistencyProof = /* @__PURE__ */ takingAsync($merkle.consistencyProof, {
+  core: needCore,
+  read: needFunction,
+  oldSize: number,
+  size: number,
+});
+export const inclusionProof = /* @__PURE__ */ takingAsync($merkle.inclusionProof, {
+  core: needCore,
+  read: needFunction,
+  index: number,
+  size: number,
+});
+export const leafHash = /* @__PURE__ */ taking($merkle.leafHash, {
+  core: needCore,
+  leaf: needStableBytes,
+});
+export const nodeHash = /* @__PURE__ */ taking($merkle.nodeHash, {
+  core: needCore,
+  left: needStableBytes,
+  right: needStableBytes,
+});
+export const rootHash = /* @__PURE__ */ takingAsync($merkle.rootHash, {
+  core: needCore,
+  read: needFunction,
+  size: number,
+});
+export const verifyConsistency = /* @__PURE__ */ taking($merkle.verifyConsistency, {
+  core: needCore,
+  oldSize: needNumber,
+  oldRoot: needStableBytes,
+  size: needNumber,
+  root: needStableBytes,
+  proof: k.proof,
+});
+export const verifyInclusion = /* @__PURE__ */ taking($merkle.verifyInclusion, {
+  core: needCore,
+  leaf: needStableBytes,
+  index: needNumber,
+  size: needNumber,
+  proof: k.proof,
+  root: needStableBytes,
+});
+export const article = /* @__PURE__ */ taking($message.article, { kind: needText });
+export const decodeMessage = /* @__PURE__ */ taking($message.decodeMessage, {
+  core: needCore,
+  message: needStableBytes,
+});
+export const startsSealedFile = /* @__PURE__ */ taking($message.startsSealedFile, {
+  bytes: needBytes,
+});
+export const checkName = /* @__PURE__ */ taking($names.checkName, {
+  text: needText,
+  what: optional(needText),
+});
+export const checkOrigin = /* @__PURE__ */ taking($names.checkOrigin, {
+  text: needText,
+  what: optional(needText),
+});
+export const checkOwnerId = /* @__PURE__ */ taking($names.checkOwnerId, {
+  text: needText,
+  what: optional(needText),
+});
+export const addSignature = /* @__PURE__ */ takingAsync($note.addSignature, {
+  core: needCore,
+  note: needText,
+  signer: k.signer,
+});
+export const formatNote = /* @__PURE__ */ taking($note.formatNote, { note: k.note });
+export const formatVerifierKey = /* @__PURE__ */ taking($note.formatVerifierKey, {
+  core: needCore,
+  key: k.verifierKey,
+});
+export const keyId = /* @__PURE__ */ taking($note.keyId, { core: needCore, key: k.verifierKey });
+export const parseNote = /* @__PURE__ */ taking($note.parseNote, { note: needText });
+export const parseVerifierKey = /* @__PURE__ */ taking($note.parseVerifierKey, {
+  core: needCore,
+  text: needText,
+});
+export const signNote = /* @__PURE__ */ takingAsync($note.signNote, {
+  core: needCore,
+  text: needText,
+  "...signer": k.signer,
+});
+export const verifyNote = /* @__PURE__ */ takingAsync($note.verifyNote, {
+  core: needCore,
+  note: needText,
+  keys: k.verifierKeys,
+});
+export const checkShares = /* @__PURE__ */ taking($policy.checkShares, {
+  policy: k.aPolicyText,
+  wrapKeys: k.publicKeys,
+});
+export const formatPolicy = /* @__PURE__ */ taking($policy.formatPolicy, { policy: k.aPolicyText });
+export const officerKey = /* @__PURE__ */ taking($policy.officerKey, { officer: k.anOfficer });
+export const parsePolicy = /* @__PURE__ */ taking($policy.parsePolicy, {
+  core: needCore,
+  note: needText,
+});
+export const parsePolicyText = /* @__PURE__ */ taking($policy.parsePolicyText, { text: needText });
+export const policyHash = /* @__PURE__ */ taking($policy.policyHash, {
+  core: needCore,
+  text: needText,
+});
+export const policySignatures = /* @__PURE__ */ takingAsync($policy.policySignatures, {
+  core: needCore,
+  note: needText,
+  predecessor: optional(k.policy),
+  logKeys: k.verifierKeys,
+});
+export const verifyPolicyChain = /* @__PURE__ */ takingAsync($policy.verifyPolicyChain, {
+  core: needCore,
+  notes: k.texts,
+  authority: k.logOwner,
+});
+export const countApprovals = /* @__PURE__ */ takingAsync($quorum.countApprovals, {
+  core: needCore,
+  policy: k.policy,
+  request: k.request,
+  approvals: k.texts,
+  options: COUNTING,
+});
+export const quorumPolicy = /* @__PURE__ */ taking($quorum.quorumPolicy, { policy: k.policy });
+export const decodeReceipt = /* @__PURE__ */ taking($receipt.decodeReceipt, {
+  file: needStableBytes,
+});
+export const encodeReceipt = /* @__PURE__ */ taking($receipt.encodeReceipt, { receipt: k.receipt });
+export const receiptFromJson = /* @__PURE__ */ taking($receipt.receiptFromJson, { json: k.json });
+export const receiptLeaf = /* @__PURE__ */ taking($receipt.receiptLeaf, { receipt: k.leafHolder });
+export const receiptToJson = /* @__PURE__ */ taking($receipt.receiptToJson, { receipt: k.receipt });
+export const commitmentOf = /* @__PURE__ */ taking($record.commitmentOf, {
+  core: needCore,
+  record: k.proven,
+  sessionKey: k.hash,
+});
+export const decodeRecord = /* @__PURE__ */ taking($record.decodeRecord, {
+  bytes: needStableBytes,
+});
+export const encodeRecord = /* @__PURE__ */ taking($record.encodeRecord, { record: k.record });
+export const isBlob = /* @__PURE__ */ taking($record.isBlob, { record: k.record });
+export const isProven = /* @__PURE__ */ taking($record.isProven, { record: k.record });
+export const recordHash = /* @__PURE__ */ taking($record.recordHash, {
+  core: needCore,
+  record: k.record,
+});
+export const recordHashOf = /* @__PURE__ */ taking($record.recordHashOf, {
+  core: needCore,
+  bytes: needStableBytes,
+});
+export const wrapHash = /* @__PURE__ */ taking($record.wrapHash, { core: needCore, wrap: k.wrap });
+export const checkRelease = /* @__PURE__ */ takingAsync($recovery.checkRelease, {
+  core: needCore,
+  release: k.release,
+  authority: k.authority,
+  expected: optional(k.expected),
+  view: optional(k.view),
+});
+export const findReleased = /* @__PURE__ */ takingAsync($recovery.findReleased, {
+  core: needCore,
+  checked: k.checkedRelease,
+  head: k.head,
+  authority: k.authority,
+  others: optional(k.records),
+  view: optional(k.view),
+});
+export const releasedBlob = /* @__PURE__ */ taking($recovery.releasedBlob, {
+  core: needCore,
+  checked: k.checkedRelease,
+  record: k.blobRecord,
+});
+export const releasedFor = /* @__PURE__ */ taking($recovery.releasedFor, {
+  core: needCore,
+  checked: k.checkedRelease,
+  head: k.head,
+  record: k.record,
+});
+export const submissionsToAsk = /* @__PURE__ */ takingAsync($recovery.submissionsToAsk, {
+  core: needCore,
+  head: k.head,
+  authority: k.authority,
+  view: optional(k.view),
+});
+export const decodeRelease = /* @__PURE__ */ taking($release.decodeRelease, {
+  file: needStableBytes,
+});
+export const encodeRelease = /* @__PURE__ */ taking($release.encodeRelease, { release: k.release });
+export const releaseLeaf = /* @__PURE__ */ taking($release.releaseLeaf, { key: k.leafHolder });
+export const decodeRequest = /* @__PURE__ */ taking($request.decodeRequest, {
+  file: needStableBytes,
+});
+export const encodeRequest = /* @__PURE__ */ taking($request.encodeRequest, { request: k.request });
+export const makeRequest = /* @__PURE__ */ taking($request.makeRequest, { options: REQUESTING });
+export const parseRequestId = /* @__PURE__ */ taking($request.parseRequestId, { text: needText });
+export const recipientFingerprint = /* @__PURE__ */ taking($request.recipientFingerprint, {
+  core: needCore,
+  request: k.request,
+});
+export const requestFromJson = /* @__PURE__ */ taking($request.requestFromJson, { json: k.json });
+export const requestHash = /* @__PURE__ */ taking($request.requestHash, {
+  core: needCore,
+  request: k.request,
+});
+export const requestId = /* @__PURE__ */ taking($request.requestId, { hash: k.hash });
+export const requestToJson = /* @__PURE__ */ taking($request.requestToJson, { request: k.request });
+export const decodeSubmission = /* @__PURE__ */ taking($submission.decodeSubmission, {
+  file: needStableBytes,
+});
+export const encodeSubmission = /* @__PURE__ */ taking($submission.encodeSubmission, {
+  submission: k.submission,
+});
+export const makeSubmission = /* @__PURE__ */ takingAsync($submission.makeSubmission, {
+  core: needCore,
+  options: SUBMITTING,
+});
+export const openSubmission = /* @__PURE__ */ taking($submission.openSubmission, {
+  core: needCore,
+  submission: k.submission,
+  key: needPrepared,
+});
+export const ownerTag = /* @__PURE__ */ taking($submission.ownerTag, {
+  core: needCore,
+  ownerSecret: needStableBytes,
+  record: k.hash,
+});
+export const recipientTag = /* @__PURE__ */ taking($submission.recipientTag, {
+  core: needCore,
+  blind: needStableBytes,
+  fingerprint: k.hash,
+});
+export const submissionFromJson = /* @__PURE__ */ taking($submission.submissionFromJson, {
+  json: k.json,
+});
+export const submissionToJson = /* @__PURE__ */ taking($submission.submissionToJson, {
+  submission: k.submission,
+});
+export const isRecoverable = /* @__PURE__ */ taking($words.isRecoverable, { reports: k.reports });
+export const messageName = /* @__PURE__ */ taking($words.messageName, {
+  name: needText,
+  authority: k.authority,
+  kind: needMessageKind,
+});
+export const sayId = /* @__PURE__ */ taking($words.sayId, { id: needText });
+export const statusText = /* @__PURE__ */ taking($words.statusText, { report: k.report });

@@ -69,7 +69,7 @@ const KIND = "twinwrap/leaf/v1";
 const MAX_LEAF = 4096;
 
 /** What follows type and time, in this order. */
-const FIELDS = {
+export const FIELDS = {
   escrow: ["record", "owner"],
   verified: ["record", "owner"],
   release: ["record", "owner", "request", "policy", "approvals", "recipient"],

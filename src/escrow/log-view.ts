@@ -1,5 +1,7 @@
+import { needFunction, needText, objectOf, optional, same } from "../arguments.js";
 import { equalBytes, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
+import { needCore } from "../core/need.js";
 import { notVerified, type TwinwrapError } from "../errors.js";
 import { type Checkpoint, parseCheckpoint, parseProof } from "./checkpoint.js";
 import { leafHash, provenSubtrees } from "./merkle.js";
@@ -16,6 +18,10 @@ export interface LogHere {
   /** The root hash of its first `size` leaves, 32 bytes. */
   root(size: number): Promise<Uint8Array>;
 }
+
+const needHere = optional(
+  same(objectOf<LogHere>({ origin: needText, size: needFunction, root: needFunction })),
+);
 
 /** A hash, and the size of the log that it was seen at first. */
 interface Seen {
@@ -37,8 +43,8 @@ export class LogView {
 
   /** @param here the log itself, if it is here */
   constructor(core: Core, here?: LogHere) {
-    this.#core = core;
-    this.#here = here;
+    this.#core = needCore(core);
+    this.#here = needHere(here, "the log");
   }
 
   /**
@@ -49,7 +55,8 @@ export class LogView {
    *   back; BAD_FORMAT
    */
   async see(leaf: string, proof: string): Promise<void> {
-    const { index, path, checkpoint: note } = parseProof(proof);
+    needText(leaf, "the leaf");
+    const { index, path, checkpoint: note } = parseProof(needText(proof, "the proof"));
     const checkpoint = parseCheckpoint(note);
     const { origin, size, root } = checkpoint;
     const shown = new Map([[`root ${size}`, root]]);

@@ -1,0 +1,198 @@
+import {
+  isObject,
+  type Kind,
+  listOf,
+  needDate,
+  needFunction,
+  needText,
+  needUint8Array,
+  objectOf,
+  oneOf,
+  optional,
+  same,
+  unchecked,
+  wrongKind,
+} from "../arguments.js";
+import { PADDINGS } from "../envelope/header.js";
+import { FIELDS, type Leaf } from "./leaf.js";
+import { LogView } from "./log-view.js";
+
+// What the functions of this room take, checked where the room is entered (index.ts): inside, they call each other
+// with what was checked. Objects go on as they are, so their bytes have to be Uint8Arrays.
+
+/** That it is a number; whether it is one that can stand there is told with the text that it would stand in. */
+export const anyNumber: Kind<number> = (value, what) => {
+  if (typeof value === "number") return value;
+  throw wrongKind(value, what, "a number");
+};
+const number = anyNumber;
+const bytes = needUint8Array;
+const padding = oneOf(...PADDINGS);
+export const texts = listOf(needText);
+const list = <T>(kind: Kind<T>) => same(listOf(kind));
+const like = (shape: Record<string, Kind<unknown>>) => same(objectOf(shape as never));
+
+export const hash: Kind<Uint8Array> = (value, what) => {
+  const found = needUint8Array(value, what);
+  if (found.length === 32) return found;
+  throw wrongKind(value, what, "32 bytes");
+};
+export const hashes = list(hash);
+/** Hashes out of a proof, of which even their length is to be verified. */
+export const proof = list(bytes);
+
+export const publicKey = like({ n: bytes, e: bytes });
+export const publicKeys = list(publicKey);
+export const verifierKey = like({ name: needText, publicKey: bytes });
+export const verifierKeys = list(verifierKey);
+export const signer = like({ name: needText, publicKey: bytes, sign: needFunction });
+
+export const wrap = like({ fingerprint: bytes, padding, simpleBlob: bytes });
+export const escrows = list(like({ submission: unchecked }));
+export const head = like({
+  header: like({
+    serial: bytes,
+    created: needDate,
+    escrow: texts,
+    wraps: list(wrap),
+    escrows,
+    hash: bytes,
+    description: optional(needText),
+  }),
+  body: like({ salt: bytes, commitment: bytes }),
+});
+
+const blobFacts = like({ aiKeyAlg: number, keyLength: number, label: optional(needText) });
+const facts = {
+  authority: needText,
+  owner: needText,
+  serial: bytes,
+  description: optional(needText),
+  created: needDate,
+  blind: bytes,
+  blob: optional(blobFacts),
+};
+const provenRecord = like({ ...facts, header: bytes, salt: bytes, commitment: bytes });
+export const unprovenRecord = like({ ...facts, blob: blobFacts, wrapHash: bytes });
+export const record: Kind<unknown> = (value, what) =>
+  isObject(value) && (value as { wrapHash?: unknown }).wrapHash !== undefined
+    ? unprovenRecord(value, what)
+    : provenRecord(value, what);
+export const proven = provenRecord;
+export const blobRecord: Kind<unknown> = (value, what) => {
+  record(value, what);
+  return like({ blob: blobFacts })(value, what);
+};
+export const records = list(record);
+
+export const receipt = like({ leaf: needText, proof: needText });
+export const submission = like({ core: record, tag: optional(bytes), wrap });
+export const request = like({
+  authority: needText,
+  requester: needText,
+  recipient: publicKey,
+  padding,
+  records: list(bytes),
+  created: needDate,
+  expires: needDate,
+  nonce: bytes,
+});
+const released = like({ record: bytes, wrap, leaf: needText, proof: needText });
+export const release = like({ request, releases: list(released) });
+export const leafHolder = like({ leaf: needText });
+const map: Kind<unknown> = (value, what) => {
+  if (Object.prototype.toString.call(value) === "[object Map]") return value;
+  throw wrongKind(value, what, "a Map");
+};
+export const checkedRelease = like({ request, requestHash: bytes, keys: map });
+export const expected: Kind<unknown> = (value, what) =>
+  isObject(value) && "id" in value
+    ? like({ id: needText })(value, what)
+    : like({ request })(value, what);
+
+const officer = like({ name: needText, key: bytes, share: publicKey, self: texts });
+const policyText = {
+  authority: needText,
+  number,
+  previous: optional(bytes),
+  release: number,
+  change: number,
+  emergency: number,
+  waiting: number,
+  officers: list(officer),
+};
+
+export { officer as anOfficer };
+export const aPolicyText = like(policyText);
+export const policy = like({ ...policyText, hash: bytes });
+const identityText = {
+  origin: needText,
+  number,
+  previous: optional(bytes),
+  logs: verifierKeys,
+  wrapKeys: publicKeys,
+  paddings: list(padding),
+  policy: bytes,
+};
+export const anIdentityText = like(identityText);
+export const authorityFile = like({ identities: texts, policies: texts });
+export const authority = like({
+  origin: needText,
+  fingerprint: bytes,
+  identities: list(like({ ...identityText, hash: bytes })),
+  policies: list(policy),
+  logKeys: verifierKeys,
+  wrapKey: publicKey,
+  padding,
+  wrapFingerprints: list(bytes),
+});
+export const logOwner = like({ origin: needText, logKeys: verifierKeys });
+
+export const checkpoint = like({ origin: needText, size: number, root: bytes });
+export const logProof = like({ index: number, path: list(bytes), checkpoint: needText });
+export const view: Kind<unknown> = (value, what) => {
+  if (value instanceof LogView) return value;
+  throw wrongKind(value, what, "a LogView");
+};
+const leafType = like({
+  type: oneOf("escrow", "verified", "release", "veto", "policy", "authority"),
+  time: needDate,
+});
+export const leaf: Kind<unknown> = (value, what) => {
+  const { type } = leafType(value, what) as Leaf;
+  const fields = FIELDS[type].map((field) => [field, field === "number" ? anyNumber : bytes]);
+  return like(Object.fromEntries(fields))(value, what);
+};
+export const note = like({
+  text: needText,
+  signatures: list(like({ name: needText, keyId: bytes, signature: bytes })),
+});
+export const approval = like({
+  authority: needText,
+  policy: bytes,
+  request: bytes,
+  recipient: bytes,
+  records: number,
+  decision: oneOf("approve", "deny"),
+  identity: needText,
+  expires: needDate,
+});
+export const report = like({
+  status: oneOf("verified", "unverified", "unproven", "pending", "not escrowed", "mismatch"),
+  origin: needText,
+  time: optional(needDate),
+  reason: optional(needText),
+});
+
+export const reports = list(report);
+export const addressee = like({ origin: needText, wrapKey: publicKey, padding });
+export const fileFacts = like({
+  serial: bytes,
+  hash: bytes,
+  salt: bytes,
+  commitment: bytes,
+  description: optional(needText),
+});
+export const ownerProof = like({ sessionKey: bytes, ownerBlob: bytes });
+/** JSON, looked at where it is encoded. */
+export const json: Kind<unknown> = (value) => value;
