@@ -173,17 +173,20 @@ export function needSignal(value: unknown, what: string): AbortSignal {
   throw wrongKind(value, what, "an AbortSignal");
 }
 
+/** Whether it is an array, of any realm. A proxy that was revoked is not even asked. */
+export function isList(value: unknown): value is unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
 /** A list, as an array of this realm, of items of one kind. */
 export function listOf<T>(kind: Kind<T>): Kind<T[]> {
   return (value, what) => {
-    let items: unknown[] | undefined;
-    try {
-      if (Array.isArray(value)) items = Array.from(value);
-    } catch {
-      // A proxy that refuses.
-    }
-    if (items === undefined) throw wrongKind(value, what, "an array");
-    return items.map((item, i) => kind(item, `${what}[${i}]`));
+    if (!isList(value)) throw wrongKind(value, what, "an array");
+    return Array.from(value).map((item, i) => kind(item, `${what}[${i}]`));
   };
 }
 
@@ -258,7 +261,7 @@ function membersOf<T extends object>(value: object, shape: Shape<T>, what: strin
 /** An object with these members, checked, in a new object; what else it has is left out. */
 export function objectOf<T extends object>(shape: Shape<T>): Kind<T> {
   return (value, what) => {
-    if (isObject(value) && !Array.isArray(value) && !ArrayBuffer.isView(value)) {
+    if (isObject(value) && !isList(value) && !ArrayBuffer.isView(value) && !isArrayBuffer(value)) {
       return membersOf(value, shape, what);
     }
     throw wrongKind(value, what, `an object with ${Object.keys(shape).join(", ")}`);

@@ -26,7 +26,7 @@ export type ErrorCode =
   | "DISPOSED"
   /** A computation failed its own check, or its worker died; nothing of its result was given out. */
   | "FAULT"
-  /** A store or the core's file cannot be read or written now: no room, no permission, no network. */
+  /** A file, a store or the core's file cannot be read or written: it is not there, no room, no permission, no network. */
   | "UNAVAILABLE"
   /** Somebody else is writing the same file, or it exists already. */
   | "CONFLICT"
@@ -41,7 +41,11 @@ export type ErrorCode =
 export class TwinwrapError extends Error {
   readonly code: ErrorCode;
 
+  /** @throws TwinwrapError BAD_ARGUMENT unless code and message are text */
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    if (typeof code !== "string" || typeof message !== "string") {
+      throw new TwinwrapError("BAD_ARGUMENT", "an error has a code and a message, both text");
+    }
     super(message, options);
     this.name = "TwinwrapError";
     this.code = code;

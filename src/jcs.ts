@@ -39,7 +39,12 @@ function write(value: Json, depth: number): string {
  *   or the nesting is deeper than 8
  */
 export function encodeJcs(value: Json): Uint8Array<ArrayBuffer> {
-  return toUtf8(write(value, 1));
+  try {
+    return toUtf8(write(value, 1));
+  } catch (cause) {
+    if (cause instanceof TwinwrapError) throw cause;
+    throw new TwinwrapError("BAD_FORMAT", "a JSON value that can't be read", { cause });
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import {
   bytesOf,
+  isList,
   type Kind,
   listOf,
   needFlag,
@@ -69,7 +70,7 @@ export const needEscrow = objectOf<Escrow>({
 const keys = listOf<RsaPrivateKey>(needPrivateKey);
 /** A private key, or several. */
 export const needKeys: Kind<RsaPrivateKey[]> = (value, what) =>
-  Array.isArray(value) ? keys(value, what) : [needPrivateKey(value, what)];
+  isList(value) ? keys(value, what) : [needPrivateKey(value, what)];
 
 export const needTo: Kind<(RsaPublicKey | Recipient)[]> = listOf(needRecipient);
 export const needOrigins = listOf(needText);

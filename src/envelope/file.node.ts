@@ -1,4 +1,4 @@
-import { needFlag, needFunction, optional, whole } from "../arguments.js";
+import { needFlag, needFunction, optionsOf, whole } from "../arguments.js";
 import { equalBytes } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -17,24 +17,25 @@ import { amend, rewrap } from "./rewrap.js";
 import { type SealOptions, seal } from "./seal.js";
 import { startWorker } from "./worker.node.js";
 
-const flag = optional(needFlag);
-const needMode = optional(whole(0, 0o7777));
-
+const WRITING = optionsOf<WriteOptions>({ force: needFlag, mode: whole(0, 0o7777) });
 type Starting = { startWorker?: StartWorker | undefined };
 
 /** Options of two kinds in one object: those of writing, and the rest. */
 function splitOptions<T extends object>(
   options: T & WriteOptions,
 ): { writing: WriteOptions; others: T } {
-  const { force, mode, ...others } =
-    withWorkers(options as T & WriteOptions & Starting, startWorker) ?? {};
-  const writing: WriteOptions = {
-    ...(flag(force, "options.force") && { force: true }),
-    ...(needMode(mode, "options.mode") !== undefined && { mode: mode as number }),
-  };
-  // What was no object is refused as such.
+  let rest: T & WriteOptions & Starting;
+  try {
+    rest = { ...withWorkers(options as T & WriteOptions & Starting, startWorker) };
+  } catch {
+    return { writing: {}, others: options }; // what can't be read is refused where it is looked at
+  }
+  const writing = WRITING({ force: rest.force, mode: rest.mode }, "options");
+  delete rest.force;
+  delete rest.mode;
+  // What is no object is refused as such.
   const isRecord = Object.prototype.toString.call(options) === "[object Object]";
-  return { writing, others: (isRecord ? others : options) as T };
+  return { writing, others: isRecord ? rest : options };
 }
 
 // The system's errors come as TwinwrapErrors, UNAVAILABLE as a rule, with the system's as their cause.

@@ -60,6 +60,9 @@ export async function save(
   if (!isPromise && !isBlob(output)) needOutput(output);
   const { showSaveFilePicker } = globalThis as { showSaveFilePicker?: Picker };
   const picker = options.picker === false ? undefined : showSaveFilePicker;
+  if (globalThis.document === undefined) {
+    throw new TwinwrapError("UNSUPPORTED", "only a page can save files; stream() gives the bytes");
+  }
   if (isBlob(output) && picker === undefined) {
     downloadBlob(output, options.name);
     return "blob";

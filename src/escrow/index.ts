@@ -5,6 +5,7 @@ import {
   needStableBytes,
   needText,
   needUint8Array,
+  objectOf,
   oneOf,
   optional,
   optionsOf,
@@ -26,6 +27,7 @@ import * as $message from "./message.js";
 import * as $names from "./names.js";
 import * as $note from "./note.js";
 import * as $policy from "./policy.js";
+import type { Question } from "./quorum.js";
 import * as $quorum from "./quorum.js";
 import * as $receipt from "./receipt.js";
 import * as $record from "./record.js";
@@ -400,7 +402,20 @@ export const countApprovals = /* @__PURE__ */ takingAsync($quorum.countApprovals
   approvals: k.texts,
   options: COUNTING,
 });
-export const quorumPolicy = /* @__PURE__ */ taking($quorum.quorumPolicy, { policy: k.policy });
+const QUESTION = objectOf<Question>({
+  request: k.request as never,
+  approvals: k.texts,
+  owners: k.texts,
+  received: needDate,
+  now: needDate,
+});
+export const quorumPolicy: typeof $quorum.quorumPolicy = /* @__PURE__ */ taking(
+  (policy) => {
+    const made = $quorum.quorumPolicy(policy);
+    return { ...made, decide: takingAsync(made.decide, { core: needCore, question: QUESTION }) };
+  },
+  { policy: k.policy },
+);
 export const decodeReceipt = /* @__PURE__ */ taking($receipt.decodeReceipt, {
   file: needStableBytes,
 });
