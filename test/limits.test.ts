@@ -366,6 +366,14 @@ const publicBlob = (bits: number) => {
   sizes.writeUInt32LE(65537, 4);
   return Buffer.concat([head, sizes, n]);
 };
+/** BCRYPT_RSAPUBLIC_BLOB. */
+const cngBlob = (bits: number, after = 0) => {
+  const head = Buffer.from("RSA1".padEnd(24, "\0"), "latin1");
+  const n = keyOfBits(8 * Math.ceil(bits / 8)).n;
+  n[0] = bits % 8 === 0 ? n[0]! : 1;
+  for (const [i, value] of [bits, 3, n.length].entries()) head.writeUInt32LE(value, 4 + 4 * i);
+  return Buffer.concat([head, Uint8Array.of(1, 0, 1), n, fill(1, after)]);
+};
 const plainBlob = (aiKeyAlg: number, length: number) => {
   const head = Buffer.alloc(12);
   head.set([8, 2, 0, 0]);
@@ -532,13 +540,27 @@ const ROWS: Row[] = [
     readCode: "BAD_BLOB",
   },
   {
-    says: ["`bitlen` not 384 to 16384 in steps of 8"],
+    says: ["`bitlen` not 384 to 16384 "],
     at: () => {
       for (const bits of [384, 16384]) blob.decodePublicKeyBlob(publicBlob(bits));
     },
     write: () => blob.encodePublicKeyBlob({ aiKeyAlg: blob.CALG_RSA_KEYX, ...keyOfBits(16392) }),
     writeCode: "BAD_ARGUMENT",
     read: () => blob.decodePublicKeyBlob(publicBlob(16392)),
+    readCode: "BAD_BLOB",
+  },
+  {
+    says: ["BitLength, 384 to 16384"],
+    at: () => {
+      for (const bits of [384, 16384]) blob.decodeCngRsaKey(cngBlob(bits));
+    },
+    read: () => blob.decodeCngRsaKey(cngBlob(16385)),
+    readCode: "BAD_BLOB",
+  },
+  {
+    says: ["NTE_BAD_DATA; up to 64"],
+    at: () => void blob.decodeCngRsaKey(cngBlob(2048, 64)),
+    read: () => blob.decodeCngRsaKey(cngBlob(2048, 65)),
     readCode: "BAD_BLOB",
   },
   {
@@ -858,6 +880,8 @@ const NO_LIMITS = [
   "an even exponent, or one under 3", // CryptoAPI's keys: test/blob
   "The index is the leaf's, from 0",
   "a key of at most 8192 bits", // the authority's own: test/authority
+  "has 0 to 24 bytes and stands behind", // the command line's own: test/cli/capi.test.ts
+  "behind the key, up to 16", // what a hash has left over
 ];
 
 const LIMIT =
