@@ -1,8 +1,6 @@
 // The declarations as projects of other kinds can take them: without the DOM, and by older TypeScript.
-import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-
-const root = new URL("..", import.meta.url).pathname;
 
 /** The platform's types that ours name. */
 const PLATFORM = ["AbortSignal", "Blob", "ReadableStream<R = any>", "Response", "URL"];
@@ -12,6 +10,10 @@ ${PLATFORM.map((name) => `interface ${name} {}`).join("\n")}
 declare namespace WebAssembly {
   interface Module {}
 }
+`;
+/** The types of "twinwrap" where TypeScript is not told whose door it is ("moduleResolution": "bundler"): of either. */
+const EITHER_TEXT = `export { type SavedBy, type SaveOptions, save } from "./envelope/save.browser.js";
+export * from "./node.js";
 `;
 const NEEDS_PLATFORM = new RegExp(
   `\\b(?:WebAssembly|${PLATFORM.map((name) => name.replace(/<.*/, "")).join("|")})\\b`,
@@ -35,5 +37,5 @@ export function finishTypes(folder) {
     if (types !== text) writeFileSync(file, types);
   }
   writeFileSync(platform, PLATFORM_TEXT);
-  copyFileSync(`${root}src/either.d.ts`, join(folder, "either.d.ts"));
+  writeFileSync(join(folder, "either.d.ts"), EITHER_TEXT);
 }

@@ -15,7 +15,7 @@ export async function refusal(cause: unknown): Promise<TwinwrapError> {
   } catch {
     return new TwinwrapError(
       "UNSUPPORTED",
-      `WebAssembly is not allowed here: a page's Content-Security-Policy must have script-src 'wasm-unsafe-eval'; where nothing may be compiled, hand in a WebAssembly.Module (useWasm). The engine says: ${message}`,
+      `WebAssembly is not allowed here: a Content-Security-Policy needs script-src 'wasm-unsafe-eval'; where nothing may be compiled, hand in a WebAssembly.Module (useWasm): ${message}`,
       { cause },
     );
   }
@@ -23,7 +23,7 @@ export async function refusal(cause: unknown): Promise<TwinwrapError> {
   if (!["CompileError", "LinkError", "TypeError"].includes(name)) {
     return new TwinwrapError(
       "UNSUPPORTED",
-      `there is no room for WebAssembly's memory: each instance reserves 10 GiB of addresses in Node and Chrome; lift the limit on addresses (ulimit -v), or set NODE_OPTIONS=--disable-wasm-trap-handler. The engine says: ${message}`,
+      `there is no room for WebAssembly's memory (Node and Chrome reserve 10 GiB of addresses): lift the limit (ulimit -v), or set NODE_OPTIONS=--disable-wasm-trap-handler: ${message}`,
       { cause },
     );
   }
@@ -34,7 +34,7 @@ export async function refusal(cause: unknown): Promise<TwinwrapError> {
 export function notTheCore(message: string, cause?: unknown): TwinwrapError {
   return new TwinwrapError(
     "BAD_ARGUMENT",
-    `the WebAssembly that was handed in is not the core of this version: ${message}`,
+    `the WebAssembly given is not the core of this version: ${message}`,
     { cause },
   );
 }
