@@ -234,6 +234,8 @@ describe("what is no RSA key is named, and what to do", () => {
       /UTF-16/,
     ],
     ["a text", text("hello"), "BAD_FORMAT", /no key in a form read here/],
+    // "0" is SEQUENCE's tag; what follows is no length.
+    ["a text of a number", text("0 is none"), "BAD_FORMAT", /no key in a form read here/],
     ["nothing", new Uint8Array(0), "BAD_FORMAT", /empty/],
     ["too much", new Uint8Array(65537), "LIMIT_EXCEEDED", /65536/],
   ];
