@@ -39,7 +39,7 @@ const text = formatPolicy({
     name,
     key: publicKey,
     share: spareKey(i),
-    self: name === "cas" ? ["cas-files"] : [],
+    self: name === "cas" ? ["Cas-Files"] : [],
   })),
 });
 const policy = parsePolicy(core, await signNote(core, text, log, ...Object.values(people)));

@@ -62,6 +62,12 @@ describe("keys locked here", () => {
     const [one, other] = [Buffer.from(await again()), Buffer.from(await again())];
     const at = one.indexOf(Buffer.from("0410", "hex"));
     expect(one.subarray(at, at + 18).equals(other.subarray(at, at + 18))).toBe(false);
+    // The IV is what follows aes256-CBC's OID.
+    const ivOf = (der: Buffer) => {
+      const [, iv] = der.toString("hex").split("060960864801650304012a0410");
+      return iv!.slice(0, 32);
+    };
+    expect(ivOf(one)).not.toBe(ivOf(other));
     expect(one.subarray(-200).equals(other.subarray(-200))).toBe(false);
   });
 

@@ -43,6 +43,55 @@ describe("every truncation is refused with a typed error", () => {
   });
 });
 
+describe("what else a PKCS#8 key may hold", async () => {
+  const key = await readPrivateKey(pem);
+  /** The key with more behind it, in the structure's version 0 or 1. */
+  function withMore(more: Uint8Array, version = 0) {
+    const made = Buffer.concat([der.pkcs8, more]);
+    made.writeUInt16BE(der.pkcs8.length - 4 + more.length, 2);
+    made[6] = version;
+    return made;
+  }
+  /** Attributes: friendlyName, PKCS #9's. */
+  const attributes = (length: number) => {
+    const name = Buffer.from("06092a864886f70d010914", "hex");
+    const set = Buffer.from([0x31, length + 2, 0x1e, length, ...Buffer.alloc(length, "\0x")]);
+    const whole = Buffer.concat([name, set]);
+    return Buffer.from([0xa0, whole.length + 2, 0x30, whole.length, ...whole]);
+  };
+  const copy = Buffer.from([0x81, 0x81, der.publicPkcs1.length + 1, 0, ...der.publicPkcs1]);
+
+  test("attributes, and in version 1 a copy of the public key, are passed over", async () => {
+    const file = withMore(attributes(8));
+    const node = createPrivateKey({ key: file, format: "der", type: "pkcs8" });
+    expect(node.equals(secret)).toBe(true);
+    expect(await readPrivateKey(file)).toEqual(key);
+    expect(await readPrivateKey(withMore(copy, 1))).toEqual(key);
+    const both = Buffer.concat([attributes(8), copy]);
+    expect(await readPrivateKey(withMore(both, 1))).toEqual(key);
+    for (const [more, version] of [
+      [copy, 0],
+      [attributes(8), 1],
+      [Buffer.concat([copy, attributes(8)]), 1],
+      [Buffer.concat([attributes(8), attributes(8)]), 0],
+    ] as const) {
+      expect(await outcome(() => readPrivateKey(withMore(more, version)))).toBe("BAD_FORMAT");
+    }
+  });
+
+  test("a PEM's padding is one character or two", async () => {
+    for (let length = 2; length <= 12; length += 2) {
+      const base64 = withMore(attributes(length)).toString("base64");
+      const wrap = (body: string) =>
+        text(`-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`);
+      expect(await readPrivateKey(wrap(base64))).toEqual(key);
+      for (const more of ["=", "==", "===", "====", "A===", "A==", "A"]) {
+        expect(await outcome(() => readPrivateKey(wrap(base64 + more))), more).toBe("BAD_FORMAT");
+      }
+    }
+  });
+});
+
 describe("every altered byte", () => {
   test.each(["pkcs8", "pkcs1"] as const)("of a private key in %s is noticed", async (name) => {
     const whole = der[name];
@@ -259,6 +308,8 @@ describe("what is no RSA key is named, and what to do", () => {
     ["much nesting", text(`{"kty":${"[".repeat(60_000)}`), "BAD_FORMAT", /nested/],
     ["many values", text(`{"kty":[${"1,".repeat(30_000)}1]}`), "BAD_FORMAT", /values/],
     ["a long kind", json({ kty: "X".repeat(60_000) }), "BAD_KEY", /^.{1,250}$/],
+    // "0" is SEQUENCE's tag; what follows is no length.
+    ["a text of a number", text("0 is none"), "BAD_FORMAT", /no key in a form read here/],
     ["nothing", new Uint8Array(0), "BAD_FORMAT", /empty/],
     ["too much", new Uint8Array(65537), "LIMIT_EXCEEDED", /65536/],
   ];

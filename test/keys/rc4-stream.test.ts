@@ -13,3 +13,10 @@ test.each([1, 7, 16, 255, 256, 4096, 5000])("RC4 in pieces of %i bytes", (piece)
   expect(stream.subarray(0, 16).toString("hex")).toBe("b2396305f03dc027ccc3524a0a1118a8");
   expect(stream.subarray(4096).toString("hex")).toBe("ff25b58995996707e51fbdf08b34d875");
 });
+
+test("a cipher that was disposed of has nothing of its key stream left", () => {
+  const cipher = new Rc4(Uint8Array.of(1, 2, 3, 4, 5));
+  cipher.update(new Uint8Array(100));
+  cipher.dispose();
+  expect(cipher.update(new Uint8Array(1000))).toEqual(new Uint8Array(1000));
+});
