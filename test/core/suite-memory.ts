@@ -28,9 +28,9 @@ export function dropSuite(build: "simd" | "relaxed"): void {
   describe("a clearing that is left out is found", async () => {
     const module = await WebAssembly.compile(droppingBuild(build));
     const all = clears().map((clear, i) => ({ ...clear, number: i + 1 }));
-    // What only relaxed SIMD has.
+    // Of the relaxed-SIMD build what only it has: it clears there what others have left clean, too.
     const own = all.filter(
-      ({ file, text }) => build === "relaxed" || !/fused|halves|endFused/.test(file + text),
+      ({ file, text }) => /fused|halves|endFused/.test(file + text) === (build === "relaxed"),
     );
     test.each(own)("$file, $line: $text", async ({ file, number }) => {
       const drop = (instance: Instance) => void instance.function("drop")(number);
