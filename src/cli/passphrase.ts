@@ -6,6 +6,7 @@ import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
 import { collectPieces } from "../files.node.js";
 import type { ReadKeyOptions } from "../keys/index.js";
+import { begin } from "../process.node.js";
 import { UsageError } from "./command.js";
 
 /** Where a passphrase may come from; nothing of it ever stands in argv. */
@@ -79,6 +80,8 @@ function openTerminal(): ReadStream | undefined {
 
 /** Reads a line from the terminal without showing it. */
 function ask(terminal: ReadStream, prompt: string): Promise<string> {
+  // A signal must not leave a terminal that shows nothing.
+  const done = begin(() => terminal.setRawMode(false));
   // Before the question: what is typed ahead must not be shown either.
   terminal.setRawMode(true);
   process.stderr.write(prompt);
@@ -89,6 +92,7 @@ function ask(terminal: ReadStream, prompt: string): Promise<string> {
     const end = (settle: () => void) => {
       terminal.off("data", onData);
       terminal.setRawMode(false);
+      done();
       terminal.pause();
       process.stderr.write("\n");
       settle();
@@ -189,6 +193,7 @@ export async function confirm(question: string): Promise<void> {
   if (terminal === undefined) {
     throw new UsageError("there is no terminal to ask for a confirmation on: give --yes");
   }
+  const done = begin(() => terminal.setRawMode(false));
   const lines = createInterface({ input: terminal, output: process.stderr });
   try {
     const answer = await new Promise<string>((resolve) => {
@@ -198,6 +203,7 @@ export async function confirm(question: string): Promise<void> {
     if (!/^y(es)?$/i.test(answer.trim())) throw new TwinwrapError("ABORTED", "nothing was signed");
   } finally {
     lines.close();
+    done();
     if (terminal !== process.stdin) terminal.destroy();
   }
 }

@@ -180,6 +180,23 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     expect(opened.asymmetricKeyDetails?.modulusLength).toBe(2048);
   });
 
+  test("a signal at the question leaves a terminal that shows again what is typed", async () => {
+    const { stdout, code } = await sandbox.shell(
+      `python3 -c '
+import os, pty, signal, subprocess, sys, termios
+master, slave = pty.openpty()
+echoes = lambda: bool(termios.tcgetattr(slave)[3] & termios.ECHO)
+child = subprocess.Popen(["twinwrap", "key", "passphrase", "alice.pem"], stdin=slave, stdout=slave, stderr=slave)
+seen = b""
+while not seen.endswith(b": "): seen += os.read(master, 100)
+print(echoes())
+child.send_signal(signal.SIGTERM)
+print(child.wait(), echoes())
+'`,
+    );
+    expect([stdout, code]).toEqual(["False\n143 True\n", 0]);
+  });
+
   test("the passphrase of a key is asked for on the terminal though standard input carries data", async () => {
     sandbox.write("asked", "the data");
     await sandbox.shell("twinwrap encrypt asked --owner typed.pub.pem");
