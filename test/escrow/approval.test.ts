@@ -8,7 +8,7 @@ import {
   signNote,
 } from "twinwrap/escrow";
 import { describe, expect, test } from "vitest";
-import { BAD_FORMAT, fill, signer } from "./material.js";
+import { BAD_ARGUMENT, BAD_FORMAT, fill, OVER_LIMIT, signer } from "./material.js";
 
 const core = await loadCore();
 const ann = signer("ann", 2);
@@ -37,12 +37,21 @@ describe("an approval", () => {
   });
 
   test.each<[string, Partial<Approval>]>([
-    ["no records", { records: 0 }],
     ["4097 records", { records: 4097 }],
     ["1001 bytes about the identity", { identity: `${"ü".repeat(500)}x` }],
+  ])("can't have %s", (_, change) => {
+    expect(() => formatApproval(approval(change))).toThrow(OVER_LIMIT);
+  });
+
+  test("can't have another word", () => {
+    const change = { decision: "maybe" as "deny" };
+    expect(() => formatApproval(approval(change))).toThrow(BAD_ARGUMENT);
+  });
+
+  test.each<[string, Partial<Approval>]>([
+    ["no records", { records: 0 }],
     ["nothing about the identity", { identity: "" }],
     ["two lines about the identity", { identity: "a\nb" }],
-    ["another word", { decision: "maybe" as "deny" }],
     ["a short hash", { request: new Uint8Array(31) }],
     ["an authority of two words", { authority: "a b" }],
   ])("can't be: %s", (_, change) => {

@@ -13,7 +13,16 @@ import {
 import { describe, expect, test } from "vitest";
 import { wrapKeyOf } from "#build/escrow/identity.js";
 import { encodeSpki } from "#build/escrow/spki.js";
-import { BAD_FORMAT, fill, hex, NOT_VERIFIED, sha256, signer, spareKey } from "./material.js";
+import {
+  BAD_FORMAT,
+  fill,
+  hex,
+  NOT_VERIFIED,
+  OVER_LIMIT,
+  sha256,
+  signer,
+  spareKey,
+} from "./material.js";
 
 const core = await loadCore();
 const hash = (byte: number) => new Uint8Array(32).fill(byte);
@@ -82,15 +91,20 @@ describe("the text of an identity", () => {
   });
 
   test.each<[string, Partial<Text>]>([
+    ["a name of 256 bytes", { logs: [log, { ...newLog, name: "é".repeat(128) }] }],
+    ["65 log keys", { logs: keys(65) }],
+    ["65 RSA keys", { wrapKeys: wraps(65) }],
+  ])("can't have %s", (_, change) => {
+    expect(() => formatIdentity(identityText(change))).toThrow(OVER_LIMIT);
+  });
+
+  test.each<[string, Partial<Text>]>([
     ["number 0", { number: 0 }],
     ["number 1 after another", { previous: hash(3) }],
     ["number 2 after none", { number: 2 }],
     ["a first log key under another name", { logs: [signer("other.example", 1)] }],
     ["no log key", { logs: [] }],
     ["no RSA key", { wrapKeys: [] }],
-    ["a name of 256 bytes", { logs: [log, { ...newLog, name: "é".repeat(128) }] }],
-    ["65 log keys", { logs: keys(65) }],
-    ["65 RSA keys", { wrapKeys: wraps(65) }],
     ["a log key twice", { logs: [log, { name: "b.example", publicKey: log.publicKey }] }],
     ["an RSA key twice", { wrapKeys: [spareKey(1), spareKey(2), spareKey(1)] }],
     ["v1.5 alone", { paddings: ["pkcs1-v1_5"] }],

@@ -41,4 +41,6 @@ export const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 export const signer = (name: string, byte: number) => signerFor(name, fromSeed(fill(byte)));
 
 export const BAD_FORMAT = expect.objectContaining({ code: "BAD_FORMAT" });
+export const BAD_ARGUMENT = expect.objectContaining({ code: "BAD_ARGUMENT" });
+export const OVER_LIMIT = expect.objectContaining({ code: "LIMIT_EXCEEDED" });
 export const NOT_VERIFIED = expect.objectContaining({ code: "NOT_VERIFIED" });

@@ -12,7 +12,16 @@ import {
 import { readPublicKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
 import { checkShares, parsePolicyText, verifyPolicyChain } from "#build/escrow/policy.js";
-import { BAD_FORMAT, hex, NOT_VERIFIED, SPKI, sha256, signer, spareKey } from "./material.js";
+import {
+  BAD_FORMAT,
+  hex,
+  NOT_VERIFIED,
+  OVER_LIMIT,
+  SPKI,
+  sha256,
+  signer,
+  spareKey,
+} from "./material.js";
 
 const core = await loadCore();
 const hash = (byte: number) => new Uint8Array(32).fill(byte);
@@ -79,19 +88,25 @@ describe("the text of a policy", () => {
   });
 
   test.each<[string, Partial<PolicyText>]>([
+    ["waiting for ever", { waiting: 366 * 86_400 + 1 }],
+    ["64 officers", { officers: crowd(64) }],
+    ["65 of self", { officers: [{ ...officer(0), self: many(65) }, ...officers(4).slice(1)] }],
+  ])("can't have %s", (_, change) => {
+    expect(() => formatPolicy(policyText(change))).toThrow(OVER_LIMIT);
+  });
+
+  test.each<[string, Partial<PolicyText>]>([
     ["nobody releases", { release: 0 }],
     ["nobody changes it", { change: 0 }],
     ["nobody in an emergency", { emergency: 0 }],
     ["more release than there are", { release: 5 }],
     ["more change it than there are", { change: 5 }],
     ["more in an emergency than there are", { emergency: 5 }],
-    ["waiting for ever", { waiting: 366 * 86_400 + 1 }],
     ["waiting for less than nothing", { waiting: -1 }],
     ["number 0", { number: 0 }],
     ["number 1 after another", { previous: hash(5) }],
     ["number 2 after none", { number: 2 }],
     ["no officers", { release: 1, change: 1, emergency: 1, officers: [] }],
-    ["64 officers", { officers: crowd(64) }],
     [
       "an officer twice",
       { officers: [officer(0), { ...officer(1), name: "ann" }, officer(2), officer(3)] },
@@ -105,7 +120,6 @@ describe("the text of a policy", () => {
       "one share key for two",
       { officers: [officer(0), { ...officer(1), share: spareKey(0) }, officer(2), officer(3)] },
     ],
-    ["65 of self", { officers: [{ ...officer(0), self: many(65) }, ...officers(4).slice(1)] }],
     [
       "self out of order",
       { officers: [{ ...officer(0), self: ["b", "a"] }, ...officers(4).slice(1)] },
