@@ -109,6 +109,14 @@ describe("reading", () => {
     reader.end();
   });
 
+  test("lengths have three bytes at most, even where as much as four say follows", () => {
+    const long = new Uint8Array(6 + 2 ** 24);
+    long.set(bytes("048401000000"));
+    expect(() => new DerReader(long).octetString()).toThrow(badFormat);
+    long.set(bytes("0483ffffff"));
+    expect(new DerReader(long).octetString().length).toBe(2 ** 24 - 1);
+  });
+
   test("twelve levels and not one more", () => {
     const descend = (levels: number) => {
       let at = new DerReader(bytes(nested(levels)));

@@ -12,7 +12,7 @@ import {
   writePrivateKey,
   writePublicKey,
 } from "twinwrap/keys";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { jwk, makeKey } from "../core/rsa-reference.js";
 import { haveOpenssl, openssl } from "../openssl.js";
 import { haveVectors, readVectors, readVectorsJson } from "../vectors.js";
@@ -239,6 +239,22 @@ describe("generation", () => {
     for (const bits of [1024, 2047, 2049, 16392, Number.NaN]) {
       await expect(generateKeyPair({ bits })).rejects.toMatchObject({ code: "BAD_ARGUMENT" });
     }
+  });
+
+  test("what WebCrypto gave of the private key is wiped", async () => {
+    const given: ArrayBuffer[] = [];
+    const { subtle } = crypto;
+    const { exportKey } = subtle;
+    const spy = vi.spyOn(subtle, "exportKey").mockImplementation(async (_, key) => {
+      const der = await exportKey.call(subtle, "pkcs8", key);
+      given.push(der as ArrayBuffer);
+      return der as ArrayBuffer;
+    });
+    await generateKeyPair({ bits: 2048 });
+    spy.mockRestore();
+    expect(given).toHaveLength(1);
+    expect(given[0]!.byteLength).toBeGreaterThan(1000);
+    expect(new Uint8Array(given[0]!).every((byte) => byte === 0)).toBe(true);
   });
 
   test("without WebCrypto, one clear line", async () => {

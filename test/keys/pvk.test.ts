@@ -1,4 +1,11 @@
-import { createHash, createPrivateKey, createPublicKey, generatePrimeSync } from "node:crypto";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generatePrimeSync,
+  randomBytes,
+} from "node:crypto";
+import { describeBlob } from "twinwrap/blob";
 import {
   identifyKey,
   type KeyForm,
@@ -256,6 +263,24 @@ describe("the lock of a PVK file is written only where it is asked for", () => {
       await expect(write).rejects.toMatchObject({ code: "BAD_ARGUMENT" });
     },
   );
+});
+
+test("a locked PVK file shows nothing of the key, whole or cut", () => {
+  const locked = randomBytes(600);
+  const header = Buffer.alloc(24);
+  for (const [i, word] of [0xb0b5f11e, 0, 1, 1, 16, 8 + locked.length].entries()) {
+    header.writeUInt32LE(word, 4 * i);
+  }
+  const start = Buffer.concat([header, randomBytes(16), Buffer.from("0702000000a40000", "hex")]);
+  const file = Uint8Array.from(Buffer.concat([start, locked]));
+  const shown = (bytes: Uint8Array, options = {}) =>
+    describeBlob(bytes, options)
+      .fields.map(({ hex }) => hex)
+      .join(" ");
+  expect(shown(file, { secrets: true })).toContain(locked.toString("hex"));
+  for (let length = start.length + 4; length <= file.length; length++) {
+    expect(shown(file.subarray(0, length))).not.toContain(locked.toString("hex", 0, 4));
+  }
 });
 
 test("primes too unequal for CryptoAPI's layout: PEM holds them, blobs do not", async () => {

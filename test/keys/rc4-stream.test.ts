@@ -20,3 +20,9 @@ test("a cipher that was disposed of has nothing of its key stream left", () => {
   cipher.dispose();
   expect(cipher.update(new Uint8Array(1000))).toEqual(new Uint8Array(1000));
 });
+
+test("a key of 256 bytes that is one of 128 said twice is the same", () => {
+  const [key, nothing] = [Uint8Array.from({ length: 128 }, (_, i) => i * 7), new Uint8Array(300)];
+  const stream = new Rc4(key).update(nothing.slice());
+  expect(new Rc4(Uint8Array.from([...key, ...key])).update(nothing.slice())).toEqual(stream);
+});
