@@ -99,6 +99,7 @@ class Run {
       input.set(piece);
       instance.check(call(piece.length, at + piece.length === data.length));
     }
+    input.fill(0, 0, Math.min(data.length, instance.windowSize));
   }
 
   /** The next bytes of the text, from `data` into `result` of the same length. */
