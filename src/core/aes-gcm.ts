@@ -99,6 +99,7 @@ class Run {
       input.set(piece);
       instance.check(call(piece.length, at + piece.length === data.length));
     }
+    input.fill(0, 0, Math.min(data.length, instance.windowSize));
   }
 
   /** @throws TwinwrapError BAD_ARGUMENT if the message would be too long with so many bytes more */

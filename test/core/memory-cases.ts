@@ -74,7 +74,9 @@ function hashCases(): MemoryCase[] {
       run: (core) => {
         const hasher = core.hasher(hash).update(randomBytes(70_000)).update(randomBytes(5));
         core.hasher(hash).update(randomBytes(77)).dispose();
-        return { results: [hasher.digest()] };
+        const results = [hasher.digest()];
+        core.hasher(hash).dispose();
+        return { results };
       },
     },
     {
@@ -151,8 +153,8 @@ function aesCases(): MemoryCase[] {
         const kek = randomBytes(24);
         const key = name === "KW" ? core.aesKw(kek) : core.aesKwp(kek);
         const wrapped = key.wrap(randomBytes(size));
-        const results = [wrapped, key.unwrap(wrapped)];
         refused(() => key.unwrap(randomBytes(wrapped.length)));
+        const results = [wrapped, key.unwrap(wrapped)];
         key.dispose();
         return { results };
       },
@@ -237,6 +239,20 @@ function gcmCases(): MemoryCase[] {
     },
   });
   cases.push({
+    name: "AES-GCM over several windows, encrypted, decrypted and refused",
+    run: (core) => {
+      const key = core.aesGcm(randomBytes(32));
+      const iv = randomBytes(IV);
+      const sealed = key.encrypt(iv, randomBytes(70_000));
+      const other = Buffer.from(sealed);
+      other[70_000]! ^= 1;
+      refused(() => key.decrypt(iv, other));
+      const results = [sealed, key.decrypt(iv, sealed)];
+      key.dispose();
+      return { results };
+    },
+  });
+  cases.push({
     name: "AES-GCM in the windows, which are wiped",
     run: (core) => {
       const key = core.aesGcm(randomBytes(32));
@@ -265,13 +281,23 @@ function gcmCases(): MemoryCase[] {
         const key = core.aesGcm(randomBytes(32));
         const iv = randomBytes(ivLength);
         const seals = key.encryptor(iv, randomBytes(7));
-        const results = [5, size].map((length) => seals.update(randomBytes(length)));
-        results.push(seals.final());
         const other = key.encryptor(iv);
-        results.push(other.update(randomBytes(100)));
+        const results = [other.update(randomBytes(100))];
         other.dispose();
+        results.push(...[5, size].map((length) => seals.update(randomBytes(length))));
+        results.push(seals.final());
         key.dispose();
-        core.input.fill(0);
+        return { results };
+      },
+    });
+    cases.push({
+      name: `${name}: given up`,
+      run: (core) => {
+        const key = core.aesGcm(randomBytes(32));
+        const seals = key.encryptor(randomBytes(ivLength), randomBytes(7));
+        const results = [seals.update(randomBytes(size))];
+        seals.dispose();
+        key.dispose();
         return { results };
       },
     });
@@ -296,7 +322,6 @@ function gcmCases(): MemoryCase[] {
         refused(() => opens[1]!.final());
         opens[2]!.dispose();
         key.dispose();
-        core.input.fill(0);
         return { results, known: [sealed.subarray(size), other.subarray(size)] };
       },
     });
