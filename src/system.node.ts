@@ -1,4 +1,5 @@
 import { isObject, needText } from "./arguments.js";
+import { isWellFormed } from "./bytes.js";
 import { type ErrorCode, TwinwrapError } from "./errors.js";
 
 // The system's errors, as those who call this library meet them: TwinwrapErrors with a code, which name the file,
@@ -65,6 +66,7 @@ export async function withSystemErrors<T>(path: string, work: () => Promise<T>):
 /** @throws TwinwrapError BAD_ARGUMENT unless it can be a file's path */
 export function needPath(value: unknown, what: string): string {
   const path = needText(value, what);
-  if (path !== "" && !path.includes("\0")) return path;
+  // Half a surrogate pair would be written as another name.
+  if (path !== "" && !path.includes("\0") && isWellFormed(path)) return path;
   throw new TwinwrapError("BAD_ARGUMENT", `${what} must be a file's path`);
 }

@@ -30,7 +30,13 @@ function modules(): string[] {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "twinwrap-exports-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+// Junk that is text is a file's name to some.
+const home = process.cwd();
+beforeAll(() => process.chdir(folder));
+afterAll(() => {
+  process.chdir(home);
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const buffer = () => Uint8Array.from({ length: 32 }, (_, i) => i).buffer;
 const foreign = vm.runInNewContext(
