@@ -71,7 +71,7 @@ export class FileSource {
 
   /** Use `FileSource.open(path)`. */
   private constructor(path: string, descriptor: number, stats: Stats) {
-    if (typeof descriptor !== "number") {
+    if (typeof descriptor !== "number" || typeof stats?.isFIFO !== "function") {
       throw wrongKind(descriptor, "the file", "what FileSource.open() opens");
     }
     this.#path = path;

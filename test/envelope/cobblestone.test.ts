@@ -155,7 +155,19 @@ describe("chunk numbers up to 2^38", () => {
 });
 
 test("a body's length and its plaintext's are each other's, to 4 PiB", () => {
-  const lengths = [0, 1, 16383, 16384, 16385, 32767, 32768, 100_000, 2 ** 32, 2 ** 46 - 1, 2 ** 52];
+  const lengths = [
+    0,
+    1,
+    16383,
+    16384,
+    16385,
+    32767,
+    32768,
+    100_000,
+    2 ** 32,
+    2 ** 46 - 1,
+    2 ** 52 - 1,
+  ];
   for (const length of lengths) {
     // By the last chunk, which is shorter than the others, be it empty.
     const chunks = BigInt(length) / 16384n + 1n;

@@ -425,7 +425,8 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
   test("refuses releases to others", async () => {
     const [a, b] = release.releases as [Release["releases"][0], Release["releases"][0]];
     refusedRelease(/another request/, { request: { ...request, requester: "Somebody" } });
-    const thief = makeRequest({ ...request, recipient: alice.publicKey });
+    const { nonce: _, ...asked } = request;
+    const thief = makeRequest({ ...asked, recipient: alice.publicKey });
     refusedRelease(/another request/, { request: thief });
     const wrap = await wrapOf(files[0]!.file, alice, alice);
     refusedRelease(/another key/, { releases: [{ ...a, wrap }] });
