@@ -1,46 +1,12 @@
 import { execFileSync } from "node:child_process";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, extname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { build } from "esbuild";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Stats } from "webpack";
-import { launchChromium } from "../.tools/browsers.mjs";
-import { serve } from "../.tools/serve.mjs";
+import { describe, expect, test } from "vitest";
+import { folder, installed, root } from "./installed.js";
 import { compileProject, PROJECTS } from "./typescript.js";
 
 // The package as somebody else installs it.
-
-const root = fileURLToPath(new URL("..", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "twinwrap-package-"));
-const installed = join(folder, "node_modules", "twinwrap");
-
-beforeAll(() => {
-  execFileSync("npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], {
-    cwd: root,
-    stdio: "pipe",
-  });
-  const [tarball] = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
-  mkdirSync(installed, { recursive: true });
-  execFileSync("tar", ["xzf", join(folder, tarball!), "-C", installed, "--strip-components", "1"]);
-  // Its dependencies, as npm would install them: the core's loader, and Ed25519 for escrow.
-  const { dependencies } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
-  expect(Object.keys(dependencies)).toEqual(["@assemblyscript/loader", "@noble/ed25519"]);
-  for (const name of Object.keys(dependencies)) {
-    mkdirSync(join(folder, "node_modules", dirname(name)));
-    symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
-  }
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const run = (file: string, code: string) => {
   writeFileSync(join(folder, file), code);
@@ -87,120 +53,7 @@ test("every door opens in Node, and a file makes the round trip", () => {
   expect(printed).toBe("hello function\n");
 });
 
-describe("bundled for a browser, from a project that has installed it", () => {
-  const entry = join(folder, "app", "main.js");
-  const out = (name: string) => join(folder, "app", name);
-  const writeEntry = (first: string) =>
-    writeFileSync(
-      entry,
-      `import { generateKeyPair, open, seal, useWasm, workerPool } from "twinwrap";
-       ${first}
-       const { publicKey, privateKey } = await generateKeyPair({ bits: 2048 });
-       const pool = workerPool({ jobs: 2 });
-       await pool.start();
-       const sealed = await seal(new Blob([new Uint8Array(3e6)]), { to: [publicKey], pool });
-       const opened = await open(await sealed.blob(), { key: privateKey, pool });
-       globalThis.answer = [(await opened.bytes()).length, pool.ready];`,
-    );
-  beforeAll(() => {
-    mkdirSync(join(folder, "app"));
-    writeFileSync(
-      join(folder, "app", "index.html"),
-      '<!doctype html><script type="module" src="/main.js"></script>',
-    );
-  });
-
-  const BUNDLERS: Record<string, (conditions: string[]) => Promise<void>> = {
-    esbuild: async (conditions) => {
-      await build({
-        entryPoints: [entry],
-        outdir: out("esbuild"),
-        conditions: ["module", ...conditions],
-        bundle: true,
-        splitting: true,
-        minify: true,
-        format: "esm",
-        platform: "browser",
-        target: "es2022",
-      });
-    },
-    vite: async (conditions) => {
-      const vite = await import("vite");
-      await vite.build({
-        root: join(folder, "app"),
-        configFile: false,
-        logLevel: "error",
-        resolve: { conditions: ["module", "browser", ...conditions] },
-        build: {
-          outDir: out("vite"),
-          target: "es2022",
-          rolldownOptions: { output: { entryFileNames: "main.js" } },
-        },
-      });
-    },
-    webpack: async (conditions) => {
-      const { default: webpack } = await import("webpack");
-      const stats = await new Promise<Stats>((resolve, reject) => {
-        webpack(
-          {
-            mode: "production",
-            context: folder,
-            entry,
-            target: ["web", "es2022"],
-            resolve: { conditionNames: ["import", "browser", ...conditions] },
-            output: { path: out("webpack"), filename: "main.js" },
-          },
-          (error, stats) => (error ? reject(error) : resolve(stats!)),
-        );
-      });
-      expect(stats.toString({ all: false, errors: true, warnings: true })).toBe("");
-    },
-  };
-
-  // The core's copy, gzipped, begins like this in base64.
-  const COPY = /["'`]H4sIA/;
-
-  test.each(
-    Object.keys(BUNDLERS).flatMap((name) => [
-      { name, what: "with the core inside", conditions: [] },
-      { name, what: "with the core by URL", conditions: ["twinwrap-wasm-url"] },
-    ]),
-  )("by $name, $what: it runs, and holds nothing of a server's", async ({ name, conditions }) => {
-    const byUrl = conditions.length > 0;
-    writeEntry(byUrl ? 'useWasm(new URL("/core.wasm", location.href));' : "");
-    rmSync(out(name), { recursive: true, force: true });
-    await BUNDLERS[name]!(conditions);
-    const files = readdirSync(out(name), { recursive: true, encoding: "utf8" }).filter(
-      (file) => extname(file) !== "" && extname(file) !== ".html",
-    );
-    expect(files.length).toBeGreaterThan(1);
-    expect(files.filter((file) => !file.endsWith(".js"))).toEqual([]);
-    const texts = files.map((file) => readFileSync(join(out(name), file), "utf8"));
-    expect(texts.filter((text) => COPY.test(text)).length).toBe(byUrl ? 0 : 1);
-    for (const text of texts) {
-      expect(text).not.toMatch(/["'`]node:|worker_threads|sqlite|commander|sourceMappingURL/);
-      expect(text).not.toContain(folder);
-      expect(text).not.toContain(root);
-    }
-    const server = await serve(out(name), {
-      headers: { "content-security-policy": "script-src 'self' 'wasm-unsafe-eval' blob:" },
-      files: {
-        "/": '<!doctype html><script type="module" src="/main.js"></script>',
-        ...(byUrl ? { "/core.wasm": readFileSync(join(installed, "build/core.wasm")) } : {}),
-      },
-    });
-    const browser = await launchChromium();
-    try {
-      const page = await browser.newPage();
-      await page.goto(server.url);
-      await page.waitForFunction(() => "answer" in globalThis);
-      expect(await page.evaluate("globalThis.answer")).toEqual([3e6, true]);
-    } finally {
-      await browser.close();
-      await server.close();
-    }
-  });
-
+describe("bundled for a browser", () => {
   const FOR_A_BROWSER = {
     bundle: true,
     format: "esm",

@@ -1,0 +1,3 @@
+import { failWrites } from "./faults.js";
+
+failWrites(1);
