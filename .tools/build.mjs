@@ -4,7 +4,15 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { bundleCommand, bundleWorkers, CORES, compileCore, run, versionOf } from "./bundles.mjs";
+import {
+  bundleCommand,
+  bundleWorkers,
+  CORES,
+  compileCore,
+  run,
+  versionOf,
+  writeHashes,
+} from "./bundles.mjs";
 import { buildSite } from "./site.mjs";
 import { finishTypes } from "./types.mjs";
 
@@ -48,15 +56,11 @@ const isCurrent = (file) =>
   known.sources === sources &&
   existsSync(`${root}build/${file}`) &&
   known[file] === sha256(readFileSync(`${root}build/${file}`));
-const made = {};
 for (const core of CORES) {
-  const [file] = core;
-  if (!isCurrent(file)) orExit(() => compileCore(root, core));
-  made[file] = sha256(readFileSync(`${root}build/${file}`));
+  if (!isCurrent(core[0])) orExit(() => compileCore(root, core));
 }
-writeFileSync(CACHE, JSON.stringify({ sources, ...made }));
-// By these Node knows its files from others of the same name.
-writeFileSync(`${root}build/core/hashes.js`, `export const hashes = ${JSON.stringify(made)};\n`);
+const hashes = writeHashes(root);
+writeFileSync(CACHE, JSON.stringify({ sources, ...hashes }));
 for (const [file, module] of [
   ["core.wasm", "embedded"],
   ["core-aes.wasm", "embedded-aes"],
@@ -76,7 +80,7 @@ finishTypes(`${root}build`);
 // By this a pool knows that a worker's script is of its own build.
 writeFileSync(
   `${root}build/envelope/release.js`,
-  `export const release = "${versionOf(root)} ${made["core.wasm"].slice(0, 16)}";\n`,
+  `export const release = "${versionOf(root)} ${hashes["core.wasm"].slice(0, 16)}";\n`,
 );
 
 await bundleWorkers(root);

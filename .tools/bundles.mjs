@@ -1,6 +1,7 @@
 // What the build makes of the sources and of what the compiler wrote: the core's WebAssembly, the scripts of
 // workers, the command line. Each takes the checkout, so that a scratch copy can be built as well.
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
@@ -22,6 +23,24 @@ export function compileCore(root, [file, entry, target], stdio) {
   rmSync(`${root}build/${file}`, { force: true });
   const options = ["--config", "asconfig.json", "--target", target, "-o", `build/${file}`];
   run(root, "assemblyscript/bin/asc.js", [`assembly/${entry}.ts`, ...options], stdio);
+}
+
+/**
+ * Writes down the builds of the core, by which Node knows its files from others of the same name: it takes the
+ * embedded copy for any other.
+ * @returns their SHA-256 by file
+ */
+export function writeHashes(root) {
+  const hashOf = (file) =>
+    createHash("sha256")
+      .update(readFileSync(`${root}build/${file}`))
+      .digest("hex");
+  const hashes = Object.fromEntries(CORES.map(([file]) => [file, hashOf(file)]));
+  writeFileSync(
+    `${root}build/core/hashes.js`,
+    `export const hashes = ${JSON.stringify(hashes)};\n`,
+  );
+  return hashes;
 }
 
 /** The release that package.json names. */

@@ -22,7 +22,7 @@ import { parseArgs } from "node:util";
 import asc from "assemblyscript/asc";
 import { transform } from "esbuild";
 import { createVitest } from "vitest/node";
-import { bundleCommand, bundleWorkers, CORES } from "./bundles.mjs";
+import { bundleCommand, bundleWorkers, CORES, writeHashes } from "./bundles.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 /** Tests that take longer have met a loop without an end. */
@@ -119,7 +119,9 @@ const useCommand = (tests) => tests.some((test) => test.startsWith("test/cli/"))
 
 /** What of build/ is made anew for a mutation: what comes from its file and is used by its tests. */
 function madeOf({ file, tests }) {
-  if (file.startsWith("assembly/")) return coresOf(tests).map(([name]) => `build/${name}`);
+  if (file.startsWith("assembly/")) {
+    return [...coresOf(tests).map(([name]) => `build/${name}`), "build/core/hashes.js"];
+  }
   const workers = useWorkers(tests) ? WORKERS : [];
   const command = useCommand(tests) ? ["build/bin"] : [];
   return [compiled(file), ...workers, ...command];
@@ -137,6 +139,8 @@ async function rebuild(folder, { file, tests }) {
       const { error, stderr } = await asc.main([`assembly/${entry}.ts`, ...options]);
       if (error) throw new Error(stderr.toString().trim());
     }
+    // Or Node would take the embedded copy, without the mutation.
+    writeHashes(folder);
     return;
   }
   const { code } = await transform(readFileSync(folder + file, "utf8"), {

@@ -327,6 +327,25 @@ describe("a request", () => {
     const { submission: old } = await sealFor({ ...both.service.authority, padding: "pkcs1-v1_5" });
     expect(await both.service.intake([old])).toMatchObject([{ status: "verified" }]);
   });
+
+  test("that expires 366 days after it came in is taken, one that does so later is refused", async () => {
+    const one = await office();
+    const files = await one.files(1);
+    const now = new Date("2026-06-01T12:00:00Z");
+    // The requester's clock is ahead: by it, the request is not open for as long.
+    const created = new Date("2026-07-01T12:00:00Z");
+    const request = (expires: string) =>
+      one.request(files, { created, expires: new Date(expires) });
+    vi.useFakeTimers({ toFake: ["Date"], now });
+    try {
+      const late = one.service.takeRequest(request("2027-06-02T12:00:01Z"));
+      await expect(late).rejects.toThrow(/366 days/);
+      const row = await one.service.takeRequest(request("2027-06-02T12:00:00Z"));
+      expect(row.received).toEqual(now);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 });
 
 describe("a policy", () => {
