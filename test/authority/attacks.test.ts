@@ -453,6 +453,16 @@ describe("what the store says beside its hashes", () => {
     await expect(one.service.standing(id)).rejects.toMatchObject({ code: "FAULT" });
     await expect(one.service.release(id)).rejects.toMatchObject({ code: "FAULT" });
   });
+
+  test("about an open request is not shown to officers", async () => {
+    const one = await office();
+    const { id } = await one.asked(await one.files(1));
+    alter(
+      one.folder,
+      "UPDATE requests SET bytes = CAST(replace(CAST(bytes AS TEXT), 'Olivia', 'Mallory') AS BLOB)",
+    );
+    await expect(one.service.standing(id)).rejects.toMatchObject({ code: "FAULT" });
+  });
 });
 
 describe("the log", () => {
@@ -552,6 +562,10 @@ describe("the log", () => {
     ],
     "an owner's secret altered": ["UPDATE owners SET secret = randomblob(32)"],
     "a request altered": ["UPDATE requests SET bytes = x'00'"],
+    "a request's requester altered": [
+      'UPDATE requests SET bytes = CAST(replace(CAST(bytes AS TEXT), \'"requester":"\', \'"requester":"x\') AS BLOB)',
+    ],
+    "a request under another ID": ["UPDATE requests SET id = 'aaaaaaaaaaaaaaaaaaaaaaaaaa'"],
     "a request removed": ["DELETE FROM requests"],
     "a request opened again": ["UPDATE requests SET status = 'open'"],
     "a request's end altered": ["UPDATE requests SET expires = expires + 60"],
