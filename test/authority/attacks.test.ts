@@ -328,6 +328,22 @@ describe("a request", () => {
     expect(await both.service.intake([old])).toMatchObject([{ status: "verified" }]);
   });
 
+  test("that says it was made a day ago waits from when it came in all the same", async () => {
+    const one = await office({ waiting: 3600 });
+    const created = new Date("2026-06-01T12:00:00Z");
+    const now = new Date("2026-06-02T12:00:00Z");
+    vi.useFakeTimers({ toFake: ["Date"], now });
+    try {
+      const expires = new Date("2026-07-01T12:00:00Z");
+      const { request, id } = await one.asked(await one.files(1), { created, expires });
+      await one.approve(request, "ann", "bob");
+      const { decision } = await one.service.standing(id);
+      expect(decision.notBefore).toEqual(new Date("2026-06-02T13:00:00Z"));
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("that expires 366 days after it came in is taken, one that does so later is refused", async () => {
     const one = await office();
     const files = await one.files(1);
