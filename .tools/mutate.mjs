@@ -156,6 +156,8 @@ async function rebuild(folder, { file, tests }) {
 /** Vitest over a copy; it is kept, because to start takes it longer than most tests. */
 class Runner {
   #vitest;
+  /** What was changed for the run before, and is now as it was. */
+  #before = [];
   constructor(folder) {
     this.folder = folder;
   }
@@ -174,7 +176,8 @@ class Runner {
   async failure(tests, changed, only) {
     if (this.#vitest === undefined) await this.#start();
     const vitest = this.#vitest;
-    for (const file of changed) vitest.invalidateFile(this.folder + file);
+    for (const file of [...this.#before, ...changed]) vitest.invalidateFile(this.folder + file);
+    this.#before = changed;
     vitest.state.filesMap.clear();
     vitest.state.errorsSet.clear();
     vitest.setGlobalTestNamePattern(only ?? "");

@@ -328,6 +328,22 @@ describe("a request", () => {
     expect(await both.service.intake([old])).toMatchObject([{ status: "verified" }]);
   });
 
+  test("that says it was made a day ago waits from when it came in all the same", async () => {
+    const one = await office({ waiting: 3600 });
+    const created = new Date("2026-06-01T12:00:00Z");
+    const now = new Date("2026-06-02T12:00:00Z");
+    vi.useFakeTimers({ toFake: ["Date"], now });
+    try {
+      const expires = new Date("2026-07-01T12:00:00Z");
+      const { request, id } = await one.asked(await one.files(1), { created, expires });
+      await one.approve(request, "ann", "bob");
+      const { decision } = await one.service.standing(id);
+      expect(decision.notBefore).toEqual(new Date("2026-06-02T13:00:00Z"));
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("that expires 366 days after it came in is taken, one that does so later is refused", async () => {
     const one = await office();
     const files = await one.files(1);
@@ -453,6 +469,16 @@ describe("what the store says beside its hashes", () => {
     await expect(one.service.standing(id)).rejects.toMatchObject({ code: "FAULT" });
     await expect(one.service.release(id)).rejects.toMatchObject({ code: "FAULT" });
   });
+
+  test("about an open request is not shown to officers", async () => {
+    const one = await office();
+    const { id } = await one.asked(await one.files(1));
+    alter(
+      one.folder,
+      "UPDATE requests SET bytes = CAST(replace(CAST(bytes AS TEXT), 'Olivia', 'Mallory') AS BLOB)",
+    );
+    await expect(one.service.standing(id)).rejects.toMatchObject({ code: "FAULT" });
+  });
 });
 
 describe("the log", () => {
@@ -552,6 +578,10 @@ describe("the log", () => {
     ],
     "an owner's secret altered": ["UPDATE owners SET secret = randomblob(32)"],
     "a request altered": ["UPDATE requests SET bytes = x'00'"],
+    "a request's requester altered": [
+      'UPDATE requests SET bytes = CAST(replace(CAST(bytes AS TEXT), \'"requester":"\', \'"requester":"x\') AS BLOB)',
+    ],
+    "a request under another ID": ["UPDATE requests SET id = 'aaaaaaaaaaaaaaaaaaaaaaaaaa'"],
     "a request removed": ["DELETE FROM requests"],
     "a request opened again": ["UPDATE requests SET status = 'open'"],
     "a request's end altered": ["UPDATE requests SET expires = expires + 60"],
