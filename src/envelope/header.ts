@@ -180,7 +180,7 @@ function decodeFixed(bytes: Uint8Array): FixedHeader {
  * @throws TwinwrapError LIMIT_EXCEEDED if no reader would take that many wraps or escrows, or the JSON for
  *   longer than a slot can be
  */
-function encodeMutable(mutable: MutableHeader): Uint8Array {
+export function encodeMutable(mutable: MutableHeader): Uint8Array {
   const json = encodeJcs({
     ...mutable.rest,
     escrows: mutable.escrows.map(({ submission, receipt, rest }) => ({
@@ -190,8 +190,14 @@ function encodeMutable(mutable: MutableHeader): Uint8Array {
     })),
     wraps: mutable.wraps.map((wrap) => ({ ...wrap.rest, ...wrapToJson(wrap) })),
   });
+  if (json.length > MAX_SLOT - SLOT_HEADER) throw tooLarge();
   readBack(() => decodeMutable(json));
   return json;
+}
+
+function tooLarge(): TwinwrapError {
+  const message = "the wraps and escrows are too many: a header slot holds at most 1 MiB";
+  return new TwinwrapError("LIMIT_EXCEEDED", message);
 }
 
 function decodeMutable(bytes: Uint8Array): MutableHeader {
@@ -279,9 +285,7 @@ function slotLengthFor(fixed: FixedHeader, mutable: MutableHeader): number {
     encodeMutable({ ...mutable, escrows: [] }).length + escrows * (SPARE_ESCROW + copy),
   );
   const length = Math.max(MIN_SLOT, align(SLOT_HEADER + json + SPARE));
-  if (length > MAX_SLOT) {
-    throw new TwinwrapError("LIMIT_EXCEEDED", "too many wraps: a header slot holds at most 1 MiB");
-  }
+  if (length > MAX_SLOT) throw tooLarge();
   return length;
 }
 

@@ -13,6 +13,7 @@ import {
 import {
   type Escrow,
   encodeChange,
+  encodeMutable,
   type Header,
   type MutableHeader,
   type Patch,
@@ -160,20 +161,25 @@ async function changeWraps(
       throw new TwinwrapError("BAD_ARGUMENT", `the file has no wrap for ${toHex(fingerprint)}`);
     }
   }
-  const added = await wrapForAll(core, sessionKey, add, { allowWeak });
+  const changed = (added: readonly Wrap[]): MutableHeader => {
+    const gone = [...remove, ...added.map((wrap) => wrap.fingerprint)];
+    const kept = header.wraps.filter(
+      (wrap) => !gone.some((fingerprint) => equalBytes(fingerprint, wrap.fingerprint)),
+    );
+    return { wraps: [...kept, ...added], escrows: header.escrows, rest: header.rest };
+  };
+  const added = await wrapForAll(core, sessionKey, add, { allowWeak }, (alike) =>
+    encodeMutable(changed(alike)),
+  );
   for (const { fingerprint } of [...released, ...added]) {
     // It may be the only one that opens.
     if (!remove.some((other) => equalBytes(other, fingerprint))) continue;
     const name = toHex(fingerprint);
     throw new TwinwrapError("BAD_ARGUMENT", `the wrap for ${name} can't both come and go`);
   }
-  const gone = [...remove, ...added.map((wrap) => wrap.fingerprint)];
-  const kept = header.wraps.filter(
-    (wrap) => !gone.some((fingerprint) => equalBytes(fingerprint, wrap.fingerprint)),
-  );
-  const wraps = [...kept, ...added];
-  needWrap(wraps);
-  return { wraps, escrows: header.escrows, rest: header.rest };
+  const mutable = changed(added);
+  needWrap(mutable.wraps);
+  return mutable;
 }
 
 /**

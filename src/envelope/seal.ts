@@ -16,6 +16,7 @@ import {
   type Header,
   type MutableHeader,
   type Padding,
+  type Wrap,
 } from "./header.js";
 import type { Pieces, RunOptions } from "./segments.js";
 import { Output, pieces, type RandomAccess, Reader, type Sequence, type Source } from "./source.js";
@@ -118,9 +119,6 @@ export async function seal(source: Source | RandomAccess, given: SealOptions): P
         ...("key" in to ? to : { key: to }),
       }),
     );
-    const wraps = await wrapForAll(core, sessionKey, recipients, {
-      allowWeak: options.allowWeak ?? false,
-    });
     const fixed: FixedHeader = {
       serial: randomBytes(16),
       created: new Date(),
@@ -128,7 +126,12 @@ export async function seal(source: Source | RandomAccess, given: SealOptions): P
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.description === undefined ? {} : { description: options.description }),
     };
-    const mutable = { wraps, escrows: [], rest: {} };
+    const mutableOf = (wraps: readonly Wrap[]) => ({ wraps: [...wraps], escrows: [], rest: {} });
+    const { allowWeak = false } = options;
+    const wraps = await wrapForAll(core, sessionKey, recipients, { allowWeak }, (alike) =>
+      encodeFrame(core, fixed, mutableOf(alike)),
+    );
+    const mutable = mutableOf(wraps);
     return await sealUnder(core, sessionKey, fixed, mutable, input, options);
   } finally {
     wipe(sessionKey);

@@ -1,5 +1,5 @@
 import { CALG_AES_256, CryptoApiError, decodeSimpleBlob, encodeSimpleBlob } from "../blob/index.js";
-import { equalBytes, toHex, wipe } from "../bytes.js";
+import { equalBytes, fromHex, toHex, wipe } from "../bytes.js";
 import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
 import {
@@ -53,6 +53,8 @@ export async function wrapFor(
 
 /**
  * Wraps a session key for several keys: a key that is given twice gets one wrap.
+ * @param willFit gets wraps of the same sizes before any is made, which can take minutes; throws if no header
+ *   holds them
  * @throws TwinwrapError BAD_ARGUMENT if it is given with two paddings; LIMIT_EXCEEDED if no header holds
  *   that many; as {@link wrapFor}
  */
@@ -61,6 +63,7 @@ export async function wrapForAll(
   sessionKey: Uint8Array,
   recipients: readonly Recipient[],
   options: WrapOptions,
+  willFit: (wraps: readonly Wrap[]) => void,
 ): Promise<Wrap[]> {
   const once = new Map<string, Recipient>();
   for (const recipient of recipients) {
@@ -79,6 +82,13 @@ export async function wrapForAll(
       throw new TwinwrapError("LIMIT_EXCEEDED", `a file is sealed for at most ${MAX_WRAPS} keys`);
     }
   }
+  willFit(
+    [...once].map(([name, { key, padding = "oaep" }]) => {
+      const encryptedKey = new Uint8Array(key.n.length);
+      const simpleBlob = encodeSimpleBlob({ aiKeyAlg: CALG_AES_256, encryptedKey });
+      return { fingerprint: fromHex(name), padding, simpleBlob };
+    }),
+  );
   const wraps: Wrap[] = [];
   for (const recipient of once.values())
     wraps.push(await wrapFor(core, sessionKey, recipient, options));

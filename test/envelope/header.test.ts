@@ -1,7 +1,8 @@
+import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { amend, inspect, open, rewrap, type SealOptions, seal } from "twinwrap";
 import { loadCore } from "twinwrap/core";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { encodeFrame } from "#build/envelope/header.js";
 import { canonical, openIndependently, sealIndependently } from "./independent.js";
 import { makePair, type Pair } from "./keys.js";
@@ -439,6 +440,23 @@ describe("a changed header", () => {
     const looked = await inspect(file).catch((error) => error);
     Object.defineProperty(TextDecoder.prototype, "decode", own);
     expect(looked).toBeInstanceOf(TypeError);
+  });
+
+  test("more than a header holds is refused before any key is wrapped for", async () => {
+    const core = await loadCore();
+    const file = await (await seal(Buffer.from("x"), { to: [alice.publicKey] })).bytes();
+    const wrapped = vi.spyOn(core, "rsaPublicKey");
+    const large = Array.from({ length: 400 }, () => {
+      const n = new Uint8Array(randomBytes(2048));
+      n[0]! |= 0x80;
+      n[2047]! |= 1;
+      return { key: { n, e: Uint8Array.of(1, 0, 1) } };
+    });
+    const refused = { code: "LIMIT_EXCEEDED", message: expect.stringContaining("1 MiB") };
+    await expect(seal(Buffer.from("x"), { core, to: large })).rejects.toMatchObject(refused);
+    const add = rewrap(file, { core, key: alice.privateKey, add: large });
+    await expect(add).rejects.toMatchObject(refused);
+    expect(wrapped).not.toHaveBeenCalled();
   });
 
   test("a key that is given twice gets one wrap", async () => {
