@@ -82,6 +82,13 @@ async function readWhole(blob: Blob): Promise<Uint8Array> {
   }
 }
 
+/** Refuses what is no source, and says what is one. */
+function needSource(source: unknown): void {
+  if (isObject(source) && !Array.isArray(source) && !("then" in source)) return;
+  const known = "bytes, a Blob, a ReadableStream or an async iterable of bytes";
+  throw wrongKind(source, "the source", known);
+}
+
 /** The same source as random access, if it is of a kind that can be. */
 export function asRandomAccess(source: Source | RandomAccess): Anywhere | undefined {
   if (isRandomAccess(source)) {
@@ -111,6 +118,7 @@ export function asRandomAccess(source: Source | RandomAccess): Anywhere | undefi
     };
   }
   if (isStream(source) || (isObject(source) && Symbol.asyncIterator in source)) return undefined;
+  needSource(source);
   const bytes = needBytes(source, "the source");
   return {
     size: bytes.length,
@@ -254,10 +262,7 @@ export function pieces(source: Source | RandomAccess): Sequence {
     needFunction(source[Symbol.asyncIterator], "the source's iterator");
     return source as Sequence;
   }
-  if (!isObject(source) || Array.isArray(source) || "then" in source) {
-    const known = "bytes, a Blob, a ReadableStream or an async iterable of bytes";
-    throw wrongKind(source, "the source", known);
-  }
+  needSource(source);
   return readFrom(asRandomAccess(source)!);
 }
 
