@@ -183,6 +183,32 @@ test("a lock of a process that runs, or of another machine or container, stays",
   }
 });
 
+test("what has a lock's name and is no lock stays, and nobody waits for it", async () => {
+  writeFileSync(at("file"), "");
+  const lock = at("file.lock");
+  const planted: [string, () => void][] = [
+    ["notes", () => writeFileSync(lock, "my notes\n")],
+    ["a long file", () => writeFileSync(lock, `process ${"1".repeat(5000)}`)],
+    ["a folder", () => mkdirSync(lock)],
+    ["a FIFO", () => spawnSync("mkfifo", [lock])],
+    ["a link to what never ends", () => symlinkSync("/dev/zero", lock)],
+    ["a link to nothing", () => symlinkSync("nowhere", lock)],
+  ];
+  for (const [what, plant] of planted) {
+    plant();
+    const { ino } = lstatSync(lock);
+    await expect(
+      withLock(at("file"), async () => {}),
+      what,
+    ).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringContaining(`delete ${lock}`),
+    });
+    expect(lstatSync(lock).ino, what).toBe(ino);
+    rmSync(lock, { recursive: true });
+  }
+});
+
 const hasProc = existsSync("/proc/self/stat");
 
 test.skipIf(!hasProc)(
