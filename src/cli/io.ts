@@ -121,15 +121,28 @@ export async function withPrivateKeyFile<T>(
   }
 }
 
+/** Options of any command that name files which are read: no output may take their place. */
+export interface ReadOptions {
+  key?: string | undefined;
+  passphraseFile?: string | undefined;
+  authorityPassphraseFile?: string | undefined;
+}
+
 /**
  * Checks, before any work is done, that the inputs can be read and the output written; and removes what a
  * killed run left beside it.
+ * @param named every file that is read, besides those that the options name
  */
 export async function checkOutput(
-  inputs: readonly string[],
+  named: readonly string[],
   output: string,
-  options: OutputOptions,
+  options: OutputOptions & ReadOptions,
 ): Promise<void> {
+  const { key, passphraseFile, authorityPassphraseFile } = options;
+  const secret = [key, passphraseFile, authorityPassphraseFile].filter(
+    (path) => path !== undefined,
+  );
+  const inputs = [...named, ...secret];
   if (inputs.filter((input) => input === STANDARD).length > 1) {
     throw new UsageError(READ_ONCE);
   }
