@@ -100,7 +100,7 @@ async function decrypt(input: string, options: DecryptOptions): Promise<void> {
   const output = options.output ?? defaultOutput(input);
   await checkOutput([input], output, options);
   const settings = { allowWeak: options.allowWeak ?? false, ...engineOptions(options) };
-  const { onProgress, clear } = progress("opened");
+  const onProgress = progress("opened");
   const header = await withPrivateKeyFile(options.key, options, (key) =>
     withInput(input, (file) =>
       about(input, async () => {
@@ -115,7 +115,6 @@ async function decrypt(input: string, options: DecryptOptions): Promise<void> {
       }),
     ),
   );
-  clear();
   if (options.json) printJson({ file: output, ...headerFacts(header) }, output);
   else if (output !== STANDARD)
     print(
