@@ -352,6 +352,35 @@ test("what processes left that were killed is removed by the next that writes th
   expect(readdirSync(folder).sort()).toEqual(["a", elsewhere, mine, ".twinwrap-notes.tmp"].sort());
 });
 
+test("two names of one place are not written: the second would be all that is left", async () => {
+  symlinkSync("key", at("key.pub"));
+  symlinkSync(".", at("here"));
+  const attempt = (a: string, b: string) =>
+    writeFilesWhole([
+      { path: at(a), content: bytes("private"), force: true },
+      { path: at(b), content: bytes("public"), force: true },
+    ]);
+  for (const isThere of [false, true]) {
+    if (isThere) writeFileSync(at("key"), "old");
+    for (const [a, b] of [
+      ["key", "key.pub"],
+      ["key.pub", "key"],
+      ["key", "here/key"],
+    ] as const) {
+      await expect(attempt(a, b)).rejects.toMatchObject({
+        code: "BAD_ARGUMENT",
+        message: `${at(a)} and ${at(b)} are one file: nothing was written`,
+      });
+    }
+    expect(readdirSync(folder).sort()).toEqual(["here", ...(isThere ? ["key"] : []), "key.pub"]);
+  }
+  expect(text("key")).toBe("old");
+  // Hard links are parted, as whatever is replaced is.
+  linkSync(at("key"), at("hard"));
+  await attempt("key", "hard");
+  expect([text("key"), text("hard")]).toEqual(["private", "public"]);
+});
+
 const modeOf = (name: string) => statSync(at(name)).mode & 0o777;
 
 test("a file that is replaced keeps its mode; a private key is never wider than it should be", async () => {
