@@ -345,6 +345,15 @@ test("what processes left that were killed is removed by the next that writes th
   writeFileSync(at(dead), "a private key");
   mkdirSync(at(`${dead.slice(0, -5)}a.tmp`));
   writeFileSync(at(`${dead.slice(0, -5)}a.tmp/log.pem`), "another");
+  // Where others may rename things, a folder of this name may be anything.
+  for (const shared of [0o777, 0o770]) {
+    chmodSync(folder, shared);
+    removeLeftovers(folder, true);
+    expect(readdirSync(folder)).toContain(`${dead.slice(0, -5)}a.tmp`);
+    expect(readdirSync(folder)).not.toContain(dead);
+    writeFileSync(at(dead), "a private key");
+  }
+  chmodSync(folder, 0o1777);
   writeFileSync(at(elsewhere), "a private key");
   writeFileSync(at(mine), "being written");
   writeFileSync(at(".twinwrap-notes.tmp"), "somebody's own");
