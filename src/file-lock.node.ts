@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type BigIntStats, readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isSystemError, named, present, system } from "./calls.node.js";
@@ -36,17 +36,31 @@ function lockOf(path: string): string {
 /** One lock, as it was seen: another of the same name differs. */
 interface Seen {
   key: string;
-  text: string;
+  /** undefined: what has the lock's name is no file that can be read, so nobody here made it. */
+  text: string | undefined;
 }
 
+const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0);
+/** What systems say of a link, of a socket, of a folder, and of what another user keeps to himself. */
+const NO_LOCK = ["ELOOP", "EMLINK", "ENXIO", "EISDIR", "EACCES", "EPERM"];
+
+/** Whoever may write into the folder may have put anything there: a FIFO is not waited for. */
 function look(lock: string): Seen | undefined {
+  let descriptor: number;
   try {
-    const { ino, mtimeNs, size }: BigIntStats = statSync(lock, { bigint: true });
-    const text = size > 4096n ? "" : readFileSync(lock, "latin1");
-    return { key: `${ino} ${mtimeNs} ${text}`, text };
+    descriptor = openSync(lock, FLAGS);
   } catch (error) {
     if (isSystemError(error, "ENOENT")) return undefined;
+    if (isSystemError(error, ...NO_LOCK)) return { key: "", text: undefined };
     throw error;
+  }
+  try {
+    const stats = fstatSync(descriptor, { bigint: true });
+    const isLock = stats.isFile() && stats.size <= 4096n;
+    const text = isLock ? readFileSync(descriptor, "latin1") : undefined;
+    return { key: `${stats.ino} ${stats.mtimeNs} ${text}`, text };
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -100,13 +114,20 @@ function removeQuietly(path: string): void {
   }
 }
 
-/** Whether nobody will ever remove this lock: its process is no more, or it never became whole. */
-async function isAbandoned(lock: string, seen: Seen): Promise<boolean> {
-  const { maker, isElsewhere } = parseLock(seen.text);
+/** How every lock begins; one that was never made whole may end within it. */
+const BEGINNING = "process ";
+
+/**
+ * Whether nobody will ever remove this lock: its process is no more, or it never became whole. What is no lock
+ * is somebody's file.
+ */
+async function isAbandoned(lock: string, { key, text }: Seen): Promise<boolean> {
+  if (text === undefined) return false;
+  const { maker, isElsewhere } = parseLock(text);
   if (maker !== undefined) return isDead(maker);
-  if (isElsewhere) return false;
+  if (isElsewhere || !(text.startsWith(BEGINNING) || BEGINNING.startsWith(text))) return false;
   await sleep(GRACE);
-  return look(lock)?.key === seen.key;
+  return look(lock)?.key === key;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { constants, readdirSync, readlinkSync, type Stats } from "node:fs";
 import { Socket } from "node:net";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { concatBytes, equalBytes, wipe } from "./bytes.js";
 import { isSystemError, named, naming, present, system, whenReady } from "./calls.node.js";
 import { TwinwrapError } from "./errors.js";
@@ -87,10 +87,14 @@ export function writeFileWhole(
 /**
  * Writes several files that belong together: none appears before all are on disk. The first can be used
  * without the others; these are of it, and never stand beside an older first one.
- * @throws as writeFileWhole; then none was written, or all, and the error says so
+ * @throws as writeFileWhole; then none was written, or all, and the error says so; BAD_ARGUMENT if two of
+ *   them lead to one file
  */
 export async function writeFilesWhole(files: readonly NewFile[]): Promise<void> {
   const places = files.map(examine);
+  for (const [i, place] of places.entries()) {
+    for (const one of places.slice(0, i)) refuseOne(one, place);
+  }
   for (const { target } of places) if (target !== undefined) removeLeftovers(dirname(target));
   const begun: Begun[] = [];
   try {
@@ -135,6 +139,17 @@ function examine(file: NewFile): Place {
   if (old !== undefined && !force) throw exists(path);
   if (old?.isDirectory()) throw new TwinwrapError("CONFLICT", `${path} is a folder`);
   return { ...file, target: linkTarget(path), old };
+}
+
+/** Of two names that lead to one place, one by a link, only the last would be left there. */
+function refuseOne(a: Place, b: Place): void {
+  if (a.target === undefined || b.target === undefined) return;
+  if (basename(a.target) !== basename(b.target)) return;
+  if (!isSameFile(dirname(a.target), dirname(b.target))) return;
+  throw new TwinwrapError(
+    "BAD_ARGUMENT",
+    `${a.path} and ${b.path} are one file: nothing was written`,
+  );
 }
 
 /** Opened in one go: no signal comes between a file and the knowledge of it. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { isSystemError } from "./calls.node.js";
@@ -111,6 +111,15 @@ export function temporaryName(): string {
 const swept = new Set<string>();
 
 /**
+ * Whether others may rename what is this user's in a folder. Of a file they could as well make an end; a folder
+ * with something in it they could not, but for a name under which this user removes it himself.
+ */
+function isShared(folder: string): boolean {
+  const { mode } = statSync(folder);
+  return process.platform !== "win32" && (mode & 0o022) !== 0 && (mode & 0o1000) === 0;
+}
+
+/**
  * Removes from a folder what processes left there that were killed: it may hold keys or plaintext. Only
  * what is this user's, and of processes that are surely no more.
  * @param again looks also where this process has looked already
@@ -129,7 +138,9 @@ export function removeLeftovers(folder: string, again = false): void {
     if (place === undefined || !isDead({ pid: Number(pid), place })) continue;
     const path = join(folder, name);
     try {
-      if (lstatSync(path).uid !== (process.geteuid?.() ?? 0)) continue;
+      const stats = lstatSync(path);
+      if (stats.uid !== (process.geteuid?.() ?? 0)) continue;
+      if (stats.isDirectory() && isShared(folder)) continue;
       rmSync(path, { recursive: true });
     } catch {
       // Somebody else was faster, or it is not ours to remove.

@@ -183,6 +183,32 @@ test("a lock of a process that runs, or of another machine or container, stays",
   }
 });
 
+test("what has a lock's name and is no lock stays, and nobody waits for it", async () => {
+  writeFileSync(at("file"), "");
+  const lock = at("file.lock");
+  const planted: [string, () => void][] = [
+    ["notes", () => writeFileSync(lock, "my notes\n")],
+    ["a long file", () => writeFileSync(lock, `process ${"1".repeat(5000)}`)],
+    ["a folder", () => mkdirSync(lock)],
+    ["a FIFO", () => spawnSync("mkfifo", [lock])],
+    ["a link to what never ends", () => symlinkSync("/dev/zero", lock)],
+    ["a link to nothing", () => symlinkSync("nowhere", lock)],
+  ];
+  for (const [what, plant] of planted) {
+    plant();
+    const { ino } = lstatSync(lock);
+    await expect(
+      withLock(at("file"), async () => {}),
+      what,
+    ).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringContaining(`delete ${lock}`),
+    });
+    expect(lstatSync(lock).ino, what).toBe(ino);
+    rmSync(lock, { recursive: true });
+  }
+});
+
 const hasProc = existsSync("/proc/self/stat");
 
 test.skipIf(!hasProc)(
@@ -319,11 +345,49 @@ test("what processes left that were killed is removed by the next that writes th
   writeFileSync(at(dead), "a private key");
   mkdirSync(at(`${dead.slice(0, -5)}a.tmp`));
   writeFileSync(at(`${dead.slice(0, -5)}a.tmp/log.pem`), "another");
+  // Where others may rename things, a folder of this name may be anything.
+  for (const shared of [0o777, 0o770]) {
+    chmodSync(folder, shared);
+    removeLeftovers(folder, true);
+    expect(readdirSync(folder)).toContain(`${dead.slice(0, -5)}a.tmp`);
+    expect(readdirSync(folder)).not.toContain(dead);
+    writeFileSync(at(dead), "a private key");
+  }
+  chmodSync(folder, 0o1777);
   writeFileSync(at(elsewhere), "a private key");
   writeFileSync(at(mine), "being written");
   writeFileSync(at(".twinwrap-notes.tmp"), "somebody's own");
   removeLeftovers(folder, true);
   expect(readdirSync(folder).sort()).toEqual(["a", elsewhere, mine, ".twinwrap-notes.tmp"].sort());
+});
+
+test("two names of one place are not written: the second would be all that is left", async () => {
+  symlinkSync("key", at("key.pub"));
+  symlinkSync(".", at("here"));
+  const attempt = (a: string, b: string) =>
+    writeFilesWhole([
+      { path: at(a), content: bytes("private"), force: true },
+      { path: at(b), content: bytes("public"), force: true },
+    ]);
+  for (const isThere of [false, true]) {
+    if (isThere) writeFileSync(at("key"), "old");
+    for (const [a, b] of [
+      ["key", "key.pub"],
+      ["key.pub", "key"],
+      ["key", "here/key"],
+    ] as const) {
+      await expect(attempt(a, b)).rejects.toMatchObject({
+        code: "BAD_ARGUMENT",
+        message: `${at(a)} and ${at(b)} are one file: nothing was written`,
+      });
+    }
+    expect(readdirSync(folder).sort()).toEqual(["here", ...(isThere ? ["key"] : []), "key.pub"]);
+  }
+  expect(text("key")).toBe("old");
+  // Hard links are parted, as whatever is replaced is.
+  linkSync(at("key"), at("hard"));
+  await attempt("key", "hard");
+  expect([text("key"), text("hard")]).toEqual(["private", "public"]);
 });
 
 const modeOf = (name: string) => statSync(at(name)).mode & 0o777;

@@ -130,11 +130,7 @@ async function decideAway(decision: Word, id: string, options: ApproveOptions): 
   }
   const { officer, signer } = await officerOf(policy, options.key, options);
   const output = options.output ?? `${parseRequestId(id)}.${fileName(officer.name)}.approval`;
-  await checkOutput(
-    [options.request, path, options.key, ...(options.submission ?? [])],
-    output,
-    options,
-  );
+  await checkOutput([options.request, path, ...(options.submission ?? [])], output, options);
   print(describeRequest(request, await knownRecords(options.submission ?? [])), output);
   const note = await sign(decision, { request, policy, officer, signer }, options);
   await writeOutput(output, [toUtf8(note)], { force: options.force ?? false });
@@ -190,7 +186,7 @@ function decide(decision: Word) {
         "--request and --submission are for work without the authority's folder",
       );
     }
-    if (options.output !== undefined) await checkOutput([options.key], options.output, options);
+    if (options.output !== undefined) await checkOutput([], options.output, options);
     await withService(path, (service) => decideHere(service, path, decision, id, options));
   };
 }

@@ -167,9 +167,9 @@ async function shownTo(policy: Policy, before: Policy, options: SignOptions): Pr
 }
 
 async function signFile(path: string, options: SignOptions): Promise<void> {
-  const { output } = options;
+  const { output, authority } = options;
   if (output === undefined) throw new UsageError("give -o FILE for the signed policy");
-  await checkOutput([path, options.key], output, options);
+  await checkOutput([path, ...(authority === undefined ? [] : [authority])], output, options);
   const { note } = await readMessage(path, "policy");
   const core = await sharedCore();
   const policy = parsePolicy(core, note);

@@ -175,9 +175,7 @@ async function release(
       process.exitCode = isOver ? EXIT.failed : EXIT.waiting;
       return;
     }
-    const { authorityPassphraseFile: secret } = options;
-    if (output !== undefined)
-      await checkOutput(secret === undefined ? [] : [secret], output, options);
+    if (output !== undefined) await checkOutput([], output, options);
     if (row.status !== "released") await unlock(service, path, { ...options, ask: true });
     const released = await service.release(id, { partial: options.partial });
     if (output !== undefined) {

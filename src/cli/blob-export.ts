@@ -5,7 +5,15 @@ import { isSameFile, type NewFile, writeFilesWhole } from "../files.node.js";
 import { bitLength, checkPublicKey, fingerprint, type RsaPublicKey } from "../keys/index.js";
 import { exportSimpleBlob } from "./blob-import.js";
 import { UsageError } from "./command.js";
-import { checkOutput, print, printJson, readPublicKeyFile, STANDARD, writeOutput } from "./io.js";
+import {
+  checkOutput,
+  print,
+  printJson,
+  type ReadOptions,
+  readPublicKeyFile,
+  STANDARD,
+  writeOutput,
+} from "./io.js";
 import { about } from "./report.js";
 import { table } from "./text.js";
 
@@ -28,7 +36,7 @@ export async function readTargets(
   to: string[],
   outputs: string[],
   inputs: string[],
-  options: ExportOptions,
+  options: ExportOptions & ReadOptions,
 ): Promise<Target[]> {
   if (to.length !== outputs.length) {
     throw new UsageError(
@@ -38,14 +46,14 @@ export async function readTargets(
   if (outputs.length > 1 && outputs.includes(STANDARD)) {
     throw new UsageError("only a single blob can go to standard output");
   }
-  const { force = false, allowWeak = false } = options;
+  const { allowWeak = false } = options;
   for (const [index, output] of outputs.entries()) {
     for (const earlier of outputs.slice(0, index)) {
       if (await isSameFile(earlier, output)) {
         throw new UsageError(`${earlier} and ${output} are the same output`);
       }
     }
-    await checkOutput([...inputs, ...to], output, { output, force });
+    await checkOutput([...inputs, ...to], output, { ...options, output });
   }
   const targets: Target[] = [];
   for (const [index, path] of to.entries()) {

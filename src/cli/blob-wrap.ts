@@ -73,7 +73,7 @@ async function openBlob(
 
 async function unwrap(input: string, options: UnwrapOptions): Promise<void> {
   const { output } = options;
-  await checkOutput([input, options.key], output, options);
+  await checkOutput([input], output, options);
   const session = await openBlob(input, options);
   let blob: Uint8Array | undefined;
   try {
@@ -104,8 +104,7 @@ interface RewrapOptions extends UnwrapOptions {
 }
 
 async function rewrap(input: string, options: RewrapOptions): Promise<void> {
-  const inputs = [input, options.key];
-  const targets = await readTargets([options.to], [options.output], inputs, options);
+  const targets = await readTargets([options.to], [options.output], [input], options);
   const session = await openBlob(input, options);
   try {
     await exportTo(targets, session, { ...options, padding: options.toPadding });

@@ -26,7 +26,7 @@ interface ConvertOptions extends OldFileOptions, SealingOptions {
 /** Decrypts and seals in one pass: the plaintext is never on disk, the session key is a new one. */
 async function convert(input: string, options: ConvertOptions): Promise<void> {
   const output = sealedPath(input, options);
-  const { onProgress, clear } = progress("sealed");
+  const onProgress = progress("sealed");
   let was = "";
   let facts = {};
   // --allow-weak is for the old key alone: what is sealed anew shall be sealed well.
@@ -49,7 +49,6 @@ async function convert(input: string, options: ConvertOptions): Promise<void> {
         return header;
       }),
   );
-  clear();
   reportSealed(sealed, options, [["was", `${was} (not authenticated)`]], { was: facts });
 }
 

@@ -28,7 +28,7 @@ async function* counted(pieces: AsyncIterable<Uint8Array>, count: (bytes: number
 async function decrypt(input: string, options: DecryptOptions): Promise<void> {
   const { output } = options;
   await checkOutput(oldInputs(input, options), output, options);
-  const { onProgress, clear } = progress("decrypted");
+  const onProgress = progress("decrypted");
   let size = 0;
   const facts = await withOldFile(input, options, onProgress, async (old) => {
     const { session, settings, plaintext, doubt } = old;
@@ -41,7 +41,6 @@ async function decrypt(input: string, options: DecryptOptions): Promise<void> {
       }),
       { force: options.force ?? false },
     );
-    clear();
     const doubtful = doubt();
     if (doubtful !== undefined) warn(doubtful);
     return { text: cipherText(session, settings), ...cipherFacts(session, settings) };

@@ -50,8 +50,8 @@ export interface OldFileOptions extends Omit<KeyOptions, "key">, PasswordOptions
 
 /** Every file that a command with these options reads. */
 export function oldInputs(input: string, options: OldFileOptions): string[] {
-  const { key, blob, passphraseFile, passwordFile } = options;
-  return [input, key, blob, passphraseFile, passwordFile].filter((path) => path !== undefined);
+  const { blob, passwordFile } = options;
+  return [input, blob, passwordFile].filter((path) => path !== undefined);
 }
 
 /** How the session key was used. */

@@ -98,11 +98,9 @@ function defaultOutput(input: string): string {
 async function decrypt(input: string, options: DecryptOptions): Promise<void> {
   const range = options.range === undefined ? undefined : parseRange(options.range);
   const output = options.output ?? defaultOutput(input);
-  const { key: keyPath, passphraseFile } = options;
-  const inputs = [input, keyPath, ...(passphraseFile === undefined ? [] : [passphraseFile])];
-  await checkOutput(inputs, output, options);
+  await checkOutput([input], output, options);
   const settings = { allowWeak: options.allowWeak ?? false, ...engineOptions(options) };
-  const { onProgress, clear } = progress("opened");
+  const onProgress = progress("opened");
   const header = await withPrivateKeyFile(options.key, options, (key) =>
     withInput(input, (file) =>
       about(input, async () => {
@@ -117,7 +115,6 @@ async function decrypt(input: string, options: DecryptOptions): Promise<void> {
       }),
     ),
   );
-  clear();
   if (options.json) printJson({ file: output, ...headerFacts(header) }, output);
   else if (output !== STANDARD)
     print(

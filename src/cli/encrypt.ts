@@ -18,12 +18,11 @@ interface EncryptOptions extends SealingOptions {
 async function encrypt(input: string, options: EncryptOptions): Promise<void> {
   const { padding, allowWeak = false } = options;
   const output = sealedPath(input, options);
-  const { onProgress, clear } = progress("sealed");
+  const onProgress = progress("sealed");
   const flags = { padding, allowWeak };
   const sealed = await sealInto(output, [input], options, flags, onProgress, (work) =>
     withInput(input, (file) => work(file.pieces())),
   );
-  clear();
   reportSealed(sealed, options);
 }
 

@@ -19,7 +19,7 @@ import {
 import { type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
 import { type AuthorityKeyOptions, loadAuthority, unlock, withService } from "./authority-io.js";
 import { UsageError } from "./command.js";
-import { checkOutput } from "./io.js";
+import { checkOutput, type ReadOptions } from "./io.js";
 import { about } from "./report.js";
 import { safe } from "./text.js";
 
@@ -79,7 +79,7 @@ export function handIn(
 /** Sends one file's session key to authorities. */
 export class Escrower {
   readonly #targets: readonly Target[];
-  readonly #options: AuthorityKeyOptions & { force?: boolean };
+  readonly #options: AuthorityKeyOptions & ReadOptions & { force?: boolean };
   readonly #owner: string;
   #sent: { target: Target; submission: Submission; receipt: Receipt | undefined }[] = [];
 
@@ -87,7 +87,7 @@ export class Escrower {
   constructor(
     targets: readonly Target[],
     owner: string,
-    options: AuthorityKeyOptions & { force?: boolean },
+    options: AuthorityKeyOptions & ReadOptions & { force?: boolean },
   ) {
     this.#targets = targets;
     this.#owner = owner;

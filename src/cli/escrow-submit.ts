@@ -197,8 +197,7 @@ function checkOptions(path: string, options: SubmitOptions): void {
 async function submit(path: string, options: SubmitOptions): Promise<void> {
   checkOptions(path, options);
   const [target] = await readTargets([requireAuthority(options)]);
-  const { key, ownerBlob, passphraseFile, authority, authorityPassphraseFile } = options;
-  const inputs = [path, key, ownerBlob, passphraseFile, authority, authorityPassphraseFile];
+  const inputs = [path, options.ownerBlob, options.authority];
   for (const kind of target!.isDirectory ? MESSAGES : MESSAGES.slice(0, 1)) {
     await checkOutput(
       inputs.filter((input) => input !== undefined),

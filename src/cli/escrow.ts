@@ -98,14 +98,7 @@ async function sendNow(
   const ownerId = options.ownerId ?? toHex(await fingerprint(publicKeyOf(key)));
   // An authority that is here is asked only once it is known which body the file will have.
   const escrower = new Escrower([{ ...target, isDirectory: false }], ownerId, options);
-  const { key: keyPath, authority, authorityPassphraseFile, passphraseFile } = options;
-  const inputs = [path, keyPath, authority, authorityPassphraseFile, passphraseFile];
-  if (!target.isDirectory) {
-    await escrower.check(
-      inputs.filter((input) => input !== undefined),
-      path,
-    );
-  }
+  if (!target.isDirectory) await escrower.check([path, target.path], path);
   const result = await rewrapFile(path, {
     key,
     escrows: escrower.make,

@@ -28,7 +28,7 @@ import {
 import { type OutputOptions, UsageError } from "./command.js";
 import { type PassphraseOptions, unlockingOf } from "./passphrase.js";
 import { about } from "./report.js";
-import { STANDARD, standardInput, writeStandard } from "./standard.js";
+import { STANDARD, showProgress, standardInput, writeStandard } from "./standard.js";
 
 export { print, printJson, STANDARD, warn } from "./standard.js";
 
@@ -121,15 +121,28 @@ export async function withPrivateKeyFile<T>(
   }
 }
 
+/** Options of any command that name files which are read: no output may take their place. */
+export interface ReadOptions {
+  key?: string | undefined;
+  passphraseFile?: string | undefined;
+  authorityPassphraseFile?: string | undefined;
+}
+
 /**
  * Checks, before any work is done, that the inputs can be read and the output written; and removes what a
  * killed run left beside it.
+ * @param named every file that is read, besides those that the options name
  */
 export async function checkOutput(
-  inputs: readonly string[],
+  named: readonly string[],
   output: string,
-  options: OutputOptions,
+  options: OutputOptions & ReadOptions,
 ): Promise<void> {
+  const { key, passphraseFile, authorityPassphraseFile } = options;
+  const secret = [key, passphraseFile, authorityPassphraseFile].filter(
+    (path) => path !== undefined,
+  );
+  const inputs = [...named, ...secret];
   if (inputs.filter((input) => input === STANDARD).length > 1) {
     throw new UsageError(READ_ONCE);
   }
@@ -187,25 +200,15 @@ export function writeOutput(
 /** What is done within so many milliseconds from its first bytes on needs no progress. */
 const SOON = 500;
 
-/** A line about how far the work is, on a terminal only. */
-export function progress(verb: string): {
-  onProgress?: (bytes: number) => void;
-  clear: () => void;
-} {
-  if (!process.stderr.isTTY) return { clear: () => {} };
+/** Tells how far the work is, on a terminal only. */
+export function progress(verb: string): ((bytes: number) => void) | undefined {
+  if (!process.stderr.isTTY) return undefined;
   let next: number | undefined;
-  let shown = false;
-  return {
-    onProgress: (bytes) => {
-      const now = Date.now();
-      next ??= now + SOON;
-      if (now < next) return;
-      next = now + 100;
-      shown = true;
-      process.stderr.write(`\r\u001b[K${verb} ${(bytes / 2 ** 20).toFixed(0)} MiB`);
-    },
-    clear: () => {
-      if (shown) process.stderr.write("\r\u001b[K");
-    },
+  return (bytes) => {
+    const now = Date.now();
+    next ??= now + SOON;
+    if (now < next) return;
+    next = now + 100;
+    showProgress(`${verb} ${(bytes / 2 ** 20).toFixed(0)} MiB`);
   };
 }

@@ -18,7 +18,7 @@ import { writeFilesWhole } from "../files.node.js";
 import type { RsaPrivateKey } from "../keys/index.js";
 import { importSimpleBlob } from "./blob-import.js";
 import { type OutputOptions, UsageError } from "./command.js";
-import { checkOutput, STANDARD, writeOutput } from "./io.js";
+import { checkOutput, type ReadOptions, STANDARD, writeOutput } from "./io.js";
 import type { Recovery } from "./recover-fetch.js";
 import { safe } from "./text.js";
 
@@ -33,6 +33,13 @@ export interface FetchedBlob {
   wrap: Wrap;
   /** It was opened with the new key. */
   opened: boolean;
+}
+
+/** Options of the command whose files are read. */
+interface FetchBlobsOptions extends OutputOptions, ReadOptions {
+  release?: string;
+  request?: string;
+  submission?: string[];
 }
 
 /** The records of blobs that the release has keys of, as far as they are known here. */
@@ -99,13 +106,15 @@ async function pathsFor(output: string, records: readonly BlobRecord[]): Promise
 export async function fetchBlobs(
   recovery: Recovery,
   output: string,
-  { force = false, ...options }: OutputOptions,
+  options: FetchBlobsOptions,
   key: RsaPrivateKey | undefined,
 ): Promise<FetchedBlob[]> {
   const { core, checked } = recovery;
+  const { force = false, release, request, submission = [] } = options;
   const records = await recordsOf(recovery);
   const paths = await pathsFor(output, records);
-  for (const path of paths) await checkOutput([], path, { ...options, force });
+  const read = [release, request, ...submission].filter((path) => path !== undefined);
+  for (const path of paths) await checkOutput(read, path, options);
   const fetched: FetchedBlob[] = [];
   for (const [i, record] of records.entries()) {
     const wrap = releasedBlob(core, checked, record);

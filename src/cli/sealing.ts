@@ -96,7 +96,6 @@ export async function sealInto(
   const { authorityPassphraseFile, force = false } = options;
   const authorities = sealingAuthorities(options.authority);
   const read = [...inputs, ...options.owner, ...authorities];
-  if (authorityPassphraseFile !== undefined) read.push(authorityPassphraseFile);
   await checkOutput(read, output, options);
   const to: Recipient[] = [];
   for (const path of options.owner) {

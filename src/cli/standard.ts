@@ -131,9 +131,23 @@ const facts = { out: new Facts(1), err: new Facts(2) };
 // A closed pipe is told to whoever writes; unheard, the event would end the process with a stack.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
+let hasProgress = false;
+
+/** Shows a line on the terminal that goes when something is told. */
+export function showProgress(line: string): void {
+  hasProgress = true;
+  process.stderr.write(`\r\u001b[K${line}`);
+}
+
+function hideProgress(): void {
+  if (hasProgress) process.stderr.write("\r\u001b[K");
+  hasProgress = false;
+}
+
 /** Facts go to standard output, unless the data itself goes there. What controls a terminal is shown. */
 export function print(text: string, output?: string): void {
   const lines = text.split("\n").map(safe).join("\n");
+  hideProgress();
   (output === STANDARD ? facts.err : facts.out).write(lines);
 }
 
@@ -143,6 +157,7 @@ export function printJson(value: unknown, output?: string): void {
 
 /** Something worth knowing that is no fact asked for: a warning, an error. One line. */
 export function warn(text: string): void {
+  hideProgress();
   facts.err.write(`twinwrap: ${safe(text)}\n`);
 }
 
@@ -153,6 +168,7 @@ export function warn(text: string): void {
  * @returns whether all facts came to where they should
  */
 export async function endFacts(explain: (error: unknown) => string): Promise<boolean> {
+  hideProgress();
   const out = await facts.out.end();
   if (out !== undefined) {
     warn(explain(out.error));

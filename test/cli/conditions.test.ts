@@ -166,6 +166,31 @@ print(child.wait(), echoes())
     ]);
   });
 
+  test("an error does not stand behind how far the work was", async () => {
+    const { stdout, code } = await sandbox.shell(
+      `python3 -c '
+import os, pty, select, subprocess, sys
+master, slave = pty.openpty()
+child = subprocess.Popen(["twinwrap", "encrypt", "-", "-o", "race.twin", "--owner", "alice.pub.pem"], stdin=subprocess.PIPE, stdout=slave, stderr=slave)
+seen = b""
+while b"MiB" not in seen:
+    child.stdin.write(bytes(100000))
+    child.stdin.flush()
+    if select.select([master], [], [], 0.02)[0]: seen += os.read(master, 1000)
+open("race.twin", "w").close()
+child.stdin.close()
+code = child.wait()
+while select.select([master], [], [], 0)[0]: seen += os.read(master, 1000)
+sys.stdout.buffer.write(seen)
+sys.exit(code)
+'`,
+    );
+    expect([stdout, code]).toEqual([
+      expect.stringMatching(/MiB\r\u001b\[Ktwinwrap: race\.twin exists already\r\n$/),
+      1,
+    ]);
+  });
+
   test("sealed data is not poured on a terminal unasked", async () => {
     const refused = await terminal(
       ["bash", "-c", "echo x | twinwrap encrypt - --owner alice.pub.pem"],
