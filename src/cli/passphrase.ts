@@ -8,6 +8,7 @@ import { collectPieces } from "../files.node.js";
 import type { ReadKeyOptions } from "../keys/index.js";
 import { begin } from "../process.node.js";
 import { UsageError } from "./command.js";
+import { STANDARD } from "./standard.js";
 
 /** Where a passphrase may come from; nothing of it ever stands in argv. */
 export interface PassphraseOptions {
@@ -40,6 +41,9 @@ async function* firstLine(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
  * @param what it is, for messages
  */
 export async function readPassphraseFile(path: string, what = "passphrase"): Promise<string> {
+  if (path === STANDARD) {
+    throw new UsageError(`a ${what} file is given by its name: ./- for one that is called -`);
+  }
   const bytes = await withFile(path, (file) =>
     collectPieces(path, firstLine(file.pieces()), 2 * MAX_LINE),
   );
@@ -99,13 +103,19 @@ function ask(terminal: ReadStream, prompt: string): Promise<string> {
     };
     const onData = (typed: string) => {
       for (const character of typed) {
-        if (character === "\r" || character === "\n") return end(() => resolve(line));
+        if (character === "\r" || character === "\n") {
+          // Cut in silence it would lock a key with what nobody typed.
+          return end(() => {
+            if (line.length <= MAX_PASSPHRASE) resolve(line);
+            else reject(new UsageError(`a passphrase has at most ${MAX_PASSPHRASE} characters`));
+          });
+        }
         if (character === "\u0003" || (character === "\u0004" && line === "")) {
           return end(() => reject(new TwinwrapError("ABORTED", "no passphrase was given")));
         }
         if (character === "\u007f" || character === "\b") line = [...line].slice(0, -1).join("");
         else if (character === "\u0015") line = "";
-        else if (character >= " " && line.length < MAX_PASSPHRASE) line += character;
+        else if (character >= " ") line += character;
       }
     };
     terminal.on("data", onData);

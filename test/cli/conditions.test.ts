@@ -191,6 +191,18 @@ sys.exit(code)
     ]);
   });
 
+  test("a typed passphrase that is too long is refused, not cut", async () => {
+    const made = await terminal(
+      ["twinwrap", "keygen", "--bits", "2048", "-o", "long.pem"],
+      [`${"x".repeat(1025)}\r`],
+    );
+    expect([made.code, made.stdout]).toEqual([
+      2,
+      expect.stringContaining("a passphrase has at most 1024 characters"),
+    ]);
+    expect(readdirSync(sandbox.path)).not.toContain("long.pem");
+  });
+
   test("sealed data is not poured on a terminal unasked", async () => {
     const refused = await terminal(
       ["bash", "-c", "echo x | twinwrap encrypt - --owner alice.pub.pem"],
