@@ -137,15 +137,17 @@ function examine(file: NewFile): Place {
   return { ...file, target: linkTarget(path), old };
 }
 
-/** Opened in one go: no signal comes between a file and the knowledge of it. */
+/** A signal that comes from here on is heard, and removes the file: even one that comes as it is made. */
 function open(place: Place): Begun {
   const { path } = place;
   const target = place.target!;
   const beside = join(dirname(target), temporaryName());
+  const end = beginPath(beside);
   try {
     const descriptor = system.openSync(beside, "wx", 0o600);
-    return { ...place, target, beside, descriptor, end: beginPath(beside) };
+    return { ...place, target, beside, descriptor, end };
   } catch (error) {
+    end();
     // Nobody has heard of the name beside; what a link leads to is worth telling.
     throw named(error, target === path ? path : `${path} (a link to ${target})`);
   }
@@ -481,9 +483,9 @@ export async function makeFolderWhole(
   const parent = dirname(target);
   removeLeftovers(parent);
   const beside = join(parent, temporaryName());
-  await naming(path, () => system.mkdirSync(beside, 0o700));
   const end = beginPath(beside);
   try {
+    await naming(path, () => system.mkdirSync(beside, 0o700));
     await fill(beside);
     await syncAll(beside);
     try {
