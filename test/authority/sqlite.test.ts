@@ -103,7 +103,7 @@ describe("a store of one file", () => {
 
   // Closing any handle of a file takes away all locks (POSIX) of the process on it: SQLite's, too.
   test.skipIf(!existsSync("/proc/locks"))(
-    "keeps its locks when another one is opened and closed in the same process",
+    "keeps its locks when another one is opened and closed in the same process (needs /proc/locks)",
     async () => {
       const path = fresh();
       const one = await openSqlite(path, { create: true });
