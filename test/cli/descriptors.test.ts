@@ -27,7 +27,6 @@ async function expectRun(line: string, stdout: string, stderr = "", code = 0): P
 }
 
 const OPEN = "twinwrap decrypt note.twin -k alice.pem";
-const leftovers = () => readdirSync(sandbox.path).filter((name) => name.startsWith(".twinwrap-"));
 
 const canLoop = spawnSync("losetup", ["-f"]).status === 0 && process.geteuid?.() === 0;
 
@@ -198,7 +197,7 @@ test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
     // Not by its own handler, for which it would have to come to the end of its computation.
     expect(derived).toEqual({ code: null, signal });
     await sandbox.shell("rm waiting asked");
-    expect(leftovers()).toEqual([]);
+    expect(sandbox.leftovers()).toEqual([]);
   },
 );
 
@@ -208,8 +207,13 @@ test.each([
   ["SIGXCPU", 152],
 ] as const)("%s leaves nothing behind, as those do that ask to end", async (signal, code) => {
   const encrypt = ["encrypt", "-", "-o", "none.twin", "--owner", "alice.pub.pem"];
-  const ended = await endWhile(encrypt, () => leftovers().length > 0, signal, randomBytes(1 << 20));
-  expect([ended, leftovers()]).toEqual([{ code, signal: null }, []]);
+  const ended = await endWhile(
+    encrypt,
+    () => sandbox.leftovers().length > 0,
+    signal,
+    randomBytes(1 << 20),
+  );
+  expect([ended, sandbox.leftovers()]).toEqual([{ code, signal: null }, []]);
 });
 
 test("what a killed run left is removed by the next one, also where that finds its output there", async () => {
@@ -218,8 +222,13 @@ test("what a killed run left is removed by the next one, also where that finds i
     "head -c 3000000 /dev/zero > large; twinwrap encrypt large --owner alice.pub.pem",
   );
   const part = sandbox.read("large.twin").subarray(0, 2_000_000);
-  const killed = await endWhile(keygen, () => leftovers().length > 0, "SIGKILL", Buffer.from(part));
-  expect([killed.signal, leftovers().length]).toEqual(["SIGKILL", 1]);
+  const killed = await endWhile(
+    keygen,
+    () => sandbox.leftovers().length > 0,
+    "SIGKILL",
+    Buffer.from(part),
+  );
+  expect([killed.signal, sandbox.leftovers().length]).toEqual(["SIGKILL", 1]);
   sandbox.write("killed", "");
   await expectRun(
     "twinwrap decrypt note.twin -o killed -k alice.pem",
@@ -227,7 +236,7 @@ test("what a killed run left is removed by the next one, also where that finds i
     "twinwrap: killed exists already; --force replaces it\n",
     1,
   );
-  expect(leftovers()).toEqual([]);
+  expect(sandbox.leftovers()).toEqual([]);
 });
 
 test("names that are not UTF-8 are refused, and name nothing else", async () => {
@@ -329,7 +338,7 @@ test("a sealed file and what belongs to it appear together, or none of it", asyn
     `twinwrap: ${name} exists already\n`,
     2,
   );
-  expect(leftovers()).toEqual([]);
+  expect(sandbox.leftovers()).toEqual([]);
 });
 
 test("a progress line counts from the first bytes on, not from a passphrase that took its time", () => {
