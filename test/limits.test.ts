@@ -17,7 +17,7 @@ import { formatSpki, parseSpkiText } from "#build/escrow/spki.js";
 import { decodeJcs, encodeJcs } from "#build/jcs.js";
 import { canonical, type Odd, sealIndependently } from "./envelope/independent.js";
 import { makePair } from "./envelope/keys.js";
-import { fill, SPKI, signer, spareKey } from "./escrow/material.js";
+import { fill, ONE_OFFICER, releaseEntry, SPKI, signer, spareKey } from "./escrow/material.js";
 
 // Every limit in docs/format.md, from both sides: what is at it is written and read again, what is one above is
 // refused by the writer before anything is written, and by the reader whoever wrote it. A limit that the
@@ -126,12 +126,7 @@ const officer = (index: number, self: string[] = []): escrow.Officer => ({
 });
 const policy = (change: Partial<escrow.PolicyText> = {}): escrow.PolicyText => ({
   authority: "o",
-  number: 1,
-  previous: undefined,
-  release: 1,
-  change: 1,
-  emergency: 1,
-  waiting: 0,
+  ...ONE_OFFICER,
   officers: [officer(0)],
   ...change,
 });
@@ -305,16 +300,7 @@ const receiptOf = (bytes: number) => {
   return { leaf, proof: `${"\n".repeat(lines)}${"x".repeat(80 * 1024 - lines)}` };
 };
 
-const releaseLeaf = escrow.encodeLeaf({
-  type: "release",
-  time: CREATED,
-  record: fill(1),
-  owner: fill(2),
-  request: fill(3),
-  policy: fill(4),
-  approvals: fill(5),
-  recipient: fill(6),
-});
+const releaseLeaf = escrow.encodeLeaf(releaseEntry(CREATED));
 /** A release of exactly so many bytes. */
 const releaseOf = (bytes: number): escrow.Release => {
   const all = records(300);
