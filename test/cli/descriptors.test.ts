@@ -150,9 +150,13 @@ async function endWhile(
   const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
     child.on("close", (code, by) => resolve({ code, signal: by })),
   );
-  await expect.poll(isThere).toBe(true);
-  child.kill(signal);
-  return ended;
+  try {
+    await expect.poll(isThere).toBe(true);
+    child.kill(signal);
+    return await ended;
+  } finally {
+    child.kill("SIGKILL"); // if it is still there
+  }
 }
 
 /** A key that takes ten million rounds to open, and then does not. */
