@@ -1,7 +1,7 @@
 // Builds everything under build/: the core's WebAssembly, its embedded copy, the compiled library
 // and the bundled command line. `node .tools/build.mjs wasm` stops after the first two.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import {
@@ -47,10 +47,20 @@ function hashOfSources() {
   return sha256(...files.map((file) => sha256(file, readFileSync(file))));
 }
 
-mkdirSync(`${root}build/core`, { recursive: true });
 // What asc made is kept while nothing that it was made of has changed: it takes longer than all the rest.
 const CACHE = `${root}build/asc.json`;
-const known = existsSync(CACHE) ? JSON.parse(readFileSync(CACHE, "utf8")) : {};
+
+/** What the cache says; nothing if there is none, or if writing it was interrupted. */
+function readCache() {
+  try {
+    return JSON.parse(readFileSync(CACHE, "utf8"));
+  } catch {
+    return {};
+  }
+}
+
+mkdirSync(`${root}build/core`, { recursive: true });
+const known = readCache();
 const sources = hashOfSources();
 const isCurrent = (file) =>
   known.sources === sources &&
@@ -60,7 +70,9 @@ for (const core of CORES) {
   if (!isCurrent(core[0])) orExit(() => compileCore(root, core));
 }
 const hashes = writeHashes(root);
-writeFileSync(CACHE, JSON.stringify({ sources, ...hashes }));
+// What was changed while asc read it may be in these files, or not: the next build makes them anew.
+if (hashOfSources() === sources) writeFileSync(CACHE, JSON.stringify({ sources, ...hashes }));
+else rmSync(CACHE, { force: true });
 for (const [file, module] of [
   ["core.wasm", "embedded"],
   ["core-aes.wasm", "embedded-aes"],

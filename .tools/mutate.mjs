@@ -20,7 +20,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import asc from "assemblyscript/asc";
-import { transform } from "esbuild";
+import { stop, transform } from "esbuild";
 import { createVitest } from "vitest/node";
 import { bundleCommand, bundleWorkers, CORES, writeHashes } from "./bundles.mjs";
 
@@ -190,6 +190,7 @@ class Runner {
     const { testModules, unhandledErrors } = await vitest.runTestSpecifications(wanted);
     clearTimeout(timer);
     if (late) {
+      await stop(); // esbuild was one of them; it starts again when it is needed
       await this.close();
       return "(no end)";
     }

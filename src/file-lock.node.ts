@@ -78,26 +78,28 @@ function make(lock: string): (() => void) | undefined {
       system.closeSync(descriptor);
     }
   };
+  let mine: string | undefined;
+  const remove = () => {
+    if (mine !== undefined && look(lock)?.key === mine) removeQuietly(lock);
+  };
+  // A signal that comes from here on is heard, after all this.
+  const end = begin(remove);
   try {
     try {
       write(beside);
       system.linkSync(beside, lock);
     } catch (error) {
-      if (isSystemError(error, "EEXIST")) return undefined;
-      if (!isSystemError(error, ...NO_LINKS)) throw error;
+      if (isSystemError(error, "EEXIST") || !isSystemError(error, ...NO_LINKS)) throw error;
       write(lock);
     } finally {
       removeQuietly(beside);
     }
+    mine = look(lock)?.key;
   } catch (error) {
+    end();
     if (isSystemError(error, "EEXIST")) return undefined;
     throw named(error, lock);
   }
-  const mine = look(lock)?.key;
-  const remove = () => {
-    if (look(lock)?.key === mine) removeQuietly(lock);
-  };
-  const end = begin(remove);
   return () => {
     remove();
     end();

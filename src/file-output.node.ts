@@ -152,15 +152,17 @@ function refuseOne(a: Place, b: Place): void {
   );
 }
 
-/** Opened in one go: no signal comes between a file and the knowledge of it. */
+/** A signal that comes from here on is heard, and removes the file: even one that comes as it is made. */
 function open(place: Place): Begun {
   const { path } = place;
   const target = place.target!;
   const beside = join(dirname(target), temporaryName());
+  const end = beginPath(beside);
   try {
     const descriptor = system.openSync(beside, "wx", 0o600);
-    return { ...place, target, beside, descriptor, end: beginPath(beside) };
+    return { ...place, target, beside, descriptor, end };
   } catch (error) {
+    end();
     // Nobody has heard of the name beside; what a link leads to is worth telling.
     throw named(error, target === path ? path : `${path} (a link to ${target})`);
   }
@@ -496,9 +498,9 @@ export async function makeFolderWhole(
   const parent = dirname(target);
   removeLeftovers(parent);
   const beside = join(parent, temporaryName());
-  await naming(path, () => system.mkdirSync(beside, 0o700));
   const end = beginPath(beside);
   try {
+    await naming(path, () => system.mkdirSync(beside, 0o700));
     await fill(beside);
     await syncAll(beside);
     try {

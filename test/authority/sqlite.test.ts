@@ -15,6 +15,7 @@ import Sqlite from "better-sqlite3";
 import { afterAll, describe, expect, test } from "vitest";
 import { openSqlite } from "#build/authority/sqlite.js";
 import { inWords } from "#build/authority/sqlite-errors.js";
+import { canMount } from "../cli/run.js";
 import { storeSuite } from "./suite-store.js";
 
 const folder = mkdtempSync(join(tmpdir(), "twinwrap-store-"));
@@ -103,7 +104,7 @@ describe("a store of one file", () => {
 
   // Closing any handle of a file takes away all locks (POSIX) of the process on it: SQLite's, too.
   test.skipIf(!existsSync("/proc/locks"))(
-    "keeps its locks when another one is opened and closed in the same process",
+    "keeps its locks when another one is opened and closed in the same process (needs /proc/locks)",
     async () => {
       const path = fresh();
       const one = await openSqlite(path, { create: true });
@@ -140,10 +141,7 @@ describe("a store of one file", () => {
     expect(inWords("s.sqlite", other)).toBe(other);
   });
 
-  const canMount =
-    spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status === 0;
-
-  test.skipIf(!canMount)(
+  test.skipIf(!canMount())(
     "a full disk is called that, whatever SQLite makes of it (needs unshare and tmpfs)",
     () => {
       const module = new URL("../../build/authority/sqlite-errors.js", import.meta.url).href;

@@ -120,7 +120,7 @@ function server(where: Wine, args: string[]): void {
   spawnSync(where.tools.server, args, {
     env: environment(where),
     stdio: "ignore",
-    timeout: 60_000,
+    timeout: 300_000,
     killSignal: "SIGKILL",
   });
 }

@@ -3,7 +3,7 @@ import { createPrivateKey, randomBytes } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import { amend } from "twinwrap";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Sandbox, TWINWRAP } from "./run.js";
+import { canMount, Sandbox, TWINWRAP } from "./run.js";
 
 // What a transcript cannot show: a full disk, a terminal, signals, files of a gibibyte.
 
@@ -14,11 +14,7 @@ beforeAll(() => {
 });
 afterAll(() => sandbox.remove());
 
-const leftovers = () => readdirSync(sandbox.path).filter((name) => /\.tmp$|\.lock$/.test(name));
-
-const canMount = spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status === 0;
-
-test.skipIf(!canMount)("a full disk: one line, no file (needs unshare and tmpfs)", async () => {
+test.skipIf(!canMount())("a full disk: one line, no file (needs unshare and tmpfs)", async () => {
   sandbox.write("large", randomBytes(3_000_000));
   sandbox.write("small", "x");
   const { stdout, stderr, code } = await sandbox.shell(
@@ -48,11 +44,11 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
     );
     child.stdin.on("error", () => {});
     child.stdin.write(randomBytes(1 << 20));
-    await expect.poll(leftovers).toHaveLength(1);
+    await expect.poll(() => sandbox.leftovers()).toHaveLength(1);
     child.kill(signal);
     const code = await new Promise((resolve) => child.on("close", resolve));
     expect(code).toBe({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal]);
-    expect(leftovers()).toEqual([]);
+    expect(sandbox.leftovers()).toEqual([]);
     expect(readdirSync(sandbox.path)).not.toContain("endless.twin");
   },
 );
@@ -72,7 +68,7 @@ test("two writers of one header: the second is told, and the lock is gone afterw
   expect(
     (await sandbox.shell("twinwrap rewrap shared.twin -k alice.pem --add-owner bob.pub.pem")).code,
   ).toBe(0);
-  expect(leftovers()).toEqual([]);
+  expect(sandbox.leftovers()).toEqual([]);
 });
 
 test("a race for one output name: one wins, the other is told", async () => {
@@ -84,7 +80,7 @@ test("a race for one output name: one wins, the other is told", async () => {
   expect(
     (await sandbox.shell("twinwrap decrypt race.twin -o - -k alice.pem | cmp - race")).code,
   ).toBe(0);
-  expect(leftovers()).toEqual([]);
+  expect(sandbox.leftovers()).toEqual([]);
 });
 
 const hasPython = spawnSync("python3", ["-c", "import pty"]).status === 0;

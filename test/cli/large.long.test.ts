@@ -1,9 +1,8 @@
-import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { readdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { inspect } from "twinwrap";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Sandbox } from "./run.js";
+import { canMount, Sandbox } from "./run.js";
 
 // Large files at the command line.
 
@@ -14,11 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => sandbox.remove());
 
-const leftovers = () => readdirSync(sandbox.path).filter((name) => /\.tmp$|\.lock$/.test(name));
-
-const canMount = spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status === 0;
-
-test.skipIf(!canMount)("a full disk under workers (needs unshare and tmpfs)", async () => {
+test.skipIf(!canMount())("a full disk under workers (needs unshare and tmpfs)", async () => {
   sandbox.write("larger", Buffer.alloc(48 << 20));
   const { stdout, stderr, code } = await sandbox.shell(
     `unshare -rm bash -c '
@@ -70,7 +65,7 @@ test("every engine and number of jobs opens what every other sealed", async () =
     );
     expect([toFile.stdout, toFile.code === 0]).toEqual(["", false]);
   }
-  expect(leftovers()).toEqual([]);
+  expect(sandbox.leftovers()).toEqual([]);
 });
 
 describe("a file of a gibibyte", () => {

@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createPrivateKey, createPublicKey } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +10,10 @@ import { takeKey } from "../prepared-keys.cjs";
 export const TWINWRAP = fileURLToPath(new URL("../../build/bin/twinwrap.js", import.meta.url));
 
 const PREPARED = fileURLToPath(new URL("../prepared-keys.cjs", import.meta.url));
+
+/** Whether a test may have a small disk of its own (unshare and tmpfs). */
+export const canMount = () =>
+  spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).status === 0;
 
 /** A folder for one test, with `twinwrap` on the PATH of whatever `shell` runs there. */
 export class Sandbox {
@@ -39,6 +43,11 @@ export class Sandbox {
 
   write(name: string, content: string | Uint8Array): void {
     writeFileSync(this.file(name), content);
+  }
+
+  /** What should not be there any more once a command has ended: its temporaries and locks. */
+  leftovers(): string[] {
+    return readdirSync(this.path).filter((name) => /^\.twinwrap-|\.lock$/.test(name));
   }
 
   /** A key pair that node:crypto made, not we: NAME.pem (PKCS#8, unlocked) and NAME.pub.pem. */

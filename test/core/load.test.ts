@@ -201,18 +201,21 @@ describe("where the engine refuses", () => {
     );
   const isLinux = process.platform === "linux";
 
-  test.runIf(isLinux)("no room for addresses: UNSUPPORTED says so, and the flag that helps", () => {
-    const refused = limited(2 << 20, "--input-type=module", "-e", script);
-    expect(refused.stdout).toMatch(
-      /^TwinwrapError UNSUPPORTED there is no room .*ulimit -v.*--disable-wasm-trap-handler/,
-    );
-    expect(refused.stderr).toBe("");
-    const flag = "--disable-wasm-trap-handler";
-    expect(limited(2 << 20, flag, "--input-type=module", "-e", script).stdout).toBe("it works\n");
-  });
+  test.runIf(isLinux)(
+    "no room for addresses: UNSUPPORTED says so, and the flag that helps (needs Linux)",
+    () => {
+      const refused = limited(2 << 20, "--input-type=module", "-e", script);
+      expect(refused.stdout).toMatch(
+        /^TwinwrapError UNSUPPORTED there is no room .*ulimit -v.*--disable-wasm-trap-handler/,
+      );
+      expect(refused.stderr).toBe("");
+      const flag = "--disable-wasm-trap-handler";
+      expect(limited(2 << 20, flag, "--input-type=module", "-e", script).stdout).toBe("it works\n");
+    },
+  );
 
   test.runIf(isLinux)(
-    "under such a limit there are no workers, which would end the process",
+    "under such a limit there are no workers, which would end the process (needs Linux)",
     () => {
       const code = `const { workerPool } = await import(${JSON.stringify(node)});
       const pool = workerPool({ jobs: 4 });

@@ -88,7 +88,7 @@ const GROUPS = [4, 1, 16, 8];
  * four runs one has random bytes, and three have words, bytes or blocks of nothing but zeros and ones among
  * random ones. All are pseudo-random by the run's number.
  */
-export function secretsOf(run: number): Secrets {
+function secretsOf(run: number): Secrets {
   let state = (0x9e3779b9 ^ Math.imul(run, 0x85ebca6b)) >>> 0;
   const random = () => {
     // xorshift32

@@ -4,7 +4,7 @@ import { readPublicKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
 import { messagePieces } from "#build/escrow/message.js";
 import { TestLog } from "./client-material.js";
-import { fill, OTHER_SPKI, SPKI, signer, spareKey } from "./material.js";
+import { fill, ONE_OFFICER, OTHER_SPKI, releaseEntry, SPKI, signer, spareKey } from "./material.js";
 
 // Messages as people get them: mail programs and editors change a text. What is signed is not weakened: the bytes
 // that come out are compared with those that went in.
@@ -35,16 +35,7 @@ const request = escrow.makeRequest({
   records: [fill(1), fill(2)],
   created,
 });
-const releaseLeaf = testLog.add({
-  type: "release",
-  time: created,
-  record: fill(1),
-  owner: fill(2),
-  request: fill(3),
-  policy: fill(4),
-  approvals: fill(5),
-  recipient: fill(6),
-});
+const releaseLeaf = testLog.add(releaseEntry(created));
 const release: escrow.Release = {
   request,
   releases: [
@@ -58,12 +49,7 @@ const release: escrow.Release = {
 };
 const policyText = escrow.formatPolicy({
   authority: "office",
-  number: 1,
-  previous: undefined,
-  release: 1,
-  change: 1,
-  emergency: 1,
-  waiting: 0,
+  ...ONE_OFFICER,
   officers: [{ name: "ann", key: ann.publicKey, share: spareKey(1), self: ["alice"] }],
 });
 const policy = await escrow.signNote(core, policyText, log, ann);

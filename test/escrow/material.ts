@@ -34,6 +34,29 @@ export const hmac = (key: Uint8Array, ...parts: (Uint8Array | string)[]) => {
 
 /** `length` times the same byte. */
 export const fill = (byte: number, length = 32) => Buffer.alloc(length, byte);
+
+/** What a first policy says if one officer suffices. */
+export const ONE_OFFICER = {
+  number: 1,
+  previous: undefined,
+  release: 1,
+  change: 1,
+  emergency: 1,
+  waiting: 0,
+};
+
+/** A leaf about a release, of hashes of nothing. */
+export const releaseEntry = (time: Date) => ({
+  type: "release" as const,
+  time,
+  record: fill(1),
+  owner: fill(2),
+  request: fill(3),
+  policy: fill(4),
+  approvals: fill(5),
+  recipient: fill(6),
+});
+
 export const b64url = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64url");
 export const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 

@@ -19,7 +19,7 @@ import {
 import { beforeAll, describe, expect, test } from "vitest";
 import { makePair, type Pair } from "../envelope/keys.js";
 import { makeAuthority, sealFor, TestLog, wrapOf } from "./client-material.js";
-import { fill, hex, NOT_VERIFIED } from "./material.js";
+import { fill, hex, NOT_VERIFIED, ONE_OFFICER } from "./material.js";
 import { newSigner } from "./signers.js";
 
 const core = await loadCore();
@@ -247,12 +247,7 @@ describe("a release that is refused", () => {
   test("under a policy that is not the authority's, once its policies are known", async () => {
     const policy = (hash: Uint8Array): Authority["policies"][number] => ({
       authority: authority.origin,
-      number: 1,
-      previous: undefined,
-      release: 1,
-      change: 1,
-      emergency: 1,
-      waiting: 0,
+      ...ONE_OFFICER,
       officers: [],
       hash,
     });

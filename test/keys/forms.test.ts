@@ -250,8 +250,7 @@ describe("generation", () => {
       given.push(der as ArrayBuffer);
       return der as ArrayBuffer;
     });
-    await generateKeyPair({ bits: 2048 });
-    spy.mockRestore();
+    await generateKeyPair({ bits: 2048 }).finally(() => spy.mockRestore());
     expect(given).toHaveLength(1);
     expect(given[0]!.byteLength).toBeGreaterThan(1000);
     expect(new Uint8Array(given[0]!).every((byte) => byte === 0)).toBe(true);

@@ -112,19 +112,18 @@ test("what is refused leaves nothing behind: memory does not grow with it", asyn
     for (const key of given) await outcome(() => core.rsaPrivateKey(key));
   };
   const used = async () => {
-    // Buffers are given back beside the collection, not in it.
-    for (let i = 0; i < 4; i++) {
-      collect();
-      await setTimeout(5);
-    }
+    collect();
+    await setTimeout(5);
     const { arrayBuffers, heapUsed } = process.memoryUsage();
     return arrayBuffers + heapUsed;
   };
   for (let i = 0; i < 5; i++) await round();
-  const before = await used();
+  let before = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 4; i++) before = Math.min(before, await used());
   for (let i = 0; i < 40; i++) await round();
   const broughtIn = 40 * files.reduce((sum, [, file]) => sum + file.length, 0);
-  expect((await used()) - before).toBeLessThan(broughtIn / 20);
+  // Buffers are given back beside the collection, not in it, and whenever there is time.
+  await expect.poll(async () => (await used()) - before).toBeLessThan(broughtIn / 20);
 });
 
 test("the good key, by the same means, is accepted by every door", async () => {

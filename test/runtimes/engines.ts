@@ -204,7 +204,7 @@ export async function visitFirefox(url: string): Promise<Tab> {
     browser: "firefox",
     executablePath: firefoxAt!,
     headless: true,
-    timeout: 60_000,
+    timeout: LIMIT,
   });
   const page = await browser.newPage();
   await page.goto(url);

@@ -15,11 +15,17 @@ for (const version of ["5.4", "5.6", "5.9", "6", "7"]) {
       ? "../../node_modules/typescript/"
       : `installed/node_modules/typescript-${version}/`;
   const installed = fileURLToPath(new URL(place, import.meta.url));
-  const run = existsSync(installed) || process.env.TWINWRAP_ALL_ENGINES ? test : test.skip;
-  run.each(PROJECTS)(`TypeScript ${version}: $module, DOM: $dom, @types/node: $node`, (project) => {
-    const { version: found } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
-    expect(found.startsWith(`${version}.`)).toBe(true);
-    const place = mkdtempSync(join(folder, "project-"));
-    expect(compileProject(place, join(installed, "bin/tsc"), project)).toBe("");
-  });
+  if (!existsSync(installed) && !process.env.TWINWRAP_ALL_ENGINES) {
+    test.skip(`TypeScript ${version} is not here: npm ci --prefix test/runtimes/installed installs it`, () => {});
+    continue;
+  }
+  test.each(PROJECTS)(
+    `TypeScript ${version}: $module, DOM: $dom, @types/node: $node`,
+    (project) => {
+      const { version: found } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+      expect(found.startsWith(`${version}.`)).toBe(true);
+      const place = mkdtempSync(join(folder, "project-"));
+      expect(compileProject(place, join(installed, "bin/tsc"), project)).toBe("");
+    },
+  );
 }

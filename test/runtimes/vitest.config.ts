@@ -8,7 +8,7 @@ export default mergeConfig(
     test: {
       include: ["test/runtimes/*.engines.ts"],
       testTimeout: 600_000,
-      hookTimeout: 120_000,
+      hookTimeout: 600_000,
       maxWorkers: 1,
     },
   },
