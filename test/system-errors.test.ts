@@ -51,14 +51,14 @@ test("files that are missing, folders, and places that nobody can write to", asy
     cause: "ENOENT",
   };
   for (const work of [
-    FileSource.open(at("missing")),
-    withFile(at("missing"), async () => undefined),
-    sealFile(at("missing"), at("out"), sealing),
-    openFile(at("missing"), at("out"), opening),
-    rewrapFile(at("missing"), opening),
-    amendFile(at("missing"), () => ({})),
+    () => FileSource.open(at("missing")),
+    () => withFile(at("missing"), async () => undefined),
+    () => sealFile(at("missing"), at("out"), sealing),
+    () => openFile(at("missing"), at("out"), opening),
+    () => rewrapFile(at("missing"), opening),
+    () => amendFile(at("missing"), () => ({})),
   ]) {
-    expect(await errorOf(work)).toEqual(missing);
+    expect(await errorOf(work())).toEqual(missing);
   }
   expect(await errorOf(sealFile(folder, at("out"), sealing))).toEqual({
     code: "UNAVAILABLE",
@@ -67,10 +67,10 @@ test("files that are missing, folders, and places that nobody can write to", asy
   });
   const nowhere = join(at("plain"), "out");
   for (const work of [
-    sealFile(at("plain"), nowhere, sealing),
-    openFile(at("sealed"), nowhere, opening),
+    () => sealFile(at("plain"), nowhere, sealing),
+    () => openFile(at("sealed"), nowhere, opening),
   ]) {
-    expect(await errorOf(work)).toMatchObject({ code: "UNAVAILABLE", cause: "ENOTDIR" });
+    expect(await errorOf(work())).toMatchObject({ code: "UNAVAILABLE", cause: "ENOTDIR" });
   }
 });
 
@@ -91,13 +91,13 @@ test("what is no path is refused before anything is opened", async () => {
   ]) {
     const wrong = path as string;
     for (const work of [
-      FileSource.open(wrong),
-      sealFile(wrong, at("out"), { to: [key] }),
-      sealFile(at("plain"), wrong, { to: [key] }),
-      openFile(wrong, at("out"), { key }),
-      rewrapFile(wrong, { key }),
+      () => FileSource.open(wrong),
+      () => sealFile(wrong, at("out"), { to: [key] }),
+      () => sealFile(at("plain"), wrong, { to: [key] }),
+      () => openFile(wrong, at("out"), { key }),
+      () => rewrapFile(wrong, { key }),
     ]) {
-      expect((await errorOf(work)).code).toBe("BAD_ARGUMENT");
+      expect((await errorOf(work())).code).toBe("BAD_ARGUMENT");
     }
   }
   const options = { to: [key], allowWeak: true, forse: true };
