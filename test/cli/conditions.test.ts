@@ -167,13 +167,13 @@ print(child.wait(), echoes())
       `python3 -c '
 import os, pty, select, subprocess, sys
 master, slave = pty.openpty()
-child = subprocess.Popen(["twinwrap", "encrypt", "-", "-o", "race.twin", "--owner", "alice.pub.pem"], stdin=subprocess.PIPE, stdout=slave, stderr=slave)
+child = subprocess.Popen(["twinwrap", "encrypt", "-", "-o", "late.twin", "--owner", "alice.pub.pem"], stdin=subprocess.PIPE, stdout=slave, stderr=slave)
 seen = b""
 while b"MiB" not in seen:
     child.stdin.write(bytes(100000))
     child.stdin.flush()
     if select.select([master], [], [], 0.02)[0]: seen += os.read(master, 1000)
-open("race.twin", "w").close()
+open("late.twin", "w").close()
 child.stdin.close()
 code = child.wait()
 while select.select([master], [], [], 0)[0]: seen += os.read(master, 1000)
@@ -182,7 +182,7 @@ sys.exit(code)
 '`,
     );
     expect([stdout, code]).toEqual([
-      expect.stringMatching(/MiB\r\u001b\[Ktwinwrap: race\.twin exists already\r\n$/),
+      expect.stringMatching(/MiB\r\u001b\[Ktwinwrap: late\.twin exists already\r\n$/),
       1,
     ]);
   });
