@@ -186,7 +186,13 @@ export function isList(value: unknown): value is unknown[] {
 export function listOf<T>(kind: Kind<T>): Kind<T[]> {
   return (value, what) => {
     if (!isList(value)) throw wrongKind(value, what, "an array");
-    return Array.from(value).map((item, i) => kind(item, `${what}[${i}]`));
+    let items: unknown[];
+    try {
+      items = Array.from(value);
+    } catch (cause) {
+      throw new TwinwrapError("BAD_ARGUMENT", `${what} can't be read`, { cause });
+    }
+    return items.map((item, i) => kind(item, `${what}[${i}]`));
   };
 }
 

@@ -76,7 +76,7 @@ function checkShape(text: string, maxValues: number): void {
 const [QUOTE, COMMA, OPEN_LIST, OPEN_OBJECT] = [0x22, 0x2c, 0x5b, 0x7b];
 
 /** Where the text ends that begins with a quotation mark at `start`: at one that no backslash escapes; or -1. */
-export function textEnd(json: string, start: number): number {
+function textEnd(json: string, start: number): number {
   let end = start;
   do {
     end = json.indexOf('"', end + 1);

@@ -186,6 +186,8 @@ test("an object is what its members are", () => {
   expect(refusal(() => listOf(key)([key], "keys"))).toContain(
     "keys[0] must be an object with n, e",
   );
+  const list = Object.defineProperty([1], 0, { get: () => expect.unreachable("hidden") });
+  expect(refusal(() => listOf(key)(list, "keys"))).toBe("keys can't be read");
   expect(refusal(() => listOf(key)({ length: 1 }, "keys"))).toBe(
     "keys must be an array, not an object",
   );

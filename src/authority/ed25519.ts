@@ -14,7 +14,7 @@ import { TwinwrapError } from "../errors.js";
 import { keyId, parseNote, type Signer, type VerifierKey } from "../escrow/note.js";
 import { DerReader } from "../keys/der.js";
 import { withPassphrase } from "../keys/passphrase.js";
-import { ITERATIONS, lockKey, openLock, parseLock, wrongPassphrase } from "../keys/pbes2.js";
+import { ITERATIONS, lockKey, parseLock, unlock } from "../keys/pbes2.js";
 import { decodePemBody, encodePem, type PemBlock, pemBlocks } from "../keys/pem.js";
 import { READ_OPTIONS, type ReadKeyOptions, readPrivateKey, readPublicKey } from "../keys/read.js";
 import { MAX_KEY_FILE, outline } from "../keys/recognise.js";
@@ -168,27 +168,10 @@ async function readPrivateBlock(block: PemBlock, options: ReadKeyOptions): Promi
     const lock = parseLock(der);
     return await withPassphrase(passphrase, allowEmptyPassphrase, async (secret) => {
       const prepared = await coreOr(core);
-      return openInAnySpelling(secret, (spelling) => unlock(prepared, lock, spelling));
+      return openInAnySpelling(secret, (spelling) => unlock(prepared, lock, spelling, parsePkcs8));
     });
   } finally {
     wipe(der);
-  }
-}
-
-function unlock(
-  core: Core,
-  lock: ReturnType<typeof parseLock>,
-  passphrase: string | Uint8Array,
-): Ed25519Key {
-  const pkcs8 = openLock(core, lock, passphrase);
-  try {
-    return parsePkcs8(pkcs8);
-  } catch (error) {
-    // Padding fits a wrong key once in 256 times: what comes out then is no DER.
-    const noDer = error instanceof TwinwrapError && error.code === "BAD_FORMAT";
-    throw noDer ? wrongPassphrase() : error;
-  } finally {
-    wipe(pkcs8);
   }
 }
 
@@ -198,12 +181,14 @@ function parsePkcs8(der: Uint8Array): Ed25519Key {
   const info = outer.sequence();
   outer.end();
   info.smallInteger(1, "the PKCS#8 version");
-  const algorithm = info.sequence().oid();
-  if (algorithm !== ED25519) throw notEd25519();
+  const algorithm = info.sequence();
+  if (algorithm.oid() !== ED25519) throw notEd25519();
+  algorithm.end();
   const inner = new DerReader(info.octetString());
   if (inner.octetString().length !== SEED) {
     throw new TwinwrapError("BAD_FORMAT", "an Ed25519 private key has 32 bytes");
   }
+  inner.end();
   let key: KeyObject;
   try {
     key = createPrivateKey({
@@ -281,8 +266,9 @@ async function writeBoth(
   options: LockOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const first = await key.write(options);
-  const second = await writePrivateKey(shareKey, "pem", options);
+  let second: Uint8Array | undefined;
   try {
+    second = await writePrivateKey(shareKey, "pem", options);
     return concatBytes(first, second);
   } finally {
     wipe(first, second);

@@ -3,6 +3,8 @@ import { withoutLeadingZeros } from "../bytes.js";
 import {
   checkLeadingBits,
   type Decoded,
+  MAGIC_PRIVATE,
+  MAGIC_PUBLIC,
   MAX_MODULUS_BITS,
   MAX_TRAILING,
   MIN_MODULUS_BITS,
@@ -18,14 +20,14 @@ export type CngBlobType =
   | "BCRYPT_RSAPRIVATE_BLOB"
   | "BCRYPT_RSAFULLPRIVATE_BLOB";
 
-/** BCRYPT_RSAKEY_BLOB.Magic, "RSA1" to "RSA3" as little-endian integers. */
+/** "RSA3". */
+const MAGIC_FULL_PRIVATE = 0x33415352;
+/** BCRYPT_RSAKEY_BLOB.Magic; CryptoAPI has the first two in its RSAPUBKEY. */
 const MAGICS: ReadonlyMap<number, CngBlobType> = new Map([
-  [0x31415352, "BCRYPT_RSAPUBLIC_BLOB"],
-  [0x32415352, "BCRYPT_RSAPRIVATE_BLOB"],
-  [0x33415352, "BCRYPT_RSAFULLPRIVATE_BLOB"],
+  [MAGIC_PUBLIC, "BCRYPT_RSAPUBLIC_BLOB"],
+  [MAGIC_PRIVATE, "BCRYPT_RSAPRIVATE_BLOB"],
+  [MAGIC_FULL_PRIVATE, "BCRYPT_RSAFULLPRIVATE_BLOB"],
 ]);
-const PUBLIC = 0x31415352;
-const FULL_PRIVATE = 0x33415352;
 
 /** An RSA key as CNG writes it; numbers are big-endian. */
 export interface CngRsaKey {
@@ -62,7 +64,7 @@ export function decodeCngRsaKey(blob: Bytes): Decoded<CngRsaKey> {
 export function readCngRsaKey(reader: BlobReader): Decoded<CngRsaKey> {
   const magic = reader.integer("Magic", 4, (value) => MAGICS.get(value) ?? "no RSA key of CNG");
   if (!MAGICS.has(magic)) reader.stop("NTE_BAD_DATA", 0, "Magic is not that of an RSA key of CNG");
-  const isPublic = magic === PUBLIC;
+  const isPublic = magic === MAGIC_PUBLIC;
   const bits = reader.integer("BitLength", 4, (value) => `modulus of ${value} bits`);
   if (bits < MIN_MODULUS_BITS || bits > MAX_MODULUS_BITS) {
     const range = `${MIN_MODULUS_BITS} to ${MAX_MODULUS_BITS}`;
@@ -81,7 +83,7 @@ export function readCngRsaKey(reader: BlobReader): Decoded<CngRsaKey> {
   length("cbModulus", full, full);
   const prime1 = length("cbPrime1", isPublic ? 0 : 1, isPublic ? 0 : full);
   const prime2 = length("cbPrime2", isPublic ? 0 : 1, isPublic ? 0 : full);
-  const rest = magic === FULL_PRIVATE ? 2 * prime1 + prime2 + full : 0;
+  const rest = magic === MAGIC_FULL_PRIVATE ? 2 * prime1 + prime2 + full : 0;
   // If the lengths do not add up, primes may stand where they put the first two numbers.
   const extra = reader.left - (exponent + full + prime1 + prime2 + rest);
   const secret = !isPublic && (extra < 0 || extra > MAX_TRAILING);
@@ -95,7 +97,7 @@ export function readCngRsaKey(reader: BlobReader): Decoded<CngRsaKey> {
     key.p = number("Prime1", prime1, "p");
     key.q = number("Prime2", prime2, "q");
   }
-  if (magic === FULL_PRIVATE) {
+  if (magic === MAGIC_FULL_PRIVATE) {
     key.dp = number("Exponent1", prime1, "d mod (p - 1)");
     key.dq = number("Exponent2", prime2, "d mod (q - 1)");
     key.qi = number("Coefficient", prime1, "q^-1 mod p");

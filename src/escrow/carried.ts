@@ -1,6 +1,5 @@
 import { equalBytes, fromUtf8, toUtf8 } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
-import { textEnd } from "../jcs.js";
 
 // Messages are carried by people: through mail, editors and clipboards, which leave a byte order mark, change
 // line ends, put one behind the end or take the last away, leave blanks at ends of lines, and break long
@@ -25,11 +24,13 @@ export function readCarried<T>(bytes: Uint8Array, read: (bytes: Uint8Array) => T
     return read(unmarked);
   } catch (error) {
     if (!isUnread(error)) throw error;
-    const carried = fromUtf8(unmarked);
-    for (const candidate of new Set(spellings(carried))) {
-      if (candidate === carried) continue;
+    // One at a time: a message may be long.
+    let tried = unmarked;
+    for (const candidate of spellings(fromUtf8(unmarked))) {
+      if (equalBytes(candidate, tried) || equalBytes(candidate, unmarked)) continue;
+      tried = candidate;
       try {
-        return read(toUtf8(candidate));
+        return read(candidate);
       } catch (other) {
         if (!isUnread(other)) throw other;
       }
@@ -46,44 +47,86 @@ function isUnread(error: unknown): boolean {
 }
 
 /** What a text may have been before it was carried, the likeliest first. */
-function* spellings(carried: string): Generator<string> {
+function* spellings(carried: string): Generator<Uint8Array> {
   const text = carried.trim();
-  const lines = text.split(/\r\n|\r|\n/);
   if (text.startsWith("{")) {
-    // Some break anywhere, but always at one width (mail allows 998 bytes), others only at blanks, which they
-    // may swallow.
-    const widths = new Set(lines.slice(0, -1).map(({ length }) => length));
-    const [width = 0] = widths;
-    const isCut = widths.size === 1 && (lines.length > 2 || (width >= 990 && width <= 998));
-    const joints = isCut ? (["", " "] as const) : ([" ", ""] as const);
-    for (const joint of joints) yield compactJson(text, joint);
+    const bytes = toUtf8(text);
+    const joints = isCutAtOneWidth(text) ? (["", " "] as const) : ([" ", ""] as const);
+    for (const joint of joints) yield compactJson(bytes, joint);
     return;
   }
+  const lines = text.split(/\r\n|\r|\n/);
   yield asNote(lines);
-  yield asNote(joinLines(lines));
-  yield asNote(joinLines(lines).map((line) => line.replace(/[ \t]+$/, "")));
+  const joined = joinLines(lines);
+  yield asNote(joined);
+  yield asNote(joined.map(withoutBlanks));
 }
 
-function asNote(lines: readonly string[]): string {
-  return lines.map((line) => `${line}\n`).join("");
+function asNote(lines: readonly string[]): Uint8Array {
+  return toUtf8(lines.map((line) => `${line}\n`).join(""));
+}
+
+/** A line without blanks at its end. (A regular expression would look at each run of blanks again and again.) */
+function withoutBlanks(line: string): string {
+  let end = line.length;
+  while (end > 0 && isBlank(line.charCodeAt(end - 1))) end--;
+  return line.slice(0, end);
 }
 
 /**
- * JSON without white space between its values, and without line ends in its texts, where JSON has none.
+ * Whether lines were cut to one width: some break anywhere, but always at one width (mail allows 998 bytes), others
+ * only at blanks, which they may swallow. Megabytes of line ends are looked at, and not taken apart.
+ */
+function isCutAtOneWidth(text: string): boolean {
+  let width: number | undefined;
+  let breaks = 0;
+  for (let at = 0, start = 0; at < text.length; at++) {
+    if (!isLineEnd(text.charCodeAt(at))) continue;
+    if (width !== undefined && at - start !== width) return false;
+    width = at - start;
+    breaks++;
+    if (text.charCodeAt(at) === RETURN && text.charCodeAt(at + 1) === NEWLINE) at++;
+    start = at + 1;
+  }
+  return breaks > 1 || (width !== undefined && width >= 990 && width <= 998);
+}
+
+const [TAB, NEWLINE, RETURN, SPACE, QUOTE, BACKSLASH] = [0x09, 0x0a, 0x0d, 0x20, 0x22, 0x5c];
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === SPACE || byte === TAB;
+}
+
+function isLineEnd(byte: number): boolean {
+  return byte === NEWLINE || byte === RETURN;
+}
+
+/**
+ * JSON without white space between its values, and without line ends in its texts, where JSON has none. It goes
+ * through once, byte by byte: what is of hostile make may be nothing but quotation marks and line ends.
  * @param joint what stood in a text where it was broken, unless a blank is left there
  */
-function compactJson(json: string, joint: "" | " "): string {
-  const parts: string[] = [];
-  for (let at = 0; at < json.length; ) {
-    const start = json.indexOf('"', at);
-    parts.push(json.slice(at, start < 0 ? json.length : start).replace(/[ \t\r\n]+/g, ""));
-    if (start < 0) break;
-    const end = textEnd(json, start);
-    at = end < 0 ? json.length : end + 1;
-    const text = json.slice(start, at);
-    parts.push(text.replace(/([ \t]?)(?:\r\n|\r|\n)/g, (_, blank: string) => blank || joint));
+function compactJson(json: Uint8Array, joint: "" | " "): Uint8Array {
+  // A line end becomes a blank at most.
+  const compact = new Uint8Array(json.length);
+  let length = 0;
+  let inText = false;
+  // Behind a backslash: what it escapes ends no text, and was cut from it if a line ends between.
+  let isEscaped = false;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at]!;
+    if (isLineEnd(byte)) {
+      const isJoined = inText && !isEscaped && joint === " " && !isBlank(json[at - 1]);
+      if (isJoined) compact[length++] = SPACE;
+      if (byte === RETURN && json[at + 1] === NEWLINE) at++;
+      continue;
+    }
+    if (!inText && isBlank(byte)) continue;
+    compact[length++] = byte;
+    if (byte === QUOTE && !isEscaped) inText = !inText;
+    isEscaped = inText && byte === BACKSLASH && !isEscaped;
   }
-  return parts.join("");
+  return compact.subarray(0, length);
 }
 
 /** How every line of a note begins, but for the three of a checkpoint. */
@@ -92,22 +135,30 @@ const LINE =
 /** Lines that end in base64, with the words before it. */
 const BASE64_LINE = /^(?:(?:share|key) |— \S+ )\S/;
 
+/** Characters of a line within which those words end. */
+const WORDS = 512;
+
 /** Lines that were broken, put together again. */
 function joinLines(lines: readonly string[]): string[] {
-  const joined: string[] = [];
+  // The parts of each line, and how it begins: to be put together once.
+  const joined: { parts: string[]; start: string }[] = [];
   // A checkpoint's own lines are anything; they are short, and only its signatures can have been broken.
   const isKnown = lines[0]?.startsWith("twinwrap/") ?? false;
   const signatures = lines.map((line) => line.trim()).lastIndexOf("");
   for (const [i, line] of lines.entries()) {
     const last = joined.at(-1);
     const isWhole = LINE.test(line) || !(isKnown || i > signatures);
-    if (last === undefined || last === "" || isWhole) {
-      joined.push(line.trim() === "" ? "" : line);
+    if (last === undefined || last.start === "" || isWhole) {
+      const whole = line.trim() === "" ? "" : line;
+      joined.push({ parts: [whole], start: whole.slice(0, WORDS) });
       continue;
     }
     // Some leave the blank at which they break.
-    const joint = /[ \t]$/.test(last) || BASE64_LINE.test(last) ? "" : " ";
-    joined[joined.length - 1] = `${last}${joint}${line}`;
+    const part = last.parts.at(-1)!;
+    const joint =
+      isBlank(part.charCodeAt(part.length - 1)) || BASE64_LINE.test(last.start) ? "" : " ";
+    last.parts.push(joint, line);
+    if (last.start.length < WORDS) last.start = `${last.start}${joint}${line}`.slice(0, WORDS);
   }
-  return joined;
+  return joined.map(({ parts }) => parts.join(""));
 }

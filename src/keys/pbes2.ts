@@ -123,7 +123,7 @@ function readDerivation(
  * or gives bytes that are no key.
  * @throws TwinwrapError WRONG_PASSPHRASE
  */
-export function openLock(core: Core, lock: Lock, passphrase: string | Uint8Array): Uint8Array {
+function openLock(core: Core, lock: Lock, passphrase: string | Uint8Array): Uint8Array {
   const { prf, salt, iterations, keyLength } = lock;
   try {
     return withKey(core, passphrase, [prf, salt, iterations, keyLength], (cipher) =>
@@ -134,6 +134,30 @@ export function openLock(core: Core, lock: Lock, passphrase: string | Uint8Array
       throw wrongPassphrase();
     }
     throw error;
+  }
+}
+
+/**
+ * Opens a lock, and reads the key in its PKCS#8, which is wiped.
+ * @throws TwinwrapError WRONG_PASSPHRASE; what `read` throws at a key that is well-formed, such as BAD_KEY
+ */
+export function unlock<T>(
+  core: Core,
+  lock: Lock,
+  passphrase: string | Uint8Array,
+  read: (pkcs8: Uint8Array) => T,
+): T {
+  const pkcs8 = openLock(core, lock, passphrase);
+  try {
+    return read(pkcs8);
+  } catch (error) {
+    // Padding fits a wrong key once in 256 times: what comes out then is no DER.
+    const noDer =
+      error instanceof TwinwrapError &&
+      (error.code === "BAD_FORMAT" || error.code === "LIMIT_EXCEEDED");
+    throw noDer ? wrongPassphrase() : error;
+  } finally {
+    wipe(pkcs8);
   }
 }
 

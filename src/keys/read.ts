@@ -13,7 +13,7 @@ import { TwinwrapError } from "../errors.js";
 import { parseJwk } from "./jwk.js";
 import { checkPublicKey, completePrivateKey, publicKeyOf, wipePrivateKey } from "./numbers.js";
 import { needPassphrase, type Passphrase, withPassphrase } from "./passphrase.js";
-import { openLock, parseLock, wrongPassphrase } from "./pbes2.js";
+import { parseLock, unlock } from "./pbes2.js";
 import { parsePkcs1Private, parsePkcs1Public, parsePkcs8, parseSpki } from "./pkcs.js";
 import { openPvk, partsOf } from "./pvk.js";
 import { type KeyFile, type KeyStructure, type ReadableKeyForm, recognise } from "./recognise.js";
@@ -124,7 +124,7 @@ export async function readPrivateKey(
   const { passphrase, allowEmptyPassphrase, core } = checked;
   const key = recognise(needStableBytes(file, "the key file"));
   try {
-    const open = lockOf(key);
+    const open = lockOf(key, checked);
     if (open !== undefined) {
       return await withPassphrase(passphrase, allowEmptyPassphrase, async (secret) => {
         const prepared = await coreOr(core);
@@ -147,35 +147,19 @@ type Unlock = (core: Core, passphrase: string | Uint8Array) => RsaPrivateKey;
  * How to open a key that is locked; undefined if it is not. What can be read without the passphrase
  * is checked: a damaged public key may look like a locked one from outside.
  */
-function lockOf({ structure, bytes }: KeyFile): Unlock | undefined {
+function lockOf({ structure, bytes }: KeyFile, options?: ReadKeyOptions): Unlock | undefined {
   if (structure === "EncryptedPrivateKeyInfo") {
     const lock = parseLock(bytes);
-    return (core, passphrase) => unlock(core, lock, passphrase);
+    const read = (pkcs8: Uint8Array) => complete(parsePkcs8(pkcs8), options);
+    return (core, passphrase) => unlock(core, lock, passphrase, read);
   }
   if (structure !== "PVK") return undefined;
   const file = decodePvk(bytes);
-  if (file.salt.length > 0) return (core, passphrase) => complete(openPvk(core, file, passphrase));
+  if (file.salt.length > 0) {
+    return (core, passphrase) => complete(openPvk(core, file, passphrase), options);
+  }
   wipe(file.blob, file.trailing);
   return undefined;
-}
-
-function unlock(
-  core: Core,
-  lock: ReturnType<typeof parseLock>,
-  passphrase: string | Uint8Array,
-): RsaPrivateKey {
-  const pkcs8 = openLock(core, lock, passphrase);
-  try {
-    return completePrivateKey(parsePkcs8(pkcs8));
-  } catch (error) {
-    // Padding fits a wrong key once in 256 times: what comes out then is no DER.
-    const noDer =
-      error instanceof TwinwrapError &&
-      (error.code === "BAD_FORMAT" || error.code === "LIMIT_EXCEEDED");
-    throw noDer ? wrongPassphrase() : error;
-  } finally {
-    wipe(pkcs8);
-  }
 }
 
 function withKeyFile<T>(file: unknown, work: (key: KeyFile) => T): T {

@@ -63,8 +63,9 @@ function readNumber(name: string, text: string): Uint8Array {
   try {
     const bytes = fromBase64(text.replace(/\s+/g, ""));
     if (bytes.length > 0) return bytes;
-  } catch {
-    // told below
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
+    // Told below.
   }
   throw bad(`the RSAKeyValue's ${name} is not base64`);
 }

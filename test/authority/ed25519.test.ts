@@ -1,4 +1,10 @@
-import { createPrivateKey, createPublicKey, randomBytes, verify } from "node:crypto";
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  verify,
+} from "node:crypto";
 import { generateKeyPair, readPrivateKey, readPublicKey, writePrivateKey } from "twinwrap/keys";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
@@ -180,4 +186,34 @@ describe("an officer's two keys", () => {
     expect(text).toMatch(/^ED25519 Private-Key/);
     expect(text.replace(/[^0-9a-f]/g, "")).toContain(Buffer.from(key.publicKey).toString("hex"));
   });
+
+  test("leave nothing behind where the second cannot be written", async () => {
+    const open = Ed25519Key.generate();
+    const write = open.write.bind(open);
+    let first = new Uint8Array(0);
+    open.write = async (options) => {
+      first = await write(options);
+      return first;
+    };
+    const wrong = { ...rsa.privateKey, d: Uint8Array.of(3) };
+    await expect(writeOfficerKeys({ key: open, shareKey: wrong })).rejects.toMatchObject({
+      code: "BAD_KEY",
+    });
+    expect(first.length).toBeGreaterThan(100);
+    expect(first).toEqual(new Uint8Array(first.length));
+  });
+});
+
+test("what stands behind a key's bytes is malformed, not a fault of Node's", async () => {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const der = privateKey.export({ format: "der", type: "pkcs8" });
+  // SEQUENCE, INTEGER 0, SEQUENCE of the OID, OCTET STRING of an OCTET STRING
+  const behindKey = Buffer.from([...der, 0]);
+  const behindOid = Buffer.from([...der.subarray(0, 12), 5, 0, ...der.subarray(12)]);
+  for (const at of [1, 13]) behindKey[at]! += 1;
+  for (const at of [1, 6]) behindOid[at]! += 2;
+  for (const wrong of [behindKey, behindOid]) {
+    const pem = `-----BEGIN PRIVATE KEY-----\n${wrong.toString("base64")}\n-----END PRIVATE KEY-----\n`;
+    await expect(Ed25519Key.read(Buffer.from(pem))).rejects.toMatchObject({ code: "BAD_FORMAT" });
+  }
 });

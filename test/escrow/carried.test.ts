@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { loadCore } from "twinwrap/core";
 import * as escrow from "twinwrap/escrow";
 import { readPublicKey } from "twinwrap/keys";
@@ -256,6 +257,46 @@ describe("no more is read or parsed than a message of its kind can have", () => 
       JSON.parse = parse;
     }
   });
+});
+
+describe("what was made to be taken apart is refused in little memory, and ends", () => {
+  const built = (name: string) => new URL(`../../build/${name}`, import.meta.url).href;
+  const run = `
+    import { loadCore } from ${JSON.stringify(built("core/index.js"))};
+    import { decodeMessage } from ${JSON.stringify(built("escrow/index.js"))};
+    const core = await loadCore();
+    const [start, part, bytes, times] = JSON.parse(process.argv[1]);
+    const content = Buffer.from(start + part.repeat(bytes / part.length) + "x");
+    let code;
+    for (let i = 0; i < times; i++) {
+      try { decodeMessage(core, content); } catch (error) { code = error.code; }
+    }
+    process.stdout.write(String(code));
+  `;
+  // Taken apart, each of the first would be gigabytes, and the last minutes of work.
+  test.each([
+    ["line ends in a text", '{"releases":["', "\n", 32 << 20, 1],
+    ["line ends between values", '{"releases":[', "\r", 32 << 20, 1],
+    ["texts", '{"releases":[', '"', 32 << 20, 1],
+    ["broken lines", '{"releases":["', "a\r\n", 33_554_430, 1],
+    ["blanks in a line", "twinwrap/approval/v1\nidentity a", `${" ".repeat(60_000)}b`, 60_001, 60],
+  ])("%s", (_, ...data) => {
+    const limits = ["--max-old-space-size=400", "--input-type=module"];
+    const { stdout } = spawnSync(process.execPath, [...limits, "-e", run, JSON.stringify(data)], {
+      encoding: "utf8",
+      timeout: 150_000,
+      killSignal: "SIGKILL",
+    });
+    expect(stdout).toMatch(/^(BAD_FORMAT|NOT_VERIFIED)$/);
+  });
+});
+
+test("JSON that was cut behind a backslash is put together again", () => {
+  const content = text(escrow.encodeRequest({ ...request, requester: 'Alice "the boss" Müller' }));
+  const at = content.indexOf("\\");
+  expect(at).toBeGreaterThan(0);
+  const broken = `${content.slice(0, at + 1)}\n${content.slice(at + 1)}`;
+  expect(again(escrow.decodeMessage(core, Buffer.from(broken)))).toBe(content);
 });
 
 describe("what the engine lacks is not the message's fault", () => {

@@ -292,3 +292,18 @@ describe("blobs as text", () => {
     }
   });
 });
+
+test("what the engine lacks is not the XML's fault", () => {
+  const xml = Buffer.from("<RSAKeyValue><Modulus>AQAB</Modulus></RSAKeyValue>");
+  const own = Object.getOwnPropertyDescriptor(String.prototype, "replace")!;
+  let error: unknown;
+  Reflect.deleteProperty(String.prototype, "replace");
+  try {
+    readPublicKey(xml);
+  } catch (thrown) {
+    error = thrown;
+  } finally {
+    Object.defineProperty(String.prototype, "replace", own);
+  }
+  expect(error).toBeInstanceOf(TypeError);
+});

@@ -1,4 +1,5 @@
 import { createPrivateKey } from "node:crypto";
+import { CALG_RSA_KEYX, encodePrivateKeyBlob } from "twinwrap/blob";
 import { loadCore } from "twinwrap/core";
 import { identifyKey, readPrivateKey, readPublicKey, writePrivateKey } from "twinwrap/keys";
 import { beforeAll, describe, expect, test, vi } from "vitest";
@@ -12,6 +13,9 @@ import {
   sequence,
   smallInteger,
 } from "#build/keys/der.js";
+import { lockKey } from "#build/keys/pbes2.js";
+import { encodePkcs8 } from "#build/keys/pkcs.js";
+import { lockedPvk } from "#build/keys/pvk.js";
 import { haveOpenssl, openssl, opensslWithFile } from "../openssl.js";
 import { outcome as codeOf, testKey } from "./material.js";
 
@@ -318,4 +322,18 @@ describe("limits on what a locked key may ask for", () => {
   ])("%s", async (_, file, code) => {
     expect(await outcome(file)).toBe(code);
   });
+});
+
+test("a locked key with an exponent of one opens where that is allowed", async () => {
+  const core = await loadCore();
+  const key = await readPrivateKey(Buffer.from(testKey()));
+  const one = Uint8Array.of(1);
+  const weak = { ...key, e: one, d: one, dp: one, dq: one };
+  const options = { passphrase: "open sesame", core };
+  const pkcs8 = lockKey(core, encodePkcs8(weak), "open sesame", 1000);
+  const blob = encodePrivateKeyBlob({ ...weak, aiKeyAlg: CALG_RSA_KEYX });
+  for (const file of [pkcs8, lockedPvk(core, blob, "open sesame")]) {
+    expect(await readPrivateKey(file, { ...options, allowExponentOne: true })).toEqual(weak);
+    expect(await codeOf(() => readPrivateKey(file, options))).toBe("BAD_KEY");
+  }
 });
