@@ -25,7 +25,7 @@ import { LOCK_OPTIONS, writePrivateKey, writePublicKey } from "../keys/write.js"
 // Ed25519 keys (RFC 8032) as RFC 8410 writes them, and an officer's two keys in one file: Ed25519 for
 // approvals first, then RSA, which receives shares.
 
-export interface LockOptions extends ReadKeyOptions {
+export interface LockOptions extends Omit<ReadKeyOptions, "allowExponentOne"> {
   /** PBKDF2 iterations, 600,000 by default. */
   iterations?: number | undefined;
 }

@@ -1,4 +1,4 @@
-import { wrongKind } from "../arguments.js";
+import { needBytes, wrongKind } from "../arguments.js";
 import { copyBytes, isWellFormed, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 
@@ -21,7 +21,7 @@ function isBytes(value: unknown): value is Uint8Array {
 /** @throws TwinwrapError BAD_ARGUMENT for everything that is no passphrase, and is no function either */
 export function needPassphrase(value: unknown, what: string): Passphrase {
   if (typeof value === "function") return value as Passphrase & (() => never);
-  if (isBytes(value)) return value;
+  if (isBytes(value)) return needBytes(value, what);
   if (typeof value !== "string") throw wrongKind(value, what, "text, a Uint8Array or a function");
   if (isWellFormed(value)) return value;
   // What TextEncoder would put in its place would lock a key under a passphrase that nobody can type.

@@ -40,12 +40,12 @@ export interface ReadKeyOptions {
   allowExponentOne?: boolean | undefined;
 }
 /** What all who read a locked key take. */
-export const READ_OPTIONS = {
+export const PASSPHRASE_OPTIONS = {
   passphrase: needPassphrase,
   allowEmptyPassphrase: needFlag,
   core: coreOption,
-  allowExponentOne: needFlag,
 };
+export const READ_OPTIONS = { ...PASSPHRASE_OPTIONS, allowExponentOne: needFlag };
 const OPTIONS = optionsOf<ReadKeyOptions>(READ_OPTIONS);
 
 /** How a public key is read. */

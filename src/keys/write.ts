@@ -11,7 +11,7 @@ import { ITERATIONS, lockKey, needIterations } from "./pbes2.js";
 import { encodePem } from "./pem.js";
 import { encodePkcs8, encodeSpki } from "./pkcs.js";
 import { lockedPvk, plainPvk } from "./pvk.js";
-import { READ_OPTIONS } from "./read.js";
+import { PASSPHRASE_OPTIONS } from "./read.js";
 import { KEY_FORMS, type KeyForm } from "./recognise.js";
 import { needPrivateKey, needPublicKey, type RsaPrivateKey, type RsaPublicKey } from "./types.js";
 
@@ -49,7 +49,7 @@ export interface WriteKeyOptions {
   core?: Core | undefined;
 }
 /** What all who lock a key with a passphrase take. */
-export const LOCK_OPTIONS = { ...READ_OPTIONS, iterations: needIterations };
+export const LOCK_OPTIONS = { ...PASSPHRASE_OPTIONS, iterations: needIterations };
 const OPTIONS = optionsOf<WriteKeyOptions>({ ...LOCK_OPTIONS, allowWeakLock: needFlag });
 
 /**

@@ -27,6 +27,11 @@ beforeAll(async () => {
 const lock = (form: "pem" | "der" | "pvk", options: WriteKeyOptions) =>
   writePrivateKey(key, form, { ...QUICK, ...options });
 
+test("an option of reading alone is none of writing", async () => {
+  const options = { passphrase: PASSPHRASE, allowExponentOne: true };
+  expect(await outcome(() => lock("pem", options))).toBe("BAD_ARGUMENT");
+});
+
 describe.each(["pem", "der", "pvk"] as const)("%s", (form) => {
   const GOOD: [string, Passphrase][] = [
     ["text", PASSPHRASE],
@@ -58,6 +63,14 @@ describe.each(["pem", "der", "pvk"] as const)("%s", (form) => {
     ["an object", {}],
     ["a String object", Object("hunter2")],
     ["characters", [..."hunter2"]],
+    [
+      "bytes whose memory was given away",
+      (() => {
+        const given = Uint8Array.from(bytes);
+        structuredClone(given.buffer, { transfer: [given.buffer] });
+        return given;
+      })(),
+    ],
     ["half a surrogate pair", "hunter\ud800"],
     ["a function that gives none", () => undefined],
     ["a function that gives null", async () => null],
