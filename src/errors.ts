@@ -1,40 +1,63 @@
-/** Every error that Twinwrap throws on purpose has one of these codes; the text is for people. */
+/**
+ * Every error that Twinwrap throws on purpose has one of these codes; the text is for people. The number is the
+ * HTTP status that an authority's service answers with.
+ */
 export type ErrorCode =
-  /** A call was made with an argument of the wrong type, size or combination. */
+  /** A call was made with an argument of the wrong type, size or combination. 400 */
   | "BAD_ARGUMENT"
-  /** The key, passphrase or data is wrong or was altered; which of these is never said. */
+  /** The key, passphrase or data is wrong or was altered; which of these is never said. 422 */
   | "DECRYPTION_FAILED"
-  /** The file is not sealed for this key: none of its wraps names it. */
+  /** The file is not sealed for this key: none of its wraps names it. 422 */
   | "NOT_A_RECIPIENT"
-  /** A file or message is not in the format expected: foreign, truncated or malformed. */
+  /** A file or message is not in the format expected: foreign, truncated or malformed. 400 */
   | "BAD_FORMAT"
-  /** A CryptoAPI blob was refused; `nte` tells which error CryptoAPI documents. */
+  /** A CryptoAPI blob was refused; `nte` tells which error CryptoAPI documents. 400 */
   | "BAD_BLOB"
-  /** Key material that cannot be used. */
+  /** Key material that cannot be used. 422 */
   | "BAD_KEY"
-  /** A key that is too short or odd for new wraps, without the caller having allowed it. */
+  /** A key that is too short or odd for new wraps, without the caller having allowed it. 422 */
   | "WEAK_KEY"
-  /** The key is locked and no passphrase was given. */
+  /** The key is locked and no passphrase was given. 503 */
   | "PASSPHRASE_NEEDED"
-  /** The key is locked and the passphrase does not open it. */
+  /** The key is locked and the passphrase does not open it. 422 */
   | "WRONG_PASSPHRASE"
-  /** This engine lacks what is needed (SIMD, a secure context, …). */
+  /** This engine lacks what is needed (SIMD, a secure context, …). 501 */
   | "UNSUPPORTED"
-  /** A limit that Twinwrap sets itself: size of a header, iteration count, length of a file. */
+  /** A limit that Twinwrap sets itself: size of a header, iteration count, length of a file. 413 */
   | "LIMIT_EXCEEDED"
-  /** A prepared key was used after dispose(). */
+  /** A prepared key was used after dispose(). 500 */
   | "DISPOSED"
-  /** A computation failed its own check, or its worker died; nothing of its result was given out. */
+  /** A computation failed its own check, or its worker died; nothing of its result was given out. 500 */
   | "FAULT"
-  /** A file, a store or the core's file cannot be read or written: it is not there, no room, no permission, no network. */
+  /** A file, a store or the core's file cannot be read or written: it is not there, no room, no permission, no network. 503 */
   | "UNAVAILABLE"
-  /** Somebody else is writing the same file, or it exists already. */
+  /** Somebody else is writing the same file, or it exists already. 409 */
   | "CONFLICT"
-  /** The caller aborted the operation. */
+  /** The caller aborted the operation. 500 */
   | "ABORTED"
-  /** A signature, proof or receipt that does not verify. */
+  /** A signature, proof or receipt that does not verify. 422 */
   | "NOT_VERIFIED"
-  /** What a policy does not allow. */
+  /** What was asked for is not there: a record, a request, a submission. 404 */
+  | "NOT_FOUND"
+  /** The message is for another authority, or for a key that is none of this one. 422 */
+  | "WRONG_AUTHORITY"
+  /** Nobody is known to have had the session key, and the authority does not take such keys in. 422 */
+  | "NOT_PROVEN"
+  /** Too many wraps of one record wait to be opened. 429 */
+  | "BACKLOG"
+  /** It was done before: decided by this officer, in force, a receipt in its place, the blob of another record. 409 */
+  | "DUPLICATE"
+  /** Whoever signed does not decide about this: no officer, or one who is kept out. 403 */
+  | "NOT_ENTITLED"
+  /** The request is not approved yet. 409 */
+  | "NOT_APPROVED"
+  /** The request is over: it was denied, has expired, or was released. 410 */
+  | "CLOSED"
+  /** No policy is in force yet. 409 */
+  | "NO_POLICY"
+  /** The authority was restored from a backup, and its log may not grow yet. 503 */
+  | "FENCED"
+  /** What an authority's policy or identity does not allow otherwise. 422 */
   | "REFUSED";
 
 /** The one class of errors thrown on purpose. */

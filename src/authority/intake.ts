@@ -88,10 +88,10 @@ export interface IntakeOptions {
 
 /**
  * Takes submissions in, all of them or none; what is there already is left as it is.
- * @throws TwinwrapError REFUSED if one is for another authority or another key, padded otherwise than the
- *   authority takes, not proven though that was not allowed, or with the blob of another record, the record
- *   has too many wraps waiting, or the log is fenced; DECRYPTION_FAILED if the key is open and a wrap does
- *   not lead to the session key of commitment and tag
+ * @throws TwinwrapError WRONG_AUTHORITY if one is for another authority or another key; REFUSED if it is padded
+ *   otherwise than the authority takes, or its blob is malformed; NOT_PROVEN; DUPLICATE if it has the blob of
+ *   another record; BACKLOG; FENCED; DECRYPTION_FAILED if the key is open and a wrap does not lead to the
+ *   session key of commitment and tag
  */
 export async function intake(
   office: Office,
@@ -111,8 +111,8 @@ export async function intake(
       news.push(row === undefined);
       if (row === undefined && item.status === "unproven" && !acceptUnproven) {
         throw new TwinwrapError(
-          "REFUSED",
-          "the key is not proven: whoever has the blob could have sent it, so it is taken in only with --accept-unproven",
+          "NOT_PROVEN",
+          "the key is not proven: whoever has the blob could have sent it, and this authority does not take such keys in",
         );
       }
       const leaf =
@@ -146,12 +146,15 @@ function check({ core, authority, key }: Office, submission: Submission): Checke
   const { core: record, wrap } = submission;
   const which = `the submission for ${formatSerial(record.serial)}`;
   if (record.authority !== authority.origin) {
-    throw new TwinwrapError("REFUSED", `${which} is for another authority, ${record.authority}`);
+    throw new TwinwrapError(
+      "WRONG_AUTHORITY",
+      `${which} is for another authority, ${record.authority}`,
+    );
   }
   const wrapKey = wrapKeyOf(authority, wrap.fingerprint);
   if (wrapKey === undefined) {
     throw new TwinwrapError(
-      "REFUSED",
+      "WRONG_AUTHORITY",
       `${which} is wrapped for ${toHex(wrap.fingerprint)}, which is no key of this authority`,
     );
   }
@@ -214,8 +217,8 @@ async function update(
   if (!isKnown) {
     if (!verified && known.length >= MAX_CANDIDATES) {
       throw new TwinwrapError(
-        "REFUSED",
-        `${known.length} wraps of ${formatSerial(row.serial)} are waiting to be verified: \`authority verify\` comes first`,
+        "BACKLOG",
+        `${known.length} wraps of ${formatSerial(row.serial)} are waiting to be verified, and these come first`,
       );
     }
     await writes.addCandidate(row.hash, candidate);

@@ -4,11 +4,12 @@ import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
 import { verifyPath } from "../escrow/checkpoint.js";
 import {
   appendLeaves,
+  consistencyProof,
   encodeLeaf,
   formatProof,
   inclusionProof,
   type Leaf,
-  type LogHere,
+  type LogSource,
   leafHash,
   type NodeId,
   parseCheckpoint,
@@ -55,7 +56,7 @@ export class Log {
   /**
    * Appends leaves, and the signed checkpoint over them, within a transaction.
    * @returns the first one's index
-   * @throws TwinwrapError REFUSED after a restore, until {@link unfence}; FAULT if the stored tree is not
+   * @throws TwinwrapError FENCED after a restore, until {@link unfence}; FAULT if the stored tree is not
    *   the one that was signed
    */
   async append(writes: StoreWrites, leaves: readonly Leaf[]): Promise<number> {
@@ -114,12 +115,11 @@ export class Log {
   }
 }
 
-/** A store's log, for who compares it with what was shown of it. */
-export function logHere(core: Core, reads: StoreReads, origin: string): LogHere {
+/** A store's log, for whoever compares it with what was shown of it. */
+export function logSource(core: Core, reads: StoreReads): LogSource {
   return {
-    origin,
-    size: async () => (await reads.head())?.size ?? 0,
-    root: (size) => rootHash(core, nodesOf(reads), size),
+    checkpoint: async () => (await reads.head())?.checkpoint,
+    consistency: (from, to) => consistencyProof(core, nodesOf(reads), from, to),
   };
 }
 
@@ -130,13 +130,13 @@ export async function isFenced(reads: StoreReads): Promise<boolean> {
 
 /**
  * For whatever makes the log grow, or shows it as if it were the newest.
- * @throws TwinwrapError REFUSED while it is fenced
+ * @throws TwinwrapError FENCED while it is
  */
 export async function requireUnfenced(reads: StoreReads): Promise<void> {
   if (!(await isFenced(reads))) return;
   throw new TwinwrapError(
-    "REFUSED",
-    "this authority was restored from a backup: its log grows again once `authority log unfence` was shown the newest receipt, release or checkpoint that is known outside",
+    "FENCED",
+    "this authority was restored from a backup: its log grows again once it was shown the newest receipt, release or checkpoint that is known outside",
   );
 }
 
@@ -152,7 +152,7 @@ export async function fence(writes: StoreWrites): Promise<void> {
  * @param options.isNewest somebody vouches that nothing newer is known outside than what is given. Else
  *   one of them has to be of the restored log as a whole: an older one would be in it, too, if the log
  *   had gone on after the backup
- * @throws TwinwrapError NOT_VERIFIED if one is not of this log or of a later state; REFUSED if none is
+ * @throws TwinwrapError NOT_VERIFIED if one is not of this log or of a later state; FENCED if none is
  *   given, or all are older than the backup
  */
 export async function unfence(
@@ -163,7 +163,7 @@ export async function unfence(
   options: { isNewest?: boolean | undefined } = {},
 ): Promise<void> {
   if (known.length === 0) {
-    throw new TwinwrapError("REFUSED", "a checkpoint that is known outside is needed");
+    throw new TwinwrapError("FENCED", "a checkpoint that is known outside is needed");
   }
   let newest = 0;
   for (const note of known) {
@@ -174,8 +174,8 @@ export async function unfence(
   const size = (await writes.head())?.size ?? 0;
   if (newest < size && !options.isNewest) {
     throw new TwinwrapError(
-      "REFUSED",
-      `the newest of these is of ${newest} leaves, the backup itself of ${size}: this does not show that the log did not go on after the backup. Ask owners for newer receipts; if you know that there are none, --nothing-newer says so`,
+      "FENCED",
+      `the newest of these is of ${newest} leaves, the backup itself of ${size}: this does not show that the log did not go on after the backup. Ask owners for newer receipts`,
     );
   }
   await writes.setSetting(FENCE, undefined);

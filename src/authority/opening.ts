@@ -82,9 +82,9 @@ export async function checkBlock(
   const other = await reads.recordWithBlock(wrap.simpleBlob.subarray(BLOCK_AT), hash);
   if (other === undefined) return;
   const whose = formatSerial(recordOfRow(core, other).serial);
-  const next = other.status === "unverified" ? "; if it is not, `authority verify` finds out" : "";
+  const next = other.status === "unverified" ? ", which was not opened yet" : "";
   throw new TwinwrapError(
-    "REFUSED",
+    "DUPLICATE",
     `${formatSerial(record.serial)}: its key is not proven, and its blob is that of another record, ${whose}${next}`,
   );
 }

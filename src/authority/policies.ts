@@ -149,6 +149,11 @@ export interface PolicyState {
   signatures: PolicySignatures;
 }
 
+/** What a policy's signatures come to, and the note that has them all. */
+export interface TakenPolicy extends PolicySignatures {
+  note: string;
+}
+
 /** Keys that sign and signed for the authority: policies stay signed by those of their time. */
 function everyLogKey({ identities }: Pick<Authority, "identities">): VerifierKey[] {
   return identities.flatMap(({ logs }) => logs);
@@ -226,7 +231,7 @@ export async function policyInForce(
   return states.filter(({ row }) => row.leaf !== undefined).at(-1)?.policy;
 }
 
-/** The same, or an error that says what to do. @throws TwinwrapError REFUSED */
+/** The same. @throws TwinwrapError NO_POLICY */
 export async function requirePolicy(
   core: Core,
   reads: StoreReads,
@@ -235,8 +240,8 @@ export async function requirePolicy(
   const policy = await policyInForce(core, reads, authority);
   if (policy !== undefined) return policy;
   throw new TwinwrapError(
-    "REFUSED",
-    "no policy is in force: every officer has to sign the first one (`authority policy sign`)",
+    "NO_POLICY",
+    "no policy is in force: every officer has to sign the first one",
   );
 }
 
@@ -266,15 +271,15 @@ function checkRoom(drafts: readonly PolicyState[], { officers }: PolicySignature
  * Takes a policy with one or more signatures: adds them to what is there, or begins a new draft that
  * follows the policy in force. Complete, it is in force with its leaf, and other drafts go.
  * @param logSigner signs drafts for the authority
- * @throws TwinwrapError NOT_VERIFIED if it does not follow, or a signature is wrong; REFUSED if it has
- *   no signature that counts, another policy of that number is in force, or its officers have brought in
- *   too many drafts; BAD_FORMAT
+ * @throws TwinwrapError NOT_VERIFIED if it does not follow, or a signature is wrong; NOT_ENTITLED
+ *   if it has no signature that counts; DUPLICATE if another policy of that number is in force; REFUSED if its
+ *   officers have brought in too many drafts; BAD_FORMAT
  */
 export async function takePolicy(
   { core, store, log, authority }: Office,
   logSigner: Signer,
   note: string,
-): Promise<PolicySignatures> {
+): Promise<TakenPolicy> {
   const policy = parsePolicy(core, note);
   checkShares(
     policy,
@@ -288,7 +293,7 @@ export async function takePolicy(
     const { hash, number } = policy;
     const isFirst = number === 1 && !equalBytes(hash, authority.identities[0]!.policy);
     if (isFirst || (present === undefined && number <= inForce.length)) {
-      throw new TwinwrapError("REFUSED", `another policy with number ${number} is there`);
+      throw new TwinwrapError("DUPLICATE", `another policy with number ${number} is there`);
     }
     const before = inForce[number - 2]?.policy;
     if (policy.authority !== authority.origin || number > inForce.length + 1) {
@@ -296,9 +301,9 @@ export async function takePolicy(
     }
     const given = await policySignatures(core, note, before, logKeys);
     if (given.officers.length === 0) {
-      throw new TwinwrapError("REFUSED", "nobody who decides about this policy has signed it");
+      throw new TwinwrapError("NOT_ENTITLED", "nobody who decides about this policy has signed it");
     }
-    if (present?.row.leaf !== undefined) return present.signatures;
+    if (present?.row.leaf !== undefined) return { ...present.signatures, note: present.row.note };
     const deciding = (before ?? policy).officers.map(officerKey);
     const notes = present === undefined ? [note] : [present.row.note, note];
     let merged = withSignaturesOf(core, notes, [...logKeys, ...deciding]);
@@ -313,6 +318,6 @@ export async function takePolicy(
       checkRoom(states.slice(inForce.length), given);
     }
     await writes.putPolicy({ number, hash, note: merged, leaf });
-    return signatures;
+    return { ...signatures, note: merged };
   });
 }

@@ -2,7 +2,7 @@ import { equalBytes, toHex, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { formatSerial, type Wrap } from "../envelope/index.js";
 import { wrapFor } from "../envelope/wraps.js";
-import { isAboutContent, TwinwrapError } from "../errors.js";
+import { type ErrorCode, isAboutContent, TwinwrapError } from "../errors.js";
 import {
   approvalHash,
   countApprovals,
@@ -51,8 +51,8 @@ export interface Standing {
   now: Date;
 }
 
-function refused(message: string): TwinwrapError {
-  return new TwinwrapError("REFUSED", message);
+function refused(message: string, code: ErrorCode = "REFUSED"): TwinwrapError {
+  return new TwinwrapError(code, message);
 }
 
 /** The records, and the request's hex hashes of those that are not there. */
@@ -68,14 +68,15 @@ async function recordsOf(reads: StoreReads, { records }: RecoveryRequest): Promi
   const more = unknown.length > 1 ? ` and ${unknown.length - 1} more` : "";
   throw refused(
     `the request is for records that this authority does not have: ${toHex(unknown[0]!)}${more}`,
+    "NOT_FOUND",
   );
 }
 
 /**
  * Takes a request; one that is there already is left as it is.
- * @throws TwinwrapError REFUSED if it is for another authority, has expired or expires too late, is for
- *   records that are not here, for a key or padding that this authority does not wrap for, or too few
- *   officers could ever approve it
+ * @throws TwinwrapError WRONG_AUTHORITY; CLOSED if it has expired; NOT_FOUND if it is for records that are not
+ *   here; REFUSED if it expires too late, is for a key or padding that this authority does not wrap for, or
+ *   too few officers could ever approve it
  */
 export async function takeRequest(office: Office, request: RecoveryRequest): Promise<RequestRow> {
   const { core, store, authority } = office;
@@ -85,9 +86,12 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
     if (present !== undefined) return present;
     const received = new Date();
     if (request.authority !== authority.origin) {
-      throw refused(`the request is for another authority, ${request.authority}`);
+      throw refused(
+        `the request is for another authority, ${request.authority}`,
+        "WRONG_AUTHORITY",
+      );
     }
-    if (request.expires <= received) throw refused("the request has expired");
+    if (request.expires <= received) throw refused("the request has expired", "CLOSED");
     if (request.expires.getTime() > received.getTime() + MAX_OPEN) {
       throw refused(
         "the request expires more than 366 days from now: is the requester's clock right?",
@@ -147,11 +151,15 @@ export async function decide(
   { row, request, records }: Pick<Standing, "row" | "request" | "records">,
   { now, counts }: { now: Date; counts: (record: RecordRow) => boolean },
 ): Promise<Decision> {
-  // A waiting period begins no earlier than the requester himself says that he asked.
-  const received = row.received > request.created ? row.received : request.created;
   const owners = records.filter(counts).map((record) => recordOfRow(core, record).owner);
   const approvals = (await reads.approvals(row.hash)).map(({ note }) => note);
-  return quorumPolicy(policy).decide(core, { request, approvals, owners, received, now });
+  return quorumPolicy(policy).decide(core, {
+    request,
+    approvals,
+    owners,
+    received: row.received,
+    now,
+  });
 }
 
 /** A stored request, from the bytes that its hash names. @throws TwinwrapError FAULT if it was altered */
@@ -174,14 +182,28 @@ export function requestOfRow(core: Core, row: RequestRow): RecoveryRequest {
 
 async function rowOf(reads: StoreReads, id: string): Promise<RequestRow> {
   const row = await reads.requestById(parseRequestId(id));
-  if (row === undefined) throw refused(`there is no request ${id} here`);
+  if (row === undefined) throw refused(`there is no request ${id} here`, "NOT_FOUND");
   return row;
+}
+
+/**
+ * A request and the records that it is for, which are all there.
+ * @throws TwinwrapError NOT_FOUND; FAULT
+ */
+export async function requestAsked(
+  core: Core,
+  reads: StoreReads,
+  id: string,
+): Promise<Pick<Standing, "row" | "request" | "records">> {
+  const row = await rowOf(reads, id);
+  const request = requestOfRow(core, row);
+  return { row, request, records: await recordsOf(reads, request) };
 }
 
 /**
  * Reads and verifies everything a decision takes.
  * @param counts see {@link decide}
- * @throws TwinwrapError REFUSED if there is no such request, or no policy in force; FAULT
+ * @throws TwinwrapError NOT_FOUND if there is no such request; NO_POLICY; FAULT
  */
 export async function standingOf(
   { core, authority }: Office,
@@ -189,12 +211,9 @@ export async function standingOf(
   id: string,
   counts: (record: RecordRow) => boolean = isOpened,
 ): Promise<Standing> {
-  const row = await rowOf(reads, id);
-  const request = requestOfRow(core, row);
+  const about = await requestAsked(core, reads, id);
   const policy = await requirePolicy(core, reads, authority);
-  const records = await recordsOf(reads, request);
   const now = new Date();
-  const about = { row, request, records };
   const decision = await decide(core, reads, policy, about, { now, counts });
   return { ...about, decision, policy, now };
 }
@@ -202,7 +221,8 @@ export async function standingOf(
 /**
  * Takes an approval or a denial; one that is there already is left as it is. A denial goes into the
  * log, and ends the request if too few officers are left.
- * @throws TwinwrapError REFUSED with the reason why it would not count; BAD_FORMAT
+ * @throws TwinwrapError NOT_FOUND; CLOSED; NOT_ENTITLED with the reason why it would not count; DUPLICATE;
+ *   FENCED; BAD_FORMAT
  */
 export async function takeApproval(office: Office, note: string): Promise<Standing> {
   const { core, store, log } = office;
@@ -210,11 +230,13 @@ export async function takeApproval(office: Office, note: string): Promise<Standi
   const hash = approvalHash(core, note);
   return store.write(async (writes) => {
     const request = await writes.request(approval.request);
-    if (request === undefined) throw refused("it is for a request that is not here");
+    if (request === undefined) throw refused("it is for a request that is not here", "NOT_FOUND");
     const before = await standingOf(office, writes, request.id);
     const known = await writes.approvals(request.hash);
     if (known.some((other) => equalBytes(other.hash, hash))) return before;
-    if (request.status !== "open") throw refused(`the request is ${request.status} already`);
+    if (request.status !== "open") {
+      throw refused(`the request is ${request.status} already`, "CLOSED");
+    }
     await requireUnfenced(writes);
     await checkCounts(office, before, note);
     const denies = approval.decision === "deny";
@@ -230,7 +252,7 @@ export async function takeApproval(office: Office, note: string): Promise<Standi
   });
 }
 
-/** @throws TwinwrapError REFUSED unless the note, by itself and with those before it, counts */
+/** @throws TwinwrapError NOT_ENTITLED, DUPLICATE unless the note, by itself and with those before it, counts */
 async function checkCounts(
   { core }: Office,
   { policy, request, records, decision, now }: Standing,
@@ -239,15 +261,19 @@ async function checkCounts(
   const owners = records.filter(isOpened).map((row) => recordOfRow(core, row).owner);
   const alone = await countApprovals(core, policy, request, [note], { now, owners });
   const [ignored] = alone.ignored;
-  if (ignored !== undefined) throw refused(`the approval does not count: ${ignored.reason}`);
+  if (ignored !== undefined) {
+    throw refused(`the approval does not count: ${ignored.reason}`, "NOT_ENTITLED");
+  }
   const [{ officer, approval }] = [...alone.approving, ...alone.denying] as [
     (typeof alone.approving)[0],
   ];
-  const isHis = (other: { officer: { key: Uint8Array } }) =>
+  const isTheirs = (other: { officer: { key: Uint8Array } }) =>
     equalBytes(other.officer.key, officer.key);
-  if (decision.count.denying.some(isHis)) throw refused(`${officer.name} has denied it already`);
-  if (approval.decision === "approve" && decision.count.approving.some(isHis)) {
-    throw refused(`${officer.name} has approved it already`);
+  if (decision.count.denying.some(isTheirs)) {
+    throw refused(`${officer.name} has denied it already`, "DUPLICATE");
+  }
+  if (approval.decision === "approve" && decision.count.approving.some(isTheirs)) {
+    throw refused(`${officer.name} has approved it already`, "DUPLICATE");
   }
 }
 
@@ -268,8 +294,8 @@ export interface ReleaseOptions {
 
 /**
  * Releases what is approved; what was released before is given again, the same bytes.
- * @throws TwinwrapError REFUSED with the reason why nothing is released, such as a key that is not proven
- *   and has another record's blob; PASSPHRASE_NEEDED;
+ * @throws TwinwrapError NOT_FOUND; NOT_APPROVED with the reason; CLOSED; DUPLICATE if a key is not proven and
+ *   has another record's blob; PASSPHRASE_NEEDED;
  *   DECRYPTION_FAILED if no record's wrap is right, or some are not and the rest alone was not asked for
  */
 export async function release(
@@ -294,11 +320,11 @@ export async function release(
 }
 
 function checkApproved({ row, decision }: Standing): void {
-  if (row.status === "denied") throw refused("the request was denied");
+  if (row.status === "denied") throw refused("the request was denied", "CLOSED");
   if (decision.approved) return;
   const [ignored] = decision.count.ignored;
   const why = ignored === undefined ? "" : ` (one does not count: ${ignored.reason})`;
-  throw refused(`nothing is released: ${decision.reason}${why}`);
+  throw refused(`nothing is released: ${decision.reason}${why}`, "NOT_APPROVED");
 }
 
 async function prepare(
@@ -334,7 +360,7 @@ async function prepare(
   const rest =
     prepared.length === 0
       ? "send the right submissions in again"
-      : "send the right submissions in again, or release the others alone (--partial), which ends the request";
+      : "send the right submissions in again, or release the others alone, which ends the request";
   throw new TwinwrapError(
     "DECRYPTION_FAILED",
     `nothing is released: of the ${records.length} records, ${missing.length} without a wrap that opens (${missing.slice(0, 5).join(", ")}${more}): ${rest}`,
@@ -396,7 +422,7 @@ async function commit(
   await writes.setRequestStatus(request.hash, "released");
 }
 
-/** What was released for a request; undefined if nothing was. @throws TwinwrapError REFUSED */
+/** What was released for a request; undefined if nothing was. @throws TwinwrapError NOT_FOUND */
 export async function released(
   { core, store, log }: Office,
   id: string,

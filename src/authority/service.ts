@@ -5,13 +5,18 @@ import {
   type Authority,
   type AuthorityFile,
   encodeAuthority,
-  type LogHere,
   type Policy,
-  type PolicySignatures,
+  type Page,
+  type PageOptions,
   type Receipt,
+  type RecordQuery,
+  type RecordStatus,
   type RecoveryRequest,
   type Release,
+  type RequestQuery,
   type Signer,
+  type StandingMessage,
+  type StoredRecord,
   type Submission,
   verifyAuthority,
 } from "../escrow/index.js";
@@ -33,13 +38,20 @@ import {
   receiptOf,
   verifyWaiting,
 } from "./intake.js";
-import { isFenced, Log, logHere, requireUnfenced, unfence } from "./log.js";
+import { isFenced, Log, logSource, requireUnfenced, unfence } from "./log.js";
 import type { OpenKey } from "./opening.js";
-import { type PolicyState, policyInForce, policyStates, takePolicy } from "./policies.js";
+import {
+  type PolicyState,
+  policyInForce,
+  policyStates,
+  type TakenPolicy,
+  takePolicy,
+} from "./policies.js";
 import {
   type ReleaseOptions,
   release,
   released,
+  requestAsked,
   type Standing,
   standingOf,
   takeApproval,
@@ -167,14 +179,19 @@ export class AuthorityService {
     return policyStates(this.core, this.store, this.#authority);
   }
 
+  /** What everybody may know of it. */
+  file(): Promise<AuthorityFile> {
+    return publicFile(this.store);
+  }
+
   /** Takes a policy's note; see {@link takePolicy}. */
-  async takePolicy(note: string): Promise<PolicySignatures> {
-    const signatures = await takePolicy(this.#office, this.#parts.logSigner, note);
-    if (signatures.complete) {
+  async takePolicy(note: string): Promise<TakenPolicy> {
+    const taken = await takePolicy(this.#office, this.#parts.logSigner, note);
+    if (taken.complete) {
       const { store, publish } = this.#parts;
       this.#authority = await verifyAuthority(this.core, await publishNewest(store, publish));
     }
-    return signatures;
+    return taken;
   }
 
   /** Takes submissions in, all or none; see {@link intake}. */
@@ -187,23 +204,41 @@ export class AuthorityService {
     return receiptOf(this.#office, await this.store.record(record));
   }
 
-  /**
-   * Records with a serial: those that were released or verified first, because anybody can send more of
-   * the others; each kind newest first.
-   * @param serial 16 bytes
-   */
-  async *recordsOf(serial: Uint8Array): AsyncGenerator<RecordRow> {
-    for (const status of ["released", "verified", "unverified", "unproven"] as const) {
-      let cursor: string | undefined;
-      do {
-        const page = await this.store.records(
-          { serial, status },
-          cursor === undefined ? {} : { cursor },
+  /** Records that fit a query; see {@link StoreReads.records}. */
+  async records(query: RecordQuery, page?: PageOptions): Promise<Page<StoredRecord>> {
+    const { rows, next } = await this.store.records(query, page);
+    return { rows: await this.#stored(rows), next };
+  }
+
+  /** Records by their hashes, 32 bytes each; those that are not there are left out. */
+  async recordsByHash(hashes: readonly Uint8Array[]): Promise<StoredRecord[]> {
+    const rows = await Promise.all(hashes.map((hash) => this.store.record(hash)));
+    return this.#stored(rows.filter((row) => row !== undefined));
+  }
+
+  async #stored(rows: readonly RecordRow[]): Promise<StoredRecord[]> {
+    return Promise.all(
+      rows.map(async ({ hash, core: record, status, escrowLeaf, verifiedLeaf }) => {
+        const wraps = (await this.store.candidates(hash)).map(
+          ({ wrap: { fingerprint, padding } }) => ({ fingerprint, padding }),
         );
-        yield* page.rows;
-        cursor = page.next;
-      } while (cursor !== undefined);
-    }
+        return { record, status, escrowLeaf, verifiedLeaf, wraps };
+      }),
+    );
+  }
+
+  /** How many records have each status. */
+  countRecords(): Promise<Record<RecordStatus, number>> {
+    return this.store.countRecords();
+  }
+
+  /** Requests that fit a query; see {@link StoreReads.requests}. */
+  requests(query: RequestQuery, page?: PageOptions): Promise<Page<RequestRow>> {
+    return this.store.requests(query, page);
+  }
+
+  countRequests(query: RequestQuery): Promise<number> {
+    return this.store.countRequests(query);
   }
 
   /** Opens what was taken in unopened; see {@link verifyWaiting}. @throws TwinwrapError PASSPHRASE_NEEDED */
@@ -221,9 +256,27 @@ export class AuthorityService {
     return takeRequest(this.#office, request);
   }
 
-  /** Where a request stands. @param id 26 characters @throws TwinwrapError REFUSED if there is none */
+  /** Where a request stands. @param id 26 characters @throws TwinwrapError NOT_FOUND if there is none */
   standing(id: string): Promise<Standing> {
     return standingOf(this.#office, this.store, id);
+  }
+
+  /**
+   * Everything that a decision about a request is made from, for those who make it.
+   * @param id 26 characters
+   * @throws TwinwrapError NOT_FOUND, FAULT
+   */
+  async standingMessage(id: string): Promise<StandingMessage> {
+    const { row, records } = await requestAsked(this.core, this.store, id);
+    const approvals = (await this.store.approvals(row.hash)).map(({ note }) => note);
+    const { bytes, status, received } = row;
+    return {
+      request: bytes,
+      status,
+      received,
+      approvals,
+      records: await this.#stored(records),
+    };
   }
 
   /** Takes an approval or denial; see {@link takeApproval}. Releases nothing. */
@@ -248,9 +301,14 @@ export class AuthorityService {
     );
   }
 
-  /** The log, to be compared with what was shown of it. */
-  get log(): LogHere {
-    return logHere(this.core, this.store, this.#parts.logSigner.name);
+  /** The newest signed checkpoint; undefined while the log is empty. */
+  checkpoint(): Promise<string | undefined> {
+    return logSource(this.core, this.store).checkpoint();
+  }
+
+  /** Proof that the log's first `to` leaves begin with its first `from`; see {@link consistencyProof}. */
+  consistency(from: number, to: number): Promise<Uint8Array[]> {
+    return logSource(this.core, this.store).consistency(from, to);
   }
 
   /** Whether the log was restored and may not grow yet. */
@@ -258,7 +316,7 @@ export class AuthorityService {
     return isFenced(this.store);
   }
 
-  /** For what shows the log's newest state as such. @throws TwinwrapError REFUSED while it is fenced */
+  /** For what shows the log's newest state as such. @throws TwinwrapError FENCED while it is */
   requireUnfenced(): Promise<void> {
     return requireUnfenced(this.store);
   }

@@ -11,8 +11,8 @@ export function errorCode(error: unknown): string {
 
 /** By the primary result code (https://www.sqlite.org/rescode.html). */
 const WORDS: Record<string, [code: "FAULT" | "UNAVAILABLE" | "CONFLICT", words: string]> = {
-  CORRUPT: ["FAULT", "the store is damaged: go on from the newest backup (`authority restore`)"],
-  NOTADB: ["FAULT", "the store is damaged: go on from the newest backup (`authority restore`)"],
+  CORRUPT: ["FAULT", "the store is damaged: go on from the newest backup"],
+  NOTADB: ["FAULT", "the store is damaged: go on from the newest backup"],
   FULL: ["UNAVAILABLE", "no space left for the store, nothing was written: make room, then again"],
   READONLY: ["UNAVAILABLE", "the store is read-only: its user has to be able to write it"],
   CANTOPEN: [

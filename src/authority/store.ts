@@ -1,20 +1,26 @@
 import type { Wrap } from "../envelope/index.js";
+import type {
+  Page,
+  PageOptions,
+  RecordQuery,
+  RecordStatus,
+  RequestQuery,
+  RequestStatus,
+} from "../escrow/authority-client.js";
 import type { MerkleNode, NodeId } from "../escrow/merkle.js";
+
+export {
+  type Page,
+  type PageOptions,
+  RECORD_STATUSES,
+  type RecordQuery,
+  type RecordStatus,
+  type RequestQuery,
+  type RequestStatus,
+} from "../escrow/authority-client.js";
 
 // What an authority keeps, and how any backend gives access to it. Methods are asynchronous and speak
 // of rows, not of SQL, so that one conformance suite (test/authority/store.ts) holds for all backends.
-
-/**
- * unverified: taken in, not opened yet. verified: opened once, and what it says. unproven: of a key that
- * nobody proves, so it never becomes verified. released: given out at least once.
- */
-export type RecordStatus = "unverified" | "verified" | "unproven" | "released";
-export const RECORD_STATUSES: readonly RecordStatus[] = [
-  "unverified",
-  "verified",
-  "unproven",
-  "released",
-];
 
 /** One escrowed session key, without its wraps. */
 export interface RecordRow {
@@ -61,10 +67,6 @@ export interface Head {
   checkpoint: string;
 }
 
-/** open: can be approved. denied: too few officers are left who could. released: something was given out. */
-export type RequestStatus = "open" | "denied" | "released";
-export const REQUEST_STATUSES: readonly RequestStatus[] = ["open", "denied", "released"];
-
 export interface RequestRow {
   /** requestHash, 32 bytes. */
   hash: Uint8Array;
@@ -105,44 +107,6 @@ export interface NoteRow {
   hash: Uint8Array;
   note: string;
   leaf: number | undefined;
-}
-
-/** Which records are looked for; everything given must fit. */
-export interface RecordQuery {
-  serial?: Uint8Array;
-  owner?: string;
-  /** A key that the record is wrapped for, or was released to (32 bytes). */
-  fingerprint?: Uint8Array;
-  status?: RecordStatus;
-  /** Created at that time or later. */
-  from?: Date;
-  /** Created before that time. */
-  before?: Date;
-  /** Part of the description or the label, in upper or lower case. */
-  text?: string;
-}
-
-/** Which requests are looked for; everything given must fit. */
-export interface RequestQuery {
-  status?: RequestStatus;
-  /** Expires after that time. */
-  after?: Date;
-  /** Expired at that time. */
-  until?: Date;
-}
-
-export interface PageOptions {
-  /** Rows at most, 1 to 1000; 50 by default. */
-  limit?: number;
-  /** `next` of the page before. */
-  cursor?: string;
-}
-
-/** Rows in the order in which they came, newest first: what comes later moves no page. */
-export interface Page<Row> {
-  rows: Row[];
-  /** There are more. */
-  next: string | undefined;
 }
 
 /** Reads; outside a transaction they see only what was committed. */

@@ -117,7 +117,7 @@ async function decideAway(decision: Word, id: string, options: ApproveOptions): 
   const policy = authority.policies.at(-1);
   if (policy === undefined) {
     throw new TwinwrapError(
-      "REFUSED",
+      "NO_POLICY",
       `${path} has no policy yet: get it again from the authority`,
     );
   }

@@ -115,7 +115,7 @@ async function takeFile(
       const { origin } = service.authority;
       const held = submissionsOf(service.core, message.head, origin);
       if (held.length === 0) {
-        throw new TwinwrapError("REFUSED", "the file holds no submission for this authority");
+        throw new TwinwrapError("NOT_FOUND", "the file holds no submission for this authority");
       }
       const submissions = held.map(({ submission }) => submission);
       return takeSubmissions(service, path, submissions, options);

@@ -85,7 +85,7 @@ async function checkpoint(options: AuthorityOptions & OutputOptions): Promise<vo
     // What a restored log shows is no witness of what is known outside.
     await service.requireUnfenced();
     const head = await service.store.head();
-    if (head === undefined) throw new TwinwrapError("REFUSED", "the log is empty");
+    if (head === undefined) throw new TwinwrapError("NOT_FOUND", "the log is empty");
     if (output !== STANDARD) await checkOutput([], output, options);
     await writeOutput(output, [toUtf8(head.checkpoint)], { force: options.force ?? false });
   });

@@ -62,7 +62,7 @@ export function policyRows(policy: Policy): [string, string][] {
   ];
 }
 
-/** The officer whose key this is. @throws TwinwrapError REFUSED */
+/** The officer whose key this is. @throws TwinwrapError NOT_ENTITLED */
 export async function officerOf(
   policy: Policy,
   path: string,
@@ -74,7 +74,10 @@ export async function officerOf(
       const key = await readOfficerKey(pem, unlockingOf(path, options));
       const officer = policy.officers.find((one) => equalBytes(one.key, key.publicKey));
       if (officer !== undefined) return { officer, signer: key.signer(officer.name) };
-      throw new TwinwrapError("REFUSED", `this is no officer's key in policy ${policy.number}`);
+      throw new TwinwrapError(
+        "NOT_ENTITLED",
+        `this is no officer's key in policy ${policy.number}`,
+      );
     } finally {
       pem.fill(0);
     }
@@ -150,7 +153,7 @@ async function sign(path: string | undefined, options: SignOptions): Promise<voi
     const states = await service.policies();
     const { row, policy, signatures } = chosen(states, options);
     if (signatures.complete) {
-      throw new TwinwrapError("REFUSED", `policy ${policy.number} is in force already`);
+      throw new TwinwrapError("DUPLICATE", `policy ${policy.number} is in force already`);
     }
     const signer = await shownTo(policy, deciding(policy, inForceOf(states)), options);
     const note = await addSignature(await sharedCore(), row.note, signer);
@@ -194,7 +197,7 @@ async function propose(options: ProposeOptions): Promise<void> {
   await withService(requireAuthority(options), async (service) => {
     const before = await service.policy();
     if (before === undefined) {
-      throw new TwinwrapError("REFUSED", "the first policy has to be signed by everybody before");
+      throw new TwinwrapError("NO_POLICY", "the first policy has to be signed by everybody before");
     }
     const text = await asUsage(() => nextPolicy(before, { add, remove, quorum, waiting }));
     const core = await sharedCore();

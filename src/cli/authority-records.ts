@@ -167,7 +167,7 @@ async function show(
   await withService(requireAuthority(options), async (service) => {
     const { rows, more } = await find(service, name);
     if (rows.length === 0) {
-      throw new TwinwrapError("REFUSED", `this authority has no record ${name}`);
+      throw new TwinwrapError("NOT_FOUND", `this authority has no record ${name}`);
     }
     if (options.output !== undefined) {
       const { hash } = theOne(rows);

@@ -54,7 +54,7 @@ async function recordsOf({ core, party, checked, kept }: Recovery): Promise<Blob
   }
   if (records.size > 0) return [...records.values()];
   throw new TwinwrapError(
-    "REFUSED",
+    "NOT_FOUND",
     "no key of a blob that is known here was released: give its --submission",
   );
 }

@@ -87,7 +87,7 @@ async function wrapOf({ core, party, checked, kept }: Recovery, head: Head): Pro
     );
     if (row !== undefined) return releasedFor(core, checked, head, decodeRecord(row.core));
   }
-  throw new TwinwrapError("REFUSED", "the release has nothing for this file");
+  throw new TwinwrapError("NOT_FOUND", "the release has nothing for this file");
 }
 
 /** What became of one file. */

@@ -25,7 +25,7 @@ export async function readKept(paths: readonly string[], { authority }: Party): 
   for (const path of paths) {
     const { core: record } = (await readMessage(path, "submission")).submission;
     if (record.authority !== authority.origin) {
-      throw new TwinwrapError("REFUSED", `${path}: it is for ${record.authority}`);
+      throw new TwinwrapError("WRONG_AUTHORITY", `${path}: it is for ${record.authority}`);
     }
     kept.push({ path, record, hash: recordHash(core, record) });
   }

@@ -1,5 +1,6 @@
 import { TwinwrapError } from "../errors.js";
 import { systemError, systemText } from "../system.node.js";
+import { adviceFor } from "./advice.js";
 import { EXIT, UsageError } from "./command.js";
 import { warn } from "./standard.js";
 
@@ -10,9 +11,9 @@ import { warn } from "./standard.js";
 export function explain(error: unknown): { message: string; code: number } {
   if (error instanceof UsageError) return { message: error.message, code: EXIT.usage };
   if (error instanceof TwinwrapError) {
-    const hint = error.code === "WEAK_KEY" ? "; --allow-weak accepts it" : "";
+    const advice = adviceFor(error);
     const code = error.code === "NOT_VERIFIED" ? EXIT.notVerified : EXIT.failed;
-    return { message: `${error.message}${hint}`, code };
+    return { message: advice === undefined ? error.message : `${error.message}; ${advice}`, code };
   }
   const system = systemError(error);
   if (system !== undefined) return { message: systemText(system), code: EXIT.failed };

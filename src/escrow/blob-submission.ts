@@ -27,15 +27,15 @@ import { checkMade, recordTag, type Submission } from "./submission.js";
 
 // The key of a program that does its own encryption, sent to an authority as that program exported it.
 
-function refused(message: string): TwinwrapError {
-  return new TwinwrapError("REFUSED", message);
+function notForKey(message: string): TwinwrapError {
+  return new TwinwrapError("WRONG_AUTHORITY", message);
 }
 
 /**
  * Takes a SIMPLEBLOB for the wrap that it is said to be. Bytes behind its end are left out.
  * @param key the public key that it was exported under; whether that is so shows only by its form
  * @returns the wrap, and the ALG_ID of the key in it
- * @throws CryptoApiError if it is no SIMPLEBLOB; TwinwrapError REFUSED if it can't be for the key
+ * @throws CryptoApiError if it is no SIMPLEBLOB; TwinwrapError WRONG_AUTHORITY if it can't be for the key
  */
 export async function readBlobWrap(
   core: Core,
@@ -46,7 +46,7 @@ export async function readBlobWrap(
   const needed = key.n.length;
   const { length } = decodeSimpleBlob(bytes).encryptedKey;
   if (length < needed || length > needed + MAX_TRAILING) {
-    throw refused(
+    throw notForKey(
       `it is not wrapped for the authority's key: its block has ${length} bytes, and that key's have ${needed}`,
     );
   }
@@ -57,7 +57,7 @@ export async function readBlobWrap(
     simpleBlob: encodeSimpleBlob({ aiKeyAlg, encryptedKey }),
   };
   if (isWrapFor(wrap, key, [aiKeyAlg])) return { wrap, aiKeyAlg };
-  throw refused("it is not wrapped for the authority's key: its block is no number below n");
+  throw notForKey("it is not wrapped for the authority's key: its block is no number below n");
 }
 
 /** How the owner shows that he knows the key. */

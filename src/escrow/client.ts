@@ -408,7 +408,7 @@ export function withReceipt(core: Core, head: Head, receipt: Receipt): Escrow[] 
  * @param authority whose the receipt has to be; one that stands there counts only if it is hers, too.
  *   undefined: whose it is can't be told, so it fills an empty place and replaces nothing
  * @param view is shown the file's receipts and this one
- * @throws TwinwrapError NOT_VERIFIED; REFUSED if there is another receipt and no authority is given
+ * @throws TwinwrapError NOT_VERIFIED; DUPLICATE if there is another receipt and no authority is given
  */
 export async function attachReceipt(
   core: Core,
@@ -427,8 +427,8 @@ export async function attachReceipt(
     if (proven !== undefined) return withoutReceipt(escrow);
     if (equalBytes(encodeJcs(escrow.receipt), encodeReceipt(receipt))) return escrow;
     throw new TwinwrapError(
-      "REFUSED",
-      "there is a receipt already, and only one shown to be your authority's may take its place: give --authority",
+      "DUPLICATE",
+      "there is a receipt already, and only one shown to be your authority's may take its place",
     );
   });
   if (authority !== undefined) {

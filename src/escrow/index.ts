@@ -38,14 +38,28 @@ import * as $submission from "./submission.js";
 import * as $words from "./words.js";
 
 export type { Approval, SignedApproval } from "./approval.js";
+export {
+  type AuthorityClient,
+  type Page,
+  type PageOptions,
+  RECORD_STATUSES,
+  type RecordQuery,
+  type RecordStatus,
+  REQUEST_STATUSES,
+  type RequestQuery,
+  type RequestStatus,
+  type RequestSummary,
+  type StandingMessage,
+  type StoredRecord,
+  type SubmitResult,
+} from "./authority-client.js";
 export type { OwnerProof } from "./blob-submission.js";
 export type { Checkpoint, LogProof } from "./checkpoint.js";
 export type { CheckedReceipt, EscrowReport, EscrowStatus, HeldSubmission } from "./client.js";
 export type { Authority, AuthorityFile, Identity, IdentityText } from "./identity.js";
 export { MAX_AUTHORITY } from "./identity.js";
 export type { AuthorityLeaf, Leaf, PolicyLeaf, RecordLeaf, ReleaseLeaf, VetoLeaf } from "./leaf.js";
-export type { LogHere } from "./log-view.js";
-export { LogView } from "./log-view.js";
+export { type ComparedLog, type LogSource, LogView } from "./log-view.js";
 export type { Append, MerkleNode, NodeId, ReadNodes } from "./merkle.js";
 export type { Message, MessageKind } from "./message.js";
 export { MAX_MESSAGE } from "./message.js";

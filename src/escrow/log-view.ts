@@ -1,26 +1,40 @@
-import { needFunction, needText, objectOf, optional, same } from "../arguments.js";
+import { listOf, needFunction, needText, needUint8Array, objectOf, optional, same } from "../arguments.js";
 import { equalBytes, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { needCore } from "../core/need.js";
-import { notVerified, type TwinwrapError } from "../errors.js";
-import { type Checkpoint, parseCheckpoint, parseProof } from "./checkpoint.js";
-import { leafHash, provenSubtrees } from "./merkle.js";
+import { isAboutContent, notVerified, type TwinwrapError } from "../errors.js";
+import { type Checkpoint, parseCheckpoint, parseProof, verifyCheckpoint } from "./checkpoint.js";
+import { leafHash, provenSubtrees, verifyConsistency } from "./merkle.js";
+import type { VerifierKey } from "./note.js";
 
 // Each proof by itself is good in a forked or rewritten log, too. That there is one log only shows where
 // proofs meet: at one size there is one root, and a complete subtree is the same at every size.
 
-/** A log itself, where somebody has it. */
-export interface LogHere {
-  /** The name under which its checkpoints are signed. */
-  origin: string;
-  /** Leaves now. */
-  size(): Promise<number>;
-  /** The root hash of its first `size` leaves, 32 bytes. */
-  root(size: number): Promise<Uint8Array>;
+/** A log, as whoever has it shows it. */
+export interface LogSource {
+  /** The newest signed checkpoint (a note); undefined while the log is empty. */
+  checkpoint(): Promise<string | undefined>;
+  /**
+   * The proof that the log's first `to` leaves begin with its first `from` (RFC 6962, section 2.1.4.1).
+   * @returns hashes of 32 bytes
+   */
+  consistency(from: number, to: number): Promise<Uint8Array[]>;
 }
 
-const needHere = optional(
-  same(objectOf<LogHere>({ origin: needText, size: needFunction, root: needFunction })),
+/** A log that proofs are compared with. */
+export interface ComparedLog {
+  /** Whose checkpoints count: the log keys of its authority, the one in use first. */
+  logKeys: readonly VerifierKey[];
+  source: LogSource;
+}
+
+const needLog = optional(
+  same(
+    objectOf<ComparedLog>({
+      logKeys: listOf(objectOf<VerifierKey>({ name: needText, publicKey: needUint8Array })),
+      source: same(objectOf<LogSource>({ checkpoint: needFunction, consistency: needFunction })),
+    }),
+  ),
 );
 
 /** A hash, and the size of the log that it was seen at first. */
@@ -31,20 +45,22 @@ interface Seen {
 
 /**
  * What was seen of an authority's logs: proofs that belong to one log go together. What does not meet
- * any other proof (no size and no subtree in common) can't be compared, unless the log itself is here.
+ * any other proof (no size and no subtree in common) can't be compared, unless the log itself can be asked.
  */
 export class LogView {
   readonly #core: Core;
-  readonly #here: LogHere | undefined;
+  readonly #log: ComparedLog | undefined;
+  /** The newest checkpoint that the log showed. */
+  #newest: Checkpoint | undefined;
   /** By log, and within it by what the hash is of. */
   readonly #seen = new Map<string, Map<string, Seen>>();
-  /** Checkpoints that the log here has. */
+  /** Checkpoints that the log was shown to have. */
   readonly #compared = new Set<string>();
 
-  /** @param here the log itself, if it is here */
-  constructor(core: Core, here?: LogHere) {
+  /** @param log the log itself, if it can be asked */
+  constructor(core: Core, log?: ComparedLog) {
     this.#core = needCore(core);
-    this.#here = needHere(here, "the log");
+    this.#log = needLog(log, "the log");
   }
 
   /**
@@ -71,27 +87,41 @@ export class LogView {
         throw forked(`what it signed at ${before.size} and at ${size} leaves contradicts itself`);
       }
     }
-    await this.#compareHere(checkpoint);
+    await this.#compare(checkpoint);
     for (const [name, hash] of shown) if (!seen.has(name)) seen.set(name, { hash, size });
     this.#seen.set(origin, seen);
   }
 
-  async #compareHere({ origin, size, root }: Checkpoint): Promise<void> {
-    const here = this.#here;
+  /** Shows that a checkpoint is one of the log itself, by a proof that leads to its newest. */
+  async #compare({ origin, size, root }: Checkpoint): Promise<void> {
+    const log = this.#log;
     // A log under an earlier name is another log.
-    if (here === undefined || here.origin !== origin) return;
+    if (log === undefined || log.logKeys[0]?.name !== origin) return;
     const name = `${size} ${toHex(root)}`;
     if (this.#compared.has(name)) return;
-    const present = await here.size();
-    if (size > present) {
+    // It may have grown since it was asked.
+    let newest = this.#newest;
+    if (newest === undefined || newest.size < size) newest = await this.#ask(log);
+    this.#newest = newest;
+    const present = newest?.size ?? 0;
+    if (newest === undefined || size > present) {
       throw notVerified(`the log was rolled back: it has ${present} leaves, but signed ${size}`);
     }
-    if (!equalBytes(await here.root(size), root)) {
+    const proof = await log.source.consistency(size, present);
+    try {
+      verifyConsistency(this.#core, size, root, present, newest.root, proof);
+    } catch (error) {
+      if (!isAboutContent(error)) throw error;
       throw forked(
         `of its ${present} leaves, the first ${size} are not those that it signed at ${size}`,
       );
     }
     this.#compared.add(name);
+  }
+
+  async #ask({ logKeys, source }: ComparedLog): Promise<Checkpoint | undefined> {
+    const note = await source.checkpoint();
+    return note === undefined ? undefined : verifyCheckpoint(this.#core, note, logKeys);
   }
 }
 

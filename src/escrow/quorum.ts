@@ -178,7 +178,9 @@ export function quorumPolicy(policy: Policy): ReleasePolicy {
       if (denied) return answer("too few officers are left who could approve");
       const missing = policy.release - count.approving.length;
       if (missing > 0) return answer(`${missing} more of ${policy.release} approvals are needed`);
-      const end = new Date(received.getTime() + policy.waiting * 1000);
+      // It begins no earlier than the requester says that they asked.
+      const begin = Math.max(received.getTime(), request.created.getTime());
+      const end = new Date(begin + policy.waiting * 1000);
       if (end > now && count.approving.length < policy.emergency) {
         return answer("the waiting period is not over", end);
       }

@@ -144,7 +144,7 @@ function checkReleased(
  * to tell.
  * @param record the submission's core, as the file holds it
  * @throws TwinwrapError NOT_VERIFIED if the record is not the file's, or the leaf in the log is of a
- *   release to another key; REFUSED if the release has nothing for the record
+ *   release to another key; NOT_FOUND if the release has nothing for the record
  */
 export function releasedFor(
   core: Core,
@@ -200,7 +200,7 @@ export async function submissionsToAsk(
  * The wrap that a release has for the key of another program: its SIMPLEBLOB is what that program
  * imports with the new key.
  * @param record the submission's core, as the owner kept it or the authority has it
- * @throws TwinwrapError NOT_VERIFIED, REFUSED as {@link releasedFor}
+ * @throws TwinwrapError NOT_VERIFIED, NOT_FOUND as {@link releasedFor}
  */
 export function releasedBlob(core: Core, checked: CheckedRelease, record: BlobRecord): Wrap {
   return releasedWrap(core, checked, record, record.blob.aiKeyAlg);
@@ -216,7 +216,7 @@ function releasedWrap(
   const name = toHex(hash);
   const key = checked.keys.get(name);
   if (key === undefined) {
-    throw new TwinwrapError("REFUSED", `the release has nothing for record ${name}`);
+    throw new TwinwrapError("NOT_FOUND", `the release has nothing for record ${name}`);
   }
   if (!isWrapFor(key.wrap, checked.request.recipient, [aiKeyAlg])) {
     throw notVerified(`the release of record ${name}: its wrap is for another algorithm`);

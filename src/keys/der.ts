@@ -1,5 +1,6 @@
 import { newBytes, withoutLeadingZeros } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
+import { ForeignKeyError, type ForeignKind } from "./foreign.js";
 
 // DER (ITU-T X.690, section 10) as far as key files need it: definite, minimal lengths; single-byte
 // tags. What is not the one right encoding is refused.
@@ -11,9 +12,8 @@ export const NULL = 0x05;
 export const OBJECT_IDENTIFIER = 0x06;
 export const SEQUENCE = 0x30;
 
-/** Some programs leave out the zero byte that a first bit of 1 needs; OpenSSL reads over that. */
-const NEGATIVE =
-  "a negative INTEGER; if its leading zero byte was left out, `openssl pkey -in FILE -out NEW.pem` mends it";
+/** Some programs leave out the zero byte that a first bit of 1 needs. */
+const NEGATIVE = "a negative INTEGER, or one whose leading zero byte was left out";
 
 /** Deeper than any key file (a locked one has seven levels). */
 const MAX_DEPTH = 12;
@@ -50,7 +50,7 @@ export class DerReader {
     const content = this.take(INTEGER);
     const [first, second] = content;
     if (first === undefined) throw this.#malformed("an INTEGER without bytes");
-    if (first >= 0x80) throw this.#malformed(NEGATIVE);
+    if (first >= 0x80) throw this.#malformed(NEGATIVE, "negative");
     if (first === 0 && second !== undefined && second < 0x80) {
       throw this.#malformed("an INTEGER with a byte too many");
     }
@@ -133,9 +133,11 @@ export class DerReader {
     if (this.#at !== this.#bytes.length) throw this.#malformed("something follows the end");
   }
 
-  #malformed(what: string): TwinwrapError {
-    const at = this.#base + this.#at;
-    return new TwinwrapError("BAD_FORMAT", `malformed DER at byte ${at}: ${what}`);
+  #malformed(what: string, kind?: ForeignKind): TwinwrapError {
+    const message = `malformed DER at byte ${this.#base + this.#at}: ${what}`;
+    return kind === undefined
+      ? new TwinwrapError("BAD_FORMAT", message)
+      : new ForeignKeyError(kind, message);
   }
 }
 

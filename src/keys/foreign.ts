@@ -1,10 +1,35 @@
 import { TwinwrapError } from "../errors.js";
 
-// Keys that people have at hand and that cannot be used as they are: what each is, and what turns
-// it into one that can.
+// Keys that people have at hand and that cannot be used as they are: what each is. What turns it into one that
+// can depends on the tools at hand, so whoever shows the error says that, by its kind.
 
-const RSA_NEEDED = "only an RSA key can unwrap session keys: make one with `twinwrap keygen`";
-const RELOCK = "openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000 -in FILE -out NEW.pem";
+/** What stands in the place of a key that can be used. */
+export type ForeignKind =
+  /** A key for another algorithm than RSA encryption. */
+  | "algorithm"
+  /** Locked in a way that is not opened here. */
+  | "lock"
+  /** DER with an integer whose leading zero byte was left out, perhaps. */
+  | "negative"
+  | "openssh"
+  | "openssh-public"
+  | "putty"
+  | "pkcs12"
+  | "certificate"
+  | "certificate-der"
+  | "certificate-request"
+  | "utf-16"
+  | "other";
+
+/** The error of a file that is no key as read here: BAD_KEY for another algorithm, else BAD_FORMAT. */
+export class ForeignKeyError extends TwinwrapError {
+  readonly kind: ForeignKind;
+
+  constructor(kind: ForeignKind, message: string) {
+    super(kind === "algorithm" ? "BAD_KEY" : "BAD_FORMAT", message);
+    this.kind = kind;
+  }
+}
 
 /** Characters of a foreign name that an error shows. */
 const MAX_SHOWN = 64;
@@ -28,47 +53,32 @@ const ALGORITHMS: ReadonlyMap<string, string> = new Map([
 /** The key is for another algorithm than RSA encryption. */
 export function foreignAlgorithm(name: string): TwinwrapError {
   const what = ALGORITHMS.get(name) ?? `a key for the algorithm ${name.slice(0, MAX_SHOWN)}`;
-  return new TwinwrapError("BAD_KEY", `this is ${what}; ${RSA_NEEDED}`);
+  return new ForeignKeyError(
+    "algorithm",
+    `this is ${what}; only an RSA key can unwrap session keys`,
+  );
 }
 
 /** The key is locked in a way that is not opened here. */
 export function foreignLock(what: string): TwinwrapError {
-  return new TwinwrapError("BAD_FORMAT", `the key is locked with ${what}; lock it anew: ${RELOCK}`);
+  return new ForeignKeyError("lock", `the key is locked with ${what}`);
 }
 
-/** What a file is, and what turns it into a key that can be used. */
+/** What a file is. */
 interface Foreign {
   is: string;
-  advice?: string;
+  kind?: ForeignKind;
 }
 
-const SSH: Foreign = {
-  is: "an OpenSSH private key",
-  advice: "convert a copy of it: ssh-keygen -p -m PKCS8 -f COPY (this rewrites COPY)",
-};
-const SSH_PUBLIC: Foreign = {
-  is: "an OpenSSH public key",
-  advice: "convert it: ssh-keygen -e -m PKCS8 -f FILE > NEW.pub.pem",
-};
-const PKCS12: Foreign = {
-  is: "a PKCS#12 file",
-  advice: "take its key out: openssl pkcs12 -in FILE -nocerts -out NEW.pem",
-};
-const CERTIFICATE: Foreign = {
-  is: "a certificate",
-  advice: "take its public key out: openssl x509 -in FILE -noout -pubkey > NEW.pub.pem",
-};
-const REQUEST: Foreign = {
-  is: "a certificate request",
-  advice: "take its public key out: openssl req -in FILE -noout -pubkey > NEW.pub.pem",
-};
+const SSH: Foreign = { is: "an OpenSSH private key", kind: "openssh" };
+const SSH_PUBLIC: Foreign = { is: "an OpenSSH public key", kind: "openssh-public" };
+const PKCS12: Foreign = { is: "a PKCS#12 file", kind: "pkcs12" };
+const CERTIFICATE: Foreign = { is: "a certificate", kind: "certificate" };
+const REQUEST: Foreign = { is: "a certificate request", kind: "certificate-request" };
 
 /** The file is something else than a key as read here. */
-function foreignFile({ is, advice }: Foreign): TwinwrapError {
-  return new TwinwrapError(
-    "BAD_FORMAT",
-    `this is ${is}${advice === undefined ? "" : `; ${advice}`}`,
-  );
+function foreignFile({ is, kind = "other" }: Foreign): TwinwrapError {
+  return new ForeignKeyError(kind, `this is ${is}`);
 }
 
 /** By the label of a PEM block that is no key as read here. */
@@ -89,8 +99,7 @@ function pemKind(label: string): Foreign | undefined {
 
 /** By the outline of a DER structure that is no key as read here. */
 export const foreignDer = {
-  certificate: () =>
-    foreignFile({ ...CERTIFICATE, advice: `${CERTIFICATE.advice} (with -inform DER)` }),
+  certificate: () => foreignFile({ ...CERTIFICATE, kind: "certificate-der" }),
   pkcs12: () => foreignFile(PKCS12),
   ec: () => foreignAlgorithm("1.2.840.10045.2.1"),
   dsa: () => foreignAlgorithm("1.2.840.10040.4.1"),
@@ -101,12 +110,9 @@ const STARTS: readonly [start: string, what: Foreign][] = [
   ["ssh-", SSH_PUBLIC],
   ["ecdsa-", SSH_PUBLIC],
   ["---- BEGIN SSH2", SSH_PUBLIC],
-  [
-    "PuTTY-User-Key-File",
-    { is: "a PuTTY key", advice: "export it from PuTTYgen in OpenSSH's format first" },
-  ],
-  ["\xff\xfe", { is: "text in UTF-16, as Windows writes it", advice: "save it as ASCII or UTF-8" }],
-  ["\xfe\xff", { is: "text in UTF-16", advice: "save it as ASCII or UTF-8" }],
+  ["PuTTY-User-Key-File", { is: "a PuTTY key", kind: "putty" }],
+  ["\xff\xfe", { is: "text in UTF-16, as Windows writes it", kind: "utf-16" }],
+  ["\xfe\xff", { is: "text in UTF-16", kind: "utf-16" }],
   ["\x01\x02", { is: "a SIMPLEBLOB: a wrapped session key, not an RSA key" }],
   ["\x08\x02", { is: "a PLAINTEXTKEYBLOB: a session key, not an RSA key" }],
   ["TWIN\r\n\x1a\n", { is: "a sealed file" }],

@@ -16,7 +16,16 @@ import { backupDirectory, openDirectory, restoreDirectory } from "#build/authori
 import { Ed25519Key } from "#build/authority/ed25519.js";
 import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
-import { core, NOT_VERIFIED, newOwner, Office, owner, REFUSED, sealFor } from "./office.js";
+import {
+  core,
+  failing,
+  NOT_VERIFIED,
+  newOwner,
+  Office,
+  owner,
+  REFUSED,
+  sealFor,
+} from "./office.js";
 
 const made: Office[] = [];
 const office = async ({
@@ -87,7 +96,9 @@ describe("a submission", () => {
   test("wrapped for another key is refused", async () => {
     const { origin, padding } = one.service.authority;
     const foreign = await sealFor({ origin, padding, wrapKey: owner.publicKey });
-    await expect(one.service.intake([foreign.submission])).rejects.toEqual(REFUSED);
+    await expect(one.service.intake([foreign.submission])).rejects.toEqual(
+      failing("WRONG_AUTHORITY"),
+    );
   });
 
   test("with any byte of its record changed is refused", async () => {
@@ -110,11 +121,12 @@ describe("an approval", () => {
     one = await office();
     asked = await one.asked(await one.files(2));
   });
-  const refuse = (note: string) => expect(one.service.takeApproval(note)).rejects.toEqual(REFUSED);
+  const refuse = (note: string) =>
+    expect(one.service.takeApproval(note)).rejects.toEqual(failing("NOT_ENTITLED"));
 
   test("forged under an officer's name is refused", async () => {
     const forged = await one.word("ann", asked.request, { signer: newSigner("ann") });
-    await expect(one.service.takeApproval(forged)).rejects.toMatchObject({ code: "REFUSED" });
+    await expect(one.service.takeApproval(forged)).rejects.toMatchObject({ code: "NOT_ENTITLED" });
     await refuse(await one.word("dan", asked.request, { signer: newSigner("dan") }));
   });
 
@@ -177,7 +189,7 @@ describe("an approval", () => {
     const { decision } = await own.service.standing(id);
     expect(decision.approved).toBe(false);
     expect(decision.count.ignored).toHaveLength(2);
-    await expect(own.service.release(id)).rejects.toEqual(REFUSED);
+    await expect(own.service.release(id)).rejects.toEqual(failing("NOT_APPROVED"));
     await expect(own.service.verifyLog()).rejects.toThrow(/an approval of request .* was altered/);
   });
 
@@ -242,7 +254,9 @@ describe("an approval", () => {
     expect((await one.approve(request, "bob", "cyd")).decision.approved).toBe(true);
     const self = await office({ self: { bob: ["bob-at-home"] } });
     const { request: his } = await self.asked(await self.files(1, { owner: "bob-at-home" }));
-    await expect(self.service.takeApproval(await self.word("bob", his))).rejects.toEqual(REFUSED);
+    await expect(self.service.takeApproval(await self.word("bob", his))).rejects.toEqual(
+      failing("NOT_ENTITLED"),
+    );
     expect((await self.approve(his, "ann", "cyd")).decision.approved).toBe(true);
   });
 
@@ -265,14 +279,14 @@ describe("an approval", () => {
     });
     await expect(
       one.service.takePolicy(await signNote(core, text, newSigner("bob"))),
-    ).rejects.toEqual(REFUSED);
+    ).rejects.toEqual(failing("NOT_ENTITLED"));
     expect((await one.policy()).number).toBe(1);
     expect(await one.service.takePolicy(await signNote(core, text, bob!))).toMatchObject({
       complete: true,
     });
     expect((await one.policy()).number).toBe(2);
     // What was approved under number 1 is not approved under number 2, though one officer is enough.
-    await expect(one.service.release(id)).rejects.toEqual(REFUSED);
+    await expect(one.service.release(id)).rejects.toEqual(failing("NOT_APPROVED"));
     expect((await one.service.standing(id)).decision.count).toMatchObject({ approving: [] });
     const now = (await one.policy()).hash;
     const options = { decision: "approve", identity: "x" } as const;
@@ -294,7 +308,7 @@ describe("a request", () => {
     const taken = await one.service.takeRequest(swapped);
     expect(taken.id).not.toBe(id);
     await one.approve(request, "ann", "bob");
-    await expect(one.service.release(taken.id)).rejects.toEqual(REFUSED);
+    await expect(one.service.release(taken.id)).rejects.toEqual(failing("NOT_APPROVED"));
     expect((await one.service.release(id)).request.recipient).toEqual(newOwner.publicKey);
   });
 
@@ -302,10 +316,10 @@ describe("a request", () => {
     const one = await office();
     const files = await one.files(1);
     const foreign = one.request(files, { authority: "another.example" });
-    await expect(one.service.takeRequest(foreign)).rejects.toEqual(REFUSED);
+    await expect(one.service.takeRequest(foreign)).rejects.toEqual(failing("WRONG_AUTHORITY"));
     const unknown = one.request([...files, await one.file()]);
-    await expect(one.service.takeRequest(unknown)).rejects.toEqual(REFUSED);
-    await expect(one.service.standing("a".repeat(26))).rejects.toEqual(REFUSED);
+    await expect(one.service.takeRequest(unknown)).rejects.toEqual(failing("NOT_FOUND"));
+    await expect(one.service.standing("a".repeat(26))).rejects.toEqual(failing("NOT_FOUND"));
   });
 
   test("that could not be served is refused when it comes in", async () => {
@@ -379,9 +393,9 @@ describe("a policy", () => {
       ).rejects.toThrow();
     }
     expect(parsePolicy(core, (await one.service.policies())[0]!.row.note).release).toBe(2);
-    await expect(one.service.takePolicy(draft)).rejects.toEqual(REFUSED);
+    await expect(one.service.takePolicy(draft)).rejects.toEqual(failing("DUPLICATE"));
     const wrong = await addSignature(core, draft, newSigner("ann"));
-    await expect(one.service.takePolicy(wrong)).rejects.toEqual(REFUSED);
+    await expect(one.service.takePolicy(wrong)).rejects.toEqual(failing("DUPLICATE"));
   });
 });
 
@@ -413,7 +427,7 @@ describe("a later policy", () => {
     expect((await one.service.takePolicy(await signNote(core, text, cyd!))).complete).toBe(true);
     expect((await one.service.policies()).map(({ policy: { number } }) => number)).toEqual([1, 2]);
     const late = await signNote(core, draftOf(policy, { waiting: 1 }), ann!, bob!);
-    await expect(one.service.takePolicy(late)).rejects.toEqual(REFUSED);
+    await expect(one.service.takePolicy(late)).rejects.toEqual(failing("DUPLICATE"));
     await one.service.verifyLog();
   });
 
@@ -720,23 +734,23 @@ describe("the log", () => {
     const old = await openDirectory(paths[1]);
     expect(await old.isFenced()).toBe(true);
     const { submission } = await source.file();
-    await expect(old.intake([submission])).rejects.toEqual(REFUSED);
-    await expect(old.unfence([])).rejects.toEqual(REFUSED);
+    await expect(old.intake([submission])).rejects.toEqual(failing("FENCED"));
+    await expect(old.unfence([])).rejects.toEqual(failing("FENCED"));
     await expect(old.unfence([newest])).rejects.toThrow(/rolled back/);
     await expect(old.unfence(known.slice(0, 1))).rejects.toEqual(NOT_VERIFIED);
-    await expect(old.intake([submission])).rejects.toEqual(REFUSED);
+    await expect(old.intake([submission])).rejects.toEqual(failing("FENCED"));
     await old.close();
 
     const asked = await source.asked([later!]);
     await backupDirectory(source.folder, paths[2]);
     const good = await openDirectory(paths[2]);
-    await expect(good.intake([submission])).rejects.toEqual(REFUSED);
+    await expect(good.intake([submission])).rejects.toEqual(failing("FENCED"));
     // Neither a receipt again nor an approval: nothing is to look as if it came from the newest log.
-    await expect(good.intake([later!.submission])).rejects.toEqual(REFUSED);
+    await expect(good.intake([later!.submission])).rejects.toEqual(failing("FENCED"));
     await expect(good.takeApproval(await source.word("ann", asked.request))).rejects.toEqual(
-      REFUSED,
+      failing("FENCED"),
     );
-    await expect(good.requireUnfenced()).rejects.toEqual(REFUSED);
+    await expect(good.requireUnfenced()).rejects.toEqual(failing("FENCED"));
     // What is older than the backup says nothing about what came after it.
     const [older] = await good.store.checkpoints(0, 1);
     await expect(good.unfence([older!.checkpoint])).rejects.toThrow(/--nothing-newer/);

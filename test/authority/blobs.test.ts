@@ -10,7 +10,7 @@ import {
   type Submission,
 } from "twinwrap/escrow";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { core, newOwner, Office, owner, REFUSED, unwrap } from "./office.js";
+import { core, failing, newOwner, Office, owner, REFUSED, unwrap } from "./office.js";
 
 // Keys of other programs at an authority, and what a thief can try with a blob that he copied.
 
@@ -140,7 +140,9 @@ describe("keys of other programs", () => {
   test("that nobody proves are taken only where that is said, all or none with what comes along", async () => {
     const { submission, record } = await sent(one);
     const file = await one.file();
-    await expect(one.service.intake([file.submission, submission])).rejects.toEqual(REFUSED);
+    await expect(one.service.intake([file.submission, submission])).rejects.toEqual(
+      failing("NOT_PROVEN"),
+    );
     expect([await statusOf(record), await statusOf(file.record)]).toEqual([undefined, undefined]);
     await one.service.intake([file.submission, submission], ACCEPT);
     expect(await statusOf(record)).toBe("unproven");
@@ -174,7 +176,7 @@ describe("keys of other programs", () => {
     await officer.approve(first.request, "ann", "bob");
     await officer.service.release(first.id);
     const second = await asked(officer, unproven, proven);
-    await expect(officer.approve(second.request, "ann")).rejects.toEqual(REFUSED);
+    await expect(officer.approve(second.request, "ann")).rejects.toEqual(failing("NOT_ENTITLED"));
     await officer.approve(second.request, "bob", "cyd");
     await officer.service.release(second.id);
     await officer.service.verifyLog();
@@ -302,14 +304,14 @@ describe("a thief who copied a wrap that the authority knows", () => {
     ] as const) {
       for (const mine of await stolen(at, of.submission)) {
         expect(blockOf(mine).equals(blockOf(of.submission))).toBe(true);
-        await expect(at.service.intake([mine], ACCEPT)).rejects.toEqual(REFUSED);
+        await expect(at.service.intake([mine], ACCEPT)).rejects.toEqual(failing("DUPLICATE"));
       }
     }
     // Nor is it taken together with what it is of.
     const both = await one.file();
     const [mine] = await stolen(one, both.submission);
     const together = one.service.intake([both.submission, mine!], ACCEPT);
-    await expect(together).rejects.toEqual(REFUSED);
+    await expect(together).rejects.toEqual(failing("DUPLICATE"));
   });
 
   test("who comes first keeps nothing out, and gets nothing once the right one is there", async () => {
@@ -321,7 +323,7 @@ describe("a thief who copied a wrap that the authority knows", () => {
       await one.approve(request, "ann", "bob");
       expect((await one.service.intake([right.submission]))[0]!.status).toBe("verified");
       await expect(one.service.release(id, { partial: true })).rejects.toMatchObject({
-        code: "REFUSED",
+        code: "DUPLICATE",
         message: expect.stringMatching(/not proven, and its blob is that of another record/),
       });
       expect(await one.service.released(id)).toBeUndefined();
@@ -344,7 +346,7 @@ describe("a thief who copied a wrap that the authority knows", () => {
       await one.service.intake([file.submission]);
       return found;
     });
-    await expect(one.service.release(id)).rejects.toEqual(REFUSED);
+    await expect(one.service.release(id)).rejects.toEqual(failing("DUPLICATE"));
     expect(await statusOf(file.record)).toBe("verified");
     expect((await one.count()).release).toBeUndefined();
     await one.service.verifyLog();
@@ -364,7 +366,7 @@ describe("a thief who copied a wrap that the authority knows", () => {
     await locked.approve(request, "ann", "bob");
     await locked.unlock();
     await expect(locked.service.release(id)).rejects.toMatchObject({
-      code: "REFUSED",
+      code: "DUPLICATE",
       message: expect.stringMatching(/`authority verify` finds out/),
     });
     expect((await locked.service.verifyWaiting()).failed).toHaveLength(1);

@@ -2,7 +2,7 @@ import { constants, type KeyObject, privateDecrypt } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { seal } from "twinwrap";
+import { type ErrorCode, seal } from "twinwrap";
 import { loadCore } from "twinwrap/core";
 import {
   type Addressee,
@@ -39,8 +39,10 @@ export const owner: Pair = await makePair();
 export const newOwner: Pair = await makePair();
 export const PASSPHRASE = "nine planets, then eight";
 
-export const REFUSED = expect.objectContaining({ code: "REFUSED" });
-export const NOT_VERIFIED = expect.objectContaining({ code: "NOT_VERIFIED" });
+/** A TwinwrapError with this code. */
+export const failing = (code: ErrorCode) => expect.objectContaining({ code });
+export const REFUSED = failing("REFUSED");
+export const NOT_VERIFIED = failing("NOT_VERIFIED");
 
 export interface OfficeOptions extends Partial<InitOptions> {
   names?: string[];

@@ -24,6 +24,7 @@ import { spareKey } from "../escrow/material.js";
 import { RecursiveTree } from "../escrow/tree.js";
 import {
   core,
+  failing,
   newOwner,
   Office,
   owner,
@@ -70,7 +71,7 @@ describe("a new authority", () => {
     expect(await one.service.policy()).toBeUndefined();
     const files = await one.files(1);
     const { request, id } = await one.asked(files);
-    await expect(one.service.standing(id)).rejects.toEqual(REFUSED);
+    await expect(one.service.standing(id)).rejects.toEqual(failing("NO_POLICY"));
     expect(await one.signPolicy("ann")).toMatchObject({ log: true, complete: false });
     expect(await one.signPolicy("ann")).toMatchObject({ officers: ["ann"], complete: false });
     await one.signPolicy("cyd");
@@ -217,7 +218,7 @@ describe("intake", () => {
       await sealFor({ ...one.service.authority, origin: "x" }),
     ];
     const batch = [good.submission, other.submission];
-    await expect(one.service.intake(batch)).rejects.toEqual(REFUSED);
+    await expect(one.service.intake(batch)).rejects.toEqual(failing("WRONG_AUTHORITY"));
     expect(await one.service.store.record(good.record)).toBeUndefined();
   });
 
@@ -229,7 +230,7 @@ describe("intake", () => {
     };
     for (let i = 0; i < 3; i++) await one.service.intake([await foreign()]);
     await one.service.intake([file.submission]);
-    await expect(one.service.intake([await foreign()])).rejects.toEqual(REFUSED);
+    await expect(one.service.intake([await foreign()])).rejects.toEqual(failing("BACKLOG"));
     expect(await one.service.store.candidates(file.record)).toHaveLength(4);
     await one.unlock();
     const { verified, failed } = await one.service.verifyWaiting();
@@ -245,7 +246,7 @@ describe("intake", () => {
     for (let i = 1; i <= 4; i++) {
       await locked.service.intake([{ ...submission, tag: new Uint8Array(32).fill(i) }]);
     }
-    await expect(locked.service.intake([submission])).rejects.toEqual(REFUSED);
+    await expect(locked.service.intake([submission])).rejects.toEqual(failing("BACKLOG"));
     const other = await openDirectory(locked.folder);
     await other.unlock(PASSPHRASE);
     expect(await other.verifyWaiting()).toEqual({ verified: 0, failed: [record] });
@@ -318,7 +319,7 @@ describe("a request", () => {
     const { request, id } = await one.asked(files);
     expect(request.records).toHaveLength(3);
     expect((await one.approve(request, "ann")).decision).toMatchObject({ approved: false });
-    await expect(one.service.release(id)).rejects.toEqual(REFUSED);
+    await expect(one.service.release(id)).rejects.toEqual(failing("NOT_APPROVED"));
     expect(await one.service.released(id)).toBeUndefined();
     expect((await one.approve(request, "cyd")).decision).toMatchObject({ approved: true });
     const { releases } = await one.service.release(id);
@@ -436,7 +437,7 @@ describe("a request", () => {
     expect((await one.service.takeApproval(second)).row.status).toBe("denied");
     expect(await one.count()).toMatchObject({ veto: before + 2 });
     await expect(one.service.release(id)).rejects.toThrow(/denied/);
-    await expect(one.approve(request, "cyd")).rejects.toEqual(REFUSED);
+    await expect(one.approve(request, "cyd")).rejects.toEqual(failing("CLOSED"));
     await one.service.verifyLog();
   });
 
@@ -454,7 +455,9 @@ test("one file under two authorities is recovered from either", async () => {
   for (const one of both) await one.unlock();
   const files = await sealForAll(both.map(({ service }) => service.authority));
   for (const [i, one] of both.entries()) {
-    await expect(one.service.intake([files[1 - i]!.submission])).rejects.toEqual(REFUSED);
+    await expect(one.service.intake([files[1 - i]!.submission])).rejects.toEqual(
+      failing("WRONG_AUTHORITY"),
+    );
     await one.service.intake([files[i]!.submission]);
     const { request, id } = await one.asked([files[i]!]);
     await one.approve(request, "ann", "bob");

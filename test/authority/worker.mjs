@@ -89,7 +89,7 @@ async function race([id, first, step]) {
   // Others may still be approving.
   for (let release; release === undefined; ) {
     release = await service.release(id).catch((error) => {
-      if (error.code !== "REFUSED") throw error;
+      if (error.code !== "NOT_APPROVED") throw error;
     });
     if (release) print("released", id, sha256(encodeRelease(release)));
   }

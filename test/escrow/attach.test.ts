@@ -115,8 +115,8 @@ describe("attaching", () => {
       withEscrows(head, await attachReceipt(core, to, receipt, by));
     expect(await attach(head, genuine)).toEqual(held(genuine));
     expect(await attach(held(genuine), genuine)).toEqual(held(genuine));
-    await expect(attach(held(genuine), forged)).rejects.toMatchObject({ code: "REFUSED" });
-    await expect(attach(held(forged), genuine)).rejects.toMatchObject({ code: "REFUSED" });
+    await expect(attach(held(genuine), forged)).rejects.toMatchObject({ code: "DUPLICATE" });
+    await expect(attach(held(forged), genuine)).rejects.toMatchObject({ code: "DUPLICATE" });
     for (const present of [head, held(genuine), held(forged)]) {
       await expect(attach(present, forged, authority)).rejects.toEqual(NOT_VERIFIED);
       // "verified" that nobody signed does not stand in the way.

@@ -25,7 +25,7 @@ import { newSigner } from "./signers.js";
 const core = await loadCore();
 const ORIGIN = "authority.example";
 const POLICY = fill(0x44);
-const REFUSED = expect.objectContaining({ code: "REFUSED" });
+const NOT_FOUND = expect.objectContaining({ code: "NOT_FOUND" });
 
 type File = Awaited<ReturnType<typeof sealFor>>;
 let alice: Pair;
@@ -120,7 +120,7 @@ describe("a release", () => {
   test("has nothing for a record that was not released", async () => {
     const { head, submissions } = files[2]!;
     const checked = await check(good);
-    expect(() => releasedFor(core, checked, head, submissions[0]!.core)).toThrow(REFUSED);
+    expect(() => releasedFor(core, checked, head, submissions[0]!.core)).toThrow(NOT_FOUND);
     const nothing = await check({ request, releases: [] });
     expect(nothing.keys.size).toBe(0);
   });
@@ -132,7 +132,7 @@ describe("a release", () => {
       NOT_VERIFIED,
     );
     const record = { ...one.submissions[0]!.core, blind: fill(1) };
-    expect(() => releasedFor(core, checked, one.head, record)).toThrow(REFUSED);
+    expect(() => releasedFor(core, checked, one.head, record)).toThrow(NOT_FOUND);
   });
 });
 

@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:cry
 import fc from "fast-check";
 import { identifyKey, readPrivateKey, readPublicKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
+import { adviceFor } from "#build/cli/advice.js";
 import { haveOpenssl, openssl, opensslWithFile } from "../openssl.js";
 import { outcome, testKey } from "./material.js";
 
@@ -244,7 +245,7 @@ describe("what is no RSA key is named, and what to do", () => {
   const members = secret.export({ format: "jwk" });
 
   const cases: [string, Uint8Array, string, RegExp][] = [
-    ["EC, PKCS#8", pemOf(ec.privateKey), "BAD_KEY", /elliptic-curve.*`twinwrap keygen`/],
+    ["EC, PKCS#8", pemOf(ec.privateKey), "BAD_KEY", /elliptic-curve.*only an RSA key/],
     ["EC, SEC1", pemOf(ec.privateKey, "sec1"), "BAD_KEY", /elliptic-curve/],
     ["EC, public", pemOf(ec.publicKey, "spki"), "BAD_KEY", /elliptic-curve/],
     ["EC, SEC1 DER", ec.privateKey.export({ format: "der", type: "sec1" }), "BAD_KEY", /elliptic/],
@@ -332,22 +333,24 @@ describe("what is no RSA key is named, and what to do", () => {
     const dsa = openssl(["genpkey", ...dsaBits]);
     const dsaKey = opensslWithFile(dsa, (path) => ["genpkey", "-paramfile", path]);
     const bundle = Buffer.concat([key, certificate]);
-    const files: [Uint8Array, RegExp][] = [
-      [certificate, /certificate; .*openssl x509/],
-      [openssl(["x509", "-outform", "DER"], certificate), /certificate; .*-inform DER/],
-      [request(), /certificate request; .*openssl req/],
-      [openssl(["pkcs12", "-export", "-passout", "pass:x"], bundle), /PKCS#12 .*openssl pkcs12/],
+    const files: [Uint8Array, RegExp, RegExp?][] = [
+      [certificate, /a certificate$/, /openssl x509 -in FILE/],
+      [openssl(["x509", "-outform", "DER"], certificate), /certificate/, /-inform DER/],
+      [request(), /certificate request/, /openssl req/],
+      [openssl(["pkcs12", "-export", "-passout", "pass:x"], bundle), /PKCS#12/, /openssl pkcs12/],
       [dsaKey, /DSA key/],
       [openssl(["dsa"], dsaKey), /DSA key/],
       [openssl(["dsa", "-outform", "DER"], dsaKey), /DSA key/],
       [openssl(["ecparam", "-name", "prime256v1", "-genkey"]), /elliptic-curve/],
       [openssl(["genrsa", "-primes", "3", "2048"]), /more than two primes/],
     ];
-    for (const [file, message] of files) {
-      await expect(readPrivateKey(file)).rejects.toMatchObject({
+    for (const [file, message, advice] of files) {
+      const error = await readPrivateKey(file).catch((error) => error);
+      expect(error).toMatchObject({
         code: expect.stringMatching(/BAD_FORMAT|BAD_KEY/),
         message: expect.stringMatching(message),
       });
+      if (advice !== undefined) expect(adviceFor(error)).toMatch(advice);
     }
   });
 

@@ -1,0 +1,35 @@
+import type { ErrorCode, TwinwrapError } from "../errors.js";
+import { ForeignKeyError, type ForeignKind } from "../keys/foreign.js";
+
+// What a person can do about an error, with the flags and commands that do it: errors name neither, because
+// programs and the page show them too.
+
+const BY_CODE: Partial<Record<ErrorCode, string>> = {
+  WEAK_KEY: "--allow-weak accepts it",
+  NOT_PROVEN: "--accept-unproven takes it in all the same",
+  BACKLOG: "run `twinwrap authority verify`",
+  FENCED:
+    "`twinwrap authority log unfence` shows it what is known outside, and --nothing-newer says that nothing newer is",
+  NO_POLICY: "each officer runs `twinwrap authority policy sign`",
+};
+
+const BY_KIND: Partial<Record<ForeignKind, string>> = {
+  algorithm: "make one with `twinwrap keygen`",
+  lock: "lock it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000 -in FILE -out NEW.pem",
+  negative: "openssl mends it: openssl pkey -in FILE -out NEW.pem",
+  openssh: "convert a copy of it: ssh-keygen -p -m PKCS8 -f COPY (this rewrites COPY)",
+  "openssh-public": "convert it: ssh-keygen -e -m PKCS8 -f FILE > NEW.pub.pem",
+  putty: "export it from PuTTYgen in OpenSSH's format first",
+  pkcs12: "take its key out: openssl pkcs12 -in FILE -nocerts -out NEW.pem",
+  certificate: "take its public key out: openssl x509 -in FILE -noout -pubkey > NEW.pub.pem",
+  "certificate-der":
+    "take its public key out: openssl x509 -inform DER -in FILE -noout -pubkey > NEW.pub.pem",
+  "certificate-request":
+    "take its public key out: openssl req -in FILE -noout -pubkey > NEW.pub.pem",
+  "utf-16": "save it as ASCII or UTF-8",
+};
+
+/** What to do about an error; undefined if its own words are all there is to say. */
+export function adviceFor(error: TwinwrapError): string | undefined {
+  return error instanceof ForeignKeyError ? BY_KIND[error.kind] : BY_CODE[error.code];
+}
