@@ -76,6 +76,16 @@ export function present(path: string): fs.Stats | undefined {
   }
 }
 
+/** Whether a folder is there under a name, links followed. @throws as {@link present} */
+export function isFolder(path: string): boolean {
+  return isFolderStats(present(path));
+}
+
+/** What `stats` tell of: a folder, or not. */
+export function isFolderStats(stats: fs.Stats | undefined): boolean {
+  return stats !== undefined && (stats.mode & fs.constants.S_IFMT) === fs.constants.S_IFDIR;
+}
+
 /** Does `work` on a file; an error of the system names it. */
 export async function naming<T>(path: string, work: () => T | Promise<T>): Promise<T> {
   try {

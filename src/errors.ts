@@ -25,6 +25,8 @@ export type ErrorCode =
   | "UNSUPPORTED"
   /** A limit that Twinwrap sets itself: size of a header, iteration count, length of a file. 413 */
   | "LIMIT_EXCEEDED"
+  /** The file's header has no room for it; sealing the whole file again makes some. 413 */
+  | "NO_ROOM"
   /** A prepared key was used after dispose(). 500 */
   | "DISPOSED"
   /** A computation failed its own check, or its worker died; nothing of its result was given out. 500 */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isSystemError, named, present, system } from "./calls.node.js";
+import { isFolderStats, isSystemError, named, present, system } from "./calls.node.js";
 import { TwinwrapError } from "./errors.js";
 import { linkTarget } from "./file-output.node.js";
 import {
@@ -165,7 +165,7 @@ const PAUSE = 50;
 async function refuseLinks(path: string): Promise<void> {
   for (let looks = 0; ; looks++) {
     const stats = present(path);
-    if (stats === undefined || stats.isDirectory()) return; // reading it says so
+    if (stats === undefined || isFolderStats(stats)) return; // reading it says so
     if (!stats.isFile()) {
       throw new TwinwrapError(
         "BAD_ARGUMENT",

@@ -2,7 +2,7 @@ import { constants, readdirSync, readlinkSync, type Stats } from "node:fs";
 import { Socket } from "node:net";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { concatBytes, equalBytes, wipe } from "./bytes.js";
-import { isSystemError, named, naming, present, system, whenReady } from "./calls.node.js";
+import { isFolderStats, isSystemError, named, naming, present, system, whenReady } from "./calls.node.js";
 import { TwinwrapError } from "./errors.js";
 import { descriptorOf, readFileWhole } from "./file-source.node.js";
 import { beginPath, removeLeftovers, temporaryName } from "./process.node.js";
@@ -17,7 +17,7 @@ const PERMISSIONS = 0o777;
 
 export interface WriteOptions {
   /** Takes the place of a file that is there, with its owner and mode; else that is a CONFLICT. */
-  force?: boolean;
+  force?: boolean | undefined;
   /** The new file's mode, at most: by default what the umask leaves of 0666. */
   mode?: number;
 }
@@ -133,11 +133,11 @@ function examine(file: NewFile): Place {
   if (old?.isSocket()) {
     throw new TwinwrapError("BAD_ARGUMENT", `${path} is a socket, which no file can be written to`);
   }
-  if (old !== undefined && !old.isFile() && !old.isDirectory()) {
+  if (old !== undefined && !old.isFile() && !isFolderStats(old)) {
     return { ...file, target: undefined, old };
   }
   if (old !== undefined && !force) throw exists(path);
-  if (old?.isDirectory()) throw new TwinwrapError("CONFLICT", `${path} is a folder`);
+  if (isFolderStats(old)) throw new TwinwrapError("CONFLICT", `${path} is a folder`);
   return { ...file, target: linkTarget(path), old };
 }
 
@@ -465,7 +465,7 @@ async function keepName(folder: string, path: string): Promise<void> {
 async function syncAll(folder: string): Promise<void> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) await syncAll(path);
+    if (isFolderStats(system.lstatSync(path))) await syncAll(path);
     if (!entry.isFile()) continue;
     await naming(path, async () => {
       const descriptor = await system.open(path, "r+");
@@ -492,7 +492,7 @@ export async function makeFolderWhole(
   // A working folder whose name is no text has none that could be used; "." has no place beside.
   const target = linkTarget(/(^|[\\/])\.{1,2}$/.test(bare) ? resolve(bare) : bare);
   const old = present(target);
-  if (old !== undefined && (!old.isDirectory() || readdirSync(target).length > 0)) {
+  if (old !== undefined && (!isFolderStats(old) || readdirSync(target).length > 0)) {
     throw exists(path);
   }
   const parent = dirname(target);

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { isSystemError } from "./calls.node.js";
+import { isFolderStats, isSystemError } from "./calls.node.js";
 
 // Which process made a lock or a temporary file, so that others can tell whether it is still there; and
 // what this one has to remove if it is told to end.
@@ -140,7 +140,7 @@ export function removeLeftovers(folder: string, again = false): void {
     try {
       const stats = lstatSync(path);
       if (stats.uid !== (process.geteuid?.() ?? 0)) continue;
-      if (stats.isDirectory() && isShared(folder)) continue;
+      if (isFolderStats(stats) && isShared(folder)) continue;
       rmSync(path, { recursive: true });
     } catch {
       // Somebody else was faster, or it is not ours to remove.

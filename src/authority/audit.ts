@@ -24,7 +24,7 @@ import {
   rootHash,
   type UnprovenRecord,
 } from "../escrow/index.js";
-import { checkerOf } from "./ed25519.js";
+import { checkerOf } from "./checker.js";
 import { takesPadding } from "./intake.js";
 import { compareKnown, fault } from "./log.js";
 import { recordOfRow } from "./opening.js";

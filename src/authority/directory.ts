@@ -1,7 +1,6 @@
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { equalBytes, randomBytes, toBase32, wipe } from "../bytes.js";
-import { isSystemError } from "../calls.node.js";
+import { isFolder, isSystemError } from "../calls.node.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
@@ -19,6 +18,7 @@ import {
   verifyAuthority,
 } from "../escrow/index.js";
 import { messagePieces } from "../escrow/message.js";
+import { SigningKey } from "../escrow/signing-key.js";
 import {
   collectPieces,
   FileSource,
@@ -26,6 +26,7 @@ import {
   readFileWhole,
   writeFileWhole,
 } from "../files.node.js";
+import { readEd25519Key, writeEd25519Key } from "../keys/ed25519.js";
 import {
   generateKeyPair,
   type Passphrase,
@@ -33,7 +34,6 @@ import {
   writePrivateKey,
 } from "../keys/index.js";
 import { MAX_KEY_FILE } from "../keys/recognise.js";
-import { Ed25519Key } from "./ed25519.js";
 import { AUTHORITY, LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
 import { fence, Log } from "./log.js";
 import { asArgument, firstPolicy, type NewOfficer } from "./policies.js";
@@ -77,7 +77,8 @@ export interface InitOptions extends DirectoryOptions {
 export async function initDirectory(path: string, options: InitOptions): Promise<Authority> {
   const core = options.core ?? (await sharedCore());
   const origin = options.origin ?? `authority-${toBase32(randomBytes(10))}`;
-  const logKey = Ed25519Key.generate();
+  const logSeed = randomBytes(32);
+  const logKey = await SigningKey.from(logSeed);
   const signer = logKey.signer(origin);
   const policyText = firstPolicy(origin, options);
   const { publicKey, privateKey } = await generateKeyPair({ bits: options.bits ?? DEFAULT_BITS });
@@ -105,7 +106,7 @@ export async function initDirectory(path: string, options: InitOptions): Promise
       passphrase,
       iterations,
     });
-    logPem = await logKey.write({ core });
+    logPem = await writeEd25519Key(logSeed, { core });
     const files: [string, Uint8Array][] = [
       [WRAP_KEY, wrapPem],
       [LOG_KEY, logPem],
@@ -128,7 +129,7 @@ export async function initDirectory(path: string, options: InitOptions): Promise
     });
     return authority;
   } finally {
-    wipe(wrapPem, logPem);
+    wipe(wrapPem, logPem, logSeed);
     wipePrivateKey(privateKey);
   }
 }
@@ -166,7 +167,8 @@ export async function openDirectory(
   const shown = await readPart(path, AUTHORITY);
   const { authority } = await readAuthority(path, { core });
   const logPem = await readPart(path, LOG_KEY);
-  const logKey = await Ed25519Key.read(logPem, { core }).finally(() => wipe(logPem));
+  const logSeed = await readEd25519Key(logPem, { core }).finally(() => wipe(logPem));
+  const logKey = await SigningKey.from(logSeed).finally(() => wipe(logSeed));
   const service = await AuthorityService.start({
     core,
     store: await openSqlite(join(path, STORE)),
@@ -198,13 +200,12 @@ export async function openDirectory(
 export async function readAuthority(
   path: string,
   options: DirectoryOptions = {},
-): Promise<{ authority: Authority; file: AuthorityFile; isDirectory: boolean }> {
+): Promise<{ authority: Authority; file: AuthorityFile }> {
   const core = options.core ?? (await sharedCore());
-  const isDirectory = (await stat(path)).isDirectory();
-  const bytes = await (isDirectory
+  const bytes = await (isFolder(path)
     ? readPart(path, AUTHORITY)
     : withFile(path, (file) => collectPieces(path, messagePieces(file.pieces()), MAX_MESSAGE)));
-  return { ...(await authorityOf(core, bytes)), isDirectory };
+  return authorityOf(core, bytes);
 }
 
 /**

@@ -19,7 +19,7 @@ import {
   type VerifierKey,
   verifyCheckpoint,
 } from "../escrow/index.js";
-import { checkerOf } from "./ed25519.js";
+import { checkerOf } from "./checker.js";
 import type { Head, StoreReads, StoreWrites } from "./store.js";
 
 // The authority's log: what is appended is signed in the same transaction, and a leaf's proof always

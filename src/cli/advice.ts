@@ -6,6 +6,7 @@ import { ForeignKeyError, type ForeignKind } from "../keys/foreign.js";
 
 const BY_CODE: Partial<Record<ErrorCode, string>> = {
   WEAK_KEY: "--allow-weak accepts it",
+  NO_ROOM: "sealing the file again with a key that opens it (--rewrite) makes some",
   NOT_PROVEN: "--accept-unproven takes it in all the same",
   BACKLOG: "run `twinwrap authority verify`",
   FENCED:

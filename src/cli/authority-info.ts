@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import type { AuthorityService } from "../authority/service.js";
+import { isFolder } from "../calls.node.js";
 import { sharedCore } from "../core/index.js";
-import { type Authority, formatVerifierKey } from "../escrow/index.js";
+import { type Authority, formatVerifierKey, parseCheckpoint } from "../escrow/index.js";
 import { writePublicKey } from "../keys/index.js";
 import {
   type AuthorityOptions,
@@ -13,8 +14,8 @@ import {
 import { policyRows } from "./authority-policy.js";
 import { requestQuery } from "./authority-requests.js";
 import { jsonOption, newCommand } from "./command.js";
-import { checkOutput, print, printJson, writeOutput } from "./io.js";
-import { formatFingerprint, safe, table } from "./text.js";
+import { checkOutput, STANDARD, tell, writeOutput } from "./io.js";
+import { formatFingerprint, safe } from "./text.js";
 
 interface Facts {
   rows: [string, string][];
@@ -40,20 +41,20 @@ async function publicFacts(authority: Authority): Promise<Facts> {
 
 /** What its folder tells besides. */
 async function innerFacts(service: AuthorityService): Promise<Facts> {
-  const { store } = service;
-  const head = await store.head();
-  const records = await store.countRecords();
+  const note = await service.checkpoint();
+  const size = note === undefined ? 0 : parseCheckpoint(note).size;
+  const records = await service.countRecords();
   const fenced = await service.isFenced();
-  const open = await store.countRequests(requestQuery("open"));
+  const open = await service.countRequests(requestQuery("open"));
   const counts = Object.entries(records).map(([status, count]) => `${count} ${status}`);
-  const log = `${head?.size ?? 0} entries${fenced ? ", fenced: see `authority log unfence`" : ""}`;
+  const log = `${size} entries${fenced ? ", fenced: see `authority log unfence`" : ""}`;
   return {
     rows: [
       ["records", counts.join(", ")],
       ["requests", `${open} open`],
       ["log", log],
     ],
-    json: { records, openRequests: open, log: { size: head?.size ?? 0, fenced } },
+    json: { records, openRequests: open, log: { size, fenced } },
   };
 }
 
@@ -65,39 +66,33 @@ interface InfoOptions extends AuthorityOptions {
 
 async function info(options: InfoOptions): Promise<void> {
   const path = requireAuthority(options);
-  const { authority, isDirectory } = await loadAuthority(path);
+  const authority = await loadAuthority(path);
   const { wrapKey: output, force = false } = options;
   if (output !== undefined) {
     await checkOutput([path], output, { force });
     await writeOutput(output, [writePublicKey(authority.wrapKey, "msblob")], { force });
   }
   const facts = [await publicFacts(authority)];
-  if (isDirectory) facts.push(await withService(path, innerFacts));
+  if (path !== STANDARD && isFolder(path)) facts.push(await withService(path, innerFacts));
   const policy = authority.policies.at(-1);
-  if (options.json) {
-    const json = facts.reduce((all, one) => Object.assign(all, one.json), {});
-    const officers = policy?.officers.map(({ name }) => name);
-    printJson(
-      {
-        ...json,
-        policy: policy && {
-          number: policy.number,
-          hash: formatFingerprint(policy.hash),
-          release: policy.release,
-          officers,
-        },
+  const json = facts.reduce((all, one) => Object.assign(all, one.json), {});
+  tell(
+    options,
+    {
+      ...json,
+      policy: policy && {
+        number: policy.number,
+        hash: formatFingerprint(policy.hash),
+        release: policy.release,
+        officers: policy.officers.map(({ name }) => name),
       },
-      output,
-    );
-    return;
-  }
-  print(
-    table([
+    },
+    [
       ...facts.flatMap(({ rows }) => rows),
       ...(policy === undefined
-        ? ([["policy", "none in force: see `authority policy show`"]] as [string, string][])
+        ? [["policy", "none in force: see `authority policy show`"]]
         : policyRows(policy).filter(([name]) => name !== "authority")),
-    ]),
+    ],
     output,
   );
 }

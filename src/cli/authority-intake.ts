@@ -1,9 +1,12 @@
 import { mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
+import { LocalClient } from "../authority/client.js";
 import type { AuthorityService } from "../authority/service.js";
 import { equalBytes, toHex } from "../bytes.js";
 import { isSystemError } from "../calls.node.js";
+import { readStanding, stateText } from "../client/officer.js";
+import { partyOf } from "../client/party.js";
 import { isAboutContent, TwinwrapError } from "../errors.js";
 import {
   decodeReceipt,
@@ -22,7 +25,6 @@ import {
   unlock,
   withService,
 } from "./authority-io.js";
-import { afterApproval, stateOf } from "./authority-requests.js";
 import { EXIT, jsonOption, newCommand } from "./command.js";
 import { print, printJson, readSmall, STANDARD, warn } from "./io.js";
 import { readMessage } from "./messages.js";
@@ -72,7 +74,7 @@ async function takeSubmissions(
   const taken: Taken[] = [];
   const failures: unknown[] = [];
   for (const [i, submission] of submissions.entries()) {
-    const result = await service.intake([submission], options).catch((error) => {
+    const result = await service.intake([submission]).catch((error) => {
       failures.push(error);
       return [];
     });
@@ -125,13 +127,10 @@ async function takeFile(
       return one(`${id}  ${status}`);
     }
     case "approval": {
-      const standing = await service.takeApproval(message.note);
-      const { id, status } = standing.row;
-      if (status !== "open" || !standing.decision.approved || !service.isUnlocked) {
-        return one(`${id}  ${stateOf(standing)}`);
-      }
-      await afterApproval(() => service.release(id));
-      return one(`${id}  released`);
+      const client = new LocalClient(service);
+      const party = partyOf(service.core, service.authority, client);
+      const standing = await readStanding(party, await client.decide(message.note));
+      return one(`${standing.id}  ${stateText(standing)}`);
     }
     case "policy": {
       const { officers, needed, complete } = await service.takePolicy(message.note);
@@ -143,7 +142,7 @@ async function takeFile(
 async function intake(paths: string[], options: IntakeOptions): Promise<void> {
   const authority = requireAuthority(options);
   const facts: Taken[] = [];
-  await withService(authority, async (service) => {
+  const work = async (service: AuthorityService) => {
     await unlock(service, authority, options);
     if (options.output !== undefined) await mkdir(options.output, { recursive: true });
     await forEachFile(paths, async (path) => {
@@ -158,7 +157,8 @@ async function intake(paths: string[], options: IntakeOptions): Promise<void> {
     if (facts.some(({ result }) => result === "unverified")) {
       warn("unverified: the key is locked, so nothing was opened; `authority verify` does that");
     }
-  });
+  };
+  await withService(authority, work, options);
   if (options.json) printJson(facts);
 }
 
@@ -167,7 +167,7 @@ async function verify(options: AuthorityKeyOptions & { json?: boolean }): Promis
   await withService(path, async (service) => {
     await unlock(service, path, { ...options, ask: true });
     const { verified, failed } = await service.verifyWaiting();
-    const { unproven } = await service.store.countRecords();
+    const { unproven } = await service.countRecords();
     const names = failed.map(toHex);
     if (options.json) printJson({ verified, failed: names, unproven });
     else {

@@ -1,9 +1,21 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
+import { LocalClient } from "../authority/client.js";
 import { authorityOf, openDirectory, readAuthority } from "../authority/directory.js";
+import type { OperatorSettings } from "../authority/office.js";
 import type { AuthorityService } from "../authority/service.js";
+import { equalBytes } from "../bytes.js";
+import { isFolder } from "../calls.node.js";
+import { handIn } from "../client/escrow.js";
+import { type Party, partyOf } from "../client/party.js";
 import { sharedCore } from "../core/index.js";
-import { type Authority, LogView, MAX_MESSAGE } from "../escrow/index.js";
+import {
+  type Authority,
+  type AuthorityClient,
+  MAX_MESSAGE,
+  type Receipt,
+  type Submission,
+} from "../escrow/index.js";
 import { messagePieces } from "../escrow/message.js";
 import { collectPieces } from "../files.node.js";
 import { collect, UsageError } from "./command.js";
@@ -74,26 +86,30 @@ export function requireAuthority({ authority }: AuthorityOptions): string {
  * @param path its folder, its authority.json, or - for that on standard input
  * @throws TwinwrapError BAD_FORMAT, NOT_VERIFIED
  */
-export function loadAuthority(path: string): ReturnType<typeof readAuthority> {
-  return about(path === STANDARD ? "standard input" : path, async () => {
+export async function loadAuthority(path: string): Promise<Authority> {
+  const { authority } = await about(path === STANDARD ? "standard input" : path, async () => {
     if (path !== STANDARD) return readAuthority(path);
     const bytes = await withInput(path, (file) =>
       collectPieces(path, messagePieces(file.pieces()), MAX_MESSAGE),
     );
-    return { ...(await authorityOf(await sharedCore(), bytes)), isDirectory: false };
+    return authorityOf(await sharedCore(), bytes);
   });
+  return authority;
 }
 
-/** Opens an authority's folder, works with it and closes it. */
+/** Opens an authority's folder, works with it and closes it: for what its operator does. */
 export async function withService<T>(
   path: string,
   work: (service: AuthorityService) => Promise<T>,
+  settings: OperatorSettings = {},
 ): Promise<T> {
-  const { isDirectory } = await loadAuthority(path);
-  if (!isDirectory) {
+  if (path === STANDARD || !isFolder(path)) {
+    // What is wrong with it comes first.
+    await loadAuthority(path);
     throw new UsageError(`${path} is what everybody may have: this needs the authority's folder`);
   }
-  const service = await about(path, () => openDirectory(path));
+  const { acceptUnproven, partial } = settings;
+  const service = await about(path, () => openDirectory(path, { acceptUnproven, partial }));
   try {
     return await work(service);
   } finally {
@@ -101,31 +117,79 @@ export async function withService<T>(
   }
 }
 
-/** The authority that a command is about. */
-export interface Party {
-  authority: Authority;
-  /** Its folder opened, if it is here. */
-  service: AuthorityService | undefined;
-  /** What the command sees of its log. */
-  view: LogView;
+/** The authority that a command is about, and where it was found. */
+export interface NamedParty extends Party {
+  path: string;
 }
 
-/** Works with an authority, whether its folder is here or only its authority.json. */
-export async function withParty<T>(path: string, work: (party: Party) => Promise<T>): Promise<T> {
+/**
+ * Works with an authority, however it is reached: the one place that chooses how. A folder is served by its own
+ * store; to an authority.json messages are carried.
+ */
+export async function withParty<T>(
+  path: string,
+  work: (party: NamedParty) => Promise<T>,
+  options: AuthorityKeyOptions & OperatorSettings = {},
+): Promise<T> {
   const core = await sharedCore();
-  const { authority, isDirectory } = await loadAuthority(path);
-  if (!isDirectory) return work({ authority, service: undefined, view: new LogView(core) });
-  return withService(path, (service) =>
-    work({ authority: service.authority, service, view: new LogView(core, service.log) }),
+  if (path === STANDARD || !isFolder(path)) {
+    return work({ ...partyOf(core, await loadAuthority(path)), path });
+  }
+  return withService(
+    path,
+    (service) => {
+      const client = new LocalClient(service, { unlock: () => unlock(service, path, options) });
+      return work({ ...partyOf(core, service.authority, client), path });
+    },
+    options,
+  );
+}
+
+/** The same with several; one that is given twice counts once. @throws UsageError if two have one origin */
+export async function withParties<T>(
+  paths: readonly string[],
+  work: (parties: NamedParty[]) => Promise<T>,
+  options: AuthorityKeyOptions & OperatorSettings = {},
+): Promise<T> {
+  const open = async (rest: readonly string[], parties: NamedParty[]): Promise<T> => {
+    const [path, ...others] = rest;
+    if (path === undefined) return work(parties);
+    return withParty(
+      path,
+      (party) => open(others, isNew(party, parties) ? [...parties, party] : parties),
+      options,
+    );
+  };
+  return open(paths, []);
+}
+
+function isNew(party: NamedParty, parties: readonly NamedParty[]): boolean {
+  const { origin, fingerprint } = party.authority;
+  const other = parties.find(({ authority }) => authority.origin === origin);
+  if (other === undefined) return true;
+  if (equalBytes(other.authority.fingerprint, fingerprint)) return false;
+  throw new UsageError(
+    `${other.path} and ${party.path} are two authorities that both call themselves ${origin}: one of them is not the one you mean`,
   );
 }
 
 /** The same with the authority that was given, if any. */
 export function withGiven<T>(
   { authority: path }: AuthorityOptions,
-  work: (party: Party | undefined) => Promise<T>,
+  work: (party: NamedParty | undefined) => Promise<T>,
 ): Promise<T> {
   return path === undefined || path === "" ? work(undefined) : withParty(path, work);
+}
+
+/** How the authority is asked. @throws UsageError if messages are carried to it */
+export function clientOf({ path, client }: NamedParty): AuthorityClient {
+  if (client !== undefined) return client;
+  throw new UsageError(`${path} is what everybody may have: this needs the authority's folder`);
+}
+
+/** Hands a submission in; what goes wrong is told with the authority's path. */
+export function handInTo(party: NamedParty, submission: Submission): Promise<Receipt | undefined> {
+  return about(party.path, () => handIn(party, submission));
 }
 
 /**

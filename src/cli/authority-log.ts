@@ -84,10 +84,10 @@ async function checkpoint(options: AuthorityOptions & OutputOptions): Promise<vo
   await withService(requireAuthority(options), async (service) => {
     // What a restored log shows is no witness of what is known outside.
     await service.requireUnfenced();
-    const head = await service.store.head();
-    if (head === undefined) throw new TwinwrapError("NOT_FOUND", "the log is empty");
+    const note = await service.checkpoint();
+    if (note === undefined) throw new TwinwrapError("NOT_FOUND", "the log is empty");
     if (output !== STANDARD) await checkOutput([], output, options);
-    await writeOutput(output, [toUtf8(head.checkpoint)], { force: options.force ?? false });
+    await writeOutput(output, [toUtf8(note)], { force: options.force ?? false });
   });
 }
 

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { readOfficerPublicKeys } from "../authority/ed25519.js";
 import type { NewOfficer } from "../authority/policies.js";
+import { readOfficerPublicKeys } from "../escrow/index.js";
 import { USUAL_LIFETIME } from "../escrow/request.js";
 import { checkPublicKey } from "../keys/index.js";
 import { collect, integerBetween, UsageError } from "./command.js";

@@ -1,12 +1,19 @@
 import { type Command, Option } from "commander";
-import { readOfficerKey } from "../authority/ed25519.js";
-import { nextPolicy, type PolicyState } from "../authority/policies.js";
-import { equalBytes, toHex, toUtf8 } from "../bytes.js";
+import { nextPolicy } from "../authority/policies.js";
+import { toUtf8 } from "../bytes.js";
+import { officerWithKey, policyInForce } from "../client/officer.js";
+import type { Party } from "../client/party.js";
+import {
+  decidingPolicy,
+  isNamed,
+  type PolicyState,
+  policyStates,
+  stateOfPolicy,
+} from "../client/policy.js";
 import { sharedCore } from "../core/index.js";
-import { notVerified, TwinwrapError } from "../errors.js";
+import { TwinwrapError } from "../errors.js";
 import {
   addSignature,
-  type Officer,
   type Policy,
   type PolicySignatures,
   parsePolicy,
@@ -18,9 +25,10 @@ import {
 import {
   type AuthorityOptions,
   authorityOption,
+  clientOf,
   loadAuthority,
   requireAuthority,
-  withService,
+  withParty,
 } from "./authority-io.js";
 import {
   addOfficersOptions,
@@ -36,10 +44,11 @@ import {
   type OutputOptions,
   UsageError,
 } from "./command.js";
-import { checkOutput, print, readSmall, writeOutput } from "./io.js";
+import { checkOutput, print, writeOutput } from "./io.js";
 import { readMessage } from "./messages.js";
-import { confirm, type PassphraseOptions, unlockingOf } from "./passphrase.js";
-import { about, asUsage, forEachFile } from "./report.js";
+import { withOfficerKey } from "./officer-key.js";
+import { confirm, type PassphraseOptions } from "./passphrase.js";
+import { asUsage, forEachFile } from "./report.js";
 import { formatFingerprint, formatKey, formatSeconds, safe, table } from "./text.js";
 
 /** A policy for people. */
@@ -62,28 +71,6 @@ export function policyRows(policy: Policy): [string, string][] {
   ];
 }
 
-/** The officer whose key this is. @throws TwinwrapError NOT_ENTITLED */
-export async function officerOf(
-  policy: Policy,
-  path: string,
-  options: PassphraseOptions,
-): Promise<{ officer: Officer; signer: Signer }> {
-  return about(path, async () => {
-    const pem = await readSmall(path);
-    try {
-      const key = await readOfficerKey(pem, unlockingOf(path, options));
-      const officer = policy.officers.find((one) => equalBytes(one.key, key.publicKey));
-      if (officer !== undefined) return { officer, signer: key.signer(officer.name) };
-      throw new TwinwrapError(
-        "NOT_ENTITLED",
-        `this is no officer's key in policy ${policy.number}`,
-      );
-    } finally {
-      pem.fill(0);
-    }
-  });
-}
-
 function signatureText({ officers, needed, complete }: PolicySignatures): string {
   if (complete) return "in force: everybody who has to has signed it";
   const signed = officers.length === 0 ? "nobody" : officers.map(safe).join(", ");
@@ -94,13 +81,11 @@ interface ChoiceOptions extends AuthorityOptions {
   policy?: string;
 }
 
-const isDraft = ({ row }: PolicyState) => row.leaf === undefined;
-
 /** The policy that is meant: the one named, the only draft, or the newest. @throws UsageError */
 function chosen(states: readonly PolicyState[], { policy: name }: ChoiceOptions): PolicyState {
-  const drafts = states.filter(isDraft);
+  const drafts = states.filter(({ isDraft }) => isDraft);
   if (name !== undefined) {
-    const [one, ...others] = states.filter(({ policy }) => toHex(policy.hash).startsWith(name));
+    const [one, ...others] = states.filter((state) => isNamed(state, name));
     if (one !== undefined && others.length === 0) return one;
     throw new UsageError(`--policy ${name} names ${one === undefined ? "none" : "several"}`);
   }
@@ -116,29 +101,16 @@ function chosen(states: readonly PolicyState[], { policy: name }: ChoiceOptions)
   return last;
 }
 
-/** Who decides about a policy: those of the one before it, about the first its own officers. */
-function deciding(policy: Policy, inForce: readonly Policy[]): Policy {
-  if (policy.number === 1) return policy;
-  const before = inForce.find(({ number }) => number === policy.number - 1);
-  if (before !== undefined && equalBytes(before.hash, policy.previous!)) return before;
-  throw notVerified(
-    `policy ${policy.number} follows another policy than number ${policy.number - 1} of this authority`,
-  );
-}
-
-function inForceOf(states: readonly PolicyState[]): Policy[] {
-  return states.filter((state) => !isDraft(state)).map(({ policy }) => policy);
-}
-
 async function show(options: ChoiceOptions & OutputOptions): Promise<void> {
-  await withService(requireAuthority(options), async (service) => {
-    const { row, policy, signatures } = chosen(await service.policies(), options);
-    if (options.output !== undefined) {
-      await checkOutput([], options.output, options);
-      await writeOutput(options.output, [toUtf8(row.note)], { force: options.force ?? false });
+  await withParty(requireAuthority(options), async (party) => {
+    clientOf(party);
+    const { note, policy, signatures } = chosen(await policyStates(party), options);
+    const { output, force = false } = options;
+    if (output !== undefined) {
+      await checkOutput([], output, options);
+      await writeOutput(output, [toUtf8(note)], { force });
     }
-    const rows: [string, string][] = [...policyRows(policy), ["state", signatureText(signatures)]];
-    print(table(rows), options.output);
+    print(table([...policyRows(policy), ["state", signatureText(signatures)]]), output);
   });
 }
 
@@ -149,39 +121,50 @@ interface SignOptions extends ChoiceOptions, OutputOptions, PassphraseOptions {
 
 async function sign(path: string | undefined, options: SignOptions): Promise<void> {
   if (path !== undefined) return signFile(path, options);
-  await withService(requireAuthority(options), async (service) => {
-    const states = await service.policies();
-    const { row, policy, signatures } = chosen(states, options);
+  await withParty(requireAuthority(options), async (party) => {
+    const client = clientOf(party);
+    const { core, authority } = party;
+    const { note, policy, signatures } = chosen(await policyStates(party), options);
     if (signatures.complete) {
       throw new TwinwrapError("DUPLICATE", `policy ${policy.number} is in force already`);
     }
-    const signer = await shownTo(policy, deciding(policy, inForceOf(states)), options);
-    const note = await addSignature(await sharedCore(), row.note, signer);
-    print(table([["state", signatureText(await service.takePolicy(note))]]));
+    const signer = await shownTo(policy, decidingPolicy(authority, policy), options);
+    const taken = await client.takePolicy(await addSignature(core, note, signer));
+    await tellState(party, taken);
   });
+}
+
+/** Tells what a policy's signatures come to now. */
+async function tellState({ core, authority }: Party, note: string, name = "state"): Promise<void> {
+  const { signatures } = await stateOfPolicy(core, authority, note);
+  print(table([[name, signatureText(signatures)]]));
 }
 
 /** Shows a policy to an officer of those who decide about it. @returns who signs it */
 async function shownTo(policy: Policy, before: Policy, options: SignOptions): Promise<Signer> {
-  const { officer, signer } = await officerOf(before, options.key, options);
-  print(table(policyRows(policy)), options.output);
-  if (!options.yes) await confirm(`Sign this policy as ${safe(officer.name)}?`);
-  return signer;
+  return withOfficerKey(options.key, options, async (key) => {
+    const officer = officerWithKey(before, key.publicKey);
+    print(table(policyRows(policy)), options.output);
+    if (!options.yes) await confirm(`Sign this policy as ${safe(officer.name)}?`);
+    return key.signer(officer.name);
+  });
 }
 
 async function signFile(path: string, options: SignOptions): Promise<void> {
-  const { output, authority } = options;
+  const { output, authority, force = false } = options;
   if (output === undefined) throw new UsageError("give -o FILE for the signed policy");
   await checkOutput([path, ...(authority === undefined ? [] : [authority])], output, options);
   const { note } = await readMessage(path, "policy");
   const core = await sharedCore();
   const policy = parsePolicy(core, note);
   // The first one says itself who signs it; for a later one the authority has to be known.
-  const inForce =
-    policy.number === 1 ? [] : (await loadAuthority(requireAuthority(options))).authority.policies;
-  const signer = await shownTo(policy, deciding(policy, inForce), options);
+  const before =
+    policy.number === 1
+      ? policy
+      : decidingPolicy(await loadAuthority(requireAuthority(options)), policy);
+  const signer = await shownTo(policy, before, options);
   const signed = await addSignature(core, note, signer);
-  await writeOutput(output, [toUtf8(signed)], { force: options.force ?? false });
+  await writeOutput(output, [toUtf8(signed)], { force });
 }
 
 interface ProposeOptions extends SignOptions, OfficersOptions {
@@ -194,27 +177,24 @@ async function propose(options: ProposeOptions): Promise<void> {
     throw new UsageError("what shall change? Give --officer, --remove, --quorum or --waiting");
   }
   const add = await officersOf(options);
-  await withService(requireAuthority(options), async (service) => {
-    const before = await service.policy();
-    if (before === undefined) {
-      throw new TwinwrapError("NO_POLICY", "the first policy has to be signed by everybody before");
-    }
+  await withParty(requireAuthority(options), async (party) => {
+    const client = clientOf(party);
+    const { core, authority } = party;
+    const before = policyInForce(authority);
     const text = await asUsage(() => nextPolicy(before, { add, remove, quorum, waiting }));
-    const core = await sharedCore();
     const next = { ...parsePolicyText(text), hash: policyHash(core, text) };
     const note = await signNote(core, text, await shownTo(next, before, options));
-    const signatures = await service.takePolicy(note);
-    print(table([["state", signatureText(signatures)]]));
+    await tellState(party, await client.takePolicy(note));
     warnOfWaiting(options);
   });
 }
 
 async function add(paths: string[], options: AuthorityOptions): Promise<void> {
-  await withService(requireAuthority(options), (service) =>
+  await withParty(requireAuthority(options), (party) =>
     forEachFile(paths, async (path) => {
+      const client = clientOf(party);
       const { note } = await readMessage(path, "policy");
-      const signatures = await service.takePolicy(note);
-      print(table([[safe(path), signatureText(signatures)]]));
+      await tellState(party, await client.takePolicy(note), safe(path));
     }),
   );
 }

@@ -1,19 +1,26 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { recordOfRow } from "../authority/opening.js";
-import type { AuthorityService } from "../authority/service.js";
-import { RECORD_STATUSES, type RecordRow, type RecordStatus } from "../authority/store.js";
 import { algorithmName } from "../blob/index.js";
 import { fromBase32, fromHex } from "../bytes.js";
-import type { Core } from "../core/index.js";
+import { NOT_PROVEN, recordRows } from "../client/officer.js";
+import { type Party, type ReadRecord, readStored } from "../client/party.js";
+import { recordsByHash, recordsWithSerial } from "../client/recover.js";
 import { formatSerial } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
-import { type BlobRecord, encodeReceipt, isBlob, isProven } from "../escrow/index.js";
+import {
+  type BlobRecord,
+  encodeReceipt,
+  isBlob,
+  isProven,
+  RECORD_STATUSES,
+  type RecordStatus,
+} from "../escrow/index.js";
 import { formatTime, parseTime } from "../jcs.js";
 import {
   type AuthorityOptions,
   authorityOption,
+  clientOf,
   requireAuthority,
-  withService,
+  withParty,
 } from "./authority-io.js";
 import {
   addOutputOptions,
@@ -28,54 +35,41 @@ import { checkOutput, print, printJson, warn, writeOutput } from "./io.js";
 import { asUsage } from "./report.js";
 import { formatFingerprint, safe, table } from "./text.js";
 
-/** A serial as people have it: 26 characters of base32. */
+/** What `list` looks for: a file's serial, or the label that a blob's own program gave it. */
+function serialOrLabel(text: string): { serial: Uint8Array } | { label: string } {
+  const serial = serialOf(text);
+  return serial === undefined ? { label: text } : { serial };
+}
+
+/** A serial as people have it: 26 characters of base32. @throws UsageError */
 export function parseSerial(text: string): Uint8Array {
-  try {
-    const serial = fromBase32(text.toLowerCase());
-    if (serial.length === 16) return serial;
-  } catch (error) {
-    if (!(error instanceof TwinwrapError)) throw error;
-  }
+  const serial = serialOf(text);
+  if (serial !== undefined) return serial;
   throw new UsageError(`${text} is no serial: it has 26 letters and digits from 2 to 7`);
 }
 
-/** What officers have to know before they decide about such a key. */
-export const NOT_PROVEN = "key not proven: whoever has the blob could have submitted it";
-
-/** What became of a record; that its key is not proven stays true when it was released. */
-function statusOf(core: Core, row: RecordRow): string {
-  const isOdd = row.status !== "unproven" && !isProven(recordOfRow(core, row));
-  return isOdd ? `${row.status}, unproven` : row.status;
-}
-
-/** Records for people, one a line; labels only if there are some. */
-export function recordLines(core: Core, rows: readonly RecordRow[]): string[][] {
-  const labels = (cell: string) => (rows.some(({ label }) => label !== undefined) ? [cell] : []);
-  return [
-    ["serial", "status", "created", "owner", ...labels("label"), "description"],
-    ...rows.map((row) => [
-      formatSerial(row.serial),
-      statusOf(core, row),
-      formatTime(row.created),
-      safe(row.owner),
-      ...labels(safe(row.label ?? "")),
-      safe(row.description ?? ""),
-    ]),
-  ];
+function serialOf(text: string): Uint8Array | undefined {
+  try {
+    const serial = fromBase32(text.toLowerCase());
+    return serial.length === 16 ? serial : undefined;
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
+    return undefined;
+  }
 }
 
 /** A record for machines. */
-export function recordFacts(core: Core, row: RecordRow): Record<string, unknown> {
-  const record = recordOfRow(core, row);
+export function recordFacts(stored: ReadRecord): Record<string, unknown> {
+  const { record, hash, status, escrowLeaf, verifiedLeaf } = stored;
   return {
-    record: formatFingerprint(row.hash),
-    serial: formatSerial(row.serial),
-    status: row.status,
-    created: formatTime(row.created),
-    owner: row.owner,
-    description: row.description,
-    escrowLeaf: row.escrowLeaf,
-    verifiedLeaf: row.verifiedLeaf,
+    record: formatFingerprint(hash),
+    serial: formatSerial(record.serial),
+    status,
+    created: formatTime(record.created),
+    owner: record.owner,
+    description: record.description,
+    escrowLeaf,
+    verifiedLeaf,
     ...(isBlob(record) ? blobFacts(record) : {}),
   };
 }
@@ -107,24 +101,22 @@ interface ListOptions extends AuthorityOptions {
 
 async function list(options: ListOptions): Promise<void> {
   const { serial, owner, fingerprint, status, from, before, text, limit, cursor } = options;
-  await withService(requireAuthority(options), async ({ core, store }) => {
-    const query = {
-      ...(serial === undefined ? {} : { serial: parseSerial(serial) }),
-      ...(owner === undefined ? {} : { owner }),
-      ...(fingerprint === undefined ? {} : { fingerprint }),
-      ...(status === undefined ? {} : { status }),
-      ...(from === undefined ? {} : { from }),
-      ...(before === undefined ? {} : { before }),
-      ...(text === undefined ? {} : { text }),
-    };
-    const page = { limit, ...(cursor === undefined ? {} : { cursor }) };
-    const { rows, next } = await asUsage(() => store.records(query, page));
-    if (options.json) {
-      printJson({ records: rows.map((row) => recordFacts(core, row)), next });
-      return;
-    }
+  const query = {
+    ...(serial === undefined ? {} : serialOrLabel(serial)),
+    owner,
+    fingerprint,
+    status,
+    from,
+    before,
+    text,
+  };
+  await withParty(requireAuthority(options), async (party) => {
+    const client = clientOf(party);
+    const { rows, next } = await asUsage(() => client.records(query, { limit, cursor }));
+    const records = rows.map((stored) => readStored(party.core, stored));
+    if (options.json) return printJson({ records: records.map(recordFacts), next });
     if (rows.length === 0) print("no such record\n");
-    else print(table(recordLines(core, rows)));
+    else print(table(recordRows(records)));
     if (next !== undefined) print(`there are more: --cursor ${next}\n`);
   });
 }
@@ -133,17 +125,13 @@ async function list(options: ListOptions): Promise<void> {
 const SHOWN = 20;
 
 /** What is shown of a serial, and how many unverified records are not. */
-async function find(
-  service: AuthorityService,
-  name: string,
-): Promise<{ rows: RecordRow[]; more: number }> {
+async function find(party: Party, name: string): Promise<{ rows: ReadRecord[]; more: number }> {
   if (/^[0-9a-f]{64}$/i.test(name)) {
-    const row = await service.store.record(fromHex(name.toLowerCase()));
-    return { rows: row === undefined ? [] : [row], more: 0 };
+    return { rows: await recordsByHash(party, [fromHex(name.toLowerCase())]), more: 0 };
   }
-  const rows: RecordRow[] = [];
+  const rows: ReadRecord[] = [];
   let unverified = 0;
-  for await (const row of service.recordsOf(parseSerial(name))) {
+  for await (const row of recordsWithSerial(party, parseSerial(name))) {
     if (row.verifiedLeaf === undefined && ++unverified > SHOWN) continue;
     rows.push(row);
   }
@@ -151,7 +139,7 @@ async function find(
 }
 
 /** The one record that is meant. @throws UsageError if it can't be told */
-function theOne(rows: readonly RecordRow[]): RecordRow {
+function theOne(rows: readonly ReadRecord[]): ReadRecord {
   const opened = rows.filter(({ verifiedLeaf }) => verifiedLeaf !== undefined);
   const [one, ...others] = opened.length > 0 ? opened : rows;
   if (one !== undefined && others.length === 0) return one;
@@ -164,48 +152,41 @@ async function show(
   name: string,
   options: AuthorityOptions & OutputOptions & { json?: boolean },
 ): Promise<void> {
-  await withService(requireAuthority(options), async (service) => {
-    const { rows, more } = await find(service, name);
+  const { output, force = false } = options;
+  await withParty(requireAuthority(options), async (party) => {
+    const client = clientOf(party);
+    const { rows, more } = await find(party, name);
     if (rows.length === 0) {
       throw new TwinwrapError("NOT_FOUND", `this authority has no record ${name}`);
     }
-    if (options.output !== undefined) {
-      const { hash } = theOne(rows);
-      await service.requireUnfenced();
-      await checkOutput([], options.output, options);
-      const receipt = await service.receipt(hash);
-      await writeOutput(options.output, [encodeReceipt(receipt!)], {
-        force: options.force ?? false,
-      });
+    if (output !== undefined) {
+      const receipt = await client.receipt(theOne(rows).hash);
+      await checkOutput([], output, options);
+      await writeOutput(output, [encodeReceipt(receipt!)], { force });
     }
-    if (options.json) {
-      const facts = rows.map((row) => recordFacts(service.core, row));
-      printJson(facts, options.output);
-      return;
-    }
-    for (const row of rows) print(await describe(service, row), options.output);
+    if (options.json) return printJson(rows.map(recordFacts), output);
+    for (const row of rows) print(table(storedRows(row)), output);
     if (more > 0) {
       warn(`${more} more unverified: \`twinwrap authority list --serial ${name}\` has them all`);
     }
   });
 }
 
-async function describe({ core, store }: AuthorityService, row: RecordRow): Promise<string> {
-  const record = recordOfRow(core, row);
-  const wraps = await store.candidates(row.hash);
+function storedRows(stored: ReadRecord): string[][] {
+  const { record, hash, status, escrowLeaf, verifiedLeaf, wraps } = stored;
   const leaf = (index: number | undefined) => (index === undefined ? "none" : `entry ${index}`);
-  return table([
-    ["serial", formatSerial(row.serial)],
-    ["record", formatFingerprint(row.hash)],
-    ["status", row.status],
+  return [
+    ["serial", formatSerial(record.serial)],
+    ["record", formatFingerprint(hash)],
+    ["status", status],
     ...(isBlob(record) ? blobRows(record) : []),
-    ["owner", safe(row.owner)],
-    ...(row.description === undefined ? [] : [["description", safe(row.description)]]),
-    ["created", formatTime(row.created)],
-    ["taken in", leaf(row.escrowLeaf)],
-    ["verified", leaf(row.verifiedLeaf)],
-    ...wraps.map(({ wrap }) => ["wrapped for", formatFingerprint(wrap.fingerprint)]),
-  ]);
+    ["owner", safe(record.owner)],
+    ...(record.description === undefined ? [] : [["description", safe(record.description)]]),
+    ["created", formatTime(record.created)],
+    ["taken in", leaf(escrowLeaf)],
+    ["verified", leaf(verifiedLeaf)],
+    ...wraps.map(({ fingerprint }) => ["wrapped for", formatFingerprint(fingerprint)]),
+  ];
 }
 
 /** What a record says of another program's key. */

@@ -1,26 +1,31 @@
 import { type Command, Option } from "commander";
-import { recordOfRow } from "../authority/opening.js";
-import type { Standing } from "../authority/requests.js";
+import { LocalClient } from "../authority/client.js";
+import type { AuthorityService } from "../authority/service.js";
+import { isOver, type Standing, shownStatus, standingOf, stateText } from "../client/officer.js";
+import { partyOf } from "../client/party.js";
+import { TwinwrapError } from "../errors.js";
 import {
+  encodeRelease,
+  encodeRequest,
   REQUEST_STATUSES,
   type RequestQuery,
-  type RequestRow,
-  type RequestStatus,
-} from "../authority/store.js";
-import { type Core, sharedCore } from "../core/index.js";
-import { TwinwrapError } from "../errors.js";
-import { encodeRelease, isProven, parseRequestId, recipientFingerprint } from "../escrow/index.js";
+  type RequestSummary,
+} from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
+import { describeStanding } from "./authority-approve.js";
 import {
   type AuthorityKeyOptions,
   type AuthorityOptions,
   addAuthorityKeyOption,
   authorityOption,
+  clientOf,
+  type NamedParty,
   requireAuthority,
   unlock,
+  withParty,
   withService,
 } from "./authority-io.js";
-import { NOT_PROVEN, recordFacts, recordLines } from "./authority-records.js";
+import { recordFacts } from "./authority-records.js";
 import {
   addOutputOptions,
   EXIT,
@@ -28,21 +33,16 @@ import {
   jsonOption,
   newCommand,
   type OutputOptions,
-  UsageError,
 } from "./command.js";
-import { checkOutput, print, printJson, warn, writeOutput } from "./io.js";
+import { checkOutput, print, printJson, tell, warn, writeOutput } from "./io.js";
 import { asUsage } from "./report.js";
 import { formatFingerprint, safe, table } from "./text.js";
 
-/** To people a request that has expired is not open any more, though nothing was written down. */
-type ShownStatus = RequestStatus | "expired";
+/** To people a request that has expired is not open any more. */
+type ShownStatus = ReturnType<typeof shownStatus>;
 const SHOWN_STATUSES: readonly ShownStatus[] = [...REQUEST_STATUSES, "expired"];
 
-function statusOf({ status, expires }: RequestRow): ShownStatus {
-  return status === "open" && expires <= new Date() ? "expired" : status;
-}
-
-/** Which rows have this status. */
+/** Which requests have this status. */
 export function requestQuery(status: ShownStatus | undefined): RequestQuery {
   if (status === undefined) return {};
   if (status === "open") return { status, after: new Date() };
@@ -57,107 +57,62 @@ interface RequestsOptions extends AuthorityOptions, OutputOptions {
 }
 
 async function requests(id: string | undefined, options: RequestsOptions): Promise<void> {
-  const { status, limit, cursor } = options;
-  await withService(requireAuthority(options), async (service) => {
-    if (id !== undefined) {
-      const standing = await service.standing(id);
-      if (options.output !== undefined) {
-        await checkOutput([], options.output, options);
-        await writeOutput(options.output, [standing.row.bytes], { force: options.force ?? false });
-      }
-      if (options.json) printJson(standingFacts(service.core, standing), options.output);
-      else print(await describeStanding(standing), options.output);
-      return;
-    }
-    const page = { limit, ...(cursor === undefined ? {} : { cursor }) };
-    const { rows, next } = await asUsage(() => service.store.requests(requestQuery(status), page));
-    if (options.json) {
-      printJson({ requests: rows.map(requestFacts), next });
-      return;
-    }
-    const heads = ["id", "status", "received", "expires"];
-    if (rows.length === 0) print("no such request\n");
-    else print(table([heads, ...rows.map((row) => Object.values(requestFacts(row)))]));
-    if (next !== undefined) print(`there are more: --cursor ${next}\n`);
-  });
+  await withParty(requireAuthority(options), (party) =>
+    id === undefined ? listRequests(party, options) : showRequest(party, id, options),
+  );
 }
 
-function requestFacts(row: RequestRow): Record<string, string> {
+async function showRequest(
+  party: NamedParty,
+  id: string,
+  options: RequestsOptions,
+): Promise<void> {
+  clientOf(party);
+  const standing = await standingOf(party, id);
+  const { output, force = false } = options;
+  if (output !== undefined) {
+    await checkOutput([], output, options);
+    await writeOutput(output, [encodeRequest(standing.request)], { force });
+  }
+  if (options.json) printJson(standingFacts(standing), output);
+  else print(describeStanding(party.core, standing), output);
+}
+
+async function listRequests(party: NamedParty, options: RequestsOptions): Promise<void> {
+  const { status, limit, cursor } = options;
+  const client = clientOf(party);
+  const { rows, next } = await asUsage(() =>
+    client.requests(requestQuery(status), { limit, cursor }),
+  );
+  const facts = rows.map(summaryFacts);
+  if (options.json) return printJson({ requests: facts, next });
+  const heads = ["id", "status", "received", "expires"];
+  if (rows.length === 0) print("no such request\n");
+  else print(table([heads, ...facts.map((row) => Object.values(row))]));
+  if (next !== undefined) print(`there are more: --cursor ${next}\n`);
+}
+
+function summaryFacts(row: RequestSummary): Record<string, string> {
   const { id, received, expires } = row;
   const times = { received: formatTime(received), expires: formatTime(expires) };
-  return { id, status: statusOf(row), ...times };
+  return { id, status: shownStatus(row), ...times };
 }
 
-/** Where a request stands, in words. */
-export function stateOf({ row, decision }: Standing): string {
-  const status = statusOf(row);
-  if (status !== "open") return status;
-  const when = decision.notBefore === undefined ? "" : ` until ${formatTime(decision.notBefore)}`;
-  return decision.reason === undefined ? "approved" : `waiting: ${decision.reason}${when}`;
-}
-
-function standingFacts(core: Core, standing: Standing): Record<string, unknown> {
-  const { row, request, decision, policy, records } = standing;
+function standingFacts(standing: Standing): Record<string, unknown> {
+  const { id, status, received, request, decision, policy, records } = standing;
   const names = (side: Standing["decision"]["count"]["approving"]) =>
     side.map(({ officer }) => officer.name);
   return {
-    ...requestFacts(row),
-    state: stateOf(standing),
+    ...summaryFacts({ id, status, received, expires: request.expires }),
+    state: stateText(standing),
     requester: request.requester,
     padding: request.padding,
     policy: { number: policy.number, hash: formatFingerprint(policy.hash) },
     needed: policy.release,
     approved: names(decision.count.approving),
     denied: names(decision.count.denying),
-    records: records.map((record) => recordFacts(core, record)),
+    records: records.map(recordFacts),
   };
-}
-
-/** A request for people: everything an officer has to know before he signs. */
-export async function describeStanding(standing: Standing): Promise<string> {
-  const { row, request, decision, policy, records } = standing;
-  const core = await sharedCore();
-  const recipient = recipientFingerprint(core, request);
-  const unproven = records.filter((record) => !isProven(recordOfRow(core, record))).length;
-  const { approving, denying } = decision.count;
-  const words = [
-    ...approving.map(({ officer, approval }) => ["approved by", officer.name, approval.identity]),
-    ...denying.map(({ officer, approval }) => ["denied by", officer.name, approval.identity]),
-  ].map(([name, officer, identity]) => [name!, `${safe(officer!)}: ${safe(identity!)}`]);
-  return `${table([
-    ["request", row.id],
-    ["requester", safe(request.requester)],
-    ["recipient", `${formatFingerprint(recipient)}  ${request.padding}`],
-    ["received", formatTime(row.received)],
-    ["expires", formatTime(row.expires)],
-    ["policy", `number ${policy.number}: ${policy.release} of ${policy.officers.length} officers`],
-    ...words,
-    ["state", stateOf(standing)],
-    ["records", recordsText(records)],
-    ...(unproven === 0 ? [] : [["beware", `${NOT_PROVEN} (${unproven} of them)`]]),
-  ])}${table(recordLines(core, records).map((cells) => ["", ...cells]))}`;
-}
-
-/** How many, and that some may turn out not to open. */
-function recordsText(records: Standing["records"]): string {
-  const unverified = records.filter(({ status }) => status === "unverified").length;
-  if (unverified === 0) return String(records.length);
-  return `${records.length}, ${unverified} of them never opened: whether these can be released shows then`;
-}
-
-/**
- * What follows the last approval that is needed.
- * @throws the error that kept it from being done, which says that the approval was taken all the same
- */
-export async function afterApproval<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof TwinwrapError || error instanceof UsageError) {
-      error.message = `the approval was taken and was the last that is needed, but: ${error.message}`;
-    }
-    throw error;
-  }
 }
 
 async function release(
@@ -166,33 +121,39 @@ async function release(
 ): Promise<void> {
   const path = requireAuthority(options);
   const { output } = options;
-  await withService(path, async (service) => {
-    const standing = await service.standing(id);
-    const { row, decision } = standing;
-    if (row.status !== "released" && !decision.approved) {
-      warn(`nothing is released: ${stateOf(standing)}`);
-      const isOver = row.status === "denied" || row.expires <= new Date();
-      process.exitCode = isOver ? EXIT.failed : EXIT.waiting;
+  const work = async (service: AuthorityService) => {
+    const party = partyOf(service.core, service.authority, new LocalClient(service));
+    const standing = await standingOf(party, id);
+    if (standing.status !== "released" && !standing.decision.approved) {
+      warn(`nothing is released: ${stateText(standing)}`);
+      process.exitCode = isOver(standing) ? EXIT.failed : EXIT.waiting;
       return;
     }
     if (output !== undefined) await checkOutput([], output, options);
-    if (row.status !== "released") await unlock(service, path, { ...options, ask: true });
-    const released = await service.release(id, { partial: options.partial });
+    if (standing.status !== "released") await unlock(service, path, { ...options, ask: true });
+    const released = await service.release(id).catch((error) => {
+      throw withAdvice(error, options);
+    });
     if (output !== undefined) {
       await writeOutput(output, [encodeRelease(released)], { force: options.force ?? false });
     }
     const count = released.releases.length;
     const missing = released.request.records.length - count;
-    if (options.json) printJson({ id: parseRequestId(id), released: count, missing }, output);
-    else {
-      const rows = [["released", `${count} of ${released.request.records.length} records`]];
-      if (output !== undefined) rows.push(["release", safe(output)]);
-      print(table(rows), output);
-    }
+    const rows = [["released", `${count} of ${released.request.records.length} records`]];
+    if (output !== undefined) rows.push(["release", safe(output)]);
+    tell(options, { id: standing.id, released: count, missing }, rows, output);
     if (missing > 0) {
       warn(`missing: ${missing}, as none of their wraps opens; a new request can ask for them`);
     }
-  });
+  };
+  await withService(path, work, options);
+}
+
+function withAdvice(error: unknown, { partial }: { partial?: boolean }): unknown {
+  if (!partial && error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED") {
+    error.message += " (--partial)";
+  }
+  return error;
 }
 
 export function requestsCommand(): Command {

@@ -44,8 +44,8 @@ export function collect(value: string, before: string[] = []): string[] {
 
 /** Options of commands that write a file. */
 export interface OutputOptions {
-  output?: string;
-  force?: boolean;
+  output?: string | undefined;
+  force?: boolean | undefined;
 }
 
 /** The name of an output: that of standard output itself means the same as `-`. */
@@ -128,6 +128,14 @@ export function engineOptions({ engine, jobs }: EngineFlags): EngineOptions {
 
 export function jsonOption(): Option {
   return new Option("--json", "print facts as JSON");
+}
+
+/** Of commands that change a header: see resealing.ts. */
+export function rewriteOption(): Option {
+  return new Option(
+    "--rewrite",
+    "seal the whole file again if its header has no room: its receipts are lost",
+  );
 }
 
 /** A whole number between two bounds. */

@@ -1,9 +1,11 @@
 import { type Dirent, existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isFolderStats, system } from "../calls.node.js";
+import type { Party } from "../client/party.js";
 import { isAboutContent } from "../errors.js";
 import { isRecoverable, statusText } from "../escrow/index.js";
-import { type Party, withGiven } from "./authority-io.js";
+import { withGiven } from "./authority-io.js";
 import { EXIT, UsageError } from "./command.js";
 import { print, printJson, warn } from "./io.js";
 import { isSealed } from "./messages.js";
@@ -30,8 +32,8 @@ async function* filesBelow(folder: string, isRoot = true): AsyncGenerator<string
       complain(new UsageError(`${path}: its name is not UTF-8, so it cannot be read: rename it`));
       continue;
     }
-    if (entry.isDirectory()) yield* filesBelow(path, false);
-    else if (entry.isFile()) yield path;
+    if (entry.isFile()) yield path;
+    else if (isFolderStats(system.lstatSync(path))) yield* filesBelow(path, false);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { algorithmName, CALG_AES_256 } from "../blob/index.js";
 import { equalBytes, toHex, wipe } from "../bytes.js";
+import { handIn, receiptStatus } from "../client/escrow.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { formatSerial, type Padding } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
@@ -22,7 +23,9 @@ import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
   authorityOption,
+  type NamedParty,
   requireAuthority,
+  withParty,
 } from "./authority-io.js";
 import { importSimpleBlob } from "./blob-import.js";
 import {
@@ -34,7 +37,7 @@ import {
   paddingOption,
   UsageError,
 } from "./command.js";
-import { handIn, readTargets, receiptStatus, type Target, writeSubmission } from "./escrow-io.js";
+import { writeSubmission } from "./escrow-io.js";
 import { checkOutput, print, printJson, readSmall, STANDARD, withPrivateKeyFile } from "./io.js";
 import type { PassphraseOptions } from "./passphrase.js";
 import { about, asUsage } from "./report.js";
@@ -115,7 +118,7 @@ async function submitProven(
 
 async function makeFor(
   path: string,
-  { authority }: Target,
+  { authority }: NamedParty,
   options: SubmitOptions,
 ): Promise<Submission<BlobRecord>> {
   const core = await sharedCore();
@@ -149,20 +152,20 @@ function withReason(path: string, error: unknown): unknown {
   );
 }
 
-/** An authority that is here answers at once; then submission and receipt are written, or neither. */
+/** Where an authority answers at once, submission and receipt are written, or neither. */
 async function deliver(
   path: string,
-  target: Target,
+  party: NamedParty,
   submission: Submission<BlobRecord>,
   options: SubmitOptions,
 ): Promise<Delivered> {
-  if (!target.isDirectory) return writeSubmission(path, target, submission, options);
-  const receipt = await about(path, () => handIn(target, submission, options)).catch((error) => {
+  const receipt = await about(path, () => handIn(party, submission)).catch((error) => {
     throw withReason(path, error);
   });
+  if (receipt === undefined) return writeSubmission(path, party, submission, options);
   const names = {
-    submission: messageName(path, target.authority, "submission"),
-    receipt: messageName(path, target.authority, "receipt"),
+    submission: messageName(path, party.authority, "submission"),
+    receipt: messageName(path, party.authority, "receipt"),
   };
   const force = options.force ?? false;
   try {
@@ -196,22 +199,25 @@ function checkOptions(path: string, options: SubmitOptions): void {
 
 async function submit(path: string, options: SubmitOptions): Promise<void> {
   checkOptions(path, options);
-  const [target] = await readTargets([requireAuthority(options)]);
+  await withParty(requireAuthority(options), (party) => submitTo(party, path, options), options);
+}
+
+async function submitTo(party: NamedParty, path: string, options: SubmitOptions): Promise<void> {
   const inputs = [path, options.ownerBlob, options.authority];
-  for (const kind of target!.isDirectory ? MESSAGES : MESSAGES.slice(0, 1)) {
+  for (const kind of party.client === undefined ? MESSAGES.slice(0, 1) : MESSAGES) {
     await checkOutput(
       inputs.filter((input) => input !== undefined),
-      messageName(path, target!.authority, kind),
+      messageName(path, party.authority, kind),
       options,
     );
   }
-  const made = await makeFor(path, target!, options);
-  const delivered = await deliver(path, target!, made, options);
+  const made = await makeFor(path, party, options);
+  const delivered = await deliver(path, party, made, options);
   const record = made.core;
   const { serial, owner, blob } = record;
   const algorithm = algorithmName(blob.aiKeyAlg);
   const proven = isProven(record);
-  const { origin } = target!.authority;
+  const { origin } = party.authority;
   if (options.json) {
     printJson({
       blob: path,
@@ -233,7 +239,7 @@ async function submit(path: string, options: SubmitOptions): Promise<void> {
       ...(blob.label === undefined ? [] : [["label", safe(blob.label)]]),
       ["key", `${algorithm}, ${blob.keyLength} bytes: ${proven ? "proven" : "key not proven"}`],
       ["owner", safe(owner)],
-      ["escrow", statusText(delivered, safe(origin))],
+      ["escrow", deliveredText(delivered, safe(origin))],
       ["kept in", safe(delivered.submission)],
       ...(delivered.receipt === undefined ? [] : [["receipt", safe(delivered.receipt)]]),
     ]),
@@ -242,7 +248,7 @@ async function submit(path: string, options: SubmitOptions): Promise<void> {
 
 const MESSAGES = ["submission", "receipt"] as const;
 
-function statusText({ status, submission }: Delivered, origin: string): string {
+function deliveredText({ status, submission }: Delivered, origin: string): string {
   if (status === "pending") return `pending: carry ${safe(submission)} to ${origin}`;
   if (status === "unproven") return `taken in by ${origin}; nobody can tell whether it opens`;
   return `${status} by ${origin}`;

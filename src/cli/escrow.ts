@@ -1,38 +1,27 @@
 import type { Command } from "commander";
-import { equalBytes, toHex } from "../bytes.js";
+import { toHex } from "../bytes.js";
+import { handIn, presentEscrow, receiptStatus } from "../client/escrow.js";
 import { sharedCore } from "../core/index.js";
 import { amendFile, rewrapFile } from "../envelope/file.node.js";
-import {
-  attachReceipt,
-  type HeldSubmission,
-  provenSubmissions,
-  statusText,
-  submissionsOf,
-} from "../escrow/index.js";
+import { attachReceipt, originsOf, statusText } from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
 import {
   addAuthorityKeyOption,
   authorityOption,
+  type NamedParty,
   requireAuthority,
   withGiven,
+  withParty,
 } from "./authority-io.js";
-import { addKeyOptions, jsonOption, type KeyOptions, newCommand } from "./command.js";
-import {
-  Escrower,
-  handIn,
-  readTargets,
-  receiptStatus,
-  type Sent,
-  sentRows,
-  type Target,
-  writeSubmission,
-} from "./escrow-io.js";
+import { addKeyOptions, jsonOption, type KeyOptions, newCommand, rewriteOption } from "./command.js";
+import { FileEscrower, type SentFacts, sentRows, writeSubmission } from "./escrow-io.js";
 import { scan, UNCHECKED } from "./escrow-scan.js";
 import { submitCommand } from "./escrow-submit.js";
 import { checkInPlace, print, printJson, warn, withPrivateKeyFile } from "./io.js";
 import { readMessage, readSealed } from "./messages.js";
 import { about, forEachFile } from "./report.js";
+import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
 import { safe, table } from "./text.js";
 import { reportFacts, reportsOf, type VerifyOptions } from "./verify.js";
 
@@ -44,45 +33,28 @@ interface AddOptions extends KeyOptions {
   authorityPassphraseFile?: string;
   ownerId?: string;
   force?: boolean;
+  rewrite?: boolean;
   json?: boolean;
 }
 
 /** A file that holds its submission already: what is left to do takes no key. Undefined if it was not. */
 async function sendAgain(
   path: string,
-  target: Target,
+  party: NamedParty,
   options: AddOptions,
-): Promise<Sent | undefined> {
-  const core = await sharedCore();
-  const { authority } = target;
-  const head = await readSealed(path);
-  // A receipt that does not verify is none: it is asked for again.
-  const proven = await provenSubmissions(core, head, authority);
-  const held = [...proven, ...submissionsOf(core, head, authority.origin)].filter(
-    ({ submission: { core: record, wrap } }) =>
-      (options.ownerId === undefined || record.owner === options.ownerId) &&
-      authority.wrapFingerprints.some((key) => equalBytes(key, wrap.fingerprint)),
-  );
-  const statusOf = (one: HeldSubmission) =>
-    proven.includes(one) ? receiptStatus(one.receipt!) : "pending";
-  const found = (["verified", "unverified", "pending"] as const)
-    .map((status) => held.find((one) => statusOf(one) === status))
-    .find((one) => one !== undefined);
+): Promise<SentFacts | undefined> {
+  const { core, authority, client } = party;
+  const found = await presentEscrow(party, await readSealed(path), options.ownerId);
   if (found === undefined) return undefined;
-  const { submission, record } = found;
-  const sent: Sent = {
-    origin: authority.origin,
-    record: toHex(record),
-    owner: submission.core.owner,
-    status: statusOf(found),
-  };
-  if (sent.status === "verified" || (sent.status === "unverified" && !target.isDirectory)) {
-    return sent;
+  const { held, status } = found;
+  const { submission, record } = held;
+  const { origin } = authority;
+  const sent: SentFacts = { origin, record: toHex(record), owner: submission.core.owner, status };
+  if (status === "verified" || (status === "unverified" && client === undefined)) return sent;
+  const receipt = await handIn(party, submission);
+  if (receipt === undefined) {
+    return { ...sent, ...(await writeSubmission(path, party, submission, options)) };
   }
-  if (!target.isDirectory) {
-    return { ...sent, ...(await writeSubmission(path, target, submission, options)) };
-  }
-  const receipt = await handIn(target, submission, options);
   await amendFile(path, async (now) => ({
     escrows: await attachReceipt(core, now, receipt, authority),
   }));
@@ -91,45 +63,46 @@ async function sendAgain(
 
 async function sendNow(
   path: string,
-  target: Target,
+  party: NamedParty,
   key: RsaPrivateKey,
   options: AddOptions,
-): Promise<Sent> {
+): Promise<SentFacts> {
   const ownerId = options.ownerId ?? toHex(await fingerprint(publicKeyOf(key)));
-  // An authority that is here is asked only once it is known which body the file will have.
-  const escrower = new Escrower([{ ...target, isDirectory: false }], ownerId, options);
-  if (!target.isDirectory) await escrower.check([path, target.path], path);
-  const result = await rewrapFile(path, {
-    key,
-    escrows: escrower.make,
-    room: RECEIPT_ROOM,
-    allowWeak: options.allowWeak ?? false,
+  // An authority is asked only once it is known which body the file will have.
+  const escrower = new FileEscrower([{ ...party, client: undefined }], ownerId, options);
+  const isCarried = party.client === undefined;
+  if (isCarried) await escrower.check([path, party.path], path);
+  let origins: string[] = [];
+  const result = await rewrapFile(path, (head) => {
+    origins = originsOf(head);
+    const { allowWeak = false, rewrite = false } = options;
+    return { key, escrows: escrower.make, room: RECEIPT_ROOM, allowWeak, rewrite };
+  }).catch((error) => {
+    throw withoutRoom(error, sealingAgain(origins));
   });
-  if (result === "rewritten") {
-    warn(
-      `${safe(path)}: the header had no room for it, so the whole file was sealed again: what it held for other authorities or owners is gone, and has to be escrowed again`,
-    );
-  }
-  if (!target.isDirectory) {
-    await writeFilesWhole(await escrower.files(path));
-    return (await escrower.facts(path))[0]!;
-  }
-  return (await sendAgain(path, target, { ...options, ownerId }))!;
+  if (result === "rewritten") warnSealedAgain(path, origins);
+  if (!isCarried) return (await sendAgain(path, party, { ...options, ownerId }))!;
+  await writeFilesWhole(await escrower.files(path));
+  return escrower.facts(path)[0]!;
 }
 
 async function add(paths: string[], options: AddOptions): Promise<void> {
-  const [target] = await readTargets([requireAuthority(options)]);
   const facts: unknown[] = [];
-  const addOne = (key: RsaPrivateKey) => async (path: string) => {
-    checkInPlace(path);
-    const before = await sendAgain(path, target!, options);
-    const sent = before ?? (await sendNow(path, target!, key, options));
-    facts.push({ file: path, ...sent });
-    if (options.json) return;
-    const owner = before === undefined ? "" : `, escrowed before as ${safe(before.owner)}`;
-    print(table([[safe(path), `${sentRows([sent])[0]![1]}${owner}`]]));
-  };
-  await withPrivateKeyFile(options.key, options, (key) => forEachFile(paths, addOne(key)));
+  const addAll = (party: NamedParty) => (key: RsaPrivateKey) =>
+    forEachFile(paths, async (path) => {
+      checkInPlace(path);
+      const before = await sendAgain(path, party, options);
+      const sent = before ?? (await sendNow(path, party, key, options));
+      facts.push({ file: path, ...sent });
+      if (options.json) return;
+      const owner = before === undefined ? "" : `, escrowed before as ${safe(before.owner)}`;
+      print(table([[safe(path), `${sentRows([sent])[0]![1]}${owner}`]]));
+    });
+  await withParty(
+    requireAuthority(options),
+    (party) => withPrivateKeyFile(options.key, options, addAll(party)),
+    { authorityPassphraseFile: options.authorityPassphraseFile },
+  );
   if (options.json) printJson(facts);
 }
 
@@ -177,6 +150,7 @@ export function command(): Command {
   addAuthorityKeyOption(addKeyOptions(addCommand, "private key that opens the files"))
     .option("--owner-id <id>", "who you are to the authority (default: the key's fingerprint)")
     .option("--force", "replace a submission's file that is there")
+    .addOption(rewriteOption())
     .addOption(authorityOption())
     .addOption(jsonOption())
     .action(add);

@@ -2,7 +2,7 @@ import { basename, dirname } from "node:path";
 import { isAuthorityPart } from "../authority/folder.js";
 import { decodeBlobText, describeBlob, type TextEncoding } from "../blob/index.js";
 import { wipe } from "../bytes.js";
-import { present } from "../calls.node.js";
+import { isFolderStats, present } from "../calls.node.js";
 import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -30,7 +30,7 @@ import { type PassphraseOptions, unlockingOf } from "./passphrase.js";
 import { about } from "./report.js";
 import { STANDARD, showProgress, standardInput, writeStandard } from "./standard.js";
 
-export { print, printJson, STANDARD, warn } from "./standard.js";
+export { print, printJson, STANDARD, tell, warn } from "./standard.js";
 
 /** What an input is to a command: bytes in order and, if `seekable`, at any place. */
 export type Input = Pick<FileSource, "seekable" | "size" | "read" | "pieces">;
@@ -167,7 +167,7 @@ export async function checkOutput(
   if (await isAuthorityPart(output)) {
     throw new UsageError(`${output} is a part of an authority: nothing was written`);
   }
-  if (there?.isDirectory()) throw new UsageError(`${output} is a folder`);
+  if (isFolderStats(there)) throw new UsageError(`${output} is a folder`);
   if (there?.isFile() && !options.force) {
     throw new TwinwrapError("CONFLICT", `${output} exists already; --force replaces it`);
   }

@@ -1,12 +1,12 @@
 import type { Command } from "commander";
+import { randomBytes, wipe } from "../bytes.js";
 import {
-  Ed25519Key,
   readOfficerKey,
   readOfficerShareKey,
+  SigningKey,
   writeOfficerKeys,
   writeOfficerPublicKeys,
-} from "../authority/ed25519.js";
-import { wipe } from "../bytes.js";
+} from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
 import { fingerprint, generateKeyPair, publicKeyOf, wipePrivateKey } from "../keys/index.js";
 import {
@@ -36,7 +36,8 @@ async function keygen(options: OfficerOptions): Promise<void> {
   const publicOutput = publicPath(output);
   await checkPairOutput(output, options, (from, to) => `twinwrap officer public ${from} -o ${to}`);
   const passphrase = await newPassphrase(output, options);
-  const key = Ed25519Key.generate();
+  const seed = randomBytes(32);
+  const key = await SigningKey.from(seed);
   const { privateKey: shareKey } = await generateKeyPair({ bits: SHARE_BITS });
   const publicKeys = { publicKey: key.publicKey, shareKey: publicKeyOf(shareKey) };
   let pem: Uint8Array | undefined;
@@ -44,13 +45,13 @@ async function keygen(options: OfficerOptions): Promise<void> {
   try {
     // Whatever can fail comes before there is a key.
     shares = formatFingerprint(await fingerprint(publicKeys.shareKey));
-    pem = await writeOfficerKeys({ key, shareKey }, { passphrase });
+    pem = await writeOfficerKeys({ seed, shareKey }, { passphrase });
     await writeFilesWhole([
       { path: output, content: [pem], force, mode: PRIVATE_MODE },
       { path: publicOutput, content: [writeOfficerPublicKeys(publicKeys)], force },
     ]);
   } finally {
-    wipe(pem);
+    wipe(pem, seed);
     wipePrivateKey(shareKey);
   }
   const locked = passphrase !== undefined;

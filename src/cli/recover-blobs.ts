@@ -1,15 +1,15 @@
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { recordOfRow } from "../authority/opening.js";
 import { algorithmName } from "../blob/index.js";
-import { fromHex, toHex, wipe } from "../bytes.js";
+import { toHex, wipe } from "../bytes.js";
+import { isFolderStats, present } from "../calls.node.js";
+import { type Recovery, releasedBlobs } from "../client/recover.js";
 import type { Core } from "../core/index.js";
 import { formatSerial, type Wrap } from "../envelope/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import {
   type BlobRecord,
   commitmentOf,
-  isBlob,
   isProven,
   recordHash,
   releasedBlob,
@@ -19,7 +19,6 @@ import type { RsaPrivateKey } from "../keys/index.js";
 import { importSimpleBlob } from "./blob-import.js";
 import { type OutputOptions, UsageError } from "./command.js";
 import { checkOutput, type ReadOptions, STANDARD, writeOutput } from "./io.js";
-import type { Recovery } from "./recover-fetch.js";
 import { safe } from "./text.js";
 
 // What was released of other programs' keys: SIMPLEBLOBs for the new key, as those programs import them.
@@ -40,23 +39,6 @@ interface FetchBlobsOptions extends OutputOptions, ReadOptions {
   release?: string;
   request?: string;
   submission?: string[];
-}
-
-/** The records of blobs that the release has keys of, as far as they are known here. */
-async function recordsOf({ core, party, checked, kept }: Recovery): Promise<BlobRecord[]> {
-  const records = new Map<string, BlobRecord>();
-  for (const { record, hash } of kept) if (isBlob(record)) records.set(toHex(hash), record);
-  for (const name of checked.keys.keys()) {
-    const row = await party.service?.store.record(fromHex(name));
-    if (row === undefined) continue;
-    const record = recordOfRow(core, row);
-    if (isBlob(record)) records.set(name, record);
-  }
-  if (records.size > 0) return [...records.values()];
-  throw new TwinwrapError(
-    "NOT_FOUND",
-    "no key of a blob that is known here was released: give its --submission",
-  );
 }
 
 /**
@@ -82,12 +64,17 @@ async function checkOpens(
   }
 }
 
+function withAdvice(error: unknown): unknown {
+  if (!(error instanceof TwinwrapError) || error.code !== "NOT_FOUND") return error;
+  return new TwinwrapError("NOT_FOUND", `${error.message}: give its --submission`);
+}
+
 /** Where each goes: one into the file, several into the folder, by serial. */
-async function pathsFor(output: string, records: readonly BlobRecord[]): Promise<string[]> {
-  const present = await stat(output).catch(() => undefined);
-  if (records.length === 1 && !present?.isDirectory()) return [output];
+function pathsFor(output: string, records: readonly BlobRecord[]): string[] {
+  const there = output === STANDARD ? undefined : present(output);
+  if (records.length === 1 && !isFolderStats(there)) return [output];
   if (output === STANDARD) throw new UsageError(`${records.length} blobs need a folder: -o DIR`);
-  if (present !== undefined && !present.isDirectory()) {
+  if (there !== undefined && !isFolderStats(there)) {
     throw new UsageError(`${records.length} blobs need a folder, and ${output} is none`);
   }
   const names = records.map(({ serial }) => formatSerial(serial));
@@ -109,10 +96,13 @@ export async function fetchBlobs(
   options: FetchBlobsOptions,
   key: RsaPrivateKey | undefined,
 ): Promise<FetchedBlob[]> {
-  const { core, checked } = recovery;
+  const { party, checked } = recovery;
+  const { core } = party;
   const { force = false, release, request, submission = [] } = options;
-  const records = await recordsOf(recovery);
-  const paths = await pathsFor(output, records);
+  const records = await releasedBlobs(recovery).catch((error) => {
+    throw withAdvice(error);
+  });
+  const paths = pathsFor(output, records);
   const read = [release, request, ...submission].filter((path) => path !== undefined);
   for (const path of paths) await checkOutput(read, path, options);
   const fetched: FetchedBlob[] = [];

@@ -1,33 +1,25 @@
-import type { RecordRow } from "../authority/store.js";
-import { sharedCore } from "../core/index.js";
-import type { Head, Padding } from "../envelope/index.js";
-import { TwinwrapError } from "../errors.js";
+import { toHex } from "../bytes.js";
+import type { Party, ReadRecord } from "../client/party.js";
 import {
-  encodeRequest,
-  fits,
-  type HeldSubmission,
-  makeRequest,
-  recipientFingerprint,
-  requestHash,
-  requestId,
-  sayId,
-  submissionsToAsk,
-} from "../escrow/index.js";
+  type Asked,
+  makeAsked,
+  preferVerified,
+  recordsByHash,
+  recordsToAsk,
+  recordsWithSerial,
+} from "../client/recover.js";
+import type { Padding } from "../envelope/index.js";
+import { TwinwrapError } from "../errors.js";
+import { encodeRequest, recipientFingerprint, sayId } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
-import { type AuthorityOptions, type Party, requireAuthority, withParty } from "./authority-io.js";
+import { type AuthorityOptions, requireAuthority, withParty } from "./authority-io.js";
 import { parseSerial } from "./authority-records.js";
 import { type OutputOptions, UsageError } from "./command.js";
-import { checkOutput, print, printJson, readRecipientFile, warn, writeOutput } from "./io.js";
+import { checkOutput, readRecipientFile, tell, warn, writeOutput } from "./io.js";
 import { readSealed } from "./messages.js";
-import {
-  type Kept,
-  preferVerified,
-  readKept,
-  recordsOfFile,
-  recordsWithSerial,
-} from "./recover-records.js";
+import { type Kept, readKept } from "./recover-records.js";
 import { about, neverWeak } from "./report.js";
-import { formatFingerprint, safe, table } from "./text.js";
+import { formatFingerprint, safe } from "./text.js";
 
 const DAY = 86_400_000;
 
@@ -41,70 +33,36 @@ interface RequestOptions extends AuthorityOptions, OutputOptions {
   json?: boolean;
 }
 
-function refused(message: string): TwinwrapError {
-  return new TwinwrapError("REFUSED", message);
-}
-
-/** Of a file's submissions, those to ask for; whether the authority has them is not known yet. */
-async function heldToAsk(
-  path: string,
-  head: Head,
-  { authority, service, view }: Party,
-): Promise<HeldSubmission[]> {
-  const core = await sharedCore();
-  const { held, proven } = await submissionsToAsk(core, head, authority, view);
-  if (!proven && held.length > 0 && service === undefined) {
+/** The hashes of the records to ask for, 32 bytes each, so that a file can be recovered. */
+async function recordsOf(path: string, party: Party, kept: readonly Kept[]): Promise<Uint8Array[]> {
+  const { records, known } = await recordsToAsk(party, await readSealed(path), kept);
+  if (!known) {
     warn(
       `${safe(path)}: no receipt in it verifies; if the authority did not get its submission, it refuses the whole request`,
     );
   }
-  return held;
-}
-
-/** The hashes of the records to ask for, 32 bytes each, so that a file can be recovered. */
-async function recordsToAsk(path: string, party: Party, kept: Kept[]): Promise<Uint8Array[]> {
-  const head = await readSealed(path);
-  const origin = safe(party.authority.origin);
-  const mine = kept.filter(({ record }) => fits(head, record));
-  if (mine.length > 0) return mine.map(({ hash }) => hash);
-  const held = await heldToAsk(path, head, party);
-  const { service } = party;
-  if (service === undefined) {
-    if (held.length === 0) throw refused(`it is not escrowed with ${origin}`);
-    return held.map(({ record }) => record);
-  }
-  const rows: RecordRow[] = [];
-  for (const { record } of held) {
-    const row = await service.store.record(record);
-    if (row !== undefined) rows.push(row);
-  }
-  // Whoever can write the file can put in submissions that nobody else has, or take out all.
-  const found = preferVerified(rows.length > 0 ? rows : await recordsOfFile(service, head));
-  if (found.length > 0) return found.map(({ hash }) => hash);
-  throw refused(
-    held.length === 0
-      ? `it is not escrowed with ${origin}`
-      : `${origin} did not get the submission that is in it`,
-  );
+  return records;
 }
 
 /** What is asked for by a serial. */
 interface BySerial {
   serial: string;
-  asked: RecordRow[];
+  asked: ReadRecord[];
   /** Never verified, beside others that were. */
   leftOut: number;
 }
 
-async function bySerial({ service }: Party, serials: readonly string[]): Promise<BySerial[]> {
-  if (serials.length === 0) return [];
-  if (service === undefined) {
-    throw new UsageError("--serial needs the authority's folder: give the files");
+async function bySerial(party: Party, serials: readonly string[]): Promise<BySerial[]> {
+  if (serials.length > 0 && party.client === undefined) {
+    throw new UsageError("--serial needs an authority that can be asked: give the files");
   }
   const found: BySerial[] = [];
   for (const serial of serials) {
-    const rows = await recordsWithSerial(service, parseSerial(serial));
-    if (rows.length === 0) throw refused(`the authority has no record with serial ${serial}`);
+    const rows: ReadRecord[] = [];
+    for await (const row of recordsWithSerial(party, parseSerial(serial))) rows.push(row);
+    if (rows.length === 0) {
+      throw new TwinwrapError("NOT_FOUND", `the authority has no record with serial ${serial}`);
+    }
     const asked = preferVerified(rows);
     found.push({ serial, asked, leftOut: rows.length - asked.length });
   }
@@ -120,12 +78,13 @@ function serialText({ asked, leftOut }: BySerial): string {
 }
 
 /** Of submissions that were kept, the authority's records. */
-async function keptRecords({ service }: Party, kept: Kept[]): Promise<Uint8Array[]> {
-  for (const { path, hash } of kept) {
-    if (service === undefined || (await service.store.record(hash)) !== undefined) continue;
-    throw refused(`${path}: the authority did not get it`);
-  }
-  return kept.map(({ hash }) => hash);
+async function keptRecords(party: Party, kept: readonly Kept[]): Promise<Uint8Array[]> {
+  const hashes = kept.map(({ hash }) => hash);
+  if (party.client === undefined) return hashes;
+  const there = new Set((await recordsByHash(party, hashes)).map(({ hash }) => toHex(hash)));
+  const missing = kept.find(({ hash }) => !there.has(toHex(hash)));
+  if (missing === undefined) return hashes;
+  throw new TwinwrapError("NOT_FOUND", `${missing.path}: the authority did not get it`);
 }
 
 export async function request(paths: string[], options: RequestOptions): Promise<void> {
@@ -133,71 +92,71 @@ export async function request(paths: string[], options: RequestOptions): Promise
   if (paths.length + serials.length + submissions.length === 0) {
     throw new UsageError("for what? Give FILE, --serial or --submission");
   }
-  const core = await sharedCore();
-  const recipient = await neverWeak(() => readRecipientFile(options.to, false));
   // An authority does not release for a weak one.
+  const recipient = await neverWeak(() => readRecipientFile(options.to, false));
   const authority = requireAuthority(options);
   await withParty(authority, async (party) => {
     const kept = await readKept(submissions, party);
     const records = await keptRecords(party, kept);
     for (const path of paths) {
-      records.push(...(await about(path, () => recordsToAsk(path, party, kept))));
+      records.push(...(await about(path, () => recordsOf(path, party, kept))));
     }
     const found = await bySerial(party, serials);
     records.push(...found.flatMap(({ asked }) => asked.map(({ hash }) => hash)));
+    const { requester, padding } = options;
     const created = new Date();
-    const asked = makeRequest({
-      authority: party.authority.origin,
-      requester: options.requester,
-      recipient,
-      records,
-      created,
-      ...(options.padding === undefined ? {} : { padding: options.padding }),
-      ...(options.expires === undefined
-        ? {}
-        : { expires: new Date(created.getTime() + options.expires * DAY) }),
-    });
-    const id = requestId(requestHash(core, asked));
-    const output = options.output ?? `${id}.request.json`;
+    const expires = expiresIn(created, options.expires);
+    const asked = makeAsked(party, { requester, recipient, records, padding, created, expires });
+    const output = options.output ?? `${asked.id}.request.json`;
     await checkOutput([...paths, ...submissions, options.to, authority], output, options);
     // One that the authority refuses is not kept.
-    await party.service?.takeRequest(asked);
-    await writeOutput(output, [encodeRequest(asked)], { force: options.force ?? false });
-    const key = formatFingerprint(recipientFingerprint(core, asked));
-    const delivered = party.service !== undefined;
-    if (options.json) {
-      const facts = {
-        id,
-        recipient: key,
-        records: asked.records.length,
-        serials: found.map((one) => ({
-          serial: one.serial,
-          asked: one.asked.map(({ hash, status }) => ({ record: formatFingerprint(hash), status })),
-          leftOut: one.leftOut,
-        })),
-        expires: formatTime(asked.expires),
-        request: output,
-        delivered,
-      };
-      printJson(facts, output);
-      return;
-    }
-    print(
-      table([
-        ["request", id],
-        ["say it as", sayId(id)],
-        ["recipient", `${key}  ${asked.padding}`],
-        ["records", String(asked.records.length)],
-        ...found.map((one) => ["by serial", `${one.serial}  ${serialText(one)}`]),
-        ["expires", formatTime(asked.expires)],
-        ["kept in", safe(output)],
-        [
-          "delivered",
-          delivered ? "to the authority" : `no: carry ${safe(output)} to the authority`,
-        ],
-        ["next", "tell each officer the ID yourself, so that he knows it is you"],
-      ]),
-      output,
-    );
+    await party.client?.ask(asked.request);
+    const { force = false } = options;
+    await writeOutput(output, [encodeRequest(asked.request)], { force });
+    tellAsked(party, asked, found, output, options);
   });
+}
+
+function expiresIn(created: Date, days: number | undefined): Date | undefined {
+  return days === undefined ? undefined : new Date(created.getTime() + days * DAY);
+}
+
+function tellAsked(
+  { core, client }: Party,
+  { request, id }: Asked,
+  found: readonly BySerial[],
+  output: string,
+  options: RequestOptions,
+): void {
+  const key = formatFingerprint(recipientFingerprint(core, request));
+  const delivered = client !== undefined;
+  const facts = {
+    id,
+    recipient: key,
+    records: request.records.length,
+    serials: found.map((one) => ({
+      serial: one.serial,
+      asked: one.asked.map(({ hash, status }) => ({ record: formatFingerprint(hash), status })),
+      leftOut: one.leftOut,
+    })),
+    expires: formatTime(request.expires),
+    request: output,
+    delivered,
+  };
+  tell(
+    options,
+    facts,
+    [
+      ["request", id],
+      ["say it as", sayId(id)],
+      ["recipient", `${key}  ${request.padding}`],
+      ["records", String(request.records.length)],
+      ...found.map((one) => ["by serial", `${one.serial}  ${serialText(one)}`]),
+      ["expires", formatTime(request.expires)],
+      ["kept in", safe(output)],
+      ["delivered", delivered ? "to the authority" : `no: carry ${safe(output)} to the authority`],
+      ["next", "tell each officer the ID yourself, so that they know it is you"],
+    ],
+    output,
+  );
 }

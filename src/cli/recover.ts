@@ -8,6 +8,7 @@ import {
   jsonOption,
   newCommand,
   paddingOption,
+  rewriteOption,
 } from "./command.js";
 import { fetch } from "./recover-fetch.js";
 import { request } from "./recover-request.js";
@@ -40,16 +41,13 @@ export function command(): Command {
     fetchCommand,
     "where the keys of blobs go: a SIMPLEBLOB, or a folder for several",
   )
-    .option("--release <file>", "the release, where the authority's folder is not")
+    .option("--release <file>", "the release, where the authority can't be asked")
     .option("--request <file>", "the request that was kept")
     .option("--submission <file>", SUBMISSION, collect)
     .option("-k, --key <file>", "the new private key");
   addPassphraseOptions(fetchCommand, "never ask for a passphrase")
-    .option("--drop <fingerprint>", "key whose wrap goes then (repeat for more)", collect)
-    .option(
-      "--rewrite",
-      "seal the whole file again if its header has no room: its receipts are lost",
-    )
+    .option("--remove-owner <fingerprint>", "key whose wrap goes then (repeat for more)", collect)
+    .addOption(rewriteOption())
     .addOption(authorityOption())
     .addOption(jsonOption())
     .action(fetch);

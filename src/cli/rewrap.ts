@@ -11,6 +11,7 @@ import {
   newCommand,
   paddingOption,
   parseFingerprint,
+  rewriteOption,
   UsageError,
 } from "./command.js";
 import {
@@ -22,12 +23,14 @@ import {
   withPrivateKeyFile,
 } from "./io.js";
 import { forEachFile } from "./report.js";
+import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
 import { safe, table } from "./text.js";
 
 interface RewrapOptions extends KeyOptions {
   addOwner?: string[];
   removeOwner?: string[];
   padding?: Padding;
+  rewrite?: boolean;
   json?: boolean;
 }
 
@@ -48,7 +51,10 @@ async function rewrap(paths: string[], options: RewrapOptions): Promise<void> {
     let origins: string[] = [];
     const result = await rewrapFile(path, (head) => {
       origins = originsOf(head);
-      return { key, add, remove, allowWeak: options.allowWeak ?? false };
+      const { allowWeak = false, rewrite = false } = options;
+      return { key, add, remove, allowWeak, rewrite };
+    }).catch((error) => {
+      throw withoutRoom(error, sealingAgain(origins));
     });
     const escrowsLost = result === "rewritten" ? origins : [];
     facts.push({ file: path, result, escrowsLost });
@@ -59,11 +65,7 @@ async function rewrap(paths: string[], options: RewrapOptions): Promise<void> {
       ]);
       print(table([["rewrapped", safe(path)], ...lost]));
     }
-    if (result === "rewritten") {
-      warn(
-        `${safe(path)}: the wraps did not fit into its header, so the whole file was sealed again${escrowsLost.length > 0 ? "; receipts of authorities no longer match and were dropped" : ""}`,
-      );
-    }
+    if (result === "rewritten") warnSealedAgain(path, origins);
   };
   await withPrivateKeyFile(options.key, options, (key) => forEachFile(paths, change(key)));
   if (options.json) printJson(facts);
@@ -88,6 +90,7 @@ export function command(): Command {
       collect,
     )
     .addOption(paddingOption("--padding <padding>", "how new wraps are padded (default: oaep)"))
+    .addOption(rewriteOption())
     .addOption(jsonOption())
     .action(rewrap);
 }

@@ -14,7 +14,9 @@ import { fingerprint } from "../keys/index.js";
 import {
   addAuthorityKeyOption,
   addSealingAuthorityOptions,
+  type NamedParty,
   sealingAuthorities,
+  withParties,
 } from "./authority-io.js";
 import {
   addOutputOptions,
@@ -28,7 +30,7 @@ import {
   paddingOption,
   UsageError,
 } from "./command.js";
-import { Escrower, readTargets, type Sent, sentRows } from "./escrow-io.js";
+import { FileEscrower, type SentFacts, sentRows } from "./escrow-io.js";
 import { headerFacts, wrapRows } from "./inspect.js";
 import { checkOutput, print, printJson, readRecipientFile, STANDARD, writeFiles } from "./io.js";
 import { neverWeak } from "./report.js";
@@ -64,7 +66,7 @@ export interface SealedFile {
   header: Header;
   /** Files of wraps that were written beside it. */
   detached: string[];
-  sent: Sent[];
+  sent: SentFacts[];
 }
 
 /** Where a detached wrap stands: beside the file, named after the key that opens it. */
@@ -93,7 +95,6 @@ export async function sealInto(
 ): Promise<SealedFile> {
   if (options.detached && output === STANDARD)
     throw new UsageError("--detached needs -o FILE to stand beside");
-  const { authorityPassphraseFile, force = false } = options;
   const authorities = sealingAuthorities(options.authority);
   const read = [...inputs, ...options.owner, ...authorities];
   await checkOutput(read, output, options);
@@ -102,17 +103,29 @@ export async function sealInto(
     const read = () => readRecipientFile(path, flags.allowWeak ?? false);
     to.push({ key: await (flags.allowWeak === undefined ? neverWeak(read) : read()) });
   }
-  const targets = await readTargets(authorities);
-  if (output === STANDARD && targets.some(({ isDirectory }) => !isDirectory)) {
+  const work = (parties: NamedParty[]) =>
+    sealFor(parties, to, output, read, options, flags, onProgress, withSource);
+  return withParties(authorities, work, options);
+}
+
+async function sealFor(
+  parties: readonly NamedParty[],
+  to: readonly Recipient[],
+  output: string,
+  read: readonly string[],
+  options: SealingOptions,
+  flags: WrapFlags,
+  onProgress: ((bytes: number) => void) | undefined,
+  withSource: (work: (source: Source) => Promise<Header>) => Promise<Header>,
+): Promise<SealedFile> {
+  if (output === STANDARD && parties.some(({ client }) => client === undefined)) {
     throw new UsageError(
       "an authority.json needs -o FILE, to write the submission beside; --no-authority goes without",
     );
   }
+  const { force = false } = options;
   const ownerId = options.ownerId ?? toHex(await fingerprint(to[0]!.key));
-  const escrower = new Escrower(targets, ownerId, {
-    ...(authorityPassphraseFile === undefined ? {} : { authorityPassphraseFile }),
-    force,
-  });
+  const escrower = new FileEscrower(parties, ownerId, options);
   await escrower.check(read, output);
   if (options.detached) {
     for (const { key } of to) {
@@ -122,11 +135,11 @@ export async function sealInto(
   const header = await withSource(async (source) => {
     const sealed = await seal(source, {
       to,
-      ...(flags.padding === undefined ? {} : { padding: flags.padding }),
+      padding: flags.padding,
       name: options.name,
       description: options.description,
-      escrow: targets.map(({ authority }) => authority.origin),
-      escrows: targets.length === 0 ? undefined : escrower.make,
+      escrow: parties.map(({ authority }) => authority.origin),
+      escrows: parties.length === 0 ? undefined : escrower.make,
       allowWeak: flags.allowWeak ?? false,
       onProgress,
       ...engineOptions(options),
@@ -153,7 +166,7 @@ export async function sealInto(
   const detached = options.detached
     ? header.wraps.map((wrap) => detachedPath(output, wrap.fingerprint))
     : [];
-  return { output, header, detached, sent: await escrower.facts(output) };
+  return { output, header, detached, sent: escrower.facts(output) };
 }
 
 /** Tells what was made. @param rows more to tell people @param facts more to tell machines */

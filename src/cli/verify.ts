@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { equalBytes, toHex } from "../bytes.js";
+import type { Party } from "../client/party.js";
 import { sharedCore } from "../core/index.js";
 import {
   checkFile,
@@ -12,7 +13,7 @@ import {
   statusText,
 } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
-import { type AuthorityOptions, authorityOption, type Party, withGiven } from "./authority-io.js";
+import { type AuthorityOptions, authorityOption, withGiven } from "./authority-io.js";
 import { collect, EXIT, jsonOption, newCommand } from "./command.js";
 import { print, printJson, STANDARD } from "./io.js";
 import { isSealed, readMessage, readSealed } from "./messages.js";

@@ -78,7 +78,7 @@ const AMENDMENT = optionsOf<Amendment>({ wraps: needWraps, escrows: needEscrows 
  * @param source the sealed file; nothing is written to it
  * @param wanted the change, or what makes it of the file's head
  * @throws TwinwrapError BAD_ARGUMENT if a fingerprint to remove names no wrap or one that comes, or no
- *   wrap would be left; LIMIT_EXCEEDED if no header holds it, or it does not fit and `rewrite` is false; what {@link openHead}
+ *   wrap would be left; LIMIT_EXCEEDED if no header holds it; NO_ROOM if it does not fit and `rewrite` is false; what {@link openHead}
  *   throws
  */
 export async function rewrap(
@@ -107,7 +107,7 @@ export async function rewrap(
       const patch = change.enlarge ? undefined : encodeChange(core, header, mutable, change.room);
       if (patch !== undefined) return { header: found.header, patch };
       if (change.rewrite === false) {
-        throw new TwinwrapError("LIMIT_EXCEEDED", "the header has no room for one more wrap");
+        throw new TwinwrapError("NO_ROOM", "the header has no room for it");
       }
       // Larger slots change H, and H is bound into the body: the body is sealed again, under the same
       // session key (so that every wrap still opens it) and a new salt. Receipts name the old
@@ -186,7 +186,7 @@ async function changeWraps(
  * Works out a change of what a header holds, for somebody without a key: a receipt that came, or a
  * wrap that was released. That it belongs to this file is for the caller to check.
  * @param change gets the file's head and answers what becomes of wraps and escrows
- * @throws TwinwrapError BAD_FORMAT; LIMIT_EXCEEDED if it does not fit, which takes a key to mend;
+ * @throws TwinwrapError BAD_FORMAT; NO_ROOM if it does not fit: {@link rewrap}, with a key, can enlarge the header;
  *   BAD_ARGUMENT if no wrap would be left
  */
 export async function amend(
@@ -209,8 +209,5 @@ export async function amend(
     rest: header.rest,
   });
   if (patch !== undefined) return { header, patch };
-  throw new TwinwrapError(
-    "LIMIT_EXCEEDED",
-    "the header has no room for it; rewrap, with a key that opens the file, can enlarge the header",
-  );
+  throw new TwinwrapError("NO_ROOM", "the header has no room for it");
 }

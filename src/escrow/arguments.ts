@@ -122,6 +122,9 @@ const policyText = {
   officers: list(officer),
 };
 
+export const officerKeys = like({ seed: hash, shareKey: unchecked });
+export const officerPublicKeys = like({ publicKey: hash, shareKey: publicKey });
+
 export { officer as anOfficer };
 export const aPolicyText = like(policyText);
 export const policy = like({ ...policyText, hash: bytes });

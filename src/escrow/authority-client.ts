@@ -30,6 +30,8 @@ export const REQUEST_STATUSES: readonly RequestStatus[] = ["open", "denied", "re
 export interface RecordQuery {
   /** 16 bytes. */
   serial?: Uint8Array | undefined;
+  /** What a blob's own program calls it. */
+  label?: string | undefined;
   owner?: string | undefined;
   /** A key that the record is wrapped for, or was released to (32 bytes). */
   fingerprint?: Uint8Array | undefined;

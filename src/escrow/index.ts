@@ -11,6 +11,7 @@ import {
   optionsOf,
   taking,
   takingAsync,
+  unchecked,
   whole,
 } from "../arguments.js";
 import { needCore, needPrepared } from "../core/need.js";
@@ -26,6 +27,7 @@ import * as $merkle from "./merkle.js";
 import * as $message from "./message.js";
 import * as $names from "./names.js";
 import * as $note from "./note.js";
+import * as $officerFile from "./officer-file.js";
 import * as $policy from "./policy.js";
 import type { Question } from "./quorum.js";
 import * as $quorum from "./quorum.js";
@@ -37,6 +39,7 @@ import * as $request from "./request.js";
 import * as $submission from "./submission.js";
 import * as $words from "./words.js";
 
+export type { LockOptions } from "../keys/ed25519.js";
 export type { Approval, SignedApproval } from "./approval.js";
 export {
   type AuthorityClient,
@@ -64,6 +67,7 @@ export type { Append, MerkleNode, NodeId, ReadNodes } from "./merkle.js";
 export type { Message, MessageKind } from "./message.js";
 export { MAX_MESSAGE } from "./message.js";
 export type { Note, NoteSignature, Signer, VerifiedNote, VerifierKey } from "./note.js";
+export type { OfficerKeys, OfficerPublicKeys } from "./officer-file.js";
 export type { Officer, Policy, PolicySignatures, PolicyText } from "./policy.js";
 export type {
   ApprovalCount,
@@ -88,6 +92,7 @@ export type { CheckedRelease } from "./recovery.js";
 export type { Release, ReleasedKey } from "./release.js";
 export { MAX_RELEASE } from "./release.js";
 export type { RecoveryRequest } from "./request.js";
+export { SigningKey } from "./signing-key.js";
 export type { Addressee, FileFacts, Submission } from "./submission.js";
 
 // The door of this room: here every argument is checked, and every function has its documentation where it is
@@ -430,6 +435,24 @@ export const quorumPolicy: typeof $quorum.quorumPolicy = /* @__PURE__ */ taking(
   },
   { policy: k.policy },
 );
+export const readOfficerKey = /* @__PURE__ */ takingAsync($officerFile.readOfficerKey, {
+  pem: needStableBytes,
+  options: unchecked,
+});
+export const readOfficerPublicKeys = /* @__PURE__ */ taking($officerFile.readOfficerPublicKeys, {
+  pem: needStableBytes,
+});
+export const readOfficerShareKey = /* @__PURE__ */ takingAsync($officerFile.readOfficerShareKey, {
+  pem: needStableBytes,
+  options: unchecked,
+});
+export const writeOfficerKeys = /* @__PURE__ */ takingAsync($officerFile.writeOfficerKeys, {
+  keys: k.officerKeys,
+  options: unchecked,
+});
+export const writeOfficerPublicKeys = /* @__PURE__ */ taking($officerFile.writeOfficerPublicKeys, {
+  keys: k.officerPublicKeys,
+});
 export const decodeReceipt = /* @__PURE__ */ taking($receipt.decodeReceipt, {
   file: needStableBytes,
 });

@@ -118,13 +118,13 @@ export function makeRequest(options: {
   requester: string;
   recipient: RsaPublicKey;
   /** OAEP by default. */
-  padding?: Padding;
+  padding?: Padding | undefined;
   /** Record hashes, in any order. */
   records: readonly Uint8Array[];
   /** By default now. */
-  created?: Date;
+  created?: Date | undefined;
   /** By default 14 days after. */
-  expires?: Date;
+  expires?: Date | undefined;
 }): RecoveryRequest {
   const created = options.created ?? new Date();
   const records = [...new Set(options.records.map(toHex))].sort().map(fromHex);

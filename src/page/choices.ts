@@ -1,4 +1,5 @@
 import { toHex } from "../bytes.js";
+import type { Party } from "../client/party.js";
 import { writePublicKey } from "../keys/index.js";
 import { safe } from "../text.js";
 import { download, find, findAll, make } from "./dom.js";
@@ -8,7 +9,6 @@ import {
   onChange,
   removeAuthority,
   removeKey,
-  type TabAuthority,
   type TabKey,
 } from "./keyring.js";
 import { PageError } from "./words.js";
@@ -66,7 +66,7 @@ function keyCard(key: TabKey): HTMLElement {
   );
 }
 
-function authorityCard(one: TabAuthority): HTMLElement {
+function authorityCard(one: Party): HTMLElement {
   const origin = safe(one.authority.origin);
   return make(
     "li",
@@ -149,13 +149,13 @@ export function chosenKeys(form: HTMLElement): TabKey[] {
   return keys.filter(({ fingerprint }) => values.has(toHex(fingerprint)));
 }
 
-export function chosenAuthorities(form: HTMLElement): TabAuthority[] {
+export function chosenAuthorities(form: HTMLElement): Party[] {
   const values = checkedIn(form, "[data-authorities]");
   return authorities.filter(({ authority }) => values.has(toHex(authority.fingerprint)));
 }
 
 /** @throws PageError if none is chosen */
-export function chosenAuthority(form: HTMLElement): TabAuthority {
+export function chosenAuthority(form: HTMLElement): Party {
   const [one] = chosenAuthorities(form);
   if (one === undefined) {
     throw new PageError("Which authority? Add its authority.json under “Keys in this tab”.");

@@ -1,12 +1,7 @@
 import { equalBytes, toHex, wipe } from "../bytes.js";
+import { type Party, partyOf } from "../client/party.js";
 import { sharedCore } from "../core/index.js";
-import {
-  type Authority,
-  article,
-  decodeMessage,
-  LogView,
-  verifyAuthority,
-} from "../escrow/index.js";
+import { article, decodeMessage, verifyAuthority } from "../escrow/index.js";
 import {
   fingerprint,
   identifyKey,
@@ -32,14 +27,9 @@ export interface TabKey {
   fingerprint: Uint8Array;
 }
 
-/** An authority, and what this tab saw of its log: proofs that it is shown are held against each other. */
-export interface TabAuthority {
-  authority: Authority;
-  view: LogView;
-}
-
 export const keys: TabKey[] = [];
-export const authorities: TabAuthority[] = [];
+/** Authorities: messages are carried to them. */
+export const authorities: Party[] = [];
 
 const listeners: (() => void)[] = [];
 
@@ -92,7 +82,7 @@ export function removeKey(key: TabKey): void {
   changed();
 }
 
-export function removeAuthority(one: TabAuthority): void {
+export function removeAuthority(one: Party): void {
   authorities.splice(authorities.indexOf(one), 1);
   changed();
 }
@@ -136,7 +126,7 @@ async function addAuthority(bytes: Uint8Array): Promise<string> {
   const { origin } = authority;
   const other = authorities.find((one) => one.authority.origin === origin);
   if (other === undefined) {
-    authorities.push({ authority, view: new LogView(core) });
+    authorities.push(partyOf(core, authority));
   } else if (equalBytes(other.authority.fingerprint, authority.fingerprint)) {
     other.authority = authority;
   } else {

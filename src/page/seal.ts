@@ -1,26 +1,21 @@
 import { save, seal } from "../browser.js";
 import { toHex } from "../bytes.js";
-import { sharedCore } from "../core/index.js";
-import { formatSerial, type MakeEscrows } from "../envelope/index.js";
-import {
-  encodeSubmission,
-  makeSubmission,
-  messageName,
-  type Submission,
-  withSubmission,
-} from "../escrow/index.js";
+import { Escrower } from "../client/escrow.js";
+import type { Party } from "../client/party.js";
+import { formatSerial } from "../envelope/index.js";
+import { encodeSubmission, messageName } from "../escrow/index.js";
 import { safe } from "../text.js";
 import { chosenAuthorities, chosenKeys } from "./choices.js";
 import { facts, find, make, saveButton } from "./dom.js";
 import { chosen } from "./files.js";
-import type { TabAuthority, TabKey } from "./keyring.js";
+import type { TabKey } from "./keyring.js";
 import { DOWNLOADS, workOptions } from "./options.js";
 import { PageError } from "./words.js";
 import { type Doing, onSubmit } from "./work.js";
 
 interface Wanted {
   to: TabKey[];
-  authorities: TabAuthority[];
+  authorities: Party[];
   description: string;
   named: boolean;
   /** Whether its place can be asked for: browsers let a page ask once a click. */
@@ -28,29 +23,14 @@ interface Wanted {
 }
 
 async function sealOne(file: File, wanted: Wanted, doing: Doing): Promise<Node> {
-  const sent: { to: TabAuthority; submission: Submission }[] = [];
-  const escrows: MakeEscrows = async ({ sessionKey, ...about }, present) => {
-    const core = await sharedCore();
-    let all = [...present];
-    for (const to of wanted.authorities) {
-      const submission = await makeSubmission(core, {
-        sessionKey,
-        authority: to.authority,
-        owner: toHex(wanted.to[0]!.fingerprint),
-        file: about,
-      });
-      all = withSubmission(core, all, submission);
-      sent.push({ to, submission });
-    }
-    return all;
-  };
+  const escrower = new Escrower(wanted.authorities, toHex(wanted.to[0]!.fingerprint));
   const name = `${file.name}.twin`;
   const sealed = seal(file, {
     to: wanted.to.map(({ publicKey }) => publicKey),
     escrow: wanted.authorities.map(({ authority }) => authority.origin),
-    ...(wanted.authorities.length === 0 ? {} : { escrows }),
-    ...(wanted.description === "" ? {} : { description: wanted.description }),
-    ...(wanted.named ? { name: file.name } : {}),
+    escrows: wanted.authorities.length === 0 ? undefined : escrower.make,
+    description: wanted.description === "" ? undefined : wanted.description,
+    name: wanted.named ? file.name : undefined,
     ...workOptions(doing),
   });
   await save(sealed, { name, picker: wanted.picker, ...DOWNLOADS });
@@ -63,12 +43,13 @@ async function sealOne(file: File, wanted: Wanted, doing: Doing): Promise<Node> 
       ["Serial", make("code", {}, formatSerial(serial))],
     ]),
   );
+  const { sent } = escrower;
   if (sent.length === 0) {
     result.append(make("p", {}, "Not in escrow: no authority was chosen."));
   }
-  for (const { to, submission } of sent) {
-    const origin = safe(to.authority.origin);
-    const file = messageName(name, to.authority, "submission");
+  for (const { party, submission } of sent) {
+    const origin = safe(party.authority.origin);
+    const file = messageName(name, party.authority, "submission");
     result.append(
       make(
         "p",

@@ -1,5 +1,6 @@
 import { save } from "../browser.js";
 import { equalBytes } from "../bytes.js";
+import type { Party } from "../client/party.js";
 import { sharedCore } from "../core/index.js";
 import { amend, inspectHead } from "../envelope/index.js";
 import {
@@ -18,7 +19,6 @@ import {
 import { chosenAuthorities } from "./choices.js";
 import { find, make } from "./dom.js";
 import { chosen } from "./files.js";
-import type { TabAuthority } from "./keyring.js";
 import { readMessage } from "./messages.js";
 import { DOWNLOADS } from "./options.js";
 import { patched } from "./patched.js";
@@ -26,7 +26,7 @@ import { PageError } from "./words.js";
 import { onSubmit, work } from "./work.js";
 
 /** The verdict, and every report in words. */
-function verdict(reports: readonly EscrowReport[], by: TabAuthority | undefined): HTMLElement {
+function verdict(reports: readonly EscrowReport[], by: Party | undefined): HTMLElement {
   const answer =
     by === undefined
       ? "Not shown: without the authority's authority.json nobody can tell whose receipts these are."
@@ -54,7 +54,7 @@ function verdict(reports: readonly EscrowReport[], by: TabAuthority | undefined)
 async function verifyFile(
   file: File,
   receipts: readonly Receipt[],
-  by: TabAuthority | undefined,
+  by: Party | undefined,
 ): Promise<Node> {
   const core = await sharedCore();
   const head = await inspectHead(file);
@@ -106,7 +106,7 @@ async function verifyFile(
 async function verifySubmission(
   file: File,
   receipts: readonly Receipt[],
-  by: TabAuthority | undefined,
+  by: Party | undefined,
 ): Promise<Node> {
   const core = await sharedCore();
   const { submission } = await readMessage(file, "submission");

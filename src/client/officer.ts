@@ -1,0 +1,273 @@
+import { algorithmName } from "../blob/index.js";
+import { equalBytes, toHex } from "../bytes.js";
+import type { Core } from "../core/index.js";
+import { formatSerial } from "../envelope/index.js";
+import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
+import {
+  type Authority,
+  type Decision,
+  decodeRequest,
+  isProven,
+  type Officer,
+  type Policy,
+  parseRequestId,
+  quorumPolicy,
+  type RecordStatus,
+  type RecoveryRequest,
+  type RequestStatus,
+  type RequestSummary,
+  recipientFingerprint,
+  requestHash,
+  requestId,
+  type Signer,
+  type StandingMessage,
+  signApproval,
+} from "../escrow/index.js";
+import { formatTime } from "../jcs.js";
+import { safe } from "../text.js";
+import { type KnownRecord, type Party, type ReadRecord, readStored } from "./party.js";
+
+// What an officer does: see what a request asks for, and where it stands, before they decide.
+
+/** What an officer is shown. Everything in it was verified, or is decided here from what was. */
+export interface Question {
+  /** The request's ID, 26 characters. */
+  id: string;
+  request: RecoveryRequest;
+  /** The policy in force, which an approval names. */
+  policy: Policy;
+  /** The records that are known, each by its hash one of the request's; the authority's, or from submissions. */
+  records: readonly (KnownRecord & { status?: RecordStatus })[];
+}
+
+/** A question at the authority, and what was decided about it. */
+export interface Standing extends Question {
+  status: RequestStatus;
+  received: Date;
+  decision: Decision;
+  /** The request's, all of them and in its order. */
+  records: readonly ReadRecord[];
+  /** When that was. */
+  now: Date;
+}
+
+/** The policy in force. @throws TwinwrapError NO_POLICY */
+export function policyInForce({ policies }: Authority): Policy {
+  const policy = policies.at(-1);
+  if (policy !== undefined) return policy;
+  throw new TwinwrapError("NO_POLICY", "the authority has no policy in force yet");
+}
+
+/**
+ * Reads what an authority says about a request, and decides again from it.
+ * @param id the ID that was asked for, 26 characters
+ * @throws TwinwrapError NOT_VERIFIED if it is about another request, or its records are not the request's;
+ *   NO_POLICY
+ */
+export async function readStanding(
+  { core, authority }: Party,
+  message: StandingMessage,
+  id?: string,
+): Promise<Standing> {
+  const policy = policyInForce(authority);
+  const { status, received, approvals } = message;
+  const [request, records] = answered(() => [
+    decodeRequest(message.request),
+    message.records.map((stored) => readStored(core, stored)),
+  ]);
+  const found = requestId(requestHash(core, request));
+  if (id !== undefined && found !== parseRequestId(id)) {
+    throw notVerified("the authority answered with another request");
+  }
+  const isAll =
+    records.length === request.records.length &&
+    records.every(({ hash }, i) => equalBytes(hash, request.records[i]!));
+  if (!isAll) throw notVerified("the authority answered with other records than the request's");
+  const now = new Date();
+  // Not those of a record that nobody has opened yet: anybody can send one that names any owner.
+  const opened = records.filter(({ verifiedLeaf }) => verifiedLeaf !== undefined);
+  const owners = opened.map(({ record }) => record.owner);
+  const decision = await quorumPolicy(policy).decide(core, {
+    request,
+    approvals,
+    owners,
+    received,
+    now,
+  });
+  return { id: found, request, policy, status, received, records, decision, now };
+}
+
+function answered<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!isAboutContent(error)) throw error;
+    throw notVerified(`the authority's answer is malformed: ${error.message}`);
+  }
+}
+
+/** Where a request stands. @param id 26 characters @throws TwinwrapError NOT_FOUND, as {@link readStanding} */
+export async function standingOf(party: Party, id: string): Promise<Standing> {
+  return readStanding(party, await reachable(party).standing(id), id);
+}
+
+/**
+ * Hands an officer's word in.
+ * @param note approval or denial
+ * @throws TwinwrapError as AuthorityClient.decide
+ */
+export async function handInDecision(party: Party, id: string, note: string): Promise<Standing> {
+  return readStanding(party, await reachable(party).decide(note), id);
+}
+
+function reachable({ client }: Party) {
+  if (client !== undefined) return client;
+  throw new TwinwrapError("UNAVAILABLE", "this authority can't be asked: messages are carried");
+}
+
+/**
+ * A request that was carried to an officer.
+ * @param id the whole ID, as the requester told it
+ * @param known records of submissions that were shown to the officer
+ * @throws TwinwrapError NOT_VERIFIED if it is another request, or for another authority; NO_POLICY
+ */
+export function questionOf(
+  { core, authority }: Party,
+  request: RecoveryRequest,
+  id: string,
+  known: readonly KnownRecord[] = [],
+): Question {
+  const policy = policyInForce(authority);
+  if (requestId(requestHash(core, request)) !== parseRequestId(id)) {
+    throw notVerified("it is not the request that this ID was made from");
+  }
+  if (request.authority !== authority.origin) {
+    throw notVerified(`it is for another authority, ${safe(request.authority)}`);
+  }
+  const records = request.records.flatMap(
+    (hash) => known.find((one) => equalBytes(one.hash, hash)) ?? [],
+  );
+  return { id: parseRequestId(id), request, policy, records };
+}
+
+/** The officer whose Ed25519 key (32 bytes) this is. @throws TwinwrapError NOT_ENTITLED */
+export function officerWithKey(policy: Policy, publicKey: Uint8Array): Officer {
+  const officer = policy.officers.find(({ key }) => equalBytes(key, publicKey));
+  if (officer !== undefined) return officer;
+  throw new TwinwrapError("NOT_ENTITLED", `this is no officer's key in policy ${policy.number}`);
+}
+
+/** Signs what was shown. @returns the note */
+export function signDecision(
+  core: Core,
+  { request, policy }: Question,
+  signer: Signer,
+  options: { decision: "approve" | "deny"; identity: string },
+): Promise<string> {
+  return signApproval(core, signer, request, policy.hash, options);
+}
+
+/** To people a request that has expired is not open any more, though nothing was written down. */
+export function shownStatus({
+  status,
+  expires,
+}: Pick<RequestSummary, "status" | "expires">): RequestStatus | "expired" {
+  return status === "open" && expires <= new Date() ? "expired" : status;
+}
+
+/** Where a request stands, in words. */
+export function stateText({ status, request, decision }: Standing): string {
+  const shown = shownStatus({ status, expires: request.expires });
+  if (shown !== "open") return shown;
+  const when = decision.notBefore === undefined ? "" : ` until ${formatTime(decision.notBefore)}`;
+  return decision.reason === undefined ? "approved" : `waiting: ${decision.reason}${when}`;
+}
+
+/** Whether nothing can come of a request any more. */
+export function isOver({ status, request }: Standing): boolean {
+  return status === "denied" || request.expires <= new Date();
+}
+
+/** What officers have to know before they decide about such a key. */
+export const NOT_PROVEN = "key not proven: whoever has the blob could have submitted it";
+
+/** A request for people: everything an officer has to know before they sign. Nothing in it controls a terminal. */
+export function questionRows(core: Core, question: Question | Standing): [string, string][] {
+  const { id, request, policy, records } = question;
+  const recipient = toHex(recipientFingerprint(core, request));
+  const unproven = records.filter(({ record }) => !isProven(record)).length;
+  const standing = "decision" in question ? question : undefined;
+  return [
+    ["request", id],
+    ["requester", safe(request.requester)],
+    ["recipient", `${recipient}  ${request.padding}`],
+    ...(standing === undefined ? [] : [row("received", formatTime(standing.received))]),
+    ["expires", formatTime(request.expires)],
+    ...(standing === undefined ? [] : standingRows(standing, policy)),
+    ["records", recordsText(question)],
+    ...(unproven === 0 ? [] : [row("beware", `${NOT_PROVEN} (${unproven} of them)`)]),
+  ];
+}
+
+const row = (name: string, value: string): [string, string] => [name, value];
+
+function standingRows(standing: Standing, policy: Policy): [string, string][] {
+  const { approving, denying } = standing.decision.count;
+  const word = (name: string, { officer, approval }: (typeof approving)[0]) =>
+    row(name, `${safe(officer.name)}: ${safe(approval.identity)}`);
+  return [
+    ["policy", `number ${policy.number}: ${policy.release} of ${policy.officers.length} officers`],
+    ...approving.map((one) => word("approved by", one)),
+    ...denying.map((one) => word("denied by", one)),
+    ["state", stateText(standing)],
+  ];
+}
+
+/** How many, and that some may turn out not to open. */
+function recordsText({ request, records }: Question): string {
+  const count = request.records.length;
+  const unverified = records.filter(({ status }) => status === "unverified").length;
+  if (unverified === 0) return String(count);
+  return `${count}, ${unverified} of them never opened: whether these can be released shows then`;
+}
+
+/** What became of a record; that its key is not proven stays true when it was released. */
+function recordStatus({ status, record }: Pick<ReadRecord, "status" | "record">): string {
+  return status !== "unproven" && !isProven(record) ? `${status}, unproven` : status;
+}
+
+/** Records for people, a head and a line each; labels only if there are some. */
+export function recordRows(records: readonly ReadRecord[]): string[][] {
+  const isLabelled = records.some(({ record }) => record.blob?.label !== undefined);
+  const label = (cell: string) => (isLabelled ? [cell] : []);
+  return [
+    ["serial", "status", "created", "owner", ...label("label"), "description"],
+    ...records.map((one) => [
+      formatSerial(one.record.serial),
+      recordStatus(one),
+      formatTime(one.record.created),
+      safe(one.record.owner),
+      ...label(safe(one.record.blob?.label ?? "")),
+      safe(one.record.description ?? ""),
+    ]),
+  ];
+}
+
+/** The records of a request that was carried: those that were shown, and the hashes of the others. */
+export function carriedRows({ request, records }: Question): string[][] {
+  const isLabelled = records.some(({ record }) => record.blob?.label !== undefined);
+  const label = (cell: string) => (isLabelled ? [cell] : []);
+  const rows = request.records.map((hash) => {
+    const known = records.find((one) => equalBytes(one.hash, hash));
+    if (known === undefined) return [toHex(hash), "not shown to you", ""];
+    const { serial, owner, description, blob } = known.record;
+    const labels = label(safe(blob?.label ?? ""));
+    return [formatSerial(serial), safe(owner), ...labels, safe(description ?? "")];
+  });
+  return [["serial or record", "owner", ...label("label"), "description"], ...rows];
+}
+
+/** What a record says of another program's key, for people. */
+export function blobText({ aiKeyAlg, keyLength }: { aiKeyAlg: number; keyLength: number }): string {
+  return `${algorithmName(aiKeyAlg)}, ${keyLength} bytes`;
+}
