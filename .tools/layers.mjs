@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
-// cli → authority → escrow → envelope → keys → blob, core → ground; the page stands on the doors
+// cli, page → client, authority → escrow → envelope → keys → blob, core → ground; the page stands on the doors
 const ROOMS = {
   ground: [],
   blob: ["ground"],
@@ -11,10 +11,11 @@ const ROOMS = {
   keys: ["blob", "core", "ground"],
   envelope: ["keys", "blob", "core", "ground"],
   escrow: ["envelope", "keys", "blob", "core", "ground"],
+  client: ["escrow", "envelope", "keys", "blob", "core", "ground"],
   authority: ["escrow", "envelope", "keys", "blob", "core", "ground"],
   doors: ["escrow", "envelope", "keys", "blob", "core", "ground"],
-  page: ["doors", "escrow", "envelope", "keys", "blob", "core", "ground"],
-  cli: ["doors", "authority", "escrow", "envelope", "keys", "blob", "core", "ground"],
+  page: ["doors", "client", "escrow", "envelope", "keys", "blob", "core", "ground"],
+  cli: ["doors", "client", "authority", "escrow", "envelope", "keys", "blob", "core", "ground"],
 };
 // The doors are what a user imports; only the command line and the page look through them from inside.
 const DOORS = new Set(["src/index.ts", "src/node.ts", "src/browser.ts", "src/either.d.ts"]);

@@ -1,3 +1,4 @@
+import { needFunction, needText } from "../arguments.js";
 import { equalBytes } from "../bytes.js";
 import type { Head } from "../envelope/index.js";
 import type { MakeEscrows } from "../envelope/seal.js";
@@ -14,6 +15,7 @@ import {
   submissionsOf,
   withSubmission,
 } from "../escrow/index.js";
+import { needParties } from "./arguments.js";
 import type { Party } from "./party.js";
 
 // What an owner does to have a session key escrowed: make the submission, hand it in, keep what comes back.
@@ -64,15 +66,16 @@ export class Escrower<To extends Party = Party> {
   /**
    * @param owner the owner's ID at each of them
    * @param give how a submission is handed in
+   * @throws TwinwrapError BAD_ARGUMENT
    */
   constructor(
     parties: readonly To[],
     owner: string,
     give: (party: To, submission: Submission) => Promise<Receipt | undefined> = handIn,
   ) {
-    this.#parties = parties;
-    this.#owner = owner;
-    this.#handIn = give;
+    this.#parties = needParties(parties, "the parties") as To[];
+    this.#owner = needText(owner, "the owner");
+    this.#handIn = needFunction(give, "the call that hands in");
   }
 
   /** What was sent for the file as it is now. */

@@ -85,6 +85,9 @@ export const blobRecord: Kind<unknown> = (value, what) => {
 };
 export const records = list(record);
 
+/** Records with their hashes. */
+export const knownRecords = list(like({ record, hash }));
+
 export const receipt = like({ leaf: needText, proof: needText });
 export const submission = like({ core: record, tag: optional(bytes), wrap });
 export const request = like({

@@ -1,0 +1,157 @@
+import {
+  needDate,
+  needFlag,
+  needFunction,
+  needStableBytes,
+  needText,
+  objectOf,
+  oneOf,
+  optional,
+  optionsOf,
+  same,
+  taking,
+  takingAsync,
+} from "../arguments.js";
+import { needCore } from "../core/need.js";
+import { PADDINGS } from "../envelope/header.js";
+import * as k from "../escrow/arguments.js";
+import { needPrivateKey } from "../keys/types.js";
+import { needClient, needParty } from "./arguments.js";
+import * as $escrow from "./escrow.js";
+import * as $officer from "./officer.js";
+import * as $party from "./party.js";
+import * as $recover from "./recover.js";
+
+export { Escrower, type PresentEscrow, type Sent } from "./escrow.js";
+export { NOT_PROVEN, type Question, type Standing } from "./officer.js";
+export type { KnownRecord, Party, ReadRecord } from "./party.js";
+export type { Asked, Recovery, Replacing, ToAsk } from "./recover.js";
+
+// What owners and officers do with an authority, however it is reached. The door of this room: every argument is
+// checked here, and every function has its documentation where it is written.
+
+const PINNED = optionsOf<NonNullable<Parameters<typeof $party.connect>[2]>>({ pinned: k.hash });
+const DECIDING = optionsOf<Parameters<typeof $officer.signDecision>[3]>(
+  { decision: oneOf("approve", "deny"), identity: needText },
+  ["decision", "identity"],
+);
+const REPLACING = optionsOf<NonNullable<Parameters<typeof $recover.replaceReleased>[2]>>({
+  remove: k.hashes,
+  rewrite: needFlag,
+});
+const ASKING = optionsOf<Parameters<typeof $recover.makeAsked>[1]>(
+  {
+    requester: needText,
+    recipient: k.publicKey as never,
+    padding: oneOf(...PADDINGS),
+    records: k.hashes,
+    created: needDate,
+    expires: needDate,
+  },
+  ["requester", "recipient", "records"],
+);
+const needKnown = k.knownRecords;
+const needRecovery = same(
+  objectOf<$recover.Recovery>({
+    party: needParty,
+    checked: k.checkedRelease as never,
+    kept: needKnown as never,
+  }),
+);
+const needQuestion = same(
+  objectOf<$officer.Question>({
+    id: needText,
+    request: k.request as never,
+    policy: k.policy as never,
+    records: needKnown as never,
+  }),
+);
+
+export const partyOf = /* @__PURE__ */ taking($party.partyOf, {
+  core: needCore,
+  authority: k.authority,
+  client: optional(needClient),
+});
+export const connect = /* @__PURE__ */ takingAsync($party.connect, {
+  core: needCore,
+  client: needClient,
+  options: PINNED,
+});
+export const handIn = /* @__PURE__ */ takingAsync($escrow.handIn, {
+  party: needParty,
+  submission: k.submission,
+});
+export const presentEscrow = /* @__PURE__ */ takingAsync($escrow.presentEscrow, {
+  party: needParty,
+  head: k.head,
+  owner: optional(needText),
+});
+export const recordOfKept = /* @__PURE__ */ taking($recover.recordOfKept, {
+  party: needParty,
+  submission: k.submission,
+});
+export const recordsWithSerial = /* @__PURE__ */ taking($recover.recordsWithSerial, {
+  party: needParty,
+  serial: needStableBytes,
+});
+export const recordsByHash = /* @__PURE__ */ takingAsync($recover.recordsByHash, {
+  party: needParty,
+  hashes: k.hashes,
+});
+export const recordsToAsk = /* @__PURE__ */ takingAsync($recover.recordsToAsk, {
+  party: needParty,
+  head: k.head,
+  kept: optional(needKnown),
+});
+export const makeAsked = /* @__PURE__ */ taking($recover.makeAsked, {
+  party: needParty,
+  options: ASKING,
+});
+export const takeRelease = /* @__PURE__ */ takingAsync($recover.takeRelease, {
+  party: needParty,
+  release: k.release,
+  expected: optional(k.expected),
+  kept: optional(needKnown),
+});
+export const checkRecipient = /* @__PURE__ */ takingAsync($recover.checkRecipient, {
+  recovery: needRecovery,
+  key: needPrivateKey,
+});
+export const addReleased = /* @__PURE__ */ taking($recover.addReleased, {
+  recovery: needRecovery,
+  onWrap: optional(needFunction),
+});
+export const replaceReleased = /* @__PURE__ */ taking($recover.replaceReleased, {
+  recovery: needRecovery,
+  key: needPrivateKey,
+  options: REPLACING,
+  onWrap: optional(needFunction),
+});
+export const releasedBlobs = /* @__PURE__ */ takingAsync($recover.releasedBlobs, {
+  recovery: needRecovery,
+});
+export const standingOf = /* @__PURE__ */ takingAsync($officer.standingOf, {
+  party: needParty,
+  id: needText,
+});
+export const questionOf = /* @__PURE__ */ taking($officer.questionOf, {
+  party: needParty,
+  request: k.request,
+  id: needText,
+  known: optional(needKnown),
+});
+export const officerWithKey = /* @__PURE__ */ taking($officer.officerWithKey, {
+  policy: k.policy,
+  publicKey: k.hash,
+});
+export const signDecision = /* @__PURE__ */ takingAsync($officer.signDecision, {
+  core: needCore,
+  question: needQuestion,
+  signer: k.signer,
+  options: DECIDING,
+});
+export const handInDecision = /* @__PURE__ */ takingAsync($officer.handInDecision, {
+  party: needParty,
+  id: needText,
+  note: needText,
+});
