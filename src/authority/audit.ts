@@ -30,7 +30,7 @@ import { compareKnown, fault } from "./log.js";
 import { recordOfRow } from "./opening.js";
 import { type PolicyState, policyStates } from "./policies.js";
 import { decide, requestOfRow } from "./requests.js";
-import type { LogEntry, RecordRow, ReleaseRow, RequestRow, StoreReads } from "./store.js";
+import type { LogEntry, RecordRow, ReleaseRow, RequestRow, StoreReads } from "./store/store.js";
 
 // Whether everything that an authority keeps is what it signed: the tree from its leaves alone, and
 // every row from the leaf that it stands on. In pages: memory does not grow with the log.

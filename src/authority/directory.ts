@@ -38,8 +38,8 @@ import { AUTHORITY, LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
 import { fence, Log } from "./log.js";
 import { asArgument, firstPolicy, type NewOfficer } from "./policies.js";
 import { AuthorityService, publicFile, publishNewest } from "./service.js";
-import { openSqlite } from "./sqlite.js";
-import type { Store } from "./store.js";
+import { openSqlite } from "./store/sqlite.js";
+import type { Store } from "./store/store.js";
 
 // An authority as a folder: its identity for everybody, its two private keys, and its store.
 

@@ -19,7 +19,7 @@ import {
 } from "../escrow/index.js";
 import { type Log, requireUnfenced } from "./log.js";
 import { checkBlock, type OpenKey, openCandidates, recordOfRow } from "./opening.js";
-import type { Candidate, RecordRow, Store, StoreWrites } from "./store.js";
+import type { Candidate, RecordRow, Store, StoreWrites } from "./store/store.js";
 
 // How records come in. What is sent is opened before the transaction, if the authority's key is at
 // hand; the transaction decides what the record is by then.

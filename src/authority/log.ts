@@ -19,7 +19,7 @@ import {
   verifyCheckpoint,
 } from "../escrow/index.js";
 import { checkerOf } from "./ed25519.js";
-import type { Head, StoreReads, StoreWrites } from "./store.js";
+import type { Head, StoreReads, StoreWrites } from "./store/store.js";
 
 // The authority's log: what is appended is signed in the same transaction, and a leaf's proof always
 // leads to the checkpoint that it was committed with, so that one proof stays the same for ever. What is

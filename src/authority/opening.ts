@@ -10,7 +10,7 @@ import {
   openUnproven,
   recordHashOf,
 } from "../escrow/index.js";
-import type { Candidate, RecordRow, StoreReads } from "./store.js";
+import type { Candidate, RecordRow, StoreReads } from "./store/store.js";
 
 // A stored record, what it says, and which of its wraps open.
 

@@ -21,7 +21,7 @@ import {
 } from "../escrow/index.js";
 import type { RsaPublicKey } from "../keys/index.js";
 import type { Office } from "./intake.js";
-import type { NoteRow, StoreReads } from "./store.js";
+import type { NoteRow, StoreReads } from "./store/store.js";
 
 // Policies: who decides. One is in force once the log key and those who decided before have signed it
 // and its leaf is in the log; until then it is a draft that collects signatures. Drafts of the next

@@ -28,7 +28,7 @@ import { markVerified, type Office, takesPadding } from "./intake.js";
 import { requireUnfenced } from "./log.js";
 import { checkBlock, type OpenKey, openCandidates, recordOfRow } from "./opening.js";
 import { policyInForce, requirePolicy } from "./policies.js";
-import type { Candidate, RecordRow, RequestRow, StoreReads, StoreWrites } from "./store.js";
+import type { Candidate, RecordRow, RequestRow, StoreReads, StoreWrites } from "./store/store.js";
 
 // How keys go out: request, approvals, release. Whatever decides is read and verified again inside the
 // transaction that acts on it.

@@ -45,7 +45,7 @@ import {
   takeApproval,
   takeRequest,
 } from "./requests.js";
-import type { RecordRow, RequestRow, Store, StoreReads } from "./store.js";
+import type { RecordRow, RequestRow, Store, StoreReads } from "./store/store.js";
 
 /** What an authority works with. */
 export interface ServiceParts {

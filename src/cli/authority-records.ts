@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { recordOfRow } from "../authority/opening.js";
 import type { AuthorityService } from "../authority/service.js";
-import { RECORD_STATUSES, type RecordRow, type RecordStatus } from "../authority/store.js";
+import { RECORD_STATUSES, type RecordRow, type RecordStatus } from "../authority/store/store.js";
 import { algorithmName } from "../blob/index.js";
 import { fromBase32, fromHex } from "../bytes.js";
 import type { Core } from "../core/index.js";

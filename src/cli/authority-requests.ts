@@ -6,7 +6,7 @@ import {
   type RequestQuery,
   type RequestRow,
   type RequestStatus,
-} from "../authority/store.js";
+} from "../authority/store/store.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import { encodeRelease, isProven, parseRequestId, recipientFingerprint } from "../escrow/index.js";

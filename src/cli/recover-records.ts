@@ -1,5 +1,5 @@
 import type { AuthorityService } from "../authority/service.js";
-import type { RecordRow } from "../authority/store.js";
+import type { RecordRow } from "../authority/store/store.js";
 import { sharedCore } from "../core/index.js";
 import type { Head } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";

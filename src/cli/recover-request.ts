@@ -1,4 +1,4 @@
-import type { RecordRow } from "../authority/store.js";
+import type { RecordRow } from "../authority/store/store.js";
 import { sharedCore } from "../core/index.js";
 import type { Head, Padding } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";

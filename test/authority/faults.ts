@@ -5,8 +5,8 @@ import { afterAll, expect, test } from "vitest";
 import { readAuthority } from "#build/authority/directory.js";
 import { Ed25519Key } from "#build/authority/ed25519.js";
 import { AuthorityService } from "#build/authority/service.js";
-import { openSqlite } from "#build/authority/sqlite.js";
-import type { Store, StoreWrites } from "#build/authority/store.js";
+import { openSqlite } from "#build/authority/store/sqlite.js";
+import type { Store, StoreWrites } from "#build/authority/store/store.js";
 import { core, newOwner, Office, type TestFile } from "./office.js";
 
 // Every write of the store fails once: nothing of its transaction is left, and the same call made

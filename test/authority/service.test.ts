@@ -19,7 +19,7 @@ import {
   restoreDirectory,
 } from "#build/authority/directory.js";
 import { publishNewest } from "#build/authority/service.js";
-import type { StoreReads } from "#build/authority/store.js";
+import type { StoreReads } from "#build/authority/store/store.js";
 import { spareKey } from "../escrow/material.js";
 import { RecursiveTree } from "../escrow/tree.js";
 import {

@@ -9,7 +9,7 @@ import type {
   RequestRow,
   Store,
   StoreWrites,
-} from "#build/authority/store.js";
+} from "#build/authority/store/store.js";
 
 // What every store must do, whatever it is made of.
 

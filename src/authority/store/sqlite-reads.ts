@@ -1,7 +1,7 @@
 import type { Database, Statement } from "better-sqlite3";
-import type { Padding, Wrap } from "../envelope/index.js";
-import { TwinwrapError } from "../errors.js";
-import type { NodeId } from "../escrow/merkle.js";
+import type { Padding, Wrap } from "../../envelope/index.js";
+import { TwinwrapError } from "../../errors.js";
+import type { NodeId } from "../../escrow/merkle.js";
 import { explained } from "./sqlite-errors.js";
 import {
   type ApprovalRow,

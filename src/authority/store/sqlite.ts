@@ -1,7 +1,7 @@
 import { closeSync, constants, existsSync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type BetterSqlite3 from "better-sqlite3";
-import { TwinwrapError } from "../errors.js";
+import { TwinwrapError } from "../../errors.js";
 import { errorCode, explained, inWords } from "./sqlite-errors.js";
 import { SqliteReads } from "./sqlite-reads.js";
 import { APPLICATION_ID, MIGRATIONS } from "./sqlite-schema.js";

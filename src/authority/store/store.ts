@@ -1,8 +1,8 @@
-import type { Wrap } from "../envelope/index.js";
-import type { MerkleNode, NodeId } from "../escrow/merkle.js";
+import type { Wrap } from "../../envelope/index.js";
+import type { MerkleNode, NodeId } from "../../escrow/merkle.js";
 
 // What an authority keeps, and how any backend gives access to it. Methods are asynchronous and speak
-// of rows, not of SQL, so that one conformance suite (test/authority/store.ts) holds for all backends.
+// of rows, not of SQL, so that one conformance suite (test/authority/suite-store.ts) holds for all backends.
 
 /**
  * unverified: taken in, not opened yet. verified: opened once, and what it says. unproven: of a key that

@@ -1,7 +1,7 @@
 import type { Statement } from "better-sqlite3";
-import { newBytes } from "../bytes.js";
-import { TwinwrapError } from "../errors.js";
-import type { MerkleNode } from "../escrow/merkle.js";
+import { newBytes } from "../../bytes.js";
+import { TwinwrapError } from "../../errors.js";
+import type { MerkleNode } from "../../escrow/merkle.js";
 import { errorCode } from "./sqlite-errors.js";
 import { fold, SqliteReads, seconds, type Value } from "./sqlite-reads.js";
 import type {
