@@ -25,19 +25,12 @@ import {
   wipePrivateKey,
 } from "../keys/index.js";
 import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
-import {
-  type Intake,
-  type IntakeOptions,
-  intake,
-  type Office,
-  receiptOf,
-  verifyWaiting,
-} from "./intake.js";
+import { type Intake, intake, receiptsOf, verifyWaiting } from "./intake.js";
 import { isFenced, Log, logHere, requireUnfenced, unfence } from "./log.js";
+import type { Office, OperatorSettings } from "./office.js";
 import type { OpenKey } from "./opening.js";
 import { type PolicyState, policyInForce, policyStates, takePolicy } from "./policies.js";
 import {
-  type ReleaseOptions,
   release,
   released,
   type Standing,
@@ -46,6 +39,7 @@ import {
   takeRequest,
 } from "./requests.js";
 import type { RecordRow, RequestRow, Store, StoreReads } from "./store/store.js";
+import { VerifiedNotes } from "./verified-notes.js";
 
 /** What an authority works with. */
 export interface ServiceParts {
@@ -57,6 +51,7 @@ export interface ServiceParts {
   readWrapKey: () => Promise<Uint8Array>;
   /** Told when what everybody may know of the authority has changed. */
   publish: (file: AuthorityFile) => Promise<void>;
+  settings?: OperatorSettings | undefined;
 }
 
 /**
@@ -68,15 +63,17 @@ export class AuthorityService {
   readonly #parts: ServiceParts;
   readonly #log: Log;
   #authority: Authority;
+  #notes: VerifiedNotes;
   #key: OpenKey | undefined;
   /** The last attempt to open it. */
   #opening: Promise<unknown> | undefined;
 
-  private constructor(parts: ServiceParts, authority: Authority) {
+  private constructor(parts: ServiceParts, authority: Authority, file: AuthorityFile) {
     this.core = parts.core;
     this.#parts = parts;
     this.#log = new Log(parts.core, parts.logSigner, authority.logKeys);
     this.#authority = authority;
+    this.#notes = new VerifiedNotes(parts.core, authority, file.policies);
   }
 
   /**
@@ -87,12 +84,13 @@ export class AuthorityService {
   static async start(parts: ServiceParts): Promise<AuthorityService> {
     const { core, store, logSigner } = parts;
     try {
-      const authority = await verifyAuthority(core, await publicFile(store));
+      const file = await publicFile(store);
+      const authority = await verifyAuthority(core, file);
       const [inUse] = authority.logKeys;
       if (inUse?.name !== logSigner.name || !equalBytes(inUse.publicKey, logSigner.publicKey)) {
         throw new TwinwrapError("BAD_KEY", "the log key is not the one of this authority");
       }
-      return new AuthorityService(parts, authority);
+      return new AuthorityService(parts, authority, file);
     } catch (error) {
       await store.close();
       throw error;
@@ -110,8 +108,16 @@ export class AuthorityService {
   }
 
   get #office(): Office {
-    const { core, store } = this.#parts;
-    return { core, store, log: this.#log, authority: this.#authority, key: this.#key };
+    const { core, store, settings = {} } = this.#parts;
+    return {
+      core,
+      store,
+      log: this.#log,
+      authority: this.#authority,
+      notes: this.#notes,
+      settings,
+      key: this.#key,
+    };
   }
 
   /** Whether the RSA key is open. */
@@ -159,12 +165,12 @@ export class AuthorityService {
 
   /** The policy in force; undefined until everybody has signed the first. */
   policy(): Promise<Policy | undefined> {
-    return policyInForce(this.core, this.store, this.#authority);
+    return policyInForce(this.#office, this.store);
   }
 
   /** All policies with their signatures, the first one first; the last may be a draft. */
   policies(): Promise<PolicyState[]> {
-    return policyStates(this.core, this.store, this.#authority);
+    return policyStates(this.#office, this.store);
   }
 
   /** Takes a policy's note; see {@link takePolicy}. */
@@ -172,19 +178,22 @@ export class AuthorityService {
     const signatures = await takePolicy(this.#office, this.#parts.logSigner, note);
     if (signatures.complete) {
       const { store, publish } = this.#parts;
-      this.#authority = await verifyAuthority(this.core, await publishNewest(store, publish));
+      const file = await publishNewest(store, publish);
+      this.#authority = await verifyAuthority(this.core, file);
+      this.#notes = new VerifiedNotes(this.core, this.#authority, file.policies);
     }
     return signatures;
   }
 
   /** Takes submissions in, all or none; see {@link intake}. */
-  intake(submissions: readonly Submission[], options: IntakeOptions = {}): Promise<Intake[]> {
-    return intake(this.#office, submissions, options);
+  intake(submissions: readonly Submission[]): Promise<Intake[]> {
+    return intake(this.#office, submissions);
   }
 
   /** The newest receipt of a record; undefined if it is not there. @param record recordHash, 32 bytes */
   async receipt(record: Uint8Array): Promise<Receipt | undefined> {
-    return receiptOf(this.#office, await this.store.record(record));
+    const row = await this.store.record(record);
+    return row && (await receiptsOf(this.#office, [row]))[0];
   }
 
   /**
@@ -232,8 +241,8 @@ export class AuthorityService {
   }
 
   /** Releases what is approved, or gives what was released before; see {@link release}. */
-  release(id: string, options: ReleaseOptions = {}): Promise<Release> {
-    return release(this.#office, id, options);
+  release(id: string): Promise<Release> {
+    return release(this.#office, id);
   }
 
   /** What was released before; undefined if nothing was. */
@@ -243,9 +252,8 @@ export class AuthorityService {
 
   /** Verifies the whole log as of one moment, while others write; see {@link verifyLog}. */
   verifyLog(options: VerifyLogOptions = {}): Promise<LogState> {
-    return this.#parts.store.snapshot((reads) =>
-      verifyLog(this.core, reads, this.#authority, options),
-    );
+    const office = this.#office;
+    return office.store.snapshot((reads) => verifyLog(office, reads, options));
   }
 
   /** The log, to be compared with what was shown of it. */
@@ -271,11 +279,6 @@ export class AuthorityService {
     const { core, store } = this.#parts;
     const { logKeys } = this.#authority;
     return store.write((writes) => unfence(core, writes, known, logKeys, options));
-  }
-
-  /** A copy of the store as of one moment. */
-  backup(path: string): Promise<void> {
-    return this.#parts.store.backup(path);
   }
 
   /** Ends the work and wipes the key. */

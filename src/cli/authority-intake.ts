@@ -72,7 +72,7 @@ async function takeSubmissions(
   const taken: Taken[] = [];
   const failures: unknown[] = [];
   for (const [i, submission] of submissions.entries()) {
-    const result = await service.intake([submission], options).catch((error) => {
+    const result = await service.intake([submission]).catch((error) => {
       failures.push(error);
       return [];
     });
@@ -143,7 +143,7 @@ async function takeFile(
 async function intake(paths: string[], options: IntakeOptions): Promise<void> {
   const authority = requireAuthority(options);
   const facts: Taken[] = [];
-  await withService(authority, async (service) => {
+  const work = async (service: AuthorityService) => {
     await unlock(service, authority, options);
     if (options.output !== undefined) await mkdir(options.output, { recursive: true });
     await forEachFile(paths, async (path) => {
@@ -158,7 +158,8 @@ async function intake(paths: string[], options: IntakeOptions): Promise<void> {
     if (facts.some(({ result }) => result === "unverified")) {
       warn("unverified: the key is locked, so nothing was opened; `authority verify` does that");
     }
-  });
+  };
+  await withService(authority, work, options);
   if (options.json) printJson(facts);
 }
 

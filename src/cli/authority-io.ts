@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { authorityOf, openDirectory, readAuthority } from "../authority/directory.js";
+import type { OperatorSettings } from "../authority/office.js";
 import type { AuthorityService } from "../authority/service.js";
 import { sharedCore } from "../core/index.js";
 import { type Authority, LogView, MAX_MESSAGE } from "../escrow/index.js";
@@ -88,12 +89,14 @@ export function loadAuthority(path: string): ReturnType<typeof readAuthority> {
 export async function withService<T>(
   path: string,
   work: (service: AuthorityService) => Promise<T>,
+  settings: OperatorSettings = {},
 ): Promise<T> {
   const { isDirectory } = await loadAuthority(path);
   if (!isDirectory) {
     throw new UsageError(`${path} is what everybody may have: this needs the authority's folder`);
   }
-  const service = await about(path, () => openDirectory(path));
+  const { acceptUnproven, partial } = settings;
+  const service = await about(path, () => openDirectory(path, { acceptUnproven, partial }));
   try {
     return await work(service);
   } finally {

@@ -192,7 +192,7 @@ async function show(
 
 async function describe({ core, store }: AuthorityService, row: RecordRow): Promise<string> {
   const record = recordOfRow(core, row);
-  const wraps = await store.candidates(row.hash);
+  const wraps = (await store.candidatesOf([row.hash]))[0]!;
   const leaf = (index: number | undefined) => (index === undefined ? "none" : `entry ${index}`);
   return table([
     ["serial", formatSerial(row.serial)],

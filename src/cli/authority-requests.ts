@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { recordOfRow } from "../authority/opening.js";
 import type { Standing } from "../authority/requests.js";
+import type { AuthorityService } from "../authority/service.js";
 import {
   REQUEST_STATUSES,
   type RequestQuery,
@@ -166,7 +167,7 @@ async function release(
 ): Promise<void> {
   const path = requireAuthority(options);
   const { output } = options;
-  await withService(path, async (service) => {
+  const work = async (service: AuthorityService) => {
     const standing = await service.standing(id);
     const { row, decision } = standing;
     if (row.status !== "released" && !decision.approved) {
@@ -177,7 +178,7 @@ async function release(
     }
     if (output !== undefined) await checkOutput([], output, options);
     if (row.status !== "released") await unlock(service, path, { ...options, ask: true });
-    const released = await service.release(id, { partial: options.partial });
+    const released = await service.release(id);
     if (output !== undefined) {
       await writeOutput(output, [encodeRelease(released)], { force: options.force ?? false });
     }
@@ -192,7 +193,8 @@ async function release(
     if (missing > 0) {
       warn(`missing: ${missing}, as none of their wraps opens; a new request can ask for them`);
     }
-  });
+  };
+  await withService(path, work, options);
 }
 
 export function requestsCommand(): Command {

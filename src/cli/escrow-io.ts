@@ -1,4 +1,5 @@
-import type { IntakeOptions } from "../authority/intake.js";
+import type { OperatorSettings } from "../authority/office.js";
+import type { AuthorityService } from "../authority/service.js";
 import { equalBytes, toHex } from "../bytes.js";
 import { isSystemError } from "../calls.node.js";
 import { sharedCore } from "../core/index.js";
@@ -66,14 +67,15 @@ export interface Sent {
 export function handIn(
   { path, authority }: Target,
   submission: Submission,
-  options: AuthorityKeyOptions & IntakeOptions,
+  options: AuthorityKeyOptions & OperatorSettings,
 ): Promise<Receipt> {
-  return withService(path, async (service) => {
+  const work = async (service: AuthorityService) => {
     await unlock(service, path, options);
-    const { receipt } = (await service.intake([submission], options))[0]!;
+    const { receipt } = (await service.intake([submission]))[0]!;
     await checkReceipt(service.core, submission, receipt, authority);
     return receipt;
-  });
+  };
+  return withService(path, work, options);
 }
 
 /** Sends one file's session key to authorities. */

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterAll, describe, expect, test } from "vitest";
-import { openSqlite } from "#build/authority/store/sqlite.js";
+import { copySqlite, openSqlite } from "#build/authority/store/sqlite.js";
 import { inWords } from "#build/authority/store/sqlite-errors.js";
 import { canMount } from "../cli/run.js";
 import { storeSuite } from "./suite-store.js";
@@ -165,7 +165,7 @@ describe("a store of one file", () => {
     },
   );
 
-  test("a backup is the store of one moment", async () => {
+  test("a copy is the store of one moment", async () => {
     const path = fresh();
     const store = await openSqlite(path, { create: true });
     await store.write((writes) => writes.setSetting("when", "before"));
@@ -173,13 +173,13 @@ describe("a store of one file", () => {
     // A transaction is under way, and not part of it.
     await store.write(async (writes) => {
       await writes.setSetting("when", "after");
-      await store.backup(copy);
+      await copySqlite(path, copy);
     });
     expect(await store.setting("when")).toBe("after");
     const restored = await openSqlite(copy);
     expect(await restored.setting("when")).toBe("before");
     expect(statSync(copy).mode & 0o777).toBe(0o600);
-    await expect(store.backup(copy)).rejects.toMatchObject({ code: "CONFLICT" });
+    await expect(copySqlite(path, copy)).rejects.toMatchObject({ code: "CONFLICT" });
     await restored.close();
     await store.close();
   });
