@@ -2,7 +2,15 @@ import { constants, readdirSync, readlinkSync, type Stats } from "node:fs";
 import { Socket } from "node:net";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { concatBytes, equalBytes, wipe } from "./bytes.js";
-import { isFolderStats, isSystemError, named, naming, present, system, whenReady } from "./calls.node.js";
+import {
+  isFolderStats,
+  isSystemError,
+  named,
+  naming,
+  present,
+  system,
+  whenReady,
+} from "./calls.node.js";
 import { TwinwrapError } from "./errors.js";
 import { descriptorOf, readFileWhole } from "./file-source.node.js";
 import { beginPath, removeLeftovers, temporaryName } from "./process.node.js";

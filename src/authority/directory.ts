@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { equalBytes, randomBytes, toBase32, wipe } from "../bytes.js";
+import { equalBytes, wipe } from "../bytes.js";
 import { isFolder, isSystemError } from "../calls.node.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { withFile } from "../envelope/file.node.js";
@@ -10,11 +10,8 @@ import {
   article,
   decodeMessage,
   encodeAuthority,
-  formatIdentity,
-  identityHash,
   MAX_MESSAGE,
-  policyHash,
-  signNote,
+  parseIdentity,
   verifyAuthority,
 } from "../escrow/index.js";
 import { messagePieces } from "../escrow/message.js";
@@ -27,45 +24,39 @@ import {
   writeFileWhole,
 } from "../files.node.js";
 import { readEd25519Key, writeEd25519Key } from "../keys/ed25519.js";
-import {
-  generateKeyPair,
-  type Passphrase,
-  wipePrivateKey,
-  writePrivateKey,
-} from "../keys/index.js";
+import { type Passphrase, wipePrivateKey, writePrivateKey } from "../keys/index.js";
 import { MAX_KEY_FILE } from "../keys/recognise.js";
 import { AUTHORITY, LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
-import { fence, Log } from "./log.js";
-import { asArgument, firstPolicy, type NewOfficer } from "./policies.js";
+import { beginStore, type FoundingOptions, found } from "./founding.js";
+import { fence } from "./log.js";
+import type { OperatorSettings } from "./office.js";
 import { AuthorityService, publicFile, publishNewest } from "./service.js";
-import { openSqlite } from "./sqlite.js";
-import type { Store } from "./store.js";
+import { copySqlite, openSqlite } from "./store/sqlite.js";
+import type { Store } from "./store/store.js";
 
 // An authority as a folder: its identity for everybody, its two private keys, and its store.
 
 const PRIVATE_MODE = 0o600;
-const DEFAULT_BITS = 3072;
+
+/** Opens the store that belongs to a folder, or makes it. */
+export type OpenStore = (folder: string, options: { create: boolean }) => Promise<Store>;
+
+/** One file in the folder. */
+const inFolder: OpenStore = (folder, options) => openSqlite(join(folder, STORE), options);
 
 export interface DirectoryOptions {
   core?: Core | undefined;
+  /** Where the store is: by default in the folder. */
+  openStore?: OpenStore | undefined;
 }
 
-export interface InitOptions extends DirectoryOptions {
-  /** By default random. */
-  origin?: string | undefined;
-  officers: readonly NewOfficer[];
-  /** How many officers it takes to release keys: by default a majority. */
-  quorum?: number | undefined;
-  /** Seconds between a request and its release; 0 by default. */
-  waiting?: number | undefined;
+export interface OpenOptions extends DirectoryOptions, OperatorSettings {}
+
+export interface InitOptions extends DirectoryOptions, FoundingOptions {
   /** Locks the RSA key; without it, it stays open. */
   passphrase?: Passphrase | undefined;
   /** PBKDF2 iterations. */
   iterations?: number | undefined;
-  /** Of the RSA key: 3072 by default. */
-  bits?: number | undefined;
-  /** Takes and gives out wraps padded as PKCS#1 v1.5, too; by default OAEP alone. */
-  pkcs1?: boolean | undefined;
 }
 
 /**
@@ -76,61 +67,26 @@ export interface InitOptions extends DirectoryOptions {
  */
 export async function initDirectory(path: string, options: InitOptions): Promise<Authority> {
   const core = options.core ?? (await sharedCore());
-  const origin = options.origin ?? `authority-${toBase32(randomBytes(10))}`;
-  const logSeed = randomBytes(32);
-  const logKey = await SigningKey.from(logSeed);
-  const signer = logKey.signer(origin);
-  const policyText = firstPolicy(origin, options);
-  const { publicKey, privateKey } = await generateKeyPair({ bits: options.bits ?? DEFAULT_BITS });
-  let wrapPem: Uint8Array | undefined;
-  let logPem: Uint8Array | undefined;
+  const founding = await found(core, options);
+  const { passphrase, iterations, openStore = inFolder } = options;
+  const keys: [name: string, pem: Uint8Array][] = [];
   try {
-    const policy = policyHash(core, policyText);
-    const identityText = asArgument(() =>
-      formatIdentity({
-        origin,
-        number: 1,
-        previous: undefined,
-        logs: [{ name: origin, publicKey: logKey.publicKey }],
-        wrapKeys: [publicKey],
-        paddings: options.pkcs1 ? ["oaep", "pkcs1-v1_5"] : ["oaep"],
-        policy,
-      }),
-    );
-    const identity = await signNote(core, identityText, signer);
-    const authority = await verifyAuthority(core, { identities: [identity], policies: [] });
-    const draft = await signNote(core, policyText, signer);
-    const { passphrase, iterations } = options;
-    wrapPem = await writePrivateKey(privateKey, "pem", {
-      core,
-      passphrase,
-      iterations,
-    });
-    logPem = await writeEd25519Key(logSeed, { core });
-    const files: [string, Uint8Array][] = [
-      [WRAP_KEY, wrapPem],
-      [LOG_KEY, logPem],
-    ];
+    const lock = { core, passphrase, iterations };
+    keys.push([WRAP_KEY, await writePrivateKey(founding.wrapKey, "pem", lock)]);
+    keys.push([LOG_KEY, await writeEd25519Key(founding.logSeed, { core })]);
     await makeFolderWhole(path, async (folder) => {
-      for (const [name, content] of files) {
-        await writeFileWhole(join(folder, name), [content], { mode: PRIVATE_MODE });
+      for (const [name, pem] of keys) {
+        await writeFileWhole(join(folder, name), [pem], { mode: PRIVATE_MODE });
       }
-      await withStore(await openSqlite(join(folder, STORE), { create: true }), async (store) => {
-        const hash = identityHash(core, identityText);
-        await store.write(async (writes) => {
-          const log = new Log(core, signer);
-          const leaf = { type: "authority", time: new Date(), number: 1, identity: hash } as const;
-          const index = await log.append(writes, [leaf]);
-          await writes.putIdentity({ number: 1, hash, note: identity, leaf: index });
-          await writes.putPolicy({ number: 1, hash: policy, note: draft, leaf: undefined });
-        });
+      await withStore(await openStore(folder, { create: true }), async (store) => {
+        await beginStore(core, store, founding);
         await publish(folder, await publicFile(store));
       });
     });
-    return authority;
+    return founding.authority;
   } finally {
-    wipe(wrapPem, logPem, logSeed);
-    wipePrivateKey(privateKey);
+    wipe(founding.logSeed, ...keys.map(([, pem]) => pem));
+    wipePrivateKey(founding.wrapKey);
   }
 }
 
@@ -161,35 +117,51 @@ async function readPart(folder: string, name: string): Promise<Uint8Array<ArrayB
  */
 export async function openDirectory(
   path: string,
-  options: DirectoryOptions = {},
+  options: OpenOptions = {},
 ): Promise<AuthorityService> {
+  const { openStore = inFolder, acceptUnproven, partial } = options;
   const core = options.core ?? (await sharedCore());
   const shown = await readPart(path, AUTHORITY);
-  const { authority } = await readAuthority(path, { core });
+  // Only a name so far: the service verifies that the key is the one of its identity.
+  const { logs } = parseIdentity(core, asAuthority(core, shown).identities.at(-1)!);
   const logPem = await readPart(path, LOG_KEY);
   const logSeed = await readEd25519Key(logPem, { core }).finally(() => wipe(logPem));
   const logKey = await SigningKey.from(logSeed).finally(() => wipe(logSeed));
+  const store = await openStore(path, { create: false });
   const service = await AuthorityService.start({
     core,
-    store: await openSqlite(join(path, STORE)),
-    logSigner: logKey.signer(authority.logKeys[0]!.name),
+    store,
+    logSigner: logKey.signer(logs[0]!.name),
     readWrapKey: () => readPart(path, WRAP_KEY),
     publish: (file) => publish(path, file),
+    settings: { acceptUnproven, partial },
   });
   try {
-    if (!equalBytes(service.authority.fingerprint, authority.fingerprint)) {
-      throw new TwinwrapError("FAULT", `${path}: ${AUTHORITY} and ${STORE} are of two authorities`);
-    }
-    // Whoever changed it last may have been stopped before it was written.
-    const file = await publicFile(service.store);
-    if (!equalBytes(encodeAuthority(file), shown)) {
-      await publishNewest(service.store, (newest) => publish(path, newest));
-    }
+    await republish(path, shown, service, store);
     return service;
   } catch (error) {
     await service.close();
     throw error;
   }
+}
+
+/**
+ * What everybody may know is what the store says: whoever changed it last may have been stopped before
+ * it was written.
+ * @throws TwinwrapError FAULT if what is shown is of another authority, or as {@link authorityOf}
+ */
+async function republish(
+  path: string,
+  shown: Uint8Array,
+  { core, authority }: AuthorityService,
+  store: Store,
+): Promise<void> {
+  if (equalBytes(encodeAuthority(await publicFile(store)), shown)) return;
+  const { fingerprint } = (await authorityOf(core, shown)).authority;
+  if (!equalBytes(authority.fingerprint, fingerprint)) {
+    throw new TwinwrapError("FAULT", `${path}: ${AUTHORITY} and its store are of two authorities`);
+  }
+  await publishNewest(store, (newest) => publish(path, newest));
 }
 
 /**
@@ -234,7 +206,7 @@ function asAuthority(core: Core, bytes: Uint8Array): AuthorityFile {
 }
 
 /**
- * Copies an authority, as of one moment, into a new folder. The copy's log is fenced: while the
+ * Copies an authority whose store is in its folder, as of one moment, into a new folder. The copy's log is fenced: while the
  * original goes on, nothing may be appended to it.
  * @throws TwinwrapError CONFLICT if there is something already
  */
@@ -246,8 +218,8 @@ export async function backupDirectory(
   const service = await openDirectory(path, options);
   try {
     await makeFolderWhole(to, async (folder) => {
-      await service.backup(join(folder, STORE));
-      await withStore(await openSqlite(join(folder, STORE)), async (store) => {
+      await copySqlite(join(path, STORE), join(folder, STORE));
+      await withStore(await inFolder(folder, { create: false }), async (store) => {
         await store.write(fence);
         await publish(folder, await publicFile(store));
       });
@@ -294,7 +266,7 @@ export async function restoreDirectory(
     });
     await writeFileWhole(join(folder, AUTHORITY), [await readPart(from, AUTHORITY)]);
     await copyKeys(from, folder);
-    await withStore(await openSqlite(join(folder, STORE)), (store) => store.write(fence));
+    await withStore(await inFolder(folder, { create: false }), (store) => store.write(fence));
     const service = await openDirectory(folder, options);
     await service.verifyLog().finally(() => service.close());
   });

@@ -1,31 +1,27 @@
-import { equalBytes, randomBytes, toHex, wipe } from "../bytes.js";
-import type { Core } from "../core/index.js";
+import { toHex, wipe } from "../bytes.js";
 import { formatSerial, type Padding } from "../envelope/index.js";
 import { isWrapFor } from "../envelope/wraps.js";
 import { TwinwrapError } from "../errors.js";
 import {
   type Authority,
-  encodeRecord,
   isBlob,
   isBoundWrap,
   isProven,
-  type Leaf,
   openSubmission,
-  ownerTag,
   type Receipt,
   recordHash,
   type Submission,
   wrapKeyOf,
 } from "../escrow/index.js";
-import { type Log, requireUnfenced } from "./log.js";
-import { checkBlock, type OpenKey, openCandidates, recordOfRow } from "./opening.js";
-import type { Candidate, RecordRow, Store, StoreWrites } from "./store.js";
+import { type Checked, IntakePlan } from "./intake-plan.js";
+import type { Office } from "./office.js";
+import { checkBlocks, type OpenKey, openCandidates, recordOfRow } from "./opening.js";
+import { OwnerSecrets } from "./owners.js";
+import type { Candidate, RecordRow, StoreWrites } from "./store/store.js";
 
 // How records come in. What is sent is opened before the transaction, if the authority's key is at
-// hand; the transaction decides what the record is by then.
+// hand; the transaction decides what the record is by then (intake-plan.ts).
 
-/** Wraps of one unverified record that are kept side by side at most. */
-const MAX_CANDIDATES = 4;
 /** Records that one transaction of {@link verifyWaiting} takes along. */
 const BATCH = 64;
 
@@ -39,51 +35,9 @@ export interface Intake {
   receipt: Receipt;
 }
 
-/** What all of an authority's work needs. */
-export interface Office {
-  core: Core;
-  store: Store;
-  log: Log;
-  authority: Authority;
-  /** While it is open. */
-  key: OpenKey | undefined;
-}
-
 /** Whether the authority's newest identity takes this padding. */
 export function takesPadding({ identities }: Authority, padding: Padding): boolean {
   return identities.at(-1)!.paddings.includes(padding);
-}
-
-/** The secret that an owner's tags are made with; made when he first sends something. */
-async function secretOf(writes: StoreWrites, owner: string): Promise<Uint8Array> {
-  const known = await writes.ownerSecret(owner);
-  if (known !== undefined) return known;
-  const secret = randomBytes(32);
-  await writes.insertOwner(owner, secret);
-  return secret;
-}
-
-/**
- * A record turned out to be what it says: the change, and the leaf to append.
- * @param verifiedLeaf the index that the leaf will have
- */
-export async function markVerified(
-  core: Core,
-  writes: StoreWrites,
-  row: RecordRow,
-  candidate: Candidate,
-  verifiedLeaf: number,
-): Promise<Leaf> {
-  await writes.updateRecord({ hash: row.hash, status: "verified", verifiedLeaf });
-  await writes.keepCandidate(row.hash, candidate);
-  const secret = await secretOf(writes, recordOfRow(core, row).owner);
-  const owner = ownerTag(core, secret, row.hash);
-  return { type: "verified", time: new Date(), record: row.hash, owner };
-}
-
-export interface IntakeOptions {
-  /** Takes keys that nobody proves, too: whoever has such a blob could have sent it. */
-  acceptUnproven?: boolean | undefined;
 }
 
 /**
@@ -96,50 +50,49 @@ export interface IntakeOptions {
 export async function intake(
   office: Office,
   submissions: readonly Submission[],
-  { acceptUnproven = false }: IntakeOptions = {},
 ): Promise<Intake[]> {
-  const { core, store, log } = office;
+  const { store } = office;
   const checked = submissions.map((submission) => check(office, submission));
-  const isNew = await store.write(async (writes) => {
-    // Also for what is there already: a receipt would look as if it came from the log's newest state.
-    await requireUnfenced(writes);
-    const start = await log.size(writes);
-    const leaves: Leaf[] = [];
-    const news: boolean[] = [];
-    for (const item of checked) {
-      const row = await writes.record(item.hash);
-      news.push(row === undefined);
-      if (row === undefined && item.status === "unproven" && !acceptUnproven) {
-        throw new TwinwrapError(
-          "NOT_PROVEN",
-          "the key is not proven: whoever has the blob could have sent it, and this authority does not take such keys in",
-        );
-      }
-      const leaf =
-        row === undefined
-          ? await insert(core, writes, item, start + leaves.length)
-          : await update(core, writes, row, item, start + leaves.length);
-      if (leaf !== undefined) leaves.push(leaf);
-    }
-    await log.append(writes, leaves);
-    return news;
-  });
-  const results: Intake[] = [];
-  for (const [i, { hash, status: asked }] of checked.entries()) {
-    const row = (await store.record(hash))!;
-    const receipt = (await receiptOf(office, row))!;
-    const opened = row.verifiedLeaf === undefined ? "unverified" : "verified";
+  const isNew = await store.write((writes) => takeIn(office, writes, checked));
+  const rows = (await store.recordsByHash(checked.map(({ hash }) => hash))) as RecordRow[];
+  const receipts = await receiptsOf(office, rows);
+  return checked.map(({ hash, status: asked }, i) => {
+    const opened = rows[i]!.verifiedLeaf === undefined ? "unverified" : "verified";
     const status = asked === "unproven" ? asked : opened;
-    results.push({ record: hash, status, isNew: isNew[i]!, receipt });
-  }
-  return results;
+    return { record: hash, status, isNew: isNew[i]!, receipt: receipts[i]! };
+  });
 }
 
-interface Checked {
-  submission: Submission;
-  hash: Uint8Array;
-  /** What it is taken in as. */
-  status: Intake["status"];
+/** The transaction of it. @returns of each whether it is new */
+async function takeIn(
+  { core, log, settings }: Office,
+  writes: StoreWrites,
+  items: readonly Checked[],
+): Promise<boolean[]> {
+  // Also for what is there already: a receipt would look as if it came from the log's newest state.
+  const end = await log.end(writes);
+  const rows = await writes.recordsByHash(items.map(({ hash }) => hash));
+  const fresh = items.filter((_, i) => rows[i] === undefined);
+  if (!settings.acceptUnproven && fresh.some(({ status }) => status === "unproven")) {
+    throw new TwinwrapError(
+      "NOT_PROVEN",
+      "the key is not proven: whoever has the blob could have sent it, and this authority does not take such keys in",
+    );
+  }
+  const held = fresh.map(({ hash, submission: { core: record, wrap } }) => ({
+    hash,
+    record,
+    wrap,
+  }));
+  await checkBlocks(core, writes, held);
+  const present = rows.filter((row) => row !== undefined);
+  const waiting = present.filter(({ status }) => status === "unverified");
+  const candidates = await writes.candidatesOf(waiting.map(({ hash }) => hash));
+  const plan = new IntakePlan(core, end);
+  for (const row of present) plan.know(row, candidates[waiting.indexOf(row)] ?? []);
+  const isNew = items.map((item) => plan.take(item));
+  await plan.write(writes);
+  return isNew;
 }
 
 function check({ core, authority, key }: Office, submission: Submission): Checked {
@@ -175,73 +128,12 @@ function check({ core, authority, key }: Office, submission: Submission): Checke
   return { submission, hash, status: "verified" };
 }
 
-async function insert(
-  core: Core,
-  writes: StoreWrites,
-  { submission, hash, status }: Checked,
-  index: number,
-): Promise<Leaf> {
-  const { core: record, tag, wrap } = submission;
-  const verified = status === "verified";
-  await checkBlock(core, writes, hash, record, { wrap });
-  const owner = ownerTag(core, await secretOf(writes, record.owner), hash);
-  await writes.insertRecord({
-    hash,
-    owner: record.owner,
-    serial: record.serial,
-    description: record.description,
-    label: record.blob?.label,
-    created: record.created,
-    core: encodeRecord(record),
-    status,
-    escrowLeaf: verified ? undefined : index,
-    verifiedLeaf: verified ? index : undefined,
-  });
-  await writes.addCandidate(hash, { tag, wrap });
-  return { type: verified ? "verified" : "escrow", time: new Date(), record: hash, owner };
-}
-
-/** What comes for a record that is there already. */
-async function update(
-  core: Core,
-  writes: StoreWrites,
-  row: RecordRow,
-  { submission: { tag, wrap }, status }: Checked,
-  index: number,
-): Promise<Leaf | undefined> {
-  const verified = status === "verified";
-  if (row.status !== "unverified") return undefined;
-  const candidate = { tag, wrap };
-  const known = await writes.candidates(row.hash);
-  const isKnown = known.some((other) => isSame(other, candidate));
-  if (!isKnown) {
-    if (!verified && known.length >= MAX_CANDIDATES) {
-      throw new TwinwrapError(
-        "BACKLOG",
-        `${known.length} wraps of ${formatSerial(row.serial)} are waiting to be verified, and these come first`,
-      );
-    }
-    await writes.addCandidate(row.hash, candidate);
-  }
-  return verified ? markVerified(core, writes, row, candidate, index) : undefined;
-}
-
-function isSame(a: Candidate, b: Candidate): boolean {
-  return (
-    (a.tag === undefined || b.tag === undefined ? a.tag === b.tag : equalBytes(a.tag, b.tag)) &&
-    equalBytes(a.wrap.fingerprint, b.wrap.fingerprint) &&
-    a.wrap.padding === b.wrap.padding &&
-    equalBytes(a.wrap.simpleBlob, b.wrap.simpleBlob)
+/** The newest receipts of records, in their order. */
+export function receiptsOf({ store, log }: Office, rows: readonly RecordRow[]): Promise<Receipt[]> {
+  return log.prove(
+    store,
+    rows.map(({ verifiedLeaf, escrowLeaf }) => (verifiedLeaf ?? escrowLeaf)!),
   );
-}
-
-/** The newest receipt of a record; undefined if it is not there. */
-export async function receiptOf(
-  { store, log }: Office,
-  row: RecordRow | undefined,
-): Promise<Receipt | undefined> {
-  const index = row?.verifiedLeaf ?? row?.escrowLeaf;
-  return index === undefined ? undefined : log.prove(store, index);
 }
 
 /**
@@ -262,9 +154,10 @@ export async function verifyWaiting(
   do {
     const page = { limit: BATCH, ...(cursor === undefined ? {} : { cursor }) };
     const { rows, next } = await store.records({ status: "unverified" }, page);
+    const candidates = await store.candidatesOf(rows.map(({ hash }) => hash));
     const tried: Tried[] = [];
-    for (const row of rows) {
-      const { opened, wrong } = openCandidates(core, key, row, await store.candidates(row.hash));
+    for (const [i, row] of rows.entries()) {
+      const { opened, wrong } = openCandidates(core, key, row, candidates[i]!);
       wipe(opened?.sessionKey);
       if (opened === undefined && wrong.length > 0) failed.push(row.hash);
       tried.push({ row, right: opened?.candidate, wrong });
@@ -285,18 +178,37 @@ interface Tried {
 
 async function recordTried({ core, store, log }: Office, tried: readonly Tried[]): Promise<number> {
   return store.write(async (writes) => {
-    const start = await log.size(writes);
-    const leaves: Leaf[] = [];
-    for (const { row, right, wrong } of tried) {
-      // Another process may have been here in between.
-      if ((await writes.record(row.hash))?.status !== "unverified") continue;
-      if (right === undefined) {
-        for (const candidate of wrong) await writes.dropCandidate(row.hash, candidate);
-      } else {
-        leaves.push(await markVerified(core, writes, row, right, start + leaves.length));
-      }
+    const rows = await writes.recordsByHash(tried.map(({ row }) => row.hash));
+    // Another process may have been here in between.
+    const waiting = tried.filter((_, i) => rows[i]?.status === "unverified");
+    const verified = waiting.flatMap(({ row: { hash, core: bytes }, right }) => {
+      if (right === undefined) return [];
+      return [{ hash, owner: recordOfRow(core, { hash, core: bytes }).owner, right }];
+    });
+    if (verified.length > 0) {
+      const end = await log.end(writes);
+      const owners = verified.map(({ owner }) => owner);
+      const secrets = await OwnerSecrets.read(writes, owners);
+      const time = new Date();
+      await end.append(
+        verified.map(({ hash: record, owner }) => {
+          const tag = secrets.tag(core, owner, record);
+          return { type: "verified", time, record, owner: tag };
+        }),
+      );
+      await writes.updateRecords(
+        verified.map(({ hash }, i) => ({ hash, status: "verified", verifiedLeaf: end.size + i })),
+      );
+      await writes.keepCandidates(
+        verified.map(({ hash: record, right }) => ({ record, ...right })),
+      );
     }
-    await log.append(writes, leaves);
-    return leaves.length;
+    const useless = waiting.filter(({ right }) => right === undefined);
+    await writes.dropCandidates(
+      useless.flatMap(({ row: { hash: record }, wrong }) =>
+        wrong.map((candidate) => ({ record, ...candidate })),
+      ),
+    );
+    return verified.length;
   });
 }

@@ -4,14 +4,12 @@ import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
 import { verifyPath } from "../escrow/checkpoint.js";
 import {
   appendLeaves,
-  consistencyProof,
   encodeLeaf,
   formatProof,
   inclusionProof,
   type Leaf,
   type LogSource,
   leafHash,
-  type NodeId,
   parseCheckpoint,
   rootHash,
   type Signer,
@@ -19,8 +17,10 @@ import {
   type VerifierKey,
   verifyCheckpoint,
 } from "../escrow/index.js";
+import { consistencyProof, type ReadNodes } from "../escrow/merkle.js";
 import { checkerOf } from "./checker.js";
-import type { Head, StoreReads, StoreWrites } from "./store.js";
+import { fault, nodeReader } from "./nodes.js";
+import type { Head, StoreReads, StoreWrites } from "./store/store.js";
 
 // The authority's log: what is appended is signed in the same transaction, and a leaf's proof always
 // leads to the checkpoint that it was committed with, so that one proof stays the same for ever. What is
@@ -28,6 +28,23 @@ import type { Head, StoreReads, StoreWrites } from "./store.js";
 // tree would be a fork under a good signature. audit.ts verifies the whole.
 
 const FENCE = "fence";
+
+/** Where the log ended when a transaction looked. */
+export interface LogEnd {
+  /** Leaves: the index of the first one that is appended. */
+  readonly size: number;
+  /**
+   * Appends leaves, and the signed checkpoint over them, within the transaction: once at most.
+   * @throws TwinwrapError FAULT if the stored tree is not the one that was signed
+   */
+  append(leaves: readonly Leaf[]): Promise<void>;
+}
+
+/** A leaf and its proof. */
+export interface Proven {
+  leaf: string;
+  proof: string;
+}
 
 export class Log {
   readonly #core: Core;
@@ -46,45 +63,44 @@ export class Log {
     this.#isSigned = checkerOf(core, logKeys);
   }
 
-  /** The first index that {@link append} will give. @throws TwinwrapError FAULT if the log was put back */
-  async size(reads: StoreReads): Promise<number> {
-    const size = (await reads.head())?.size ?? 0;
-    if ((await reads.checkpoints(size, 1)).length === 0) return size;
-    throw fault(`its head says ${size} leaves, but a later checkpoint was signed`);
-  }
-
   /**
-   * Appends leaves, and the signed checkpoint over them, within a transaction.
-   * @returns the first one's index
-   * @throws TwinwrapError FENCED after a restore, until {@link unfence}; FAULT if the stored tree is not
-   *   the one that was signed
+   * Where the log ends, for a transaction that makes it longer: read once in it.
+   * @throws TwinwrapError FENCED after a restore, until {@link unfence}; FAULT if the log was put back
    */
-  async append(writes: StoreWrites, leaves: readonly Leaf[]): Promise<number> {
-    const size = await this.size(writes);
-    if (leaves.length === 0) return size;
+  async end(writes: StoreWrites): Promise<LogEnd> {
     await requireUnfenced(writes);
     const head = await writes.head();
+    const size = head?.size ?? 0;
+    if ((await writes.checkpoints(size, 1)).length > 0) {
+      throw fault(`its head says ${size} leaves, but a later checkpoint was signed`);
+    }
+    return { size, append: (leaves) => this.#append(writes, head, leaves) };
+  }
+
+  async #append(
+    writes: StoreWrites,
+    head: Head | undefined,
+    leaves: readonly Leaf[],
+  ): Promise<void> {
+    if (leaves.length === 0) return;
+    const size = head?.size ?? 0;
+    const read = nodeReader(writes);
     if (head !== undefined) {
-      const root = await rootHash(this.#core, nodesOf(writes), size);
+      const root = await rootHash(this.#core, read, size);
       if (!equalBytes(root, this.#signedRoot(head))) {
         throw fault(`the tree of ${size} leaves is not the one that was signed`);
       }
     }
     const texts = leaves.map(encodeLeaf);
     const hashes = texts.map((text) => leafHash(this.#core, toUtf8(text)));
-    const grown = await appendLeaves(this.#core, nodesOf(writes), size, hashes);
-    const { name: origin } = this.#signer;
-    const checkpoint = await signCheckpoint(
-      this.#core,
-      { origin, size: grown.size, root: grown.root },
-      this.#signer,
-    );
+    const grown = await appendLeaves(this.#core, read, size, hashes);
+    const tree = { origin: this.#signer.name, size: grown.size, root: grown.root };
+    const checkpoint = await signCheckpoint(this.#core, tree, this.#signer);
     await writes.extendLog(size, texts, grown.nodes, {
       size: grown.size,
       root: grown.root,
       checkpoint,
     });
-    return size;
   }
 
   /** The root (32 bytes) that the checkpoint of a stored head was signed over. @throws TwinwrapError FAULT */
@@ -99,11 +115,27 @@ export class Log {
     return signed.root;
   }
 
-  /** A leaf with its proof, which verifies. @throws TwinwrapError FAULT if the log lacks it */
-  async prove(reads: StoreReads, index: number): Promise<{ leaf: string; proof: string }> {
-    const [leaf, head] = await Promise.all([reads.leaf(index), reads.checkpointOf(index)]);
-    if (leaf === undefined || head === undefined) throw fault(`leaf ${index} is missing`);
-    const path = await inclusionProof(this.#core, nodesOf(reads), index, head.size);
+  /**
+   * Leaves with their proofs, which verify, in the order asked for.
+   * @throws TwinwrapError FAULT if the log lacks one
+   */
+  async prove(reads: StoreReads, indices: readonly number[]): Promise<Proven[]> {
+    const leaves = await reads.leavesAt(indices);
+    const heads = await headsOf(reads, indices);
+    const read = nodeReader(reads);
+    return Promise.all(
+      indices.map((index, i) => this.#proof(read, index, leaves[i], heads.get(index)!)),
+    );
+  }
+
+  async #proof(
+    read: ReadNodes,
+    index: number,
+    leaf: string | undefined,
+    head: Head,
+  ): Promise<Proven> {
+    if (leaf === undefined) throw fault(`leaf ${index} is missing`);
+    const path = await inclusionProof(this.#core, read, index, head.size);
     const tree = { origin: this.#signer.name, size: head.size, root: this.#signedRoot(head) };
     try {
       verifyPath(this.#core, leaf, { index, path }, tree);
@@ -115,11 +147,23 @@ export class Log {
   }
 }
 
+/** The checkpoints that leaves came with, by index; those of many are one. @throws TwinwrapError FAULT */
+async function headsOf(reads: StoreReads, indices: readonly number[]): Promise<Map<number, Head>> {
+  const heads = new Map<number, Head>();
+  let head: Head | undefined;
+  for (const index of [...indices].sort((a, b) => a - b)) {
+    if (head === undefined || head.size <= index) head = await reads.checkpointOf(index);
+    if (head === undefined) throw fault(`leaf ${index} is missing`);
+    heads.set(index, head);
+  }
+  return heads;
+}
+
 /** A store's log, for whoever compares it with what was shown of it. */
 export function logSource(core: Core, reads: StoreReads): LogSource {
   return {
     checkpoint: async () => (await reads.head())?.checkpoint,
-    consistency: (from, to) => consistencyProof(core, nodesOf(reads), from, to),
+    consistency: (from, to) => consistencyProof(core, nodeReader(reads), from, to),
   };
 }
 
@@ -198,22 +242,10 @@ export async function compareKnown(
       `the log has ${present} leaves, but one of ${size} leaves is known outside: it was rolled back`,
     );
   }
-  if (!equalBytes(await rootHash(core, nodesOf(reads), size), root)) {
+  if (!equalBytes(await rootHash(core, nodeReader(reads), size), root)) {
     throw notVerified(
       `the log is not the one of which a checkpoint of ${size} leaves is known outside`,
     );
   }
   return { size, root, checkpoint: note };
-}
-
-function nodesOf(reads: StoreReads): (ids: readonly NodeId[]) => Promise<Uint8Array[]> {
-  return async (ids) => {
-    const hashes = await reads.nodes(ids);
-    if (hashes.includes(undefined)) throw fault("a hash of its tree is missing");
-    return hashes as Uint8Array[];
-  };
-}
-
-export function fault(what: string): TwinwrapError {
-  return new TwinwrapError("FAULT", `the log is damaged: ${what}`);
 }

@@ -1,6 +1,6 @@
 import { equalBytes, toHex } from "../bytes.js";
 import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
-import { formatSerial } from "../envelope/index.js";
+import { formatSerial, type Wrap } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
 import {
   decodeRecord,
@@ -10,7 +10,7 @@ import {
   openUnproven,
   recordHashOf,
 } from "../escrow/index.js";
-import type { Candidate, RecordRow, StoreReads } from "./store.js";
+import type { Candidate, RecordRow, StoreReads } from "./store/store.js";
 
 // A stored record, what it says, and which of its wraps open.
 
@@ -66,25 +66,50 @@ export function openCandidates(
   return { opened: undefined, wrong };
 }
 
+/** A record, or one that is to be, with a wrap of it. */
+export interface Held {
+  /** recordHash, 32 bytes. */
+  hash: Uint8Array;
+  record: EscrowRecord;
+  wrap: Wrap;
+}
+
+/** The RSA block of a wrap. */
+export function blockOf({ simpleBlob }: Wrap): Uint8Array {
+  return simpleBlob.subarray(BLOCK_AT);
+}
+
 /**
  * Nothing shows that whoever sent a key unproven knew it, and the wrap of a file stands in its header for
  * everybody: so an RSA block that is known as another record's is never taken, or opened, as his own.
- * @throws TwinwrapError REFUSED
+ * @throws TwinwrapError DUPLICATE
  */
-export async function checkBlock(
+export async function checkBlocks(
   core: Core,
   reads: StoreReads,
-  hash: Uint8Array,
-  record: EscrowRecord,
-  { wrap }: Pick<Candidate, "wrap">,
+  held: readonly Held[],
 ): Promise<void> {
-  if (isProven(record)) return;
-  const other = await reads.recordWithBlock(wrap.simpleBlob.subarray(BLOCK_AT), hash);
-  if (other === undefined) return;
-  const whose = formatSerial(recordOfRow(core, other).serial);
-  const next = other.status === "unverified" ? ", which was not opened yet" : "";
-  throw new TwinwrapError(
+  const unproven = held.filter(({ record }) => !isProven(record));
+  if (unproven.length === 0) return;
+  const others = await reads.recordsWithBlocks(
+    unproven.map(({ hash, wrap }) => ({ block: blockOf(wrap), except: hash })),
+  );
+  for (const [i, { record }] of unproven.entries()) {
+    const other = others[i];
+    if (other === undefined) continue;
+    throw sameBlock(record, recordOfRow(core, other), other.status === "unverified");
+  }
+}
+
+/** @param isWaiting whether it was not opened yet that the block is of the other record */
+export function sameBlock(
+  record: EscrowRecord,
+  other: EscrowRecord,
+  isWaiting: boolean,
+): TwinwrapError {
+  const next = isWaiting ? ", which was not opened yet" : "";
+  return new TwinwrapError(
     "DUPLICATE",
-    `${formatSerial(record.serial)}: its key is not proven, and its blob is that of another record, ${whose}${next}`,
+    `${formatSerial(record.serial)}: its key is not proven, and its blob is that of another record, ${formatSerial(other.serial)}${next}`,
   );
 }

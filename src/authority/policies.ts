@@ -8,7 +8,6 @@ import {
   decodeLeaf,
   formatNote,
   formatPolicy,
-  keyId,
   officerKey,
   type Policy,
   type PolicySignatures,
@@ -20,8 +19,9 @@ import {
   type VerifierKey,
 } from "../escrow/index.js";
 import type { RsaPublicKey } from "../keys/index.js";
-import type { Office } from "./intake.js";
-import type { NoteRow, StoreReads } from "./store.js";
+import type { Office } from "./office.js";
+import type { NoteRow, StoreReads } from "./store/store.js";
+import { everyLogKey, signaturesOf } from "./verified-notes.js";
 
 // Policies: who decides. One is in force once the log key and those who decided before have signed it
 // and its leaf is in the log; until then it is a draft that collects signatures. Drafts of the next
@@ -143,21 +143,21 @@ export function nextPolicy(before: Policy, change: PolicyChange): string {
 }
 
 /** A stored policy and the signatures it has. */
+/** What a policy's signatures come to, and the note that has them all. */
+export interface TakenPolicy extends PolicySignatures {
+  note: string;
+}
+
 export interface PolicyState {
   row: NoteRow;
   policy: Policy;
   signatures: PolicySignatures;
 }
 
-/** What a policy's signatures come to, and the note that has them all. */
-export interface TakenPolicy extends PolicySignatures {
-  note: string;
-}
-
-/** Keys that sign and signed for the authority: policies stay signed by those of their time. */
-function everyLogKey({ identities }: Pick<Authority, "identities">): VerifierKey[] {
-  return identities.flatMap(({ logs }) => logs);
-}
+/** What policies are read with. */
+export type PolicyReader = Pick<Office, "core" | "notes"> & {
+  authority: Pick<Authority, "origin" | "identities">;
+};
 
 /**
  * All policies, the first one first, each verified from its note: those in force so far, then the
@@ -165,22 +165,22 @@ function everyLogKey({ identities }: Pick<Authority, "identities">): VerifierKey
  * @throws TwinwrapError NOT_VERIFIED or FAULT if one was altered, or it is not what its leaf says
  */
 export async function policyStates(
-  core: Core,
+  { core, notes, authority }: PolicyReader,
   reads: StoreReads,
-  authority: Pick<Authority, "origin" | "identities">,
 ): Promise<PolicyState[]> {
+  const rows = await reads.policies();
+  await checkLeaves(reads, rows);
   const inForce: PolicyState[] = [];
   const drafts: PolicyState[] = [];
-  for (const row of await reads.policies()) {
+  for (const row of rows) {
     const before = inForce.at(-1)?.policy;
     const policy = parsePolicy(core, row.note);
-    const signatures = await policySignatures(core, row.note, before, everyLogKey(authority));
+    const signatures = await notes.signatures(row.note, before);
     checkRow({ row, policy, signatures }, authority);
     if (row.leaf === undefined) {
       drafts.push({ row, policy, signatures });
       continue;
     }
-    await checkLeaf(reads, row, row.leaf);
     // Its rivals went when it came into force.
     if (drafts.length > 0)
       throw notVerified(`drafts of policy ${row.number} were left in the store`);
@@ -210,34 +210,34 @@ function checkRow(
   }
 }
 
-async function checkLeaf(reads: StoreReads, { number, hash }: NoteRow, index: number) {
-  const text = await reads.leaf(index);
-  const leaf = text === undefined ? undefined : decodeLeaf(text);
-  const isRight =
-    leaf?.type === "policy" && leaf.number === number && equalBytes(leaf.policy, hash);
-  if (!isRight) throw notVerified(`entry ${index} of the log is not the one of policy ${number}`);
+/** Those in force are what their leaves say. */
+async function checkLeaves(reads: StoreReads, rows: readonly NoteRow[]): Promise<void> {
+  const inForce = rows.filter(({ leaf }) => leaf !== undefined);
+  const texts = await reads.leavesAt(inForce.map(({ leaf }) => leaf!));
+  for (const [i, { number, hash, leaf: index }] of inForce.entries()) {
+    const text = texts[i];
+    const leaf = text === undefined ? undefined : decodeLeaf(text);
+    const isRight =
+      leaf?.type === "policy" && leaf.number === number && equalBytes(leaf.policy, hash);
+    if (!isRight) throw notVerified(`entry ${index} of the log is not the one of policy ${number}`);
+  }
 }
 
 /**
- * The policy that decides, from notes verified again; undefined while the first is a draft.
+ * The policy that decides, from notes that verified; undefined while the first is a draft.
  * @throws TwinwrapError as {@link policyStates}
  */
 export async function policyInForce(
-  core: Core,
+  reader: PolicyReader,
   reads: StoreReads,
-  authority: Pick<Authority, "origin" | "identities">,
 ): Promise<Policy | undefined> {
-  const states = await policyStates(core, reads, authority);
+  const states = await policyStates(reader, reads);
   return states.filter(({ row }) => row.leaf !== undefined).at(-1)?.policy;
 }
 
 /** The same. @throws TwinwrapError NO_POLICY */
-export async function requirePolicy(
-  core: Core,
-  reads: StoreReads,
-  authority: Authority,
-): Promise<Policy> {
-  const policy = await policyInForce(core, reads, authority);
+export async function requirePolicy(reader: PolicyReader, reads: StoreReads): Promise<Policy> {
+  const policy = await policyInForce(reader, reads);
   if (policy !== undefined) return policy;
   throw new TwinwrapError(
     "NO_POLICY",
@@ -247,13 +247,8 @@ export async function requirePolicy(
 
 /** The note with the signatures of some keys only, each once. */
 function withSignaturesOf(core: Core, notes: readonly string[], keys: readonly VerifierKey[]) {
-  const ids = keys.map((key) => ({ name: key.name, id: keyId(core, key) }));
-  const all = notes.flatMap((note) => parseNote(note).signatures);
-  const signatures = ids.flatMap(({ name, id }) => {
-    const found = all.find((one) => one.name === name && equalBytes(one.keyId, id));
-    return found === undefined ? [] : [found];
-  });
-  return formatNote({ text: parseNote(notes[0]!).text, signatures });
+  const { text } = parseNote(notes[0]!);
+  return formatNote({ text, signatures: signaturesOf(core, notes, keys) });
 }
 
 /** Who signs as often as he likes fills the store no more: one of a draft's signers has to have room. */
@@ -276,10 +271,11 @@ function checkRoom(drafts: readonly PolicyState[], { officers }: PolicySignature
  *   officers have brought in too many drafts; BAD_FORMAT
  */
 export async function takePolicy(
-  { core, store, log, authority }: Office,
+  office: Office,
   logSigner: Signer,
   note: string,
 ): Promise<TakenPolicy> {
+  const { core, store, log, authority } = office;
   const policy = parsePolicy(core, note);
   checkShares(
     policy,
@@ -287,7 +283,7 @@ export async function takePolicy(
   );
   const logKeys = everyLogKey(authority);
   return store.write(async (writes) => {
-    const states = await policyStates(core, writes, authority);
+    const states = await policyStates(office, writes);
     const inForce = states.filter(({ row }) => row.leaf !== undefined);
     const present = states.find(({ row }) => equalBytes(row.hash, policy.hash));
     const { hash, number } = policy;
@@ -308,12 +304,13 @@ export async function takePolicy(
     const notes = present === undefined ? [note] : [present.row.note, note];
     let merged = withSignaturesOf(core, notes, [...logKeys, ...deciding]);
     if (!given.log && present === undefined) merged = await addSignature(core, merged, logSigner);
-    const signatures = await policySignatures(core, merged, before, logKeys);
+    const signatures = await office.notes.signatures(merged, before);
     let leaf: number | undefined;
     if (signatures.complete) {
-      const time = new Date();
+      const end = await log.end(writes);
+      leaf = end.size;
+      await end.append([{ type: "policy", time: new Date(), number, policy: hash }]);
       await writes.dropDrafts(number);
-      leaf = await log.append(writes, [{ type: "policy", time, number, policy: hash }]);
     } else if (present === undefined) {
       checkRoom(states.slice(inForce.length), given);
     }

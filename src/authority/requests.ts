@@ -12,7 +12,6 @@ import {
   encodeRequest,
   isProven,
   type Leaf,
-  ownerTag,
   type Policy,
   parseApproval,
   parseRequestId,
@@ -23,12 +22,25 @@ import {
   recipientTag,
   requestHash,
   requestId,
+  type StandingMessage,
 } from "../escrow/index.js";
-import { markVerified, type Office, takesPadding } from "./intake.js";
+import { takesPadding } from "./intake.js";
 import { requireUnfenced } from "./log.js";
-import { checkBlock, type OpenKey, openCandidates, recordOfRow } from "./opening.js";
+import type { Office } from "./office.js";
+import { checkBlocks, type OpenKey, openCandidates, recordOfRow } from "./opening.js";
+import { OwnerSecrets } from "./owners.js";
 import { policyInForce, requirePolicy } from "./policies.js";
-import type { Candidate, RecordRow, RequestRow, StoreReads, StoreWrites } from "./store.js";
+import type {
+  ApprovalRow,
+  Candidate,
+  RecordChange,
+  RecordRow,
+  ReleaseRow,
+  RequestRow,
+  StoreReads,
+  StoreWrites,
+} from "./store/store.js";
+import { stored } from "./stored.js";
 
 // How keys go out: request, approvals, release. Whatever decides is read and verified again inside the
 // transaction that acts on it.
@@ -55,16 +67,11 @@ function refused(message: string, code: ErrorCode = "REFUSED"): TwinwrapError {
   return new TwinwrapError(code, message);
 }
 
-/** The records, and the request's hex hashes of those that are not there. */
+/** The records of a request, in its order. @throws TwinwrapError NOT_FOUND if one is not there */
 async function recordsOf(reads: StoreReads, { records }: RecoveryRequest): Promise<RecordRow[]> {
-  const rows: RecordRow[] = [];
-  const unknown: Uint8Array[] = [];
-  for (const hash of records) {
-    const row = await reads.record(hash);
-    if (row === undefined) unknown.push(hash);
-    else rows.push(row);
-  }
-  if (unknown.length === 0) return rows;
+  const rows = await reads.recordsByHash(records);
+  const unknown = records.filter((_, i) => rows[i] === undefined);
+  if (unknown.length === 0) return rows as RecordRow[];
   const more = unknown.length > 1 ? ` and ${unknown.length - 1} more` : "";
   throw refused(
     `the request is for records that this authority does not have: ${toHex(unknown[0]!)}${more}`,
@@ -115,13 +122,10 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
       expires: request.expires,
       received,
     };
-    const policy = await policyInForce(core, writes, authority);
+    const policy = await policyInForce(office, writes);
     if (policy !== undefined) {
       const about = { row, request, records };
-      const decision = await decide(core, writes, policy, about, {
-        now: received,
-        counts: isOpened,
-      });
+      const decision = await decide(core, policy, about, [], { now: received, counts: isOpened });
       if (decision.denied) {
         throw refused(
           `it could never be approved: policy ${policy.number} asks for ${policy.release} officers, and too few are neither the requester nor owners`,
@@ -140,26 +144,21 @@ function isOpened({ verifiedLeaf }: RecordRow): boolean {
 
 /**
  * Asks a policy, from what is stored.
+ * @param approvals notes, denials too
  * @param at.now the moment that it is decided for
  * @param at.counts whose owners keep out: not those of a record that nobody has opened yet, because
  *   anybody can send one that names any owner
  */
 export async function decide(
   core: Core,
-  reads: StoreReads,
   policy: Policy,
   { row, request, records }: Pick<Standing, "row" | "request" | "records">,
+  approvals: readonly string[],
   { now, counts }: { now: Date; counts: (record: RecordRow) => boolean },
 ): Promise<Decision> {
   const owners = records.filter(counts).map((record) => recordOfRow(core, record).owner);
-  const approvals = (await reads.approvals(row.hash)).map(({ note }) => note);
-  return quorumPolicy(policy).decide(core, {
-    request,
-    approvals,
-    owners,
-    received: row.received,
-    now,
-  });
+  const { received } = row;
+  return quorumPolicy(policy).decide(core, { request, approvals, owners, received, now });
 }
 
 /** A stored request, from the bytes that its hash names. @throws TwinwrapError FAULT if it was altered */
@@ -187,34 +186,59 @@ async function rowOf(reads: StoreReads, id: string): Promise<RequestRow> {
 }
 
 /**
- * A request and the records that it is for, which are all there.
- * @throws TwinwrapError NOT_FOUND; FAULT
- */
-export async function requestAsked(
-  core: Core,
-  reads: StoreReads,
-  id: string,
-): Promise<Pick<Standing, "row" | "request" | "records">> {
-  const row = await rowOf(reads, id);
-  const request = requestOfRow(core, row);
-  return { row, request, records: await recordsOf(reads, request) };
-}
-
-/**
  * Reads and verifies everything a decision takes.
  * @param counts see {@link decide}
  * @throws TwinwrapError NOT_FOUND if there is no such request; NO_POLICY; FAULT
  */
 export async function standingOf(
-  { core, authority }: Office,
+  office: Office,
   reads: StoreReads,
   id: string,
   counts: (record: RecordRow) => boolean = isOpened,
 ): Promise<Standing> {
-  const about = await requestAsked(core, reads, id);
-  const policy = await requirePolicy(core, reads, authority);
+  const row = await rowOf(reads, id);
+  return standingFrom(office, reads, row, await reads.approvals(row.hash), counts);
+}
+
+/** A request and the records that it is for, which are all there. @throws TwinwrapError NOT_FOUND, FAULT */
+async function requestAsked(
+  core: Core,
+  reads: StoreReads,
+  row: RequestRow,
+): Promise<Pick<Standing, "row" | "request" | "records">> {
+  const request = requestOfRow(core, row);
+  return { row, request, records: await recordsOf(reads, request) };
+}
+
+/**
+ * Everything that a decision about a request is made from, for whoever makes it.
+ * @throws TwinwrapError NOT_FOUND, FAULT
+ */
+export async function standingMessage(
+  core: Core,
+  reads: StoreReads,
+  id: string,
+): Promise<StandingMessage> {
+  const found = await rowOf(reads, id);
+  const { row, records } = await requestAsked(core, reads, found);
+  const approvals = (await reads.approvals(row.hash)).map(({ note }) => note);
+  const { bytes: request, status, received } = row;
+  return { request, status, received, approvals, records: await stored(reads, records) };
+}
+
+async function standingFrom(
+  office: Office,
+  reads: StoreReads,
+  row: RequestRow,
+  approvals: readonly ApprovalRow[],
+  counts: (record: RecordRow) => boolean = isOpened,
+): Promise<Standing> {
+  const { core } = office;
+  const about = await requestAsked(core, reads, row);
+  const policy = await requirePolicy(office, reads);
   const now = new Date();
-  const decision = await decide(core, reads, policy, about, { now, counts });
+  const notes = approvals.map(({ note }) => note);
+  const decision = await decide(core, policy, about, notes, { now, counts });
   return { ...about, decision, policy, now };
 }
 
@@ -231,8 +255,8 @@ export async function takeApproval(office: Office, note: string): Promise<Standi
   return store.write(async (writes) => {
     const request = await writes.request(approval.request);
     if (request === undefined) throw refused("it is for a request that is not here", "NOT_FOUND");
-    const before = await standingOf(office, writes, request.id);
     const known = await writes.approvals(request.hash);
+    const before = await standingFrom(office, writes, request, known);
     if (known.some((other) => equalBytes(other.hash, hash))) return before;
     if (request.status !== "open") {
       throw refused(`the request is ${request.status} already`, "CLOSED");
@@ -240,15 +264,18 @@ export async function takeApproval(office: Office, note: string): Promise<Standi
     await requireUnfenced(writes);
     await checkCounts(office, before, note);
     const denies = approval.decision === "deny";
-    const time = new Date();
-    const leaf: Leaf = { type: "veto", time, request: request.hash, approval: hash };
-    const vetoLeaf = denies ? await log.append(writes, [leaf]) : undefined;
-    await writes.insertApproval({ hash, request: request.hash, note, vetoLeaf });
-    const after = await standingOf(office, writes, request.id);
+    const end = denies ? await log.end(writes) : undefined;
+    await end?.append([{ type: "veto", time: before.now, request: request.hash, approval: hash }]);
+    await writes.insertApproval({ hash, request: request.hash, note, vetoLeaf: end?.size });
+    const notes = [...known.map((other) => other.note), note];
+    const decision = await decide(core, before.policy, before, notes, {
+      now: before.now,
+      counts: isOpened,
+    });
     // Only a denial denies: whom a new policy or an owner keeps out may change again.
-    if (!denies || !after.decision.denied) return after;
+    if (!denies || !decision.denied) return { ...before, decision };
     await writes.setRequestStatus(request.hash, "denied");
-    return { ...after, row: { ...after.row, status: "denied" } };
+    return { ...before, decision, row: { ...request, status: "denied" } };
   });
 }
 
@@ -284,25 +311,13 @@ interface Prepared {
   wrap: Wrap;
 }
 
-export interface ReleaseOptions {
-  /**
-   * Releases the records that open, where others do not. That ends the request: what is missing has to
-   * be asked for again.
-   */
-  partial?: boolean | undefined;
-}
-
 /**
  * Releases what is approved; what was released before is given again, the same bytes.
  * @throws TwinwrapError NOT_FOUND; NOT_APPROVED with the reason; CLOSED; DUPLICATE if a key is not proven and
  *   has another record's blob; PASSPHRASE_NEEDED;
- *   DECRYPTION_FAILED if no record's wrap is right, or some are not and the rest alone was not asked for
+ *   DECRYPTION_FAILED if no record's wrap is right, or some are not and the rest alone may not go out
  */
-export async function release(
-  office: Office,
-  id: string,
-  options: ReleaseOptions = {},
-): Promise<Release> {
+export async function release(office: Office, id: string): Promise<Release> {
   const { store, key } = office;
   const before = await released(office, id);
   if (before !== undefined) return before;
@@ -314,7 +329,7 @@ export async function release(
       "it is approved; the authority's RSA key has to be opened to release it",
     );
   }
-  const prepared = await prepare(office, key, standing, options);
+  const prepared = await prepare(office, key, standing);
   await store.write((writes) => commit(office, writes, id, prepared));
   return (await released(office, id))!;
 }
@@ -328,21 +343,22 @@ function checkApproved({ row, decision }: Standing): void {
 }
 
 async function prepare(
-  { core, store }: Office,
+  { core, store, settings: { partial = false } }: Office,
   key: OpenKey,
   { request, records }: Standing,
-  { partial = false }: ReleaseOptions,
 ): Promise<Prepared[]> {
   const { recipient, padding } = request;
   const prepared: Prepared[] = [];
   const missing: string[] = [];
-  for (const row of records) {
+  const candidates = await store.candidatesOf(records.map(({ hash }) => hash));
+  const held = records.flatMap((row, i) => {
     const record = recordOfRow(core, row);
-    const candidates = await store.candidates(row.hash);
-    for (const candidate of candidates) {
-      await checkBlock(core, store, row.hash, record, candidate);
-    }
-    const { opened } = openCandidates(core, key, row, candidates);
+    return candidates[i]!.map(({ wrap }) => ({ hash: row.hash, record, wrap }));
+  });
+  await checkBlocks(core, store, held);
+  for (const [i, row] of records.entries()) {
+    const record = recordOfRow(core, row);
+    const { opened } = openCandidates(core, key, row, candidates[i]!);
     if (opened === undefined) {
       missing.push(formatSerial(record.serial));
       continue;
@@ -385,41 +401,78 @@ async function commit(
   const counts = (row: RecordRow) =>
     isOpened(row) || (opened.has(toHex(row.hash)) && isProven(recordOfRow(core, row)));
   const standing = await standingOf(office, writes, id, counts);
-  const { row: request, decision, policy, now } = standing;
+  const { row: request } = standing;
   // Somebody else was first: what he released is what there is.
   if (request.status === "released") return;
   checkApproved(standing);
-  const fingerprint = recipientFingerprint(core, standing.request);
-  const start = await log.size(writes);
+  const end = await log.end(writes);
+  const rows = new Map(standing.records.map((row) => [toHex(row.hash), row]));
+  const given = prepared.map((one): Given => {
+    const row = rows.get(toHex(one.record))!;
+    return { ...one, row, about: recordOfRow(core, row) };
+  });
+  // Somebody may have proven since then that the blob is his.
+  await checkBlocks(
+    core,
+    writes,
+    given.map(({ record: hash, about: record, candidate: { wrap } }) => ({ hash, record, wrap })),
+  );
+  const secrets = await OwnerSecrets.read(
+    writes,
+    given.map(({ about }) => about.owner),
+  );
+  const { leaves, changes, releases } = planRelease(core, standing, given, secrets, end.size);
+  await end.append(leaves);
+  await writes.updateRecords(changes);
+  await writes.keepCandidates(
+    given
+      .filter(({ row }) => row.status === "unverified")
+      .map(({ record, candidate }) => ({ record, ...candidate })),
+  );
+  await writes.insertReleases(releases);
+  await writes.setRequestStatus(request.hash, "released");
+}
+
+/** A key that goes out, and its record as it is in the transaction. */
+interface Given extends Prepared {
+  row: RecordRow;
+  about: EscrowRecord;
+}
+
+/** The leaves of a release, and the rows that stand on them. @param start the first leaf's index */
+function planRelease(
+  core: Core,
+  { row: request, request: asked, decision, policy, now }: Standing,
+  given: readonly Given[],
+  secrets: OwnerSecrets,
+  start: number,
+) {
+  const fingerprint = recipientFingerprint(core, asked);
   const leaves: Leaf[] = [];
-  for (const { record, candidate, wrap } of prepared) {
-    const row = (await writes.record(record))!;
+  const changes: RecordChange[] = [];
+  const releases: ReleaseRow[] = [];
+  const next = () => start + leaves.length;
+  for (const { record, row, about, wrap } of given) {
+    const owner = secrets.tag(core, about.owner, record);
+    let { verifiedLeaf } = row;
     if (row.status === "unverified") {
-      leaves.push(await markVerified(core, writes, row, candidate, start + leaves.length));
+      verifiedLeaf = next();
+      leaves.push({ type: "verified", time: now, record, owner });
     }
-    const about = recordOfRow(core, row);
-    // Somebody may have proven since then that the blob is his.
-    await checkBlock(core, writes, record, about, candidate);
-    const { owner, blind } = about;
-    const secret = await writes.ownerSecret(owner);
-    if (secret === undefined) throw new TwinwrapError("FAULT", "the owner's secret is missing");
-    const leaf = start + leaves.length;
+    releases.push({ request: request.hash, record, wrap, leaf: next() });
     leaves.push({
       type: "release",
       time: now,
       record,
-      owner: ownerTag(core, secret, record),
+      owner,
       request: request.hash,
       policy: policy.hash,
       approvals: decision.approvals,
-      recipient: recipientTag(core, blind, fingerprint),
+      recipient: recipientTag(core, about.blind, fingerprint),
     });
-    await writes.insertRelease({ request: request.hash, record, wrap, leaf });
-    const { verifiedLeaf } = (await writes.record(record))!;
-    await writes.updateRecord({ hash: record, status: "released", verifiedLeaf });
+    changes.push({ hash: record, status: "released", verifiedLeaf });
   }
-  await log.append(writes, leaves);
-  await writes.setRequestStatus(request.hash, "released");
+  return { leaves, changes, releases };
 }
 
 /** What was released for a request; undefined if nothing was. @throws TwinwrapError NOT_FOUND */
@@ -432,12 +485,11 @@ export async function released(
   const rows = await store.releases(row.hash);
   if (rows.length === 0) return undefined;
   const byRecord = new Map(rows.map((one) => [toHex(one.record), one]));
-  const releases: Release["releases"] = [];
-  for (const hash of request.records) {
-    const one = byRecord.get(toHex(hash));
-    if (one === undefined) continue;
-    const { record, wrap, leaf } = one;
-    releases.push({ record, wrap, ...(await log.prove(store, leaf)) });
-  }
+  const inOrder = request.records.flatMap((hash) => byRecord.get(toHex(hash)) ?? []);
+  const proven = await log.prove(
+    store,
+    inOrder.map(({ leaf }) => leaf),
+  );
+  const releases = inOrder.map(({ record, wrap }, i) => ({ record, wrap, ...proven[i]! }));
   return { request, releases };
 }

@@ -5,9 +5,9 @@ import {
   type Authority,
   type AuthorityFile,
   encodeAuthority,
-  type Policy,
   type Page,
   type PageOptions,
+  type Policy,
   type Receipt,
   type RecordQuery,
   type RecordStatus,
@@ -30,15 +30,9 @@ import {
   wipePrivateKey,
 } from "../keys/index.js";
 import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
-import {
-  type Intake,
-  type IntakeOptions,
-  intake,
-  type Office,
-  receiptOf,
-  verifyWaiting,
-} from "./intake.js";
+import { type Intake, intake, receiptsOf, verifyWaiting } from "./intake.js";
 import { isFenced, Log, logSource, requireUnfenced, unfence } from "./log.js";
+import type { Office, OperatorSettings } from "./office.js";
 import type { OpenKey } from "./opening.js";
 import {
   type PolicyState,
@@ -48,16 +42,17 @@ import {
   takePolicy,
 } from "./policies.js";
 import {
-  type ReleaseOptions,
   release,
   released,
-  requestAsked,
   type Standing,
+  standingMessage,
   standingOf,
   takeApproval,
   takeRequest,
 } from "./requests.js";
-import type { RecordRow, RequestRow, Store, StoreReads } from "./store.js";
+import type { RequestRow, Store, StoreReads } from "./store/store.js";
+import { stored } from "./stored.js";
+import { VerifiedNotes } from "./verified-notes.js";
 
 /** What an authority works with. */
 export interface ServiceParts {
@@ -69,6 +64,7 @@ export interface ServiceParts {
   readWrapKey: () => Promise<Uint8Array>;
   /** Told when what everybody may know of the authority has changed. */
   publish: (file: AuthorityFile) => Promise<void>;
+  settings?: OperatorSettings | undefined;
 }
 
 /**
@@ -80,15 +76,17 @@ export class AuthorityService {
   readonly #parts: ServiceParts;
   readonly #log: Log;
   #authority: Authority;
+  #notes: VerifiedNotes;
   #key: OpenKey | undefined;
   /** The last attempt to open it. */
   #opening: Promise<unknown> | undefined;
 
-  private constructor(parts: ServiceParts, authority: Authority) {
+  private constructor(parts: ServiceParts, authority: Authority, file: AuthorityFile) {
     this.core = parts.core;
     this.#parts = parts;
     this.#log = new Log(parts.core, parts.logSigner, authority.logKeys);
     this.#authority = authority;
+    this.#notes = new VerifiedNotes(parts.core, authority, file.policies);
   }
 
   /**
@@ -99,12 +97,13 @@ export class AuthorityService {
   static async start(parts: ServiceParts): Promise<AuthorityService> {
     const { core, store, logSigner } = parts;
     try {
-      const authority = await verifyAuthority(core, await publicFile(store));
+      const file = await publicFile(store);
+      const authority = await verifyAuthority(core, file);
       const [inUse] = authority.logKeys;
       if (inUse?.name !== logSigner.name || !equalBytes(inUse.publicKey, logSigner.publicKey)) {
         throw new TwinwrapError("BAD_KEY", "the log key is not the one of this authority");
       }
-      return new AuthorityService(parts, authority);
+      return new AuthorityService(parts, authority, file);
     } catch (error) {
       await store.close();
       throw error;
@@ -116,14 +115,21 @@ export class AuthorityService {
     return this.#authority;
   }
 
-  /** What is kept; to be read only. */
-  get store(): StoreReads {
+  get #store(): StoreReads {
     return this.#parts.store;
   }
 
   get #office(): Office {
-    const { core, store } = this.#parts;
-    return { core, store, log: this.#log, authority: this.#authority, key: this.#key };
+    const { core, store, settings = {} } = this.#parts;
+    return {
+      core,
+      store,
+      log: this.#log,
+      authority: this.#authority,
+      notes: this.#notes,
+      settings,
+      key: this.#key,
+    };
   }
 
   /** Whether the RSA key is open. */
@@ -171,17 +177,17 @@ export class AuthorityService {
 
   /** The policy in force; undefined until everybody has signed the first. */
   policy(): Promise<Policy | undefined> {
-    return policyInForce(this.core, this.store, this.#authority);
+    return policyInForce(this.#office, this.#store);
   }
 
   /** All policies with their signatures, the first one first; the last may be a draft. */
   policies(): Promise<PolicyState[]> {
-    return policyStates(this.core, this.store, this.#authority);
+    return policyStates(this.#office, this.#store);
   }
 
   /** What everybody may know of it. */
   file(): Promise<AuthorityFile> {
-    return publicFile(this.store);
+    return publicFile(this.#store);
   }
 
   /** Takes a policy's note; see {@link takePolicy}. */
@@ -189,56 +195,51 @@ export class AuthorityService {
     const taken = await takePolicy(this.#office, this.#parts.logSigner, note);
     if (taken.complete) {
       const { store, publish } = this.#parts;
-      this.#authority = await verifyAuthority(this.core, await publishNewest(store, publish));
+      const file = await publishNewest(store, publish);
+      this.#authority = await verifyAuthority(this.core, file);
+      this.#notes = new VerifiedNotes(this.core, this.#authority, file.policies);
     }
     return taken;
   }
 
   /** Takes submissions in, all or none; see {@link intake}. */
-  intake(submissions: readonly Submission[], options: IntakeOptions = {}): Promise<Intake[]> {
-    return intake(this.#office, submissions, options);
+  intake(submissions: readonly Submission[]): Promise<Intake[]> {
+    return intake(this.#office, submissions);
   }
 
   /** The newest receipt of a record; undefined if it is not there. @param record recordHash, 32 bytes */
   async receipt(record: Uint8Array): Promise<Receipt | undefined> {
-    return receiptOf(this.#office, await this.store.record(record));
+    const row = await this.#store.record(record);
+    return row && (await receiptsOf(this.#office, [row]))[0];
   }
 
   /** Records that fit a query; see {@link StoreReads.records}. */
   async records(query: RecordQuery, page?: PageOptions): Promise<Page<StoredRecord>> {
-    const { rows, next } = await this.store.records(query, page);
-    return { rows: await this.#stored(rows), next };
+    const { rows, next } = await this.#store.records(query, page);
+    return { rows: await stored(this.#store, rows), next };
   }
 
   /** Records by their hashes, 32 bytes each; those that are not there are left out. */
   async recordsByHash(hashes: readonly Uint8Array[]): Promise<StoredRecord[]> {
-    const rows = await Promise.all(hashes.map((hash) => this.store.record(hash)));
-    return this.#stored(rows.filter((row) => row !== undefined));
-  }
-
-  async #stored(rows: readonly RecordRow[]): Promise<StoredRecord[]> {
-    return Promise.all(
-      rows.map(async ({ hash, core: record, status, escrowLeaf, verifiedLeaf }) => {
-        const wraps = (await this.store.candidates(hash)).map(
-          ({ wrap: { fingerprint, padding } }) => ({ fingerprint, padding }),
-        );
-        return { record, status, escrowLeaf, verifiedLeaf, wraps };
-      }),
+    const rows = await this.#store.recordsByHash(hashes);
+    return stored(
+      this.#store,
+      rows.filter((row) => row !== undefined),
     );
   }
 
   /** How many records have each status. */
   countRecords(): Promise<Record<RecordStatus, number>> {
-    return this.store.countRecords();
+    return this.#store.countRecords();
   }
 
   /** Requests that fit a query; see {@link StoreReads.requests}. */
   requests(query: RequestQuery, page?: PageOptions): Promise<Page<RequestRow>> {
-    return this.store.requests(query, page);
+    return this.#store.requests(query, page);
   }
 
   countRequests(query: RequestQuery): Promise<number> {
-    return this.store.countRequests(query);
+    return this.#store.countRequests(query);
   }
 
   /** Opens what was taken in unopened; see {@link verifyWaiting}. @throws TwinwrapError PASSPHRASE_NEEDED */
@@ -258,25 +259,12 @@ export class AuthorityService {
 
   /** Where a request stands. @param id 26 characters @throws TwinwrapError NOT_FOUND if there is none */
   standing(id: string): Promise<Standing> {
-    return standingOf(this.#office, this.store, id);
+    return standingOf(this.#office, this.#store, id);
   }
 
-  /**
-   * Everything that a decision about a request is made from, for those who make it.
-   * @param id 26 characters
-   * @throws TwinwrapError NOT_FOUND, FAULT
-   */
-  async standingMessage(id: string): Promise<StandingMessage> {
-    const { row, records } = await requestAsked(this.core, this.store, id);
-    const approvals = (await this.store.approvals(row.hash)).map(({ note }) => note);
-    const { bytes, status, received } = row;
-    return {
-      request: bytes,
-      status,
-      received,
-      approvals,
-      records: await this.#stored(records),
-    };
+  /** Everything that a decision about a request is made from; see {@link standingMessage}. */
+  standingMessage(id: string): Promise<StandingMessage> {
+    return standingMessage(this.core, this.#store, id);
   }
 
   /** Takes an approval or denial; see {@link takeApproval}. Releases nothing. */
@@ -285,8 +273,8 @@ export class AuthorityService {
   }
 
   /** Releases what is approved, or gives what was released before; see {@link release}. */
-  release(id: string, options: ReleaseOptions = {}): Promise<Release> {
-    return release(this.#office, id, options);
+  release(id: string): Promise<Release> {
+    return release(this.#office, id);
   }
 
   /** What was released before; undefined if nothing was. */
@@ -296,29 +284,28 @@ export class AuthorityService {
 
   /** Verifies the whole log as of one moment, while others write; see {@link verifyLog}. */
   verifyLog(options: VerifyLogOptions = {}): Promise<LogState> {
-    return this.#parts.store.snapshot((reads) =>
-      verifyLog(this.core, reads, this.#authority, options),
-    );
+    const office = this.#office;
+    return office.store.snapshot((reads) => verifyLog(office, reads, options));
   }
 
   /** The newest signed checkpoint; undefined while the log is empty. */
   checkpoint(): Promise<string | undefined> {
-    return logSource(this.core, this.store).checkpoint();
+    return logSource(this.core, this.#store).checkpoint();
   }
 
-  /** Proof that the log's first `to` leaves begin with its first `from`; see {@link consistencyProof}. */
+  /** Proof that the log's first `to` leaves begin with its first `from`; see consistencyProof. */
   consistency(from: number, to: number): Promise<Uint8Array[]> {
-    return logSource(this.core, this.store).consistency(from, to);
+    return logSource(this.core, this.#store).consistency(from, to);
   }
 
   /** Whether the log was restored and may not grow yet. */
   isFenced(): Promise<boolean> {
-    return isFenced(this.store);
+    return isFenced(this.#store);
   }
 
   /** For what shows the log's newest state as such. @throws TwinwrapError FENCED while it is */
   requireUnfenced(): Promise<void> {
-    return requireUnfenced(this.store);
+    return requireUnfenced(this.#store);
   }
 
   /** Lets a restored log grow again; see {@link unfence}. @param known checkpoints (notes) */
@@ -329,11 +316,6 @@ export class AuthorityService {
     const { core, store } = this.#parts;
     const { logKeys } = this.#authority;
     return store.write((writes) => unfence(core, writes, known, logKeys, options));
-  }
-
-  /** A copy of the store as of one moment. */
-  backup(path: string): Promise<void> {
-    return this.#parts.store.backup(path);
   }
 
   /** Ends the work and wipes the key. */

@@ -8,8 +8,8 @@ import {
   questionOf,
   questionRows,
   recordRows,
-  signDecision,
   type Standing,
+  signDecision,
   standingOf,
   stateText,
 } from "../client/officer.js";

@@ -31,9 +31,12 @@ export interface AuthorityOptions {
   authority?: string;
 }
 
-export interface AuthorityKeyOptions extends AuthorityOptions {
-  authorityPassphraseFile?: string;
+/** Where the passphrase of the authority's key is read from. */
+interface KeyFile {
+  authorityPassphraseFile?: string | undefined;
 }
+
+export interface AuthorityKeyOptions extends AuthorityOptions, KeyFile {}
 
 /** Where every command that knows an authority finds it, if --authority does not say. */
 const VARIABLE = "TWINWRAP_AUTHORITY";
@@ -129,7 +132,7 @@ export interface NamedParty extends Party {
 export async function withParty<T>(
   path: string,
   work: (party: NamedParty) => Promise<T>,
-  options: AuthorityKeyOptions & OperatorSettings = {},
+  options: KeyFile & OperatorSettings = {},
 ): Promise<T> {
   const core = await sharedCore();
   if (path === STANDARD || !isFolder(path)) {
@@ -149,7 +152,7 @@ export async function withParty<T>(
 export async function withParties<T>(
   paths: readonly string[],
   work: (parties: NamedParty[]) => Promise<T>,
-  options: AuthorityKeyOptions & OperatorSettings = {},
+  options: KeyFile & OperatorSettings = {},
 ): Promise<T> {
   const open = async (rest: readonly string[], parties: NamedParty[]): Promise<T> => {
     const [path, ...others] = rest;
@@ -199,7 +202,7 @@ export function handInTo(party: NamedParty, submission: Submission): Promise<Rec
 export function unlock(
   service: AuthorityService,
   path: string,
-  options: AuthorityKeyOptions & { ask?: boolean },
+  options: KeyFile & { ask?: boolean },
 ): Promise<boolean> {
   const { authorityPassphraseFile: passphraseFile, ask = false } = options;
   const key = join(path, "wrap.pem");

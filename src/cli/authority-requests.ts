@@ -62,11 +62,7 @@ async function requests(id: string | undefined, options: RequestsOptions): Promi
   );
 }
 
-async function showRequest(
-  party: NamedParty,
-  id: string,
-  options: RequestsOptions,
-): Promise<void> {
+async function showRequest(party: NamedParty, id: string, options: RequestsOptions): Promise<void> {
   clientOf(party);
   const standing = await standingOf(party, id);
   const { output, force = false } = options;

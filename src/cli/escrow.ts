@@ -14,7 +14,13 @@ import {
   withGiven,
   withParty,
 } from "./authority-io.js";
-import { addKeyOptions, jsonOption, type KeyOptions, newCommand, rewriteOption } from "./command.js";
+import {
+  addKeyOptions,
+  jsonOption,
+  type KeyOptions,
+  newCommand,
+  rewriteOption,
+} from "./command.js";
 import { FileEscrower, type SentFacts, sentRows, writeSubmission } from "./escrow-io.js";
 import { scan, UNCHECKED } from "./escrow-scan.js";
 import { submitCommand } from "./escrow-submit.js";

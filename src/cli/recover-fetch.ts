@@ -10,7 +10,12 @@ import {
   takeRelease,
 } from "../client/recover.js";
 import { amendFile, rewrapFile } from "../envelope/file.node.js";
-import { type checkRelease, parseRequestId, type Release, recipientFingerprint } from "../escrow/index.js";
+import {
+  type checkRelease,
+  parseRequestId,
+  type Release,
+  recipientFingerprint,
+} from "../escrow/index.js";
 import type { RsaPrivateKey } from "../keys/index.js";
 import { type AuthorityOptions, requireAuthority, withParty } from "./authority-io.js";
 import { EXIT, type OutputOptions, parseFingerprint, UsageError } from "./command.js";

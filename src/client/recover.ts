@@ -2,6 +2,7 @@ import { equalBytes, toHex } from "../bytes.js";
 import type { Head, Wrap } from "../envelope/index.js";
 import type { WrapChange } from "../envelope/rewrap.js";
 import { notVerified, TwinwrapError } from "../errors.js";
+import { allPages } from "../escrow/authority-client.js";
 import {
   type BlobRecord,
   type CheckedRelease,
@@ -14,15 +15,14 @@ import {
   type RecordStatus,
   type RecoveryRequest,
   type Release,
-  recordHash,
   recipientFingerprint,
+  recordHash,
   releasedFor,
   requestHash,
   requestId,
   type Submission,
   submissionsToAsk,
 } from "../escrow/index.js";
-import { allPages } from "../escrow/authority-client.js";
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
 import { type KnownRecord, type Party, type ReadRecord, readStored } from "./party.js";
 
@@ -127,7 +127,8 @@ export async function recordsByHash(
     const stored = await client?.record(hash);
     if (stored === undefined) continue;
     const row = readStored(core, stored);
-    if (!equalBytes(row.hash, hash)) throw notVerified("the authority answered with another record");
+    if (!equalBytes(row.hash, hash))
+      throw notVerified("the authority answered with another record");
     rows.push(row);
   }
   return rows;

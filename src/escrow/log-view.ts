@@ -1,4 +1,12 @@
-import { listOf, needFunction, needText, needUint8Array, objectOf, optional, same } from "../arguments.js";
+import {
+  listOf,
+  needFunction,
+  needText,
+  needUint8Array,
+  objectOf,
+  optional,
+  same,
+} from "../arguments.js";
 import { equalBytes, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { needCore } from "../core/need.js";

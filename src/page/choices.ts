@@ -3,14 +3,7 @@ import type { Party } from "../client/party.js";
 import { writePublicKey } from "../keys/index.js";
 import { safe } from "../text.js";
 import { download, find, findAll, make } from "./dom.js";
-import {
-  authorities,
-  keys,
-  onChange,
-  removeAuthority,
-  removeKey,
-  type TabKey,
-} from "./keyring.js";
+import { authorities, keys, onChange, removeAuthority, removeKey, type TabKey } from "./keyring.js";
 import { PageError } from "./words.js";
 
 // The lists of keys and authorities: in full beside the work, and as choices in its forms.

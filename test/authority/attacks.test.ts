@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import Sqlite from "better-sqlite3";
 import {
   addSignature,
   formatPolicy,
@@ -12,16 +11,18 @@ import {
   signNote,
 } from "twinwrap/escrow";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { backupDirectory, openDirectory, restoreDirectory } from "#build/authority/directory.js";
+import { restoreDirectory } from "#build/authority/directory.js";
 import { Ed25519Key } from "#build/authority/ed25519.js";
 import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
+import { backend, type Rewrite, type Statement } from "./backend.js";
 import {
   core,
   failing,
   NOT_VERIFIED,
   newOwner,
   Office,
+  openAuthority,
   owner,
   REFUSED,
   sealFor,
@@ -37,16 +38,18 @@ const office = async ({
   if (!locked) await one.unlock();
   return one;
 };
-/** Changes an authority's store behind its back. */
-const alter = (folder: string, ...statements: string[]) => {
-  const db = new Sqlite(join(folder, "store.sqlite"));
-  db.pragma("foreign_keys = OFF");
-  for (const statement of statements) db.exec(statement);
-  db.close();
-};
+const { alter } = backend;
+const replaced = (table: string, column: string, from: string | RegExp, to: string): Rewrite => ({
+  table,
+  column,
+  change: (text) => text.replace(from, to),
+});
 afterAll(async () => {
   for (const one of made) await one.remove();
 });
+/** A checkpoint of six leaves with four characters of its signature exchanged. */
+const withSignatureAltered = (note: string) =>
+  /^[^\n]+\n6\n/.test(note) ? `${note.slice(0, -12)}AAAA${note.slice(-8)}` : note;
 const FAILED = expect.objectContaining({ code: "DECRYPTION_FAILED" });
 
 describe("a submission", () => {
@@ -180,12 +183,10 @@ describe("an approval", () => {
     await own.approve(request, "ann");
     const forged = await own.word("bob", request, { signer: newSigner("bob") });
     const replayed = await own.word("cyd", earlier.request);
-    const db = new Sqlite(join(own.folder, "store.sqlite"));
-    const insert = db.prepare("INSERT INTO approvals (hash, request, note) VALUES (?, ?, ?)");
     for (const note of [forged, replayed]) {
-      insert.run(createHash("sha256").update(note).digest(), hash, note);
+      const insert = "INSERT INTO approvals (hash, request, note) VALUES (?, ?, ?)";
+      alter(own.folder, [insert, createHash("sha256").update(note).digest(), hash, note]);
     }
-    db.close();
     const { decision } = await own.service.standing(id);
     expect(decision.approved).toBe(false);
     expect(decision.count.ignored).toHaveLength(2);
@@ -229,7 +230,9 @@ describe("an approval", () => {
     expect((await locked.approve(other.request, "ann", "bob")).decision.approved).toBe(true);
     await locked.unlock();
     await expect(locked.service.release(other.id)).rejects.toThrow(/bob owns one of the records/);
-    expect((await locked.service.release(id, { partial: true })).releases).toHaveLength(1);
+    await locked.elsewhere({ partial: true }, async (partial) => {
+      expect((await partial.release(id)).releases).toHaveLength(1);
+    });
     await locked.approve(other.request, "cyd");
     expect((await locked.service.release(other.id)).releases).toHaveLength(1);
     await locked.service.verifyLog();
@@ -467,7 +470,7 @@ describe("what the store says beside its hashes", () => {
     const { request, id } = await one.asked(await one.files(1, { owner: "bob-at-home" }));
     alter(
       one.folder,
-      "INSERT INTO owners VALUES ('somebody', randomblob(32))",
+      ["INSERT INTO owners VALUES ('somebody', ?)", randomBytes(32)],
       "UPDATE records SET owner = 'somebody'",
       "UPDATE requests SET received = 0",
     );
@@ -476,10 +479,7 @@ describe("what the store says beside its hashes", () => {
     // Not before the requester himself can have asked.
     const { decision } = await one.service.standing(id);
     expect(decision.notBefore!.getTime()).toBe(request.created.getTime() + 3_600_000);
-    alter(
-      one.folder,
-      "UPDATE records SET core = CAST(replace(CAST(core AS TEXT), 'bob-at', 'somebo') AS BLOB)",
-    );
+    alter(one.folder, replaced("records", "core", "bob-at", "somebo"));
     await expect(one.service.standing(id)).rejects.toMatchObject({ code: "FAULT" });
     await expect(one.service.release(id)).rejects.toMatchObject({ code: "FAULT" });
   });
@@ -487,10 +487,7 @@ describe("what the store says beside its hashes", () => {
   test("about an open request is not shown to officers", async () => {
     const one = await office();
     const { id } = await one.asked(await one.files(1));
-    alter(
-      one.folder,
-      "UPDATE requests SET bytes = CAST(replace(CAST(bytes AS TEXT), 'Olivia', 'Mallory') AS BLOB)",
-    );
+    alter(one.folder, replaced("requests", "bytes", "Olivia", "Mallory"));
     await expect(one.service.standing(id)).rejects.toMatchObject({ code: "FAULT" });
   });
 });
@@ -512,12 +509,12 @@ describe("the log", () => {
   });
 
   /** A copy of the authority with something done to its store. */
-  const altered = async (...statements: string[]) => {
+  const altered = async (...changes: (Statement | Rewrite)[]) => {
     const copy = join(one.folder, "..", "copy");
     rmSync(copy, { recursive: true, force: true });
-    await backupDirectory(one.folder, copy);
-    alter(copy, ...statements);
-    const service = await openDirectory(copy);
+    await backend.copy(one.folder, copy);
+    alter(copy, ...changes);
+    const service = await openAuthority(copy);
     try {
       return await service.verifyLog({ known });
     } finally {
@@ -531,8 +528,8 @@ describe("the log", () => {
     expect((await altered()).root).toEqual(state.root);
   });
 
-  const wrong = {
-    "an entry altered": ["UPDATE leaves SET text = replace(text, 'Z', 'Z') || ' ' WHERE leaf = 4"],
+  const wrong: Record<string, (Statement | Rewrite)[]> = {
+    "an entry altered": ["UPDATE leaves SET text = text || ' ' WHERE leaf = 4"],
     "an entry's time altered": [
       "UPDATE leaves SET text = replace(text, 'time 20', 'time 19') WHERE leaf = 4",
     ],
@@ -548,36 +545,40 @@ describe("the log", () => {
       "UPDATE leaves SET leaf = 5 WHERE leaf = -1",
     ],
     "a hash over entries altered": [
-      "UPDATE nodes SET hash = randomblob(32) WHERE level = 1 AND position = 1",
+      ["UPDATE nodes SET hash = ? WHERE level = 1 AND position = 1", randomBytes(32)],
     ],
     "a checkpoint removed": ["DELETE FROM checkpoints WHERE size = 14"],
     "a checkpoint's signature altered": [
-      "UPDATE checkpoints SET note = substr(note, 1, length(note) - 12) || 'AAAA' || substr(note, -8) WHERE size = 6",
+      { table: "checkpoints", column: "note", change: withSignatureAltered },
     ],
-    "a checkpoint's root altered": ["UPDATE checkpoints SET root = randomblob(32) WHERE size = 6"],
+    "a checkpoint's root altered": [
+      ["UPDATE checkpoints SET root = ? WHERE size = 6", randomBytes(32)],
+    ],
     "a record that has no entry": [
       "UPDATE records SET verified_leaf = NULL, status = 'unverified', escrow_leaf = 99 WHERE verified_leaf = 4",
     ],
     "a release that has no record of it": ["DELETE FROM releases WHERE leaf = 12"],
     "a record exchanged under its entry": [
-      "UPDATE records SET hash = randomblob(32) WHERE verified_leaf = 4",
+      ["UPDATE records SET hash = ? WHERE verified_leaf = 4", randomBytes(32)],
     ],
     "its head put back": [
       "DELETE FROM releases WHERE leaf = 13",
       "UPDATE head SET size = (SELECT max(size) FROM checkpoints WHERE size < 14)",
     ],
     "an entry ahead": ["INSERT INTO leaves VALUES (99, 'x')"],
-    "a hash ahead": ["INSERT INTO nodes VALUES (0, 14, zeroblob(32))"],
+    "a hash ahead": [["INSERT INTO nodes VALUES (0, 14, ?)", new Uint8Array(32)]],
     "a checkpoint ahead": [
       "INSERT INTO checkpoints SELECT 15, root, note FROM checkpoints WHERE size = 14",
     ],
-    "a record's bytes altered": ["UPDATE records SET core = x'00' WHERE verified_leaf = 4"],
+    "a record's bytes altered": [
+      ["UPDATE records SET core = ? WHERE verified_leaf = 4", new Uint8Array(1)],
+    ],
     "a record's owner altered": [
       "INSERT INTO owners SELECT 'mallory', secret FROM owners",
       "UPDATE records SET owner = 'mallory' WHERE verified_leaf = 4",
     ],
     "a record's serial altered": [
-      "UPDATE records SET serial = randomblob(16) WHERE verified_leaf = 4",
+      ["UPDATE records SET serial = ? WHERE verified_leaf = 4", randomBytes(16)],
     ],
     "a record's description altered": [
       "UPDATE records SET description = 'other' WHERE verified_leaf = 4",
@@ -588,12 +589,12 @@ describe("the log", () => {
     ],
     "a record's wrap removed": ["DELETE FROM candidates WHERE id = 3"],
     "a record's wrap for another key": [
-      "UPDATE candidates SET fingerprint = randomblob(32) WHERE id = 3",
+      ["UPDATE candidates SET fingerprint = ? WHERE id = 3", randomBytes(32)],
     ],
-    "an owner's secret altered": ["UPDATE owners SET secret = randomblob(32)"],
-    "a request altered": ["UPDATE requests SET bytes = x'00'"],
+    "an owner's secret altered": [["UPDATE owners SET secret = ?", randomBytes(32)]],
+    "a request altered": [["UPDATE requests SET bytes = ?", new Uint8Array(1)]],
     "a request's requester altered": [
-      'UPDATE requests SET bytes = CAST(replace(CAST(bytes AS TEXT), \'"requester":"\', \'"requester":"x\') AS BLOB)',
+      replaced("requests", "bytes", '"requester":"', '"requester":"x'),
     ],
     "a request under another ID": ["UPDATE requests SET id = 'aaaaaaaaaaaaaaaaaaaaaaaaaa'"],
     "a request removed": ["DELETE FROM requests"],
@@ -602,17 +603,17 @@ describe("the log", () => {
     "an approval altered": ["UPDATE approvals SET note = replace(note, 'known', 'knows')"],
     "the approvals of a release removed": ["DELETE FROM approvals"],
     "an approval of a release removed": ["DELETE FROM approvals WHERE sequence = 1"],
-    "a release for another key": ["UPDATE releases SET fingerprint = randomblob(32)"],
-    "a release without its wrap": ["UPDATE releases SET simple_blob = x'00'"],
+    "a release for another key": [["UPDATE releases SET fingerprint = ?", randomBytes(32)]],
+    "a release without its wrap": [["UPDATE releases SET simple_blob = ?", new Uint8Array(1)]],
     "a policy's note altered": [
       "UPDATE policies SET note = replace(note, 'release 2', 'release 1')",
     ],
     "a policy's number altered": ["UPDATE policies SET number = 2"],
-    "an identity's hash altered": ["UPDATE identities SET hash = randomblob(32)"],
+    "an identity's hash altered": [["UPDATE identities SET hash = ?", randomBytes(32)]],
   };
-  for (const [name, statements] of Object.entries(wrong)) {
+  for (const [name, changes] of Object.entries(wrong)) {
     test(`with ${name} does not verify`, async () => {
-      await expect(altered(...statements)).rejects.toMatchObject({
+      await expect(altered(...changes)).rejects.toMatchObject({
         code: expect.stringMatching(/^(FAULT|NOT_VERIFIED|BAD_FORMAT)$/),
       });
     });
@@ -641,7 +642,7 @@ describe("the log", () => {
   test("verifies while another process writes", async () => {
     const busy = await office();
     await busy.files(3);
-    const other = await openDirectory(busy.folder);
+    const other = await openAuthority(busy.folder);
     let meanwhile: Promise<unknown> | undefined;
     const { submission } = await busy.file();
     const state = await busy.service.verifyLog({
@@ -659,6 +660,8 @@ describe("the log", () => {
     const files = await damaged.files(2);
     const { submission } = await damaged.file();
     const FAULT = expect.objectContaining({ code: "FAULT" });
+    const zeros = new Uint8Array(32);
+    const [node] = await damaged.service.store.nodes([{ level: 2, index: 0 }]);
     const stays = async () => {
       const before = await damaged.leaves();
       await expect(damaged.service.intake([submission])).rejects.toEqual(FAULT);
@@ -666,28 +669,24 @@ describe("the log", () => {
     };
     for (const [spoil, mend] of [
       [
-        "UPDATE nodes SET hash = zeroblob(32) WHERE level = 2",
-        "UPDATE nodes SET hash = (SELECT hash FROM kept) WHERE level = 2",
+        [["UPDATE nodes SET hash = ? WHERE level = 2", zeros]],
+        [["UPDATE nodes SET hash = ? WHERE level = 2", node!]],
       ],
       [
-        "UPDATE checkpoints SET note = replace(note, '— ', '— x') WHERE size = 4",
-        "UPDATE checkpoints SET note = replace(note, '— x', '— ') WHERE size = 4",
+        ["UPDATE checkpoints SET note = replace(note, '— ', '— x') WHERE size = 4"],
+        ["UPDATE checkpoints SET note = replace(note, '— x', '— ') WHERE size = 4"],
       ],
-      ["INSERT INTO leaves VALUES (4, 'x')", "DELETE FROM leaves WHERE leaf = 4"],
+      [["INSERT INTO leaves VALUES (4, 'x')"], ["DELETE FROM leaves WHERE leaf = 4"]],
       [
-        "UPDATE head SET size = 2; INSERT INTO nodes VALUES (9, 9, zeroblob(32))",
-        "UPDATE head SET size = 4; DELETE FROM nodes WHERE level = 9",
+        ["UPDATE head SET size = 2", ["INSERT INTO nodes VALUES (9, 9, ?)", zeros]],
+        ["UPDATE head SET size = 4", "DELETE FROM nodes WHERE level = 9"],
       ],
-    ] as const) {
-      alter(
-        damaged.folder,
-        "CREATE TABLE IF NOT EXISTS kept AS SELECT hash FROM nodes WHERE level = 2",
-      );
-      alter(damaged.folder, spoil);
+    ] as [spoil: Statement[], mend: Statement[]][]) {
+      alter(damaged.folder, ...spoil);
       await stays();
-      alter(damaged.folder, mend);
+      alter(damaged.folder, ...mend);
     }
-    alter(damaged.folder, "UPDATE nodes SET hash = zeroblob(32) WHERE level = 0 AND position = 2");
+    alter(damaged.folder, ["UPDATE nodes SET hash = ? WHERE level = 0 AND position = 2", zeros]);
     await expect(damaged.service.receipt(files[1]!.record)).rejects.toEqual(FAULT);
     alter(
       damaged.folder,
@@ -725,13 +724,13 @@ describe("the log", () => {
     ];
     const source = await office();
     await source.files(2);
-    await backupDirectory(source.folder, paths[0]);
+    await backend.copy(source.folder, paths[0]);
     const [later] = await source.files(1);
     const { proof } = (await source.service.receipt(later!.record))!;
     const newest = proof.slice(proof.indexOf("\n\n") + 2);
 
     await restoreDirectory(paths[0], paths[1]);
-    const old = await openDirectory(paths[1]);
+    const old = await openAuthority(paths[1]);
     expect(await old.isFenced()).toBe(true);
     const { submission } = await source.file();
     await expect(old.intake([submission])).rejects.toEqual(failing("FENCED"));
@@ -742,8 +741,8 @@ describe("the log", () => {
     await old.close();
 
     const asked = await source.asked([later!]);
-    await backupDirectory(source.folder, paths[2]);
-    const good = await openDirectory(paths[2]);
+    await backend.copy(source.folder, paths[2]);
+    const good = await openAuthority(paths[2]);
     await expect(good.intake([submission])).rejects.toEqual(failing("FENCED"));
     // Neither a receipt again nor an approval: nothing is to look as if it came from the newest log.
     await expect(good.intake([later!.submission])).rejects.toEqual(failing("FENCED"));
@@ -765,11 +764,9 @@ describe("the log", () => {
     const source = await office();
     await source.files(1);
     const other = join(one.folder, "..", "fork");
-    await backupDirectory(source.folder, other);
-    const db = new Sqlite(join(other, "store.sqlite"));
-    db.exec("DELETE FROM settings");
-    db.close();
-    const fork = await openDirectory(other);
+    await backend.copy(source.folder, other);
+    alter(other, "DELETE FROM settings");
+    const fork = await openAuthority(other);
     const [there, here] = [await source.file(), await source.file()];
     const [receipt] = await fork.intake([there.submission]);
     await source.service.intake([here.submission]);
@@ -782,26 +779,26 @@ describe("the log", () => {
 
   test("of another authority under this one's name is not taken for its own", async () => {
     const [copy, other] = [join(one.folder, "..", "mixed"), await office()];
-    await backupDirectory(one.folder, copy);
+    await backend.copy(one.folder, copy);
     for (const name of ["store.sqlite", "log.pem"]) {
-      await backupDirectory(other.folder, join(copy, "other"));
+      await backend.copy(other.folder, join(copy, "other"));
       copyFileSync(join(copy, "other", name), join(copy, name));
       rmSync(join(copy, "other"), { recursive: true });
     }
-    await expect(openDirectory(copy)).rejects.toThrow();
+    await expect(openAuthority(copy)).rejects.toThrow();
     const { origin } = one.service.authority;
     const twin = await office({ origin });
-    await backupDirectory(twin.folder, join(copy, "other"));
+    await backend.copy(twin.folder, join(copy, "other"));
     for (const name of ["store.sqlite", "log.pem"]) {
       copyFileSync(join(copy, "other", name), join(copy, name));
     }
-    await expect(openDirectory(copy)).rejects.toMatchObject({ code: "FAULT" });
+    await expect(openAuthority(copy)).rejects.toMatchObject({ code: "FAULT" });
   });
 
   test("is not continued with another log key", async () => {
     const copy = join(one.folder, "..", "rekeyed");
-    await backupDirectory(one.folder, copy);
+    await backend.copy(one.folder, copy);
     writeFileSync(join(copy, "log.pem"), await Ed25519Key.generate().write());
-    await expect(openDirectory(copy)).rejects.toMatchObject({ code: "BAD_KEY" });
+    await expect(openAuthority(copy)).rejects.toMatchObject({ code: "BAD_KEY" });
   });
 });

@@ -5,8 +5,8 @@ import { afterAll, expect, test } from "vitest";
 import { readAuthority } from "#build/authority/directory.js";
 import { Ed25519Key } from "#build/authority/ed25519.js";
 import { AuthorityService } from "#build/authority/service.js";
-import { openSqlite } from "#build/authority/sqlite.js";
-import type { Store, StoreWrites } from "#build/authority/store.js";
+import type { Store, StoreWrites } from "#build/authority/store/store.js";
+import { backend } from "./backend.js";
 import { core, newOwner, Office, type TestFile } from "./office.js";
 
 // Every write of the store fails once: nothing of its transaction is left, and the same call made
@@ -35,7 +35,7 @@ class FailingStore {
           const method = Reflect.get(target, name) as unknown;
           if (typeof method !== "function") return method;
           return (...parameters: unknown[]) => {
-            const isWrite = /^(set|extend|insert|update|add|keep|put)/.test(String(name));
+            const isWrite = /^(set|extend|insert|update|add|keep|drop|put)/.test(String(name));
             if (isWrite) step();
             return method.apply(target, parameters);
           };
@@ -105,7 +105,7 @@ async function run(failAt: number): Promise<{ failing: FailingStore; leaves: str
   made.push(office);
   const { authority } = await readAuthority(office.folder);
   const logKey = await Ed25519Key.read(readFileSync(join(office.folder, "log.pem")));
-  const failing = new FailingStore(await openSqlite(join(office.folder, "store.sqlite")));
+  const failing = new FailingStore(await backend.openStore(office.folder, { create: false }));
   const files = [await office.file(), await office.file(), await office.file()];
   const service = await AuthorityService.start({
     core,

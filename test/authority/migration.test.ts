@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterAll, expect, test } from "vitest";
-import { openSqlite } from "#build/authority/sqlite.js";
-import { APPLICATION_ID, MIGRATIONS } from "#build/authority/sqlite-schema.js";
+import { openSqlite } from "#build/authority/store/sqlite.js";
+import { APPLICATION_ID, MIGRATIONS } from "#build/authority/store/sqlite-schema.js";
 import { newOwner, Office, unwrap } from "./office.js";
 
 // Stores that older versions made are brought up to date when they are opened.

@@ -20,11 +20,13 @@ import {
 } from "twinwrap/escrow";
 import { expect } from "vitest";
 import { type InitOptions, initDirectory, openDirectory } from "#build/authority/directory.js";
+import type { OperatorSettings } from "#build/authority/office.js";
 import type { AuthorityService } from "#build/authority/service.js";
 import { makePair, type Pair } from "../envelope/keys.js";
 import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
 import { preparedKeys, usePreparedKeys } from "../prepared-keys.cjs";
+import { backend } from "./backend.js";
 
 // Wrap keys, in turn.
 const wrapKeys = preparedKeys(2048);
@@ -50,6 +52,15 @@ export interface OfficeOptions extends Partial<InitOptions> {
   self?: { [name: string]: string[] };
   /** Whether all officers sign the first policy: true by default. */
   sign?: boolean;
+  settings?: OperatorSettings;
+}
+
+/** Opens an authority's folder with the store that the tests run on. */
+export function openAuthority(
+  folder: string,
+  settings: OperatorSettings = {},
+): Promise<AuthorityService> {
+  return openDirectory(folder, { openStore: backend.openStore, ...settings });
 }
 
 /** An authority in a folder of its own. */
@@ -66,13 +77,14 @@ export class Office {
   }
 
   static async make(options: OfficeOptions = {}): Promise<Office> {
-    const { names = ["ann", "bob", "cyd"], sign = true, self = {}, ...init } = options;
+    const { names = ["ann", "bob", "cyd"], sign = true, self = {}, settings, ...init } = options;
     const officers = new Map(names.map((name) => [name, newSigner(name)]));
     const office = new Office(mkdtempSync(join(tmpdir(), "twinwrap-office-")), officers);
     await initDirectory(office.folder, {
       bits: 2048,
       iterations: 1000,
       passphrase: PASSPHRASE,
+      openStore: backend.openStore,
       officers: names.map((name, i) => ({
         name,
         publicKey: officers.get(name)!.publicKey,
@@ -81,14 +93,28 @@ export class Office {
       })),
       ...init,
     });
-    await office.open();
+    await office.open(settings);
     if (sign) for (const name of names) await office.signPolicy(name);
     return office;
   }
 
-  async open(): Promise<AuthorityService> {
-    this.service = await openDirectory(this.folder);
+  async open(settings?: OperatorSettings): Promise<AuthorityService> {
+    this.service = await openAuthority(this.folder, settings);
     return this.service;
+  }
+
+  /** Does something as another process of the operator's would, with the RSA key open. */
+  async elsewhere<T>(
+    settings: OperatorSettings,
+    work: (service: AuthorityService) => Promise<T>,
+  ): Promise<T> {
+    const service = await openAuthority(this.folder, settings);
+    try {
+      await service.unlock(PASSPHRASE);
+      return await work(service);
+    } finally {
+      await service.close();
+    }
   }
 
   async unlock(): Promise<void> {

@@ -14,12 +14,11 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   backupDirectory,
   initDirectory,
-  openDirectory,
   readAuthority,
   restoreDirectory,
 } from "#build/authority/directory.js";
 import { publishNewest } from "#build/authority/service.js";
-import type { StoreReads } from "#build/authority/store.js";
+import type { StoreReads } from "#build/authority/store/store.js";
 import { spareKey } from "../escrow/material.js";
 import { RecursiveTree } from "../escrow/tree.js";
 import {
@@ -27,9 +26,9 @@ import {
   failing,
   newOwner,
   Office,
+  openAuthority,
   owner,
   PASSPHRASE,
-  REFUSED,
   sealFor,
   sealForAll,
   type TestFile,
@@ -167,7 +166,7 @@ describe("intake", () => {
     const names = Object.keys(record).sort();
     const jcs = `{${names.map((name) => `${JSON.stringify(name)}:${JSON.stringify(record[name])}`).join()}}`;
     const hash = sha256("twinwrap/v1/record\n", jcs);
-    const secret = (await one.service.store.ownerSecret("olivia"))!;
+    const secret = (await one.service.store.ownerSecrets(["olivia"]))[0]!;
     const tag = createHmac("sha256", secret).update("twinwrap/v1/owner-tag\0").update(hash);
     expect(leaf).toMatch(
       /^twinwrap\/leaf\/v1\ntype escrow\ntime \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n/,
@@ -209,7 +208,7 @@ describe("intake", () => {
       receipt: before,
     });
     expect(await one.leaves()).toHaveLength(size);
-    expect(await one.service.store.candidates(file!.record)).toHaveLength(1);
+    expect((await one.service.store.candidatesOf([file!.record]))[0]).toHaveLength(1);
   });
 
   test("is all or nothing", async () => {
@@ -231,12 +230,12 @@ describe("intake", () => {
     for (let i = 0; i < 3; i++) await one.service.intake([await foreign()]);
     await one.service.intake([file.submission]);
     await expect(one.service.intake([await foreign()])).rejects.toEqual(failing("BACKLOG"));
-    expect(await one.service.store.candidates(file.record)).toHaveLength(4);
+    expect((await one.service.store.candidatesOf([file.record]))[0]).toHaveLength(4);
     await one.unlock();
     const { verified, failed } = await one.service.verifyWaiting();
     expect({ verified: verified > 0, failed }).toEqual({ verified: true, failed: [] });
     const { tag, wrap } = file.submission;
-    expect(await one.service.store.candidates(file.record)).toEqual([{ tag, wrap }]);
+    expect(await one.service.store.candidatesOf([file.record])).toEqual([[{ tag, wrap }]]);
     expect((await one.service.store.record(file.record))!.status).toBe("verified");
   });
 
@@ -247,7 +246,7 @@ describe("intake", () => {
       await locked.service.intake([{ ...submission, tag: new Uint8Array(32).fill(i) }]);
     }
     await expect(locked.service.intake([submission])).rejects.toEqual(failing("BACKLOG"));
-    const other = await openDirectory(locked.folder);
+    const other = await openAuthority(locked.folder);
     await other.unlock(PASSPHRASE);
     expect(await other.verifyWaiting()).toEqual({ verified: 0, failed: [record] });
     await locked.service.intake([submission]);
@@ -299,7 +298,7 @@ describe("intake", () => {
     const FAILED = expect.objectContaining({ code: "DECRYPTION_FAILED" });
     await expect(locked.service.intake([swapped])).rejects.toEqual(FAILED);
     // What is wrong keeps no place, and is told of once.
-    expect(await locked.service.store.candidates(a.record)).toEqual([]);
+    expect(await locked.service.store.candidatesOf([a.record])).toEqual([[]]);
     expect(await locked.service.verifyWaiting()).toEqual({ verified: 0, failed: [] });
     // The right one still comes in, and is what is verified.
     expect(await locked.service.intake([a.submission])).toMatchObject([{ status: "verified" }]);
@@ -387,13 +386,13 @@ describe("a request", () => {
     await locked.unlock();
     const both = await locked.asked([file, bad]);
     await locked.approve(both.request, "ann", "bob");
-    const { releases } = await locked.service.release(both.id, { partial: true });
+    const release = (id: string) =>
+      locked.elsewhere({ partial: true }, (partial) => partial.release(id));
+    const { releases } = await release(both.id);
     expect(releases.map(({ record }) => record)).toEqual([file.record]);
     const { request, id } = await locked.asked([bad]);
     await locked.approve(request, "ann", "bob");
-    await expect(locked.service.release(id, { partial: true })).rejects.toThrow(
-      /without a wrap that opens/,
-    );
+    await expect(release(id)).rejects.toThrow(/without a wrap that opens/);
     expect(await locked.count()).toMatchObject({ escrow: 2, verified: 1, release: 1 });
     await locked.service.verifyLog();
   });

@@ -13,8 +13,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterAll, describe, expect, test } from "vitest";
-import { openSqlite } from "#build/authority/sqlite.js";
-import { inWords } from "#build/authority/sqlite-errors.js";
+import { copySqlite, openSqlite } from "#build/authority/store/sqlite.js";
+import { inWords } from "#build/authority/store/sqlite-errors.js";
 import { canMount } from "../cli/run.js";
 import { storeSuite } from "./suite-store.js";
 
@@ -39,7 +39,7 @@ describe("a store of one file", () => {
   test("keeps what was committed by a process that is killed right after", async () => {
     const path = fresh();
     await (await openSqlite(path, { create: true })).close();
-    const module = new URL("../../build/authority/sqlite.js", import.meta.url).pathname;
+    const module = new URL("../../build/authority/store/sqlite.js", import.meta.url).pathname;
     const code = `const { openSqlite } = await import(${JSON.stringify(module)});
       const store = await openSqlite(${JSON.stringify(path)});
       await store.write((writes) => writes.setSetting("n", "kept"));
@@ -144,7 +144,7 @@ describe("a store of one file", () => {
   test.skipIf(!canMount())(
     "a full disk is called that, whatever SQLite makes of it (needs unshare and tmpfs)",
     () => {
-      const module = new URL("../../build/authority/sqlite-errors.js", import.meta.url).href;
+      const module = new URL("../../build/authority/store/sqlite-errors.js", import.meta.url).href;
       const code = `import { inWords } from ${JSON.stringify(module)};
       for (const code of ["SQLITE_IOERR_SHMSIZE", "SQLITE_CANTOPEN", "SQLITE_CORRUPT"])
         console.log(inWords("/mnt/s.sqlite", Object.assign(new Error(), { code })).message);`;
@@ -165,7 +165,7 @@ describe("a store of one file", () => {
     },
   );
 
-  test("a backup is the store of one moment", async () => {
+  test("a copy is the store of one moment", async () => {
     const path = fresh();
     const store = await openSqlite(path, { create: true });
     await store.write((writes) => writes.setSetting("when", "before"));
@@ -173,19 +173,19 @@ describe("a store of one file", () => {
     // A transaction is under way, and not part of it.
     await store.write(async (writes) => {
       await writes.setSetting("when", "after");
-      await store.backup(copy);
+      await copySqlite(path, copy);
     });
     expect(await store.setting("when")).toBe("after");
     const restored = await openSqlite(copy);
     expect(await restored.setting("when")).toBe("before");
     expect(statSync(copy).mode & 0o777).toBe(0o600);
-    await expect(store.backup(copy)).rejects.toMatchObject({ code: "CONFLICT" });
+    await expect(copySqlite(path, copy)).rejects.toMatchObject({ code: "CONFLICT" });
     await restored.close();
     await store.close();
   });
 
   test("without better-sqlite3 there is one clear line", () => {
-    const module = new URL("../../build/authority/sqlite.js", import.meta.url).pathname;
+    const module = new URL("../../build/authority/store/sqlite.js", import.meta.url).pathname;
     const hook = `export const resolve = (name, context, next) => {
       if (name === "better-sqlite3") throw Object.assign(new Error("no"), { code: "ERR_MODULE_NOT_FOUND" });
       return next(name, context);

@@ -9,7 +9,7 @@ import type {
   RequestRow,
   Store,
   StoreWrites,
-} from "#build/authority/store.js";
+} from "#build/authority/store/store.js";
 
 // What every store must do, whatever it is made of.
 
@@ -37,6 +37,10 @@ function candidate(fingerprint = bytes(32)): Candidate {
   return { tag: bytes(32), wrap: { fingerprint, padding: "oaep", simpleBlob: bytes(268) } };
 }
 
+const byTag = (...all: Candidate[]) => all.sort((a, b) => Buffer.compare(a.tag!, b.tag!));
+const byHash = <Row extends { hash: Uint8Array }>(...all: Row[]) =>
+  all.sort((a, b) => Buffer.compare(a.hash, b.hash));
+
 function requestRow(fields: Partial<RequestRow> = {}): RequestRow {
   return {
     hash: bytes(32),
@@ -53,29 +57,29 @@ function requestRow(fields: Partial<RequestRow> = {}): RequestRow {
 class Filler {
   constructor(readonly store: Store) {}
 
-  /** Does `work` with a function that gives the index of a new leaf. */
-  async write<T>(work: (writes: StoreWrites, leaf: () => number) => Promise<T>): Promise<T> {
-    return this.store.write(async (writes) => {
-      const size = (await writes.head())?.size ?? 0;
-      let more = 0;
-      const result = await work(writes, () => size + more++);
-      if (more > 0) {
-        const leaves = Array.from({ length: more }, (_, i) => `leaf ${size + i}\n`);
-        await writes.extendLog(size, leaves, [], headOf(size + more));
-      }
-      return result;
+  /** Does `work` with a function that appends a leaf and gives its index. */
+  async write<T>(
+    work: (writes: StoreWrites, leaf: () => Promise<number>) => Promise<T>,
+  ): Promise<T> {
+    return this.store.write((writes) => {
+      const append = async () => {
+        const size = (await writes.head())?.size ?? 0;
+        await writes.extendLog(size, [`leaf ${size}\n`], [], headOf(size + 1));
+        return size;
+      };
+      return work(writes, append);
     });
   }
 
   record(fields: Partial<RecordRow> = {}, ...candidates: Candidate[]): Promise<RecordRow> {
     return this.write(async (writes, leaf) => {
-      const row = recordRow({ escrowLeaf: leaf(), ...fields });
-      if (["verified", "released"].includes(row.status)) row.verifiedLeaf = leaf();
-      if ((await writes.ownerSecret(row.owner)) === undefined) {
-        await writes.insertOwner(row.owner, bytes(32));
+      const row = recordRow({ escrowLeaf: await leaf(), ...fields });
+      if (["verified", "released"].includes(row.status)) row.verifiedLeaf = await leaf();
+      if ((await writes.ownerSecrets([row.owner]))[0] === undefined) {
+        await writes.insertOwners([{ owner: row.owner, secret: bytes(32) }]);
       }
-      await writes.insertRecord(row);
-      for (const one of candidates) await writes.addCandidate(row.hash, one);
+      await writes.insertRecords([row]);
+      await writes.addCandidates(candidates.map((one) => ({ record: row.hash, ...one })));
       return row;
     });
   }
@@ -89,6 +93,7 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
   describe(`the store of ${name}`, () => {
     let store: Store;
     let filler: Filler;
+    const candidatesOf = async ({ hash }: RecordRow) => (await store.candidatesOf([hash]))[0];
     beforeAll(async () => {
       store = await open();
       filler = new Filler(store);
@@ -117,8 +122,11 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       expect(await store.checkpointOf(before)).toEqual(head);
       expect(await store.checkpointOf(before + 1)).toEqual(head);
       expect(await store.checkpointOf(before + 2)).toBeUndefined();
-      expect(await store.leaf(before + 1)).toEqual(leaves[1]);
-      expect(await store.leaf(before + 2)).toBeUndefined();
+      expect(await store.leavesAt([before + 2, before + 1, before])).toEqual([
+        undefined,
+        leaves[1],
+        leaves[0],
+      ]);
       expect(await store.leaves(before, 100)).toEqual(leaves);
       expect(await store.leaves(before + 1, 1)).toEqual([leaves[1]]);
       expect(await store.nodes([nodes[1]!, { level: 41, index: 2 }, nodes[0]!])).toEqual([
@@ -142,7 +150,7 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       const row = await filler.record({ description: "Ledger “2025”" });
       expect(await store.record(row.hash)).toEqual(row);
       expect(await store.record(bytes(32))).toBeUndefined();
-      const again = store.write((writes) => writes.insertRecord({ ...row, serial: bytes(16) }));
+      const again = store.write((writes) => writes.insertRecords([{ ...row, serial: bytes(16) }]));
       await expect(again).rejects.toMatchObject({ code: "CONFLICT" });
       expect(await store.record(row.hash)).toEqual(row);
     });
@@ -150,18 +158,19 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
     test("wraps stand side by side until one is kept", async () => {
       const [one, other] = [candidate(), candidate()];
       const row = await filler.record({}, one, other, one);
-      expect(await store.candidates(row.hash)).toEqual([one, other]);
+      expect(await candidatesOf(row)).toEqual(byTag(one, other));
       const wrong = candidate();
       await store.write(async (writes) => {
-        await writes.addCandidate(row.hash, wrong);
-        await writes.dropCandidate(row.hash, wrong);
+        await writes.addCandidates([{ record: row.hash, ...wrong }]);
+        await writes.dropCandidates([{ record: row.hash, ...wrong }]);
       });
-      expect(await store.candidates(row.hash)).toEqual([one, other]);
+      expect(await candidatesOf(row)).toEqual(byTag(one, other));
       await filler.write(async (writes, leaf) => {
-        await writes.updateRecord({ hash: row.hash, status: "verified", verifiedLeaf: leaf() });
-        await writes.keepCandidate(row.hash, other);
+        const verifiedLeaf = await leaf();
+        await writes.updateRecords([{ hash: row.hash, status: "verified", verifiedLeaf }]);
+        await writes.keepCandidates([{ record: row.hash, ...other }]);
       });
-      expect(await store.candidates(row.hash)).toEqual([other]);
+      expect(await candidatesOf(row)).toEqual([other]);
       expect(await store.record(row.hash)).toMatchObject({
         status: "verified",
         escrowLeaf: row.escrowLeaf,
@@ -174,22 +183,22 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       const fields = { status: "unproven" as const, label: "№ 17" };
       const row = await filler.record(fields, wrap, wrap);
       expect(await store.record(row.hash)).toEqual(row);
-      expect(await store.candidates(row.hash)).toEqual([wrap]);
+      expect(await candidatesOf(row)).toEqual([wrap]);
       expect((await store.records({ status: "unproven" })).rows).toEqual([row]);
-      const verify = filler.write((writes, leaf) =>
-        writes.updateRecord({ hash: row.hash, status: "unproven", verifiedLeaf: leaf() }),
+      const verify = filler.write(async (writes, leaf) =>
+        writes.updateRecords([{ hash: row.hash, status: "unproven", verifiedLeaf: await leaf() }]),
       );
       await expect(verify).rejects.toThrow();
       await filler.write((writes) =>
-        writes.updateRecord({ hash: row.hash, status: "released", verifiedLeaf: undefined }),
+        writes.updateRecords([{ hash: row.hash, status: "released", verifiedLeaf: undefined }]),
       );
       const released = { ...row, status: "released" };
       expect(await store.record(row.hash)).toEqual(released);
       expect((await store.wrapFacts()).odd).not.toEqual(row.hash);
-      await store.write((writes) => writes.dropCandidate(row.hash, wrap));
-      expect(await store.candidates(row.hash)).toEqual([]);
+      await store.write((writes) => writes.dropCandidates([{ record: row.hash, ...wrap }]));
+      expect(await candidatesOf(row)).toEqual([]);
       expect((await store.wrapFacts()).odd).toEqual(row.hash);
-      await store.write((writes) => writes.addCandidate(row.hash, wrap));
+      await store.write((writes) => writes.addCandidates([{ record: row.hash, ...wrap }]));
     });
 
     test("a record is found by the RSA block of a wrap, whatever stands before it", async () => {
@@ -198,17 +207,18 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         const simpleBlob = new Uint8Array([...head, ...block]);
         return { tag: bytes(32), wrap: { ...candidate().wrap, simpleBlob } };
       };
-      const none = bytes(32);
-      expect(await store.recordWithBlock(block, none)).toBeUndefined();
+      const withBlock = async (block: Uint8Array, except: Uint8Array = bytes(32)) =>
+        (await store.recordsWithBlocks([{ block, except }]))[0];
+      expect(await withBlock(block)).toBeUndefined();
       const first = await filler.record({}, candidate(), wrapOf(bytes(12)));
-      expect(await store.recordWithBlock(block, none)).toEqual(first);
-      expect(await store.recordWithBlock(block, first.hash)).toBeUndefined();
+      expect(await withBlock(block)).toEqual(first);
+      expect(await withBlock(block, first.hash)).toBeUndefined();
       // One that was verified comes before any number of others.
       const verified = await filler.record({ status: "verified" }, wrapOf(bytes(12)));
       const last = await filler.record({}, wrapOf(bytes(12)));
-      expect(await store.recordWithBlock(block, none)).toEqual(verified);
-      expect(await store.recordWithBlock(block, last.hash)).toEqual(verified);
-      expect(await store.recordWithBlock(block.subarray(1), none)).toBeUndefined();
+      expect(await withBlock(block)).toEqual(verified);
+      expect(await withBlock(block, last.hash)).toEqual(verified);
+      expect(await withBlock(block.subarray(1))).toBeUndefined();
     });
 
     test("of all wraps it is known which keys they are for, and which record lacks its own", async () => {
@@ -236,14 +246,16 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       const denial = await filler.write(async (writes, leaf) => {
         await writes.insertRequest(request);
         await writes.insertApproval(approval);
-        const no = { hash: bytes(32), request: request.hash, note: "no\n", vetoLeaf: leaf() };
+        const no = { hash: bytes(32), request: request.hash, note: "no\n", vetoLeaf: await leaf() };
         await writes.insertApproval(no);
         return no;
       });
       expect(await store.request(request.hash)).toEqual(request);
       expect(await store.requestById(request.id)).toEqual(request);
       expect(await store.requestById("other")).toBeUndefined();
-      expect(await store.approvals(request.hash)).toEqual([approval, denial]);
+      expect(await store.approvals(request.hash)).toEqual(
+        byHash<{ hash: Uint8Array }>(approval, denial),
+      );
       expect(await store.approvals(bytes(32))).toEqual([]);
       for (const twice of [
         (writes: StoreWrites) => writes.insertRequest({ ...request, id: "another" }),
@@ -258,29 +270,30 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
           request: request.hash,
           record: record.hash,
           wrap: candidate().wrap,
-          leaf: leaf(),
+          leaf: await leaf(),
         };
-        await writes.insertRelease(row);
+        await writes.insertReleases([row]);
         await writes.setRequestStatus(request.hash, "released");
         return row;
       });
-      expect(await store.release(request.hash, record.hash)).toEqual(release);
-      expect(await store.release(request.hash, bytes(32))).toBeUndefined();
       expect(await store.releases(request.hash)).toEqual([release]);
       expect(await store.request(request.hash)).toEqual({ ...request, status: "released" });
-      const second = filler.write((writes, leaf) =>
-        writes.insertRelease({ ...release, wrap: candidate().wrap, leaf: leaf() }),
+      const second = filler.write(async (writes, leaf) =>
+        writes.insertReleases([{ ...release, wrap: candidate().wrap, leaf: await leaf() }]),
       );
       await expect(second).rejects.toMatchObject({ code: "CONFLICT" });
 
-      const others = [requestRow(), requestRow()];
+      const later = new Date(request.received.getTime() + 1000);
+      const others = [requestRow({ received: later }), requestRow()];
       await store.write(async (writes) => {
         for (const row of others) await writes.insertRequest(row);
       });
-      const newest = await store.requests({}, { limit: 1 });
-      expect(newest.rows).toEqual([others[1]]);
+      // Of one second, by hash; the newest of all came first.
+      const expected = [others[0]!, ...byHash(request, others[1]!).reverse()];
+      const newest = await store.requests({}, { limit: 2 });
+      expect(newest.rows.map((row) => row.id)).toEqual(expected.slice(0, 2).map((row) => row.id));
       const rest = await store.requests({}, { limit: 10, cursor: newest.next! });
-      expect(rest.rows.map((row) => row.id)).toEqual([others[0]!.id, request.id]);
+      expect(rest.rows.map((row) => row.id)).toEqual([expected[2]!.id]);
       expect(rest.next).toBeUndefined();
       expect((await store.requests({ status: "released" })).rows.map((row) => row.id)).toEqual([
         request.id,
@@ -314,15 +327,15 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         });
         expect(await store[list]()).toEqual([first, second]);
         const signed = await filler.write(async (writes, leaf) => {
-          const row = { ...first, note: "first\n\n— a signature\n", leaf: leaf() };
+          const row = { ...first, note: "first\n\n— a signature\n", leaf: await leaf() };
           await writes[put](row);
           return row;
         });
         expect(await store[list]()).toEqual([signed, second]);
       }
       const twice = (put: "putPolicy" | "putIdentity") =>
-        filler.write((writes, leaf) =>
-          writes[put]({ number: 1, hash: bytes(32), note: "x\n", leaf: leaf() }),
+        filler.write(async (writes, leaf) =>
+          writes[put]({ number: 1, hash: bytes(32), note: "x\n", leaf: await leaf() }),
         );
       await expect(twice("putPolicy")).rejects.toMatchObject({ code: "CONFLICT" });
       await expect(twice("putIdentity")).rejects.toMatchObject({ code: "CONFLICT" });
@@ -336,10 +349,10 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         await writes.putPolicy(other);
       });
       const all = async () => (await store.policies()).filter(({ number }) => number === 7);
-      expect(await all()).toEqual([one, other]);
+      expect(await all()).toEqual(byHash(one, other));
       const signed = await filler.write(async (writes, leaf) => {
         await writes.dropDrafts(7);
-        const row = { ...other, leaf: leaf() };
+        const row = { ...other, leaf: await leaf() };
         await writes.putPolicy(row);
         return row;
       });
@@ -358,10 +371,11 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
 
     test("an owner has one secret", async () => {
       const secret = bytes(32);
-      await store.write((writes) => writes.insertOwner("bob", secret));
-      expect(await store.ownerSecret("bob")).toEqual(secret);
-      expect(await store.ownerSecret("Bob")).toBeUndefined();
-      const again = store.write((writes) => writes.insertOwner("bob", bytes(32)));
+      await store.write((writes) => writes.insertOwners([{ owner: "bob", secret }]));
+      expect(await store.ownerSecrets(["Bob", "bob"])).toEqual([undefined, secret]);
+      const again = store.write((writes) =>
+        writes.insertOwners([{ owner: "bob", secret: bytes(32) }]),
+      );
       await expect(again).rejects.toMatchObject({ code: "CONFLICT" });
     });
 
@@ -382,9 +396,9 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       const [release, veto] = await filler.write(async (writes, leaf) => {
         await writes.insertRequest(request);
         const released = { request: request.hash, record: record.hash, wrap: candidate().wrap };
-        const row = { ...released, leaf: leaf() };
-        await writes.insertRelease(row);
-        const no = { hash: bytes(32), request: request.hash, note: "no\n", vetoLeaf: leaf() };
+        const row = { ...released, leaf: await leaf() };
+        await writes.insertReleases([row]);
+        const no = { hash: bytes(32), request: request.hash, note: "no\n", vetoLeaf: await leaf() };
         await writes.insertApproval(no);
         return [row, no] as const;
       });
@@ -399,8 +413,8 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       const note = { number: 8, hash: bytes(32), note: "n\n" };
       const [policy, identity] = await filler.write(async (writes, leaf) => {
         const both = [
-          { ...note, leaf: leaf() },
-          { ...note, leaf: leaf() },
+          { ...note, leaf: await leaf() },
+          { ...note, leaf: await leaf() },
         ] as const;
         await writes.putPolicy(both[0]);
         await writes.putIdentity(both[1]);
@@ -429,26 +443,180 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       await expect(again).rejects.toMatchObject({ code: "FAULT" });
     });
 
+    describe("many rows at once", () => {
+      /** More than one statement takes. */
+      const MANY = 150;
+      const rows: RecordRow[] = [];
+      const wraps: Candidate[] = [];
+      const owners = Array.from({ length: MANY }, (_, i) => ({
+        owner: `one of many ${i}`,
+        secret: bytes(32),
+      }));
+      const backwards = <T>(of: readonly T[]) => [...of].reverse();
+      let from: number;
+
+      beforeAll(async () => {
+        await store.write(async (writes) => {
+          from = (await writes.head())?.size ?? 0;
+          const leaves = owners.map(({ owner }) => owner);
+          const nodes = owners.map((_, i) => ({ level: 60, index: from + i, hash: bytes(32) }));
+          await writes.extendLog(from, leaves, nodes, headOf(from + MANY));
+          expect(await writes.nodes(backwards(nodes))).toEqual(
+            backwards(nodes).map(({ hash }) => hash),
+          );
+          for (const [i, { owner }] of owners.entries()) {
+            rows.push(recordRow({ owner, escrowLeaf: from + i }));
+            wraps.push(candidate());
+          }
+          await writes.insertOwners(owners);
+          await writes.insertRecords(rows);
+          await writes.addCandidates(rows.map(({ hash }, i) => ({ record: hash, ...wraps[i]! })));
+        });
+      });
+
+      test("come in the order asked for, what is missing as such, the same twice", async () => {
+        const hashes = [bytes(32), ...backwards(rows).map(({ hash }) => hash), rows[3]!.hash];
+        expect(await store.recordsByHash(hashes)).toEqual([undefined, ...backwards(rows), rows[3]]);
+        expect(await store.candidatesOf(hashes)).toEqual([
+          [],
+          ...backwards(wraps).map((wrap) => [wrap]),
+          [wraps[3]],
+        ]);
+        const queries = backwards(wraps).map(({ wrap }) => ({
+          block: wrap.simpleBlob.subarray(12),
+          except: bytes(32),
+        }));
+        expect(await store.recordsWithBlocks(queries)).toEqual(backwards(rows));
+        const names = ["nobody", ...backwards(owners).map(({ owner }) => owner)];
+        expect(await store.ownerSecrets(names)).toEqual([
+          undefined,
+          ...backwards(owners).map(({ secret }) => secret),
+        ]);
+        expect(await store.leavesAt([from + MANY, from + 149, from + 1])).toEqual([
+          undefined,
+          owners[149]!.owner,
+          owners[1]!.owner,
+        ]);
+      });
+
+      test("of none ask for nothing", async () => {
+        await store.write(async (writes) => {
+          const read = [
+            "recordsByHash",
+            "candidatesOf",
+            "recordsWithBlocks",
+            "ownerSecrets",
+          ] as const;
+          for (const name of [...read, "leavesAt", "nodes"] as const) {
+            expect(await writes[name]([])).toEqual([]);
+          }
+          for (const name of [
+            "insertOwners",
+            "insertRecords",
+            "updateRecords",
+            "addCandidates",
+            "keepCandidates",
+            "dropCandidates",
+            "insertReleases",
+          ] as const) {
+            await writes[name]([]);
+          }
+        });
+      });
+
+      test("change each by itself", async () => {
+        const request = requestRow();
+        const more = candidate();
+        const release = await store.write(async (writes) => {
+          const size = from + MANY;
+          const leaves = rows.map((_, i) => `verified ${i}`);
+          const head = await writes.head();
+          expect(head?.size).toBe(size);
+          await writes.extendLog(size, [...leaves, ...leaves], [], headOf(size + 2 * MANY));
+          await writes.updateRecords(
+            rows.map(({ hash }, i) => ({
+              hash,
+              status: i % 2 === 0 ? "verified" : "released",
+              verifiedLeaf: size + i,
+            })),
+          );
+          await writes.addCandidates(rows.map(({ hash: record }) => ({ record, ...more })));
+          await writes.keepCandidates(
+            rows.slice(0, 75).map(({ hash: record }, i) => ({ record, ...wraps[i]! })),
+          );
+          await writes.dropCandidates(
+            rows.slice(75).map(({ hash: record }, i) => ({ record, ...wraps[75 + i]! })),
+          );
+          await writes.insertRequest(request);
+          const { wrap } = more;
+          const releases = rows.map(({ hash: record }, i) => ({
+            request: request.hash,
+            record,
+            wrap,
+            leaf: size + MANY + i,
+          }));
+          await writes.insertReleases(releases);
+          return releases;
+        });
+        const after = await store.recordsByHash(rows.map(({ hash }) => hash));
+        expect(after).toEqual(
+          rows.map((row, i) => ({
+            ...row,
+            status: i % 2 === 0 ? "verified" : "released",
+            verifiedLeaf: from + MANY + i,
+          })),
+        );
+        expect(await store.candidatesOf(rows.map(({ hash }) => hash))).toEqual(
+          rows.map((_, i) => [i < 75 ? wraps[i] : more]),
+        );
+        const given = await store.releases(request.hash);
+        expect(given).toHaveLength(MANY);
+        expect(new Set(given.map(({ leaf }) => leaf))).toEqual(
+          new Set(release.map(({ leaf }) => leaf)),
+        );
+        // One of them twice: nothing of it is there.
+        const fresh = bytes(32);
+        const twice = store.write((writes) =>
+          writes.insertOwners([{ owner: "fresh", secret: fresh }, owners[7]!]),
+        );
+        await expect(twice).rejects.toMatchObject({ code: "CONFLICT" });
+        expect(await store.ownerSecrets(["fresh"])).toEqual([undefined]);
+      });
+    });
+
     describe("transactions", () => {
       test("what fails leaves nothing, and the next one works", async () => {
         const row = recordRow();
         const failing = filler.write(async (writes, leaf) => {
-          await writes.insertOwner("carol", bytes(32));
-          await writes.insertRecord({ ...row, owner: "carol", escrowLeaf: leaf() });
+          await writes.insertOwners([{ owner: "carol", secret: bytes(32) }]);
+          await writes.insertRecords([{ ...row, owner: "carol", escrowLeaf: await leaf() }]);
           throw new Error("on purpose");
         });
         await expect(failing).rejects.toThrow("on purpose");
         expect(await store.record(row.hash)).toBeUndefined();
-        expect(await store.ownerSecret("carol")).toBeUndefined();
+        expect(await store.ownerSecrets(["carol"])).toEqual([undefined]);
         await filler.record({ owner: "carol" });
       });
 
       test("a row without its leaf is not taken", async () => {
         const size = (await store.head())!.size;
-        await store.write((writes) => writes.insertOwner("dave", bytes(32)));
+        await store.write((writes) => writes.insertOwners([{ owner: "dave", secret: bytes(32) }]));
         const row = recordRow({ owner: "dave", escrowLeaf: size });
-        await expect(store.write((writes) => writes.insertRecord(row))).rejects.toThrow();
+        await expect(store.write((writes) => writes.insertRecords([row]))).rejects.toThrow();
         expect(await store.record(row.hash)).toBeUndefined();
+      });
+
+      test("a conflict ends one, whatever its work makes of it", async () => {
+        await store.write((writes) => writes.insertOwners([{ owner: "erin", secret: bytes(32) }]));
+        const going = store.write(async (writes) => {
+          await writes.setSetting("ended", "no");
+          await writes.insertOwners([{ owner: "erin", secret: bytes(32) }]).catch(() => {});
+          await expect(writes.setting("ended")).rejects.toMatchObject({ code: "DISPOSED" });
+          const late = writes.setSetting("ended", "not yet");
+          await expect(late).rejects.toMatchObject({ code: "DISPOSED" });
+        });
+        await expect(going).rejects.toMatchObject({ code: "CONFLICT" });
+        expect(await store.setting("ended")).toBeUndefined();
       });
 
       test("nobody sees what is not committed", async () => {
@@ -509,7 +677,8 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
           await writes.insertRequest(request);
           const { wrap } = candidate(key);
           const record = rows[3]!.hash;
-          await writes.insertRelease({ request: request.hash, record, wrap, leaf: leaf() });
+          const release = { request: request.hash, record, wrap, leaf: await leaf() };
+          await writes.insertReleases([release]);
         });
       });
 
@@ -586,8 +755,9 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
           unverified: await count("unverified"),
           verified: await count("verified"),
           unproven: await count("unproven"),
-          released: 1,
+          released: await count("released"),
         });
+        expect(await count("released")).toBeGreaterThan(0);
       });
     });
   });

@@ -1,32 +1,38 @@
 import type { Database, Statement } from "better-sqlite3";
-import type { Padding, Wrap } from "../envelope/index.js";
-import { TwinwrapError } from "../errors.js";
-import type { NodeId } from "../escrow/merkle.js";
-import { explained } from "./sqlite-errors.js";
+import { fromHex, toHex } from "../../bytes.js";
+import type { Padding, Wrap } from "../../envelope/index.js";
+import { TwinwrapError } from "../../errors.js";
 import {
-  type ApprovalRow,
-  type Candidate,
-  type Head,
-  type LogEntry,
-  type LogExtent,
-  type NoteRow,
   type Page,
   type PageOptions,
   RECORD_STATUSES,
   type RecordQuery,
-  type RecordRow,
   type RecordStatus,
-  type ReleaseRow,
   type RequestQuery,
-  type RequestRow,
   type RequestStatus,
-  type StoreReads,
-  type WrapFacts,
+} from "../../escrow/authority-client.js";
+import type { NodeId } from "../../escrow/merkle.js";
+import { batches, repeated } from "./batches.js";
+import { explained } from "./sqlite-errors.js";
+import type {
+  ApprovalRow,
+  BlockQuery,
+  Candidate,
+  Head,
+  LogEntry,
+  LogExtent,
+  NoteRow,
+  RecordRow,
+  ReleaseRow,
+  RequestRow,
+  StoreReads,
+  WrapFacts,
 } from "./store.js";
 
 /** What a column can hold. */
 export type Value = number | string | Uint8Array | null;
 type Row = { [column: string]: Value };
+export type RowStatement = Statement<Value[], Row>;
 
 const PAGE = 50;
 const MAX_PAGE = 1000;
@@ -133,7 +139,12 @@ function noteOf(row: Row): NoteRow {
   };
 }
 
-type Condition = [sql: string, value: Value];
+/** SQL and the values of its question marks. */
+type Condition = [sql: string, ...values: Value[]];
+
+function valuesOf(conditions: readonly Condition[]): Value[] {
+  return conditions.flatMap(([, ...values]) => values);
+}
 
 function whereOf(conditions: readonly Condition[]): string {
   if (conditions.length === 0) return "";
@@ -148,17 +159,51 @@ function requestConditions({ status, after, until }: RequestQuery): Condition[] 
   return conditions;
 }
 
+/** In which order pages go. */
+interface Order {
+  by: string;
+  /** The cursor of a page that ends with a row. */
+  cursor(row: Row): string;
+  /** What stands behind such a page. @throws TwinwrapError BAD_ARGUMENT */
+  after(cursor: string): Condition;
+}
+
+function partsOf(cursor: string, form: RegExp): string[] {
+  const parts = form.exec(cursor);
+  if (parts !== null) return parts.slice(1);
+  throw new TwinwrapError("BAD_ARGUMENT", "this is not the cursor of a page");
+}
+
+/** The leaf that a record came with; as in the indexes. */
+const FIRST_LEAF = "coalesce(escrow_leaf, verified_leaf)";
+const RECORDS: Order = {
+  by: `${FIRST_LEAF} DESC`,
+  cursor: (row) => String(row.escrow_leaf ?? row.verified_leaf),
+  after(cursor) {
+    const [leaf] = partsOf(cursor, /^(0|[1-9]\d{0,14})$/);
+    return [`${FIRST_LEAF} < ?`, Number(leaf)];
+  },
+};
+const REQUESTS: Order = {
+  by: "received DESC, hash DESC",
+  cursor: (row) => `${row.received}-${toHex(bytes(row, "hash"))}`,
+  after(cursor) {
+    const [received, hash] = partsOf(cursor, /^(0|[1-9]\d{0,14})-([0-9a-f]{64})$/);
+    return ["(received, hash) < (?, ?)", Number(received), fromHex(hash!)];
+  },
+};
+
 /** Everything that is read, over one connection. */
 export class SqliteReads implements StoreReads {
   readonly #db: Database;
-  readonly #statements = new Map<string, Statement<Value[], Row>>();
+  readonly #statements = new Map<string, RowStatement>();
 
   constructor(db: Database) {
     this.#db = db;
   }
 
   /** A prepared statement, kept. */
-  protected statement(sql: string): Statement<Value[], Row> {
+  #statement(sql: string): RowStatement {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
       statement = this.#db.prepare<Value[], Row>(sql);
@@ -168,8 +213,8 @@ export class SqliteReads implements StoreReads {
   }
 
   /** What a statement does, and its failure in words. */
-  protected run<T>(sql: string, work: (statement: Statement<Value[], Row>) => T): T {
-    return explained(this.#db.name, () => work(this.statement(sql)));
+  protected run<T>(sql: string, work: (statement: RowStatement) => T): T {
+    return explained(this.#db.name, () => work(this.#statement(sql)));
   }
 
   #get<T>(sql: string, values: Value[], read: (row: Row) => T): T | undefined {
@@ -181,10 +226,31 @@ export class SqliteReads implements StoreReads {
     return this.run(sql, (statement) => statement.all(...values)).map(read);
   }
 
-  /** The newest first: pages go down the keys, which only grow. */
+  /**
+   * For each key the one row that it names.
+   * @param sql for some of the keys, whose `values` it takes
+   * @param read a row, with the name of its key
+   */
+  #each<Key, T>(
+    keys: readonly Key[],
+    sql: (some: readonly Key[]) => string,
+    values: (key: Key) => Value[],
+    read: (row: Row) => [name: string, value: T],
+    nameOf: (key: Key) => string,
+  ): (T | undefined)[] {
+    const found = new Map<string, T>();
+    for (const some of batches(keys)) {
+      for (const [name, value] of this.#all(sql(some), some.flatMap(values), read)) {
+        found.set(name, value);
+      }
+    }
+    return keys.map((key) => found.get(nameOf(key)));
+  }
+
+  /** Down an order that has an index, newest first. */
   #page<T>(
     table: string,
-    key: string,
+    order: Order,
     conditions: readonly Condition[],
     { limit = PAGE, cursor }: PageOptions,
     read: (row: Row) => T,
@@ -192,18 +258,14 @@ export class SqliteReads implements StoreReads {
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
       throw new TwinwrapError("BAD_ARGUMENT", `a page has 1 to ${MAX_PAGE} rows`);
     }
-    if (cursor !== undefined && !/^[1-9]\d{0,14}$/.test(cursor)) {
-      throw new TwinwrapError("BAD_ARGUMENT", "this is not the cursor of a page");
-    }
     const all = [...conditions];
-    if (cursor !== undefined) all.push([`${key} < ?`, Number(cursor)]);
-    const values = all.map(([, value]) => value);
-    const sql = `SELECT * FROM ${table} ${whereOf(all)} ORDER BY ${key} DESC LIMIT ${limit + 1}`;
-    const rows = this.#all(sql, values, (row) => row);
+    if (cursor !== undefined) all.push(order.after(cursor));
+    const sql = `SELECT * FROM ${table} ${whereOf(all)} ORDER BY ${order.by} LIMIT ${limit + 1}`;
+    const rows = this.#all(sql, valuesOf(all), (row) => row);
     const last = rows.length > limit ? rows[limit - 1] : undefined;
     return {
       rows: rows.slice(0, limit).map(read),
-      next: last === undefined ? undefined : String(last[key]),
+      next: last === undefined ? undefined : order.cursor(last),
     };
   }
 
@@ -244,8 +306,14 @@ export class SqliteReads implements StoreReads {
     }))!;
   }
 
-  async leaf(index: number): Promise<string | undefined> {
-    return this.#get("SELECT text FROM leaves WHERE leaf = ?", [index], (row) => text(row, "text"));
+  async leavesAt(indices: readonly number[]): Promise<(string | undefined)[]> {
+    return this.#each(
+      indices,
+      (some) => `SELECT leaf, text FROM leaves WHERE leaf IN (${repeated("?", some)})`,
+      (index) => [index],
+      (row) => [String(row.leaf), text(row, "text")],
+      String,
+    );
   }
 
   async leaves(from: number, limit: number): Promise<string[]> {
@@ -254,25 +322,56 @@ export class SqliteReads implements StoreReads {
   }
 
   async nodes(ids: readonly NodeId[]): Promise<(Uint8Array | undefined)[]> {
-    const sql = "SELECT hash FROM nodes WHERE level = ? AND position = ?";
-    return ids.map(({ level, index }) =>
-      this.#get(sql, [level, index], (row) => bytes(row, "hash")),
+    return this.#each(
+      ids,
+      (some) =>
+        `SELECT * FROM nodes WHERE (level, position) IN (VALUES ${repeated("(?, ?)", some)})`,
+      ({ level, index }) => [level, index],
+      (row) => [`${row.level} ${row.position}`, bytes(row, "hash")],
+      ({ level, index }) => `${level} ${index}`,
     );
   }
 
   async record(hash: Uint8Array): Promise<RecordRow | undefined> {
-    return this.#get("SELECT * FROM records WHERE hash = ?", [hash], recordOf);
+    return (await this.recordsByHash([hash]))[0];
   }
 
-  async candidates(record: Uint8Array): Promise<Candidate[]> {
-    const sql = "SELECT * FROM candidates WHERE record = ? ORDER BY id";
-    return this.#all(sql, [record], candidateOf);
+  async recordsByHash(hashes: readonly Uint8Array[]): Promise<(RecordRow | undefined)[]> {
+    return this.#each(
+      hashes,
+      (some) => `SELECT * FROM records WHERE hash IN (${repeated("?", some)})`,
+      (hash) => [hash],
+      (row) => [toHex(bytes(row, "hash")), recordOf(row)],
+      toHex,
+    );
   }
 
-  async recordWithBlock(block: Uint8Array, except: Uint8Array): Promise<RecordRow | undefined> {
-    const sql = `SELECT records.* FROM candidates JOIN records ON hash = record
-      WHERE substr(simple_blob, 13) = ? AND record <> ? ORDER BY verified_leaf IS NULL LIMIT 1`;
-    return this.#get(sql, [block, except], recordOf);
+  async candidatesOf(records: readonly Uint8Array[]): Promise<Candidate[][]> {
+    const found = new Map<string, Candidate[]>(records.map((record) => [toHex(record), []]));
+    for (const some of batches(records)) {
+      const sql = `SELECT * FROM candidates WHERE record IN (${repeated("?", some)})
+        ORDER BY tag, simple_blob`;
+      const read = (row: Row) => [toHex(bytes(row, "record")), candidateOf(row)] as const;
+      for (const [record, candidate] of this.#all(sql, [...some], read)) {
+        found.get(record)!.push(candidate);
+      }
+    }
+    return records.map((record) => found.get(toHex(record))!);
+  }
+
+  async recordsWithBlocks(queries: readonly BlockQuery[]): Promise<(RecordRow | undefined)[]> {
+    // However many records have the block, one of them is read.
+    const one = `SELECT * FROM (SELECT CAST(? AS INTEGER) AS query, records.*
+      FROM candidates JOIN records ON hash = record
+      WHERE substr(simple_blob, 13) = ? AND record <> ?
+      ORDER BY verified_leaf IS NULL, hash LIMIT 1) AS found`;
+    return this.#each(
+      [...queries.entries()],
+      (some) => repeated(one, some, " UNION ALL "),
+      ([at, { block, except }]) => [at, block, except],
+      (row) => [String(row.query), recordOf(row)],
+      ([at]) => String(at),
+    );
   }
 
   async wrapFacts(): Promise<WrapFacts> {
@@ -290,8 +389,9 @@ export class SqliteReads implements StoreReads {
 
   async records(query: RecordQuery, page: PageOptions = {}): Promise<Page<RecordRow>> {
     const conditions: Condition[] = [];
-    const { serial, owner, fingerprint, status, from, before, text } = query;
+    const { serial, label, owner, fingerprint, status, from, before, text } = query;
     if (serial !== undefined) conditions.push(["serial = ?", serial]);
+    if (label !== undefined) conditions.push(["label = ?", label]);
     if (owner !== undefined) conditions.push(["owner = ?", owner]);
     if (status !== undefined) conditions.push(["status = ?", status]);
     if (from !== undefined) conditions.push(["created >= ?", seconds(from)]);
@@ -305,7 +405,7 @@ export class SqliteReads implements StoreReads {
         fingerprint,
       ]);
     }
-    return this.#page("records", "id", conditions, page, recordOf);
+    return this.#page("records", RECORDS, conditions, page, recordOf);
   }
 
   async countRecords(): Promise<Record<RecordStatus, number>> {
@@ -326,24 +426,18 @@ export class SqliteReads implements StoreReads {
   }
 
   async requests(query: RequestQuery, page: PageOptions = {}): Promise<Page<RequestRow>> {
-    return this.#page("requests", "sequence", requestConditions(query), page, requestOf);
+    return this.#page("requests", REQUESTS, requestConditions(query), page, requestOf);
   }
 
   async countRequests(query: RequestQuery): Promise<number> {
     const conditions = requestConditions(query);
     const sql = `SELECT count(*) AS count FROM requests ${whereOf(conditions)}`;
-    const values = conditions.map(([, value]) => value);
-    return this.#get(sql, values, (row) => number(row, "count")!)!;
+    return this.#get(sql, valuesOf(conditions), (row) => number(row, "count")!)!;
   }
 
   async approvals(request: Uint8Array): Promise<ApprovalRow[]> {
-    const sql = "SELECT * FROM approvals WHERE request = ? ORDER BY sequence";
+    const sql = "SELECT * FROM approvals WHERE request = ? ORDER BY hash";
     return this.#all(sql, [request], approvalOf);
-  }
-
-  async release(request: Uint8Array, record: Uint8Array): Promise<ReleaseRow | undefined> {
-    const sql = "SELECT * FROM releases WHERE request = ? AND record = ?";
-    return this.#get(sql, [request, record], releaseOf);
   }
 
   async releases(request: Uint8Array): Promise<ReleaseRow[]> {
@@ -352,16 +446,20 @@ export class SqliteReads implements StoreReads {
   }
 
   async policies(): Promise<NoteRow[]> {
-    return this.#all("SELECT * FROM policies ORDER BY number, sequence", [], noteOf);
+    return this.#all("SELECT * FROM policies ORDER BY number, hash", [], noteOf);
   }
 
   async identities(): Promise<NoteRow[]> {
     return this.#all("SELECT * FROM identities ORDER BY number", [], noteOf);
   }
 
-  async ownerSecret(owner: string): Promise<Uint8Array | undefined> {
-    return this.#get("SELECT secret FROM owners WHERE owner = ?", [owner], (row) =>
-      bytes(row, "secret"),
+  async ownerSecrets(owners: readonly string[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#each(
+      owners,
+      (some) => `SELECT * FROM owners WHERE owner IN (${repeated("?", some)})`,
+      (owner) => [owner],
+      (row) => [text(row, "owner"), bytes(row, "secret")],
+      (owner) => owner,
     );
   }
 

@@ -161,4 +161,18 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX candidates_fingerprint ON candidates (fingerprint, padding);
   CREATE INDEX candidates_block ON candidates (substr(simple_blob, 13));
   `,
+  // Pages go by the leaf that a record came with, or by when a request was received.
+  `
+  CREATE INDEX records_leaf ON records (coalesce(escrow_leaf, verified_leaf));
+  DROP INDEX records_serial;
+  DROP INDEX records_owner;
+  DROP INDEX records_status;
+  CREATE INDEX records_serial ON records (serial, status, coalesce(escrow_leaf, verified_leaf));
+  CREATE INDEX records_owner ON records (owner, coalesce(escrow_leaf, verified_leaf));
+  CREATE INDEX records_status ON records (status, coalesce(escrow_leaf, verified_leaf));
+  CREATE INDEX records_label ON records (label, coalesce(escrow_leaf, verified_leaf));
+  CREATE INDEX requests_received ON requests (received, hash);
+  DROP INDEX requests_status;
+  CREATE INDEX requests_status ON requests (status, received, hash);
+  `,
 ];

@@ -1,7 +1,7 @@
 import { closeSync, constants, existsSync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import type BetterSqlite3 from "better-sqlite3";
-import { TwinwrapError } from "../errors.js";
+import { TwinwrapError } from "../../errors.js";
 import { errorCode, explained, inWords } from "./sqlite-errors.js";
 import { SqliteReads } from "./sqlite-reads.js";
 import { APPLICATION_ID, MIGRATIONS } from "./sqlite-schema.js";
@@ -45,6 +45,25 @@ export async function openSqlite(path: string, options: SqliteOptions = {}): Pro
     writer.close();
     throw error;
   }
+}
+
+/**
+ * Copies a store as of one moment, while others write, into a new file that is synced.
+ * @throws TwinwrapError as {@link openSqlite}; CONFLICT if there is something at `to`
+ */
+export async function copySqlite(from: string, to: string): Promise<void> {
+  const open = await loadSqlite();
+  makeOrFind(from, false);
+  const db = connect(open, from);
+  try {
+    if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) throw notAStore(from);
+    makeOrFind(to, true);
+    // One read transaction.
+    explained(to, () => db.prepare("VACUUM INTO ?").run(to));
+  } finally {
+    db.close();
+  }
+  for (const name of [to, dirname(to)]) sync(name);
 }
 
 async function loadSqlite(): Promise<(path: string) => Database> {
@@ -168,14 +187,15 @@ class SqliteStore extends SqliteReads implements Store {
     const writes = new SqliteWrites(db);
     try {
       const result = await work(writes);
-      writes.end();
+      writes.check();
       explained(db.name, () => db.exec("COMMIT"));
       return result;
     } catch (error) {
-      writes.end();
       // After some errors SQLite has rolled back by itself.
       if (db.inTransaction) db.exec("ROLLBACK");
       throw error;
+    } finally {
+      writes.end();
     }
   }
 
@@ -189,18 +209,6 @@ class SqliteStore extends SqliteReads implements Store {
     } finally {
       db.close();
     }
-  }
-
-  async backup(path: string): Promise<void> {
-    makeOrFind(path, true);
-    // One read transaction: a copy of one moment, whatever is written meanwhile.
-    this.#reader.pragma("query_only = OFF");
-    try {
-      explained(path, () => this.#reader.prepare("VACUUM INTO ?").run(path));
-    } finally {
-      this.#reader.pragma("query_only = ON");
-    }
-    for (const name of [path, dirname(path)]) sync(name);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
-import { TwinwrapError } from "../errors.js";
+import { TwinwrapError } from "../../errors.js";
 
 // What SQLite says when it can't go on, in words for people.
 

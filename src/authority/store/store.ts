@@ -1,4 +1,4 @@
-import type { Wrap } from "../envelope/index.js";
+import type { Wrap } from "../../envelope/index.js";
 import type {
   Page,
   PageOptions,
@@ -6,21 +6,11 @@ import type {
   RecordStatus,
   RequestQuery,
   RequestStatus,
-} from "../escrow/authority-client.js";
-import type { MerkleNode, NodeId } from "../escrow/merkle.js";
-
-export {
-  type Page,
-  type PageOptions,
-  RECORD_STATUSES,
-  type RecordQuery,
-  type RecordStatus,
-  type RequestQuery,
-  type RequestStatus,
-} from "../escrow/authority-client.js";
+} from "../../escrow/authority-client.js";
+import type { MerkleNode, NodeId } from "../../escrow/merkle.js";
 
 // What an authority keeps, and how any backend gives access to it. Methods are asynchronous and speak
-// of rows, not of SQL, so that one conformance suite (test/authority/store.ts) holds for all backends.
+// of rows, not of SQL, so that one conformance suite (test/authority/suite-store.ts) holds for all backends.
 
 /** One escrowed session key, without its wraps. */
 export interface RecordRow {
@@ -47,6 +37,25 @@ export interface Candidate {
   /** 32 bytes; undefined for a key that nobody proves. */
   tag: Uint8Array | undefined;
   wrap: Wrap;
+}
+
+/** A candidate and the hash of the record that it is of, 32 bytes. */
+export interface CandidateOf extends Candidate {
+  record: Uint8Array;
+}
+
+/** Asks which record has a wrap of an RSA block. */
+export interface BlockQuery {
+  /** As it stands in a SIMPLEBLOB, behind its first 12 bytes. */
+  block: Uint8Array;
+  /** The hash of the record that is known to have it. */
+  except: Uint8Array;
+}
+
+/** An owner and the secret that their tags are made with, 32 bytes. */
+export interface OwnerRow {
+  owner: string;
+  secret: Uint8Array;
 }
 
 /** What an authority has of wraps. */
@@ -109,7 +118,10 @@ export interface NoteRow {
   leaf: number | undefined;
 }
 
-/** Reads; outside a transaction they see only what was committed. */
+/**
+ * Reads; outside a transaction they see only what was committed. What asks for many rows at once answers
+ * in the order asked for, with undefined for what is not there, and takes any number.
+ */
 export interface StoreReads {
   /** A named setting of the store. */
   setting(name: string): Promise<string | undefined>;
@@ -124,38 +136,37 @@ export interface StoreReads {
   checkpoints(size: number, limit: number): Promise<Head[]>;
   /** How many rows the log has, whatever its head says. */
   logExtent(): Promise<LogExtent>;
-  leaf(index: number): Promise<string | undefined>;
+  leavesAt(indices: readonly number[]): Promise<(string | undefined)[]>;
   /** Leaves from index `from` on, at most `limit`, without gaps. */
   leaves(from: number, limit: number): Promise<string[]>;
-  /** In the order asked for; undefined for what is not there. */
   nodes(ids: readonly NodeId[]): Promise<(Uint8Array | undefined)[]>;
   record(hash: Uint8Array): Promise<RecordRow | undefined>;
-  candidates(record: Uint8Array): Promise<Candidate[]>;
-  /**
-   * A record with a wrap of this RSA block, one that was verified before others.
-   * @param block as it stands in a SIMPLEBLOB, behind its first 12 bytes
-   * @param except the hash of the record that is known to have it
-   */
-  recordWithBlock(block: Uint8Array, except: Uint8Array): Promise<RecordRow | undefined>;
+  recordsByHash(hashes: readonly Uint8Array[]): Promise<(RecordRow | undefined)[]>;
+  /** Those of each record, by tag. */
+  candidatesOf(records: readonly Uint8Array[]): Promise<Candidate[][]>;
+  /** For each block a record with a wrap of it, one that was verified before others. */
+  recordsWithBlocks(queries: readonly BlockQuery[]): Promise<(RecordRow | undefined)[]>;
   /** What there is of wraps, over all records. */
   wrapFacts(): Promise<WrapFacts>;
+  /** By the first leaf that they stand on, the last one first. */
   records(query: RecordQuery, page?: PageOptions): Promise<Page<RecordRow>>;
   /** How many records have each status. */
   countRecords(): Promise<Record<RecordStatus, number>>;
   request(hash: Uint8Array): Promise<RequestRow | undefined>;
   requestById(id: string): Promise<RequestRow | undefined>;
+  /** By when they were received, the last one first; those of one second by hash. */
   requests(query: RequestQuery, page?: PageOptions): Promise<Page<RequestRow>>;
   countRequests(query: RequestQuery): Promise<number>;
-  /** In the order in which they came. */
+  /** By hash. */
   approvals(request: Uint8Array): Promise<ApprovalRow[]>;
-  release(request: Uint8Array, record: Uint8Array): Promise<ReleaseRow | undefined>;
+  /** By record. */
   releases(request: Uint8Array): Promise<ReleaseRow[]>;
-  /** By number; those of one number in the order in which they came. */
+  /** By number; those of one number by hash. */
   policies(): Promise<NoteRow[]>;
   /** By number. */
   identities(): Promise<NoteRow[]>;
-  /** The secret of an owner, 32 bytes. */
-  ownerSecret(owner: string): Promise<Uint8Array | undefined>;
+  /** The secrets of owners, 32 bytes each. */
+  ownerSecrets(owners: readonly string[]): Promise<(Uint8Array | undefined)[]>;
   /** The newest checkpoint known from outside. */
   seenCheckpoint(): Promise<Head | undefined>;
   /** Rows that stand on the leaves `from` ≤ index < `to`, by index; a record can stand on two. */
@@ -183,7 +194,11 @@ export type LogEntry = { leaf: number } & (
   | { type: "policy" | "authority"; row: NoteRow }
 );
 
-/** Writes; all of one transaction are done, or none. */
+/**
+ * Writes; all of one transaction are done, or none. A row that stands on a leaf is written after it.
+ * What throws, CONFLICT too, ends the transaction: nothing more can be read or written in it, and nothing
+ * of it is kept, even if `work` goes on as if nothing had happened.
+ */
 export interface StoreWrites extends StoreReads {
   setSetting(name: string, value: string | undefined): Promise<void>;
   /**
@@ -197,23 +212,23 @@ export interface StoreWrites extends StoreReads {
     nodes: readonly MerkleNode[],
     head: Head,
   ): Promise<void>;
-  /** @throws TwinwrapError CONFLICT if it is there */
-  insertRecord(row: RecordRow): Promise<void>;
-  /** Changes status and leaves. */
-  updateRecord(row: Pick<RecordRow, "hash" | "status" | "verifiedLeaf">): Promise<void>;
+  /** @throws TwinwrapError CONFLICT if one is there */
+  insertRecords(rows: readonly RecordRow[]): Promise<void>;
+  /** Changes status and verified leaf. */
+  updateRecords(rows: readonly RecordChange[]): Promise<void>;
   /** A candidate that is there already is not added again. */
-  addCandidate(record: Uint8Array, candidate: Candidate): Promise<void>;
-  /** The one that verified stays, the others go. */
-  keepCandidate(record: Uint8Array, candidate: Candidate): Promise<void>;
-  /** One that does not open goes; the record stays. */
-  dropCandidate(record: Uint8Array, candidate: Candidate): Promise<void>;
+  addCandidates(candidates: readonly CandidateOf[]): Promise<void>;
+  /** The ones that verified stay, the others of their records go. One of a record. */
+  keepCandidates(candidates: readonly CandidateOf[]): Promise<void>;
+  /** Those that do not open go; their records stay. */
+  dropCandidates(candidates: readonly CandidateOf[]): Promise<void>;
   /** @throws TwinwrapError CONFLICT if it is there */
   insertRequest(row: RequestRow): Promise<void>;
   setRequestStatus(hash: Uint8Array, status: RequestStatus): Promise<void>;
   /** @throws TwinwrapError CONFLICT if it is there */
   insertApproval(row: ApprovalRow): Promise<void>;
-  /** @throws TwinwrapError CONFLICT if this record was released for this request */
-  insertRelease(row: ReleaseRow): Promise<void>;
+  /** @throws TwinwrapError CONFLICT if one of the records was released for the same request */
+  insertReleases(rows: readonly ReleaseRow[]): Promise<void>;
   /**
    * Adds the policy, or replaces the note of the same number and hash (more signatures, its leaf).
    * Drafts of one number stand side by side.
@@ -224,10 +239,13 @@ export interface StoreWrites extends StoreReads {
   dropDrafts(number: number): Promise<void>;
   /** As putPolicy, but there is one of a number. @throws TwinwrapError CONFLICT */
   putIdentity(row: NoteRow): Promise<void>;
-  /** @throws TwinwrapError CONFLICT if the owner has one */
-  insertOwner(owner: string, secret: Uint8Array): Promise<void>;
+  /** @throws TwinwrapError CONFLICT if an owner has a secret */
+  insertOwners(rows: readonly OwnerRow[]): Promise<void>;
   addSeenCheckpoint(checkpoint: Head): Promise<void>;
 }
+
+/** What changes of a record. */
+export type RecordChange = Pick<RecordRow, "hash" | "status" | "verifiedLeaf">;
 
 /**
  * A place where an authority keeps everything; several processes may use it at once.
@@ -244,7 +262,5 @@ export interface Store extends StoreReads {
   write<T>(work: (writes: StoreWrites) => Promise<T>): Promise<T>;
   /** Does `work` on everything as of one moment, whatever is written meanwhile. */
   snapshot<T>(work: (reads: StoreReads) => Promise<T>): Promise<T>;
-  /** A copy of everything as of one moment, in a new file that is synced. */
-  backup(path: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,0 +1,102 @@
+import { randomBytes, toBase32, wipe } from "../bytes.js";
+import type { Core } from "../core/index.js";
+import {
+  type Authority,
+  formatIdentity,
+  identityHash,
+  policyHash,
+  signNote,
+  verifyAuthority,
+} from "../escrow/index.js";
+import { SigningKey } from "../escrow/signing-key.js";
+import { generateKeyPair, type RsaPrivateKey, wipePrivateKey } from "../keys/index.js";
+import { Log } from "./log.js";
+import { asArgument, firstPolicy, type NewOfficer } from "./policies.js";
+import type { NoteRow, Store } from "./store/store.js";
+
+// A new authority: its keys, its identity, the draft of its first policy, and the first leaf of its log.
+// Where they are kept is not decided here.
+
+const DEFAULT_BITS = 3072;
+
+export interface FoundingOptions {
+  /** By default random. */
+  origin?: string | undefined;
+  officers: readonly NewOfficer[];
+  /** How many officers it takes to release keys: by default a majority. */
+  quorum?: number | undefined;
+  /** Seconds between a request and its release; 0 by default. */
+  waiting?: number | undefined;
+  /** Of the RSA key: 3072 by default. */
+  bits?: number | undefined;
+  /** Takes and gives out wraps padded as PKCS#1 v1.5, too; by default OAEP alone. */
+  pkcs1?: boolean | undefined;
+}
+
+/** What a new authority begins with. */
+export interface Founding {
+  authority: Authority;
+  logKey: SigningKey;
+  /** Its private key, 32 bytes; the caller wipes it. */
+  logSeed: Uint8Array;
+  /** The caller wipes it. */
+  wrapKey: RsaPrivateKey;
+  /** Not in the log yet. */
+  identity: NoteRow;
+  /** A draft until every officer has signed it. */
+  policy: NoteRow;
+}
+
+/** Makes the keys and notes. @throws TwinwrapError BAD_ARGUMENT if officers or numbers don't fit */
+export async function found(core: Core, options: FoundingOptions): Promise<Founding> {
+  const origin = options.origin ?? `authority-${toBase32(randomBytes(10))}`;
+  const logSeed = randomBytes(32);
+  const logKey = await SigningKey.from(logSeed);
+  const signer = logKey.signer(origin);
+  const policyText = firstPolicy(origin, options);
+  const policy = policyHash(core, policyText);
+  const { publicKey, privateKey } = await generateKeyPair({ bits: options.bits ?? DEFAULT_BITS });
+  try {
+    const identityText = asArgument(() =>
+      formatIdentity({
+        origin,
+        number: 1,
+        previous: undefined,
+        logs: [{ name: origin, publicKey: logKey.publicKey }],
+        wrapKeys: [publicKey],
+        paddings: options.pkcs1 ? ["oaep", "pkcs1-v1_5"] : ["oaep"],
+        policy,
+      }),
+    );
+    const note = await signNote(core, identityText, signer);
+    const draft = await signNote(core, policyText, signer);
+    return {
+      authority: await verifyAuthority(core, { identities: [note], policies: [] }),
+      logKey,
+      logSeed,
+      wrapKey: privateKey,
+      identity: { number: 1, hash: identityHash(core, identityText), note, leaf: undefined },
+      policy: { number: 1, hash: policy, note: draft, leaf: undefined },
+    };
+  } catch (error) {
+    wipe(logSeed);
+    wipePrivateKey(privateKey);
+    throw error;
+  }
+}
+
+/** Writes the first leaf, and what stands on it, into a new store. */
+export async function beginStore(
+  core: Core,
+  store: Store,
+  { authority, logKey, identity, policy }: Founding,
+): Promise<void> {
+  const log = new Log(core, logKey.signer(authority.origin));
+  await store.write(async (writes) => {
+    const end = await log.end(writes);
+    const { number, hash } = identity;
+    await end.append([{ type: "authority", time: new Date(), number, identity: hash }]);
+    await writes.putIdentity({ ...identity, leaf: end.size });
+    await writes.putPolicy(policy);
+  });
+}

@@ -1,0 +1,205 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, expect, test, vi } from "vitest";
+import { Ed25519Key } from "#build/authority/ed25519.js";
+import type { OperatorSettings } from "#build/authority/office.js";
+import { AuthorityService } from "#build/authority/service.js";
+import type { Store } from "#build/authority/store/store.js";
+import { backend } from "./backend.js";
+import { core, Office, PASSPHRASE, type TestFile } from "./office.js";
+
+// What work costs in calls of the store: elsewhere each is a way to a server and back.
+
+const made: Office[] = [];
+afterAll(async () => {
+  for (const office of made) await office.remove();
+});
+
+/** Tells of every call that asks for something or writes something. */
+function told<T extends object>(target: T, tell: (name: string) => void): T {
+  return new Proxy(target, {
+    get(of, name) {
+      const method = Reflect.get(of, name) as unknown;
+      if (typeof method !== "function") return method;
+      return (...parameters: unknown[]) => {
+        const isEmpty = Array.isArray(parameters[0]) && parameters[0].length === 0;
+        if (!isEmpty) tell(String(name));
+        return method.apply(of, parameters);
+      };
+    },
+  });
+}
+
+class Counted {
+  /** The calls of each transaction, the last one last. */
+  readonly transactions: string[][] = [];
+  /** Those outside of all. */
+  readonly others: string[] = [];
+  readonly store: Store;
+
+  constructor(inner: Store) {
+    const counted = told(inner, (name) => this.others.push(name));
+    this.store = new Proxy(counted, {
+      get: (target, name) => {
+        if (name !== "write") return Reflect.get(target, name) as unknown;
+        const write: Store["write"] = (work) =>
+          inner.write((writes) => {
+            const calls: string[] = [];
+            this.transactions.push(calls);
+            return work(told(writes, (call) => calls.push(call)));
+          });
+        return write;
+      },
+    });
+  }
+}
+
+/** An authority whose calls are counted, beside the service of the tests. */
+async function counted(settings: OperatorSettings = {}) {
+  const office = await Office.make({ settings });
+  made.push(office);
+  const logKey = await Ed25519Key.read(readFileSync(join(office.folder, "log.pem")));
+  const calls = new Counted(await backend.openStore(office.folder, { create: false }));
+  const service = await AuthorityService.start({
+    core,
+    store: calls.store,
+    logSigner: logKey.signer(office.service.authority.origin),
+    readWrapKey: async () => new Uint8Array(readFileSync(join(office.folder, "wrap.pem"))),
+    publish: async () => {},
+    settings,
+  });
+  await office.service.close();
+  office.service = service;
+  return { office, service, calls };
+}
+
+/** As many records of one file: whose key they hold is the same, and nothing else. */
+function copies({ submission }: TestFile, count: number) {
+  return Array.from({ length: count }, (_, i) => {
+    const blind = new Uint8Array(32);
+    new DataView(blind.buffer).setUint32(0, i);
+    return { ...submission, core: { ...submission.core, blind } };
+  });
+}
+
+const BEGIN = ["setting", "head", "checkpoints"];
+
+test("an intake takes as many calls for a thousand records as for one", async () => {
+  const { office, service, calls } = await counted();
+  const first = [
+    ...BEGIN,
+    "recordsByHash",
+    "ownerSecrets",
+    "nodes",
+    "extendLog",
+    "insertOwners",
+    "insertRecords",
+    "addCandidates",
+  ];
+  const [one, many] = [await office.file(), await office.file()];
+  await service.intake([one.submission]);
+  expect(calls.transactions.at(-1)).toEqual(first);
+  calls.others.length = 0;
+  await service.intake(copies(many, 1000));
+  expect(calls.transactions.at(-1)).toEqual(first.filter((name) => name !== "insertOwners"));
+  // The receipts.
+  expect(calls.others).toEqual(["recordsByHash", "leavesAt", "checkpointOf", "nodes"]);
+  // What is there already is only looked up.
+  await service.intake(copies(many, 1000));
+  expect(calls.transactions.at(-1)).toEqual([...BEGIN, "recordsByHash", "candidatesOf"]);
+});
+
+test("opening what waited takes the same number for each batch", async () => {
+  const { office, service, calls } = await counted();
+  const [right, wrong] = [await office.file(), await office.file()];
+  await service.intake([
+    right.submission,
+    { ...wrong.submission, tag: right.submission.tag },
+    ...copies(right, 10),
+  ]);
+  await office.unlock();
+  await service.verifyWaiting();
+  expect(calls.transactions.at(-1)).toEqual([
+    "recordsByHash",
+    ...BEGIN,
+    "ownerSecrets",
+    "nodes",
+    "extendLog",
+    "updateRecords",
+    "keepCandidates",
+    "dropCandidates",
+  ]);
+});
+
+test("an approval reads once what it is decided from", async () => {
+  const { office, service, calls } = await counted();
+  const { request } = await office.asked(await office.files(3));
+  const standing = ["request", "approvals", "policies", "leavesAt", "recordsByHash"];
+  await service.takeApproval(await office.word("ann", request));
+  expect(calls.transactions.at(-1)).toEqual([...standing, "setting", "insertApproval"]);
+  await service.takeApproval(await office.word("bob", request, { decision: "deny" }));
+  const denial = [...standing, "setting", ...BEGIN, "nodes", "extendLog", "insertApproval"];
+  expect(calls.transactions.at(-1)).toEqual(denial);
+  await service.takeApproval(await office.word("cyd", request, { decision: "deny" }));
+  expect(calls.transactions.at(-1)).toEqual([...denial, "setRequestStatus"]);
+});
+
+test("a release of 1,000 records takes 15 calls in its transaction", async () => {
+  const { office, service, calls } = await counted();
+  // Never opened before, so each gets a leaf of type verified too.
+  const records = await office.files(1000);
+  await service.unlock(PASSPHRASE);
+  const { request, id } = await office.asked(records);
+  await office.approve(request, "ann", "bob");
+  calls.others.length = 0;
+  const { releases } = await service.release(id);
+  expect(releases).toHaveLength(1000);
+  const standing = ["requestById", "approvals", "policies", "leavesAt", "recordsByHash"];
+  const transaction = [
+    ...standing,
+    ...BEGIN,
+    "ownerSecrets",
+    "nodes",
+    "extendLog",
+    "updateRecords",
+    "keepCandidates",
+    "insertReleases",
+    "setRequestStatus",
+  ];
+  expect(calls.transactions.at(-1)).toEqual(transaction);
+  const proofs = ["requestById", "releases", "leavesAt", "checkpointOf", "nodes"];
+  expect(calls.others).toEqual([
+    ...["requestById", "releases"],
+    ...standing,
+    "candidatesOf",
+    ...proofs,
+  ]);
+  expect(await office.count()).toMatchObject({ verified: 1000, release: 1000 });
+});
+
+test("a policy's signatures are verified once as long as the authority is open", async () => {
+  const office = await Office.make();
+  made.push(office);
+  await office.unlock();
+  const files = await office.files(2);
+  const { request, id } = await office.asked(files);
+  await office.approve(request, "ann", "bob");
+  await office.service.close();
+  // Each verification takes one hash over signature, key and message.
+  const verified = vi.spyOn(Object.getPrototypeOf(core) as typeof core, "sha512");
+  const service = await office.open();
+  await service.unlock(PASSPHRASE);
+  const policy = (await service.policies())[0]!.row.note;
+  await service.standing(id);
+  await service.release(id);
+  await service.verifyLog();
+  await service.standing(id);
+  const text = policy.slice(0, policy.indexOf("\n\n") + 1);
+  const ofPolicy = verified.mock.calls.filter(([message]) =>
+    Buffer.from(message as Uint8Array)
+      .subarray(64)
+      .equals(Buffer.from(text)),
+  );
+  expect(ofPolicy).toHaveLength(1 + office.officers.size);
+  verified.mockRestore();
+});
