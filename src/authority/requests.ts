@@ -234,8 +234,8 @@ async function standingFrom(
   counts: (record: RecordRow) => boolean = isOpened,
 ): Promise<Standing> {
   const { core } = office;
-  const about = await requestAsked(core, reads, row);
   const policy = await requirePolicy(office, reads);
+  const about = await requestAsked(core, reads, row);
   const now = new Date();
   const notes = approvals.map(({ note }) => note);
   const decision = await decide(core, policy, about, notes, { now, counts });

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
-import { Ed25519Key } from "#build/authority/ed25519.js";
 import type { OperatorSettings } from "#build/authority/office.js";
 import { AuthorityService } from "#build/authority/service.js";
 import type { Store } from "#build/authority/store/store.js";
+import { SeedKey } from "../escrow/signers.js";
 import { backend } from "./backend.js";
-import { core, Office, PASSPHRASE, type TestFile } from "./office.js";
+import { core, Office, PASSPHRASE, type TestFile, withStore } from "./office.js";
 
 // What work costs in calls of the store: elsewhere each is a way to a server and back.
 
@@ -58,7 +58,7 @@ class Counted {
 async function counted(settings: OperatorSettings = {}) {
   const office = await Office.make({ settings });
   made.push(office);
-  const logKey = await Ed25519Key.read(readFileSync(join(office.folder, "log.pem")));
+  const logKey = await SeedKey.read(readFileSync(join(office.folder, "log.pem")));
   const calls = new Counted(await backend.openStore(office.folder, { create: false }));
   const service = await AuthorityService.start({
     core,
@@ -69,7 +69,7 @@ async function counted(settings: OperatorSettings = {}) {
     settings,
   });
   await office.service.close();
-  office.service = service;
+  office.service = withStore(service, calls.store);
   return { office, service, calls };
 }
 

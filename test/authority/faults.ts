@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { encodeReceipt, encodeRelease, makeRequest, signApproval, signNote } from "twinwrap/escrow";
 import { afterAll, expect, test } from "vitest";
 import { readAuthority } from "#build/authority/directory.js";
-import { Ed25519Key } from "#build/authority/ed25519.js";
 import { AuthorityService } from "#build/authority/service.js";
 import type { Store, StoreWrites } from "#build/authority/store/store.js";
+import { SeedKey } from "../escrow/signers.js";
 import { backend } from "./backend.js";
 import { core, newOwner, Office, type TestFile } from "./office.js";
 
@@ -104,7 +104,7 @@ async function run(failAt: number): Promise<{ failing: FailingStore; leaves: str
   const office = await Office.make({ sign: false, passphrase: undefined });
   made.push(office);
   const { authority } = await readAuthority(office.folder);
-  const logKey = await Ed25519Key.read(readFileSync(join(office.folder, "log.pem")));
+  const logKey = await SeedKey.read(readFileSync(join(office.folder, "log.pem")));
   const failing = new FailingStore(await backend.openStore(office.folder, { create: false }));
   const files = [await office.file(), await office.file(), await office.file()];
   const service = await AuthorityService.start({

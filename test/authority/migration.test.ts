@@ -6,7 +6,7 @@ import Sqlite from "better-sqlite3";
 import { afterAll, expect, test } from "vitest";
 import { openSqlite } from "#build/authority/store/sqlite.js";
 import { APPLICATION_ID, MIGRATIONS } from "#build/authority/store/sqlite-schema.js";
-import { newOwner, Office, unwrap } from "./office.js";
+import { newOwner, Office, storeOf, unwrap } from "./office.js";
 
 // Stores that older versions made are brought up to date when they are opened.
 
@@ -61,7 +61,7 @@ test("an authority's store of the first schema goes on with all that is in it", 
     const asked = await office.asked([two!]);
     await office.approve(asked.request, "ann");
     const all = { limit: 1000 };
-    const before = await office.service.store.records({}, all);
+    const before = await storeOf(office.service).records({}, all);
     const state = await office.service.verifyLog();
     await office.service.close();
     backToFirst(file);
@@ -73,9 +73,9 @@ test("an authority's store of the first schema goes on with all that is in it", 
     expect(db.pragma("foreign_key_check")).toEqual([]);
     db.close();
     const { service } = office;
-    expect(await service.store.records({}, all)).toEqual(before);
+    expect(await storeOf(service).records({}, all)).toEqual(before);
     expect(before.rows.map(({ status }) => status)).toEqual(["verified", "released", "unverified"]);
-    expect((await service.store.records({ text: "SOME" }, all)).rows).toHaveLength(3);
+    expect((await storeOf(service).records({ text: "SOME" }, all)).rows).toHaveLength(3);
     expect(await service.verifyLog()).toEqual(state);
     expect(await service.release(id)).toEqual(released);
     // What was under way goes on.
@@ -84,7 +84,7 @@ test("an authority's store of the first schema goes on with all that is in it", 
     await office.approve(asked.request, "cyd");
     const { releases } = await service.release(asked.id);
     expect(unwrap(releases[0]!.wrap, newOwner.node.privateKey).equals(two!.sessionKey)).toBe(true);
-    expect((await service.store.record(waiting!.record))!.status).toBe("verified");
+    expect((await storeOf(service).record(waiting!.record))!.status).toBe("verified");
     await service.verifyLog();
   } finally {
     await office.remove();

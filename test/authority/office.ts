@@ -22,6 +22,7 @@ import { expect } from "vitest";
 import { type InitOptions, initDirectory, openDirectory } from "#build/authority/directory.js";
 import type { OperatorSettings } from "#build/authority/office.js";
 import type { AuthorityService } from "#build/authority/service.js";
+import type { Store } from "#build/authority/store/store.js";
 import { makePair, type Pair } from "../envelope/keys.js";
 import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
@@ -56,11 +57,30 @@ export interface OfficeOptions extends Partial<InitOptions> {
 }
 
 /** Opens an authority's folder with the store that the tests run on. */
-export function openAuthority(
+export async function openAuthority(
   folder: string,
   settings: OperatorSettings = {},
 ): Promise<AuthorityService> {
-  return openDirectory(folder, { openStore: backend.openStore, ...settings });
+  let store: Store | undefined;
+  const openStore: typeof backend.openStore = async (...about) => {
+    store = await backend.openStore(...about);
+    return store;
+  };
+  const service = await openDirectory(folder, { openStore, ...settings });
+  return withStore(service, store!);
+}
+
+const stores = new WeakMap<AuthorityService, Store>();
+
+/** Keeps in mind which store a service works with. */
+export function withStore(service: AuthorityService, store: Store): AuthorityService {
+  stores.set(service, store);
+  return service;
+}
+
+/** What an authority keeps: the very store that it works with. */
+export function storeOf(service: AuthorityService): Store {
+  return stores.get(service)!;
 }
 
 /** An authority in a folder of its own. */
@@ -187,7 +207,7 @@ export class Office {
   }
 
   async leaves(): Promise<string[]> {
-    return this.service.store.leaves(0, 100_000);
+    return storeOf(this.service).leaves(0, 100_000);
   }
 
   /** How many leaves of each type there are. */

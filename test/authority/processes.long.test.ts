@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { addSignature, encodeReceipt, encodeRelease } from "twinwrap/escrow";
 import { afterAll, expect, test } from "vitest";
-import { Ed25519Key } from "#build/authority/ed25519.js";
 import { spareKey } from "../escrow/material.js";
+import { SeedKey } from "../escrow/signers.js";
 import { Office } from "./office.js";
 
 // Several processes on one store, and processes that are killed at any moment (SIGKILL).
@@ -25,7 +25,7 @@ afterAll(async () => {
 /** An authority whose RSA key is open, and the folder of its officers' keys. */
 async function authority(count: number, quorum: number): Promise<{ office: Office; keys: string }> {
   const names = Array.from({ length: count }, (_, i) => `officer-${String(i).padStart(2, "0")}`);
-  const officers = names.map((name) => ({ name, key: Ed25519Key.generate() }));
+  const officers = names.map((name) => ({ name, key: SeedKey.generate() }));
   const office = await Office.make({
     names,
     sign: false,

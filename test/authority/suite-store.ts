@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
+import type { RecordStatus } from "twinwrap/escrow";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type {
   Candidate,
   Head,
   RecordRow,
-  RecordStatus,
   ReleaseRow,
   RequestRow,
   Store,

@@ -5,15 +5,16 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeSync } from "node:fs";
 import { openDirectory } from "../../build/authority/directory.js";
-import { Ed25519Key } from "../../build/authority/ed25519.js";
 import { seal } from "../../build/envelope/index.js";
 import {
   encodeReceipt,
   encodeRelease,
   makeRequest,
   makeSubmission,
+  SigningKey,
   signApproval,
 } from "../../build/escrow/index.js";
+import { readEd25519Key } from "../../build/keys/ed25519.js";
 
 const [folder, keys, task, ...rest] = process.argv.slice(2);
 /** The whole line at once: a process that is killed prints it or not. */
@@ -26,7 +27,7 @@ const officers = await Promise.all(
   readdirSync(keys)
     .sort()
     .map(async (name) => {
-      const key = await Ed25519Key.read(readFileSync(`${keys}/${name}`));
+      const key = await SigningKey.from(await readEd25519Key(readFileSync(`${keys}/${name}`)));
       return key.signer(name.replace(/\.pem$/, ""));
     }),
 );

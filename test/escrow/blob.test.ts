@@ -397,7 +397,7 @@ describe("a release", () => {
     expect(() => releasedFor(core, bad, file.head, cores[2]!)).toThrow(NOT_VERIFIED);
     const missing = (await unproven()).submission.core;
     expect(() => releasedBlob(core, good, missing)).toThrow(
-      expect.objectContaining({ code: "WRONG_AUTHORITY" }),
+      expect.objectContaining({ code: "NOT_FOUND" }),
     );
   });
 });

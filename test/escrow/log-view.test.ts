@@ -1,21 +1,24 @@
 import { loadCore } from "twinwrap/core";
 import {
   type Authority,
+  type ComparedLog,
   checkFile,
   checkRelease,
-  type LogHere,
+  type LogSource,
   LogView,
   makeRequest,
   parseProof,
   provenSubmissions,
   recipientTag,
   requestHash,
+  signCheckpoint,
   withReceipt,
 } from "twinwrap/escrow";
 import { beforeAll, describe, expect, test } from "vitest";
 import { makePair, type Pair } from "../envelope/keys.js";
 import { makeAuthority, sealFor, TestLog, withEscrows, wrapOf } from "./client-material.js";
 import { fill, NOT_VERIFIED } from "./material.js";
+import { newSigner } from "./signers.js";
 import { RecursiveTree } from "./tree.js";
 
 const core = await loadCore();
@@ -33,10 +36,18 @@ function makeLog(size: number, fork = size, signer?: TestLog): TestLog {
 }
 const proofOf = (log: TestLog, index: number, size = log.leaves.length) =>
   log.proof(log.leaves[index]!, { size });
-const here = (log: TestLog, origin = ORIGIN): LogHere => ({
-  origin,
-  size: async () => log.leaves.length,
-  root: async (size) => treeOf(log).root(size),
+/** A log that can be asked. Its proofs are by RFC 6962's own recursion. */
+const sourceOf = (log: TestLog): LogSource => ({
+  checkpoint: async () => {
+    const size = log.leaves.length;
+    const { name: origin } = log.signer;
+    return signCheckpoint(core, { origin, size, root: treeOf(log).root(size) }, log.signer);
+  },
+  consistency: async (from, to) => treeOf(log).proof(from, to),
+});
+const here = (log: TestLog, logKeys = [log.signer]): ComparedLog => ({
+  logKeys,
+  source: sourceOf(log),
 });
 const treeOf = (log: TestLog) => new RecursiveTree((i) => Buffer.from(log.leaves[Number(i)]!));
 
@@ -120,7 +131,7 @@ describe("a view of a log", () => {
     });
     // What was refused is not remembered, and the log under another name is not asked.
     await view.see(log.leaves[3]!, await proofOf(log, 3));
-    const elsewhere = new LogView(core, here(log, "second.example"));
+    const elsewhere = new LogView(core, here(log, [newSigner("second.example")]));
     await elsewhere.see(fork.leaves[3]!, await proofOf(fork, 3));
     log.add(...longer.leaves.slice(9));
     await view.see(longer.leaves[3]!, await proofOf(longer, 3));

@@ -127,7 +127,7 @@ describe("a header's escrows afterwards", () => {
     });
     const large = { submission: { text: randomBytes(20_000).toString("hex") } };
     await expect(amend(file, () => ({ escrows: [large] }))).rejects.toMatchObject({
-      code: "LIMIT_EXCEEDED",
+      code: "NO_ROOM",
     });
   });
 

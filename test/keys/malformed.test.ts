@@ -271,15 +271,15 @@ describe("what is no RSA key is named, and what to do", () => {
         "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n-----END OPENSSH PRIVATE KEY-----\n",
       ),
       "BAD_FORMAT",
-      /ssh-keygen -p -m PKCS8/,
+      /an OpenSSH private key/,
     ],
     [
       "OpenSSH, public",
       text("ssh-rsa AAAAB3NzaC1yc2E= me@here"),
       "BAD_FORMAT",
-      /ssh-keygen -e -m PKCS8/,
+      /an OpenSSH public key/,
     ],
-    ["PuTTY", text("PuTTY-User-Key-File-3: ssh-rsa\n"), "BAD_FORMAT", /PuTTYgen/],
+    ["PuTTY", text("PuTTY-User-Key-File-3: ssh-rsa\n"), "BAD_FORMAT", /a PuTTY key/],
     [
       "UTF-16",
       Uint8Array.from(Buffer.from(`\ufeff${testKey()}`, "utf16le")),

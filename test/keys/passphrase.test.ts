@@ -8,8 +8,9 @@ import {
   type WriteKeyOptions,
   writePrivateKey,
 } from "twinwrap";
+import { readOfficerKey, writeOfficerKeys } from "twinwrap/escrow";
 import { beforeAll, describe, expect, test } from "vitest";
-import { Ed25519Key, readOfficerKey, writeOfficerKeys } from "#build/authority/ed25519.js";
+import { SeedKey } from "../escrow/signers.js";
 import { outcome, testKey } from "./material.js";
 
 // A passphrase is text, a Uint8Array, or a function that gives one. Everything else would lock a key under
@@ -141,14 +142,15 @@ test("an officer's keys: asked for once, and nothing else than a passphrase is t
     asked++;
     return PASSPHRASE;
   };
-  const keys = { key: Ed25519Key.generate(), shareKey: key };
+  const seedKey = SeedKey.generate();
+  const keys = { seed: seedKey.seed, shareKey: key };
   const pem = await writeOfficerKeys(keys, { passphrase: ask, iterations: 1000 });
   expect(asked).toBe(1);
   const read = await readOfficerKey(pem, { passphrase: bytes });
-  expect(read.publicKey).toEqual(keys.key.publicKey);
+  expect(read.publicKey).toEqual(seedKey.publicKey);
   for (const passphrase of [ask(), "", null, () => undefined] as never[]) {
     expect(await outcome(() => writeOfficerKeys(keys, { passphrase }))).toBe("BAD_ARGUMENT");
-    expect(await outcome(() => keys.key.write({ passphrase }))).toBe("BAD_ARGUMENT");
+    expect(await outcome(() => seedKey.write({ passphrase }))).toBe("BAD_ARGUMENT");
     expect(await outcome(() => readOfficerKey(pem, { passphrase }))).toBe("BAD_ARGUMENT");
   }
 });

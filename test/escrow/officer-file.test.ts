@@ -5,31 +5,31 @@ import {
   randomBytes,
   verify,
 } from "node:crypto";
-import { generateKeyPair, readPrivateKey, readPublicKey, writePrivateKey } from "twinwrap/keys";
-import { beforeAll, describe, expect, test } from "vitest";
 import {
-  Ed25519Key,
   readOfficerKey,
   readOfficerPublicKeys,
   readOfficerShareKey,
-  writeEd25519PublicKey,
   writeOfficerKeys,
   writeOfficerPublicKeys,
-} from "#build/authority/ed25519.js";
+} from "twinwrap/escrow";
+import { generateKeyPair, readPrivateKey, readPublicKey, writePrivateKey } from "twinwrap/keys";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import { writeEd25519PublicKey } from "#build/keys/ed25519.js";
 import { haveOpenssl, openssl } from "../openssl.js";
+import { SeedKey } from "./signers.js";
 
 // Independent: node:crypto's own PEM readers and, where it is there, the openssl binary.
 
 const ITERATIONS = 1000;
 const message = randomBytes(100);
 
-async function signedBy(key: Ed25519Key): Promise<Uint8Array> {
+async function signedBy(key: SeedKey): Promise<Uint8Array> {
   return key.signer("example").sign(message);
 }
 
 describe("Ed25519 keys", () => {
   test("sign what node:crypto verifies", async () => {
-    const key = Ed25519Key.generate();
+    const key = SeedKey.generate();
     const publicKey = createPublicKey(Buffer.from(writeEd25519PublicKey(key.publicKey)).toString());
     expect(verify(null, message, publicKey, await signedBy(key))).toBe(true);
     expect(verify(null, randomBytes(100), publicKey, await signedBy(key))).toBe(false);
@@ -39,9 +39,9 @@ describe("Ed25519 keys", () => {
   test.each([undefined, "open sesame", randomBytes(20)])(
     "are written, locked or not",
     async (passphrase) => {
-      const key = Ed25519Key.generate();
+      const key = SeedKey.generate();
       const pem = await key.write({ passphrase, iterations: ITERATIONS });
-      const read = await Ed25519Key.read(pem, { passphrase });
+      const read = await SeedKey.read(pem, { passphrase });
       expect(read.publicKey).toEqual(key.publicKey);
       const options = {
         key: Buffer.from(pem),
@@ -54,23 +54,23 @@ describe("Ed25519 keys", () => {
   );
 
   test("that node:crypto wrote are read", async () => {
-    const key = Ed25519Key.generate();
+    const key = SeedKey.generate();
     const pem = createPrivateKey(Buffer.from(await key.write()).toString()).export({
       type: "pkcs8",
       format: "pem",
       cipher: "aes-256-cbc",
       passphrase: "x",
     });
-    const read = await Ed25519Key.read(Buffer.from(pem), { passphrase: "x" });
+    const read = await SeedKey.read(Buffer.from(pem), { passphrase: "x" });
     expect(read.publicKey).toEqual(key.publicKey);
   });
 
   test("stay closed for a wrong passphrase, each time with the same error", async () => {
-    const pem = await Ed25519Key.generate().write({ passphrase: "right", iterations: ITERATIONS });
-    await expect(Ed25519Key.read(pem)).rejects.toMatchObject({ code: "PASSPHRASE_NEEDED" });
+    const pem = await SeedKey.generate().write({ passphrase: "right", iterations: ITERATIONS });
+    await expect(SeedKey.read(pem)).rejects.toMatchObject({ code: "PASSPHRASE_NEEDED" });
     // One in 256 has padding that fits.
     for (let i = 0; i < 600; i++) {
-      await expect(Ed25519Key.read(pem, { passphrase: `wrong ${i}` })).rejects.toMatchObject({
+      await expect(SeedKey.read(pem, { passphrase: `wrong ${i}` })).rejects.toMatchObject({
         code: "WRONG_PASSPHRASE",
       });
     }
@@ -79,26 +79,26 @@ describe("Ed25519 keys", () => {
   test("are told from others", async () => {
     const { privateKey } = await generateKeyPair({ bits: 2048 });
     const rsa = await writePrivateKey(privateKey, "pem");
-    await expect(Ed25519Key.read(rsa)).rejects.toMatchObject({ code: "BAD_KEY" });
+    await expect(SeedKey.read(rsa)).rejects.toMatchObject({ code: "BAD_KEY" });
     const locked = await writePrivateKey(privateKey, "pem", {
       passphrase: "x",
       iterations: ITERATIONS,
     });
-    await expect(Ed25519Key.read(locked, { passphrase: "x" })).rejects.toMatchObject({
+    await expect(SeedKey.read(locked, { passphrase: "x" })).rejects.toMatchObject({
       code: "BAD_KEY",
     });
-    const pub = writeEd25519PublicKey(Ed25519Key.generate().publicKey);
-    await expect(Ed25519Key.read(pub)).rejects.toMatchObject({ code: "BAD_KEY" });
+    const pub = writeEd25519PublicKey(SeedKey.generate().publicKey);
+    await expect(SeedKey.read(pub)).rejects.toMatchObject({ code: "BAD_KEY" });
     for (const text of [
       "",
       "hello",
       "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
     ]) {
-      await expect(Ed25519Key.read(Buffer.from(text))).rejects.toMatchObject({
+      await expect(SeedKey.read(Buffer.from(text))).rejects.toMatchObject({
         code: "BAD_FORMAT",
       });
     }
-    await expect(Ed25519Key.read(Buffer.alloc(65537))).rejects.toMatchObject({
+    await expect(SeedKey.read(Buffer.alloc(65537))).rejects.toMatchObject({
       code: "LIMIT_EXCEEDED",
     });
   });
@@ -106,14 +106,14 @@ describe("Ed25519 keys", () => {
 
 describe("an officer's two keys", () => {
   let rsa: Awaited<ReturnType<typeof generateKeyPair>>;
-  const key = Ed25519Key.generate();
+  const key = SeedKey.generate();
   beforeAll(async () => {
     rsa = await generateKeyPair({ bits: 3072 });
   });
 
   test("stand in one file, locked with one passphrase", async () => {
     const passphrase = "three officers";
-    const keys = { key, shareKey: rsa.privateKey };
+    const keys = { seed: key.seed, shareKey: rsa.privateKey };
     const file = await writeOfficerKeys(keys, { passphrase, iterations: ITERATIONS });
     expect((await readOfficerKey(file, { passphrase })).publicKey).toEqual(key.publicKey);
     expect(await readOfficerShareKey(file, { passphrase })).toEqual(rsa.privateKey);
@@ -132,7 +132,7 @@ describe("an officer's two keys", () => {
     const keys = { publicKey: key.publicKey, shareKey: rsa.publicKey };
     const open = Buffer.from(writeOfficerPublicKeys(keys)).toString();
     const secret = Buffer.from(
-      await writeOfficerKeys({ key, shareKey: rsa.privateKey }),
+      await writeOfficerKeys({ seed: key.seed, shareKey: rsa.privateKey }),
     ).toString();
     for (const change of [
       (pem: string) => pem.replaceAll("\n", "\r\n"),
@@ -151,7 +151,7 @@ describe("an officer's two keys", () => {
 
   test("open with the passphrase in the other normal form of Unicode", async () => {
     const passphrase = "Grüße".normalize("NFD");
-    const keys = { key, shareKey: rsa.privateKey };
+    const keys = { seed: key.seed, shareKey: rsa.privateKey };
     const file = await writeOfficerKeys(keys, { passphrase, iterations: ITERATIONS });
     const given = { passphrase: passphrase.normalize("NFC") };
     expect((await readOfficerKey(file, given)).publicKey).toEqual(key.publicKey);
@@ -181,26 +181,29 @@ describe("an officer's two keys", () => {
   });
 
   test.skipIf(!haveOpenssl)("are read by OpenSSL (needs the openssl binary)", async () => {
-    const file = await writeOfficerKeys({ key, shareKey: rsa.privateKey });
+    const file = await writeOfficerKeys({ seed: key.seed, shareKey: rsa.privateKey });
     const text = openssl(["pkey", "-noout", "-text"], file).toString();
     expect(text).toMatch(/^ED25519 Private-Key/);
     expect(text.replace(/[^0-9a-f]/g, "")).toContain(Buffer.from(key.publicKey).toString("hex"));
   });
 
   test("leave nothing behind where the second cannot be written", async () => {
-    const open = Ed25519Key.generate();
-    const write = open.write.bind(open);
-    let first = new Uint8Array(0);
-    open.write = async (options) => {
-      first = await write(options);
-      return first;
-    };
+    const wiped: string[] = [];
+    const { fill } = Uint8Array.prototype;
+    const spy = vi.spyOn(Uint8Array.prototype, "fill").mockImplementation(function (
+      this: Uint8Array,
+      ...about
+    ) {
+      wiped.push(Buffer.from(this).toString());
+      return fill.apply(this, about);
+    });
     const wrong = { ...rsa.privateKey, d: Uint8Array.of(3) };
-    await expect(writeOfficerKeys({ key: open, shareKey: wrong })).rejects.toMatchObject({
+    const writing = writeOfficerKeys({ seed: key.seed, shareKey: wrong });
+    await expect(writing.finally(() => spy.mockRestore())).rejects.toMatchObject({
       code: "BAD_KEY",
     });
-    expect(first.length).toBeGreaterThan(100);
-    expect(first).toEqual(new Uint8Array(first.length));
+    const first = Buffer.from(await key.write()).toString();
+    expect(wiped).toContain(first);
   });
 });
 
@@ -214,6 +217,6 @@ test("what stands behind a key's bytes is malformed, not a fault of Node's", asy
   for (const at of [1, 6]) behindOid[at]! += 2;
   for (const wrong of [behindKey, behindOid]) {
     const pem = `-----BEGIN PRIVATE KEY-----\n${wrong.toString("base64")}\n-----END PRIVATE KEY-----\n`;
-    await expect(Ed25519Key.read(Buffer.from(pem))).rejects.toMatchObject({ code: "BAD_FORMAT" });
+    await expect(SeedKey.read(Buffer.from(pem))).rejects.toMatchObject({ code: "BAD_FORMAT" });
   }
 });
