@@ -10,7 +10,7 @@ const BY_CODE: Partial<Record<ErrorCode, string>> = {
   NOT_PROVEN: "--accept-unproven takes it in all the same",
   BACKLOG: "run `twinwrap authority verify`",
   FENCED:
-    "`twinwrap authority log unfence` shows it what is known outside, and --nothing-newer says that nothing newer is",
+    "`twinwrap authority log unfence` shows it, and --nothing-newer says that nothing newer is kept anywhere",
   NO_POLICY: "each officer runs `twinwrap authority policy sign`",
 };
 
