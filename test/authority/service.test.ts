@@ -209,6 +209,10 @@ describe("intake", () => {
     });
     expect(await one.leaves()).toHaveLength(size);
     expect((await one.service.store.candidatesOf([file!.record]))[0]).toHaveLength(1);
+    // Beside a new one it has its own proof, too.
+    const both = await one.service.intake([(await one.file()).submission, file!.submission]);
+    expect(both.map(({ isNew }) => isNew)).toEqual([true, false]);
+    expect(both[1]!.receipt).toEqual(before);
   });
 
   test("is all or nothing", async () => {
@@ -286,6 +290,23 @@ describe("intake", () => {
     for (const { receipt } of both) expect(receipt.leaf).toContain("\ntype verified\n");
     expect(await locked.count()).toMatchObject({ escrow: 1, verified: 2 });
     expect(await locked.service.verifyWaiting()).toEqual({ verified: 0, failed: [] });
+  });
+
+  test("of what another process verifies meanwhile makes no second leaf", async () => {
+    const locked = await office();
+    await locked.files(1);
+    await locked.unlock();
+    const { store } = locked.service;
+    const look = store.candidatesOf.bind(store);
+    const spy = vi.spyOn(store, "candidatesOf").mockImplementation(async (records) => {
+      const found = await look(records);
+      await locked.elsewhere({}, (other) => other.verifyWaiting());
+      return found;
+    });
+    expect(await locked.service.verifyWaiting()).toEqual({ verified: 0, failed: [] });
+    spy.mockRestore();
+    expect(await locked.count()).toMatchObject({ escrow: 1, verified: 1 });
+    await locked.service.verifyLog();
   });
 
   test("of a wrap that leads to another key is refused with the key, found without", async () => {
