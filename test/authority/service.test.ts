@@ -19,6 +19,7 @@ import {
 } from "#build/authority/directory.js";
 import { publishNewest } from "#build/authority/service.js";
 import type { StoreReads } from "#build/authority/store/store.js";
+import { wrapFor } from "#build/envelope/wraps.js";
 import { spareKey } from "../escrow/material.js";
 import { RecursiveTree } from "../escrow/tree.js";
 import {
@@ -397,6 +398,28 @@ describe("a request", () => {
     const { releases } = await locked.service.release(id);
     expect(releases).toHaveLength(2);
     expect(await locked.count()).toMatchObject({ escrow: 2, verified: 2, release: 2 });
+    await locked.service.verifyLog();
+  });
+
+  test("leaves the wrap that another process verified meanwhile", async () => {
+    const locked = await office();
+    const [file] = await locked.files(1);
+    const { request, id } = await locked.asked([file!]);
+    await locked.approve(request, "ann", "bob");
+    await locked.unlock();
+    const to = { key: locked.service.authority.wrapKey, padding: "oaep" as const };
+    const again = { ...file!.submission, wrap: await wrapFor(core, file!.sessionKey, to, {}) };
+    const { store } = locked.service;
+    const look = store.candidatesOf.bind(store);
+    const spy = vi.spyOn(store, "candidatesOf").mockImplementationOnce(async (records) => {
+      const found = await look(records);
+      await locked.elsewhere({}, (other) => other.intake([again]));
+      return found;
+    });
+    expect((await locked.service.release(id)).releases).toHaveLength(1);
+    spy.mockRestore();
+    const { tag, wrap } = again;
+    expect(await store.candidatesOf([file!.record])).toEqual([[{ tag, wrap }]]);
     await locked.service.verifyLog();
   });
 
