@@ -159,7 +159,7 @@ async function republish(
   if (equalBytes(encodeAuthority(await publicFile(store)), shown)) return;
   const { fingerprint } = (await authorityOf(core, shown)).authority;
   if (!equalBytes(authority.fingerprint, fingerprint)) {
-    throw new TwinwrapError("FAULT", `${path}: ${AUTHORITY} and its store are of two authorities`);
+    throw new TwinwrapError("FAULT", `${path}: ${AUTHORITY} and ${STORE} are of two authorities`);
   }
   await publishNewest(store, (newest) => publish(path, newest));
 }

@@ -696,6 +696,21 @@ describe("the log", () => {
     await expect(damaged.service.receipt(files[0]!.record)).rejects.toEqual(FAULT);
   });
 
+  test("put back to an earlier state does not go on, if a later one was signed", async () => {
+    const damaged = await office();
+    await damaged.files(3);
+    const { submission } = await damaged.file();
+    alter(
+      damaged.folder,
+      "UPDATE head SET size = 2",
+      "DELETE FROM leaves WHERE leaf >= 2",
+      "DELETE FROM nodes WHERE (position + 1) * (1 << level) > 2",
+      "DELETE FROM candidates",
+      "DELETE FROM records",
+    );
+    await expect(damaged.service.intake([submission])).rejects.toMatchObject({ code: "FAULT" });
+  });
+
   test("that was rolled back is found out by what is known outside", async () => {
     const back = [
       "DELETE FROM leaves WHERE leaf >= 5",
@@ -757,7 +772,7 @@ describe("the log", () => {
       /does not show that the log did not go on/,
     );
     expect(await good.isFenced()).toBe(true);
-    await good.unfence([newest]);
+    await good.unfence([newest, older!.checkpoint]);
     expect(await good.intake([submission])).toMatchObject([{ isNew: true }]);
     await good.verifyLog({ known: [newest] });
     await good.close();

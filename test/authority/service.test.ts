@@ -21,6 +21,7 @@ import {
 } from "#build/authority/directory.js";
 import { publishNewest } from "#build/authority/service.js";
 import type { StoreReads } from "#build/authority/store/store.js";
+import { wrapFor } from "#build/envelope/wraps.js";
 import { spareKey } from "../escrow/material.js";
 import { RecursiveTree } from "../escrow/tree.js";
 import {
@@ -214,6 +215,10 @@ describe("intake", () => {
     });
     expect(await one.leaves()).toHaveLength(size);
     expect((await storeOf(one.service).candidatesOf([file!.record]))[0]).toHaveLength(1);
+    // Beside a new one it has its own proof, too.
+    const both = await one.service.intake([(await one.file()).submission, file!.submission]);
+    expect(both.map(({ isNew }) => isNew)).toEqual([true, false]);
+    expect(both[1]!.receipt).toEqual(before);
   });
 
   test("is all or nothing", async () => {
@@ -292,6 +297,23 @@ describe("intake", () => {
     for (const { receipt } of both) expect(receipt.leaf).toContain("\ntype verified\n");
     expect(await locked.count()).toMatchObject({ escrow: 1, verified: 2 });
     expect(await locked.service.verifyWaiting()).toEqual({ verified: 0, failed: [] });
+  });
+
+  test("of what another process verifies meanwhile makes no second leaf", async () => {
+    const locked = await office();
+    await locked.files(1);
+    await locked.unlock();
+    const { store } = locked.service;
+    const look = store.candidatesOf.bind(store);
+    const spy = vi.spyOn(store, "candidatesOf").mockImplementation(async (records) => {
+      const found = await look(records);
+      await locked.elsewhere({}, (other) => other.verifyWaiting());
+      return found;
+    });
+    expect(await locked.service.verifyWaiting()).toEqual({ verified: 0, failed: [] });
+    spy.mockRestore();
+    expect(await locked.count()).toMatchObject({ escrow: 1, verified: 1 });
+    await locked.service.verifyLog();
   });
 
   test("of a wrap that leads to another key is refused with the key, found without", async () => {
@@ -382,6 +404,28 @@ describe("a request", () => {
     const { releases } = await locked.service.release(id);
     expect(releases).toHaveLength(2);
     expect(await locked.count()).toMatchObject({ escrow: 2, verified: 2, release: 2 });
+    await locked.service.verifyLog();
+  });
+
+  test("leaves the wrap that another process verified meanwhile", async () => {
+    const locked = await office();
+    const [file] = await locked.files(1);
+    const { request, id } = await locked.asked([file!]);
+    await locked.approve(request, "ann", "bob");
+    await locked.unlock();
+    const to = { key: locked.service.authority.wrapKey, padding: "oaep" as const };
+    const again = { ...file!.submission, wrap: await wrapFor(core, file!.sessionKey, to, {}) };
+    const { store } = locked.service;
+    const look = store.candidatesOf.bind(store);
+    const spy = vi.spyOn(store, "candidatesOf").mockImplementationOnce(async (records) => {
+      const found = await look(records);
+      await locked.elsewhere({}, (other) => other.intake([again]));
+      return found;
+    });
+    expect((await locked.service.release(id)).releases).toHaveLength(1);
+    spy.mockRestore();
+    const { tag, wrap } = again;
+    expect(await store.candidatesOf([file!.record])).toEqual([[{ tag, wrap }]]);
     await locked.service.verifyLog();
   });
 
