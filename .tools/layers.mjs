@@ -3,24 +3,26 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
-// cli → authority → escrow → envelope → keys → blob, core → ground; the page stands on the doors
+// cli → authority → escrow → envelope → keys → blob, core → ground; the page stands on the doors, and capi beside
+// envelope, for the command line alone
 const ROOMS = {
   ground: [],
   blob: ["ground"],
   core: ["ground"],
   keys: ["blob", "core", "ground"],
   envelope: ["keys", "blob", "core", "ground"],
+  capi: ["keys", "blob", "core", "ground"],
   escrow: ["envelope", "keys", "blob", "core", "ground"],
   authority: ["escrow", "envelope", "keys", "blob", "core", "ground"],
   doors: ["escrow", "envelope", "keys", "blob", "core", "ground"],
   page: ["doors", "escrow", "envelope", "keys", "blob", "core", "ground"],
-  cli: ["doors", "authority", "escrow", "envelope", "keys", "blob", "core", "ground"],
+  cli: ["doors", "authority", "escrow", "capi", "envelope", "keys", "blob", "core", "ground"],
 };
 // The doors are what a user imports; only the command line and the page look through them from inside.
 const DOORS = new Set(["src/index.ts", "src/node.ts", "src/browser.ts", "src/either.d.ts"]);
-// unwrapKey is for wraps in files and escrow, decryptChecked only for the local commands.
+// unwrapKey is for wraps in files and escrow, decryptChecked only for what local commands open.
 const CALLS = {
-  decryptChecked: (file) => file.startsWith("src/core/") || /^src\/cli\/(blob|capi)/.test(file),
+  decryptChecked: (file) => /^src\/(core|capi)\//.test(file),
   unwrapKey: (file) => /^src\/(core|envelope|escrow|authority)\//.test(file),
 };
 

@@ -7,6 +7,7 @@ import {
   CALG_RSA_KEYX,
   CALG_RSA_SIGN,
   CUR_BLOB_VERSION,
+  isKeyLength,
   OPAQUEKEYBLOB,
   PLAINTEXTKEYBLOB,
   PRIVATEKEYBLOB,
@@ -247,9 +248,7 @@ function isOpenBlock(aiKeyAlg: number, littleEndian: Uint8Array): boolean {
   const block = copyBytes(littleEndian).reverse();
   const length = keyInPlainBlock(block)?.length ?? 0;
   wipe(block);
-  const algorithm = sessionAlgorithm(aiKeyAlg);
-  if (algorithm === undefined) return false;
-  return length >= algorithm.minKeyLength && length <= algorithm.maxKeyLength;
+  return isKeyLength(aiKeyAlg, length);
 }
 
 /** RSAPUBKEY and the modulus. */
@@ -332,9 +331,9 @@ export function readPrivateKeyBlob(reader: BlobReader): Decoded<PrivateKeyBlob> 
 function readPlaintextKeyBlob(reader: BlobReader): Decoded<PlaintextKeyBlob> {
   const aiKeyAlg = readHeader(reader, isSession, "a session key's algorithm");
   const size = reader.integer("dwKeySize", 4, (bytes) => `key of ${bytes} bytes`);
-  const algorithm = sessionAlgorithm(aiKeyAlg);
-  if (algorithm && (size < algorithm.minKeyLength || size > algorithm.maxKeyLength)) {
-    reader.refuse("NTE_BAD_DATA", 8, `dwKeySize is ${size}: no length of a ${algorithm.name} key`);
+  if (isSession(aiKeyAlg) && !isKeyLength(aiKeyAlg, size)) {
+    const name = algorithmName(aiKeyAlg);
+    reader.refuse("NTE_BAD_DATA", 8, `dwKeySize is ${size}: no length of a ${name} key`);
   }
   const key = reader.bytes("rgbKeyData", size, "the session key", true);
   return { aiKeyAlg, key, trailing: readTrailing(reader, true) };

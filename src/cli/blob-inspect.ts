@@ -11,9 +11,9 @@ import {
   type TextEncoding,
 } from "../blob/index.js";
 import { toHex, wipe } from "../bytes.js";
+import { importKeyBlob } from "../capi/index.js";
 import { TwinwrapError } from "../errors.js";
 import { fingerprint, identifyKey } from "../keys/index.js";
-import { importKeyBlob } from "./blob-import.js";
 import { jsonOption, newCommand } from "./command.js";
 import { print, printJson, readBlobFile } from "./io.js";
 import { forEachFile } from "./report.js";

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { recordOfRow } from "../authority/opening.js";
 import { algorithmName } from "../blob/index.js";
 import { fromHex, toHex, wipe } from "../bytes.js";
+import { importSimpleBlob } from "../capi/index.js";
 import type { Core } from "../core/index.js";
 import { formatSerial, type Wrap } from "../envelope/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
@@ -16,7 +17,6 @@ import {
 } from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
 import type { RsaPrivateKey } from "../keys/index.js";
-import { importSimpleBlob } from "./blob-import.js";
 import { type OutputOptions, UsageError } from "./command.js";
 import { checkOutput, type ReadOptions, STANDARD, writeOutput } from "./io.js";
 import type { Recovery } from "./recover-fetch.js";

@@ -1,7 +1,7 @@
 import { TwinwrapError } from "../errors.js";
+import type { Output } from "../source.js";
 import type { Announcement, FromPage, FromWorker, Question } from "./download-protocol.js";
 import type { SavedBy } from "./save.browser.js";
-import type { Output } from "./source.js";
 
 // The page's side of a download that the service worker twinwrap/download.js (download-worker.ts) feeds.
 

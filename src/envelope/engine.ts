@@ -1,5 +1,6 @@
 import { wipe } from "../bytes.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
+import type { Pieces, Reader } from "../source.js";
 import { type Cobblestone, setChunkNonce } from "./cobblestone.js";
 import { type PoolOptions, type StartWorker, WorkerPool } from "./pool.js";
 import {
@@ -7,14 +8,12 @@ import {
   type Direction,
   type Engine,
   LocalEngine,
-  type Pieces,
   type RunOptions,
   runSegments,
   type Segment,
   type Worked,
   wipePlaintext,
 } from "./segments.js";
-import type { Reader } from "./source.js";
 
 /** What works on a file's chunks; the bytes are the same. */
 export const ENGINES = ["wasm", "webcrypto"] as const;

@@ -1,3 +1,4 @@
+export { Output, type RandomAccess, type Source } from "../source.js";
 export { ENGINES, type EngineName, type EngineOptions } from "./engine.js";
 export type { Escrow, FixedHeader, Header, MutableHeader, Padding, Patch, Wrap } from "./header.js";
 export { formatSerial, PADDINGS } from "./header.js";
@@ -20,5 +21,4 @@ export {
   seal,
   type WorkOptions,
 } from "./seal.js";
-export { Output, type RandomAccess, type Source } from "./source.js";
 export type { Recipient, WrapOptions } from "./wraps.js";

@@ -4,6 +4,15 @@ import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import type { RsaPrivateKey } from "../keys/index.js";
+import {
+  type Anywhere,
+  asRandomAccess,
+  Output,
+  pieces,
+  type RandomAccess,
+  Reader,
+  type Source,
+} from "../source.js";
 import { CORE, needKeys, WORK, WRAPPING } from "./arguments.js";
 import { BODY_HEADER, CHUNK, Cobblestone, plaintextLength, SEALED_CHUNK } from "./cobblestone.js";
 import { checkEngine } from "./engine.js";
@@ -16,15 +25,6 @@ import {
   type WorkOptions,
 } from "./seal.js";
 import { throwIfAborted } from "./segments.js";
-import {
-  type Anywhere,
-  asRandomAccess,
-  Output,
-  pieces,
-  type RandomAccess,
-  Reader,
-  type Source,
-} from "./source.js";
 import { openWraps, type WrapOptions } from "./wraps.js";
 
 export interface OpenOptions extends WorkOptions, WrapOptions {

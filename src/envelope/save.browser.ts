@@ -1,9 +1,8 @@
 import { needFlag, needText, optionsOf, whole, wrongKind } from "../arguments.js";
 import { TwinwrapError } from "../errors.js";
+import { isBlob, Output, type Pieces, pieces } from "../source.js";
 import { aborted, download, LINGER, type Target } from "./download.browser.js";
 import { needUrl } from "./pool.js";
-import type { Pieces } from "./segments.js";
-import { isBlob, Output, pieces } from "./source.js";
 
 /**
  * How an output was saved: "picker": written to the file that its user chose (File System Access);

@@ -4,6 +4,15 @@ import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import type { RsaPublicKey } from "../keys/index.js";
+import {
+  Output,
+  type Pieces,
+  pieces,
+  type RandomAccess,
+  Reader,
+  type Sequence,
+  type Source,
+} from "../source.js";
 import { needEscrow, needOrigins, needPadding, needTo, WORK, WRAPPING } from "./arguments.js";
 import { BODY_HEADER, Cobblestone, KEY, SALT } from "./cobblestone.js";
 import { checkEngine, type EngineOptions, workThrough } from "./engine.js";
@@ -18,8 +27,7 @@ import {
   type Padding,
   type Wrap,
 } from "./header.js";
-import type { Pieces, RunOptions } from "./segments.js";
-import { Output, pieces, type RandomAccess, Reader, type Sequence, type Source } from "./source.js";
+import type { RunOptions } from "./segments.js";
 import { type Recipient, type WrapOptions, wrapForAll } from "./wraps.js";
 
 /** Settings of work that takes its time. */
