@@ -296,7 +296,6 @@ const FUNCTIONS: Record<string, Kind[]> = {
   encodePublicKeyBlob: [object(rsaBlob)],
   encodePrivateKeyBlob: [object(() => ({ ...key, ...rsaBlob() }))],
   encodePvk: [object(() => ({ keySpec: 1, salt: new Uint8Array(0), blob: HASH }))],
-  isKeyLength: [number(), number()],
   sessionAlgorithm: [number()],
   algorithmName: [number()],
   sessionAlgorithmByName: [text("aes-256")],

@@ -7,7 +7,6 @@ import {
   CALG_RSA_KEYX,
   CALG_RSA_SIGN,
   CUR_BLOB_VERSION,
-  isKeyLength,
   OPAQUEKEYBLOB,
   PLAINTEXTKEYBLOB,
   PRIVATEKEYBLOB,
@@ -198,6 +197,11 @@ export function readHeader(
 }
 
 export const isSession = (aiKeyAlg: number) => sessionAlgorithm(aiKeyAlg) !== undefined;
+/** Whether a session algorithm has keys of so many bytes. */
+export function isKeyLength(aiKeyAlg: number, length: number): boolean {
+  const { minKeyLength, maxKeyLength } = sessionAlgorithm(aiKeyAlg)!;
+  return length >= minKeyLength && length <= maxKeyLength;
+}
 export const isRsa = (aiKeyAlg: number) => aiKeyAlg === CALG_RSA_KEYX || aiKeyAlg === CALG_RSA_SIGN;
 
 function readSimpleBlob(
@@ -248,7 +252,7 @@ function isOpenBlock(aiKeyAlg: number, littleEndian: Uint8Array): boolean {
   const block = copyBytes(littleEndian).reverse();
   const length = keyInPlainBlock(block)?.length ?? 0;
   wipe(block);
-  return isKeyLength(aiKeyAlg, length);
+  return isSession(aiKeyAlg) && isKeyLength(aiKeyAlg, length);
 }
 
 /** RSAPUBKEY and the modulus. */

@@ -3,6 +3,7 @@ import { concatBytes, copyBytes, newBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import {
   bigEndian,
+  isKeyLength,
   isRsa,
   isSession,
   MAGIC_PRIVATE,
@@ -19,7 +20,6 @@ import {
   algorithmName,
   CALG_RSA_KEYX,
   CUR_BLOB_VERSION,
-  isKeyLength,
   PLAINTEXTKEYBLOB,
   PRIVATEKEYBLOB,
   PUBLICKEYBLOB,

@@ -39,123 +39,49 @@ export const CALG_RSA_SIGN = 0x2400;
 export const CALG_SHA1 = 0x8004;
 export const CALG_HMAC = 0x8009;
 
-/** An algorithm whose keys travel in SIMPLEBLOBs and PLAINTEXTKEYBLOBs, and what is known of it. */
+/** An algorithm whose keys travel in SIMPLEBLOBs and PLAINTEXTKEYBLOBs. */
 export interface SessionAlgorithm {
   readonly algId: number;
   /** As wincrypt.h spells it, "CALG_AES_256". */
   readonly name: string;
   /** As the command line spells it, "aes-256". */
   readonly shortName: string;
-  readonly cipher: "aes" | "des" | "rc2" | "rc4";
-  /** Bytes of a block. 1: a stream cipher, which has neither mode nor IV nor padding. */
-  readonly blockLength: number;
   /** Bytes of a key that is made without a length being asked for. */
   readonly keyLength: number;
   /** Shortest and longest key in bytes that an import accepts. */
   readonly minKeyLength: number;
   readonly maxKeyLength: number;
-  /** Whether every byte of a key has a parity bit. */
-  readonly hasParity: boolean;
-  /** Whether a salt may stand behind a key (KP_SALT). */
-  readonly hasSalt: boolean;
-  /** Whether the strength of a key can be cut down (KP_EFFECTIVE_KEYLEN). */
-  readonly hasEffectiveBits: boolean;
-  /** Whether CryptDeriveKey expands MD5 and SHA-1 for it, even where the hash is long enough. */
-  readonly expandsHash: boolean;
-  /** Why it is outdated; empty if it is not. */
-  readonly flaws: readonly string[];
 }
 
-const SMALL_BLOCKS =
-  "its blocks of 64 bits repeat within some GiB and then tell about the plaintext";
-
-function aes(algId: number, bits: number): SessionAlgorithm {
-  const length = bits / 8;
-  return {
-    algId,
-    name: `CALG_AES_${bits}`,
-    shortName: `aes-${bits}`,
-    cipher: "aes",
-    blockLength: 16,
-    keyLength: length,
-    minKeyLength: length,
-    maxKeyLength: length,
-    hasParity: false,
-    hasSalt: false,
-    hasEffectiveBits: false,
-    expandsHash: true,
-    flaws: [],
-  };
+function fixed(algId: number, name: string, shortName: string, length: number): SessionAlgorithm {
+  return { algId, name, shortName, keyLength: length, minKeyLength: length, maxKeyLength: length };
 }
 
-/** DES and what was made of it; keys are counted with their parity bits. */
-function des(
-  algId: number,
-  names: [name: string, shortName: string],
-  length: number,
-  flaws: readonly string[],
-): SessionAlgorithm {
-  const [name, shortName] = names;
-  return {
-    algId,
-    name,
-    shortName,
-    cipher: "des",
-    blockLength: 8,
-    keyLength: length,
-    minKeyLength: length,
-    maxKeyLength: length,
-    hasParity: true,
-    hasSalt: false,
-    hasEffectiveBits: false,
-    // Of two keys the documents say nothing; this is as Wine has it.
-    expandsHash: algId === CALG_3DES,
-    flaws,
-  };
-}
-
-/** The session algorithms: all that is known of each, in one place. */
+/** The session algorithms; DES keys are counted with their parity bits. */
 export const SESSION_ALGORITHMS: readonly SessionAlgorithm[] = [
-  des(CALG_DES, ["CALG_DES", "des"], 8, ["its keys of 56 bits can be found by trying them all"]),
+  fixed(CALG_DES, "CALG_DES", "des", 8),
   {
     algId: CALG_RC2,
     name: "CALG_RC2",
     shortName: "rc2",
-    cipher: "rc2",
-    blockLength: 8,
     keyLength: 16,
     minKeyLength: 5,
     // Providers make RC2 keys of at most 16 bytes but import longer ones, because HMAC keys travel
     // under this ALG_ID (CRYPT_IPSEC_HMAC_KEY); 128 is the cipher's own limit (RFC 2268, section 2).
     maxKeyLength: 128,
-    hasParity: false,
-    hasSalt: true,
-    hasEffectiveBits: true,
-    expandsHash: false,
-    flaws: [SMALL_BLOCKS],
   },
-  des(CALG_3DES, ["CALG_3DES", "3des"], 24, [SMALL_BLOCKS]),
-  des(CALG_3DES_112, ["CALG_3DES_112", "3des-112"], 16, [
-    "two keys give it 80 to 112 bits of strength",
-    SMALL_BLOCKS,
-  ]),
-  aes(CALG_AES_128, 128),
-  aes(CALG_AES_192, 192),
-  aes(CALG_AES_256, 256),
+  fixed(CALG_3DES, "CALG_3DES", "3des", 24),
+  fixed(CALG_3DES_112, "CALG_3DES_112", "3des-112", 16),
+  fixed(CALG_AES_128, "CALG_AES_128", "aes-128", 16),
+  fixed(CALG_AES_192, "CALG_AES_192", "aes-192", 24),
+  fixed(CALG_AES_256, "CALG_AES_256", "aes-256", 32),
   {
     algId: CALG_RC4,
     name: "CALG_RC4",
     shortName: "rc4",
-    cipher: "rc4",
-    blockLength: 1,
     keyLength: 16,
     minKeyLength: 5,
     maxKeyLength: 16,
-    hasParity: false,
-    hasSalt: true,
-    hasEffectiveBits: false,
-    expandsHash: false,
-    flaws: ["its keystream is not random enough (RFC 7465)"],
   },
 ];
 
@@ -178,23 +104,11 @@ const OTHER_ALGORITHMS: ReadonlyMap<number, string> = new Map([
 ]);
 
 const needAlgId = whole(0, 0xffffffff);
-const needLength = whole(0);
 
 /** The session algorithm with this ALG_ID, if it is one. @throws TwinwrapError BAD_ARGUMENT */
 export function sessionAlgorithm(algId: number): SessionAlgorithm | undefined {
   needAlgId(algId, "the ALG_ID");
   return SESSION_ALGORITHMS.find((algorithm) => algorithm.algId === algId);
-}
-
-/**
- * Whether a session algorithm has keys of so many bytes; what is no session algorithm has none.
- * @throws TwinwrapError BAD_ARGUMENT
- */
-export function isKeyLength(algId: number, length: number): boolean {
-  const algorithm = sessionAlgorithm(algId);
-  needLength(length, "the length");
-  if (algorithm === undefined) return false;
-  return length >= algorithm.minKeyLength && length <= algorithm.maxKeyLength;
 }
 
 /**

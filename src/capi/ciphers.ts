@@ -1,6 +1,7 @@
-import { type PlaintextKeyBlob, sessionAlgorithm } from "../blob/index.js";
+import type { PlaintextKeyBlob } from "../blob/index.js";
 import { concatBytes, copyBytes, newBytes, wipe } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
+import { algorithmOf } from "./algorithms.js";
 import type { Platform } from "./platform.js";
 import type { Rc2 } from "./rc2.js";
 import type { CipherSettings, Mode } from "./settings.js";
@@ -111,7 +112,7 @@ export async function makeDecryptor(
   { mode, salt, effectiveBits }: CipherSettings,
   iv: Uint8Array,
 ): Promise<Decryptor> {
-  const { cipher } = sessionAlgorithm(aiKeyAlg)!;
+  const { cipher } = algorithmOf(aiKeyAlg);
   if (cipher === "aes") return aes(key, mode, iv);
   if (cipher === "des") return des(platform, key, mode, iv);
   const salted = concatBytes(key, salt);

@@ -1,7 +1,8 @@
-import { type PlaintextKeyBlob, sessionAlgorithm } from "../blob/index.js";
+import type { PlaintextKeyBlob } from "../blob/index.js";
 import { newBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import type { Anywhere, Reader } from "../source.js";
+import { algorithmOf } from "./algorithms.js";
 import { type Decryptor, makeDecryptor } from "./ciphers.js";
 import { chunkLength, type PaddingWatch } from "./paddings.js";
 import type { Platform } from "./platform.js";
@@ -63,7 +64,7 @@ function paddingHints({ session, settings, isDerived }: Ciphertext, length: numb
   hints.push("`mode`", finalEvery === undefined ? "`unpadded`" : "another `finalEvery`");
   if (length <= block) hints.push("`iv`");
   if (finalEvery === undefined && length > block) hints.push("`finalEvery`");
-  if (sessionAlgorithm(session.aiKeyAlg)?.hasEffectiveBits) {
+  if (algorithmOf(session.aiKeyAlg).hasEffectiveBits) {
     hints.push(`\`effectiveBits\`${session.key.length === 16 ? " (40 on Windows 2000)" : ""}`);
   }
   if (salt.length > 0 || session.key.length === SALTED_KEY) hints.push("`salt` or `salt: false`");

@@ -1,3 +1,4 @@
+export { type Algorithm, algorithmOf, type Traits } from "./algorithms.js";
 export {
   exportSimpleBlob,
   generateSessionKey,

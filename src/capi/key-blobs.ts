@@ -1,9 +1,9 @@
+import { isKeyLength } from "../blob/blobs.js";
 import {
   algorithmName,
   CryptoApiError,
   decodeSimpleBlob,
   encodeSimpleBlob,
-  isKeyLength,
   keyInPlainBlock,
   MAX_TRAILING,
   type PlaintextKeyBlob,
@@ -13,6 +13,7 @@ import { copyBytes, randomBytes, wipe } from "../bytes.js";
 import { type Core, type RsaPadding, sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import { bitLength, type RsaPrivateKey, type RsaPublicKey, readPublicKey } from "../keys/index.js";
+import { algorithmOf } from "./algorithms.js";
 
 // What CryptGenKey, CryptImportKey and CryptExportKey do with blobs. Import tells why it fails, so it is for a
 // person's own blobs at the command line, never for what others can send in.
@@ -39,13 +40,9 @@ export function setOddParity(key: Uint8Array): void {
 }
 
 /** A new session key, of the usual length. The caller wipes it. */
-export function generateSessionKey({
-  algId,
-  keyLength,
-  hasParity,
-}: SessionAlgorithm): PlaintextKeyBlob {
+export function generateSessionKey({ algId, keyLength }: SessionAlgorithm): PlaintextKeyBlob {
   const key = randomBytes(keyLength);
-  if (hasParity) setOddParity(key);
+  if (algorithmOf(algId).hasParity) setOddParity(key);
   return { aiKeyAlg: algId, key };
 }
 

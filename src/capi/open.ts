@@ -1,4 +1,4 @@
-import { type PlaintextKeyBlob, sessionAlgorithm } from "../blob/index.js";
+import { algorithmName, type PlaintextKeyBlob } from "../blob/index.js";
 import { wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import type { RsaPrivateKey } from "../keys/index.js";
@@ -114,7 +114,7 @@ function doubtOf(
     return `it looks as if every ${every} bytes were encrypted by themselves (Final = TRUE), and then this is wrong: try \`finalEvery\` ${every}`;
   }
   if (isDerived && settings.block === 1) {
-    const name = sessionAlgorithm(session.aiKeyAlg)?.name;
+    const name = algorithmName(session.aiKeyAlg);
     return `with ${name} nothing shows whether the password is right: look at what came out`;
   }
   return undefined;

@@ -1,6 +1,7 @@
 import { type PlaintextKeyBlob, sessionAlgorithmByName } from "../blob/index.js";
 import { concatBytes, copyBytes, newBytes, toUtf8, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
+import { algorithmOf } from "./algorithms.js";
 import type { PasswordHash, Platform } from "./platform.js";
 
 // Session keys that programs derive from a password: CryptCreateHash, CryptHashData, CryptDeriveKey. A hash is
@@ -27,9 +28,9 @@ export interface DerivedKey {
 
 /** How long, and of what, a derived key is. @throws TwinwrapError BAD_ARGUMENT */
 export function derivedAlgorithm({ algorithm: name = "aes-256", keyBits }: DeriveOptions) {
-  const algorithm = sessionAlgorithmByName(name);
+  const algorithm = algorithmOf(sessionAlgorithmByName(name).algId);
   if (keyBits === undefined) return { algorithm, length: algorithm.keyLength };
-  if (algorithm.minKeyLength === algorithm.maxKeyLength) {
+  if (!algorithm.hasLengths) {
     throw new TwinwrapError(
       "BAD_ARGUMENT",
       `a ${algorithm.name} key has one length: \`keyBits\` is for RC2 and RC4`,

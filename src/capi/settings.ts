@@ -1,6 +1,7 @@
-import { algorithmName, type PlaintextKeyBlob, sessionAlgorithm } from "../blob/index.js";
+import { algorithmName, type PlaintextKeyBlob } from "../blob/index.js";
 import { newBytes } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
+import { algorithmOf } from "./algorithms.js";
 
 // How a program may have encrypted a file with CryptoAPI: what is in no blob, and so has to be said.
 // Messages name these options in backticks, as they are spelt here.
@@ -95,7 +96,7 @@ export function cipherSettings(
   leftOver?: Uint8Array,
 ): CipherSettings {
   const { mode, iv, salt, effectiveBits, unpadded = false, finalEvery } = options;
-  const { blockLength, hasSalt, hasEffectiveBits } = sessionAlgorithm(aiKeyAlg)!;
+  const { blockLength, hasSalt, hasEffectiveBits } = algorithmOf(aiKeyAlg);
   const hasBlocks = blockLength > 1;
   const need = (name: string, isKnown: boolean, value: unknown) => {
     if (isKnown || value === undefined) return;
@@ -127,12 +128,12 @@ export function weakness(
   { aiKeyAlg, key }: PlaintextKeyBlob,
   { mode, effectiveBits }: CipherSettings,
 ): string | undefined {
-  const { name, blockLength, minKeyLength, maxKeyLength, flaws } = sessionAlgorithm(aiKeyAlg)!;
+  const { name, blockLength, hasLengths, flaws } = algorithmOf(aiKeyAlg);
   const isEcb = mode === "ecb" && blockLength > 1;
   const bits = Math.min(effectiveBits, 8 * key.length);
   const reasons = [...flaws];
   // What a key of one length is worth is among the flaws.
-  if (minKeyLength < maxKeyLength && bits < ENOUGH_BITS) {
+  if (hasLengths && bits < ENOUGH_BITS) {
     reasons.unshift(`a key of ${bits} bits can be found by trying them all`);
   }
   if (isEcb) reasons.push("ECB shows which blocks are equal");

@@ -5,7 +5,7 @@ import {
   sessionAlgorithmByName,
 } from "../blob/index.js";
 import { wipe } from "../bytes.js";
-import { generateSessionKey } from "../capi/index.js";
+import { algorithmOf, generateSessionKey } from "../capi/index.js";
 import { TwinwrapError } from "../errors.js";
 import { type ExportOptions, exportTo, readTargets } from "./blob-export.js";
 import {
@@ -33,7 +33,7 @@ function parseAlgorithm(name: string): SessionAlgorithm {
 }
 
 async function generate(options: GenerateOptions): Promise<void> {
-  const { shortName, flaws } = options.alg;
+  const { algId, shortName } = options.alg;
   const targets = await readTargets(options.to, options.output, [], options);
   const session = generateSessionKey(options.alg);
   try {
@@ -41,7 +41,7 @@ async function generate(options: GenerateOptions): Promise<void> {
   } finally {
     wipe(session.key);
   }
-  if (flaws.length > 0) {
+  if (algorithmOf(algId).flaws.length > 0) {
     warn(`${shortName} is outdated and weak: only for programs that take nothing better`);
   }
 }

@@ -1,7 +1,8 @@
 import { type Command, Option } from "commander";
-import { algorithmName, type PlaintextKeyBlob, sessionAlgorithm } from "../blob/index.js";
+import { algorithmName, type PlaintextKeyBlob } from "../blob/index.js";
 import { fromHex } from "../bytes.js";
 import {
+  algorithmOf,
   type CipherOptions,
   type CipherSettings,
   LAYOUTS,
@@ -128,7 +129,7 @@ export function cipherText(
   { mode, effectiveBits, block }: CipherSettings,
 ): string {
   const parts = [algorithmName(aiKeyAlg), `${key.length} bytes`];
-  if (hasEffectiveBits(aiKeyAlg)) parts.push(`${effectiveBits} effective bits`);
+  if (algorithmOf(aiKeyAlg).hasEffectiveBits) parts.push(`${effectiveBits} effective bits`);
   if (block > 1) parts.push(mode.toUpperCase());
   return parts.join(", ");
 }
@@ -136,18 +137,15 @@ export function cipherText(
 /** For machines. */
 export function cipherFacts(session: PlaintextKeyBlob, settings: CipherSettings) {
   const { aiKeyAlg, key } = session;
+  const { name, hasEffectiveBits } = algorithmOf(aiKeyAlg);
   return {
-    algorithm: algorithmName(aiKeyAlg),
+    algorithm: name,
     keyLength: key.length,
     mode: settings.block > 1 ? settings.mode : undefined,
-    effectiveBits: hasEffectiveBits(aiKeyAlg) ? settings.effectiveBits : undefined,
+    effectiveBits: hasEffectiveBits ? settings.effectiveBits : undefined,
     weak: weakness(session, settings),
     authenticated: false,
   };
-}
-
-function hasEffectiveBits(aiKeyAlg: number): boolean {
-  return sessionAlgorithm(aiKeyAlg)?.hasEffectiveBits ?? false;
 }
 
 /** What can be said only of a password. */

@@ -9,6 +9,7 @@ import { formatSerial, type Wrap } from "../envelope/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import {
   type BlobRecord,
+  type CheckedRelease,
   commitmentOf,
   isBlob,
   isProven,
@@ -17,12 +18,21 @@ import {
 } from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
 import type { RsaPrivateKey } from "../keys/index.js";
+import type { Party } from "./authority-io.js";
 import { type OutputOptions, UsageError } from "./command.js";
 import { checkOutput, type ReadOptions, STANDARD, writeOutput } from "./io.js";
-import type { Recovery } from "./recover-fetch.js";
+import type { Kept } from "./recover-records.js";
 import { safe } from "./text.js";
 
 // What was released of other programs' keys: SIMPLEBLOBs for the new key, as those programs import them.
+
+/** A release that verified, and what it is looked up with. */
+export interface Recovery {
+  core: Core;
+  party: Party;
+  checked: CheckedRelease;
+  kept: Kept[];
+}
 
 /** A SIMPLEBLOB that was written. */
 export interface FetchedBlob {

@@ -22,8 +22,14 @@ import { EXIT, type OutputOptions, parseFingerprint, UsageError } from "./comman
 import { checkInPlace, print, printJson, warn, withPrivateKeyFile } from "./io.js";
 import { readMessage } from "./messages.js";
 import type { PassphraseOptions } from "./passphrase.js";
-import { blobFacts, blobRows, type FetchedBlob, fetchBlobs } from "./recover-blobs.js";
-import { type Kept, readKept, recordsOfFile } from "./recover-records.js";
+import {
+  blobFacts,
+  blobRows,
+  type FetchedBlob,
+  fetchBlobs,
+  type Recovery,
+} from "./recover-blobs.js";
+import { readKept, recordsOfFile } from "./recover-records.js";
 import { about, forEachFile } from "./report.js";
 import { safe, table } from "./text.js";
 
@@ -65,14 +71,6 @@ async function findRelease(
   warn(`nothing was released yet: ${state}${state === "approved" ? next : ""}`);
   process.exitCode = isOver ? EXIT.failed : EXIT.waiting;
   return undefined;
-}
-
-/** A release that verified, and what it is looked up with. */
-export interface Recovery {
-  core: Core;
-  party: Party;
-  checked: CheckedRelease;
-  kept: Kept[];
 }
 
 /** The wrap that was released for a file. @throws TwinwrapError REFUSED, NOT_VERIFIED */

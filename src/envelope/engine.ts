@@ -1,4 +1,5 @@
 import { wipe } from "../bytes.js";
+import type { Core } from "../core/index.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
 import type { Pieces, Reader } from "../source.js";
 import { type Cobblestone, setChunkNonce } from "./cobblestone.js";
@@ -40,6 +41,12 @@ export interface EngineOptions {
   workerUrl?: PoolOptions["workerUrl"];
   /** How a worker is started; twinwrap in Node and in browsers knows by itself. */
   startWorker?: StartWorker | undefined;
+}
+
+/** Settings of work that takes its time. */
+export interface WorkOptions extends RunOptions, EngineOptions {
+  /** The core to work with; a shared one by default. */
+  core?: Core | undefined;
 }
 
 /** @throws TwinwrapError UNSUPPORTED if there is no WebCrypto to be used */

@@ -1,5 +1,5 @@
 export { Output, type RandomAccess, type Source } from "../source.js";
-export { ENGINES, type EngineName, type EngineOptions } from "./engine.js";
+export { ENGINES, type EngineName, type EngineOptions, type WorkOptions } from "./engine.js";
 export type { Escrow, FixedHeader, Header, MutableHeader, Padding, Patch, Wrap } from "./header.js";
 export { formatSerial, PADDINGS } from "./header.js";
 export { type Head, inspect, inspectHead, Opened, type OpenOptions, open } from "./open.js";
@@ -19,6 +19,5 @@ export {
   Sealed,
   type SealOptions,
   seal,
-  type WorkOptions,
 } from "./seal.js";
 export type { Recipient, WrapOptions } from "./wraps.js";

@@ -15,15 +15,9 @@ import {
 } from "../source.js";
 import { CORE, needKeys, WORK, WRAPPING } from "./arguments.js";
 import { BODY_HEADER, CHUNK, Cobblestone, plaintextLength, SEALED_CHUNK } from "./cobblestone.js";
-import { checkEngine } from "./engine.js";
+import { checkEngine, type WorkOptions } from "./engine.js";
 import { decodeHeader, decodePreamble, type Header, PREAMBLE } from "./header.js";
-import {
-  type BodyHeader,
-  bodyContext,
-  decodeBodyHeader,
-  openChunks,
-  type WorkOptions,
-} from "./seal.js";
+import { type BodyHeader, bodyContext, decodeBodyHeader, openChunks } from "./seal.js";
 import { throwIfAborted } from "./segments.js";
 import { openWraps, type WrapOptions } from "./wraps.js";
 

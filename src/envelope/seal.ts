@@ -15,7 +15,7 @@ import {
 } from "../source.js";
 import { needEscrow, needOrigins, needPadding, needTo, WORK, WRAPPING } from "./arguments.js";
 import { BODY_HEADER, Cobblestone, KEY, SALT } from "./cobblestone.js";
-import { checkEngine, type EngineOptions, workThrough } from "./engine.js";
+import { checkEngine, type WorkOptions, workThrough } from "./engine.js";
 import {
   decodeHeader,
   type Escrow,
@@ -27,14 +27,7 @@ import {
   type Padding,
   type Wrap,
 } from "./header.js";
-import type { RunOptions } from "./segments.js";
 import { type Recipient, type WrapOptions, wrapForAll } from "./wraps.js";
-
-/** Settings of work that takes its time. */
-export interface WorkOptions extends RunOptions, EngineOptions {
-  /** The core to work with; a shared one by default. */
-  core?: Core | undefined;
-}
 
 /** What an escrow is made from. */
 export interface EscrowFacts extends BodyHeader {

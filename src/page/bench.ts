@@ -1,3 +1,5 @@
+import { formatNumber, formatSize, inUnit } from "../bench/numbers.js";
+import { linePlot } from "../bench/plot.js";
 import { hasRelaxedSimd, useWasm } from "../core/index.js";
 import { release } from "../envelope/release.js";
 import { generateKeyPair } from "../keys/index.js";
@@ -12,8 +14,6 @@ import {
 } from "./compare.js";
 import type { Pair } from "./contenders.js";
 import { download, find, make } from "./dom.js";
-import { formatNumber, formatSize, inUnit } from "./numbers.js";
-import { linePlot } from "./plot.js";
 import { complaintOf } from "./words.js";
 
 const VERSION = release.split(" ")[0]!;
