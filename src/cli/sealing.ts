@@ -122,7 +122,7 @@ export async function sealInto(
   const header = await withSource(async (source) => {
     const sealed = await seal(source, {
       to,
-      ...(flags.padding === undefined ? {} : { padding: flags.padding }),
+      padding: flags.padding,
       name: options.name,
       description: options.description,
       escrow: targets.map(({ authority }) => authority.origin),
@@ -169,7 +169,7 @@ export function reportSealed(
         file: output,
         ...facts,
         ...headerFacts(header),
-        ...(options.detached ? { detached } : {}),
+        detached: options.detached ? detached : undefined,
         escrowed: sent,
       },
       output,

@@ -68,7 +68,7 @@ export interface PoolOptions {
    * Bytes of a file after which they are started, at once if it is known to have twice as many, unless
    * `start()` did it; 16 MiB by default.
    */
-  startAfter?: number;
+  startAfter?: number | undefined;
   /**
    * Where a page serves twinwrap/worker.js, if its Content-Security-Policy forbids workers from blob: URLs.
    * Node does without.

@@ -124,8 +124,8 @@ export async function seal(source: Source | RandomAccess, given: SealOptions): P
       serial: randomBytes(16),
       created: new Date(),
       escrow: [...new Set(options.escrow ?? [])].sort(),
-      ...(options.name === undefined ? {} : { name: options.name }),
-      ...(options.description === undefined ? {} : { description: options.description }),
+      name: options.name,
+      description: options.description,
     };
     const mutableOf = (wraps: readonly Wrap[]) => ({ wraps: [...wraps], escrows: [], rest: {} });
     const { allowWeak = false } = options;
