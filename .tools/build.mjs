@@ -91,8 +91,8 @@ finishTypes(`${root}build`);
 
 // By this a pool knows that a worker's script is of its own build.
 writeFileSync(
-  `${root}build/envelope/release.js`,
-  `export const release = "${versionOf(root)} ${hashes["core.wasm"].slice(0, 16)}";\n`,
+  `${root}build/envelope/build-id.js`,
+  `export const buildId = "${versionOf(root)} ${hashes["core.wasm"].slice(0, 16)}";\n`,
 );
 
 await bundleWorkers(root);

@@ -1,7 +1,6 @@
 // The static site: the page and its scripts, bundled into build/site/, which any web server can serve.
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
-import { PAGE_STYLE } from "../bench/style.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 const site = `${root}build/site/`;
@@ -19,7 +18,9 @@ export async function buildSite() {
   mkdirSync(site, { recursive: true });
   for (const name of FILES) copyFileSync(`${root}src/page/${name}`, site + name);
   for (const name of BESIDE) copyFileSync(`${root}build/${name}`, site + name);
-  writeFileSync(`${site}plot.css`, PAGE_STYLE);
+  // Compiled by this build, so there is nothing to import before.
+  const { PLOT_CSS } = await import("../build/page/plot-css.js");
+  writeFileSync(`${site}plot.css`, PLOT_CSS);
   await build({
     entryPoints: SCRIPTS.map((name) => `${root}build/page/${name}.js`),
     outdir: site,

@@ -12,7 +12,8 @@ declare namespace WebAssembly {
 }
 `;
 /** The types of "twinwrap" where TypeScript is not told whose door it is ("moduleResolution": "bundler"): of either. */
-const EITHER_TEXT = `export { type SavedBy, type SaveOptions, save } from "./envelope/save.browser.js";
+const EITHER_TEXT = `export type { SavedBy } from "./envelope/download.browser.js";
+export { type SaveOptions, save } from "./envelope/save.browser.js";
 export * from "./node.js";
 `;
 const NEEDS_PLATFORM = new RegExp(

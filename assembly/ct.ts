@@ -4,7 +4,7 @@
 /** All ones if `x` is 0, else 0. */
 // @ts-ignore: decorator
 @inline
-export function isZero(x: u32): u32 {
+export function zeroMask(x: u32): u32 {
   // The top bit of x | -x is set exactly when x is not zero.
   return ((x | (0 - x)) >> 31) - 1;
 }
@@ -12,14 +12,14 @@ export function isZero(x: u32): u32 {
 /** All ones if `a` equals `b`, else 0. */
 // @ts-ignore: decorator
 @inline
-export function isEqual(a: u32, b: u32): u32 {
-  return isZero(a ^ b);
+export function equalMask(a: u32, b: u32): u32 {
+  return zeroMask(a ^ b);
 }
 
 /** All ones if `a` < `b` as unsigned numbers, else 0. */
 // @ts-ignore: decorator
 @inline
-export function isLess(a: u32, b: u32): u32 {
+export function lessMask(a: u32, b: u32): u32 {
   return <u32>((<i64>(<u64>a) - <i64>(<u64>b)) >> 63);
 }
 
@@ -34,5 +34,5 @@ export function select(mask: u32, a: u32, b: u32): u32 {
 export function equalBytes(a: usize, b: usize, length: usize): u32 {
   let difference: u32 = 0;
   for (let i: usize = 0; i < length; i++) difference |= <u32>load<u8>(a + i) ^ <u32>load<u8>(b + i);
-  return isZero(difference);
+  return zeroMask(difference);
 }

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { summarise } from "../build/timing.js";
+import { summarise } from "../build/bench/timing.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const MiB = 1 << 20;

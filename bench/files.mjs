@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { alternate, summarise } from "../build/timing.js";
+import { alternate, summarise } from "../build/bench/timing.js";
 import { runProcess } from "./processes.mjs";
 import { makeKeys, makeTools, twinwrapCommands } from "./tools.mjs";
 

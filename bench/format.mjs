@@ -1,6 +1,6 @@
 // Numbers as the terminal and the report both show them.
 
-import { formatNumber, formatSize, inUnit } from "../build/page/numbers.js";
+import { formatNumber, formatSize, inUnit } from "../build/bench/numbers.js";
 
 export { formatNumber, formatSize, inUnit };
 

@@ -1,6 +1,6 @@
 // The HTML report: one file that loads nothing.
 
-import { barPlot, escapeHtml, linePlot } from "../build/page/plot.js";
+import { barPlot, escapeHtml, linePlot } from "../build/bench/plot.js";
 import {
   cellText,
   failures,

@@ -1,5 +1,5 @@
 // One operation on all its sizes by all peers: checked, warmed up, then timed in turns.
-import { alternate, summarise } from "../build/timing.js";
+import { alternate, summarise } from "../build/bench/timing.js";
 import { contender } from "./contenders.mjs";
 import { sizesOf } from "./operations.mjs";
 

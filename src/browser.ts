@@ -2,7 +2,8 @@ import { withWorkers } from "./envelope/arguments.js";
 import * as envelope from "./envelope/index.js";
 import { startWorker } from "./envelope/worker.browser.js";
 
-export { type SavedBy, type SaveOptions, save } from "./envelope/save.browser.js";
+export type { SavedBy } from "./envelope/download.browser.js";
+export { type SaveOptions, save } from "./envelope/save.browser.js";
 export * from "./index.js";
 
 // What the neutral door has, with this platform's workers.

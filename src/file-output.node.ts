@@ -35,7 +35,7 @@ export interface NewFile extends WriteOptions {
   path: string;
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
   /** Reads what was written by its reader's rules, and throws if it is not right: before it has its name. */
-  check?: (path: string) => unknown;
+  check?: ((path: string) => unknown) | undefined;
 }
 
 /** Tells of what was done, but not in every respect as it should be. */

@@ -1,5 +1,6 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { describe, expect, test } from "vitest";
@@ -27,6 +28,63 @@ test("it holds what is needed and nothing else", () => {
   expect(
     files.filter((name) => /^(test|src|assembly|bench)\/|node_modules|\.map$/.test(name)),
   ).toEqual([]);
+});
+
+test("nothing in it imports what its user has not installed", async () => {
+  const about = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+  const allowed = [
+    about.name,
+    ...Object.keys({ ...about.dependencies, ...about.peerDependencies }),
+  ];
+  const scripts = readdirSync(installed, { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith(".js"),
+  );
+  expect(scripts.length).toBeGreaterThan(50);
+  // What esbuild reads as an import, at once or later, of anything that is not in the package.
+  const { metafile } = await build({
+    entryPoints: scripts.map((name) => join(installed, name)),
+    absWorkingDir: installed,
+    outdir: "nowhere",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    packages: "external",
+    write: false,
+    metafile: true,
+    logLevel: "silent",
+  });
+  const imports = Object.entries(metafile.inputs).flatMap(([file, { imports }]) =>
+    imports.filter(({ external }) => external).map(({ path }) => ({ file, path })),
+  );
+  const packageOf = (path: string) => path.match(/^(@[^/]+\/)?[^/]+/)![0];
+  expect(imports.map(({ path }) => packageOf(path))).toContain("@assemblyscript/loader");
+  expect(
+    imports.filter(({ path }) => !isBuiltin(path) && !allowed.includes(packageOf(path))),
+  ).toEqual([]);
+});
+
+test("better-sqlite3 comes only to those who ask for it", () => {
+  const about = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+  expect(about.optionalDependencies).toBeUndefined();
+  expect(about.peerDependenciesMeta).toEqual({ "better-sqlite3": { optional: true } });
+  const cli = join(installed, "build", "bin", "twinwrap.js");
+  const twinwrap = (...args: string[]) =>
+    spawnSync(process.execPath, [cli, ...args, "--no-passphrase"], {
+      cwd: folder,
+      encoding: "utf8",
+    });
+  expect(twinwrap("officer", "keygen", "-o", "ann.pem").status).toBe(0);
+  const { status, stderr } = twinwrap(
+    "authority",
+    "init",
+    "backup",
+    "--officer",
+    "ann=ann.pub.pem",
+  );
+  expect(stderr).toMatch(/^twinwrap: .*better-sqlite3.*: npm install better-sqlite3\n$/);
+  expect(status).toBe(1);
+  expect(existsSync(join(folder, "backup"))).toBe(false);
 });
 
 test("every door opens in Node, and a file makes the round trip", () => {

@@ -25,7 +25,7 @@ export function aesCbcDecrypt(slot: i32, length: u32): i32 {
   const key = keyIn(slot);
   if (isMissing(key) || length > <u32>WINDOW_SIZE || (length & 15) != 0) return BAD_ARGUMENT;
   let chain = v128.load(PARAMS);
-  for (let at: usize = 0; at < length; at += <usize>GROUPS * GROUP) {
+  for (let at: usize = 0; at < length; at += <usize>GROUP * GROUPS) {
     const bytes = min(<usize>GROUPS * GROUP, <usize>length - at);
     memory.copy(STATE, INPUT + at, bytes);
     decryptBlocks(key, <i32>((bytes + GROUP - 1) / GROUP));

@@ -13,10 +13,10 @@ import {
 export const GROUPS: i32 = 4;
 
 /** The working state: the groups, first sliced, in the end as blocks. */
-export const STATE: usize = memory.data(4 * 128, 64);
+export const STATE: usize = memory.data(<i32>(GROUP * GROUPS), 64);
 
 /** In place of a round key where there is none to add. */
-const NO_KEY: Slices = changetype<Slices>(memory.data(128, 16));
+const NO_KEY: Slices = changetype<Slices>(memory.data(<i32>GROUP, 16));
 
 // @ts-ignore: decorator
 @inline

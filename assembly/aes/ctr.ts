@@ -199,7 +199,7 @@ export function addKeyStream(key: Key, counter: Counter, kind: Count, from: usiz
   clearState(GROUPS);
 }
 
-const COUNTER: Counter = changetype<Counter>(memory.data(16, 16));
+const COUNTER: Counter = changetype<Counter>(memory.data(<i32>offsetof<Counter>(), 16));
 
 /**
  * `length` bytes of INPUT to OUTPUT with the counter block in PARAMS, which then stands at the next
@@ -212,6 +212,6 @@ export function aesCtr(slot: i32, length: u32): i32 {
   addKeyStream(key, COUNTER, Count.Wide, INPUT, OUTPUT, length);
   store<u64>(PARAMS, bswap(COUNTER.high));
   store<u64>(PARAMS, bswap(COUNTER.low), 8);
-  wipe(changetype<usize>(COUNTER), 16);
+  wipe(changetype<usize>(COUNTER), offsetof<Counter>());
   return OK;
 }

@@ -15,8 +15,8 @@ import { GROUP, Slices } from "./slices";
 /** Groups in a window of 256 blocks. */
 export const WINDOW_GROUPS: i32 = 32;
 
-const TABLE: usize = memory.data(32 * 128, 64);
-const DIFFERENCE: Slices = changetype<Slices>(memory.data(128, 64));
+const TABLE: usize = memory.data(<i32>(GROUP * WINDOW_GROUPS), 64);
+const DIFFERENCE: Slices = changetype<Slices>(memory.data(<i32>GROUP, 64));
 
 /** The key (its address) and the bytes 0, 5 and 10 that the table is for. */
 let owner: usize = 0;
@@ -75,7 +75,7 @@ export function recall(place: i32, s: Slices): void {
 /** Wipes the table if it is this key's: with the counter it would give the key away. */
 export function forget(key: usize): void {
   if (owner != key) return;
-  wipe(TABLE, 32 * 128);
+  wipe(TABLE, GROUP * WINDOW_GROUPS);
   wipe(changetype<usize>(DIFFERENCE), GROUP);
   owner = 0;
 }

@@ -37,7 +37,7 @@ const BULK_TABLES: usize = HASH_TABLES + 17 * 32;
 export const POWER: usize = 9 * 160;
 /** A slot, at whose beginning the key stands as it was given. */
 export const KEY_SLOT_SIZE: usize = BULK_TABLES + 4 * POWER;
-export const KEYS: usize = memory.data(16 * 8416, 64);
+export const KEYS: usize = memory.data(<i32>(KEY_SLOT_SIZE * KEY_SLOTS), 64);
 
 /** The round keys for one block (permute.ts). */
 // @ts-ignore: decorator
@@ -81,7 +81,8 @@ export function isMissing(key: Key): bool {
 }
 
 // The expanded key as FIPS 197 has it: 60 words at most.
-const WORDS: usize = memory.data(240, 16);
+const WORDS_SIZE: usize = 60 * 4;
+const WORDS: usize = memory.data(<i32>WORDS_SIZE, 16);
 
 /** ShiftRows^-1 of a block. */
 // @ts-ignore: decorator
@@ -133,7 +134,7 @@ export function aesExpand(slot: i32, length: i32): i32 {
     broadcast(changetype<Slices>(roundKeys(key) + <usize>(round - 1) * GROUP), x);
   }
   key.rounds = rounds;
-  wipe(WORDS, 240);
+  wipe(WORDS, WORDS_SIZE);
   wipe(PARAMS, length);
   return OK;
 }

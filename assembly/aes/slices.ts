@@ -2,6 +2,17 @@
 // significant) of all 128 bytes: its lane j is about byte j of the blocks, and bit b of that lane
 // belongs to block b. Every operation is a fixed sequence of logic and of byte permutations by
 // literals, so neither time nor addresses depend on data or key.
+//
+//   eight blocks, a to h                    the same, sliced
+//
+//            byte 0 …  byte j    …               lane 0 …  lane j    …
+//   block 0         a7 … a1 a0               s0         h0 … b0 a0       bit 0 of byte j of every block
+//   block 1         b7 … b1 b0               s1         h1 … b1 a1       bit 1
+//     …                 …                     …             …
+//   block 7         h7 … h1 h0               s7         h7 … b7 a7       bit 7
+//
+// So an XOR of two slices adds one bit of a byte to another one, in 128 bytes at once (the S-box), and a
+// permutation of lanes moves whole bytes within their block, in eight blocks at once (MixColumns).
 
 import { and, xor } from "../simd";
 
@@ -189,6 +200,13 @@ export function invSubBytes(s: Slices): void {
 // is conjugated by SR^e. In the conjugate, row r of column c takes row r+1 of column c+e where R
 // took row r+1 of column c; since SR^4 is the identity there are four forms. Byte j is row j mod 4 of
 // column j / 4. `one` is the conjugate of R and `two` that of R·R, both as literal permutations.
+//
+//   the lanes as AES's state      which lane each one takes, as `one` for e = 0 and for e = 1
+//
+//       0   4   8  12                 1   5   9  13             5   9  13   1
+//       1   5   9  13                 2   6  10  14             6  10  14   2
+//       2   6  10  14                 3   7  11  15             7  11  15   3
+//       3   7  11  15                 0   4   8  12             4   8  12   0
 
 /** MixColumns in the form that `one` and `two` say, and the round key. */
 // @ts-ignore: decorator

@@ -27,9 +27,9 @@ class State {
 }
 
 export const GCM_STATE_SIZE: usize = 64;
-export const GCM_STATE: usize = memory.data(64, 16);
+export const GCM_STATE: usize = memory.data(<i32>GCM_STATE_SIZE, 16);
 const state: State = changetype<State>(GCM_STATE);
-const counter: Counter = changetype<Counter>(memory.data(16, 16));
+const counter: Counter = changetype<Counter>(memory.data(<i32>offsetof<Counter>(), 16));
 const BLOCK: usize = memory.data(16, 16);
 const TAG: usize = 16;
 

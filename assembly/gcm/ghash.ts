@@ -6,6 +6,12 @@
 // for each byte of such products, the sixteen values it can have: one table for the nibble in the
 // upper half of a byte, one for the lower.
 //
+//   byte of the product   0   1   2   3   …   15  16  …  31
+//   y0  · H              r0  r1  r2  r3   …  r15 r16            r0 to r16: the seventeen rows of tables. In row j
+//   y1  · H                  r0  r1  r2   …  r14 r15 …          stands what byte j of the product is, by the nibbles
+//   …                                                           of the byte that H is multiplied by.
+//   y15 · H                               …  r0  r1  …  r16
+//
 // Two multiplications use them. `multiply` takes one block: its sixteen bytes are looked up together,
 // and row j is what they add to the bytes j places further on. `ghashBulk` takes sixteen blocks at a
 // time, byte i of all of them in register i, each block in a lane of its own that is multiplied by
@@ -130,15 +136,30 @@ function square(y: v128): v128 {
 }
 
 // --- Sixteen blocks ---------------------------------------------------------------------------
+//   lane           0    1    2   …  15        a to p: sixteen blocks
+//   register 0    a0   b0   c0   …  p0   ┐
+//   register 1    a1   b1   c1   …  p1   │
+//   register 2    a2   b2   c2   …  p2   ├    piece 0
+//   register 3    a3   b3   c3   …  p3   ┘
+//     …                                       pieces 1 to 3
+//   register 16                               pieces 4 to 8, sums of these (`addPieces`)
+//
+// A block's lane is its number modulo sixteen, so block n is multiplied by H^16 as often as there are blocks behind
+// it in its lane; at the end lane l takes H^(16 - l), and all are added.
+
+/** Bytes of sixteen blocks, in lanes or not. */
+const SIXTEEN: usize = 16 * 16;
 /** Nine pieces, each of four bytes of all lanes; the first four are the lanes themselves. */
-const PIECES: usize = memory.data(9 * 64, 64);
+const PIECES_SIZE: usize = 9 * 4 * 16;
+const PIECES: usize = memory.data(<i32>PIECES_SIZE, 64);
 /** Their products with the pieces of a power of H, each of eight bytes of all lanes. */
-const PRODUCTS: usize = memory.data(9 * 128, 64);
+const PRODUCTS_SIZE: usize = 9 * 8 * 16;
+const PRODUCTS: usize = memory.data(<i32>PRODUCTS_SIZE, 64);
 /** Sixteen blocks on their way into lanes or out of them. */
-const BLOCKS: usize = memory.data(256, 64);
-const SPARE: usize = memory.data(256, 64);
+const BLOCKS: usize = memory.data(<i32>SIXTEEN, 64);
+const SPARE: usize = memory.data(<i32>SIXTEEN, 64);
 /** The upper half of the products' sum. */
-const UPPER: usize = memory.data(256, 64);
+const UPPER: usize = memory.data(<i32>SIXTEEN, 64);
 
 /** Puts `x` at `to`, or adds it there. */
 // @ts-ignore: decorator
@@ -157,7 +178,7 @@ function put(to: usize, x: v128, offset: usize, adding: bool): void {
 @inline
 function multiplyPieces(tables: usize, adding: bool): void {
   let to = PRODUCTS;
-  for (let from = PIECES; from < PIECES + 9 * 64; from += 64) {
+  for (let from = PIECES; from < PIECES + PIECES_SIZE; from += 64) {
     const fifteen = i8x16.splat(15);
     const a0 = v128.load(from), a1 = v128.load(from, 16), a2 = v128.load(from, 32), a3 = v128.load(from, 48);
     const u0 = and(i16x8.shr_u(a0, 4), fifteen), l0 = and(a0, fifteen);
@@ -335,11 +356,11 @@ function ghashBulk(key: Key, y: v128, from: usize, groups: usize): v128 {
   for (let i: usize = 0; i < 256; i += 16) {
     y = multiply(hashTables(key), xor(y, reverse(v128.load(BLOCKS + i))));
   }
-  wipe(PIECES, 9 * 64);
-  wipe(PRODUCTS, 9 * 128);
-  wipe(BLOCKS, 256);
-  wipe(SPARE, 256);
-  wipe(UPPER, 256);
+  wipe(PIECES, PIECES_SIZE);
+  wipe(PRODUCTS, PRODUCTS_SIZE);
+  wipe(BLOCKS, SIXTEEN);
+  wipe(SPARE, SIXTEEN);
+  wipe(UPPER, SIXTEEN);
   return y;
 }
 

@@ -1,4 +1,11 @@
-// Sixteen blocks to byte lanes and back.
+// Sixteen blocks to byte lanes and back: the bytes of registers and lanes, transposed.
+//
+//   blocks                                      lanes
+//
+//   b0   a0  a1  a2 … a15   (block a)           b0   a0   b0   c0  …  p0     byte 0 of every block
+//   b1   b0  b1  b2 … b15   (block b)           b1   a1   b1   c1  …  p1
+//   …                                           …
+//   b15  p0  p1  p2 … p15   (block p)           b15  a15  b15  c15 …  p15
 
 @unmanaged
 export class Lanes {
@@ -36,6 +43,12 @@ function upper(a: v128, b: v128): v128 {
 /**
  * Interleaves the first eight registers, byte by byte, with the last eight. Of the eight bits of a
  * byte's number (register, lane) this moves each one place round, so four times is a transposition.
+ *
+ *     b0  a0 a1 a2 … a15   ┐    b0  a0 c0 a1 c1 … a7  c7        register  lane
+ *      …                   ├─▶  b1  a8 c8 a9 c9 … a15 c15           r r r r   l l l l
+ *     b8  c0 c1 c2 … c15   ┘     …                                  3 2 1 0   3 2 1 0
+ *                                                            ─▶     r r r l   l l l r
+ *                                                                   2 1 0 3   2 1 0 3
  */
 // @ts-ignore: decorator
 @inline

@@ -15,9 +15,10 @@ export const MAX_DIGEST: usize = 64;
 export const MAX_BLOCK: usize = 128;
 
 // A context: the chaining state, the bytes taken so far (u64), and those that do not fill a block.
-const LENGTH: usize = 64;
-const BLOCK: usize = 72;
-export const CONTEXT_SIZE: usize = 208;
+const LENGTH: usize = MAX_DIGEST;
+const BLOCK: usize = LENGTH + 8;
+/** Rounded up to whole vectors. */
+export const CONTEXT_SIZE: usize = (BLOCK + MAX_BLOCK + 15) & ~15;
 
 export function isHash(hash: i32): bool {
   return <u32>hash <= <u32>SHA512;
@@ -102,7 +103,7 @@ export function finish(hash: i32, context: usize, out: usize): void {
   wipe(context, CONTEXT_SIZE);
 }
 
-const ONE_SHOT: usize = memory.data(208, 16);
+const ONE_SHOT: usize = memory.data(<i32>CONTEXT_SIZE, 16);
 
 /** The digest of `length` bytes at `data`. */
 export function hashBytes(hash: i32, data: usize, length: usize, out: usize): void {

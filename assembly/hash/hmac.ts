@@ -6,12 +6,12 @@ import {
 } from "./hash";
 
 // A prepared key: inner state, then outer state.
-const OUTER: usize = 64;
-export const HMAC_KEY_SIZE: usize = 128;
+const OUTER: usize = MAX_DIGEST;
+export const HMAC_KEY_SIZE: usize = 2 * MAX_DIGEST;
 
-const PAD: usize = memory.data(128, 16);
-const INNER_DIGEST: usize = memory.data(64, 16);
-const STATE: usize = memory.data(64, 16);
+const PAD: usize = memory.data(<i32>MAX_BLOCK, 16);
+const INNER_DIGEST: usize = memory.data(<i32>MAX_DIGEST, 16);
+const STATE: usize = memory.data(<i32>MAX_DIGEST, 16);
 
 // Four vector moves: a memory.copy of this size costs more than it moves.
 // @ts-ignore: decorator

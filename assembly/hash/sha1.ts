@@ -6,7 +6,7 @@ const INITIAL: usize = memory.data<u32>([0x67452301, 0xefcdab89, 0x98badcfe, 0x1
 
 /** The message schedule. It holds what is hashed. */
 const W_SIZE: usize = 80 * 4;
-const W: usize = memory.data(80 * 4, 16);
+const W: usize = memory.data(<i32>W_SIZE, 16);
 
 export function initSha1(state: usize): void {
   memory.copy(state, INITIAL, 20);

@@ -17,7 +17,7 @@ const INITIAL: usize = memory.data<u32>([
 
 /** The message schedule. It holds what is hashed. */
 const W_SIZE: usize = 64 * 4;
-const W: usize = memory.data(64 * 4, 16);
+const W: usize = memory.data(<i32>W_SIZE, 16);
 
 export function initSha256(state: usize): void {
   memory.copy(state, INITIAL, 32);

@@ -30,7 +30,7 @@ const INITIAL: usize = memory.data<u64>([
 
 /** The message schedule. It holds what is hashed. */
 const W_SIZE: usize = 80 * 8;
-const W: usize = memory.data(80 * 8, 16);
+const W: usize = memory.data(<i32>W_SIZE, 16);
 
 export function initSha512(state: usize): void {
   memory.copy(state, INITIAL, 64);

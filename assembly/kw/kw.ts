@@ -2,7 +2,7 @@
 // Both work in OUTPUT: the integrity register A in its first eight bytes, the semiblocks R[1] to R[n]
 // behind it, which is also how the result is laid out.
 
-import { isLess, isZero } from "../ct";
+import { lessMask, zeroMask } from "../ct";
 import { INPUT, OUTPUT, PARAMS, WINDOW_SIZE, wipe } from "../memory";
 import { BAD_ARGUMENT, NOT_AUTHENTIC, OK } from "../status";
 import { decryptBlock, encryptBlock } from "../aes/cipher";
@@ -66,7 +66,7 @@ export function aesKwUnwrap(slot: i32, length: u32): i32 {
   memory.copy(OUTPUT, INPUT, length);
   unwrapSemiblocks(key, (length >> 3) - 1);
   const difference = load<u64>(OUTPUT) ^ DEFAULT_IV;
-  if (isZero(<u32>difference | <u32>(difference >> 32))) return OK;
+  if (zeroMask(<u32>difference | <u32>(difference >> 32))) return OK;
   wipe(OUTPUT, length);
   return NOT_AUTHENTIC;
 }
@@ -99,12 +99,12 @@ export function aesKwpUnwrap(slot: i32, length: u32): i32 {
   else unwrapSemiblocks(key, padded >> 3);
 
   const keyLength = bswap(load<u32>(OUTPUT, 4));
-  let good = isZero(load<u32>(OUTPUT) ^ PADDED_IV);
-  good &= isLess(padded - 8, keyLength) & ~isLess(padded, keyLength);
+  let good = zeroMask(load<u32>(OUTPUT) ^ PADDED_IV);
+  good &= lessMask(padded - 8, keyLength) & ~lessMask(padded, keyLength);
   // The padding lies in the last semiblock: bytes at or after the key's length must be 0.
   let excess: u32 = 0;
-  for (let i = padded - 8; i < padded; i++) excess |= <u32>load<u8>(OUTPUT + 8 + i) & ~isLess(i, keyLength);
-  good &= isZero(excess);
+  for (let i = padded - 8; i < padded; i++) excess |= <u32>load<u8>(OUTPUT + 8 + i) & ~lessMask(i, keyLength);
+  good &= zeroMask(excess);
   if (good) {
     store<u32>(PARAMS, keyLength);
     return OK;

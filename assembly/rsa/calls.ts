@@ -1,6 +1,6 @@
 // The RSA calls of the ABI. INPUT holds the key's numbers, the message or the ciphertext, PARAMS the
 // hash of the label and, from 64 on, random bytes; the answer goes to OUTPUT.
-import { isEqual, select } from "../ct";
+import { equalMask, select } from "../ct";
 import { isHash, wipeSchedules } from "../hash/hash";
 import { INPUT, OUTPUT, PARAMS, WINDOW_SIZE } from "../memory";
 import { BAD_ARGUMENT, BAD_KEY, FAULT, NOT_AUTHENTIC, OK } from "../status";
@@ -116,9 +116,9 @@ export function rsaDecrypt(slot: i32, way: i32, padding: i32, hash: i32, mgf: i3
   writeNumber(EM, k, RESULT);
 
   const message = padding == OAEP ? decodeOaep(k, hash, mgf, PARAMS) : decodePkcs1(k);
-  let good = ~isEqual(message, NO_MESSAGE);
+  let good = ~equalMask(message, NO_MESSAGE);
   if (way == UNWRAP) {
-    good &= isEqual(message, length);
+    good &= equalMask(message, length);
     beginRejection(key.dHash, INPUT, k);
     if (padding == OAEP) rejectionStream(OAEP_LABEL, SYNTHETIC + k - length, length);
     else rejectionStream(MESSAGE_LABEL, SYNTHETIC, k);

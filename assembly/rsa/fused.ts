@@ -17,7 +17,7 @@
 // m/R of m is at most a quarter, and the multiples of m that are added a half of R and a little.
 import { fusedMultiplyAndAdd as fma } from "../simd";
 import { wipe } from "../memory";
-import { storeZeros } from "./digits";
+import { LANES_SIZE, storeZeros } from "./digits";
 import { LANE_COLUMNS as COLUMNS } from "./scratch";
 
 /** Bits of a digit: balanced, -2^49 to 2^49 - 1, but for the highest. */
@@ -37,8 +37,8 @@ export const LOWER_BITS: u64 = 0x4338000000000000;
 export const LIFT: u64 = (1 << 62) + (1 << 49);
 
 /** Where columns start, a u64 each: of products, and of squares. Behind the columns there is room. */
-const OF_PRODUCTS: usize = COLUMNS + 704 * 16;
-const OF_SQUARES: usize = COLUMNS + 704 * 16 + 704 * 8;
+const OF_PRODUCTS: usize = COLUMNS + LANES_SIZE;
+const OF_SQUARES: usize = OF_PRODUCTS + LANES_SIZE / 2;
 
 /** (1 + 2^-30)², and what is left of it when 1 + 2^-29 are taken away: 2^-60, or nothing if rounded before. */
 const PROBE: usize = memory.data<f64>([1.0000000009313226, -1.0000000018626451], 16);

@@ -5,13 +5,13 @@
 // the sum of the lower lane at c and the upper lane at c - half.
 import { wipe } from "../memory";
 import { fusedMultiplyAndAdd as fma, zero } from "../simd";
-import { readDigits, writeDigits } from "./digits";
+import { LANES_SIZE, readDigits, writeDigits } from "./digits";
 import {
   carryOf, CONSTANTS, digit, FUSED_DIGIT, isFused, LIFT, low, LOWER_BITS, plus, UPPER_BITS,
 } from "./fused";
 import { limbs, Modulus, multiply, rSquared } from "./montgomery";
 import { minusOneMultiple, squaredPower } from "./multiples";
-import { clear, copy, set, subtractOnce } from "./number";
+import { clear, copy, NUMBER_SIZE, set, subtractOnce } from "./number";
 import { LANE_BASE, LANE_COLUMNS, LANE_POWER, ONE, REMAINDER, RESULT } from "./scratch";
 
 /** Bytes of a number: up to 166 digits in each lane, and a zero behind them. */
@@ -37,18 +37,18 @@ export class Halves {
   }
 }
 
-export const HALVES_SIZE: usize = 16 + 2 * 168 * 16 + 2368;
+export const HALVES_SIZE: usize = 16 + 2 * SIZE + NUMBER_SIZE;
 
 /** Bits that the modulus must have to spare in montgomery.ts: a result is a number below 2^51 times it. */
 export const HALVES_SPARE: u32 = 52;
 
 const X: usize = LANE_BASE;
-const X_TIMES_R: usize = LANE_BASE + 168 * 16;
+const X_TIMES_R: usize = LANE_BASE + SIZE;
 const POWER: usize = LANE_POWER;
 /** `half` zeros, then the columns: as many in the lower lane as digits, and half of that more. */
 const BEFORE: usize = LANE_COLUMNS;
 /** Where columns start. */
-const STARTS: usize = LANE_COLUMNS + 704 * 16;
+const STARTS: usize = LANE_COLUMNS + LANES_SIZE;
 
 /** Prepares the modulus; does nothing where products are not fused. */
 export function prepareHalves(halves: Halves, n: Modulus): void {

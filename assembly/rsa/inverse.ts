@@ -16,7 +16,7 @@ class Matrix {
   q: i32;
   r: i32;
 }
-const MATRIX: Matrix = changetype<Matrix>(memory.data(16, 16));
+const MATRIX: Matrix = changetype<Matrix>(memory.data(<i32>offsetof<Matrix>(), 16));
 
 /** Takes 28 division steps; `zeta` is -(delta + 1/2). */
 function divisionSteps(zeta: i32, f: i32, g: i32): i32 {
@@ -148,5 +148,5 @@ export function invert(out: usize, x: usize, m: Modulus): void {
   negateAndLift(D, 0, m);
   negateAndLift(D, <i32>get(F, count - 1) >> 31, m);
   copy(out, D);
-  wipe(changetype<usize>(MATRIX), 16);
+  wipe(changetype<usize>(MATRIX), offsetof<Matrix>());
 }

@@ -17,6 +17,9 @@ export const RSA_SLOTS: i32 = 4;
 const MIN_BITS: u32 = 512;
 const MIN_PRIME_BITS: u32 = 64;
 
+/** Bytes of SHA-256(d). */
+const D_HASH_SIZE: usize = 32;
+
 const EMPTY: u32 = 0;
 const PUBLIC: u32 = 1;
 const PRIVATE: u32 = 2;
@@ -58,14 +61,12 @@ export class Key {
   }
   /** n for halves.ts, with relaxed SIMD only. */
   get halves(): Halves {
-    return changetype<Halves>(this.dHash + 32);
+    return changetype<Halves>(this.dHash + D_HASH_SIZE);
   }
 }
 
-const KEY_SIZE: usize = 16 + 3 * (16 + 2 * 2368) + 3 * 2368 + (16 + 2 * 704 * 16) + 32 + HALVES_SIZE;
-const KEYS: usize = memory.data(
-  4 * (16 + 3 * (16 + 2 * 2368) + 3 * 2368 + (16 + 2 * 704 * 16) + 32 + (16 + 2 * 168 * 16 + 2368)), 64,
-);
+const KEY_SIZE: usize = 16 + 3 * MODULUS_SIZE + 3 * NUMBER_SIZE + PRIMES_SIZE + D_HASH_SIZE + HALVES_SIZE;
+const KEYS: usize = memory.data(<i32>(KEY_SIZE * RSA_SLOTS), 64);
 
 export function isSlot(slot: i32): bool {
   return <u32>slot < <u32>RSA_SLOTS;

@@ -1,6 +1,16 @@
 // Montgomery products modulo two numbers side by side: what is done modulo p in one lane of every
 // vector is done modulo q in the other, so that no lane is ever moved into another.
 //
+//            p's lane   q's lane
+//   x[0]     digit 0    digit 0        a number is `rows` vectors, the least significant digits first
+//   x[1]     digit 1    digit 1
+//    …
+//                                      c[0]  c[1]  c[2]  c[3]  c[4]  …      columns of a product: c[i + j] takes
+//   a[0] times b[0], b[1], b[2] …        ●     ●     ●     ●     ●          a[i] · b[j], in both lanes at once
+//   a[1]                                       ●     ●     ●     ●
+//   a[2]                                             ●     ●     ●          four digits of a are taken together
+//   a[3]                                                   ●     ●          (`addProducts`: w0 to w3)
+//
 // Digits have 24 bits and are balanced, -2^23 to 2^23 (and a little more: carries are let be once they
 // are small). Each is a whole number in an f64. A product of two has 46 bits, and as long as sums stay
 // below 2^53 all of this is exact, fused or not. WebAssembly has no vector product of integers that is

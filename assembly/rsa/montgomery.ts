@@ -24,7 +24,7 @@ export class Modulus {
 }
 
 /** A prepared modulus in memory: the fields above, the modulus, R² mod m. */
-export const MODULUS_SIZE: usize = 16 + 2 * 2368;
+export const MODULUS_SIZE: usize = 16 + 2 * NUMBER_SIZE;
 
 // @ts-ignore: decorator
 @inline

@@ -8,11 +8,11 @@ export const MASK: u32 = 0xfffffff;
 
 /** Limbs that a number has room for: 16384 bits and the zeros that vector loads reach behind them. */
 export const CAPACITY: u32 = 592;
-export const NUMBER_SIZE: usize = 592 * 4;
+export const NUMBER_SIZE: usize = CAPACITY * 4;
 
 /** The longest modulus, in bits and bytes. */
 export const MAX_BITS: u32 = 16384;
-export const MAX_BYTES: usize = 2048;
+export const MAX_BYTES: usize = MAX_BITS / 8;
 
 // @ts-ignore: decorator
 @inline

@@ -1,15 +1,15 @@
 // Encryption paddings: RSAES-OAEP and RSAES-PKCS1-v1_5 (RFC 8017, sections 7.1 and 7.2). Decoding takes
 // the same steps whatever stands in the block: every condition goes into one mask.
-import { equalBytes, isEqual, isLess, isZero, select } from "../ct";
-import { begin, digestSize, finish, update } from "../hash/hash";
+import { equalBytes, equalMask, lessMask, select, zeroMask } from "../ct";
+import { begin, CONTEXT_SIZE, digestSize, finish, MAX_DIGEST, update } from "../hash/hash";
 import { wipe } from "../memory";
 import { EM } from "./scratch";
 
 /** What decoding answers for a block without a message in it. */
 export const NO_MESSAGE: u32 = 0xffffffff;
 
-const CONTEXT: usize = memory.data(208, 16);
-const MASK_BLOCK: usize = memory.data(64, 16);
+const CONTEXT: usize = memory.data(<i32>CONTEXT_SIZE, 16);
+const MASK_BLOCK: usize = memory.data(<i32>MAX_DIGEST, 16);
 const COUNTER: usize = memory.data(4, 4);
 
 /** Adds MGF1(seed) to `length` bytes at `target` (RFC 8017, appendix B.2.1). */
@@ -26,7 +26,7 @@ function addMask(hash: i32, target: usize, length: usize, seed: usize, seedLengt
       store<u8>(target + at + i, load<u8>(target + at + i) ^ load<u8>(MASK_BLOCK + i));
     }
   }
-  wipe(MASK_BLOCK, 64);
+  wipe(MASK_BLOCK, MAX_DIGEST);
   wipe(COUNTER, 4);
 }
 
@@ -58,14 +58,14 @@ export function decodeOaep(k: u32, hash: i32, mgf: i32, labelHash: usize): u32 {
   const blockLength = k - 1 - size;
   addMask(mgf, EM + 1, size, block, blockLength);
   addMask(mgf, block, blockLength, EM + 1, size);
-  let good = isZero(load<u8>(EM)) & equalBytes(block, labelHash, size);
+  let good = zeroMask(load<u8>(EM)) & equalBytes(block, labelHash, size);
   // The first byte that is not 0 must be 1.
   let searching: u32 = ~0;
   let start: u32 = 0;
   for (let i = size; i < blockLength; i++) {
     const byte = <u32>load<u8>(block + i);
-    const found = searching & ~isZero(byte);
-    good &= ~found | isEqual(byte, 1);
+    const found = searching & ~zeroMask(byte);
+    good &= ~found | equalMask(byte, 1);
     start = select(found, i + 1, start);
     searching &= ~found;
   }
@@ -89,15 +89,15 @@ export function encodePkcs1(k: u32, filler: usize, message: usize, length: usize
 
 /** The length of the message, which is the end of EM, or NO_MESSAGE. */
 export function decodePkcs1(k: u32): u32 {
-  let good = isZero(load<u8>(EM)) & isEqual(load<u8>(EM, 1), 2);
+  let good = zeroMask(load<u8>(EM)) & equalMask(load<u8>(EM, 1), 2);
   let searching: u32 = ~0;
   let start: u32 = 0;
   for (let i: u32 = 2; i < k; i++) {
-    const found = searching & isZero(load<u8>(EM + i));
+    const found = searching & zeroMask(load<u8>(EM + i));
     start = select(found, i + 1, start);
     searching &= ~found;
   }
   // At least eight bytes of filler: the separator is at 10 or later. Without one, start is 0.
-  good &= ~isLess(start, 11);
+  good &= ~lessMask(start, 11);
   return select(good, k - start, NO_MESSAGE);
 }

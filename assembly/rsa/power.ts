@@ -9,10 +9,10 @@ import { DIGIT, multiplyLanes, rowsFor, squareLanes } from "./lanes";
 import { fromMontgomery, Modulus, toMontgomery } from "./montgomery";
 import { minusOneMultiple, squaredPower } from "./multiples";
 import { bit, LIMB } from "./number";
-import { LANE_BASE, LANE_POWER, RESULT, TABLE, wipeLanes } from "./scratch";
+import { LANE_BASE, LANE_POWER, RESULT, TABLE, TABLE_ENTRIES, wipeLanes } from "./scratch";
 
+/** Bits of an exponent that one look-up takes. */
 const WINDOW: u32 = 5;
-const ENTRIES: u32 = 32;
 
 /** Both primes, prepared: how many digits, their multiples as the kernel wants them, and R² modulo each. */
 @unmanaged
@@ -31,7 +31,7 @@ export class Primes {
   }
 }
 
-export const PRIMES_SIZE: usize = 16 + 2 * 704 * 16;
+export const PRIMES_SIZE: usize = 16 + 2 * LANES_SIZE;
 
 // @ts-ignore: decorator
 @inline
@@ -123,7 +123,7 @@ function choose(out: usize, p: u32, q: u32, primes: Primes): void {
     let chosen3 = zero();
     let number = zero();
     let entry = TABLE + at;
-    for (let i: u32 = 0; i < ENTRIES; i++, entry += step) {
+    for (let i: u32 = 0; i < TABLE_ENTRIES; i++, entry += step) {
       const mask = i32x4.eq(number, wanted);
       chosen0 = v128.or(chosen0, v128.and(v128.load(entry), mask));
       chosen1 = v128.or(chosen1, v128.and(v128.load(entry, 16), mask));
@@ -175,7 +175,7 @@ export function powerPrimes(
   setOne(LANE_POWER, rows);
   multiplyBoth(LANE_POWER, LANE_POWER, primes.rSquared, primes);
   keep(0, LANE_POWER, primes);
-  for (let entry: u32 = 1; entry < ENTRIES; entry++) {
+  for (let entry: u32 = 1; entry < TABLE_ENTRIES; entry++) {
     multiplyBoth(LANE_POWER, LANE_POWER, LANE_BASE, primes);
     keep(entry, LANE_POWER, primes);
   }
@@ -191,7 +191,7 @@ export function powerPrimes(
   multiplyBoth(LANE_BASE, LANE_POWER, LANE_BASE, primes);
   takeLane(x, 0, primes, p);
   takeLane(y, 1, primes, q);
-  wipeLanes(rows, <usize>ENTRIES * stride(primes));
+  wipeLanes(rows, <usize>TABLE_ENTRIES * stride(primes));
   if (ASC_FEATURE_RELAXED_SIMD) {
     if (isOfFused(primes)) endFused(rows);
   }

@@ -197,6 +197,11 @@ export function readHeader(
 }
 
 export const isSession = (aiKeyAlg: number) => sessionAlgorithm(aiKeyAlg) !== undefined;
+/** Whether a session algorithm has keys of so many bytes. */
+export function isKeyLength(aiKeyAlg: number, length: number): boolean {
+  const { minKeyLength, maxKeyLength } = sessionAlgorithm(aiKeyAlg)!;
+  return length >= minKeyLength && length <= maxKeyLength;
+}
 export const isRsa = (aiKeyAlg: number) => aiKeyAlg === CALG_RSA_KEYX || aiKeyAlg === CALG_RSA_SIGN;
 
 function readSimpleBlob(
@@ -247,9 +252,7 @@ function isOpenBlock(aiKeyAlg: number, littleEndian: Uint8Array): boolean {
   const block = copyBytes(littleEndian).reverse();
   const length = keyInPlainBlock(block)?.length ?? 0;
   wipe(block);
-  const algorithm = sessionAlgorithm(aiKeyAlg);
-  if (algorithm === undefined) return false;
-  return length >= algorithm.minKeyLength && length <= algorithm.maxKeyLength;
+  return isSession(aiKeyAlg) && isKeyLength(aiKeyAlg, length);
 }
 
 /** RSAPUBKEY and the modulus. */
@@ -332,9 +335,9 @@ export function readPrivateKeyBlob(reader: BlobReader): Decoded<PrivateKeyBlob> 
 function readPlaintextKeyBlob(reader: BlobReader): Decoded<PlaintextKeyBlob> {
   const aiKeyAlg = readHeader(reader, isSession, "a session key's algorithm");
   const size = reader.integer("dwKeySize", 4, (bytes) => `key of ${bytes} bytes`);
-  const algorithm = sessionAlgorithm(aiKeyAlg);
-  if (algorithm && (size < algorithm.minKeyLength || size > algorithm.maxKeyLength)) {
-    reader.refuse("NTE_BAD_DATA", 8, `dwKeySize is ${size}: no length of a ${algorithm.name} key`);
+  if (isSession(aiKeyAlg) && !isKeyLength(aiKeyAlg, size)) {
+    const name = algorithmName(aiKeyAlg);
+    reader.refuse("NTE_BAD_DATA", 8, `dwKeySize is ${size}: no length of a ${name} key`);
   }
   const key = reader.bytes("rgbKeyData", size, "the session key", true);
   return { aiKeyAlg, key, trailing: readTrailing(reader, true) };

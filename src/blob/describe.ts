@@ -24,7 +24,7 @@ export interface BlobDescription {
    */
   kind: string | undefined;
   fields: BlobField[];
-  problem?: CryptoApiError;
+  problem?: CryptoApiError | undefined;
 }
 
 const HEADER = 12;
@@ -41,8 +41,8 @@ function guessModulusLength(bytes: Uint8Array): number | undefined {
 }
 
 interface DescribeOptions {
-  secrets?: boolean;
-  modulusLength?: number;
+  secrets?: boolean | undefined;
+  modulusLength?: number | undefined;
 }
 const OPTIONS = optionsOf<DescribeOptions>({
   secrets: needFlag,
@@ -70,7 +70,7 @@ export function describeBlob(blob: Bytes, options: DescribeOptions = {}): BlobDe
     reader.wipeSecrets();
   }
   const { fields, problem } = reader;
-  return problem === undefined ? { kind, fields } : { kind, fields, problem };
+  return { kind, fields, problem };
 }
 
 /** What the bytes are, and how they are read. */
@@ -95,9 +95,7 @@ const needProblem: Kind<CryptoApiError | undefined> = (value, what) => {
   if (value === undefined || value instanceof CryptoApiError) return value;
   throw wrongKind(value, what, "a CryptoApiError");
 };
-const DESCRIPTION = objectOf<
-  Omit<BlobDescription, "kind" | "problem"> & { problem?: CryptoApiError | undefined }
->({
+const DESCRIPTION = objectOf<Omit<BlobDescription, "kind">>({
   fields: listOf(needField),
   problem: needProblem,
 });

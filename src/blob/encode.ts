@@ -3,6 +3,7 @@ import { concatBytes, copyBytes, newBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import {
   bigEndian,
+  isKeyLength,
   isRsa,
   isSession,
   MAGIC_PRIVATE,
@@ -16,13 +17,13 @@ import {
   type SimpleBlob,
 } from "./blobs.js";
 import {
+  algorithmName,
   CALG_RSA_KEYX,
   CUR_BLOB_VERSION,
   PLAINTEXTKEYBLOB,
   PRIVATEKEYBLOB,
   PUBLICKEYBLOB,
   SIMPLEBLOB,
-  sessionAlgorithm,
 } from "./wincrypt.js";
 
 const algId = whole(0, 0xffffffff);
@@ -91,13 +92,10 @@ export function encodePrivateKeyBlob(values: PrivateKeyBlob): Uint8Array<ArrayBu
 /** @throws TwinwrapError BAD_ARGUMENT if the values have no place in a PLAINTEXTKEYBLOB */
 export function encodePlaintextKeyBlob(values: PlaintextKeyBlob): Uint8Array<ArrayBuffer> {
   const blob = needPlaintext(values, "the blob");
-  const algorithm = sessionAlgorithm(blob.aiKeyAlg);
-  need(algorithm !== undefined, "aiKeyAlg is not a session key's algorithm");
+  need(isSession(blob.aiKeyAlg), "aiKeyAlg is not a session key's algorithm");
   const { length } = blob.key;
-  need(
-    length >= algorithm.minKeyLength && length <= algorithm.maxKeyLength,
-    `${length} bytes are no length of a ${algorithm.name} key`,
-  );
+  const name = algorithmName(blob.aiKeyAlg);
+  need(isKeyLength(blob.aiKeyAlg, length), `${length} bytes are no length of a ${name} key`);
   const size = littleEndian(length, 4);
   return concatBytes(header(PLAINTEXTKEYBLOB, blob.aiKeyAlg), size, blob.key, trailingOf(blob));
 }

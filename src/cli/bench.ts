@@ -1,8 +1,8 @@
 import { arch, cpus } from "node:os";
 import type { Command } from "commander";
+import { alternate, crossover, type Summary, summarise, timeSlice } from "../bench/timing.js";
 import { equalBytes, randomBytes, wipe } from "../bytes.js";
 import { loadCore } from "../core/index.js";
-import { alternate, crossover, type Summary, summarise, timeSlice } from "../timing.js";
 import { integerBetween, jsonOption, newCommand } from "./command.js";
 import { print, printJson } from "./io.js";
 import { formatSize, table } from "./text.js";

@@ -1,9 +1,9 @@
 import { algorithmName, type PlaintextKeyBlob } from "../blob/index.js";
 import { toHex } from "../bytes.js";
+import { exportSimpleBlob } from "../capi/index.js";
 import type { Padding } from "../envelope/index.js";
 import { isSameFile, type NewFile, writeFilesWhole } from "../files.node.js";
 import { bitLength, checkPublicKey, fingerprint, type RsaPublicKey } from "../keys/index.js";
-import { exportSimpleBlob } from "./blob-import.js";
 import { UsageError } from "./command.js";
 import {
   checkOutput,

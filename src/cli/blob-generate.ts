@@ -1,15 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
-  CALG_3DES,
-  CALG_3DES_112,
-  CALG_DES,
-  CALG_RC2,
-  CALG_RC4,
   SESSION_ALGORITHMS,
   type SessionAlgorithm,
   sessionAlgorithmByName,
 } from "../blob/index.js";
-import { randomBytes, wipe } from "../bytes.js";
+import { wipe } from "../bytes.js";
+import { algorithmOf, generateSessionKey } from "../capi/index.js";
 import { TwinwrapError } from "../errors.js";
 import { type ExportOptions, exportTo, readTargets } from "./blob-export.js";
 import {
@@ -28,11 +24,6 @@ interface GenerateOptions extends ExportOptions {
   output: string[];
 }
 
-/** Algorithms that only old programs still need. */
-const OUTDATED = [CALG_DES, CALG_3DES, CALG_3DES_112, CALG_RC2, CALG_RC4];
-/** Algorithms whose keys carry a parity bit in every byte. */
-const WITH_PARITY = [CALG_DES, CALG_3DES, CALG_3DES_112];
-
 function parseAlgorithm(name: string): SessionAlgorithm {
   try {
     return sessionAlgorithmByName(name);
@@ -41,28 +32,16 @@ function parseAlgorithm(name: string): SessionAlgorithm {
   }
 }
 
-/** Makes the number of ones in every byte odd by its lowest bit (FIPS 46-3). */
-export function setOddParity(key: Uint8Array): void {
-  for (let i = 0; i < key.length; i++) {
-    let ones = key[i]! >> 1;
-    ones ^= ones >> 4;
-    ones ^= ones >> 2;
-    ones ^= ones >> 1;
-    key[i] = (key[i]! & 0xfe) | (~ones & 1);
-  }
-}
-
 async function generate(options: GenerateOptions): Promise<void> {
-  const { algId, shortName, keyLength } = options.alg;
+  const { algId, shortName } = options.alg;
   const targets = await readTargets(options.to, options.output, [], options);
-  const key = randomBytes(keyLength);
+  const session = generateSessionKey(options.alg);
   try {
-    if (WITH_PARITY.includes(algId)) setOddParity(key);
-    await exportTo(targets, { aiKeyAlg: algId, key }, options);
+    await exportTo(targets, session, options);
   } finally {
-    wipe(key);
+    wipe(session.key);
   }
-  if (OUTDATED.includes(algId)) {
+  if (algorithmOf(algId).flaws.length > 0) {
     warn(`${shortName} is outdated and weak: only for programs that take nothing better`);
   }
 }

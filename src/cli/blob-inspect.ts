@@ -11,9 +11,9 @@ import {
   type TextEncoding,
 } from "../blob/index.js";
 import { toHex, wipe } from "../bytes.js";
+import { importKeyBlob } from "../capi/index.js";
 import { TwinwrapError } from "../errors.js";
 import { fingerprint, identifyKey } from "../keys/index.js";
-import { importKeyBlob } from "./blob-import.js";
 import { jsonOption, newCommand } from "./command.js";
 import { print, printJson, readBlobFile } from "./io.js";
 import { forEachFile } from "./report.js";
@@ -99,9 +99,9 @@ function facts(path: string, { size, text, kind, fields, fingerprint, problem }:
   return {
     file: path,
     size,
-    ...(text === undefined ? {} : { text }),
+    text,
     kind: kind ?? null,
-    ...(fingerprint === undefined ? {} : { fingerprint }),
+    fingerprint,
     fields: fields.map(({ offset, length, name, hex, meaning, secret }) => ({
       offset,
       length,
@@ -109,16 +109,12 @@ function facts(path: string, { size, text, kind, fields, fingerprint, problem }:
       ...(secret && hex === "" ? { hidden: true } : { hex }),
       meaning,
     })),
-    ...(problem === undefined
-      ? {}
-      : {
-          problem: {
-            error: problem.nte,
-            hresult: `0x${problem.hresult.toString(16)}`,
-            offset: problem.offset,
-            message: problem.message,
-          },
-        }),
+    problem: problem && {
+      error: problem.nte,
+      hresult: `0x${problem.hresult.toString(16)}`,
+      offset: problem.offset,
+      message: problem.message,
+    },
   };
 }
 

@@ -6,10 +6,10 @@ import {
   type PlaintextKeyBlob,
 } from "../blob/index.js";
 import { wipe } from "../bytes.js";
+import { importSimpleBlob } from "../capi/index.js";
 import type { Padding } from "../envelope/index.js";
 import { checkPublicKey } from "../keys/index.js";
 import { type ExportOptions, exportTo, readTargets, sessionKeyText } from "./blob-export.js";
-import { importSimpleBlob } from "./blob-import.js";
 import {
   addKeyOptions,
   allowWeakOption,

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { weakness } from "../capi/index.js";
 import type { Padding } from "../envelope/index.js";
 import { withOldFile } from "./capi-open.js";
 import {
@@ -7,8 +8,7 @@ import {
   cipherText,
   type OldFileOptions,
   oldInputs,
-  weakness,
-} from "./capi-settings.js";
+} from "./capi-options.js";
 import { newCommand } from "./command.js";
 import { progress, warn } from "./io.js";
 import {

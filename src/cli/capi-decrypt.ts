@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { weakness } from "../capi/index.js";
 import { withOldFile } from "./capi-open.js";
 import {
   addOldFileOptions,
@@ -6,8 +7,7 @@ import {
   cipherText,
   type OldFileOptions,
   oldInputs,
-  weakness,
-} from "./capi-settings.js";
+} from "./capi-options.js";
 import { jsonOption, newCommand, type OutputOptions, outputName } from "./command.js";
 import { checkOutput, print, printJson, progress, STANDARD, warn, writeOutput } from "./io.js";
 import { safe, table } from "./text.js";

@@ -1,283 +1,115 @@
+import { decodePlaintextKeyBlob, PLAINTEXTKEYBLOB } from "../blob/index.js";
+import { wipe } from "../bytes.js";
 import {
-  CALG_RC2,
-  CALG_RC4,
-  decodePlaintextKeyBlob,
-  PLAINTEXTKEYBLOB,
-  type PlaintextKeyBlob,
-} from "../blob/index.js";
-import { newBytes, wipe } from "../bytes.js";
-import type { Reader } from "../envelope/source.js";
-import { TwinwrapError } from "../errors.js";
-import { checkPublicKey, type RsaPrivateKey } from "../keys/index.js";
-import { importSimpleBlob } from "./blob-import.js";
-import { type Decryptor, makeDecryptor } from "./capi-ciphers.js";
-import { chunkLength, PaddingWatch } from "./capi-final.js";
-import { type Located, locate } from "./capi-layout.js";
-import {
-  checkPasswordOptions,
   type DerivedKey,
-  derivedKey,
-  PASSWORD_HINTS,
-} from "./capi-password.js";
-import { type CipherSettings, cipherSettings, type OldFileOptions } from "./capi-settings.js";
+  type DeriveOptions,
+  derivedAlgorithm,
+  deriveKey,
+  encodePassword,
+  importSimpleBlob,
+  type KeySource,
+  type OldFile,
+  openOldFile,
+} from "../capi/index.js";
+import { nodePlatform } from "../capi/platform.node.js";
+import { readFileWhole } from "../files.node.js";
+import { checkPublicKey, type RsaPrivateKey } from "../keys/index.js";
+import {
+  checkSource,
+  cipherOptions,
+  inFlags,
+  type OldFileOptions,
+  type PasswordOptions,
+  withFlags,
+} from "./capi-options.js";
 import { UsageError } from "./command.js";
-import { type Input, readBlobFile, withInput, withPrivateKeyFile } from "./io.js";
+import { readBlobFile, withInput, withPrivateKeyFile } from "./io.js";
+import { readPassphraseFile } from "./passphrase.js";
 import { about } from "./report.js";
 
-// Files that CryptoAPI programs encrypted. Nothing in them is authenticated, and what is wrong is said:
-// this is for a person's own files at the command line, never for what others can send in.
+// Old files, and where their session keys come from, by the names of files.
 
-/** Bytes that are decrypted together: whole blocks of any cipher. */
-const PIECE = 1 << 18;
-
-/** An old file, ready to be decrypted. */
-export interface OldFile {
-  /** Lent: wiped when the work is done. */
-  session: PlaintextKeyBlob;
-  settings: CipherSettings;
-  /** Its plaintext, once. Each piece is valid until the next is asked for. */
-  plaintext: AsyncIterable<Uint8Array>;
-  /** Once the plaintext was read: what of it looks as if it was encrypted in another way than was said. */
-  doubt: () => string | undefined;
-}
-
-/** The ciphertext between two bytes of the file, and how it was made. */
-interface Ciphertext {
-  session: PlaintextKeyBlob;
-  settings: CipherSettings;
-  iv: Uint8Array;
-  /** The byte of the file where it begins. */
-  start: number;
-  /** Whether the session key comes from a password. */
-  isDerived: boolean;
-}
-
-/** @throws TwinwrapError BAD_FORMAT if there cannot be so many bytes of ciphertext */
-function checkLength({ settings, start }: Ciphertext, length: number): void {
-  const { block, mode, padded } = settings;
-  if (length === 0 && padded) {
-    throw new TwinwrapError(
-      "BAD_FORMAT",
-      `no ciphertext, which would begin at byte ${start}: even an empty file has a block of padding`,
-    );
-  }
-  if (length % block !== 0 && (padded || mode !== "cfb")) {
-    throw new TwinwrapError(
-      "BAD_FORMAT",
-      `the ciphertext from byte ${start} on has ${length} bytes, no multiple of ${block}: the file was cut, or --layout, --skip or --iv is another`,
-    );
-  }
-}
+/** Bytes of a password file. */
+const MAX_PASSWORD_FILE = 1 << 16;
 
 /**
- * @param length bytes of ciphertext up to the end of the plaintext
- * @throws TwinwrapError DECRYPTION_FAILED if the padding at the end of the plaintext is wrong
+ * Opens a file that a CryptoAPI program encrypted, and works with it.
+ * @throws UsageError, CryptoApiError; TwinwrapError BAD_FORMAT, DECRYPTION_FAILED, UNSUPPORTED, the last
+ *   three also while the plaintext is read
  */
-function paddingLength(
-  plain: Uint8Array,
-  { session, settings, start, isDerived }: Ciphertext,
-  length: number,
-): number {
-  const { block, salt, finalEvery } = settings;
-  const padding = plain.at(-1)!;
-  const isRight =
-    padding > 0 && padding <= block && plain.subarray(-padding).every((byte) => byte === padding);
-  if (isRight) return padding;
-  const options = isDerived ? [...PASSWORD_HINTS] : [];
-  options.push("--mode", finalEvery === undefined ? "--unpadded" : "another --final-every");
-  if (length <= block) options.push("--iv");
-  if (finalEvery === undefined && length > block) options.push("--final-every");
-  if (session.aiKeyAlg === CALG_RC2) {
-    options.push(`--effective-bits${session.key.length === 16 ? " (40 on Windows 2000)" : ""}`);
-  }
-  if (salt.length > 0 || session.key.length === 5) options.push("--salt or --no-salt");
-  throw new TwinwrapError(
-    "DECRYPTION_FAILED",
-    `the padding in the last block, at byte ${start + length - block}, is wrong: the file was cut or altered, or it was encrypted in another way (${options.join(", ")})`,
-  );
-}
-
-/**
- * Looks at the end before any work is done: in every mode the last block opens with the one before as
- * its IV.
- */
-async function checkEnd(file: Input, ciphertext: Ciphertext, end: number): Promise<void> {
-  const { session, settings, iv, start } = ciphertext;
-  const length = end - start;
-  checkLength(ciphertext, length);
-  if (!settings.padded) return;
-  const { block, finalEvery } = settings;
-  const chunk = finalEvery && chunkLength(finalEvery, block, true);
-  // Of the last buffer, where each was encrypted by itself.
-  const size = chunk === undefined ? length : ((length - 1) % chunk) + 1;
-  const before = size > block ? await file.read(end - 2 * block, block) : iv;
-  const decryptor = await makeDecryptor(session, settings, before);
-  let plain: Uint8Array | undefined;
-  try {
-    plain = decryptor.update(await file.read(end - block, block));
-    paddingLength(plain, ciphertext, length);
-  } finally {
-    wipe(plain);
-    decryptor.dispose();
-  }
-}
-
-/** Decrypts piece by piece; the last one is held back until it is known to be the last. */
-async function* decryptPieces(
-  reader: Reader,
-  decryptor: Decryptor,
-  ciphertext: Ciphertext,
-  watch: PaddingWatch,
-  onProgress: ((bytes: number) => void) | undefined,
-): AsyncGenerator<Uint8Array> {
-  const { block, padded } = ciphertext.settings;
-  const buffer = newBytes(PIECE);
-  let held: Uint8Array | undefined;
-  let length = 0;
-  try {
-    for (;;) {
-      const filled = await reader.fill(buffer);
-      if (filled === 0) break;
-      length += filled;
-      if (filled < PIECE) checkLength(ciphertext, length);
-      if (held !== undefined) {
-        watch.update(held);
-        yield held;
-      }
-      wipe(held);
-      held = decryptor.update(buffer.subarray(0, filled));
-      onProgress?.(length);
-    }
-    checkLength(ciphertext, length);
-    if (held === undefined) return;
-    const padding = padded ? paddingLength(held, ciphertext, length) : 0;
-    watch.update(padded ? held.subarray(0, held.length - block) : held);
-    yield held.subarray(0, held.length - padding);
-  } finally {
-    wipe(held);
-    await reader.close();
-  }
-}
-
-/** Decrypts buffers that were encrypted one by one, each with its own padding and from the IV on. */
-async function* decryptBuffers(
-  reader: Reader,
-  ciphertext: Ciphertext,
-  every: number,
-  onProgress: ((bytes: number) => void) | undefined,
-): AsyncGenerator<Uint8Array> {
-  const { session, settings, iv, start } = ciphertext;
-  const { block, padded } = settings;
-  const chunk = chunkLength(every, block, padded);
-  const buffer = newBytes(Math.max(1, Math.floor(PIECE / chunk)) * chunk);
-  let plain: Uint8Array | undefined;
-  let length = 0;
-  let isShort = false;
-  try {
-    for (;;) {
-      const filled = await reader.fill(buffer);
-      if (filled === 0) break;
-      checkLength(ciphertext, length + filled);
-      plain = newBytes(filled);
-      let used = 0;
-      for (let at = 0; at < filled; at += chunk) {
-        if (isShort) throw anotherEvery(every, start + length);
-        const piece = buffer.subarray(at, Math.min(at + chunk, filled));
-        length += piece.length;
-        const decryptor = await makeDecryptor(session, settings, iv);
-        let part: Uint8Array | undefined;
-        try {
-          part = decryptor.update(piece);
-          const size = part.length - (padded ? paddingLength(part, ciphertext, length) : 0);
-          if (size > every) throw anotherEvery(every, start + length);
-          isShort = size < every;
-          plain.set(part.subarray(0, size), used);
-          used += size;
-        } finally {
-          wipe(part);
-          decryptor.dispose();
-        }
-      }
-      onProgress?.(length);
-      yield plain.subarray(0, used);
-      wipe(plain);
-    }
-    checkLength(ciphertext, length);
-  } finally {
-    wipe(plain);
-    await reader.close();
-  }
-}
-
-function anotherEvery(every: number, at: number): TwinwrapError {
-  return new TwinwrapError(
-    "DECRYPTION_FAILED",
-    `the buffer that ends at byte ${at} does not hold ${every} bytes: the file was altered, or --final-every is another`,
-  );
-}
-
-async function readIv({ reader, at }: Located, { iv, block }: CipherSettings) {
-  if (iv !== undefined) return { iv, start: at };
-  const found = await reader.take(block);
-  if (found.length === block) return { iv: found, start: at + block };
-  const end = at + found.length;
-  throw new TwinwrapError("BAD_FORMAT", `the file ends at byte ${end}, inside the IV`);
-}
-
-/** Where a session key comes from, once that is known. */
-interface Source {
-  /** What opens SIMPLEBLOBs. */
-  key?: RsaPrivateKey;
-  /** Unless it is a SIMPLEBLOB in the file itself. */
-  session?: PlaintextKeyBlob;
-  /** Of a password. */
-  leftOver?: Uint8Array;
-}
-
-/** @throws UsageError unless the options name one source of the session key */
-function checkSource(options: OldFileOptions): void {
-  const { blob, layout, passwordFile } = options;
-  if ([blob, layout, passwordFile].filter((option) => option !== undefined).length !== 1) {
-    throw new UsageError(
-      "where is the session key? Give --blob FILE, or --layout if it is in the file itself, or --password-file if it is derived from a password",
-    );
-  }
-  if (passwordFile !== undefined && options.key !== undefined) {
-    throw new UsageError("-k does not go with --password-file: there is no blob to open");
-  }
-  checkPasswordOptions(options);
-}
-
-/** Works with the source of the session key, and wipes what it holds. */
-async function withSource<T>(
+export async function withOldFile<T>(
+  input: string,
   options: OldFileOptions,
-  work: (source: Source) => Promise<T>,
+  onProgress: ((bytes: number) => void) | undefined,
+  work: (old: OldFile) => Promise<T>,
+): Promise<T> {
+  checkSource(options);
+  const { layout, skip, padding } = options;
+  const settings = { layout, skip, padding, onProgress, ...cipherOptions(options) };
+  return withKeySource(options, (keys) =>
+    withInput(input, (file) =>
+      about(input, async () => {
+        const source = file.seekable ? file : file.pieces();
+        const old = await withFlags(() => openOldFile(source, keys, settings, nodePlatform));
+        try {
+          return await work(flagged(old));
+        } finally {
+          old.dispose();
+        }
+      }),
+    ),
+  );
+}
+
+/** The same file, with flags in what it says while it is read. */
+function flagged(old: OldFile): OldFile {
+  async function* plaintext() {
+    try {
+      yield* old.plaintext;
+    } catch (error) {
+      await withFlags(() => Promise.reject(error));
+    }
+  }
+  const doubt = () => {
+    const doubtful = old.doubt();
+    return doubtful && inFlags(doubtful);
+  };
+  return { ...old, plaintext: plaintext(), doubt };
+}
+
+/** Works with what opens the file, and wipes it. */
+async function withKeySource<T>(
+  options: OldFileOptions,
+  work: (keys: KeySource) => Promise<T>,
 ): Promise<T> {
   const { passwordFile, blob: path } = options;
-  let blob: Uint8Array | undefined;
-  let source: DerivedKey | { session: PlaintextKeyBlob } | undefined;
+  if (passwordFile !== undefined) {
+    const { session, leftOver } = await derivedKey(passwordFile, options);
+    return wiping([session.key, leftOver], () => work({ session, leftOver }));
+  }
+  if (path === undefined) return withUnwrapping(options, (key) => work({ key }));
+  const { bytes } = await readBlobFile(path);
   try {
-    if (passwordFile !== undefined) {
-      source = await derivedKey(passwordFile, options);
-      return await work(source);
-    }
-    if (path !== undefined) {
-      blob = (await readBlobFile(path)).bytes;
-      const bytes = blob;
-      if (bytes[0] === PLAINTEXTKEYBLOB) {
-        source = { session: await about(path, async () => decodePlaintextKeyBlob(bytes)) };
-        return await work(source);
-      }
+    if (bytes[0] === PLAINTEXTKEYBLOB) {
+      const session = await about(path, async () => decodePlaintextKeyBlob(bytes));
+      return await wiping([session.key], () => work({ session }));
     }
     return await withUnwrapping(options, async (key) => {
-      if (path === undefined || blob === undefined) return work({ key });
-      const bytes = blob;
-      const session = await about(path, () => importOld(bytes, key, options));
-      source = { session };
-      return work(source);
+      const { padding = "pkcs1-v1_5" } = options;
+      const session = await about(path, () => importSimpleBlob(bytes, key, padding));
+      return wiping([session.key], () => work({ session }));
     });
   } finally {
-    wipe(blob, source?.session.key, source && "leftOver" in source ? source.leftOver : undefined);
+    wipe(bytes);
+  }
+}
+
+/** Does the work, and wipes secrets after it. */
+async function wiping<T>(secrets: Uint8Array[], work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } finally {
+    wipe(...secrets);
   }
 }
 
@@ -296,69 +128,28 @@ async function withUnwrapping<T>(
   });
 }
 
-/** Opens the session key of a SIMPLEBLOB; the caller wipes it. */
-function importOld(
-  blob: Uint8Array,
-  key: RsaPrivateKey,
-  { padding = "pkcs1-v1_5" }: OldFileOptions,
-) {
-  return importSimpleBlob(blob, key, padding);
+/** Derives the session key from a password; the caller wipes it. @throws UsageError; TwinwrapError UNSUPPORTED */
+async function derivedKey(path: string, options: PasswordOptions): Promise<DerivedKey> {
+  const derive: DeriveOptions = {
+    hash: options.derive,
+    algorithm: options.alg,
+    keyBits: options.keyBits,
+  };
+  await withFlags(() => derivedAlgorithm(derive)); // a wrong command line first
+  const password = await passwordBytes(path, options);
+  return wiping([password], () => withFlags(() => deriveKey(nodePlatform, password, derive)));
 }
 
-/**
- * Opens a file that a CryptoAPI program encrypted, and works with it.
- * @throws UsageError, CryptoApiError; TwinwrapError BAD_FORMAT, DECRYPTION_FAILED, UNSUPPORTED, the last
- *   three also while the plaintext is read
- */
-export async function withOldFile<T>(
-  input: string,
-  options: OldFileOptions,
-  onProgress: ((bytes: number) => void) | undefined,
-  work: (old: OldFile) => Promise<T>,
-): Promise<T> {
-  const { layout, skip = 0 } = options;
-  checkSource(options);
-  return withSource(options, async ({ key, leftOver, ...source }) => {
-    let { session } = source;
-    let decryptor: Decryptor | undefined;
-    try {
-      return await withInput(input, (file) =>
-        about(input, async () => {
-          const located = await locate(file, layout, skip, key);
-          session ??= await importOld(located.blob!, key!, options);
-          const settings = cipherSettings(session, options, leftOver);
-          const isDerived = leftOver !== undefined;
-          const place = await readIv(located, settings);
-          const ciphertext = { session, settings, isDerived, ...place };
-          if (located.end !== undefined) await checkEnd(file, ciphertext, located.end);
-          const { finalEvery } = settings;
-          const watch = new PaddingWatch(settings.block);
-          let plaintext: AsyncIterable<Uint8Array>;
-          if (finalEvery === undefined) {
-            decryptor = await makeDecryptor(session, settings, ciphertext.iv);
-            const { reader } = located;
-            plaintext = decryptPieces(reader, decryptor, ciphertext, watch, onProgress);
-          } else {
-            plaintext = decryptBuffers(located.reader, ciphertext, finalEvery, onProgress);
-          }
-          return work({ session, settings, plaintext, doubt: () => doubtOf(ciphertext, watch) });
-        }),
-      );
-    } finally {
-      decryptor?.dispose();
-      wipe(session?.key);
-    }
-  });
-}
-
-/** What should not be taken for the plaintext without a look. */
-function doubtOf({ session, isDerived }: Ciphertext, watch: PaddingWatch): string | undefined {
-  const every = watch.bufferLength();
-  if (every !== undefined) {
-    return `it looks as if every ${every} bytes were encrypted by themselves (Final = TRUE), and then this is wrong: try --final-every ${every}`;
+/** The password as the program hashed it; the caller wipes it. */
+async function passwordBytes(path: string, options: PasswordOptions): Promise<Uint8Array> {
+  const { passwordEncoding: encoding = "utf-8", passwordZero = false } = options;
+  if (encoding === "raw") {
+    if (passwordZero)
+      throw new UsageError("--password-zero does not go with raw: put it in the file");
+    return readFileWhole(path, MAX_PASSWORD_FILE);
   }
-  if (isDerived && session.aiKeyAlg === CALG_RC4) {
-    return "with CALG_RC4 nothing shows whether the password is right: look at what came out";
-  }
-  return undefined;
+  const password = await readPassphraseFile(path, "password");
+  return about(path, () =>
+    withFlags(() => encodePassword(passwordZero ? `${password}\0` : password, encoding)),
+  );
 }

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { algorithmName, CALG_AES_256 } from "../blob/index.js";
 import { equalBytes, toHex, wipe } from "../bytes.js";
+import { importSimpleBlob } from "../capi/index.js";
 import { handIn, receiptStatus } from "../client/escrow.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { formatSerial, type Padding } from "../envelope/index.js";
@@ -27,7 +28,6 @@ import {
   requireAuthority,
   withParty,
 } from "./authority-io.js";
-import { importSimpleBlob } from "./blob-import.js";
 import {
   addPassphraseOptions,
   allowWeakOption,

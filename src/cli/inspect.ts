@@ -23,8 +23,8 @@ export function headerFacts(header: Header): Record<string, unknown> {
   return {
     serial: formatSerial(header.serial),
     created: formatTime(header.created),
-    ...(header.name === undefined ? {} : { name: header.name }),
-    ...(header.description === undefined ? {} : { description: header.description }),
+    name: header.name,
+    description: header.description,
     escrow: header.escrow,
     wraps: header.wraps.map((wrap) => ({
       fingerprint: toHex(wrap.fingerprint),

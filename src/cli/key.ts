@@ -109,12 +109,11 @@ function weakness(key: RsaPublicKey): string | undefined {
 
 /** What only the numbers of a key tell. */
 async function keyFacts(key: RsaPublicKey) {
-  const weak = weakness(key);
   return {
     bits: bitLength(key.n),
     exponent: Number(`0x${toHex(key.e)}`),
     fingerprint: toHex(await fingerprint(key)),
-    ...(weak === undefined ? {} : { weak }),
+    weak: weakness(key),
   };
 }
 
@@ -212,11 +211,7 @@ async function convertPrivate(
         ? undefined
         : (passphrase ?? (await newPassphrase(output, options)));
     const { allowWeakLock = false } = options;
-    written = await writePrivateKey(
-      key,
-      to,
-      lock === undefined ? {} : { passphrase: lock, allowWeakLock },
-    );
+    written = await writePrivateKey(key, to, { passphrase: lock, allowWeakLock });
     await writeOutput(output, [written], { ...options, mode: PRIVATE_MODE });
     if (to === "pvk" && lock !== undefined) warn(`${WEAK_LOCK}, and then knows this one`);
     if (output !== STANDARD) {
@@ -269,7 +264,7 @@ async function passphrase(path: string, options: PassphraseChange): Promise<void
         passphraseFile: options.newPassphraseFile,
         passphrase: options.passphrase,
       });
-      written = await writePrivateKey(key, form, lock === undefined ? {} : { passphrase: lock });
+      written = await writePrivateKey(key, form, { passphrase: lock });
       await writeFileWhole(path, [written], { force: true, mode: PRIVATE_MODE });
       print(
         table([

@@ -98,7 +98,7 @@ async function keygen(options: KeygenOptions): Promise<void> {
   try {
     // Whatever can fail comes before there is a key.
     name = toHex(await fingerprint(publicKey));
-    pem = await writePrivateKey(privateKey, "pem", passphrase === undefined ? {} : { passphrase });
+    pem = await writePrivateKey(privateKey, "pem", { passphrase });
     await writeFilesWhole([
       {
         path: output,
@@ -106,7 +106,7 @@ async function keygen(options: KeygenOptions): Promise<void> {
         force,
         mode: PRIVATE_MODE,
         // A locked key would take its derivation again, some tenths of a second.
-        ...(passphrase === undefined ? { check: isPair } : {}),
+        check: passphrase === undefined ? isPair : undefined,
       },
       { path: publicOutput, content: [writePublicKey(publicKey, "pem")], force, check: isPair },
     ]);

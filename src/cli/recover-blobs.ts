@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { algorithmName } from "../blob/index.js";
 import { toHex, wipe } from "../bytes.js";
 import { isFolderStats, present } from "../calls.node.js";
+import { importSimpleBlob } from "../capi/index.js";
 import { type Recovery, releasedBlobs } from "../client/recover.js";
 import type { Core } from "../core/index.js";
 import { formatSerial, type Wrap } from "../envelope/index.js";
@@ -16,7 +17,6 @@ import {
 } from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
 import type { RsaPrivateKey } from "../keys/index.js";
-import { importSimpleBlob } from "./blob-import.js";
 import { type OutputOptions, UsageError } from "./command.js";
 import { checkOutput, type ReadOptions, STANDARD, writeOutput } from "./io.js";
 import { safe } from "./text.js";

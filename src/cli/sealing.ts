@@ -182,7 +182,7 @@ export function reportSealed(
         file: output,
         ...facts,
         ...headerFacts(header),
-        ...(options.detached ? { detached } : {}),
+        detached: options.detached ? detached : undefined,
         escrowed: sent,
       },
       output,

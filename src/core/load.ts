@@ -22,12 +22,12 @@ export interface LoadOptions {
    * Which build: "simd" runs everywhere, "relaxed" (relaxed SIMD) is a tenth faster. By default the best
    * that the engine has and that is at hand: in a browser "relaxed" only with its URL as `wasm`.
    */
-  build?: CoreBuild;
+  build?: CoreBuild | undefined;
   /**
    * The WebAssembly itself, or where it is fetched from, to be compiled as it comes; by default the embedded
    * copy, and in Node the package's file.
    */
-  wasm?: WebAssembly.Module | Response | PromiseLike<Response> | URL | Bytes;
+  wasm?: WebAssembly.Module | Response | PromiseLike<Response> | URL | Bytes | undefined;
 }
 
 type Wasm = NonNullable<LoadOptions["wasm"]>;

@@ -20,10 +20,9 @@ import {
 import { coreOption } from "../core/need.js";
 import type { RsaPrivateKey, RsaPublicKey } from "../keys/index.js";
 import { needPrivateKey, needPublicKey } from "../keys/types.js";
-import { ENGINES } from "./engine.js";
+import { ENGINES, type WorkOptions } from "./engine.js";
 import { type Escrow, PADDINGS, type Wrap } from "./header.js";
 import { MAX_JOBS, needUrl, type StartWorker, WorkerPool } from "./pool.js";
-import type { WorkOptions } from "./seal.js";
 import type { Recipient, WrapOptions } from "./wraps.js";
 
 // What seal, open and rewrap take, checked.

@@ -1,7 +1,6 @@
 import { TwinwrapError } from "../errors.js";
+import type { Output } from "../source.js";
 import type { Announcement, FromPage, FromWorker, Question } from "./download-protocol.js";
-import type { SavedBy } from "./save.browser.js";
-import type { Output } from "./source.js";
 
 // The page's side of a download that the service worker twinwrap/download.js (download-worker.ts) feeds.
 
@@ -13,6 +12,12 @@ export const LINGER = 10_000;
 
 /** Milliseconds in which a service worker must have answered. */
 const READY_WITHIN = 5_000;
+
+/**
+ * How an output was saved: "picker": written to the file that its user chose (File System Access);
+ * "stream": as a download, piece by piece; "blob": as a download once it was whole.
+ */
+export type SavedBy = "picker" | "stream" | "blob";
 
 /** Where pieces go. */
 export interface Target {

@@ -1,5 +1,7 @@
 import { wipe } from "../bytes.js";
+import type { Core } from "../core/index.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
+import type { Pieces, Reader } from "../source.js";
 import { type Cobblestone, setChunkNonce } from "./cobblestone.js";
 import { type PoolOptions, type StartWorker, WorkerPool } from "./pool.js";
 import {
@@ -7,14 +9,12 @@ import {
   type Direction,
   type Engine,
   LocalEngine,
-  type Pieces,
   type RunOptions,
   runSegments,
   type Segment,
   type Worked,
   wipePlaintext,
 } from "./segments.js";
-import type { Reader } from "./source.js";
 
 /** What works on a file's chunks; the bytes are the same. */
 export const ENGINES = ["wasm", "webcrypto"] as const;
@@ -41,6 +41,12 @@ export interface EngineOptions {
   workerUrl?: PoolOptions["workerUrl"];
   /** How a worker is started; twinwrap in Node and in browsers knows by itself. */
   startWorker?: StartWorker | undefined;
+}
+
+/** Settings of work that takes its time. */
+export interface WorkOptions extends RunOptions, EngineOptions {
+  /** The core to work with; a shared one by default. */
+  core?: Core | undefined;
 }
 
 /** @throws TwinwrapError UNSUPPORTED if there is no WebCrypto to be used */

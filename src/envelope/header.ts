@@ -27,7 +27,7 @@ export interface Wrap {
 /** What an authority was sent and what it answered; their forms belong to escrow/. */
 export interface Escrow {
   submission: Json;
-  receipt?: Json;
+  receipt?: Json | undefined;
   /** As in {@link Wrap}. */
   rest?: { [name: string]: Json };
 }
@@ -38,8 +38,8 @@ export interface FixedHeader {
   serial: Uint8Array;
   /** When it was sealed, in whole seconds. */
   created: Date;
-  name?: string;
-  description?: string;
+  name?: string | undefined;
+  description?: string | undefined;
   /** The origins of the authorities meant at sealing, sorted. */
   escrow: string[];
 }

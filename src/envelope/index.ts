@@ -1,4 +1,5 @@
-export { ENGINES, type EngineName, type EngineOptions } from "./engine.js";
+export { Output, type RandomAccess, type Source } from "../source.js";
+export { ENGINES, type EngineName, type EngineOptions, type WorkOptions } from "./engine.js";
 export type { Escrow, FixedHeader, Header, MutableHeader, Padding, Patch, Wrap } from "./header.js";
 export { formatSerial, PADDINGS } from "./header.js";
 export { type Head, inspect, inspectHead, Opened, type OpenOptions, open } from "./open.js";
@@ -18,7 +19,5 @@ export {
   Sealed,
   type SealOptions,
   seal,
-  type WorkOptions,
 } from "./seal.js";
-export { Output, type RandomAccess, type Source } from "./source.js";
 export type { Recipient, WrapOptions } from "./wraps.js";

@@ -4,18 +4,6 @@ import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import type { RsaPrivateKey } from "../keys/index.js";
-import { CORE, needKeys, WORK, WRAPPING } from "./arguments.js";
-import { BODY_HEADER, CHUNK, Cobblestone, plaintextLength, SEALED_CHUNK } from "./cobblestone.js";
-import { checkEngine } from "./engine.js";
-import { decodeHeader, decodePreamble, type Header, PREAMBLE } from "./header.js";
-import {
-  type BodyHeader,
-  bodyContext,
-  decodeBodyHeader,
-  openChunks,
-  type WorkOptions,
-} from "./seal.js";
-import { throwIfAborted } from "./segments.js";
 import {
   type Anywhere,
   asRandomAccess,
@@ -24,7 +12,13 @@ import {
   type RandomAccess,
   Reader,
   type Source,
-} from "./source.js";
+} from "../source.js";
+import { CORE, needKeys, WORK, WRAPPING } from "./arguments.js";
+import { BODY_HEADER, CHUNK, Cobblestone, plaintextLength, SEALED_CHUNK } from "./cobblestone.js";
+import { checkEngine, type WorkOptions } from "./engine.js";
+import { decodeHeader, decodePreamble, type Header, PREAMBLE } from "./header.js";
+import { type BodyHeader, bodyContext, decodeBodyHeader, openChunks } from "./seal.js";
+import { throwIfAborted } from "./segments.js";
 import { openWraps, type WrapOptions } from "./wraps.js";
 
 export interface OpenOptions extends WorkOptions, WrapOptions {

@@ -3,9 +3,9 @@ import { wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOption, coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
+import { buildId } from "./build-id.js";
 import type { Cobblestone } from "./cobblestone.js";
 import type { Answer, Order } from "./protocol.js";
-import { release } from "./release.js";
 import { type Direction, type Engine, type Segment, type Worked, workOn } from "./segments.js";
 
 /** What a pool hears of a worker. */
@@ -68,7 +68,7 @@ export interface PoolOptions {
    * Bytes of a file after which they are started, at once if it is known to have twice as many, unless
    * `start()` did it; 16 MiB by default.
    */
-  startAfter?: number;
+  startAfter?: number | undefined;
   /**
    * Where a page serves twinwrap/worker.js, if its Content-Security-Policy forbids workers from blob: URLs.
    * Node does without.
@@ -262,8 +262,8 @@ export class WorkerPool {
       return;
     }
     if ("ready" in answer) {
-      // A page may serve the script of another release, which would make nonsense of this core.
-      if (answer.ready !== release) {
+      // A page may serve the script of another build, which would make nonsense of this core.
+      if (answer.ready !== buildId) {
         this.#ended(member);
         return;
       }

@@ -20,7 +20,7 @@ export type Order =
   /** Wipe everything and end. */
   | { end: true };
 
-/** What it answers: that it is ready, and of which release; then one answer for each segment, in the order they came. */
+/** What it answers: that it is ready, and of which build; then one answer for each segment, in the order they came. */
 export type Answer = { ready: string } | (Omit<Worked, "error"> & { error?: WorkerError });
 
 /** An error on its way between threads. */

@@ -3,6 +3,7 @@ import { equalBytes, toHex, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
+import { pieces, type RandomAccess, Reader } from "../source.js";
 import {
   CORE,
   needEscrow,
@@ -21,7 +22,6 @@ import {
 } from "./header.js";
 import { type Head, inspectHead, OPEN, type OpenOptions, openHead, readHead } from "./open.js";
 import { type MakeEscrows, openChunks, type Sealed, sealUnder } from "./seal.js";
-import { pieces, type RandomAccess, Reader } from "./source.js";
 import { type Recipient, wrapForAll } from "./wraps.js";
 
 /** Which wraps a file shall have more and fewer, and what else its header shall hold. */

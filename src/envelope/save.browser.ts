@@ -1,15 +1,8 @@
 import { needFlag, needText, optionsOf, whole, wrongKind } from "../arguments.js";
 import { TwinwrapError } from "../errors.js";
-import { aborted, download, LINGER, type Target } from "./download.browser.js";
+import { isBlob, Output, type Pieces, pieces } from "../source.js";
+import { aborted, download, LINGER, type SavedBy, type Target } from "./download.browser.js";
 import { needUrl } from "./pool.js";
-import type { Pieces } from "./segments.js";
-import { isBlob, Output, pieces } from "./source.js";
-
-/**
- * How an output was saved: "picker": written to the file that its user chose (File System Access);
- * "stream": as a download, piece by piece; "blob": as a download once it was whole.
- */
-export type SavedBy = "picker" | "stream" | "blob";
 
 export interface SaveOptions {
   /** The name that is proposed. */

@@ -4,9 +4,18 @@ import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import type { RsaPublicKey } from "../keys/index.js";
+import {
+  Output,
+  type Pieces,
+  pieces,
+  type RandomAccess,
+  Reader,
+  type Sequence,
+  type Source,
+} from "../source.js";
 import { needEscrow, needOrigins, needPadding, needTo, WORK, WRAPPING } from "./arguments.js";
 import { BODY_HEADER, Cobblestone, KEY, SALT } from "./cobblestone.js";
-import { checkEngine, type EngineOptions, workThrough } from "./engine.js";
+import { checkEngine, type WorkOptions, workThrough } from "./engine.js";
 import {
   decodeHeader,
   type Escrow,
@@ -18,15 +27,7 @@ import {
   type Padding,
   type Wrap,
 } from "./header.js";
-import type { Pieces, RunOptions } from "./segments.js";
-import { Output, pieces, type RandomAccess, Reader, type Sequence, type Source } from "./source.js";
 import { type Recipient, type WrapOptions, wrapForAll } from "./wraps.js";
-
-/** Settings of work that takes its time. */
-export interface WorkOptions extends RunOptions, EngineOptions {
-  /** The core to work with; a shared one by default. */
-  core?: Core | undefined;
-}
 
 /** What an escrow is made from. */
 export interface EscrowFacts extends BodyHeader {
@@ -123,8 +124,8 @@ export async function seal(source: Source | RandomAccess, given: SealOptions): P
       serial: randomBytes(16),
       created: new Date(),
       escrow: [...new Set(options.escrow ?? [])].sort(),
-      ...(options.name === undefined ? {} : { name: options.name }),
-      ...(options.description === undefined ? {} : { description: options.description }),
+      name: options.name,
+      description: options.description,
     };
     const mutableOf = (wraps: readonly Wrap[]) => ({ wraps: [...wraps], escrows: [], rest: {} });
     const { allowWeak = false } = options;

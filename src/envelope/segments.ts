@@ -1,7 +1,7 @@
 import { copyBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
+import type { Pieces, Reader } from "../source.js";
 import { CHUNK, type ChunkCipher, SEALED_CHUNK, TAG } from "./cobblestone.js";
-import type { Reader } from "./source.js";
 
 // A body passes through in segments, runs of whole chunks. A segment has one buffer in which it is
 // read, sealed or opened in place, and written, so that it can go to a worker and back without a copy.
@@ -130,13 +130,6 @@ export interface RunOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((bytes: number) => void) | undefined;
 }
-
-/** Pieces in order. A piece that is given back to `next` must not be used any more: its buffer serves again. */
-export type Pieces = AsyncGenerator<
-  Uint8Array<ArrayBuffer>,
-  void,
-  Uint8Array<ArrayBuffer> | undefined
->;
 
 /** @throws TwinwrapError ABORTED */
 export function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -2,9 +2,9 @@ import { AesUnit } from "../core/aes.js";
 import { AesGcm, type GcmCalls, gcmCalls } from "../core/aes-gcm.js";
 import { Instance } from "../core/instance.js";
 import { TwinwrapError } from "../errors.js";
+import { buildId } from "./build-id.js";
 import { ChunkCipher } from "./cobblestone.js";
 import type { Answer, Order } from "./protocol.js";
-import { release } from "./release.js";
 import { type Direction, workOn } from "./segments.js";
 
 // What runs in a worker: an instance of the core of its own, and the ciphers of the messages that it
@@ -46,7 +46,7 @@ async function obey(order: Order): Promise<void> {
     const instance = await Instance.create(order.module);
     core = { unit: new AesUnit(instance), calls: gcmCalls(instance) };
     if (order.lock !== undefined) await holdForever(order.lock);
-    port.postMessage({ ready: release }, []);
+    port.postMessage({ ready: buildId }, []);
   } else if ("keys" in order) {
     const { key, baseNonce } = order.keys;
     const cipher = new ChunkCipher(new AesGcm(core.unit, core.calls, key), baseNonce);

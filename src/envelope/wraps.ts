@@ -16,13 +16,13 @@ import { MAX_WRAPS, type Padding, type Wrap } from "./header.js";
 export interface Recipient {
   key: RsaPublicKey;
   /** OAEP unless something else is asked for. */
-  padding?: Padding;
+  padding?: Padding | undefined;
 }
 
 /** Settings that every call on wraps takes. */
 export interface WrapOptions {
   /** Takes RSA keys under 2048 bits and e under 65537, which new wraps should not use. */
-  allowWeak?: boolean;
+  allowWeak?: boolean | undefined;
 }
 
 /**
@@ -34,7 +34,7 @@ export async function wrapFor(
   core: Core,
   sessionKey: Uint8Array,
   recipient: Recipient,
-  options: WrapOptions & { aiKeyAlg?: number } = {},
+  options: WrapOptions & { aiKeyAlg?: number | undefined } = {},
 ): Promise<Wrap> {
   checkPublicKey(recipient.key, { forWrap: true, allowWeak: options.allowWeak ?? false });
   const padding = recipient.padding ?? "oaep";

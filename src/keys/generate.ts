@@ -8,7 +8,7 @@ import type { RsaPrivateKey, RsaPublicKey } from "./types.js";
 /** Size in bits of keys made here, if no other is asked for. */
 export const DEFAULT_BITS = 3072;
 
-const OPTIONS = optionsOf<{ bits?: number }>({ bits: whole(STRONG_BITS, MAX_BITS) });
+const OPTIONS = optionsOf<{ bits?: number | undefined }>({ bits: whole(STRONG_BITS, MAX_BITS) });
 
 /**
  * Makes an RSA key pair with e = 65537, by the platform's WebCrypto.
@@ -16,7 +16,7 @@ const OPTIONS = optionsOf<{ bits?: number }>({ bits: whole(STRONG_BITS, MAX_BITS
  * @throws TwinwrapError BAD_ARGUMENT for other sizes, UNSUPPORTED without WebCrypto
  */
 export async function generateKeyPair(
-  options: { bits?: number } = {},
+  options: { bits?: number | undefined } = {},
 ): Promise<{ publicKey: RsaPublicKey; privateKey: RsaPrivateKey }> {
   const { bits = DEFAULT_BITS } = OPTIONS(options, "options");
   if (bits % 8 !== 0) {

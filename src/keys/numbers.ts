@@ -34,9 +34,9 @@ function bad(message: string): TwinwrapError {
 /** What checkPublicKey puts up with. */
 export interface CheckOptions {
   /** Takes keys that are too short or have too small an exponent. */
-  allowWeak?: boolean;
+  allowWeak?: boolean | undefined;
   /** The key shall wrap something new, so that its exponent matters too. */
-  forWrap?: boolean;
+  forWrap?: boolean | undefined;
   /** Takes an exponent of one for a weak key: nothing is wrapped for it, it is to open something. */
   allowExponentOne?: boolean | undefined;
 }

@@ -1,5 +1,7 @@
+import { formatNumber, formatSize, inUnit } from "../bench/numbers.js";
+import { linePlot } from "../bench/plot.js";
 import { hasRelaxedSimd, useWasm } from "../core/index.js";
-import { release } from "../envelope/release.js";
+import { buildId } from "../envelope/build-id.js";
 import { generateKeyPair } from "../keys/index.js";
 import { browserName } from "./browser-name.js";
 import {
@@ -12,11 +14,9 @@ import {
 } from "./compare.js";
 import type { Pair } from "./contenders.js";
 import { download, find, make } from "./dom.js";
-import { formatNumber, formatSize, inUnit } from "./numbers.js";
-import { linePlot } from "./plot.js";
 import { complaintOf } from "./words.js";
 
-const VERSION = release.split(" ")[0]!;
+const VERSION = buildId.split(" ")[0]!;
 const DASHES = ["", "dash-1", "dash-2"];
 
 /** In words, from where on WebCrypto is faster here. */

@@ -1,5 +1,5 @@
+import { alternate, crossover, type Summary, summarise, timeSlice } from "../bench/timing.js";
 import { equalBytes } from "../bytes.js";
-import { alternate, crossover, type Summary, summarise, timeSlice } from "../timing.js";
 import { FILE_PEERS, Files, MESSAGE_PEERS, Messages, type Pair, type Peer } from "./contenders.js";
 
 const KiB = 1024;

@@ -1,10 +1,10 @@
 import { gcm } from "@noble/ciphers/aes.js";
+import type { Contender } from "../bench/timing.js";
 import { open, seal, type WorkerPool, workerPool } from "../browser.js";
 import { equalBytes } from "../bytes.js";
 import { type Core, loadCore } from "../core/index.js";
 import type { WorkOptions } from "../envelope/index.js";
 import type { RsaPrivateKey, RsaPublicKey } from "../keys/index.js";
-import type { Contender } from "../timing.js";
 
 // Who is compared in a browser: the core, WebCrypto and noble on messages; the pool and WebCrypto on sealed files.
 

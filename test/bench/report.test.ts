@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { spread } from "#build/page/plot.js";
+import { spread } from "#build/bench/plot.js";
 import { benchModule, madeUpResults } from "./modules.js";
 
 const { evaluateGoals } = await benchModule("goals.mjs");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { alternate, crossover, summarise, timeSlice } from "#build/timing.js";
+import { alternate, crossover, summarise, timeSlice } from "#build/bench/timing.js";
 
 /** A clock that only work moves. */
 function fakeClock() {

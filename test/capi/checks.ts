@@ -21,7 +21,7 @@ import {
 import { loadCore } from "twinwrap/core";
 import { readPrivateKey, readPublicKey, writePrivateKey, writePublicKey } from "twinwrap/keys";
 import { expect } from "vitest";
-import { importKeyBlob, importSimpleBlob } from "#build/cli/blob-import.js";
+import { importKeyBlob, importSimpleBlob } from "#build/capi/index.js";
 import { type CipherOptions, encryptAs } from "./ciphers.js";
 import type { Good } from "./odd.js";
 

@@ -6,7 +6,7 @@ import {
 } from "twinwrap/blob";
 import { readPrivateKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
-import { importSimpleBlob } from "#build/cli/blob-import.js";
+import { importSimpleBlob } from "#build/capi/index.js";
 import { read, write } from "../cli/old-files.js";
 import { captured } from "./capture.js";
 import { checkWraps, type FinalsCase, type WrapGroup } from "./checks.js";

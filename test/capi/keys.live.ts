@@ -10,7 +10,7 @@ import {
   writePublicKey,
 } from "twinwrap/keys";
 import { describe, expect, inject, test } from "vitest";
-import { exportSimpleBlob } from "#build/cli/blob-import.js";
+import { exportSimpleBlob } from "#build/capi/index.js";
 import { jwk, keyFromPrimes, makeKey } from "../core/rsa-reference.js";
 import { type Answer, AT_KEYEXCHANGE, Batch, CRYPT_EXPORTABLE, CRYPT_OAEP } from "./batch.js";
 import { capture } from "./capture.js";

@@ -3,7 +3,7 @@ import { CALG_AES_256, encodePlaintextKeyBlob, PRIVATEKEYBLOB, PUBLICKEYBLOB } f
 import { loadCore } from "twinwrap/core";
 import { readPublicKey } from "twinwrap/keys";
 import { describe, expect, inject, test } from "vitest";
-import { exportSimpleBlob } from "#build/cli/blob-import.js";
+import { exportSimpleBlob } from "#build/capi/index.js";
 import { AT_KEYEXCHANGE, Batch, CRYPT_OAEP, type Slot } from "./batch.js";
 import { capture } from "./capture.js";
 import { importAnswer, type Padding, type RefusalCase } from "./checks.js";

@@ -2,7 +2,7 @@ import { sessionAlgorithm, sessionAlgorithmByName } from "twinwrap/blob";
 import { loadCore } from "twinwrap/core";
 import { readPrivateKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
-import { importSimpleBlob } from "#build/cli/blob-import.js";
+import { importSimpleBlob } from "#build/capi/index.js";
 import { haveVectors, readVectors, readVectorsJson } from "../vectors.js";
 import { encryptAs } from "./ciphers.js";
 

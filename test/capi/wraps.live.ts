@@ -12,8 +12,7 @@ import {
 import { loadCore } from "twinwrap/core";
 import { type RsaPublicKey, readPublicKey } from "twinwrap/keys";
 import { describe, expect, inject, test } from "vitest";
-import { setOddParity } from "#build/cli/blob-generate.js";
-import { exportSimpleBlob } from "#build/cli/blob-import.js";
+import { exportSimpleBlob, setOddParity } from "#build/capi/index.js";
 import {
   AT_KEYEXCHANGE,
   Batch,

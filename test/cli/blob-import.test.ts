@@ -12,8 +12,12 @@ import {
 import { loadCore } from "twinwrap/core";
 import { readPrivateKey, readPublicKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
-import { setOddParity } from "#build/cli/blob-generate.js";
-import { exportSimpleBlob, importKeyBlob, importSimpleBlob } from "#build/cli/blob-import.js";
+import {
+  exportSimpleBlob,
+  importKeyBlob,
+  importSimpleBlob,
+  setOddParity,
+} from "#build/capi/index.js";
 import { openWithNode } from "../capi/checks.js";
 import { testKey } from "../keys/material.js";
 import { haveVectors, readVectors, readVectorsJson } from "../vectors.js";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import { withOldFile } from "#build/cli/capi-open.js";
-import type { OldFileOptions } from "#build/cli/capi-settings.js";
+import type { OldFileOptions } from "#build/cli/capi-options.js";
 
 const folder = mkdtempSync(join(tmpdir(), "twinwrap-capi-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Rc2 } from "#build/cli/rc2.js";
+import { Rc2 } from "#build/capi/rc2.js";
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const bytes = (text: string) => new Uint8Array(Buffer.from(text.replaceAll(" ", ""), "hex"));

@@ -62,8 +62,8 @@ export const LEAKS: Leak[] = [
   {
     leak: "the remainder of a secret",
     file: "kw/kw.ts",
-    from: "let good = isZero(load<u32>(OUTPUT) ^ PADDED_IV);",
-    to: `let good = isZero(load<u32>(OUTPUT) ^ PADDED_IV);
+    from: "let good = zeroMask(load<u32>(OUTPUT) ^ PADDED_IV);",
+    to: `let good = zeroMask(load<u32>(OUTPUT) ^ PADDED_IV);
       if (LEAKS) good |= <u32>(load<u64>(OUTPUT) % (load<u64>(OUTPUT, 8) | 1) == 1);`,
     seenIn: ["AES-256-KWP, 33 to 40 bytes: unwrap"],
     as: /division/,
@@ -210,9 +210,9 @@ export const LEAKS: Leak[] = [
   {
     leak: "OAEP with another hash than SHA-1",
     file: "rsa/padding.ts",
-    from: "good &= ~found | isEqual(byte, 1);",
-    to: `if (LEAKS && hash != 0 && found) good &= isEqual(byte, 1);
-      else good &= ~found | isEqual(byte, 1);`,
+    from: "good &= ~found | equalMask(byte, 1);",
+    to: `if (LEAKS && hash != 0 && found) good &= equalMask(byte, 1);
+      else good &= ~found | equalMask(byte, 1);`,
     seenIn: [
       "RSA-1024 OAEP SHA-256: unwrapKey of 8 kinds of blocks",
       "RSA-1536 OAEP SHA-512: unwrapKey of 8 kinds of blocks",

@@ -9,7 +9,7 @@ import {
   setChunkNonce,
 } from "#build/envelope/cobblestone.js";
 import { decodeBodyHeader, openChunks, sealChunks } from "#build/envelope/seal.js";
-import { Reader } from "#build/envelope/source.js";
+import { Reader } from "#build/source.js";
 import { haveVectors, readVectorsJson } from "../vectors.js";
 import { chunkNonce, deriveBody, sealBody } from "./independent.js";
 

@@ -8,8 +8,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Cobblestone } from "#build/envelope/cobblestone.js";
 import type { StartWorker, WorkerHandle } from "#build/envelope/pool.js";
 import { openChunks, sealChunks } from "#build/envelope/seal.js";
-import { pieces, type RandomAccess, Reader, type Source } from "#build/envelope/source.js";
 import { startWorker } from "#build/envelope/worker.node.js";
+import { pieces, type RandomAccess, Reader, type Source } from "#build/source.js";
 import { openIndependently, sealBody } from "./independent.js";
 import { makePair, type Pair } from "./keys.js";
 

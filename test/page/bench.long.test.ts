@@ -1,9 +1,9 @@
 // The bench page, in a small configuration: it runs under its policy, and tells what it measured.
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { linePlot } from "#build/bench/plot.js";
 import { browserName } from "#build/page/browser-name.js";
 import { type Comparison, fasterFrom, type Operation } from "#build/page/compare.js";
-import { linePlot } from "#build/page/plot.js";
 import { benchModule } from "../bench/modules.js";
 import { makeFolder, startSite, Visitor } from "./driver.js";
 

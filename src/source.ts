@@ -1,7 +1,6 @@
-import { type Bytes, isObject, needBytes, needFunction, whole, wrongKind } from "../arguments.js";
-import { concatBytes, newBytes, wipe } from "../bytes.js";
-import { TwinwrapError } from "../errors.js";
-import type { Pieces } from "./segments.js";
+import { type Bytes, isObject, needBytes, needFunction, whole, wrongKind } from "./arguments.js";
+import { concatBytes, newBytes, wipe } from "./bytes.js";
+import { TwinwrapError } from "./errors.js";
 
 // What is sealed and opened comes in many shapes; inside there are two: bytes one after the other,
 // and bytes at any place.
@@ -353,6 +352,13 @@ export class Reader {
     else await closed;
   }
 }
+
+/** Pieces in order. A piece that is given back to `next` must not be used any more: its buffer serves again. */
+export type Pieces = AsyncGenerator<
+  Uint8Array<ArrayBuffer>,
+  void,
+  Uint8Array<ArrayBuffer> | undefined
+>;
 
 /** What comes out: bytes that are made while they are taken. Can be taken once. */
 export class Output {

@@ -1,4 +1,4 @@
-// Plots as inline SVG, for the report and the page. Colours are classes, which the style sheet (bench/style.mjs)
+// Plots as inline SVG, for the report and the page. Colours are classes, which the style sheet (plot-style.ts)
 // gives for light and dark.
 import { formatNumber, formatSize } from "./numbers.js";
 

@@ -1,3 +1,4 @@
+import { isKeyLength } from "../blob/blobs.js";
 import {
   algorithmName,
   CryptoApiError,
@@ -6,26 +7,47 @@ import {
   keyInPlainBlock,
   MAX_TRAILING,
   type PlaintextKeyBlob,
-  sessionAlgorithm,
+  type SessionAlgorithm,
 } from "../blob/index.js";
-import { copyBytes, wipe } from "../bytes.js";
-import { type Core, sharedCore } from "../core/index.js";
-import type { Padding } from "../envelope/index.js";
+import { copyBytes, randomBytes, wipe } from "../bytes.js";
+import { type Core, type RsaPadding, sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import { bitLength, type RsaPrivateKey, type RsaPublicKey, readPublicKey } from "../keys/index.js";
+import { algorithmOf } from "./algorithms.js";
 
-// What CryptImportKey and CryptExportKey do with blobs. Import tells why it fails, so it is for a
+// What CryptGenKey, CryptImportKey and CryptExportKey do with blobs. Import tells why it fails, so it is for a
 // person's own blobs at the command line, never for what others can send in.
+
+/** How a session key was padded before RSA; OAEP with SHA-1, as CryptoAPI has it. */
+export type Padding = RsaPadding["padding"];
 
 /** Bytes that each padding takes from the modulus (RFC 8017, sections 7.1.1 and 7.2.1). */
 const OVERHEAD: Record<Padding, number> = { oaep: 42, "pkcs1-v1_5": 11 };
 
 /** Where the RSA block begins in a SIMPLEBLOB, and the numbers in the blob of an RSA key. */
-const BLOCK_AT = 12;
+export const BLOCK_AT = 12;
 const NUMBERS_AT = 16;
 
+/** Makes the number of ones in every byte odd by its lowest bit (FIPS 46-3). */
+export function setOddParity(key: Uint8Array): void {
+  for (let i = 0; i < key.length; i++) {
+    let ones = key[i]! >> 1;
+    ones ^= ones >> 4;
+    ones ^= ones >> 2;
+    ones ^= ones >> 1;
+    key[i] = (key[i]! & 0xfe) | (~ones & 1);
+  }
+}
+
+/** A new session key, of the usual length. The caller wipes it. */
+export function generateSessionKey({ algId, keyLength }: SessionAlgorithm): PlaintextKeyBlob {
+  const key = randomBytes(keyLength);
+  if (algorithmOf(algId).hasParity) setOddParity(key);
+  return { aiKeyAlg: algId, key };
+}
+
 /** Bytes of an RSA block under this key. */
-function blockLength(key: RsaPublicKey): number {
+export function blockLength(key: RsaPublicKey): number {
   return Math.ceil(bitLength(key.n) / 8);
 }
 
@@ -39,7 +61,7 @@ export async function importSimpleBlob(
   bytes: Uint8Array,
   privateKey: RsaPrivateKey | undefined,
   padding: Padding,
-  options: { core?: Core } = {},
+  options: { core?: Core | undefined } = {},
 ): Promise<PlaintextKeyBlob> {
   if (privateKey === undefined) {
     throw new CryptoApiError("NTE_NO_KEY", BLOCK_AT, "there is no private key to open it with");
@@ -48,9 +70,8 @@ export async function importSimpleBlob(
   const key = isExponentOne(privateKey)
     ? openPlainBlock(encryptedKey, padding)
     : decryptBlock(options.core ?? (await sharedCore()), encryptedKey, privateKey, padding);
-  const { minKeyLength, maxKeyLength } = sessionAlgorithm(aiKeyAlg)!;
   const { length } = key;
-  if (length >= minKeyLength && length <= maxKeyLength) return { aiKeyAlg, key };
+  if (isKeyLength(aiKeyAlg, length)) return { aiKeyAlg, key };
   wipe(key);
   throw new CryptoApiError(
     "NTE_BAD_DATA",
@@ -122,7 +143,7 @@ export async function exportSimpleBlob(
   aiKeyAlg: number,
   publicKey: RsaPublicKey,
   padding: Padding,
-  options: { core?: Core } = {},
+  options: { core?: Core | undefined } = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const room = blockLength(publicKey) - OVERHEAD[padding];
   if (key.length > room) {

@@ -1,20 +1,13 @@
-import { createDecipheriv } from "node:crypto";
-import {
-  CALG_3DES,
-  CALG_3DES_112,
-  CALG_DES,
-  CALG_RC2,
-  CALG_RC4,
-  type PlaintextKeyBlob,
-} from "../blob/index.js";
+import type { PlaintextKeyBlob } from "../blob/index.js";
 import { concatBytes, copyBytes, newBytes, wipe } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
-import { TwinwrapError } from "../errors.js";
-import type { CipherSettings, Mode } from "./capi-settings.js";
+import { algorithmOf } from "./algorithms.js";
+import type { Platform } from "./platform.js";
 import type { Rc2 } from "./rc2.js";
+import type { CipherSettings, Mode } from "./settings.js";
 
-// What CryptDecrypt does. AES is the core's, Triple DES the platform's (OpenSSL keeps it), which is DES,
-// too, where its keys are equal. OpenSSL and Node have switched RC2 and RC4 off: those are here.
+// What CryptDecrypt does. AES is the core's, Triple DES the platform's. OpenSSL and Node have switched RC2 and
+// RC4 off: those are our own.
 
 /** Ciphertext into plaintext, piece after piece. */
 export interface Decryptor {
@@ -57,25 +50,15 @@ async function aes(key: Uint8Array, mode: Mode, iv: Uint8Array): Promise<Decrypt
   };
 }
 
-/** The three keys of Triple DES: DES is that with one key, CALG_3DES_112 with the first one again. */
-function tripleKey(aiKeyAlg: number, key: Uint8Array): Uint8Array {
-  if (aiKeyAlg === CALG_DES) return concatBytes(key, key, key);
-  if (aiKeyAlg === CALG_3DES_112) return concatBytes(key, key.subarray(0, 8));
-  return copyBytes(key);
+/** The three keys of Triple DES. DES is that with one key three times, two-key 3DES with the first one again. */
+function tripleKey(key: Uint8Array): Uint8Array {
+  return Uint8Array.from({ length: 24 }, (_, i) => key[i % key.length]!);
 }
 
-const DES_MODES = { cbc: "des-ede3-cbc", ecb: "des-ede3-ecb", cfb: "des-ede3-cfb8" } as const;
-
-function des(aiKeyAlg: number, key: Uint8Array, mode: Mode, iv: Uint8Array): Decryptor {
-  const triple = tripleKey(aiKeyAlg, key);
+function des(platform: Platform, key: Uint8Array, mode: Mode, iv: Uint8Array): Decryptor {
+  const triple = tripleKey(key);
   try {
-    const cipher = createDecipheriv(DES_MODES[mode], triple, mode === "ecb" ? null : iv);
-    cipher.setAutoPadding(false);
-    return { update: (data) => cipher.update(data), dispose: () => {} };
-  } catch (cause) {
-    throw new TwinwrapError("UNSUPPORTED", "this Node.js was built or started without Triple DES", {
-      cause,
-    });
+    return { update: platform.tripleDes(triple, mode, iv), dispose: () => {} };
   } finally {
     wipe(triple);
   }
@@ -121,20 +104,20 @@ async function rc4(key: Uint8Array): Promise<Decryptor> {
  * Prepares a session key.
  * @param session stays the caller's to wipe
  * @param iv as long as a block; of a stream cipher and of ECB it does not matter
+ * @throws TwinwrapError UNSUPPORTED
  */
 export async function makeDecryptor(
+  platform: Platform,
   { aiKeyAlg, key }: PlaintextKeyBlob,
   { mode, salt, effectiveBits }: CipherSettings,
   iv: Uint8Array,
 ): Promise<Decryptor> {
-  if (aiKeyAlg !== CALG_RC2 && aiKeyAlg !== CALG_RC4) {
-    return [CALG_DES, CALG_3DES_112, CALG_3DES].includes(aiKeyAlg)
-      ? des(aiKeyAlg, key, mode, iv)
-      : aes(key, mode, iv);
-  }
+  const { cipher } = algorithmOf(aiKeyAlg);
+  if (cipher === "aes") return aes(key, mode, iv);
+  if (cipher === "des") return des(platform, key, mode, iv);
   const salted = concatBytes(key, salt);
   try {
-    return aiKeyAlg === CALG_RC4 ? await rc4(salted) : await rc2(salted, effectiveBits, mode, iv);
+    return cipher === "rc4" ? await rc4(salted) : await rc2(salted, effectiveBits, mode, iv);
   } finally {
     wipe(salted);
   }
