@@ -9,7 +9,8 @@ import {
 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, overLimit, readBack, TwinwrapError } from "../errors.js";
-import { ED25519_KEY, ED25519_SIGNATURE, verifyEd25519 } from "./ed25519.js";
+import { verifyEd25519 } from "#ed25519";
+import { ED25519_KEY, ED25519_SIGNATURE } from "./ed25519.js";
 import { checkName } from "./names.js";
 
 // Signed notes: C2SP signed-note, https://c2sp.org/signed-note. Of its signature types Ed25519 alone;
