@@ -1,3 +1,4 @@
+import { verifyEd25519 } from "#ed25519";
 import {
   concatBytes,
   equalBytes,
@@ -9,7 +10,7 @@ import {
 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, overLimit, readBack, TwinwrapError } from "../errors.js";
-import { ED25519_KEY, ED25519_SIGNATURE, verifyEd25519 } from "./ed25519.js";
+import { ED25519_KEY, ED25519_SIGNATURE } from "./ed25519.js";
 import { checkName } from "./names.js";
 
 // Signed notes: C2SP signed-note, https://c2sp.org/signed-note. Of its signature types Ed25519 alone;

@@ -1,4 +1,4 @@
-import { importEd25519 } from "#ed25519";
+import { importEd25519 } from "#ed25519-signing";
 import { bytesOf, needText } from "../arguments.js";
 import type { Signer } from "./note.js";
 

@@ -303,7 +303,7 @@ describe("intake", () => {
     const locked = await office();
     await locked.files(1);
     await locked.unlock();
-    const { store } = locked.service;
+    const store = storeOf(locked.service);
     const look = store.candidatesOf.bind(store);
     const spy = vi.spyOn(store, "candidatesOf").mockImplementation(async (records) => {
       const found = await look(records);
@@ -415,7 +415,7 @@ describe("a request", () => {
     await locked.unlock();
     const to = { key: locked.service.authority.wrapKey, padding: "oaep" as const };
     const again = { ...file!.submission, wrap: await wrapFor(core, file!.sessionKey, to, {}) };
-    const { store } = locked.service;
+    const store = storeOf(locked.service);
     const look = store.candidatesOf.bind(store);
     const spy = vi.spyOn(store, "candidatesOf").mockImplementationOnce(async (records) => {
       const found = await look(records);
