@@ -11,11 +11,12 @@ import {
   optionsOf,
   taking,
   takingAsync,
-  unchecked,
   whole,
 } from "../arguments.js";
 import { needCore, needPrepared } from "../core/need.js";
 import { PADDINGS } from "../envelope/header.js";
+import { LOCK } from "../keys/ed25519.js";
+import { READ_OPTIONS, type ReadKeyOptions } from "../keys/read.js";
 import * as $approval from "./approval.js";
 import * as k from "./arguments.js";
 import * as $blobSubmission from "./blob-submission.js";
@@ -104,6 +105,7 @@ const needMessageKind = oneOf("submission", "receipt");
 /** A number that is to be verified: no number is a wrong argument, and one out of range a wrong proof. */
 const needNumber = k.anyNumber;
 
+const READING = optionsOf<ReadKeyOptions>(READ_OPTIONS);
 const APPROVING = optionsOf<Parameters<typeof $approval.signApproval>[4]>(
   { decision: oneOf("approve", "deny"), identity: needText, expires: needDate },
   ["decision", "identity"],
@@ -437,18 +439,18 @@ export const quorumPolicy: typeof $quorum.quorumPolicy = /* @__PURE__ */ taking(
 );
 export const readOfficerKey = /* @__PURE__ */ takingAsync($officerFile.readOfficerKey, {
   pem: needStableBytes,
-  options: unchecked,
+  options: READING,
 });
 export const readOfficerPublicKeys = /* @__PURE__ */ taking($officerFile.readOfficerPublicKeys, {
   pem: needStableBytes,
 });
 export const readOfficerShareKey = /* @__PURE__ */ takingAsync($officerFile.readOfficerShareKey, {
   pem: needStableBytes,
-  options: unchecked,
+  options: READING,
 });
 export const writeOfficerKeys = /* @__PURE__ */ takingAsync($officerFile.writeOfficerKeys, {
   keys: k.officerKeys,
-  options: unchecked,
+  options: LOCK,
 });
 export const writeOfficerPublicKeys = /* @__PURE__ */ taking($officerFile.writeOfficerPublicKeys, {
   keys: k.officerPublicKeys,
