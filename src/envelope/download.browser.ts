@@ -69,15 +69,7 @@ export async function download(
     frame.remove();
     return undefined;
   }
-  const alive = setInterval(() => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = ({ data }: MessageEvent<boolean>) => {
-      if (!data) told.lost();
-      port1.close();
-    };
-    const question: Question = { alive: url };
-    worker.postMessage(question, [port2]);
-  }, KEEP_ALIVE);
+  const alive = setInterval(() => askAfter(url, worker, told.lost), KEEP_ALIVE);
   const end = (message: FromPage) => {
     clearInterval(alive);
     send(message);
@@ -100,6 +92,17 @@ export async function download(
       end({ failed: true });
     },
   };
+}
+
+/** Asks the service worker whether it still knows of a download, which keeps it alive as well. */
+function askAfter(url: string, worker: ServiceWorker, lost: () => void): void {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = ({ data }: MessageEvent<boolean>) => {
+    if (!data) lost();
+    port1.close();
+  };
+  const question: Question = { alive: url };
+  worker.postMessage(question, [port2]);
 }
 
 /** The service worker once it can be talked to. */
