@@ -97,7 +97,7 @@ export class Escrower<To extends Party = Party> {
       const submission = await makeSubmission(core, { sessionKey, authority, owner, file });
       const receipt = await this.#handIn(party, submission);
       escrows = withSubmission(core, escrows, submission, receipt);
-      const record = recordHash(core, submission.core);
+      const record = recordHash(core, submission.record);
       this.#sent.push({ party, submission, record, receipt });
     }
     return escrows;
@@ -125,7 +125,7 @@ export async function presentEscrow(
   const proven = await provenSubmissions(core, head, authority);
   const all = [...proven, ...submissionsOf(core, head, authority.origin)]
     .filter(
-      ({ submission: { core: record, wrap } }) =>
+      ({ submission: { record, wrap } }) =>
         (owner === undefined || record.owner === owner) &&
         authority.wrapFingerprints.some((key) => equalBytes(key, wrap.fingerprint)),
     )

@@ -20,7 +20,7 @@ const READY_WITHIN = 5_000;
 export type SavedBy = "picker" | "stream" | "blob";
 
 /** Where pieces go. */
-export interface Target {
+export interface Destination {
   by: SavedBy;
   write(piece: Uint8Array<ArrayBuffer>): Promise<void>;
   close(): Promise<void>;
@@ -37,7 +37,7 @@ export function aborted(message: string, cause?: unknown): TwinwrapError {
 export async function download(
   { downloadUrl, name }: { downloadUrl?: string | URL | undefined; name: string },
   made: Promise<Output & { size?: number | undefined }>,
-): Promise<Target | undefined> {
+): Promise<Destination | undefined> {
   const container = globalThis.navigator?.serviceWorker;
   if (downloadUrl === undefined || container === undefined) return undefined;
   const script = new URL(downloadUrl, document.baseURI);
