@@ -3,7 +3,7 @@ import type { RecordStatus } from "twinwrap/escrow";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type {
   Candidate,
-  Head,
+  LogHead,
   RecordRow,
   ReleaseRow,
   RequestRow,
@@ -25,7 +25,7 @@ function recordRow(fields: Partial<RecordRow> = {}): RecordRow {
     description: undefined,
     label: undefined,
     created: time("2026-01-31"),
-    core: bytes(300),
+    record: bytes(300),
     status: "unverified",
     escrowLeaf: undefined,
     verifiedLeaf: undefined,
@@ -85,7 +85,7 @@ class Filler {
   }
 }
 
-function headOf(size: number): Head {
+function headOf(size: number): LogHead {
   return { size, root: bytes(32), checkpoint: `example.org/log\n${size}\n` };
 }
 
