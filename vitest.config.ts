@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import { haveSqlite } from "./test/sqlite.js";
 
 /** (module (func (result v128) … i8x16.relaxed_swizzle)) */
 const hasRelaxedSimd = () =>
@@ -25,11 +26,27 @@ const alias = Object.entries(exports as Record<string, Target>).flatMap(([name, 
     : [];
 });
 
+// Files that begin with an authority. What others do with one is skipped where it stands.
+const NEED_SQLITE = [
+  "test/authority/*.test.ts",
+  "test/cli/authority.test.ts",
+  "test/cli/escrow-blob.test.ts",
+  "test/page/recovery.long.test.ts",
+];
+if (!haveSqlite) {
+  console.warn(`skipped, since better-sqlite3 is not installed:\n  ${NEED_SQLITE.join("\n  ")}`);
+}
+
 /** The files NAME.test.ts, and by themselves the long ones, NAME.long.test.ts, which `npm run test:all` adds. */
 function projects(name: string, infix: string, execArgv: string[]) {
   const project = (name: string, ending: string, exclude: string[]) => ({
     extends: true as const,
-    test: { name, include: [`test/**/*${ending}`], exclude, execArgv },
+    test: {
+      name,
+      include: [`test/**/*${ending}`],
+      exclude: haveSqlite ? exclude : [...exclude, ...NEED_SQLITE],
+      execArgv,
+    },
   });
   const others = infix === "" ? ["relaxed", "unfused"] : [];
   return [

@@ -5,6 +5,8 @@ import { setImmediate } from "node:timers/promises";
 import vm from "node:vm";
 import fc from "fast-check";
 import * as twinwrap from "twinwrap";
+import { partyOf } from "twinwrap/client";
+import type { Authority, AuthorityClient } from "twinwrap/escrow";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { testKey } from "./keys/material.js";
 
@@ -262,6 +264,38 @@ const question = object(() => ({
   now: new Date(),
 }));
 
+const client = object(() =>
+  Object.fromEntries(
+    [
+      "file",
+      "submit",
+      "receipt",
+      "record",
+      "records",
+      "requests",
+      "ask",
+      "standing",
+      "decide",
+      "policies",
+      "takePolicy",
+      "released",
+      "checkpoint",
+      "consistency",
+    ].map((name) => [name, async () => undefined]),
+  ),
+);
+const party = object(() =>
+  partyOf(core, authority.good() as Authority, client.good() as AuthorityClient),
+);
+const recovery = object(() => ({ party: party.good(), checked: checked.good(), kept: [] }));
+const asked = object(() => ({
+  id: "a".repeat(26),
+  request: request.good(),
+  policy: policy.good(),
+  records: [],
+}));
+const known = or(list(() => [{ record: record.good(), hash: HASH }]));
+
 /** Functions by name: the kinds of their arguments. */
 const FUNCTIONS: Record<string, Kind[]> = {
   // core, aes
@@ -447,12 +481,41 @@ const FUNCTIONS: Record<string, Kind[]> = {
     object(() => ({ now: new Date(), owners: [] })),
   ],
   quorumPolicy: [policy],
+  readOfficerKey: [bytes(), options()],
+  readOfficerPublicKeys: [bytes()],
+  readOfficerShareKey: [bytes(), options()],
+  writeOfficerKeys: [object(() => ({ seed: HASH, shareKey: key })), options()],
+  writeOfficerPublicKeys: [object(() => ({ publicKey: HASH, shareKey: publicKey.good() }))],
   decodeReceipt: [bytes()],
   encodeReceipt: [receipt],
   receiptFromJson: [json],
   receiptLeaf: [object(() => ({ leaf: "l" }))],
   receiptToJson: [receipt],
   commitmentOf: [theCore, record, array],
+  // client
+  partyOf: [theCore, authority, or(client)],
+  connect: [theCore, client, options()],
+  handIn: [party, submission],
+  presentEscrow: [party, theHead, or(text())],
+  recordOfKept: [party, submission],
+  recordsWithSerial: [party, bytes(16)],
+  recordsByHash: [party, hashes],
+  recordsToAsk: [party, theHead, known],
+  makeAsked: [
+    party,
+    object(() => ({ requester: "r", recipient: publicKey.good(), records: [HASH] })),
+  ],
+  takeRelease: [party, release, or(object(() => ({ id: "a" }))), known],
+  checkRecipient: [recovery, privateKey],
+  addReleased: [recovery, or(call)],
+  replaceReleased: [recovery, privateKey, options(), or(call)],
+  releasedBlobs: [recovery],
+  standingOf: [party, text()],
+  questionOf: [party, request, text(), known],
+  officerWithKey: [policy, array],
+  signDecision: [theCore, asked, signer, object(() => ({ decision: "approve", identity: "x" }))],
+  handInDecision: [party, text(), text()],
+  // escrow
   decodeRecord: [bytes()],
   encodeRecord: [record],
   isBlob: [record],
@@ -514,6 +577,8 @@ const CLASSES: Record<string, Kind[]> = {
   Sealed: [any, call, or(call)],
   WorkerPool: [call, object(() => ({ jobs: 1 }))],
   LogView: [theCore, or(object(() => undefined))],
+  SigningKey: [any, any],
+  Escrower: [list(() => [party.good()]), text(), or(call)],
   FileSource: [any, exactly(() => undefined), any],
   TwinwrapError: [text("FAULT"), text(), any],
   CryptoApiError: [text("NTE_BAD_DATA"), number(), text()],
@@ -581,6 +646,7 @@ const METHODS: Record<string, Kind[]> = {
   "WorkerPool.start": [or(theCore)],
   "WorkerPool.close": [],
   "LogView.see": [text(), text()],
+  "SigningKey.signer": [text()],
   "FileSource.read": [number(0), number()],
   "FileSource.readInto": [
     bytes(),

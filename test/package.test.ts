@@ -98,6 +98,7 @@ test("every door opens in Node, and a file makes the round trip", () => {
     "./keys",
     "./envelope",
     "./escrow",
+    "./client",
     "./web",
   ]);
   const printed = run(

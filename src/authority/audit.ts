@@ -6,7 +6,7 @@ import { type Auditor, Rows } from "./audit-rows.js";
 import { checkerOf } from "./checker.js";
 import { compareKnown } from "./log.js";
 import { fault, nodeName } from "./nodes.js";
-import type { Head, StoreReads } from "./store/store.js";
+import type { LogHead, StoreReads } from "./store/store.js";
 
 // Whether everything that an authority keeps is what it signed: the tree from its leaves alone, and
 // every row from the leaf that it stands on. In pages: memory does not grow with the log.
@@ -82,7 +82,7 @@ export async function verifyLog(
 }
 
 /** @throws TwinwrapError FAULT if there is none up to `end` */
-async function nextCheckpoint(reads: StoreReads, size: number, end: number): Promise<Head> {
+async function nextCheckpoint(reads: StoreReads, size: number, end: number): Promise<LogHead> {
   const [next, later] = await reads.checkpoints(size, 2);
   const isRight =
     next !== undefined && next.size <= end && (later === undefined || later.size > next.size);
@@ -99,7 +99,7 @@ async function leavesFrom(reads: StoreReads, size: number, end: number): Promise
 }
 
 /** @throws TwinwrapError FAULT if the tree is not the one that a checkpoint names */
-function compareSigned(head: Head, { size, root }: AuditedTree): void {
+function compareSigned(head: LogHead, { size, root }: AuditedTree): void {
   const signed = parseCheckpoint(head.checkpoint);
   const isRight =
     signed.size === size && equalBytes(signed.root, root) && equalBytes(head.root, root);

@@ -41,7 +41,7 @@ export class LocalClient implements AuthorityClient {
     await this.#unlock();
     const results: SubmitResult[] = [];
     for (const submission of submissions) {
-      const record = recordHash(this.#service.core, submission.core);
+      const record = recordHash(this.#service.core, submission.record);
       try {
         const [taken] = await this.#service.intake([submission]);
         results.push({ record, isNew: taken!.isNew, receipt: taken!.receipt });

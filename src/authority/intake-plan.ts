@@ -65,7 +65,7 @@ export class IntakePlan {
   }
 
   #insert({ submission, hash, status }: Checked): void {
-    const { core: record, tag, wrap } = submission;
+    const { record, tag, wrap } = submission;
     const other = this.#blocks.get(toHex(blockOf(wrap)));
     if (other !== undefined && !isProven(record)) {
       throw sameBlock(record, other.record, other.row.status === "unverified");
@@ -79,7 +79,7 @@ export class IntakePlan {
       description: record.description,
       label: record.blob?.label,
       created: record.created,
-      core: encodeRecord(record),
+      record: encodeRecord(record),
       status,
       escrowLeaf: isVerified ? undefined : leaf,
       verifiedLeaf: isVerified ? leaf : undefined,
@@ -91,7 +91,7 @@ export class IntakePlan {
 
   /** What comes for a record that waits to be verified. */
   #update(planned: Planned, { submission, status }: Checked): void {
-    const { core: record, tag, wrap } = submission;
+    const { record, tag, wrap } = submission;
     const { row, candidates } = planned;
     const candidate = { tag, wrap };
     const isVerified = status === "verified";

@@ -79,7 +79,7 @@ async function takeIn(
       "the key is not proven: whoever has the blob could have sent it, and this authority does not take such keys in",
     );
   }
-  const held = fresh.map(({ hash, submission: { core: record, wrap } }) => ({
+  const held = fresh.map(({ hash, submission: { record, wrap } }) => ({
     hash,
     record,
     wrap,
@@ -96,7 +96,7 @@ async function takeIn(
 }
 
 function check({ core, authority, key }: Office, submission: Submission): Checked {
-  const { core: record, wrap } = submission;
+  const { record, wrap } = submission;
   const which = `the submission for ${formatSerial(record.serial)}`;
   if (record.authority !== authority.origin) {
     throw new TwinwrapError(
@@ -181,9 +181,9 @@ async function recordTried({ core, store, log }: Office, tried: readonly Tried[]
     const rows = await writes.recordsByHash(tried.map(({ row }) => row.hash));
     // Another process may have been here in between.
     const waiting = tried.filter((_, i) => rows[i]?.status === "unverified");
-    const verified = waiting.flatMap(({ row: { hash, core: bytes }, right }) => {
+    const verified = waiting.flatMap(({ row: { hash, record }, right }) => {
       if (right === undefined) return [];
-      return [{ hash, owner: recordOfRow(core, { hash, core: bytes }).owner, right }];
+      return [{ hash, owner: recordOfRow(core, { hash, record }).owner, right }];
     });
     if (verified.length > 0) {
       const end = await log.end(writes);

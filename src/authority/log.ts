@@ -20,7 +20,7 @@ import {
 import { consistencyProof, type ReadNodes } from "../escrow/merkle.js";
 import { checkerOf } from "./checker.js";
 import { fault, nodeReader } from "./nodes.js";
-import type { Head, StoreReads, StoreWrites } from "./store/store.js";
+import type { LogHead, StoreReads, StoreWrites } from "./store/store.js";
 
 // The authority's log: what is appended is signed in the same transaction, and a leaf's proof always
 // leads to the checkpoint that it was committed with, so that one proof stays the same for ever. What is
@@ -79,7 +79,7 @@ export class Log {
 
   async #append(
     writes: StoreWrites,
-    head: Head | undefined,
+    head: LogHead | undefined,
     leaves: readonly Leaf[],
   ): Promise<void> {
     if (leaves.length === 0) return;
@@ -104,7 +104,7 @@ export class Log {
   }
 
   /** The root (32 bytes) that the checkpoint of a stored head was signed over. @throws TwinwrapError FAULT */
-  #signedRoot({ size, root, checkpoint }: Head): Uint8Array {
+  #signedRoot({ size, root, checkpoint }: LogHead): Uint8Array {
     const signed = parseCheckpoint(checkpoint);
     const isRight =
       signed.origin === this.#signer.name && signed.size === size && equalBytes(signed.root, root);
@@ -132,7 +132,7 @@ export class Log {
     read: ReadNodes,
     index: number,
     leaf: string | undefined,
-    head: Head,
+    head: LogHead,
   ): Promise<Proven> {
     if (leaf === undefined) throw fault(`leaf ${index} is missing`);
     const path = await inclusionProof(this.#core, read, index, head.size);
@@ -148,9 +148,12 @@ export class Log {
 }
 
 /** The checkpoints that leaves came with, by index; those of many are one. @throws TwinwrapError FAULT */
-async function headsOf(reads: StoreReads, indices: readonly number[]): Promise<Map<number, Head>> {
-  const heads = new Map<number, Head>();
-  let head: Head | undefined;
+async function headsOf(
+  reads: StoreReads,
+  indices: readonly number[],
+): Promise<Map<number, LogHead>> {
+  const heads = new Map<number, LogHead>();
+  let head: LogHead | undefined;
   for (const index of [...indices].sort((a, b) => a - b)) {
     if (head === undefined || head.size <= index) head = await reads.checkpointOf(index);
     if (head === undefined) throw fault(`leaf ${index} is missing`);
@@ -234,7 +237,7 @@ export async function compareKnown(
   reads: StoreReads,
   note: string,
   logKeys: readonly VerifierKey[],
-): Promise<Head> {
+): Promise<LogHead> {
   const { size, root } = await verifyCheckpoint(core, note, logKeys);
   const present = (await reads.head())?.size ?? 0;
   if (size > present) {

@@ -28,9 +28,9 @@ export interface OpenKey {
  * What a record says, from the bytes that its hash names: columns are for searching only.
  * @throws TwinwrapError FAULT
  */
-export function recordOfRow(core: Core, row: Pick<RecordRow, "hash" | "core">): EscrowRecord {
+export function recordOfRow(core: Core, row: Pick<RecordRow, "hash" | "record">): EscrowRecord {
   // What has this hash was read and written again (JCS) when it came in.
-  if (equalBytes(recordHashOf(core, row.core), row.hash)) return decodeRecord(row.core);
+  if (equalBytes(recordHashOf(core, row.record), row.hash)) return decodeRecord(row.record);
   throw new TwinwrapError("FAULT", `the stored record ${toHex(row.hash)} was altered`);
 }
 
@@ -46,7 +46,7 @@ export interface Opening {
 export function openCandidates(
   core: Core,
   { rsa, fingerprint }: OpenKey,
-  row: Pick<RecordRow, "hash" | "core">,
+  row: Pick<RecordRow, "hash" | "record">,
   candidates: readonly Candidate[],
 ): Opening {
   const record = recordOfRow(core, row);
@@ -55,7 +55,7 @@ export function openCandidates(
     if (!equalBytes(candidate.wrap.fingerprint, fingerprint)) continue;
     try {
       const sessionKey = isProven(record)
-        ? openSubmission(core, { core: record, ...candidate }, rsa)
+        ? openSubmission(core, { record, ...candidate }, rsa)
         : openUnproven(core, record, candidate.wrap, rsa);
       return { opened: { sessionKey, candidate }, wrong };
     } catch (error) {

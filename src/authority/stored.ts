@@ -7,7 +7,7 @@ export async function stored(
   rows: readonly RecordRow[],
 ): Promise<StoredRecord[]> {
   const candidates = await reads.candidatesOf(rows.map(({ hash }) => hash));
-  return rows.map(({ core: record, status, escrowLeaf, verifiedLeaf }, i) => ({
+  return rows.map(({ record, status, escrowLeaf, verifiedLeaf }, i) => ({
     record,
     status,
     escrowLeaf,

@@ -69,7 +69,7 @@ export function sentFacts(
   const facts = {
     origin: authority.origin,
     record: toHex(record),
-    owner: submission.core.owner,
+    owner: submission.record.owner,
   };
   return receipt === undefined
     ? { ...facts, status: "pending", submission: messageName(output, authority, "submission") }

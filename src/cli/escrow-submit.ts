@@ -174,13 +174,13 @@ async function deliver(
       { path: names.receipt, content: [encodeReceipt(receipt)], force },
     ]);
   } catch (error) {
-    const serial = formatSerial(submission.core.serial);
+    const serial = formatSerial(submission.record.serial);
     if (error instanceof Error) {
       error.message = `the authority has taken it in as ${serial}, but: ${error.message}`;
     }
     throw error;
   }
-  const status = isProven(submission.core) ? receiptStatus(receipt) : "unproven";
+  const status = isProven(submission.record) ? receiptStatus(receipt) : "unproven";
   return { status, ...names };
 }
 
@@ -213,7 +213,7 @@ async function submitTo(party: NamedParty, path: string, options: SubmitOptions)
   }
   const made = await makeFor(path, party, options);
   const delivered = await deliver(path, party, made, options);
-  const record = made.core;
+  const record = made.record;
   const { serial, owner, blob } = record;
   const algorithm = algorithmName(blob.aiKeyAlg);
   const proven = isProven(record);

@@ -55,7 +55,7 @@ async function sendAgain(
   const { held, status } = found;
   const { submission, record } = held;
   const { origin } = authority;
-  const sent: SentFacts = { origin, record: toHex(record), owner: submission.core.owner, status };
+  const sent: SentFacts = { origin, record: toHex(record), owner: submission.record.owner, status };
   if (status === "verified" || (status === "unverified" && client === undefined)) return sent;
   const receipt = await handIn(party, submission);
   if (receipt === undefined) {

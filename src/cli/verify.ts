@@ -38,7 +38,7 @@ async function reportOfKept(
 ): Promise<EscrowReport> {
   const core = await sharedCore();
   const { submission } = await readMessage(path, "submission");
-  const record = recordHash(core, submission.core);
+  const record = recordHash(core, submission.record);
   const mine = receipts.find((receipt) => equalBytes(receiptLeaf(receipt).record, record));
   return checkSubmission(core, submission, mine ?? receipts[0], party?.authority, party?.view);
 }

@@ -2,6 +2,7 @@ import { needFunction, needText } from "../arguments.js";
 import { equalBytes } from "../bytes.js";
 import type { Head } from "../envelope/index.js";
 import type { MakeEscrows } from "../envelope/seal.js";
+import { notVerified } from "../errors.js";
 import {
   checkReceipt,
   type EscrowStatus,
@@ -38,9 +39,11 @@ export interface Sent<To extends Party = Party> {
 export async function handIn(party: Party, submission: Submission): Promise<Receipt | undefined> {
   const { core, authority, client, view } = party;
   if (client === undefined) return undefined;
-  const [result] = await client.submit([submission]);
-  if ("error" in result!) throw result.error;
-  const { receipt } = result!;
+  const [result, ...more] = await client.submit([submission]);
+  if (result === undefined || more.length > 0)
+    throw notVerified("the authority answered otherwise than it was asked");
+  if ("error" in result) throw result.error;
+  const { receipt } = result;
   await checkReceipt(core, submission, receipt, authority);
   await view.see(receipt.leaf, receipt.proof);
   return receipt;
@@ -94,7 +97,7 @@ export class Escrower<To extends Party = Party> {
       const submission = await makeSubmission(core, { sessionKey, authority, owner, file });
       const receipt = await this.#handIn(party, submission);
       escrows = withSubmission(core, escrows, submission, receipt);
-      const record = recordHash(core, submission.core);
+      const record = recordHash(core, submission.record);
       this.#sent.push({ party, submission, record, receipt });
     }
     return escrows;
@@ -122,7 +125,7 @@ export async function presentEscrow(
   const proven = await provenSubmissions(core, head, authority);
   const all = [...proven, ...submissionsOf(core, head, authority.origin)]
     .filter(
-      ({ submission: { core: record, wrap } }) =>
+      ({ submission: { record, wrap } }) =>
         (owner === undefined || record.owner === owner) &&
         authority.wrapFingerprints.some((key) => equalBytes(key, wrap.fingerprint)),
     )

@@ -213,12 +213,17 @@ const row = (name: string, value: string): [string, string] => [name, value];
 
 function standingRows(standing: Standing, policy: Policy): [string, string][] {
   const { approving, denying } = standing.decision.count;
+  // As the policy names them: nothing else orders the notes.
+  const inOrder = (side: typeof approving) =>
+    policy.officers.flatMap(({ key }) =>
+      side.filter(({ officer }) => equalBytes(officer.key, key)),
+    );
   const word = (name: string, { officer, approval }: (typeof approving)[0]) =>
     row(name, `${safe(officer.name)}: ${safe(approval.identity)}`);
   return [
     ["policy", `number ${policy.number}: ${policy.release} of ${policy.officers.length} officers`],
-    ...approving.map((one) => word("approved by", one)),
-    ...denying.map((one) => word("denied by", one)),
+    ...inOrder(approving).map((one) => word("approved by", one)),
+    ...inOrder(denying).map((one) => word("denied by", one)),
     ["state", stateText(standing)],
   ];
 }

@@ -10,6 +10,8 @@ import {
   verifyAuthority,
 } from "../escrow/index.js";
 
+import { withCheckedAnswers } from "./answers.js";
+
 // The authority that an owner or an officer deals with.
 
 export interface Party {
@@ -21,8 +23,9 @@ export interface Party {
   view: LogView;
 }
 
-/** An authority that is known already. @param client how it is reached, if it can be */
-export function partyOf(core: Core, authority: Authority, client?: AuthorityClient): Party {
+/** An authority that is known already. @param asked how it is reached, if it can be */
+export function partyOf(core: Core, authority: Authority, asked?: AuthorityClient): Party {
+  const client = asked && withCheckedAnswers(asked);
   const log = client && { logKeys: authority.logKeys, source: client };
   return { core, authority, client, view: new LogView(core, log) };
 }
@@ -37,7 +40,8 @@ export async function connect(
   client: AuthorityClient,
   options: { pinned?: Uint8Array } = {},
 ): Promise<Party> {
-  return partyOf(core, await verifyAuthority(core, await client.file(), options), client);
+  const file = await withCheckedAnswers(client).file();
+  return partyOf(core, await verifyAuthority(core, file, options), client);
 }
 
 /** A record that is known by its content. */

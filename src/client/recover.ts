@@ -33,7 +33,7 @@ import { type KnownRecord, type Party, type ReadRecord, readStored } from "./par
  * @throws TwinwrapError WRONG_AUTHORITY
  */
 export function recordOfKept({ core, authority }: Party, submission: Submission): KnownRecord {
-  const { core: record } = submission;
+  const { record } = submission;
   if (record.authority !== authority.origin) {
     throw new TwinwrapError("WRONG_AUTHORITY", `it is for ${record.authority}`);
   }

@@ -20,7 +20,7 @@ const READY_WITHIN = 5_000;
 export type SavedBy = "picker" | "stream" | "blob";
 
 /** Where pieces go. */
-export interface Target {
+export interface Destination {
   by: SavedBy;
   write(piece: Uint8Array<ArrayBuffer>): Promise<void>;
   close(): Promise<void>;
@@ -37,7 +37,7 @@ export function aborted(message: string, cause?: unknown): TwinwrapError {
 export async function download(
   { downloadUrl, name }: { downloadUrl?: string | URL | undefined; name: string },
   made: Promise<Output & { size?: number | undefined }>,
-): Promise<Target | undefined> {
+): Promise<Destination | undefined> {
   const container = globalThis.navigator?.serviceWorker;
   if (downloadUrl === undefined || container === undefined) return undefined;
   const script = new URL(downloadUrl, document.baseURI);
@@ -69,15 +69,7 @@ export async function download(
     frame.remove();
     return undefined;
   }
-  const alive = setInterval(() => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = ({ data }: MessageEvent<boolean>) => {
-      if (!data) told.lost();
-      port1.close();
-    };
-    const question: Question = { alive: url };
-    worker.postMessage(question, [port2]);
-  }, KEEP_ALIVE);
+  const alive = setInterval(() => askAfter(url, worker, told.lost), KEEP_ALIVE);
   const end = (message: FromPage) => {
     clearInterval(alive);
     send(message);
@@ -100,6 +92,17 @@ export async function download(
       end({ failed: true });
     },
   };
+}
+
+/** Asks the service worker whether it still knows of a download, which keeps it alive as well. */
+function askAfter(url: string, worker: ServiceWorker, lost: () => void): void {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = ({ data }: MessageEvent<boolean>) => {
+    if (!data) lost();
+    port1.close();
+  };
+  const question: Question = { alive: url };
+  worker.postMessage(question, [port2]);
 }
 
 /** The service worker once it can be talked to. */

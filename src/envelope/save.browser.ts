@@ -1,7 +1,7 @@
 import { needFlag, needText, optionsOf, whole, wrongKind } from "../arguments.js";
 import { TwinwrapError } from "../errors.js";
 import { isBlob, Output, type Pieces, pieces } from "../source.js";
-import { aborted, download, LINGER, type SavedBy, type Target } from "./download.browser.js";
+import { aborted, type Destination, download, LINGER, type SavedBy } from "./download.browser.js";
 import { needUrl } from "./pool.js";
 
 export interface SaveOptions {
@@ -63,7 +63,7 @@ export async function save(
   // Should it fail while somebody chooses a place: that is thrown below.
   const made = Promise.resolve(isBlob(output) ? outputOf(output) : output).then(needOutput);
   made.catch(() => {});
-  let target: Target;
+  let target: Destination;
   try {
     target =
       (picker && (await pick(picker, options.name))) ??
@@ -92,7 +92,7 @@ function needOutput(output: unknown): Output {
   throw wrongKind(output, "the output", "what seal() or open() gives, or a Blob");
 }
 
-async function pour(pieces: Pieces, target: Target): Promise<void> {
+async function pour(pieces: Pieces, target: Destination): Promise<void> {
   for (;;) {
     const { done, value } = await pieces.next();
     if (done) break;
@@ -102,7 +102,7 @@ async function pour(pieces: Pieces, target: Target): Promise<void> {
 }
 
 /** The file that the user chooses, replaced when all of it is there; undefined where no picker may open. */
-async function pick(picker: Picker, name: string): Promise<Target | undefined> {
+async function pick(picker: Picker, name: string): Promise<Destination | undefined> {
   let handle: Awaited<ReturnType<Picker>>;
   try {
     handle = await picker({ suggestedName: name });
@@ -138,7 +138,7 @@ async function pick(picker: Picker, name: string): Promise<Target | undefined> {
 }
 
 /** A Blob that is downloaded once it is whole. */
-function gather({ name, blobLimit = BLOB_LIMIT }: SaveOptions): Target {
+function gather({ name, blobLimit = BLOB_LIMIT }: SaveOptions): Destination {
   let parts: BlobPart[] = [];
   let length = 0;
   return {

@@ -154,6 +154,140 @@ interface Slot {
   failure?: { error: unknown };
 }
 
+/** A message on its way through an engine: one side reads ahead, the other takes the results, in order. */
+class Passage {
+  readonly #direction: Direction;
+  readonly #reader: Reader;
+  readonly #engine: Engine;
+  readonly #slots: Slot[] = [];
+  readonly #free: ArrayBuffer[] = [];
+  #stopped = false;
+  #ended = false;
+  #failure: Slot["failure"];
+  // Who takes waits for a result, the reading for room; each is woken by the other.
+  /** Ends the waiting for news. */
+  wake = () => {};
+  #makeRoom = () => {};
+
+  constructor(direction: Direction, reader: Reader, engine: Engine) {
+    this.#direction = direction;
+    this.#reader = reader;
+    this.#engine = engine;
+  }
+
+  /** Begins to read. */
+  start(): void {
+    this.#readAll()
+      .catch((error) => {
+        this.#failure = { error };
+      })
+      .finally(() => {
+        this.#ended = true;
+        this.wake();
+      });
+  }
+
+  async #readAll(): Promise<void> {
+    const chunk = SIZES[this.#direction].before;
+    for (let index = 0; ; ) {
+      if (this.#slots.length >= this.#engine.depth) {
+        await new Promise<void>((resolve) => {
+          this.#makeRoom = resolve;
+        });
+      }
+      const read = await this.#readSegment(index, chunk);
+      if (read === undefined) return;
+      let { length } = read;
+      const rest = length % chunk;
+      const last = rest !== 0 || length === 0;
+      // In a sealed message even an empty chunk has its tag.
+      const cut = this.#direction === "open" && last && rest < TAG;
+      if (cut) length -= rest;
+      if (!cut || length > 0) this.#give({ index, length, buffer: read.buffer });
+      if (cut) throw truncated();
+      if (last) return;
+      index += length / chunk;
+    }
+  }
+
+  /** What comes from chunk `index` on, in a buffer; undefined if nobody wants it any more. */
+  async #readSegment(
+    index: number,
+    chunk: number,
+  ): Promise<{ buffer: ArrayBuffer; length: number } | undefined> {
+    if (this.#stopped) return undefined;
+    const chunks = index === 0 ? FIRST_CHUNKS : SEGMENT_CHUNKS;
+    const buffer = this.#free.pop() ?? new ArrayBuffer(chunks * SEALED_CHUNK);
+    const into = new Uint8Array(buffer, startIn(buffer, this.#direction), chunks * chunk);
+    let length: number;
+    try {
+      length = await this.#reader.fillWhole(into, chunk);
+    } catch (error) {
+      wipe(into);
+      throw error;
+    }
+    if (!this.#stopped) return { buffer, length };
+    wipe(into);
+    return undefined;
+  }
+
+  /** Gives a segment to the engine. */
+  #give(segment: Segment): void {
+    const slot: Slot = { length: segment.length };
+    this.#slots.push(slot);
+    this.#engine.work(segment).then(
+      (worked) => {
+        if (this.#stopped) wipeBuffer(worked.buffer);
+        slot.worked = worked;
+        this.wake();
+      },
+      (error) => {
+        wipeBuffer(segment.buffer);
+        slot.failure = { error };
+        this.wake();
+      },
+    );
+  }
+
+  /** The next result, with how many bytes were read for it; undefined if it is not there yet, or there is none. */
+  take(): { worked: Worked; read: number } | undefined {
+    const slot = this.#slots[0];
+    const failure = slot === undefined && this.#ended ? this.#failure : slot?.failure;
+    if (failure !== undefined) throw failure.error;
+    if (slot?.worked === undefined) return undefined;
+    this.#slots.shift();
+    this.#makeRoom();
+    return { worked: slot.worked, read: slot.length };
+  }
+
+  /** Whether all results were taken. */
+  get isOver(): boolean {
+    return this.#ended && this.#slots.length === 0;
+  }
+
+  /** Waits for something new. */
+  news(): Promise<void> {
+    return new Promise((resolve) => {
+      this.wake = resolve;
+    });
+  }
+
+  /** Takes back the buffer of a result. */
+  reuse(buffer: ArrayBuffer): void {
+    if (buffer.byteLength === SEGMENT) this.#free.push(buffer);
+    else wipeBuffer(buffer);
+  }
+
+  /** Ends the reading, and wipes. */
+  stop(): void {
+    this.#stopped = true;
+    this.#makeRoom();
+    // They hold plaintext, or did. What is still at work is wiped when it comes back.
+    for (const buffer of this.#free) wipeBuffer(buffer);
+    for (const { worked } of this.#slots) if (worked) wipeBuffer(worked.buffer);
+  }
+}
+
 /**
  * Takes a message through an engine: reads ahead as far as the engine wants to be given work, and
  * yields the results in order, each as soon as it is there. What was read before an error leaves
@@ -167,120 +301,39 @@ export async function* runSegments(
   engine: Engine,
   { signal, onProgress }: RunOptions,
 ): Pieces {
-  const chunk = SIZES[direction].before;
-  const slots: Slot[] = [];
-  const free: ArrayBuffer[] = [];
-  let stopped = false;
-  let ended = false;
-  let failure: Slot["failure"];
-  // This generator waits for a result, the reading for room; each is woken by the other.
-  let wake = () => {};
-  let makeRoom = () => {};
-  const onAbort = () => wake();
-
-  const give = (segment: Segment) => {
-    const slot: Slot = { length: segment.length };
-    slots.push(slot);
-    engine.work(segment).then(
-      (worked) => {
-        if (stopped) wipeBuffer(worked.buffer);
-        slot.worked = worked;
-        wake();
-      },
-      (error) => {
-        wipeBuffer(segment.buffer);
-        slot.failure = { error };
-        wake();
-      },
-    );
-  };
-
-  const readAll = async () => {
-    for (let index = 0; ; ) {
-      if (slots.length >= engine.depth) {
-        await new Promise<void>((resolve) => {
-          makeRoom = resolve;
-        });
-      }
-      if (stopped) return;
-      const chunks = index === 0 ? FIRST_CHUNKS : SEGMENT_CHUNKS;
-      const buffer = free.pop() ?? new ArrayBuffer(chunks * SEALED_CHUNK);
-      const into = new Uint8Array(buffer, startIn(buffer, direction), chunks * chunk);
-      let length: number;
-      try {
-        length = await reader.fillWhole(into, chunk);
-      } catch (error) {
-        wipe(into);
-        throw error;
-      }
-      if (stopped) {
-        wipe(into);
-        return;
-      }
-      const rest = length % chunk;
-      const last = rest !== 0 || length === 0;
-      // In a sealed message even an empty chunk has its tag.
-      const cut = direction === "open" && last && rest < TAG;
-      if (cut) length -= rest;
-      if (!cut || length > 0) give({ index, length, buffer });
-      if (cut) throw truncated();
-      if (last) return;
-      index += length / chunk;
-    }
-  };
-
+  const passage = new Passage(direction, reader, engine);
+  const onAbort = () => passage.wake();
   signal?.addEventListener("abort", onAbort);
-  readAll()
-    .catch((error) => {
-      failure = { error };
-    })
-    .finally(() => {
-      ended = true;
-      wake();
-    });
+  passage.start();
   let done = 0;
   let givesBack = false;
   try {
     for (;;) {
       throwIfAborted(signal);
-      const slot = slots[0];
-      if (slot?.failure !== undefined) throw slot.failure.error;
-      if (slot?.worked !== undefined) {
-        const { buffer, length, error } = slot.worked;
-        slots.shift();
-        makeRoom();
-        if (error === undefined) {
-          done += direction === "seal" ? slot.length : length;
-          onProgress?.(done);
-        }
-        if (length > 0 || error === undefined) {
-          const view = new Uint8Array(buffer, 0, length);
-          // A short piece must not hold a whole buffer, unless the consumer gives pieces back.
-          const piece: Uint8Array<ArrayBuffer> =
-            !givesBack && length < buffer.byteLength / 2 ? copyBytes(view) : view;
-          const spent: Uint8Array | undefined = yield piece;
-          givesBack = spent === piece;
-          if (givesBack || piece !== view) {
-            if (buffer.byteLength === SEGMENT) free.push(buffer);
-            else wipeBuffer(buffer);
-          }
-        }
-        if (error !== undefined) throw error;
-      } else if (slot === undefined && ended) {
-        if (failure !== undefined) throw failure.error;
-        return;
-      } else {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
+      const taken = passage.take();
+      if (taken === undefined) {
+        if (passage.isOver) return;
+        await passage.news();
+        continue;
       }
+      const { buffer, length, error } = taken.worked;
+      if (error === undefined) {
+        done += direction === "seal" ? taken.read : length;
+        onProgress?.(done);
+      }
+      if (length > 0 || error === undefined) {
+        const view = new Uint8Array(buffer, 0, length);
+        // A short piece must not hold a whole buffer, unless the consumer gives pieces back.
+        const piece: Uint8Array<ArrayBuffer> =
+          !givesBack && length < buffer.byteLength / 2 ? copyBytes(view) : view;
+        const spent: Uint8Array | undefined = yield piece;
+        givesBack = spent === piece;
+        if (givesBack || piece !== view) passage.reuse(buffer);
+      }
+      if (error !== undefined) throw error;
     }
   } finally {
-    stopped = true;
-    makeRoom();
     signal?.removeEventListener("abort", onAbort);
-    // They hold plaintext, or did. What is still at work is wiped when it comes back.
-    for (const buffer of free) wipeBuffer(buffer);
-    for (const { worked } of slots) if (worked) wipeBuffer(worked.buffer);
+    passage.stop();
   }
 }

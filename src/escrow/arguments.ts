@@ -89,7 +89,7 @@ export const records = list(record);
 export const knownRecords = list(like({ record, hash }));
 
 export const receipt = like({ leaf: needText, proof: needText });
-export const submission = like({ core: record, tag: optional(bytes), wrap });
+export const submission = like({ record, tag: optional(bytes), wrap });
 export const request = like({
   authority: needText,
   requester: needText,

@@ -116,7 +116,7 @@ export function makeBlobSubmission(
   };
   if (proof === undefined) {
     const record: UnprovenRecord = { ...facts, blob, wrapHash: wrapHash(core, wrap) };
-    return checkMade<BlobRecord>({ core: record, tag: undefined, wrap });
+    return checkMade<BlobRecord>({ record, tag: undefined, wrap });
   }
   const { sessionKey, ownerBlob } = proof;
   if (aiKeyAlg !== CALG_AES_256 || sessionKey.length !== KEY) {
@@ -134,7 +134,7 @@ export function makeBlobSubmission(
   };
   record.commitment = commitmentOf(core, record, sessionKey);
   const tag = recordTag(core, sessionKey, recordHash(core, record));
-  return checkMade<BlobRecord>({ core: record, tag, wrap });
+  return checkMade<BlobRecord>({ record, tag, wrap });
 }
 
 /** Whether this is the one wrap that the record is for. */

@@ -11,16 +11,16 @@ import {
   optionsOf,
   taking,
   takingAsync,
-  unchecked,
   whole,
 } from "../arguments.js";
 import { needCore, needPrepared } from "../core/need.js";
 import { PADDINGS } from "../envelope/header.js";
+import { LOCK } from "../keys/ed25519.js";
+import { READ_OPTIONS, type ReadKeyOptions } from "../keys/read.js";
 import * as $approval from "./approval.js";
 import * as k from "./arguments.js";
 import * as $blobSubmission from "./blob-submission.js";
 import * as $checkpoint from "./checkpoint.js";
-import * as $client from "./client.js";
 import * as $identity from "./identity.js";
 import * as $leaf from "./leaf.js";
 import * as $merkle from "./merkle.js";
@@ -35,6 +35,7 @@ import * as $receipt from "./receipt.js";
 import * as $record from "./record.js";
 import * as $recovery from "./recovery.js";
 import * as $release from "./release.js";
+import * as $reports from "./reports.js";
 import * as $request from "./request.js";
 import * as $submission from "./submission.js";
 import * as $words from "./words.js";
@@ -58,7 +59,6 @@ export {
 } from "./authority-client.js";
 export type { OwnerProof } from "./blob-submission.js";
 export type { Checkpoint, LogProof } from "./checkpoint.js";
-export type { CheckedReceipt, EscrowReport, EscrowStatus, HeldSubmission } from "./client.js";
 export type { Authority, AuthorityFile, Identity, IdentityText } from "./identity.js";
 export { MAX_AUTHORITY } from "./identity.js";
 export type { AuthorityLeaf, Leaf, PolicyLeaf, RecordLeaf, ReleaseLeaf, VetoLeaf } from "./leaf.js";
@@ -91,6 +91,7 @@ export type {
 export type { CheckedRelease } from "./recovery.js";
 export type { Release, ReleasedKey } from "./release.js";
 export { MAX_RELEASE } from "./release.js";
+export type { CheckedReceipt, EscrowReport, EscrowStatus, HeldSubmission } from "./reports.js";
 export type { RecoveryRequest } from "./request.js";
 export { SigningKey } from "./signing-key.js";
 export type { Addressee, FileFacts, Submission } from "./submission.js";
@@ -104,6 +105,7 @@ const needMessageKind = oneOf("submission", "receipt");
 /** A number that is to be verified: no number is a wrong argument, and one out of range a wrong proof. */
 const needNumber = k.anyNumber;
 
+const READING = optionsOf<ReadKeyOptions>(READ_OPTIONS);
 const APPROVING = optionsOf<Parameters<typeof $approval.signApproval>[4]>(
   { decision: oneOf("approve", "deny"), identity: needText, expires: needDate },
   ["decision", "identity"],
@@ -216,51 +218,51 @@ export const verifyProof = /* @__PURE__ */ takingAsync($checkpoint.verifyProof, 
   proof: needText,
   logKeys: k.verifierKeys,
 });
-export const attachReceipt = /* @__PURE__ */ takingAsync($client.attachReceipt, {
+export const attachReceipt = /* @__PURE__ */ takingAsync($reports.attachReceipt, {
   core: needCore,
   head: k.head,
   receipt: k.receipt,
   authority: optional(k.authority),
   view: optional(k.view),
 });
-export const checkFile = /* @__PURE__ */ takingAsync($client.checkFile, {
+export const checkFile = /* @__PURE__ */ takingAsync($reports.checkFile, {
   core: needCore,
   head: k.head,
   authority: optional(k.authority),
   view: optional(k.view),
 });
-export const checkReceipt = /* @__PURE__ */ takingAsync($client.checkReceipt, {
+export const checkReceipt = /* @__PURE__ */ takingAsync($reports.checkReceipt, {
   core: needCore,
   submission: k.submission,
   receipt: k.receipt,
   authority: k.authority,
 });
-export const checkSubmission = /* @__PURE__ */ takingAsync($client.checkSubmission, {
+export const checkSubmission = /* @__PURE__ */ takingAsync($reports.checkSubmission, {
   core: needCore,
   submission: k.submission,
   receipt: optional(k.receipt),
   authority: optional(k.authority),
   view: optional(k.view),
 });
-export const fits = /* @__PURE__ */ taking($client.fits, { head: k.head, record: k.record });
-export const originsOf = /* @__PURE__ */ taking($client.originsOf, { head: k.head });
-export const provenSubmissions = /* @__PURE__ */ takingAsync($client.provenSubmissions, {
+export const fits = /* @__PURE__ */ taking($reports.fits, { head: k.head, record: k.record });
+export const originsOf = /* @__PURE__ */ taking($reports.originsOf, { head: k.head });
+export const provenSubmissions = /* @__PURE__ */ takingAsync($reports.provenSubmissions, {
   core: needCore,
   head: k.head,
   authority: k.authority,
   view: optional(k.view),
 });
-export const submissionsOf = /* @__PURE__ */ taking($client.submissionsOf, {
+export const submissionsOf = /* @__PURE__ */ taking($reports.submissionsOf, {
   core: needCore,
   head: k.head,
   origin: needText,
 });
-export const withReceipt = /* @__PURE__ */ taking($client.withReceipt, {
+export const withReceipt = /* @__PURE__ */ taking($reports.withReceipt, {
   core: needCore,
   head: k.head,
   receipt: k.receipt,
 });
-export const withSubmission = /* @__PURE__ */ taking($client.withSubmission, {
+export const withSubmission = /* @__PURE__ */ taking($reports.withSubmission, {
   core: needCore,
   escrows: k.escrows,
   submission: k.submission,
@@ -437,18 +439,18 @@ export const quorumPolicy: typeof $quorum.quorumPolicy = /* @__PURE__ */ taking(
 );
 export const readOfficerKey = /* @__PURE__ */ takingAsync($officerFile.readOfficerKey, {
   pem: needStableBytes,
-  options: unchecked,
+  options: READING,
 });
 export const readOfficerPublicKeys = /* @__PURE__ */ taking($officerFile.readOfficerPublicKeys, {
   pem: needStableBytes,
 });
 export const readOfficerShareKey = /* @__PURE__ */ takingAsync($officerFile.readOfficerShareKey, {
   pem: needStableBytes,
-  options: unchecked,
+  options: READING,
 });
 export const writeOfficerKeys = /* @__PURE__ */ takingAsync($officerFile.writeOfficerKeys, {
   keys: k.officerKeys,
-  options: unchecked,
+  options: LOCK,
 });
 export const writeOfficerPublicKeys = /* @__PURE__ */ taking($officerFile.writeOfficerPublicKeys, {
   keys: k.officerPublicKeys,

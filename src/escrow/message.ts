@@ -56,7 +56,7 @@ interface JsonKind {
 const JSON_KINDS: readonly JsonKind[] = [
   {
     kind: "submission",
-    first: "core",
+    first: "record",
     maxBytes: MAX_SUBMISSION,
     read: (bytes) => ({ kind: "submission", submission: decodeSubmission(bytes) }),
   },

@@ -125,7 +125,7 @@ export function recordToJson(record: EscrowRecord): Json {
   };
 }
 
-/** A submission's core as it is hashed. */
+/** A record as it is hashed. */
 export function encodeRecord(record: EscrowRecord): Uint8Array<ArrayBuffer> {
   return encodeJcs(recordToJson(record));
 }

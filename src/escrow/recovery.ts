@@ -6,18 +6,18 @@ import type { Head } from "../envelope/open.js";
 import { isWrapFor } from "../envelope/wraps.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { type Checkpoint, parseProof, verifyCheckpoint, verifyPath } from "./checkpoint.js";
+import type { Authority } from "./identity.js";
+import type { LogView } from "./log-view.js";
+import { receiptLeaf } from "./receipt.js";
+import { type BlobRecord, type EscrowRecord, recordHash } from "./record.js";
+import { type Release, type ReleasedKey, releaseLeaf } from "./release.js";
 import {
   fits,
   type HeldSubmission,
   orNotVerified,
   provenSubmissions,
   submissionsOf,
-} from "./client.js";
-import type { Authority } from "./identity.js";
-import type { LogView } from "./log-view.js";
-import { receiptLeaf } from "./receipt.js";
-import { type BlobRecord, type EscrowRecord, recordHash } from "./record.js";
-import { type Release, type ReleasedKey, releaseLeaf } from "./release.js";
+} from "./reports.js";
 import {
   parseRequestId,
   type RecoveryRequest,
@@ -142,7 +142,7 @@ function checkReleased(
 /**
  * The wrap that a release has for one file. Whether it opens to the file's key is for the private key
  * to tell.
- * @param record the submission's core, as the file holds it
+ * @param record of the submission, as the file holds it
  * @throws TwinwrapError NOT_VERIFIED if the record is not the file's, or the leaf in the log is of a
  *   release to another key; NOT_FOUND if the release has nothing for the record
  */
@@ -173,7 +173,7 @@ export async function findReleased(
 ): Promise<Wrap | undefined> {
   await provenSubmissions(core, head, authority, view);
   const held = submissionsOf(core, head, authority.origin);
-  const found = [...others, ...held.map(({ submission }) => submission.core)].find(
+  const found = [...others, ...held.map(({ submission }) => submission.record)].find(
     (record) => fits(head, record) && checked.keys.has(toHex(recordHash(core, record))),
   );
   return found && releasedFor(core, checked, head, found);
@@ -199,7 +199,7 @@ export async function submissionsToAsk(
 /**
  * The wrap that a release has for the key of another program: its SIMPLEBLOB is what that program
  * imports with the new key.
- * @param record the submission's core, as the owner kept it or the authority has it
+ * @param record of the submission, as the owner kept it or the authority has it
  * @throws TwinwrapError NOT_VERIFIED, NOT_FOUND as {@link releasedFor}
  */
 export function releasedBlob(core: Core, checked: CheckedRelease, record: BlobRecord): Wrap {

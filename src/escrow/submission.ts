@@ -24,9 +24,9 @@ const TYPE = "twinwrap/submission/v1";
 const TAG = 32;
 
 export interface Submission<Kind extends EscrowRecord = EscrowRecord> {
-  core: Kind;
+  record: Kind;
   /**
-   * 32 bytes that only somebody who knows the session key can make for this core; none if the record
+   * 32 bytes that only somebody who knows the session key can make for this record; none if the record
    * is of a key that nobody proves.
    */
   tag: Uint8Array | undefined;
@@ -55,9 +55,9 @@ export interface Addressee {
 }
 
 /** A submission as it stands in a file's header. */
-export function submissionToJson({ core, tag, wrap }: Submission): Json {
+export function submissionToJson({ record, tag, wrap }: Submission): Json {
   return {
-    core: recordToJson(core),
+    record: recordToJson(record),
     type: TYPE,
     wrap: wrapToJson(wrap),
     ...(tag === undefined ? {} : { tag: toBase64Url(tag) }),
@@ -80,13 +80,13 @@ export function submissionFromJson(json: Json): Submission {
 export function decodeSubmission(bytes: Uint8Array): Submission {
   const members = new Members(decodeJcs(bytes, MAX_SUBMISSION), "submission");
   members.exactly("type", TYPE);
-  const core = readRecord(members.members("core"));
-  const tag = isProven(core) ? members.bytes("tag", TAG) : undefined;
+  const record = readRecord(members.members("record"));
+  const tag = isProven(record) ? members.bytes("tag", TAG) : undefined;
   const wrapMembers = members.members("wrap");
   const wrap = readWrap(wrapMembers);
   wrapMembers.end();
   members.end();
-  return { core, tag, wrap };
+  return { record, tag, wrap };
 }
 
 /**
@@ -156,7 +156,7 @@ export async function makeSubmission(
     blind: options.blind ?? randomBytes(32),
   };
   return checkMade({
-    core: record,
+    record,
     tag: recordTag(core, sessionKey, recordHash(core, record)),
     wrap: await wrapFor(core, sessionKey, { key: authority.wrapKey, padding: authority.padding }),
   });
@@ -181,7 +181,7 @@ export function checkMade<Kind extends EscrowRecord>(made: Submission<Kind>): Su
  */
 export function openSubmission(
   core: Core,
-  { core: record, tag, wrap }: Submission,
+  { record, tag, wrap }: Submission,
   key: PreparedRsaPrivateKey,
 ): Uint8Array<ArrayBuffer> {
   if (!isProven(record) || tag === undefined) throw decryptionFailed();

@@ -1,8 +1,8 @@
 import { toHex } from "../bytes.js";
 import { formatTime } from "../jcs.js";
 import { safe } from "../text.js";
-import type { EscrowReport } from "./client.js";
 import type { Authority } from "./identity.js";
+import type { EscrowReport } from "./reports.js";
 
 // What the command line and the page tell people in the same words, and call files by the same names.
 

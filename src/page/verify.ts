@@ -110,7 +110,7 @@ async function verifySubmission(
 ): Promise<Node> {
   const core = await sharedCore();
   const { submission } = await readMessage(file, "submission");
-  const record = recordHash(core, submission.core);
+  const record = recordHash(core, submission.record);
   const mine = receipts.find((receipt) => equalBytes(receiptLeaf(receipt).record, record));
   return verdict(
     [await checkSubmission(core, submission, mine ?? receipts[0], by?.authority, by?.view)],

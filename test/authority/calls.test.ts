@@ -1,4 +1,6 @@
+import crypto from "node:crypto";
 import { readFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
 import type { OperatorSettings } from "#build/authority/office.js";
@@ -186,8 +188,8 @@ test("a policy's signatures are verified once as long as the authority is open",
   const { request, id } = await office.asked(files);
   await office.approve(request, "ann", "bob");
   await office.service.close();
-  // Each verification takes one hash over signature, key and message.
-  const verified = vi.spyOn(Object.getPrototypeOf(core) as typeof core, "sha512");
+  const verified = vi.spyOn(crypto, "verify");
+  syncBuiltinESMExports();
   const service = await office.open();
   await service.unlock(PASSPHRASE);
   const [{ row, signatures }] = (await service.policies()) as [PolicyState];
@@ -199,11 +201,10 @@ test("a policy's signatures are verified once as long as the authority is open",
   await service.verifyLog();
   await service.standing(id);
   const text = policy.slice(0, policy.indexOf("\n\n") + 1);
-  const ofPolicy = verified.mock.calls.filter(([message]) =>
-    Buffer.from(message as Uint8Array)
-      .subarray(64)
-      .equals(Buffer.from(text)),
+  const ofPolicy = verified.mock.calls.filter(([, message]) =>
+    Buffer.from(message as Uint8Array).equals(Buffer.from(text)),
   );
   expect(ofPolicy).toHaveLength(1 + office.officers.size);
   verified.mockRestore();
+  syncBuiltinESMExports();
 });

@@ -3,6 +3,7 @@ import { createPrivateKey, randomBytes } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import { amend } from "twinwrap";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { haveSqlite } from "../sqlite.js";
 import { canMount, Sandbox, TWINWRAP } from "./run.js";
 
 // What a transcript cannot show: a full disk, a terminal, signals, files of a gibibyte.
@@ -250,7 +251,10 @@ test.skipIf(!hasOpenssl)(
   },
 );
 
-test("a header whose escrows were taken out: the submission that was kept, or the store, is enough", async () => {
+test("a header whose escrows were taken out: the submission that was kept, or the store, is enough", async ({
+  skip,
+}) => {
+  skip(!haveSqlite, "needs better-sqlite3");
   const run = async (line: string) => {
     const { stdout, stderr, code } = await sandbox.shell(line);
     expect({ line, stderr, code }).toEqual({ line, stderr: "", code: 0 });

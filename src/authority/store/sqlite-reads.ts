@@ -18,9 +18,9 @@ import type {
   ApprovalRow,
   BlockQuery,
   Candidate,
-  Head,
   LogEntry,
   LogExtent,
+  LogHead,
   NoteRow,
   RecordRow,
   ReleaseRow,
@@ -82,7 +82,7 @@ function candidateOf(row: Row): Candidate {
   return { tag: tag.length === 0 ? undefined : tag, wrap: wrapOf(row) };
 }
 
-function headOf(row: Row): Head {
+function headOf(row: Row): LogHead {
   return { size: number(row, "size")!, root: bytes(row, "root"), checkpoint: text(row, "note") };
 }
 
@@ -94,7 +94,7 @@ function recordOf(row: Row): RecordRow {
     description: optionalText(row, "description"),
     label: optionalText(row, "label"),
     created: time(row, "created"),
-    core: bytes(row, "core"),
+    record: bytes(row, "record"),
     status: text(row, "status") as RecordStatus,
     escrowLeaf: number(row, "escrow_leaf"),
     verifiedLeaf: number(row, "verified_leaf"),
@@ -275,7 +275,7 @@ export class SqliteReads implements StoreReads {
     );
   }
 
-  async head(): Promise<Head | undefined> {
+  async head(): Promise<LogHead | undefined> {
     const sql = "SELECT head.size, root, note FROM head LEFT JOIN checkpoints USING (size)";
     const row = this.#get(sql, [], (found) => found);
     if (row === undefined) throw new TwinwrapError("FAULT", "the log has no head");
@@ -287,11 +287,11 @@ export class SqliteReads implements StoreReads {
     );
   }
 
-  async checkpointOf(index: number): Promise<Head | undefined> {
+  async checkpointOf(index: number): Promise<LogHead | undefined> {
     return (await this.checkpoints(index, 1))[0];
   }
 
-  async checkpoints(size: number, limit: number): Promise<Head[]> {
+  async checkpoints(size: number, limit: number): Promise<LogHead[]> {
     const sql = "SELECT * FROM checkpoints WHERE size > ? ORDER BY size LIMIT ?";
     return this.#all(sql, [size, limit], headOf);
   }
@@ -463,7 +463,7 @@ export class SqliteReads implements StoreReads {
     );
   }
 
-  async seenCheckpoint(): Promise<Head | undefined> {
+  async seenCheckpoint(): Promise<LogHead | undefined> {
     return this.#get("SELECT * FROM seen ORDER BY size DESC LIMIT 1", [], headOf);
   }
 

@@ -8,7 +8,7 @@ import { fold, type RowStatement, SqliteReads, seconds, type Value } from "./sql
 import type {
   ApprovalRow,
   CandidateOf,
-  Head,
+  LogHead,
   NoteRow,
   OwnerRow,
   RecordChange,
@@ -89,7 +89,7 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
     oldSize: number,
     leaves: readonly string[],
     nodes: readonly MerkleNode[],
-    head: Head,
+    head: LogHead,
   ): Promise<void> {
     const swapped = this.#run("UPDATE head SET size = ? WHERE size = ?", head.size, oldSize);
     if (swapped === 0 || head.size !== oldSize + leaves.length) {
@@ -106,7 +106,7 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
 
   async insertRecords(rows: readonly RecordRow[]): Promise<void> {
     this.#insert(
-      `records (hash, owner, serial, description, label, folded, created, core, status,
+      `records (hash, owner, serial, description, label, folded, created, record, status,
         escrow_leaf, verified_leaf)`,
       rows,
       (row) => [
@@ -118,7 +118,7 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
         // Two lines, so that nothing is found across them.
         fold(`${row.description ?? ""}\n${row.label ?? ""}`),
         seconds(row.created),
-        row.core,
+        row.record,
         row.status,
         row.escrowLeaf ?? null,
         row.verifiedLeaf ?? null,
@@ -247,7 +247,7 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
     this.#insert("owners", rows, ({ owner, secret }) => [owner, secret], present("the owner"));
   }
 
-  async addSeenCheckpoint({ size, root, checkpoint }: Head): Promise<void> {
+  async addSeenCheckpoint({ size, root, checkpoint }: LogHead): Promise<void> {
     this.#run(
       `INSERT INTO seen VALUES (?, ?, ?)
         ON CONFLICT (size) DO UPDATE SET root = excluded.root, note = excluded.note`,

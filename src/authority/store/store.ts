@@ -23,8 +23,8 @@ export interface RecordRow {
   /** The foreign serial of another program's key. */
   label: string | undefined;
   created: Date;
-  /** The submission's core (JCS). What it says about the file is read from here. */
-  core: Uint8Array;
+  /** The record (JCS). What it says about the file is read from here. */
+  record: Uint8Array;
   status: RecordStatus;
   /** Index of its leaf of type escrow, if it was taken in unverified or unproven. */
   escrowLeaf: number | undefined;
@@ -67,7 +67,7 @@ export interface WrapFacts {
 }
 
 /** The newest state of the log. */
-export interface Head {
+export interface LogHead {
   /** Leaves. */
   size: number;
   /** 32 bytes. */
@@ -129,11 +129,11 @@ export interface StoreReads {
    * undefined while the log is empty.
    * @throws TwinwrapError FAULT if the newest checkpoint is missing
    */
-  head(): Promise<Head | undefined>;
+  head(): Promise<LogHead | undefined>;
   /** The first signed checkpoint of a tree with more than `index` leaves: the one its leaf came with. */
-  checkpointOf(index: number): Promise<Head | undefined>;
+  checkpointOf(index: number): Promise<LogHead | undefined>;
   /** Signed checkpoints of trees with more than `size` leaves, the smallest first. */
-  checkpoints(size: number, limit: number): Promise<Head[]>;
+  checkpoints(size: number, limit: number): Promise<LogHead[]>;
   /** How many rows the log has, whatever its head says. */
   logExtent(): Promise<LogExtent>;
   leavesAt(indices: readonly number[]): Promise<(string | undefined)[]>;
@@ -168,7 +168,7 @@ export interface StoreReads {
   /** The secrets of owners, 32 bytes each. */
   ownerSecrets(owners: readonly string[]): Promise<(Uint8Array | undefined)[]>;
   /** The newest checkpoint known from outside. */
-  seenCheckpoint(): Promise<Head | undefined>;
+  seenCheckpoint(): Promise<LogHead | undefined>;
   /** Rows that stand on the leaves `from` ≤ index < `to`, by index; a record can stand on two. */
   entries(from: number, to: number): Promise<LogEntry[]>;
 }
@@ -210,7 +210,7 @@ export interface StoreWrites extends StoreReads {
     oldSize: number,
     leaves: readonly string[],
     nodes: readonly MerkleNode[],
-    head: Head,
+    head: LogHead,
   ): Promise<void>;
   /** @throws TwinwrapError CONFLICT if one is there */
   insertRecords(rows: readonly RecordRow[]): Promise<void>;
@@ -241,7 +241,7 @@ export interface StoreWrites extends StoreReads {
   putIdentity(row: NoteRow): Promise<void>;
   /** @throws TwinwrapError CONFLICT if an owner has a secret */
   insertOwners(rows: readonly OwnerRow[]): Promise<void>;
-  addSeenCheckpoint(checkpoint: Head): Promise<void>;
+  addSeenCheckpoint(checkpoint: LogHead): Promise<void>;
 }
 
 /** What changes of a record. */

@@ -127,7 +127,7 @@ function originOf(submission: Json): string {
     typeof json === "object" && json !== null && !Array.isArray(json)
       ? new Map(Object.entries(json)).get(name)
       : undefined;
-  const origin = member(member(submission, "core"), "authority");
+  const origin = member(member(submission, "record"), "authority");
   return typeof origin === "string" ? origin : "";
 }
 
@@ -195,7 +195,7 @@ async function checkEscrow(
   try {
     const submission = submissionFromJson(escrow.submission);
     addFacts(core, report, submission);
-    const problem = misfit(head, submission.core);
+    const problem = misfit(head, submission.record);
     if (problem !== undefined) throw notVerified(`the submission does not fit: ${problem}`);
     checkAddressee(submission, authority);
     if (escrow.receipt === undefined) return { ...report, status: "pending" };
@@ -219,14 +219,14 @@ export async function checkSubmission(
   authority?: Authority,
   view?: LogView,
 ): Promise<EscrowReport> {
-  const report: EscrowReport = { ...NOTHING, origin: submission.core.authority };
+  const report: EscrowReport = { ...NOTHING, origin: submission.record.authority };
   try {
     addFacts(core, report, submission);
     if (authority !== undefined && authority.origin !== report.origin) {
       throw notVerified(`the submission is for ${report.origin}`);
     }
     checkAddressee(submission, authority);
-    if (!isProven(submission.core) && !isBoundWrap(core, submission.core, submission.wrap)) {
+    if (!isProven(submission.record) && !isBoundWrap(core, submission.record, submission.wrap)) {
       throw notVerified("the blob in the submission is not the one that its record is for");
     }
     if (receipt === undefined) return { ...report, status: "pending" };
@@ -238,7 +238,7 @@ export async function checkSubmission(
 }
 
 /** Says in a report what it is about. */
-function addFacts(core: Core, report: EscrowReport, { core: record, wrap }: Submission): void {
+function addFacts(core: Core, report: EscrowReport, { record, wrap }: Submission): void {
   report.record = recordHash(core, record);
   report.owner = record.owner;
   report.wrapFor = wrap.fingerprint;
@@ -253,7 +253,7 @@ function checkAddressee({ wrap }: Submission, authority: Authority | undefined):
 /** What a receipt says. @throws TwinwrapError BAD_FORMAT, NOT_VERIFIED */
 async function answered(
   core: Core,
-  { core: record }: Submission,
+  { record }: Submission,
   receipt: Receipt,
   authority: Authority | undefined,
   view: LogView | undefined,
@@ -308,18 +308,18 @@ export function checkReceipt(
   authority: Authority,
 ): Promise<CheckedReceipt> {
   return orNotVerified(() => {
-    if (submission.core.authority !== authority.origin) {
-      throw notVerified(`the submission is for ${submission.core.authority}`);
+    if (submission.record.authority !== authority.origin) {
+      throw notVerified(`the submission is for ${submission.record.authority}`);
     }
-    return verifyReceipt(core, recordHash(core, submission.core), receipt, authority);
+    return verifyReceipt(core, recordHash(core, submission.record), receipt, authority);
   });
 }
 
 /** An escrow of a file read, if its submission is for the file. */
 function readHeld(core: Core, head: Head, escrow: Escrow): HeldSubmission | undefined {
   const submission = orUndefined(() => submissionFromJson(escrow.submission));
-  if (submission === undefined || !fits(head, submission.core)) return undefined;
-  const record = recordHash(core, submission.core);
+  if (submission === undefined || !fits(head, submission.record)) return undefined;
+  const record = recordHash(core, submission.record);
   return { submission, record, receipt: receiptFor(record, escrow.receipt) };
 }
 
@@ -341,7 +341,7 @@ export function submissionsOf(core: Core, head: Head, origin: string): HeldSubmi
   const held = head.header.escrows
     .map((escrow) => readHeld(core, head, escrow))
     .filter((one) => one !== undefined)
-    .filter(({ submission }) => submission.core.authority === origin);
+    .filter(({ submission }) => submission.record.authority === origin);
   return [
     ...held.filter(({ receipt }) => receipt !== undefined),
     ...held.filter(({ receipt }) => receipt === undefined),
@@ -456,13 +456,13 @@ export function withSubmission(
   submission: Submission,
   receipt?: Receipt,
 ): Escrow[] {
-  const record = recordHash(core, submission.core);
+  const record = recordHash(core, submission.record);
   if (receipt !== undefined && !equalBytes(receiptLeaf(receipt).record, record)) {
     throw notVerified("the receipt is for another record than the submission");
   }
   const same = escrows.map((escrow) => {
     const other = orUndefined(() => submissionFromJson(escrow.submission));
-    return other !== undefined && equalBytes(recordHash(core, other.core), record);
+    return other !== undefined && equalBytes(recordHash(core, other.record), record);
   });
   let kept = receipt;
   for (const [index, escrow] of escrows.entries()) {
