@@ -38,25 +38,32 @@ if (!haveSqlite) {
 }
 
 /** The files NAME.test.ts, and by themselves the long ones, NAME.long.test.ts, which `npm run test:all` adds. */
-function projects(name: string, infix: string, execArgv: string[]) {
-  const project = (name: string, ending: string, exclude: string[]) => ({
+function projects(_name: string, _infix: string, execArgv: string[]) {
+  const _project = (name: string, ending: string, _quick: string, exclude: string[]) => ({
     extends: true as const,
     test: {
       name,
       include: [`test/**/*${ending}`],
+<<<<<<< HEAD
       exclude: haveSqlite ? exclude : [...exclude, ...NEED_SQLITE],
       execArgv,
+=======
+      exclude,
+      execArgv,
+      env: TWINWRAP_QUICK: quick , // test/quick.ts
+>>>>>>> speed
     },
   });
   const others = infix === "" ? ["relaxed", "unfused"] : [];
   return [
-    project(name, `${infix}.test.ts`, [
+    project(name, `${infix}.test.ts`, "1", [
       "test/**/*.long.test.ts",
       ...others.map((other) => `test/**/*.${other}.test.ts`),
     ]),
     project(
       `long: ${name}`,
       `${infix}.long.test.ts`,
+      "",
       others.map((other) => `test/**/*.${other}.long.test.ts`),
     ),
   ];

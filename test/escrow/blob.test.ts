@@ -192,7 +192,8 @@ describe("an unproven blob", () => {
     expect(read).not.toHaveProperty("tag");
     expect(read.record.wrap).toBe(b64url(sha256("twinwrap/v1/wrap\n", canonical(read.wrap))));
     expect(read.record.keyLength).toBe(16);
-    for (const name of ["header", "salt", "commitment"]) expect(read.record).not.toHaveProperty(name);
+    for (const name of ["header", "salt", "commitment"])
+      expect(read.record).not.toHaveProperty(name);
     expect(isBoundWrap(core, submission.record, submission.wrap)).toBe(true);
     const other = (await unproven()).submission.wrap;
     for (const wrap of [
