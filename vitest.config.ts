@@ -44,14 +44,9 @@ function projects(_name: string, _infix: string, execArgv: string[]) {
     test: {
       name,
       include: [`test/**/*${ending}`],
-<<<<<<< HEAD
       exclude: haveSqlite ? exclude : [...exclude, ...NEED_SQLITE],
       execArgv,
-=======
-      exclude,
-      execArgv,
-      env: TWINWRAP_QUICK: quick , // test/quick.ts
->>>>>>> speed
+      env: { TWINWRAP_QUICK: quick }, // test/quick.ts
     },
   });
   const others = infix === "" ? ["relaxed", "unfused"] : [];
