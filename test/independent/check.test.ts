@@ -178,7 +178,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
         request: requestHash(core, request),
         policy: policyHash,
         approvals: fill(5),
-        recipient: recipientTag(core, submissions[0]!.core.blind, wrap.fingerprint),
+        recipient: recipientTag(core, submissions[0]!.record.blind, wrap.fingerprint),
       });
       keys.push({ record: records[0]!, wrap, leaf });
     }
@@ -277,7 +277,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
       makeBlobSubmission(core, { ...about, wrap: await blob(authority.wrapKey, 0x6603) }),
       makeBlobSubmission(core, { ...about, wrap: await blob(authority.wrapKey, 0x6801) }),
     ];
-    const records = submissions.map((one) => recordHash(core, one.core));
+    const records = submissions.map((one) => recordHash(core, one.record));
     const asked = makeRequest({
       authority: ORIGIN,
       requester: "Änne",
@@ -304,7 +304,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
         const swapped = save("swapped", { submission: { ...one, wrap } });
         refused(/another wrap/, "receipt", at("authority"), swapped, await receiptOf("escrow"));
       }
-      const wrap = await blob(fresh.publicKey, one.core.blob.aiKeyAlg);
+      const wrap = await blob(fresh.publicKey, one.record.blob.aiKeyAlg);
       const leaf = log.add({
         type: "release",
         time: TIME,
@@ -313,7 +313,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
         request: requestHash(core, asked),
         policy: policyHash,
         approvals: fill(5),
-        recipient: recipientTag(core, one.core.blind, wrap.fingerprint),
+        recipient: recipientTag(core, one.record.blind, wrap.fingerprint),
       });
       releases.push({ record: records[i]!, wrap, leaf });
     }
