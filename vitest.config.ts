@@ -38,8 +38,8 @@ if (!haveSqlite) {
 }
 
 /** The files NAME.test.ts, and by themselves the long ones, NAME.long.test.ts, which `npm run test:all` adds. */
-function projects(_name: string, _infix: string, execArgv: string[]) {
-  const _project = (name: string, ending: string, _quick: string, exclude: string[]) => ({
+function projects(name: string, infix: string, execArgv: string[]) {
+  const project = (name: string, ending: string, quick: string, exclude: string[]) => ({
     extends: true as const,
     test: {
       name,
