@@ -1,4 +1,5 @@
 import { playTranscripts } from "./transcripts.js";
 
-// What is refused or odd, and how it is said.
+// Every command by itself, and what is refused or odd and how it is said.
+playTranscripts("transcripts/long/");
 playTranscripts("transcripts/odd/");
