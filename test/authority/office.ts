@@ -21,13 +21,13 @@ import {
 import { expect } from "vitest";
 import { type InitOptions, initDirectory, openDirectory } from "#build/authority/directory.js";
 import type { AuthorityService } from "#build/authority/service.js";
-import { makePair, type Pair } from "../envelope/keys.js";
+import { makePair, OFFICES, type Pair } from "../envelope/keys.js";
 import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
 import { preparedKeys, usePreparedKeys } from "../prepared-keys.cjs";
 
 // Wrap keys, in turn.
-const wrapKeys = preparedKeys(2048);
+const wrapKeys = preparedKeys(2048).slice(0, OFFICES);
 let offices = 0;
 usePreparedKeys((bits) => (bits === 2048 ? wrapKeys[offices++ % wrapKeys.length] : undefined));
 
