@@ -1,3 +1,3 @@
 import { failWrites } from "./faults.js";
 
-failWrites(5);
+failWrites(12);

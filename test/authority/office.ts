@@ -23,14 +23,14 @@ import { type InitOptions, initDirectory, openDirectory } from "#build/authority
 import type { OperatorSettings } from "#build/authority/office.js";
 import type { AuthorityService } from "#build/authority/service.js";
 import type { Store } from "#build/authority/store/store.js";
-import { makePair, type Pair } from "../envelope/keys.js";
+import { makePair, OFFICES, type Pair } from "../envelope/keys.js";
 import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
 import { preparedKeys, usePreparedKeys } from "../prepared-keys.cjs";
 import { backend } from "./backend.js";
 
 // Wrap keys, in turn.
-const wrapKeys = preparedKeys(2048);
+const wrapKeys = preparedKeys(2048).slice(0, OFFICES);
 let offices = 0;
 usePreparedKeys((bits) => (bits === 2048 ? wrapKeys[offices++ % wrapKeys.length] : undefined));
 

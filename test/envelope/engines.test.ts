@@ -10,6 +10,7 @@ import type { StartWorker, WorkerHandle } from "#build/envelope/pool.js";
 import { openChunks, sealChunks } from "#build/envelope/seal.js";
 import { startWorker } from "#build/envelope/worker.node.js";
 import { pieces, type RandomAccess, Reader, type Source } from "#build/source.js";
+import { some } from "../quick.js";
 import { openIndependently, sealBody } from "./independent.js";
 import { makePair, type Pair } from "./keys.js";
 
@@ -106,7 +107,7 @@ describe.each(MODES)("%s", (_, make) => {
     mode = make();
   });
 
-  test.each([
+  const lengths = [
     0,
     1,
     CHUNK - 1,
@@ -123,7 +124,8 @@ describe.each(MODES)("%s", (_, make) => {
     FIRST + SEGMENT + 1,
     FIRST + 3 * SEGMENT,
     random.length,
-  ])("%i bytes, byte for byte", async (length) => {
+  ];
+  test.each(some(lengths, 3))("%i bytes, byte for byte", async (length) => {
     const plaintext = random.subarray(0, length);
     const expected = reference(plaintext);
     const { bytes, error } = await sealed(plaintext, mode);
@@ -137,7 +139,7 @@ describe.each(MODES)("%s", (_, make) => {
   const count = Math.ceil(chunks.length / SEALED);
 
   test("a chunk altered anywhere: what is before it leaves, and nothing else", async () => {
-    for (const bad of [0, 3, 4, 5, 67, 68, 69, 150, 259, count - 1]) {
+    for (const bad of some([0, 3, 4, 5, 67, 68, 69, 150, 259, count - 1], 3)) {
       const altered = Buffer.from(chunks);
       const end = Math.min(chunks.length, (bad + 1) * SEALED);
       altered[end - 1 - (bad % 20)]! ^= 0x10;
@@ -156,7 +158,7 @@ describe.each(MODES)("%s", (_, make) => {
     const at = (index: number) => chunks.subarray(index * SEALED, (index + 1) * SEALED);
     const head = (index: number) => chunks.subarray(0, index * SEALED);
     const tail = (index: number) => chunks.subarray(index * SEALED);
-    for (const index of [0, 3, 67, 131, 257]) {
+    for (const index of some([67, 0, 3, 131, 257], 3)) {
       for (const wrong of [
         [head(index), at(index + 1), at(index), tail(index + 2)],
         [head(index), tail(index + 1)],
@@ -172,7 +174,7 @@ describe.each(MODES)("%s", (_, make) => {
   });
 
   test("cut: between chunks, inside a tag, inside a chunk", async () => {
-    for (const whole of [0, 1, 4, 5, 68, 69, 260]) {
+    for (const whole of some([0, 1, 4, 5, 68, 69, 260], 3)) {
       for (const [rest, code] of [
         [0, "BAD_FORMAT"],
         [15, "BAD_FORMAT"],

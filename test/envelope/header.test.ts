@@ -4,6 +4,7 @@ import { amend, inspect, open, rewrap, type SealOptions, seal } from "twinwrap";
 import { loadCore } from "twinwrap/core";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { encodeFrame } from "#build/envelope/header.js";
+import { isQuick, stride } from "../quick.js";
 import { canonical, openIndependently, sealIndependently } from "./independent.js";
 import { makePair, type Pair } from "./keys.js";
 
@@ -55,7 +56,7 @@ describe("any change of a byte is noticed", () => {
 
   test("flipped: every byte of the header that counts, and many of the body", async () => {
     const file = new Uint8Array(sealed);
-    for (let at = 0; at < file.length; at += at < 4096 + 600 ? 1 : 61) {
+    for (let at = 0; at < file.length; at += stride(5) * (at < 4096 + 600 ? 1 : 61)) {
       if (at >= slotB.from && at < slotB.to) continue;
       file[at]! ^= 1 << (at % 8);
       await refused(file);
@@ -68,7 +69,7 @@ describe("any change of a byte is noticed", () => {
     const file = new Uint8Array(sealed);
     const failed = { code: "DECRYPTION_FAILED" };
     for (let at = slotB.to; at < slotB.to + 56; at++) {
-      for (const bit of [1, 0x80]) {
+      for (const bit of isQuick ? [1] : [1, 0x80]) {
         file[at]! ^= bit;
         await expect(opens(file, alice), `byte ${at - slotB.to}`).rejects.toMatchObject(failed);
         file[at]! ^= bit;
@@ -97,7 +98,7 @@ describe("any change of a byte is noticed", () => {
       fc.asyncProperty(fc.integer({ min: 0, max: sealed.length - 1 }), (length) =>
         refused(sealed.subarray(0, length)),
       ),
-      { numRuns: 200 },
+      { numRuns: isQuick ? 50 : 200 },
     );
   });
 
@@ -147,7 +148,7 @@ describe("any change of a byte is noticed", () => {
           if (!changed.equals(sealed)) await refused(changed);
         },
       ),
-      { numRuns: 200 },
+      { numRuns: isQuick ? 50 : 200 },
     );
   });
 

@@ -16,6 +16,7 @@ import {
 } from "twinwrap/escrow";
 import { beforeAll, describe, expect, test } from "vitest";
 import { makePair, type Pair } from "../envelope/keys.js";
+import { isQuick, stride } from "../quick.js";
 import { makeAuthority, sealFor, TestLog, withEscrows, wrapOf } from "./client-material.js";
 import { fill, NOT_VERIFIED } from "./material.js";
 import { newSigner } from "./signers.js";
@@ -68,8 +69,8 @@ describe("a view of a log", () => {
     let found = 0;
     for (let fork = 0; fork < SIZE; fork++) {
       const [one, other] = [makeLog(SIZE), makeLog(SIZE, fork)];
-      for (let a = 0; a < SIZE; a += 3) {
-        for (let b = 0; b < SIZE; b += 2) {
+      for (let a = 0; a < SIZE; a += 3 * stride(2)) {
+        for (let b = 0; b < SIZE; b += 2 * stride(2)) {
           for (const size of [SIZE, b + 1]) {
             const proofs = [await proofOf(one, a), await proofOf(other, b, size)] as const;
             const view = new LogView(core);
@@ -88,7 +89,7 @@ describe("a view of a log", () => {
         }
       }
     }
-    expect(found).toBeGreaterThan(500);
+    expect(found).toBeGreaterThan(isQuick ? 120 : 500);
   });
 
   /** The same by RFC 6962's own recursion: all ranges that both proofs show, compared. */

@@ -12,6 +12,7 @@ import {
 } from "twinwrap/escrow";
 import { describe, expect, test } from "vitest";
 import { provenSubtrees } from "#build/escrow/merkle.js";
+import { isQuick } from "../quick.js";
 import { MemoryNodes, RecursiveTree } from "./tree.js";
 
 const core = await loadCore();
@@ -104,11 +105,11 @@ describe("published trees", () => {
   });
 });
 
-const SIZE = 130;
+const SIZE = isQuick ? 80 : 130;
 const LEAVES = Array.from({ length: SIZE }, (_, i) => Buffer.from(`leaf ${i}`));
 const ORACLE = new RecursiveTree((index) => Buffer.from(`leaf ${index}`));
 
-describe("against the recursive definition, for every size to 130", async () => {
+describe(`against the recursive definition, for every size to ${SIZE}`, async () => {
   // One by one, so that every node is stored exactly once (the store refuses a second time).
   const { store } = await grow(LEAVES, new Array(SIZE).fill(1));
   const roots = Array.from({ length: SIZE + 1 }, (_, size) => ORACLE.root(size));

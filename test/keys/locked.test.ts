@@ -18,6 +18,7 @@ import { lockKey } from "#build/keys/pbes2.js";
 import { encodePkcs8 } from "#build/keys/pkcs.js";
 import { lockedPvk } from "#build/keys/pvk.js";
 import { haveOpenssl, openssl, opensslWithFile } from "../openssl.js";
+import { stride } from "../quick.js";
 import { outcome as codeOf, testKey } from "./material.js";
 
 const secret = createPrivateKey(testKey());
@@ -194,7 +195,7 @@ describe("a damaged locked key", () => {
   test("every truncation of the PEM and of the DER", async () => {
     const der = await writePrivateKey(key, "der", { passphrase: PASSPHRASE });
     for (const whole of [locked.subarray(0, -1), der]) {
-      for (let length = 0; length < whole.length; length++) {
+      for (let length = 0; length < whole.length; length += stride(3)) {
         const cut = whole.subarray(0, length);
         const code = await codeOf(() => readPrivateKey(cut, { passphrase: PASSPHRASE }));
         expect(["BAD_FORMAT"], `${length} bytes`).toContain(code);
@@ -204,7 +205,7 @@ describe("a damaged locked key", () => {
 
   test("every altered byte of the DER", async () => {
     const der = await writePrivateKey(key, "der", { passphrase: PASSPHRASE, iterations: 1000 });
-    for (let at = 0; at < der.length; at++) {
+    for (let at = 0; at < der.length; at += stride(3)) {
       const altered = Uint8Array.from(der);
       altered[at]! ^= 1;
       const code = await codeOf(() => readPrivateKey(altered, { passphrase: PASSPHRASE }));

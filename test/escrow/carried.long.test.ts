@@ -1,0 +1,1 @@
+import "./carried.test.js";

@@ -1,0 +1,1 @@
+import "./merkle.test.js";

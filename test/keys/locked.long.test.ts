@@ -1,0 +1,1 @@
+import "./locked.test.js";
