@@ -54,7 +54,7 @@ export function addSealingAuthorityOptions(command: Command): Command {
     .addOption(
       new Option(
         "--authority <path>",
-        "backup authority that shall hold the session key too: its folder, or its authority.json (repeat for more)",
+        "backup authority that holds the session key too: its folder, or its authority.json (repeat for more)",
       )
         .argParser((path: string, before: string[] | false | undefined) =>
           collect(path, before || undefined),

@@ -78,7 +78,7 @@ export function addOfficersOptions(command: Command, quorum: string, waiting: st
     )
     .option(
       "--self <name=owner-id>",
-      "an owner ID that is an officer himself, so that he does not decide (repeat)",
+      "an owner ID that belongs to an officer, who does not decide about it (repeat)",
       collect,
     );
 }

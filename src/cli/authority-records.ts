@@ -31,9 +31,9 @@ import {
   parseFingerprint,
   UsageError,
 } from "./command.js";
-import { checkOutput, print, printJson, warn, writeOutput } from "./io.js";
+import { outputFor, tell, warn } from "./io.js";
 import { asUsage } from "./report.js";
-import { formatFingerprint, safe, table } from "./text.js";
+import { formatFingerprint, pageText, table } from "./text.js";
 
 /** What `list` looks for: a file's serial, or the label that a blob's own program gave it. */
 function serialOrLabel(text: string): { serial: Uint8Array } | { label: string } {
@@ -114,10 +114,8 @@ async function list(options: ListOptions): Promise<void> {
     const client = clientOf(party);
     const { rows, next } = await asUsage(() => client.records(query, { limit, cursor }));
     const records = rows.map((stored) => readStored(party.core, stored));
-    if (options.json) return printJson({ records: records.map(recordFacts), next });
-    if (rows.length === 0) print("no such record\n");
-    else print(table(recordRows(records)));
-    if (next !== undefined) print(`there are more: --cursor ${next}\n`);
+    const facts = { records: records.map(recordFacts), next };
+    tell(options, facts, pageText(recordRows(records), "no such record", next));
   });
 }
 
@@ -152,7 +150,7 @@ async function show(
   name: string,
   options: AuthorityOptions & OutputOptions & { json?: boolean },
 ): Promise<void> {
-  const { output, force = false } = options;
+  const { output } = options;
   await withParty(requireAuthority(options), async (party) => {
     const client = clientOf(party);
     const { rows, more } = await find(party, name);
@@ -161,12 +159,12 @@ async function show(
     }
     if (output !== undefined) {
       const receipt = await client.receipt(theOne(rows).hash);
-      await checkOutput([], output, options);
-      await writeOutput(output, [encodeReceipt(receipt!)], { force });
+      const write = await outputFor([], output, options);
+      await write([encodeReceipt(receipt!)]);
     }
-    if (options.json) return printJson(rows.map(recordFacts), output);
-    for (const row of rows) print(table(storedRows(row)), output);
-    if (more > 0) {
+    const text = rows.map((row) => table(storedRows(row))).join("");
+    tell(options, rows.map(recordFacts), text, output);
+    if (more > 0 && !options.json) {
       warn(`${more} more unverified: \`twinwrap authority list --serial ${name}\` has them all`);
     }
   });
@@ -180,8 +178,8 @@ function storedRows(stored: ReadRecord): string[][] {
     ["record", formatFingerprint(hash)],
     ["status", status],
     ...(isBlob(record) ? blobRows(record) : []),
-    ["owner", safe(record.owner)],
-    ...(record.description === undefined ? [] : [["description", safe(record.description)]]),
+    ["owner", record.owner],
+    ...(record.description === undefined ? [] : [["description", record.description]]),
     ["created", formatTime(record.created)],
     ["taken in", leaf(escrowLeaf)],
     ["verified", leaf(verifiedLeaf)],
@@ -193,7 +191,7 @@ function storedRows(stored: ReadRecord): string[][] {
 export function blobRows(record: BlobRecord): string[][] {
   const { aiKeyAlg, keyLength, label } = record.blob;
   return [
-    ...(label === undefined ? [] : [["label", safe(label)]]),
+    ...(label === undefined ? [] : [["label", label]]),
     ["blob of", `${algorithmName(aiKeyAlg)}, ${keyLength} bytes`],
     ["key", isProven(record) ? "proven" : NOT_PROVEN],
   ];

@@ -4,7 +4,7 @@ import { alternate, crossover, type Summary, summarise, timeSlice } from "../ben
 import { equalBytes, randomBytes, wipe } from "../bytes.js";
 import { loadCore } from "../core/index.js";
 import { integerBetween, jsonOption, newCommand } from "./command.js";
-import { print, printJson } from "./io.js";
+import { tell } from "./io.js";
 import { formatSize, table } from "./text.js";
 
 /** Bytes of the messages: from a short record to more than a chunk of any file. */
@@ -98,16 +98,13 @@ async function bench(options: BenchOptions): Promise<void> {
     arch: arch(),
     node: process.versions.node,
   };
-  if (options.json) {
-    printJson({
-      operation: "AES-256-GCM encrypt, one call at a time, prepared key",
-      unit: "seconds a call",
-      machine,
-      rows: rows.map((row) => ({ ...row, ratio: row.webcrypto.median / row.core.median })),
-      webcryptoFasterFrom: { best: fasterFrom(rows, "best"), median: fasterFrom(rows, "median") },
-    });
-    return;
-  }
+  const facts = {
+    operation: "AES-256-GCM encrypt, one call at a time, prepared key",
+    unit: "seconds a call",
+    machine,
+    rows: rows.map((row) => ({ ...row, ratio: row.webcrypto.median / row.core.median })),
+    webcryptoFasterFrom: { best: fasterFrom(rows, "best"), median: fasterFrom(rows, "median") },
+  };
   const cells = rows.map(({ bytes, core, webcrypto }) => [
     formatSize(bytes),
     ...[core, webcrypto].map(
@@ -115,11 +112,13 @@ async function bench(options: BenchOptions): Promise<void> {
     ),
     (webcrypto.median / core.median).toFixed(2),
   ]);
-  print(
-    `AES-256-GCM, one call at a time, MB/s, best / median\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}\n\n`,
-  );
-  print(table([["message", "core", "WebCrypto", "core is × as fast"], ...cells]));
-  print(`\n${verdict(rows)} (By medians.)\n`);
+  const text = [
+    "AES-256-GCM, one call at a time, MB/s, best / median",
+    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}\n`,
+    table([["message", "core", "WebCrypto", "core is × as fast"], ...cells]),
+    `${verdict(rows)} (By medians.)\n`,
+  ];
+  tell(options, facts, text.join("\n"));
 }
 
 export function command(): Command {

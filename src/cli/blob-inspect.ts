@@ -15,9 +15,9 @@ import { importKeyBlob } from "../capi/index.js";
 import { TwinwrapError } from "../errors.js";
 import { fingerprint, identifyKey } from "../keys/index.js";
 import { jsonOption, newCommand } from "./command.js";
-import { print, printJson, readBlobFile } from "./io.js";
+import { Report, readBlobFile } from "./io.js";
 import { forEachFile } from "./report.js";
-import { safe, table } from "./text.js";
+import { table } from "./text.js";
 
 /** Everything there is to say about one blob. */
 interface Findings extends BlobDescription {
@@ -82,7 +82,7 @@ function dump({ offset, length, hex }: BlobField): string {
 function describe(path: string, findings: Findings): string {
   const { size, text, kind, fields, problem } = findings;
   const about: [string, string][] = [
-    ["blob", safe(path)],
+    ["blob", path],
     ["kind", `${kind ?? "unknown"}, ${size} bytes${text === undefined ? "" : `, in ${text}`}`],
   ];
   if (findings.fingerprint !== undefined) about.push(["fingerprint", findings.fingerprint]);
@@ -134,21 +134,20 @@ interface InspectOptions {
 }
 
 async function inspectBlobs(paths: string[], options: InspectOptions): Promise<void> {
-  const found: unknown[] = [];
+  const report = new Report(options);
   try {
     await forEachFile(paths, async (path) => {
       const { bytes, text } = await readBlobFile(path);
       try {
         const findings = await examine(bytes, text, options.showSecrets ?? false);
-        if (options.json) found.push(facts(path, findings));
-        else print(describe(path, findings));
+        report.add(facts(path, findings), describe(path, findings));
         if (findings.problem !== undefined) throw complaint(findings, findings.problem);
       } finally {
         wipe(bytes);
       }
     });
   } finally {
-    if (options.json) printJson(found);
+    report.end();
   }
 }
 

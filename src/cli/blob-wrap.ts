@@ -19,18 +19,9 @@ import {
   outputName,
   paddingOption,
 } from "./command.js";
-import {
-  checkOutput,
-  print,
-  printJson,
-  readBlobFile,
-  STANDARD,
-  withPrivateKeyFile,
-  writeOutput,
-} from "./io.js";
+import { outputFor, outputText, readBlobFile, tell, withPrivateKeyFile } from "./io.js";
 import { PRIVATE_MODE } from "./keygen.js";
 import { about } from "./report.js";
-import { table } from "./text.js";
 
 interface WrapOptions extends ExportOptions {
   to: string;
@@ -73,26 +64,19 @@ async function openBlob(
 
 async function unwrap(input: string, options: UnwrapOptions): Promise<void> {
   const { output } = options;
-  await checkOutput([input], output, options);
+  const write = await outputFor([input], output, options);
   const session = await openBlob(input, options);
   let blob: Uint8Array | undefined;
   try {
     const { aiKeyAlg, key } = session;
     blob = encodePlaintextKeyBlob(session);
-    await writeOutput(output, [blob], { force: options.force ?? false, mode: PRIVATE_MODE });
-    const name = output === STANDARD ? "standard output" : output;
-    if (options.json) {
-      const algorithm = algorithmName(aiKeyAlg);
-      printJson({ file: output, algorithm, keyLength: key.length }, output);
-    } else {
-      print(
-        table([
-          ["session key", sessionKeyText(aiKeyAlg, key)],
-          ["in the clear", name],
-        ]),
-        output,
-      );
-    }
+    await write([blob], PRIVATE_MODE);
+    const facts = { file: output, algorithm: algorithmName(aiKeyAlg), keyLength: key.length };
+    const rows = [
+      ["session key", sessionKeyText(aiKeyAlg, key)],
+      ["in the clear", outputText(output)],
+    ];
+    tell(options, facts, rows, output);
   } finally {
     wipe(session.key, blob);
   }

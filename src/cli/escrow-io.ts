@@ -6,7 +6,6 @@ import { encodeSubmission, messageName, type Submission } from "../escrow/index.
 import { type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
 import { handInTo, type NamedParty } from "./authority-io.js";
 import { checkOutput, type ReadOptions } from "./io.js";
-import { safe } from "./text.js";
 
 // What becomes of submissions on a disk: those that an authority could not be asked to take are carried there.
 
@@ -113,7 +112,7 @@ export function sentRows(sent: readonly SentFacts[]): [string, string][] {
   return sent.map(({ origin, status, submission }) => [
     "escrow",
     submission === undefined
-      ? `${status} by ${safe(origin)}`
-      : `pending: carry ${safe(submission)} to ${safe(origin)}`,
+      ? `${status} by ${origin}`
+      : `pending: carry ${submission} to ${origin}`,
   ]);
 }

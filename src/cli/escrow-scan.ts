@@ -7,10 +7,10 @@ import { isAboutContent } from "../errors.js";
 import { isRecoverable, statusText } from "../escrow/index.js";
 import { withGiven } from "./authority-io.js";
 import { EXIT, UsageError } from "./command.js";
-import { print, printJson, warn } from "./io.js";
+import { Report, tell, warn } from "./io.js";
 import { isSealed } from "./messages.js";
 import { about, complain } from "./report.js";
-import { safe, table } from "./text.js";
+import { safe } from "./text.js";
 import { reportsOf, type VerifyOptions } from "./verify.js";
 
 export const UNCHECKED = "signatures were not checked: --authority says whose they should be";
@@ -55,24 +55,23 @@ async function lackOf(path: string, party: Party | undefined): Promise<string | 
 
 /** Finds every sealed file without a valid receipt; what can't be read is told of, and the rest is done. */
 export async function scan(folder: string, options: VerifyOptions): Promise<void> {
-  const lacking: { file: string; reason: string }[] = [];
+  const lacking = new Report<{ file: string; reason: string }>(options);
   let sealed = 0;
   const look = async (path: string, party: Party | undefined) => {
     if (!(await isSealed(path))) return;
     sealed++;
     const reason = await lackOf(path, party);
-    if (reason === undefined) return;
-    lacking.push({ file: path, reason });
-    if (!options.json) print(table([[safe(path), reason]]));
+    if (reason !== undefined) lacking.add({ file: path, reason }, [[path, reason]]);
   };
   await withGiven(options, async (party) => {
     for await (const path of filesBelow(folder)) {
       await about(path, () => look(path, party)).catch(complain);
     }
     const what = party === undefined ? "a receipt" : "a receipt that verifies";
-    if (options.json) printJson({ sealed, lacking });
-    else print(`${sealed} sealed files, ${lacking.length} without ${what}\n`);
+    const { facts } = lacking;
+    const text = `${sealed} sealed files, ${facts.length} without ${what}\n`;
+    tell(options, { sealed, lacking: facts }, text);
     if (party === undefined) warn(UNCHECKED);
-    if (lacking.length > 0 || party === undefined) process.exitCode ??= EXIT.notVerified;
+    if (facts.length > 0 || party === undefined) process.exitCode ??= EXIT.notVerified;
   });
 }

@@ -13,7 +13,6 @@ import {
   linkTarget,
   type NewFile,
   removeLeftovers,
-  type WriteOptions,
   writeFilesWhole,
 } from "../files.node.js";
 import {
@@ -30,7 +29,8 @@ import { type PassphraseOptions, unlockingOf } from "./passphrase.js";
 import { about } from "./report.js";
 import { STANDARD, showProgress, standardInput, writeStandard } from "./standard.js";
 
-export { print, printJson, STANDARD, tell, warn } from "./standard.js";
+export { print, STANDARD, warn } from "./standard.js";
+export { outputText, Report, tell } from "./tell.js";
 
 /** What an input is to a command: bytes in order and, if `seekable`, at any place. */
 export type Input = Pick<FileSource, "seekable" | "size" | "read" | "pieces">;
@@ -173,28 +173,39 @@ export async function checkOutput(
   }
 }
 
-/** Writes files that belong together, and each whole or not at all. */
+/** Writes what a command makes to the output that was checked for it. @param mode permissions of a file */
+export type Write = (content: NewFile["content"], mode?: number) => Promise<void>;
+
+/**
+ * Checks the output of a command, as {@link checkOutput}, before the work is done.
+ * @param output undefined: nothing is to be written
+ * @returns what writes it afterwards: a file whole or not at all, standard output as the bytes come
+ */
+export async function outputFor(
+  named: readonly string[],
+  output: string | undefined,
+  options: OutputOptions & ReadOptions,
+): Promise<Write> {
+  if (output === undefined) return async () => {};
+  await checkOutput(named, output, options);
+  const { force } = options;
+  return (content, mode) => writeFiles([{ path: output, content, force, mode }]);
+}
+
+/** Writes files that belong together: each whole, and all or none. Standard output can only be the only one. */
 export async function writeFiles(files: readonly NewFile[]): Promise<void> {
+  const [first] = files;
+  if (first?.path === STANDARD) return writeStandard(first.content);
   try {
     await writeFilesWhole(files);
   } catch (error) {
-    // It is about this one, whichever file it is told with.
+    // The error is about this file, whatever else it is told with.
     const file = files.find(({ path }) => (error as Error).message.startsWith(path));
     if (error instanceof TwinwrapError && file !== undefined) {
       Object.assign(error, { path: file.path });
     }
     throw error;
   }
-}
-
-/** Writes a file whole or not at all, or to standard output as the bytes come. */
-export function writeOutput(
-  path: string,
-  content: NewFile["content"],
-  options: WriteOptions,
-): Promise<void> {
-  if (path === STANDARD) return writeStandard(content);
-  return writeFiles([{ ...options, path, content }]);
 }
 
 /** What is done within so many milliseconds from its first bytes on needs no progress. */

@@ -28,11 +28,11 @@ import {
   outputName,
   UsageError,
 } from "./command.js";
-import { checkOutput, print, printJson, readSmall, STANDARD, warn, writeOutput } from "./io.js";
+import { outputFor, print, readSmall, STANDARD, tell, type Write, warn } from "./io.js";
 import { PRIVATE_MODE } from "./keygen.js";
 import { newPassphrase, type PassphraseOptions, passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
-import { safe, table } from "./text.js";
+import { table } from "./text.js";
 
 /** Forms in which a private key can be locked. */
 const LOCKABLE = ["pem", "der"] as const;
@@ -128,12 +128,8 @@ async function info(path: string, options: InfoOptions): Promise<void> {
       // Without a passphrase, what shows from outside is all there is to tell.
       if (!(error instanceof TwinwrapError && error.code === "PASSPHRASE_NEEDED")) throw error;
     }
-    if (options.json) {
-      printJson({ file: path, kind, form, structure, ...(text && { text }), ...facts });
-      return;
-    }
-    const rows: [string, string][] = [
-      ["file", safe(path)],
+    const rows = [
+      ["file", path],
       ["kind", kind === "locked" ? "private, locked with a passphrase" : kind],
       ["form", `${form} (${structure})${text === undefined ? "" : `, in ${text}`}`],
     ];
@@ -142,7 +138,7 @@ async function info(path: string, options: InfoOptions): Promise<void> {
       rows.push(["fingerprint", facts.fingerprint]);
       if (facts.weak !== undefined) rows.push(["weak", facts.weak]);
     }
-    print(table(rows));
+    tell(options, { file: path, kind, form, structure, text, ...facts }, rows);
   });
 }
 
@@ -173,10 +169,10 @@ function checkLock({ to, passphrase, allowWeakLock }: ConvertOptions): void {
 }
 
 async function convert(path: string, options: ConvertOptions): Promise<void> {
-  await checkOutput([path], options.output, options);
+  const write = await outputFor([path], options.output, options);
   await withKeyFile(path, async (bytes, { kind }) => {
-    if (options.public || kind === "public") await convertPublic(path, bytes, kind, options);
-    else await convertPrivate(path, bytes, options);
+    if (options.public || kind === "public") await convertPublic(path, bytes, kind, write, options);
+    else await convertPrivate(path, bytes, write, options);
   });
 }
 
@@ -184,18 +180,20 @@ async function convertPublic(
   path: string,
   bytes: Uint8Array,
   kind: KeyIdentity["kind"],
+  write: Write,
   options: ConvertOptions,
 ): Promise<void> {
   const { output, to } = options;
   if (to === "pvk") throw new UsageError("a PVK file holds a private key only: take --to msblob");
   const publicKey = await openPublicHalf(path, bytes, kind, options);
-  await writeOutput(output, [writePublicKey(publicKey, to)], options);
+  await write([writePublicKey(publicKey, to)]);
   if (output !== STANDARD) print(table([["public key", output]]));
 }
 
 async function convertPrivate(
   path: string,
   bytes: Uint8Array,
+  write: Write,
   options: ConvertOptions,
 ): Promise<void> {
   const { output, to } = options;
@@ -212,17 +210,11 @@ async function convertPrivate(
         : (passphrase ?? (await newPassphrase(output, options)));
     const { allowWeakLock = false } = options;
     written = await writePrivateKey(key, to, { passphrase: lock, allowWeakLock });
-    await writeOutput(output, [written], { ...options, mode: PRIVATE_MODE });
+    await write([written], PRIVATE_MODE);
     if (to === "pvk" && lock !== undefined) warn(`${WEAK_LOCK}, and then knows this one`);
     if (output !== STANDARD) {
-      print(
-        table([
-          [
-            "private key",
-            `${output} (${lock === undefined ? "not locked" : "locked with the passphrase"})`,
-          ],
-        ]),
-      );
+      const how = lock === undefined ? "not locked" : "locked with the passphrase";
+      print(table([["private key", `${output} (${how})`]]));
     }
   } finally {
     wipe(written);
@@ -266,14 +258,8 @@ async function passphrase(path: string, options: PassphraseChange): Promise<void
       });
       written = await writePrivateKey(key, form, { passphrase: lock });
       await writeFileWhole(path, [written], { force: true, mode: PRIVATE_MODE });
-      print(
-        table([
-          [
-            "private key",
-            `${path} (${lock === undefined ? "not locked" : "locked with the new passphrase"})`,
-          ],
-        ]),
-      );
+      const how = lock === undefined ? "not locked" : "locked with the new passphrase";
+      print(table([["private key", `${path} (${how})`]]));
     } finally {
       wipe(written);
       wipePrivateKey(key);

@@ -21,9 +21,8 @@ import {
   type OutputOptions,
   UsageError,
 } from "./command.js";
-import { checkOutput, print, printJson, STANDARD } from "./io.js";
+import { checkOutput, STANDARD, tell } from "./io.js";
 import { newPassphrase, type PassphraseOptions } from "./passphrase.js";
-import { table } from "./text.js";
 
 /** Only its owner reads a private key's file. */
 export const PRIVATE_MODE = 0o600;
@@ -115,17 +114,12 @@ async function keygen(options: KeygenOptions): Promise<void> {
     wipePrivateKey(privateKey);
   }
   const locked = passphrase !== undefined;
-  if (options.json) {
-    printJson({ privateKey: output, publicKey: publicOutput, locked, bits, fingerprint: name });
-    return;
-  }
-  print(
-    table([
-      ["private key", `${output} (${locked ? "locked with the passphrase" : "not locked"})`],
-      ["public key", publicOutput],
-      ["fingerprint", name],
-    ]),
-  );
+  const facts = { privateKey: output, publicKey: publicOutput, locked, bits, fingerprint: name };
+  tell(options, facts, [
+    ["private key", `${output} (${locked ? "locked with the passphrase" : "not locked"})`],
+    ["public key", publicOutput],
+    ["fingerprint", name],
+  ]);
 }
 
 /** Sizes that CryptoAPI blobs can hold go in steps of a byte. */

@@ -9,6 +9,7 @@ import type { ReadKeyOptions } from "../keys/index.js";
 import { begin } from "../process.node.js";
 import { UsageError } from "./command.js";
 import { STANDARD } from "./standard.js";
+import { safe } from "./text.js";
 
 /** Where a passphrase may come from; nothing of it ever stands in argv. */
 export interface PassphraseOptions {
@@ -208,7 +209,7 @@ export async function confirm(question: string): Promise<void> {
   try {
     const answer = await new Promise<string>((resolve) => {
       lines.on("close", () => resolve(""));
-      lines.question(`${question} [y/N] `, resolve);
+      lines.question(`${safe(question)} [y/N] `, resolve);
     });
     if (!/^y(es)?$/i.test(answer.trim())) throw new TwinwrapError("ABORTED", "nothing was signed");
   } finally {

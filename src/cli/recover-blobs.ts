@@ -15,11 +15,9 @@ import {
   recordHash,
   releasedBlob,
 } from "../escrow/index.js";
-import { writeFilesWhole } from "../files.node.js";
 import type { RsaPrivateKey } from "../keys/index.js";
 import { type OutputOptions, UsageError } from "./command.js";
-import { checkOutput, type ReadOptions, STANDARD, writeOutput } from "./io.js";
-import { safe } from "./text.js";
+import { checkOutput, outputText, type ReadOptions, STANDARD, writeFiles } from "./io.js";
 
 // What was released of other programs' keys: SIMPLEBLOBs for the new key, as those programs import them.
 
@@ -112,32 +110,23 @@ export async function fetchBlobs(
     const hash = recordHash(core, record);
     fetched.push({ file: paths[i]!, record, hash, wrap, opened: key !== undefined });
   }
-  if (paths[0] === STANDARD) {
-    await writeOutput(STANDARD, [fetched[0]!.wrap.simpleBlob], {});
-    return fetched;
-  }
   if (paths[0] !== output) await mkdir(output, { recursive: true });
-  const files = fetched.map(({ file, wrap }) => ({
-    path: file,
-    content: [wrap.simpleBlob],
-    force,
-  }));
-  await writeFilesWhole(files);
+  await writeFiles(
+    fetched.map(({ file, wrap }) => ({ path: file, content: [wrap.simpleBlob], force })),
+  );
   return fetched;
 }
 
 /** For people. */
-export function blobRows({ file, record, opened }: FetchedBlob): string[][] {
+export function blobRow({ file, record, opened }: FetchedBlob): string[] {
   const { aiKeyAlg, label } = record.blob;
   const right = isProven(record) ? "and the proven key" : "key not proven";
   return [
-    [
-      "recovered",
-      file === STANDARD ? "standard output" : safe(file),
-      label === undefined ? formatSerial(record.serial) : `label ${safe(label)}`,
-      algorithmName(aiKeyAlg),
-      opened ? `opened, ${right}` : "not opened: no -k",
-    ],
+    "recovered",
+    outputText(file),
+    label === undefined ? formatSerial(record.serial) : `label ${label}`,
+    algorithmName(aiKeyAlg),
+    opened ? `opened, ${right}` : "not opened: no -k",
   ];
 }
 

@@ -15,11 +15,11 @@ import { formatTime } from "../jcs.js";
 import { type AuthorityOptions, requireAuthority, withParty } from "./authority-io.js";
 import { parseSerial } from "./authority-records.js";
 import { type OutputOptions, UsageError } from "./command.js";
-import { checkOutput, readRecipientFile, tell, warn, writeOutput } from "./io.js";
+import { outputFor, readRecipientFile, tell, warn } from "./io.js";
 import { readSealed } from "./messages.js";
 import { type Kept, readKept } from "./recover-records.js";
 import { about, neverWeak } from "./report.js";
-import { formatFingerprint, safe } from "./text.js";
+import { formatFingerprint } from "./text.js";
 
 const DAY = 86_400_000;
 
@@ -38,7 +38,7 @@ async function recordsOf(path: string, party: Party, kept: readonly Kept[]): Pro
   const { records, known } = await recordsToAsk(party, await readSealed(path), kept);
   if (!known) {
     warn(
-      `${safe(path)}: no receipt in it verifies; if the authority did not get its submission, it refuses the whole request`,
+      `${path}: no receipt in it verifies; if the authority did not get its submission, it refuses the whole request`,
     );
   }
   return records;
@@ -108,11 +108,11 @@ export async function request(paths: string[], options: RequestOptions): Promise
     const expires = expiresIn(created, options.expires);
     const asked = makeAsked(party, { requester, recipient, records, padding, created, expires });
     const output = options.output ?? `${asked.id}.request.json`;
-    await checkOutput([...paths, ...submissions, options.to, authority], output, options);
+    const inputs = [...paths, ...submissions, options.to, authority];
+    const write = await outputFor(inputs, output, options);
     // One that the authority refuses is not kept.
     await party.client?.ask(asked.request);
-    const { force = false } = options;
-    await writeOutput(output, [encodeRequest(asked.request)], { force });
+    await write([encodeRequest(asked.request)]);
     tellAsked(party, asked, found, output, options);
   });
 }
@@ -153,8 +153,8 @@ function tellAsked(
       ["records", String(request.records.length)],
       ...found.map((one) => ["by serial", `${one.serial}  ${serialText(one)}`]),
       ["expires", formatTime(request.expires)],
-      ["kept in", safe(output)],
-      ["delivered", delivered ? "to the authority" : `no: carry ${safe(output)} to the authority`],
+      ["kept in", output],
+      ["delivered", delivered ? "to the authority" : `no: carry ${output} to the authority`],
       ["next", "tell each officer the ID yourself, so that they know it is you"],
     ],
     output,

@@ -1,15 +1,12 @@
 import { TwinwrapError } from "../errors.js";
 import { warn } from "./io.js";
-import { safe } from "./text.js";
 
 // When a header has no room, the whole file is sealed again only if the command line says so: its new body is
 // escrowed with nobody.
 
 /** What is lost with a body: submissions and receipts are for that body alone. */
 function lost(origins: readonly string[]): string {
-  return origins.length === 0
-    ? ""
-    : `, and it has to be escrowed again with ${origins.map(safe).join(", ")}`;
+  return origins.length === 0 ? "" : `, and it has to be escrowed again with ${origins.join(", ")}`;
 }
 
 /** The advice that makes room. */
@@ -25,5 +22,5 @@ export function withoutRoom(error: unknown, advice: string): unknown {
 
 /** Tells that a file was sealed again. @param origins whose escrow went with the old body */
 export function warnSealedAgain(path: string, origins: readonly string[]): void {
-  warn(`${safe(path)}: the whole file was sealed again${lost(origins)}`);
+  warn(`${path}: the whole file was sealed again${lost(origins)}`);
 }

@@ -10,7 +10,7 @@ import {
   streamPieces,
   writeDescriptor,
 } from "../files.node.js";
-import { safe, safeJson, table } from "./text.js";
+import { safe, safeJson } from "./text.js";
 
 // Standard input and output, by what their descriptors are: Node's own streams give nothing, and take
 // anything, where these are block devices, folders, or sockets of a kind that they do not know.
@@ -153,17 +153,6 @@ export function print(text: string, output?: string): void {
 
 export function printJson(value: unknown, output?: string): void {
   print(`${safeJson(JSON.stringify(value, null, 2))}\n`, output);
-}
-
-/** Facts in the form that is asked for: JSON for machines, or lines of cells for people. */
-export function tell(
-  { json }: { json?: boolean | undefined },
-  value: unknown,
-  rows: readonly (readonly string[])[],
-  output?: string,
-): void {
-  if (json) printJson(value, output);
-  else print(table(rows), output);
 }
 
 /** Something worth knowing that is no fact asked for: a warning, an error. One line. */

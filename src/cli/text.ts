@@ -23,7 +23,10 @@ export function formatFingerprint(fingerprint: Uint8Array): string {
   return toHex(fingerprint);
 }
 
-/** Lines of cells, such as a name and a value, the columns under each other. No cell can end its line. */
+/**
+ * Lines of cells, such as a name and a value, the columns under each other.
+ * Cells are made safe here: none can end its line or control the terminal.
+ */
 export function table(cells: readonly (readonly string[])[]): string {
   const rows = cells.map((row) => row.map(safe));
   const widths: number[] = [];
@@ -39,6 +42,21 @@ export function table(cells: readonly (readonly string[])[]): string {
       .join("  ")
       .trimEnd();
   return rows.map((row) => `${line(row)}\n`).join("");
+}
+
+/**
+ * A page of a list.
+ * @param rows a head, and a line for each
+ * @param none said where there is only the head
+ * @param next the cursor of the next page, if there is one
+ */
+export function pageText(
+  rows: readonly (readonly string[])[],
+  none: string,
+  next: string | undefined,
+): string {
+  const list = rows.length > 1 ? table(rows) : `${none}\n`;
+  return next === undefined ? list : `${list}there are more: --cursor ${next}\n`;
 }
 
 /** An Ed25519 public key, as notes and policies have it. */
