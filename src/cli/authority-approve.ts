@@ -68,7 +68,7 @@ async function sign(
   return signDecision(core, question, signer, { decision, identity });
 }
 
-/** Reads the officer's key, as one of the policy's. */
+/** Reads an officer's key. @throws TwinwrapError NOT_ENTITLED if it is none of the policy's */
 function officerOf({ policy }: Question, options: ApproveOptions) {
   return withOfficerKey(options.key, options, async (key) => {
     const officer = officerWithKey(policy, key.publicKey);
@@ -76,7 +76,7 @@ function officerOf({ policy }: Question, options: ApproveOptions) {
   });
 }
 
-/** Where the authority can be asked: shows, signs, hands in; the last word that is needed releases. */
+/** Where the authority can be asked: shows the request, signs, and hands the note in. The last approval releases. */
 async function decideHere(
   party: NamedParty,
   decision: Word,
@@ -104,7 +104,7 @@ function nowText(standing: Standing): string {
     : state;
 }
 
-/** Away from the authority: from files, into a file. */
+/** Where the authority can't be asked: reads files, and writes the note into a file. */
 async function decideAway(
   party: NamedParty,
   decision: Word,

@@ -39,7 +39,7 @@ async function publicFacts(authority: Authority): Promise<Facts> {
   };
 }
 
-/** What its folder tells besides. */
+/** What its folder shows besides. */
 async function innerFacts(service: AuthorityService): Promise<Facts> {
   const note = await service.checkpoint();
   const size = note === undefined ? 0 : parseCheckpoint(note).size;

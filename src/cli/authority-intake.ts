@@ -46,25 +46,25 @@ interface Taken {
   receipt?: string;
 }
 
-/** What is a submission's own name: report.twin.0123.submission.json → report.twin.0123 */
+/** A submission's name without its ending: report.twin.0123.submission.json → report.twin.0123 */
 function stem(path: string): string {
   return basename(path).replace(/(\.submission)?\.json$/, "");
 }
 
-/** A receipt takes the place of an older one of the same record, and of nothing else. */
+/** Writes a receipt. It replaces only an older one of the same record. */
 async function writeReceipt(path: string, receipt: Receipt): Promise<void> {
   let force = false;
   try {
     const present = receiptLeaf(decodeReceipt(await readSmall(path, 1 << 18)));
     force = equalBytes(present.record, receiptLeaf(receipt).record);
   } catch (error) {
-    // Nothing, or something else: then the error comes from writing.
+    // There is nothing, or something else. Then writing throws the error.
     if (!isAboutContent(error) && !isSystemError(error, "ENOENT")) throw error;
   }
   await writeFileWhole(path, [encodeReceipt(receipt)], { force });
 }
 
-/** Takes in what a file holds, each by itself: what a stranger put into it keeps nothing else out. */
+/** Takes in a file's submissions one by one: a bad one, which a stranger may have put there, stops no other. */
 async function takeSubmissions(
   service: AuthorityService,
   path: string,

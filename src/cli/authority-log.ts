@@ -16,7 +16,7 @@ import { outputFor, print, STANDARD, tell } from "./io.js";
 import { readMessage } from "./messages.js";
 import { formatFingerprint, table } from "./text.js";
 
-/** The checkpoints of one origin's log in what somebody kept. */
+/** The checkpoints of one origin's log in a file that somebody kept. */
 async function checkpointsIn(path: string, origin: string): Promise<string[]> {
   const message = await readMessage(path, "receipt", "release", "sealed file", "checkpoint");
   const proofs = (items: { proof: string }[]) =>
@@ -46,12 +46,12 @@ async function knownIn(paths: string[], origin: string): Promise<string[]> {
   return notes;
 }
 
-/** Whatever is wrong with it, it does not verify. @throws TwinwrapError NOT_VERIFIED */
+/** Verifies the log. @throws TwinwrapError NOT_VERIFIED, whatever is wrong with the log */
 async function verified(service: AuthorityService, known: string[] = []): Promise<LogState> {
   try {
     return await service.verifyLog({ known });
   } catch (error) {
-    // FAULT: what is stored was altered.
+    // FAULT: somebody has altered the store.
     const isOfLog =
       isAboutContent(error) || (error instanceof TwinwrapError && error.code === "FAULT");
     throw isOfLog ? notVerified(error.message) : error;
@@ -77,7 +77,7 @@ async function verify(
 async function checkpoint(options: AuthorityOptions & OutputOptions): Promise<void> {
   const { output = STANDARD } = options;
   await withService(requireAuthority(options), async (service) => {
-    // What a restored log shows is no witness of what is known outside.
+    // A restored log may lack entries that are known outside: its checkpoint proves nothing.
     await service.requireUnfenced();
     const note = await service.checkpoint();
     if (note === undefined) throw new TwinwrapError("NOT_FOUND", "the log is empty");

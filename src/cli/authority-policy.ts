@@ -81,7 +81,7 @@ interface ChoiceOptions extends AuthorityOptions {
   policy?: string;
 }
 
-/** The policy that is meant: the one named, the only draft, or the newest. @throws UsageError */
+/** Chooses a policy: the one that is named, or else the only draft, or else the newest. @throws UsageError */
 function chosen(states: readonly PolicyState[], { policy: name }: ChoiceOptions): PolicyState {
   const drafts = states.filter(({ isDraft }) => isDraft);
   if (name !== undefined) {
@@ -132,13 +132,17 @@ async function sign(path: string | undefined, options: SignOptions): Promise<voi
   });
 }
 
-/** Tells what a policy's signatures come to now. */
+/** Tells who has signed a policy, and whether it is in force. */
 async function tellState({ core, authority }: Party, note: string, name = "state"): Promise<void> {
   const { signatures } = await stateOfPolicy(core, authority, note);
   print(table([[name, signatureText(signatures)]]));
 }
 
-/** Shows a policy to an officer of those who decide about it. @returns who signs it */
+/**
+ * Shows a policy to an officer who decides about it.
+ * @param before the policy whose officers decide
+ * @returns the officer's signer
+ */
 async function shownTo(policy: Policy, before: Policy, options: SignOptions): Promise<Signer> {
   return withOfficerKey(options.key, options, async (key) => {
     const officer = officerWithKey(before, key.publicKey);
@@ -156,7 +160,7 @@ async function signFile(path: string, options: SignOptions): Promise<void> {
   const { note } = await readMessage(path, "policy");
   const core = await sharedCore();
   const policy = parsePolicy(core, note);
-  // The first one says itself who signs it; for a later one the authority has to be known.
+  // The first policy names its own signers. For a later one, the authority has to be known.
   const before =
     policy.number === 1
       ? policy

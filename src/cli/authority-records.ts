@@ -35,13 +35,13 @@ import { outputFor, tell, warn } from "./io.js";
 import { asUsage } from "./report.js";
 import { formatFingerprint, pageText, table } from "./text.js";
 
-/** What `list` looks for: a file's serial, or the label that a blob's own program gave it. */
+/** What --serial looks for: a file's serial, or the label that a blob got from its program. */
 function serialOrLabel(text: string): { serial: Uint8Array } | { label: string } {
   const serial = serialOf(text);
   return serial === undefined ? { label: text } : { serial };
 }
 
-/** A serial as people have it: 26 characters of base32. @throws UsageError */
+/** Reads a serial: 26 characters of base32. @returns 16 bytes @throws UsageError */
 export function parseSerial(text: string): Uint8Array {
   const serial = serialOf(text);
   if (serial !== undefined) return serial;
@@ -79,7 +79,7 @@ function blobFacts(record: BlobRecord): Record<string, unknown> {
   return { algorithm: algorithmName(aiKeyAlg), keyLength, label, proven: isProven(record) };
 }
 
-/** A day, or a moment. */
+/** Reads a day, or a moment. */
 function parseDate(text: string): Date {
   const time = parseTime(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
   if (time !== undefined) return time;
@@ -119,10 +119,10 @@ async function list(options: ListOptions): Promise<void> {
   });
 }
 
-/** Records that were never opened, shown at most: anybody can send in any number of one serial. */
+/** The most unverified records that are shown: anybody can send in any number with one serial. */
 const SHOWN = 20;
 
-/** What is shown of a serial, and how many unverified records are not. */
+/** The records of a serial or hash that are shown, and how many more there are, all unverified. */
 async function find(party: Party, name: string): Promise<{ rows: ReadRecord[]; more: number }> {
   if (/^[0-9a-f]{64}$/i.test(name)) {
     return { rows: await recordsByHash(party, [fromHex(name.toLowerCase())]), more: 0 };
@@ -136,7 +136,7 @@ async function find(party: Party, name: string): Promise<{ rows: ReadRecord[]; m
   return { rows, more: Math.max(0, unverified - SHOWN) };
 }
 
-/** The one record that is meant. @throws UsageError if it can't be told */
+/** The one record that is meant. @throws UsageError if several could be */
 function theOne(rows: readonly ReadRecord[]): ReadRecord {
   const opened = rows.filter(({ verifiedLeaf }) => verifiedLeaf !== undefined);
   const [one, ...others] = opened.length > 0 ? opened : rows;
@@ -187,7 +187,7 @@ function storedRows(stored: ReadRecord): string[][] {
   ];
 }
 
-/** What a record says of another program's key. */
+/** What a record says about another program's key. */
 export function blobRows(record: BlobRecord): string[][] {
   const { aiKeyAlg, keyLength, label } = record.blob;
   return [

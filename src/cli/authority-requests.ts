@@ -38,7 +38,7 @@ import { outputFor, tell, warn } from "./io.js";
 import { asUsage } from "./report.js";
 import { formatFingerprint, pageText } from "./text.js";
 
-/** To people a request that has expired is not open any more. */
+/** For people, a request that has expired is not open any more. */
 type ShownStatus = ReturnType<typeof shownStatus>;
 const SHOWN_STATUSES: readonly ShownStatus[] = [...REQUEST_STATUSES, "expired"];
 

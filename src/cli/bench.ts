@@ -9,7 +9,7 @@ import { formatSize, table } from "./text.js";
 
 /** Bytes of the messages: from a short record to more than a chunk of any file. */
 const SIZES = [64, 256, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22];
-/** Turns of each contender on each size; what is left of the time first warms it up. */
+/** Turns of each contender on each size. One more turn comes first, to warm up. */
 const ROUNDS = 6;
 
 interface BenchOptions {
@@ -23,7 +23,7 @@ interface Row {
   webcrypto: Summary;
 }
 
-/** Times both on every size, in turns, after they gave the same result. */
+/** Checks on every size that both give the same result, then times them in turns. */
 async function compare(seconds: number): Promise<Row[]> {
   const core = await loadCore();
   const [key, iv] = [randomBytes(32), randomBytes(12)];
@@ -66,7 +66,7 @@ async function compare(seconds: number): Promise<Row[]> {
   return rows;
 }
 
-/** From which size on WebCrypto is faster; null if nowhere. */
+/** The size from which on WebCrypto is faster; null if there is none. */
 function fasterFrom(rows: readonly Row[], by: "best" | "median"): number | null {
   const index = crossover(
     rows.map(({ core }) => core[by]),

@@ -16,7 +16,7 @@ import {
 } from "./io.js";
 import { about } from "./report.js";
 
-/** A SIMPLEBLOB to be written: for which public key, and where to. */
+/** A SIMPLEBLOB to write: its public key, and its file. */
 export interface Target {
   to: string;
   output: string;
@@ -30,7 +30,7 @@ export interface ExportOptions {
   json?: boolean;
 }
 
-/** Pairs keys with outputs and checks all that can be checked before there is a session key. */
+/** Pairs keys with outputs. Checks what it can before there is a session key. @throws UsageError */
 export async function readTargets(
   to: string[],
   outputs: string[],
@@ -63,7 +63,7 @@ export async function readTargets(
   return targets;
 }
 
-/** Wraps a session key for every target, writes the blobs, all or none, and tells what was written. */
+/** Wraps a session key for every target and writes the blobs, all or none. Tells what was written. */
 export async function exportTo(
   targets: readonly Target[],
   { aiKeyAlg, key }: PlaintextKeyBlob,

@@ -22,13 +22,13 @@ import { table } from "./text.js";
 /** Everything there is to say about one blob. */
 interface Findings extends BlobDescription {
   size: number;
-  /** How the blob was written as text, if it was. */
+  /** undefined: the blob was not written as text. */
   text: TextEncoding | undefined;
-  /** Of the RSA key in it, if there is one and it is sound. */
+  /** Of the RSA key in it, if there is a sound one. */
   fingerprint?: string;
 }
 
-/** Fields up to this many bytes stand on one line with their meaning. */
+/** Fields of up to so many bytes stand on one line with their meaning. */
 const SHORT = 8;
 /** Kinds of blobs that hold no RSA key. */
 const NO_KEYS = [...BLOB_TYPES]
@@ -62,7 +62,7 @@ function hexBytes(hex: string): string {
   return hex.replace(/..(?=.)/g, "$& ");
 }
 
-/** What stands in the column of bytes. */
+/** A field's bytes, as they stand in the table. */
 function summary(field: BlobField): string {
   const { length, secret, hex } = field;
   const size = length === 1 ? "1 byte" : `${length} bytes`;
@@ -118,7 +118,7 @@ function facts(path: string, { size, text, kind, fields, fingerprint, problem }:
   };
 }
 
-/** The one line about what is wrong, and where. */
+/** The error that says what is wrong, and where. */
 function complaint({ kind }: Findings, problem: CryptoApiError): TwinwrapError {
   const where = problem.hasPlace ? ` (at offset ${hexOffset(problem.offset)})` : "";
   const hint =

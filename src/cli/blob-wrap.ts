@@ -47,13 +47,13 @@ interface UnwrapOptions extends KeyOptions {
   json?: boolean;
 }
 
-/** Opens a SIMPLEBLOB with the key of `-k`; the caller wipes the session key. */
+/** Opens a SIMPLEBLOB with the key of `-k`. The caller wipes the session key. */
 async function openBlob(
   input: string,
   options: KeyOptions & { padding: Padding },
 ): Promise<PlaintextKeyBlob> {
   const { allowWeak = false } = options;
-  // An exponent of one is weak: --allow-weak opens what programs kept in the clear with it.
+  // Programs use a key with exponent one to keep session keys in the clear. It is weak: --allow-weak opens those.
   return withPrivateKeyFile(options.key, { ...options, allowExponentOne: true }, async (key) => {
     const check = { allowWeak, allowExponentOne: true };
     await about(options.key, async () => checkPublicKey(key, check));
@@ -107,7 +107,7 @@ function addRecipient(command: Command): Command {
   return command.requiredOption("--to <pub>", "public key to wrap it for, in any form");
 }
 
-/** Nothing in a blob says how it was padded, and trying both would hide a mistake. */
+/** The padding has to be given: a blob does not say it, and trying both would hide a mistake. */
 function presentPadding() {
   return paddingOption("--padding <padding>", "how the blob was padded").makeOptionMandatory();
 }

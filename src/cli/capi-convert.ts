@@ -23,7 +23,7 @@ interface ConvertOptions extends OldFileOptions, SealingOptions {
   toPadding?: Padding;
 }
 
-/** Decrypts and seals in one pass: the plaintext is never on disk, the session key is a new one. */
+/** Decrypts and seals in one pass. The plaintext is never on disk, and the session key is new. */
 async function convert(input: string, options: ConvertOptions): Promise<void> {
   let was = "";
   let facts = {};

@@ -16,7 +16,7 @@ interface DecryptOptions extends OldFileOptions, OutputOptions {
   json?: boolean;
 }
 
-/** Counts what passes. */
+/** Counts the bytes that pass. */
 async function* counted(pieces: AsyncIterable<Uint8Array>, count: (bytes: number) => void) {
   for await (const piece of pieces) {
     count(piece.length);

@@ -24,7 +24,7 @@ interface DecryptOptions extends OutputOptions, KeyOptions, EngineFlags {
   json?: boolean;
 }
 
-/** A range as it was asked for: from a byte on, or so many bytes before the end. */
+/** A range as it was asked for: two bytes, both inclusive, or so many bytes before the end. */
 type Range = { first: number; last: number } | { suffix: number };
 
 /** Reads A-B, A- and -N. */
@@ -59,7 +59,7 @@ function part(opened: Opened, range: Range): AsyncIterable<Uint8Array> {
   return opened.range(Math.max(0, size - range.suffix));
 }
 
-/** A part of what can be read only once: all of it is read, and authenticated, all the same. */
+/** A part of a source that can be read only once. All of it is read, and authenticated. */
 async function* skim(
   whole: AsyncIterable<Uint8Array>,
   first: number,

@@ -15,7 +15,7 @@ import { reportsOf, type VerifyOptions } from "./verify.js";
 
 export const UNCHECKED = "signatures were not checked: --authority says whose they should be";
 
-/** Every file below a folder, links not followed, in order of name; a folder that can't be read is told of. */
+/** Every file below a folder, by name; links are not followed. A folder that can't be read gives an error line. */
 async function* filesBelow(folder: string, isRoot = true): AsyncGenerator<string> {
   let entries: Dirent[];
   try {
@@ -37,7 +37,7 @@ async function* filesBelow(folder: string, isRoot = true): AsyncGenerator<string
   }
 }
 
-/** Why a sealed file could not be recovered; undefined if it could. */
+/** Why a sealed file can't be recovered; undefined if it can. */
 async function lackOf(path: string, party: Party | undefined): Promise<string | undefined> {
   try {
     const reports = await reportsOf(path, party);
@@ -53,7 +53,7 @@ async function lackOf(path: string, party: Party | undefined): Promise<string | 
   }
 }
 
-/** Finds every sealed file without a valid receipt; what can't be read is told of, and the rest is done. */
+/** Finds every sealed file without a valid receipt. A file that can't be read gives an error line. */
 export async function scan(folder: string, options: VerifyOptions): Promise<void> {
   const lacking = new Report<{ file: string; reason: string }>(options);
   let sealed = 0;

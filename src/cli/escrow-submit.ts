@@ -42,7 +42,7 @@ import { checkOutput, readSmall, STANDARD, tell, withPrivateKeyFile } from "./io
 import type { PassphraseOptions } from "./passphrase.js";
 import { about, asUsage } from "./report.js";
 
-// The key of a program that does its own encryption: the SIMPLEBLOB that it exported for an authority.
+// Escrows the key of a program that does its own encryption: a SIMPLEBLOB that it exported for an authority.
 
 /** The owner ID of a key that nobody proves, where none is given. */
 const NOBODY = "anonymous";
@@ -62,7 +62,7 @@ interface SubmitOptions extends AuthorityKeyOptions, PassphraseOptions {
   json?: boolean;
 }
 
-/** Nothing in a blob says how it was padded. */
+/** The padding of the blob, which does not say it itself. @throws UsageError */
 function paddingFor({ identities }: Authority, { padding }: SubmitOptions): Padding {
   const [taken, ...others] = identities.at(-1)!.paddings;
   if (padding !== undefined) return padding;
@@ -77,10 +77,10 @@ function cannotProve(path: string, what: string): TwinwrapError {
   );
 }
 
-/** What the options say of the key, beside its blob. */
+/** What the options say about the key, besides its blob. */
 type About = Omit<Parameters<typeof makeBlobSubmission>[1], "wrap" | "proof" | "owner">;
 
-/** The key is proven: the owner's blob is opened with the owner's key. */
+/** Makes a submission of a proven key: opens the owner's blob with the owner's key. */
 async function submitProven(
   core: Core,
   path: string,
@@ -135,14 +135,14 @@ async function makeFor(
   });
 }
 
-/** What became of it, and which files there are now. */
+/** What became of a submission, and the files that were written. */
 interface Delivered {
   status: "verified" | "unverified" | "unproven" | "pending";
   submission: string;
   receipt?: string;
 }
 
-/** The authority has one error for all that can be wrong with a blob; which they are is known here. */
+/** The authority has one error for everything that can be wrong with a blob. This says what that can be. */
 function withReason(path: string, error: unknown): unknown {
   if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) return error;
   return new TwinwrapError(
@@ -151,7 +151,7 @@ function withReason(path: string, error: unknown): unknown {
   );
 }
 
-/** Where an authority answers at once, submission and receipt are written, or neither. */
+/** Hands a submission in. If the authority answers, submission and receipt are written, or neither. */
 async function deliver(
   path: string,
   party: NamedParty,

@@ -30,7 +30,7 @@ import { about, forEachFile } from "./report.js";
 import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
 import { reportFacts, reportsOf, type VerifyOptions } from "./verify.js";
 
-/** Bytes that a receipt takes in a header: a leaf, some 30 hashes, and a checkpoint. */
+/** Bytes of a receipt in a header: a leaf, some 30 hashes, and a checkpoint. */
 const RECEIPT_ROOM = 2048;
 
 interface AddOptions extends KeyOptions {
@@ -42,7 +42,7 @@ interface AddOptions extends KeyOptions {
   json?: boolean;
 }
 
-/** A file that holds its submission already: what is left to do takes no key. Undefined if it was not. */
+/** Sends the submission that a file holds already, which takes no key. @returns undefined if it holds none */
 async function sendAgain(
   path: string,
   party: NamedParty,
@@ -73,7 +73,7 @@ async function sendNow(
   options: AddOptions,
 ): Promise<SentFacts> {
   const ownerId = options.ownerId ?? toHex(await fingerprint(publicKeyOf(key)));
-  // An authority is asked only once it is known which body the file will have.
+  // The authority is asked later, once it is known which body the file will have.
   const escrower = new FileEscrower([{ ...party, client: undefined }], ownerId, options);
   const isCarried = party.client === undefined;
   if (isCarried) await escrower.check([path, party.path], path);

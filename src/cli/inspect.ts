@@ -7,7 +7,7 @@ import { jsonOption, newCommand } from "./command.js";
 import { Report, withInput } from "./io.js";
 import { forEachFile } from "./report.js";
 
-/** A wrap's RSA size in bits, as far as its blob tells. */
+/** A wrap's RSA size in bits, as its blob has it. */
 function wrapBits(simpleBlob: Uint8Array): string {
   try {
     return `RSA-${decodeSimpleBlob(simpleBlob).encryptedKey.length * 8}`;
@@ -17,7 +17,7 @@ function wrapBits(simpleBlob: Uint8Array): string {
   }
 }
 
-/** What a header says, for machines. Nothing of it is authenticated. */
+/** What a header says, for machines. Nothing in it is authenticated. */
 export function headerFacts(header: Header): Record<string, unknown> {
   return {
     serial: formatSerial(header.serial),

@@ -41,7 +41,7 @@ const WEAK_LOCK =
   "the lock of a PVK file is RC4 under one round of SHA-1, which is no protection: whoever has the file can try passphrases at full speed";
 const PEM_BEGIN = "-----BEGIN ";
 
-/** Works on the bytes of a key file, which are read once and wiped afterwards. */
+/** Reads a key file once, works with its bytes and wipes them. */
 async function withKeyFile(
   path: string,
   work: (bytes: Uint8Array, identity: KeyIdentity) => Promise<void>,
@@ -54,7 +54,7 @@ async function withKeyFile(
   }
 }
 
-/** Opens a private key and remembers the passphrase that it took, if it took one. */
+/** Opens a private key. @returns it, and the passphrase if it was locked */
 async function openKey(
   path: string,
   bytes: Uint8Array,
@@ -75,7 +75,7 @@ async function openKey(
   return { key, passphrase };
 }
 
-/** The public key, also out of a private one that is locked. */
+/** The public key, also of a private key that is locked. */
 async function openPublicHalf(
   path: string,
   bytes: Uint8Array,
@@ -94,20 +94,20 @@ interface InfoOptions extends PassphraseOptions {
   json?: boolean;
 }
 
-/** Why a key is not taken for new wraps without --allow-weak. */
+/** Why new wraps for a key need --allow-weak; undefined if they do not. */
 function weakness(key: RsaPublicKey): string | undefined {
   try {
     checkPublicKey(key, { forWrap: true });
     return undefined;
   } catch (error) {
-    // BAD_KEY is an exponent of one: the key has been read.
+    // BAD_KEY: its exponent is one. Nothing else is wrong with a key that was read.
     const isWeak = error instanceof TwinwrapError && /^(WEAK|BAD)_KEY$/.test(error.code);
     if (isWeak) return error.message;
     throw error;
   }
 }
 
-/** What only the numbers of a key tell. */
+/** What only the numbers of a key show. */
 async function keyFacts(key: RsaPublicKey) {
   return {
     bits: bitLength(key.n),
@@ -125,7 +125,7 @@ async function info(path: string, options: InfoOptions): Promise<void> {
         await openPublicHalf(path, bytes, kind, { ...options, allowExponentOne: true }),
       );
     } catch (error) {
-      // Without a passphrase, what shows from outside is all there is to tell.
+      // Without its passphrase, a locked key shows no more.
       if (!(error instanceof TwinwrapError && error.code === "PASSPHRASE_NEEDED")) throw error;
     }
     const rows = [
@@ -153,7 +153,7 @@ function isLockable(form: ReadableKeyForm): form is LockableForm {
   return (LOCKABLE as readonly string[]).includes(form);
 }
 
-/** Says, before a passphrase is asked for, what cannot be locked as it is meant. */
+/** Checks, before a passphrase is asked for, that the form can be locked. @throws UsageError */
 function checkLock({ to, passphrase, allowWeakLock }: ConvertOptions): void {
   if (passphrase === false || isLockable(to)) return;
   if (to !== "pvk") {
@@ -198,7 +198,7 @@ async function convertPrivate(
 ): Promise<void> {
   const { output, to } = options;
   checkLock(options);
-  // --no-passphrase is about what is written here; a locked key is asked for all the same.
+  // Here --no-passphrase is about the new file. A locked key is asked for all the same.
   const { passphraseFile } = options;
   const { key, passphrase } = await openKey(path, bytes, { passphraseFile });
   let written: Uint8Array | undefined;
@@ -226,7 +226,7 @@ interface PassphraseChange extends PassphraseOptions {
   newPassphraseFile?: string;
 }
 
-/** Whether a PEM file holds more than one thing: a certificate beside the key, say. */
+/** Whether a PEM file holds more than the key: a certificate, say. */
 function holdsMore(bytes: Uint8Array): boolean {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return view.indexOf(PEM_BEGIN) !== view.lastIndexOf(PEM_BEGIN);

@@ -43,7 +43,7 @@ async function keygen(options: OfficerOptions): Promise<void> {
   let pem: Uint8Array | undefined;
   let shares: string;
   try {
-    // Whatever can fail comes before there is a key.
+    // Everything that can fail comes before the files are written.
     shares = formatFingerprint(await fingerprint(publicKeys.shareKey));
     pem = await writeOfficerKeys({ seed, shareKey }, { passphrase });
     await writeFilesWhole([
@@ -64,7 +64,7 @@ async function keygen(options: OfficerOptions): Promise<void> {
   ]);
 }
 
-/** The public half of an officer's keys, where only the private ones are left. */
+/** Writes an officer's public keys, from the private ones. */
 async function writePublic(
   path: string,
   options: OutputOptions & PassphraseOptions,

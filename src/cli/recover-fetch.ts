@@ -37,7 +37,7 @@ interface FetchOptions extends AuthorityOptions, PassphraseOptions, OutputOption
   json?: boolean;
 }
 
-/** What was released, and which request it has to be for; undefined if nothing is there yet. */
+/** The release, and the request that it has to be for; undefined if nothing was released yet. */
 async function findRelease(
   party: Party,
   id: string | undefined,
@@ -70,13 +70,13 @@ interface Fetched {
   /** The wrap was opened with the new key. */
   opened: boolean;
   result: "patched" | "rewritten";
-  /** The origins of authorities that the file has to be escrowed with again. */
+  /** Origins of the authorities that the file has to be escrowed with again. */
   lost: string[];
-  /** Of the wraps to remove, those that were there. */
+  /** Fingerprints of the wraps that were removed, 32 bytes each. */
   removed: Uint8Array[];
 }
 
-/** Adds the wrap that was released, unopened: whatever is there stays. */
+/** Adds the released wrap without opening it. All other wraps stay. */
 async function addUnopened(path: string, recovery: Recovery): Promise<Fetched> {
   let fingerprint = new Uint8Array();
   const note = (wrap: { fingerprint: Uint8Array }) => {
@@ -89,7 +89,7 @@ async function addUnopened(path: string, recovery: Recovery): Promise<Fetched> {
   return { fingerprint, opened: false, result: "patched", lost: [], removed: [] };
 }
 
-/** Opens the wrap that was released, and puts it in the place of what the new key had. */
+/** Opens the released wrap. It replaces a wrap that the new key had. */
 async function addOpened(
   path: string,
   recovery: Recovery,
@@ -112,7 +112,7 @@ async function addOpened(
   return { fingerprint, opened: true, result, lost, removed };
 }
 
-/** The request's ID, if that is what is given, and the files. @throws UsageError */
+/** The request's ID, if one is given, the files, and the fingerprints to remove. @throws UsageError */
 function checkOptions(
   words: readonly string[],
   options: FetchOptions,

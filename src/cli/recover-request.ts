@@ -33,7 +33,7 @@ interface RequestOptions extends AuthorityOptions, OutputOptions {
   json?: boolean;
 }
 
-/** The hashes of the records to ask for, 32 bytes each, so that a file can be recovered. */
+/** The records to ask for to recover a file. @returns hashes, 32 bytes each */
 async function recordsOf(path: string, party: Party, kept: readonly Kept[]): Promise<Uint8Array[]> {
   const { records, known } = await recordsToAsk(party, await readSealed(path), kept);
   if (!known) {
@@ -44,11 +44,11 @@ async function recordsOf(path: string, party: Party, kept: readonly Kept[]): Pro
   return records;
 }
 
-/** What is asked for by a serial. */
+/** The records that --serial asks for. */
 interface BySerial {
   serial: string;
   asked: ReadRecord[];
-  /** Never verified, beside others that were. */
+  /** How many were left out: they were never verified, and others were. */
   leftOut: number;
 }
 
@@ -77,7 +77,7 @@ function serialText({ asked, leftOut }: BySerial): string {
   return leftOut === 0 ? text : `${text}; ${leftOut} unverified left out`;
 }
 
-/** Of submissions that were kept, the authority's records. */
+/** The records of submissions that were kept. @throws TwinwrapError NOT_FOUND if the authority has one not */
 async function keptRecords(party: Party, kept: readonly Kept[]): Promise<Uint8Array[]> {
   const hashes = kept.map(({ hash }) => hash);
   if (party.client === undefined) return hashes;
@@ -92,7 +92,7 @@ export async function request(paths: string[], options: RequestOptions): Promise
   if (paths.length + serials.length + submissions.length === 0) {
     throw new UsageError("for what? Give FILE, --serial or --submission");
   }
-  // An authority does not release for a weak one.
+  // An authority releases nothing for a weak key.
   const recipient = await neverWeak(() => readRecipientFile(options.to, false));
   const authority = requireAuthority(options);
   await withParty(authority, async (party) => {
@@ -110,7 +110,7 @@ export async function request(paths: string[], options: RequestOptions): Promise
     const output = options.output ?? `${asked.id}.request.json`;
     const inputs = [...paths, ...submissions, options.to, authority];
     const write = await outputFor(inputs, output, options);
-    // One that the authority refuses is not kept.
+    // A request that the authority refuses is not kept.
     await party.client?.ask(asked.request);
     await write([encodeRequest(asked.request)]);
     tellAsked(party, asked, found, output, options);

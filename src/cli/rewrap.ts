@@ -62,7 +62,7 @@ async function rewrap(paths: string[], options: RewrapOptions): Promise<void> {
   report.end();
   if (remove.length > 0) {
     warn(
-      "who opened a file before may have kept its session key: to shut somebody out, seal the file anew",
+      "whoever opened a file before may have kept its session key: to shut somebody out, seal the file anew",
     );
   }
 }

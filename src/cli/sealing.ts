@@ -43,7 +43,7 @@ import {
 } from "./io.js";
 import { neverWeak } from "./report.js";
 
-// What the commands share that make a sealed file: of any file, or of one that CryptoAPI encrypted.
+// What `encrypt` and `capi convert` share: both make a sealed file.
 
 export const SUFFIX = ".twin";
 
@@ -59,28 +59,28 @@ export interface SealingOptions extends OutputOptions, EngineFlags {
   json?: boolean;
 }
 
-/** How the session key is wrapped: under flags that not every command calls the same. */
+/** How the session key is wrapped. The commands have different flags for it. */
 export interface WrapFlags {
   padding: Padding | undefined;
-  /** undefined where a command does not let it be said. */
+  /** undefined: the command has no such flag. */
   allowWeak: boolean | undefined;
 }
 
-/** A sealed file that was written, and what belongs to it. */
+/** A sealed file that was written, and what was written beside it. */
 export interface SealedFile {
   output: string;
   header: Header;
-  /** Files of wraps that were written beside it. */
+  /** The files of its wraps. */
   detached: string[];
   sent: SentFacts[];
 }
 
-/** Where a detached wrap stands: beside the file, named after the key that opens it. */
+/** The file of a detached wrap: beside the sealed file, named after the key that opens it. */
 function detachedPath(output: string, fingerprint: Uint8Array): string {
   return `${output}.${toHex(fingerprint.subarray(0, 8))}.simpleblob`;
 }
 
-/** Where the sealed file of an input goes: of one that has no name of its own, to standard output. */
+/** The output for an input: beside it, or standard output if the input has no name. */
 export function sealedPath(input: string, { output }: OutputOptions): string {
   const isNamed = input !== STANDARD && descriptorOf(input) === undefined;
   return output ?? (isNamed ? `${input}${SUFFIX}` : STANDARD);
@@ -168,7 +168,7 @@ async function sealFor(
       content: [wrap.simpleBlob],
       force,
     }));
-    // Without what stands beside it the sealed file is whole; nothing of that is of use without it.
+    // The sealed file comes first: the others are useless without it.
     await writeFiles([
       { path: output, content: sealed, force, check: checkSealed(sealed.header) },
       ...(await escrower.files(output)),

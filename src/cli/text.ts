@@ -3,7 +3,7 @@ import { safe, UNSAFE } from "../text.js";
 
 export { formatSize, safe } from "../text.js";
 
-/** JSON with the same characters, but for its own line ends, as \uXXXX: it means the same. */
+/** JSON that means the same, with every character that controls a terminal as \uXXXX. */
 export function safeJson(json: string): string {
   const escaped = (character: string) =>
     Array.from(
@@ -13,12 +13,12 @@ export function safeJson(json: string): string {
   return json.replace(UNSAFE, (character) => (character === "\n" ? character : escaped(character)));
 }
 
-/** A name as part of a file's name: what leads into another folder does not. */
+/** A name as part of a file's name. It can't lead into another folder. */
 export function fileName(name: string): string {
   return name.replace(/[/\\]/g, "_");
 }
 
-/** A fingerprint, whole, as the commands take it back. */
+/** A whole fingerprint, in the form that commands take. */
 export function formatFingerprint(fingerprint: Uint8Array): string {
   return toHex(fingerprint);
 }

@@ -24,12 +24,12 @@ export interface VerifyOptions extends AuthorityOptions {
   json?: boolean;
 }
 
-/** What a file holds for authorities; with an authority, one report at least. */
+/** What a file holds for authorities: at least one report if an authority is given. */
 export async function reportsOf(path: string, party?: Party): Promise<EscrowReport[]> {
   return checkFile(await sharedCore(), await readSealed(path), party?.authority, party?.view);
 }
 
-/** The same of a submission that was kept as a file, with the receipt that names its record. */
+/** The same for a submission that was kept as a file, with the receipt that names its record. */
 async function reportOfKept(
   path: string,
   receipts: readonly Receipt[],
@@ -60,7 +60,7 @@ export function reportFacts(report: EscrowReport): Record<string, unknown> {
 
 const NOT_ESCROWED = { status: "not escrowed", origin: "" } as EscrowReport;
 
-/** One report where no authority was given: whose the receipt is can't be told. */
+/** A report where no authority was given: nothing shows whose the receipt is. */
 function foundTexts(report: EscrowReport): string[] {
   const { status, wrapFor } = report;
   if (!["verified", "unverified", "unproven"].includes(status)) return [statusText(report)];
