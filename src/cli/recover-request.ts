@@ -77,7 +77,7 @@ function serialText({ asked, leftOut }: BySerial): string {
   return leftOut === 0 ? text : `${text}; ${leftOut} unverified left out`;
 }
 
-/** The records of submissions that were kept. @throws TwinwrapError NOT_FOUND if the authority has one not */
+/** The records of submissions that were kept. @throws TwinwrapError NOT_FOUND if the authority lacks one */
 async function keptRecords(party: Party, kept: readonly Kept[]): Promise<Uint8Array[]> {
   const hashes = kept.map(({ hash }) => hash);
   if (party.client === undefined) return hashes;

@@ -144,7 +144,7 @@ function hideProgress(): void {
   hasProgress = false;
 }
 
-/** Prints facts: to standard output, unless the data itself goes there. What would control a terminal is made visible. */
+/** Prints facts: to standard output, unless the data itself goes there. What controls a terminal is made visible. */
 export function print(text: string, output?: string): void {
   const lines = text.split("\n").map(safe).join("\n");
   hideProgress();
