@@ -39,24 +39,26 @@ if (!haveSqlite) {
 
 /** The files NAME.test.ts, and by themselves the long ones, NAME.long.test.ts, which `npm run test:all` adds. */
 function projects(name: string, infix: string, execArgv: string[]) {
-  const project = (name: string, ending: string, exclude: string[]) => ({
+  const project = (name: string, ending: string, quick: string, exclude: string[]) => ({
     extends: true as const,
     test: {
       name,
       include: [`test/**/*${ending}`],
       exclude: haveSqlite ? exclude : [...exclude, ...NEED_SQLITE],
       execArgv,
+      env: { TWINWRAP_QUICK: quick }, // test/quick.ts
     },
   });
   const others = infix === "" ? ["relaxed", "unfused"] : [];
   return [
-    project(name, `${infix}.test.ts`, [
+    project(name, `${infix}.test.ts`, "1", [
       "test/**/*.long.test.ts",
       ...others.map((other) => `test/**/*.${other}.test.ts`),
     ]),
     project(
       `long: ${name}`,
       `${infix}.long.test.ts`,
+      "",
       others.map((other) => `test/**/*.${other}.long.test.ts`),
     ),
   ];

@@ -18,9 +18,9 @@ import { finishTypes } from "./types.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 
-function orExit(work) {
+async function orExit(work) {
   try {
-    work();
+    await work();
   } catch {
     process.exit(1); // the tool has said why
   }
@@ -67,7 +67,7 @@ const isCurrent = (file) =>
   existsSync(`${root}build/${file}`) &&
   known[file] === sha256(readFileSync(`${root}build/${file}`));
 for (const core of CORES) {
-  if (!isCurrent(core[0])) orExit(() => compileCore(root, core));
+  if (!isCurrent(core[0])) await orExit(() => compileCore(root, core));
 }
 const hashes = writeHashes(root);
 // What was changed while asc read it may be in these files, or not: the next build makes them anew.
@@ -86,7 +86,7 @@ for (const [file, module] of [
 }
 if (process.argv[2] === "wasm") process.exit(0);
 
-orExit(() => run(root, "typescript/bin/tsc", ["-p", "tsconfig.json"]));
+await orExit(() => run(root, "typescript/bin/tsc", ["-p", "tsconfig.json"]));
 finishTypes(`${root}build`);
 
 // By this a pool knows that a worker's script is of its own build.

@@ -184,7 +184,7 @@ const blobRecord = object(() => ({
   blob: { aiKeyAlg: twinwrap.CALG_AES_256, keyLength: 32 },
   wrapHash: HASH,
 }));
-const submission = object(() => ({ core: record.good(), tag: HASH, wrap: wrap.good() }));
+const submission = object(() => ({ record: record.good(), tag: HASH, wrap: wrap.good() }));
 const receipt = object(() => ({ leaf: "leaf", proof: "proof" }));
 const request = object(() => ({
   authority: "a",

@@ -570,7 +570,7 @@ const ROWS: Row[] = [
     read: () =>
       escrow.decodeSubmission(
         json({
-          core: coreJson({ description: "\u0001".repeat(4096) }),
+          record: coreJson({ description: "\u0001".repeat(4096) }),
           tag: fill(6).toString("base64url"),
           type: "twinwrap/submission/v1",
           wrap: wraps(1)[0],

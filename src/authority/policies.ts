@@ -142,12 +142,12 @@ export function nextPolicy(before: Policy, change: PolicyChange): string {
   );
 }
 
-/** A stored policy and the signatures it has. */
 /** What a policy's signatures come to, and the note that has them all. */
 export interface TakenPolicy extends PolicySignatures {
   note: string;
 }
 
+/** A stored policy and the signatures it has. */
 export interface PolicyState {
   row: NoteRow;
   policy: Policy;

@@ -63,14 +63,14 @@ describe("a submission", () => {
     // All that stands in the file, and another file's wrap, tag and key: none of it makes a tag.
     const { submission } = await one.file();
     const mine = await one.file({ owner: "mallory" });
-    const record = { ...submission.core, owner: "mallory" };
+    const record = { ...submission.record, owner: "mallory" };
     const attempts = [
-      { ...submission, core: record },
-      { ...mine.submission, core: record },
-      { ...submission, core: record, tag: mine.submission.tag },
-      { ...submission, core: record, wrap: mine.submission.wrap },
-      { ...mine.submission, core: { ...mine.submission.core, serial: record.serial } },
-      { ...mine.submission, core: { ...mine.submission.core, header: record.header } },
+      { ...submission, record },
+      { ...mine.submission, record },
+      { ...submission, record, tag: mine.submission.tag },
+      { ...submission, record, wrap: mine.submission.wrap },
+      { ...mine.submission, record: { ...mine.submission.record, serial: record.serial } },
+      { ...mine.submission, record: { ...mine.submission.record, header: record.header } },
     ];
     for (const attempt of attempts) {
       await expect(one.service.intake([attempt])).rejects.toEqual(FAILED);
@@ -82,7 +82,7 @@ describe("a submission", () => {
     const locked = await Office.make();
     made.push(locked);
     const { submission, record } = await locked.file();
-    const stolen = { ...submission, core: { ...submission.core, owner: "mallory" } };
+    const stolen = { ...submission, record: { ...submission.record, owner: "mallory" } };
     const [taken] = await locked.service.intake([stolen]);
     await locked.service.intake([submission]);
     expect(taken!.record).not.toEqual(record);
@@ -108,13 +108,15 @@ describe("a submission", () => {
   test("with any byte of its record changed is refused", async () => {
     const { submission } = await one.file();
     for (const name of ["serial", "header", "salt", "commitment", "blind"] as const) {
-      const value = Buffer.from(submission.core[name]);
+      const value = Buffer.from(submission.record[name]);
       value[value.length - 1]! ^= 1;
-      const altered = { ...submission, core: { ...submission.core, [name]: value } };
+      const altered = { ...submission, record: { ...submission.record, [name]: value } };
       await expect(one.service.intake([altered])).rejects.toEqual(FAILED);
     }
-    const described = { ...submission.core, description: "something else" };
-    await expect(one.service.intake([{ ...submission, core: described }])).rejects.toEqual(FAILED);
+    const described = { ...submission.record, description: "something else" };
+    await expect(one.service.intake([{ ...submission, record: described }])).rejects.toEqual(
+      FAILED,
+    );
   });
 });
 
@@ -218,7 +220,7 @@ describe("an approval", () => {
   test("counts whatever owner an unopened record names, and not once that is opened", async () => {
     const locked = await office({ locked: true, self: { bob: ["bob-at-home"] } });
     const { submission, record } = await locked.file();
-    const junk = { ...submission, core: { ...submission.core, owner: "bob-at-home" } };
+    const junk = { ...submission, record: { ...submission.record, owner: "bob-at-home" } };
     const his = await locked.file({ owner: "bob-at-home" });
     const [, taken] = await locked.service.intake([submission, junk, his.submission]);
     const { request, id } = await locked.asked([
@@ -480,7 +482,7 @@ describe("what the store says beside its hashes", () => {
     // Not before the requester himself can have asked.
     const { decision } = await one.service.standing(id);
     expect(decision.notBefore!.getTime()).toBe(request.created.getTime() + 3_600_000);
-    alter(one.folder, replaced("records", "core", "bob-at", "somebo"));
+    alter(one.folder, replaced("records", "content", "bob-at", "somebo"));
     await expect(one.service.standing(id)).rejects.toMatchObject({ code: "FAULT" });
     await expect(one.service.release(id)).rejects.toMatchObject({ code: "FAULT" });
   });
@@ -572,7 +574,7 @@ describe("the log", () => {
       "INSERT INTO checkpoints SELECT 15, root, note FROM checkpoints WHERE size = 14",
     ],
     "a record's bytes altered": [
-      ["UPDATE records SET core = ? WHERE verified_leaf = 4", new Uint8Array(1)],
+      ["UPDATE records SET content = ? WHERE verified_leaf = 4", new Uint8Array(1)],
     ],
     "a record's owner altered": [
       "INSERT INTO owners SELECT 'mallory', secret FROM owners",

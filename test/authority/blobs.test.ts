@@ -84,7 +84,7 @@ async function sent(
     ...about,
     ...(proven ? { proof: { sessionKey: ownerKey, ownerBlob } } : {}),
   });
-  return { key, blob, submission, record: recordHash(core, submission.core) };
+  return { key, blob, submission, record: recordHash(core, submission.record) };
 }
 
 const blockOf = ({ wrap }: Submission) => Buffer.from(wrap.simpleBlob).subarray(12);
@@ -200,11 +200,11 @@ describe("a proof", () => {
     const renamed = Buffer.from(mine.wrap.simpleBlob);
     renamed.writeUInt32LE(ALGORITHMS.rc4, 4);
     for (const [bad, error] of [
-      [{ ...mine, core: { ...mine.core, owner: "thief" } }, FAILED],
+      [{ ...mine, record: { ...mine.record, owner: "thief" } }, FAILED],
       [{ ...mine, tag: his.tag }, FAILED],
       [{ ...mine, tag: undefined }, FAILED],
       [{ ...mine, wrap: his.wrap }, FAILED],
-      [{ ...mine, core: { ...his.core, owner: "olivia" } }, FAILED],
+      [{ ...mine, record: { ...his.record, owner: "olivia" } }, FAILED],
       [{ ...mine, wrap: { ...mine.wrap, simpleBlob: renamed } }, REFUSED],
     ] as const) {
       await expect(one.service.intake([bad])).rejects.toEqual(error);

@@ -81,7 +81,7 @@ function copies({ submission }: TestFile, count: number) {
   return Array.from({ length: count }, (_, i) => {
     const blind = new Uint8Array(32);
     new DataView(blind.buffer).setUint32(0, i);
-    return { ...submission, core: { ...submission.core, blind } };
+    return { ...submission, record: { ...submission.record, blind } };
   });
 }
 

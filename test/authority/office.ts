@@ -267,7 +267,7 @@ export async function sealForAll(
     bytes,
     sessionKey,
     submission,
-    record: recordHash(core, submission.core),
+    record: recordHash(core, submission.record),
   }));
 }
 

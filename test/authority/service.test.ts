@@ -166,9 +166,7 @@ describe("intake", () => {
     const [taken] = await one.service.intake([file.submission]);
     expect(taken).toMatchObject({ status: "unverified", isNew: true });
     const { leaf, proof } = taken!.receipt;
-    const { core: record } = JSON.parse(
-      new TextDecoder().decode(encodeSubmission(file.submission)),
-    );
+    const { record } = JSON.parse(new TextDecoder().decode(encodeSubmission(file.submission)));
     const names = Object.keys(record).sort();
     const jcs = `{${names.map((name) => `${JSON.stringify(name)}:${JSON.stringify(record[name])}`).join()}}`;
     const hash = sha256("twinwrap/v1/record\n", jcs);
@@ -198,7 +196,7 @@ describe("intake", () => {
     expect(log).not.toContain("somebody");
     expect(log).not.toContain("plan");
     for (const form of ["hex", "base64", "base64url"] as const) {
-      expect(log).not.toContain(Buffer.from(file.submission.core.serial).toString(form));
+      expect(log).not.toContain(Buffer.from(file.submission.record.serial).toString(form));
     }
   });
 
@@ -269,10 +267,10 @@ describe("intake", () => {
     const locked = await office();
     const { submission, record } = await locked.file();
     await locked.service.intake([submission]);
-    const { core: about } = submission;
+    const { record: about } = submission;
     const junk = Array.from({ length: 120 }, (_, i) => ({
       ...submission,
-      core: { ...about, blind: new Uint8Array(32).fill(i + 1) },
+      record: { ...about, blind: new Uint8Array(32).fill(i + 1) },
     }));
     await locked.service.intake(junk);
     await locked.unlock();
@@ -356,7 +354,7 @@ describe("a request", () => {
       expect(unwrap(wrap, newOwner.node.privateKey)).toEqual(file.sessionKey);
       await verifyProof(core, leaf, proof, one.service.authority.logKeys);
       const spki = newOwner.node.publicKey.export({ type: "spki", format: "der" });
-      const recipient = createHmac("sha256", file.submission.core.blind)
+      const recipient = createHmac("sha256", file.submission.record.blind)
         .update("twinwrap/v1/recipient-tag\0")
         .update(sha256(spki));
       expect(decodeLeaf(leaf)).toMatchObject({

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import type { RecordStatus } from "twinwrap/escrow";
+import type { Page, RecordStatus } from "twinwrap/escrow";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type {
   Candidate,
-  Head,
+  LogHead,
   RecordRow,
   ReleaseRow,
   RequestRow,
@@ -25,7 +25,7 @@ function recordRow(fields: Partial<RecordRow> = {}): RecordRow {
     description: undefined,
     label: undefined,
     created: time("2026-01-31"),
-    core: bytes(300),
+    record: bytes(300),
     status: "unverified",
     escrowLeaf: undefined,
     verifiedLeaf: undefined,
@@ -85,7 +85,7 @@ class Filler {
   }
 }
 
-function headOf(size: number): Head {
+function headOf(size: number): LogHead {
   return { size, root: bytes(32), checkpoint: `example.org/log\n${size}\n` };
 }
 
@@ -735,6 +735,26 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         } while (cursor !== undefined);
         expect(pages.map((page) => page.length)).toEqual([3, 3, 1]);
         expect(pages.flat()).toEqual(hashes);
+      });
+
+      test("pages go by the leaf that a record came with, however the rows were written", async () => {
+        const owner = "reader of leaves";
+        const first = await store.write(async (writes) => {
+          const size = (await writes.head())!.size;
+          await writes.extendLog(size, ["a", "b", "c", "d"], [], headOf(size + 4));
+          await writes.insertOwners([{ owner, secret: bytes(32) }]);
+          await writes.insertRecords([
+            recordRow({ owner, escrowLeaf: size + 2 }),
+            recordRow({ owner, escrowLeaf: size, verifiedLeaf: size + 3, status: "verified" }),
+            recordRow({ owner, verifiedLeaf: size + 1, status: "verified" }),
+          ]);
+          return size;
+        });
+        const leavesOf = ({ rows }: Page<RecordRow>) =>
+          rows.map(({ escrowLeaf, verifiedLeaf }) => (escrowLeaf ?? verifiedLeaf)! - first);
+        const page = await store.records({ owner }, { limit: 2 });
+        expect(leavesOf(page)).toEqual([2, 1]);
+        expect(leavesOf(await store.records({ owner }, { cursor: page.next! }))).toEqual([0]);
       });
 
       test("a page that ends exactly says that nothing follows", async () => {

@@ -62,7 +62,7 @@ test("a stranger's submission in a file keeps the right one out as little as in 
     escrow: [authority.origin],
     escrows: async ({ sessionKey, ...file }) => {
       const right = await makeSubmission(core, { sessionKey, authority, owner: "olivia", file });
-      const junk = { ...right, core: { ...right.core, owner: "mallory" } };
+      const junk = { ...right, record: { ...right.record, owner: "mallory" } };
       return [junk, right].map((one) => ({ submission: submissionToJson(one) }));
     },
   });
@@ -82,10 +82,10 @@ test("of a flooded serial what was opened is shown first, and has its receipt", 
   await locked.intake(
     Array.from({ length: 60 }, (_, i) => ({
       ...submission,
-      core: { ...submission.core, blind: new Uint8Array(32).fill(i + 1) },
+      record: { ...submission.record, blind: new Uint8Array(32).fill(i + 1) },
     })),
   );
-  const row = recordHash(core, submission.core);
+  const row = recordHash(core, submission.record);
   const serial = (await run("list --status verified")).stdout.split("\n")[1]!.slice(0, 26);
   const { code, stdout, stderr } = await run(`show ${serial} -o receipt.json`);
   expect(code).toBe(0);

@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from "vitest";
+import { isQuick } from "../quick.js";
 import { Sandbox } from "./run.js";
 
 const sandbox = new Sandbox();
@@ -32,7 +33,7 @@ test("bench --json: rows, and an answer that follows from them", async () => {
   expect(machine.node).toBe(process.versions.node);
 });
 
-test("bench for people ends with the answer", async () => {
+test.skipIf(isQuick)("bench for people ends with the answer", async () => {
   const { stdout, code } = await sandbox.shell("twinwrap bench --seconds 1");
   expect(code).toBe(0);
   expect(stdout).toMatch(/^message +core +WebCrypto +core is × as fast$/m);

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { partyOf } from "twinwrap/client";
 import { loadCore } from "twinwrap/core";
 import {
   type Authority,
@@ -54,7 +55,7 @@ async function fetch(
   keys: Uint8Array[],
   { output = "new", open = true, force = false } = {},
 ) {
-  const hashes = of.map((one) => recordHash(core, one.core));
+  const hashes = of.map((one) => recordHash(core, one.record));
   const request = makeRequest({
     authority: authority.origin,
     requester: "A",
@@ -63,7 +64,7 @@ async function fetch(
   });
   const released = [];
   for (const [i, one] of of.entries()) {
-    const { aiKeyAlg } = one.core.blob;
+    const { aiKeyAlg } = one.record.blob;
     const wrap = await wrapFor(core, keys[i]!, { key: fresh.publicKey }, { aiKeyAlg });
     const leaf = log.add({
       type: "release",
@@ -73,21 +74,16 @@ async function fetch(
       request: requestHash(core, request),
       policy: fill(4),
       approvals: fill(5),
-      recipient: recipientTag(core, one.core.blind, wrap.fingerprint),
+      recipient: recipientTag(core, one.record.blind, wrap.fingerprint),
     });
     released.push({ record: hashes[i]!, wrap, leaf });
   }
   const releases = [];
   for (const one of released) releases.push({ ...one, proof: await log.proof(one.leaf) });
   const checked = await checkRelease(core, { request, releases }, authority, { request });
-  const kept = of.map((one, i) => ({ path: "x", record: one.core, hash: hashes[i]! }));
-  const recovery = { core, party: { authority, service: undefined }, checked, kept };
-  return fetchBlobs(
-    recovery as unknown as Parameters<typeof fetchBlobs>[0],
-    join(folder, output),
-    { force },
-    open ? fresh.privateKey : undefined,
-  );
+  const kept = of.map((one, i) => ({ record: one.record, hash: hashes[i]! }));
+  const recovery = { party: partyOf(core, authority), checked, kept };
+  return fetchBlobs(recovery, join(folder, output), { force }, open ? fresh.privateKey : undefined);
 }
 
 test("another key than the proven one is not written, however well it is signed", async () => {
@@ -108,7 +104,10 @@ test("nor is one of another length where nothing is proven; and of several all o
   await fetch([proven, unproven], [key, randomBytes(16)], { output: "both" });
   expect(readdirSync(join(folder, "both"))).toHaveLength(2);
   // One name for two would lose one of them.
-  const twice = [proven, { ...unproven, core: { ...unproven.core, serial: proven.core.serial } }];
+  const twice = [
+    proven,
+    { ...unproven, record: { ...unproven.record, serial: proven.record.serial } },
+  ];
   await expect(fetch(twice, [key, key], { output: "twice" })).rejects.toThrow(/two blobs have/);
   expect(readdirSync(folder)).toEqual(["both"]);
 });

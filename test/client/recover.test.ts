@@ -69,7 +69,7 @@ const recordHashOfBytes = (bytes: Uint8Array) => known.get(bytes)!;
 /** Records of one file that differ in what a stranger can choose. */
 async function records(count: number) {
   const file = await sealed();
-  const { core: first } = file.submissions[0]!;
+  const { record: first } = file.submissions[0]!;
   const all = Array.from({ length: count }, (_, i) => ({ ...first, blind: fill(i + 1) }));
   const rows = all.map((record, i) => {
     const bytes = encodeRecord(record);
@@ -177,7 +177,7 @@ describe("what was released", () => {
       request: requestHash(core, request),
       policy: fill(4),
       approvals: fill(5),
-      recipient: recipientTag(core, file.submissions[0]!.core.blind, wrap.fingerprint),
+      recipient: recipientTag(core, file.submissions[0]!.record.blind, wrap.fingerprint),
     });
     const release = {
       request,
@@ -208,7 +208,7 @@ describe("what was released", () => {
   test("is found by a submission that was kept, where the header lost its own", async () => {
     const { file, request, release } = await released();
     const head = withEscrows(file.head, []);
-    const record = file.submissions[0]!.core;
+    const record = file.submissions[0]!.record;
     const kept: KnownRecord[] = [{ record, hash: file.records[0]! }];
     const party = partyOf(core, authority);
     const without = await takeRelease(party, release, { request });

@@ -1,4 +1,3 @@
-import { dropSuite, memorySuite } from "./suite-memory.js";
+import { memorySuite } from "./suite-memory.js";
 
 memorySuite("simd");
-dropSuite("simd");

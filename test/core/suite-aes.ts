@@ -2,6 +2,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { type Core, type LoadOptions, loadCore } from "twinwrap/core";
 import { beforeAll, describe, expect, test } from "vitest";
+import { some, stride } from "../quick.js";
 import { haveVectors, readVectorsJson } from "../vectors.js";
 
 const hex = (data: Uint8Array) => Buffer.from(data).toString("hex");
@@ -189,7 +190,7 @@ export function aesSuite(options: LoadOptions): void {
       (size) => {
         const key = randomBytes(size);
         const ctr = core.aesCtr(key);
-        const lengths = [...Array(601).keys(), ...BORDERS];
+        const lengths = [...some([...Array(601).keys()], 3), ...BORDERS];
         for (const length of lengths) {
           const iv = randomBytes(16);
           const data = randomBytes(length);
@@ -204,7 +205,7 @@ export function aesSuite(options: LoadOptions): void {
       const ctr = core.aesCtr(key);
       const data = randomBytes(16 * 8192);
       const iv = randomBytes(16);
-      for (let blocks = 1; blocks <= 8192; blocks++) {
+      for (let blocks = 1; blocks <= 8192; blocks += stride(11)) {
         // Some begin where the one before could have ended, some anywhere.
         if (blocks % 3 === 0)
           randomBytes(blocks % 2 === 0 ? 2 : 16).copy(iv, blocks % 2 === 0 ? 14 : 0);
@@ -434,7 +435,7 @@ export function aesSuite(options: LoadOptions): void {
       (size) => {
         const key = randomBytes(size);
         const cbc = core.aesCbc(key);
-        for (const length of [...Array(601).keys(), ...BORDERS]) {
+        for (const length of [...some([...Array(601).keys()], 3), ...BORDERS]) {
           const iv = randomBytes(16);
           const data = randomBytes(length);
           const expected = nodeCipher("cbc", key, iv, data);
@@ -448,7 +449,7 @@ export function aesSuite(options: LoadOptions): void {
       const key = randomBytes(16);
       const iv = new Uint8Array(16);
       const cbc = core.aesCbc(key);
-      for (let padding = 0; padding < 256; padding++) {
+      for (let padding = 0; padding < 256; padding += padding < 18 ? 1 : stride(7)) {
         for (let wrong = -1; wrong < 16; wrong++) {
           const block = new Uint8Array(16).fill(padding);
           if (wrong >= 0) block[wrong]! ^= 0x80;

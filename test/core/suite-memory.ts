@@ -26,7 +26,7 @@ export function dropSuite(build: "simd" | "relaxed"): void {
   const cases = memoryCases();
   const isRsa = ({ name }: { name: string }) => name.startsWith("RSA");
   describe("a clearing that is left out is found", async () => {
-    const module = await WebAssembly.compile(droppingBuild(build));
+    const module = await WebAssembly.compile(await droppingBuild(build));
     const all = clears().map((clear, i) => ({ ...clear, number: i + 1 }));
     // Of the relaxed-SIMD build what only it has: it clears there what others have left clean, too.
     const own = all.filter(

@@ -1,10 +1,10 @@
 // Builds of the core for the gate: with names for what differs, and with leaks planted in its sources.
 
-import { execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import asc from "assemblyscript/asc";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -26,11 +26,11 @@ export interface Edit {
 }
 
 /** Compiles assembly/ as the build does, with debug names and with changes. */
-export function compile(
+export async function compile(
   changes: readonly (Change | Edit)[] = [],
   target = "simd",
   entry = "index",
-): Uint8Array<ArrayBuffer> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const folder = mkdtempSync(join(tmpdir(), "twinwrap-ct-"));
   try {
     cpSync(join(root, "assembly"), join(folder, "assembly"), { recursive: true });
@@ -47,13 +47,12 @@ export function compile(
       if (!text.includes(from)) throw new Error(`${file} has nothing like: ${from}`);
       writeFileSync(path, from === "" ? `${text}\n${to}\n` : text.replaceAll(from, to));
     }
-    const asc = join(root, "node_modules", "assemblyscript", "bin", "asc.js");
-    const options = ["--config", "asconfig.json", "--target", target, "--debug", "-o", "out.wasm"];
-    execFileSync(process.execPath, [asc, `assembly/${entry}.ts`, ...options], {
-      cwd: folder,
-      stdio: "pipe",
-    });
-    return new Uint8Array(readFileSync(join(folder, "out.wasm")));
+    const out = join(folder, "out.wasm");
+    const where = ["--baseDir", folder, "--config", join(folder, "asconfig.json")];
+    const options = [...where, "--target", target, "--debug", "-o", out];
+    const { error, stderr } = await asc.main([`assembly/${entry}.ts`, ...options]);
+    if (error) throw new Error(stderr.toString());
+    return new Uint8Array(readFileSync(out));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,4 +1,3 @@
-import { ctSuite, kernelSuite } from "./suite-ct.js";
+import { ctSuite } from "./suite-ct.js";
 
 ctSuite("core", "simd", false);
-kernelSuite("simd", false);

@@ -9,7 +9,14 @@ import type { Abi, Case, Secrets } from "./trace.js";
 /** What only relaxed SIMD has. */
 const RELAXED_EXPORTS = `
     export { beginFused, isFused, multiplyFused, squareFused } from "./rsa/fused";
-    export { prepareHalves, raiseHalves } from "./rsa/halves";`;
+    export { multiplyHalves, prepareHalves, prepareStarts, raiseHalves } from "./rsa/halves";`;
+
+/** What is used in its own file alone. */
+const RELAXED_INTERNALS: Change[] = ["multiplyHalves", "prepareStarts"].map((name) => ({
+  file: "rsa/halves.ts",
+  from: `\nfunction ${name}`,
+  to: `\nexport function ${name}`,
+}));
 
 /** What the build exports besides the ABI. */
 const exportsFor = (target: "simd" | "relaxed"): Change => ({
@@ -28,6 +35,7 @@ const exportsFor = (target: "simd" | "relaxed"): Change => ({
     export { readLane, writeLane } from "./rsa/digits";
     export { multiplyLanes, squareLanes } from "./rsa/lanes";
     export { powerPrimes, preparePrimes } from "./rsa/power";
+    export { TABLE } from "./rsa/scratch";
     import { ghash, prepareHash } from "./gcm/ghash";
     import { Key, KEY_SLOT_SIZE, KEYS } from "./aes/key";
     export function hashUnder(hash: usize, y: usize, from: usize, length: usize): void {
@@ -39,8 +47,10 @@ const exportsFor = (target: "simd" | "relaxed"): Change => ({
 });
 
 /** A build of the core that exports its kernels. */
-export const kernelBuild = (target: "simd" | "relaxed", changes: readonly Change[] = []) =>
-  compile([exportsFor(target), ...changes], target);
+export function kernelBuild(target: "simd" | "relaxed", changes: readonly Change[] = []) {
+  const internals = target === "relaxed" ? RELAXED_INTERNALS : [];
+  return compile([exportsFor(target), ...internals, ...changes], target);
+}
 
 /** Whether such a build computes in digits of 50 bits here. */
 export function isFused(kernels: BufferSource): boolean {

@@ -19,8 +19,8 @@ function gateTests(gate: Gate, cases: Case[], isLong: boolean): void {
   const chosen = cases.filter((one) => isLong || !one.isLong);
   const factor = isLong ? LONG_FACTOR : 1;
   for (const one of chosen) {
-    test(one.name, () => {
-      const { difference, trace } = gate.judge(one, factor);
+    test(one.name, async () => {
+      const { difference, trace } = await gate.judge(one, factor);
       expect(difference ?? "no difference").toBe("no difference");
       expect(trace.instructions).toBeGreaterThan(trace.events / 2n);
     });
@@ -35,8 +35,8 @@ export function ctSuite(
   const [entry, cases] = file === "core-aes" ? ["aes", aesOnlyCases()] : ["index", allCases()];
   describe(`${file}: the shipped core does the same for all secrets of one size`, () => {
     const wasm = shipped(file);
-    const gate = new Gate(wasm, () => {
-      const named = compile([], target, entry);
+    const gate = new Gate(wasm, async () => {
+      const named = await compile([], target, entry);
       return Buffer.compare(codeOf(named), codeOf(wasm)) === 0 ? functionNames(named) : new Map();
     });
     gateTests(gate, cases, isLong);
@@ -47,8 +47,8 @@ export function ctSuite(
 }
 
 export function kernelSuite(target: "simd" | "relaxed", isLong: boolean): void {
-  describe(`${target}: every kernel does the same for chosen numbers of one size`, () => {
-    const wasm = kernelBuild(target);
+  describe(`${target}: every kernel does the same for chosen numbers of one size`, async () => {
+    const wasm = await kernelBuild(target);
     const gate = new Gate(wasm, () => functionNames(wasm));
     gateTests(gate, kernelCases(isFused(wasm)), isLong);
   });

@@ -12,35 +12,35 @@ export function leaksSuite(
   leaks: readonly Leak[],
   fused: boolean,
 ): void {
-  const wasm = leakyBuild(leaks, target);
-  const gate = new Gate(wasm, () => functionNames(wasm));
-  const cases = new Map([...allCases(), ...kernelCases(fused)].map((one) => [one.name, one]));
+  describe(`${target}: a planted leak is seen`, async () => {
+    const wasm = await leakyBuild(leaks, target);
+    const gate = new Gate(wasm, () => functionNames(wasm));
+    const cases = new Map([...allCases(), ...kernelCases(fused)].map((one) => [one.name, one]));
 
-  /** A case in which the leak with that number leaks; none does with 0. */
-  function leaking(name: string, leak: number): Case {
-    const one = cases.get(name)!;
-    // That a test run has it, and not only the gate of all cases.
-    expect(one.isLong ?? false, name).toBe(false);
-    return {
-      ...one,
-      run: (core, ...rest) => {
-        core.global("LEAK").value = leak;
-        one.run(core, ...rest);
-      },
-    };
-  }
+    /** A case in which the leak with that number leaks; none does with 0. */
+    function leaking(name: string, leak: number): Case {
+      const one = cases.get(name)!;
+      // That a test run has it, and not only the gate of all cases.
+      expect(one.isLong ?? false, name).toBe(false);
+      return {
+        ...one,
+        run: (core, ...rest) => {
+          core.global("LEAK").value = leak;
+          one.run(core, ...rest);
+        },
+      };
+    }
 
-  describe(`${target}: a planted leak is seen`, () => {
     leaks.forEach(({ leak, seenIn, as }, i) => {
-      test.each(seenIn)(`${leak}: %s`, (name) => {
-        expect(gate.judge(leaking(name, i + 1)).difference).toMatch(as);
+      test.each(seenIn)(`${leak}: %s`, async (name) => {
+        expect((await gate.judge(leaking(name, i + 1))).difference).toMatch(as);
       });
     });
-    test("where none leaks there is nothing to see", () => {
+    test("where none leaks there is nothing to see", async () => {
       for (const name of new Set(leaks.flatMap(({ seenIn }) => seenIn))) {
         // Two runs, zeros and ones: the gate itself has more of them, of the same sources without leaks.
         const one = { ...leaking(name, 0), runs: 2 };
-        expect(gate.judge(one).difference, name).toBeUndefined();
+        expect((await gate.judge(one)).difference, name).toBeUndefined();
       }
     });
   });

@@ -125,14 +125,17 @@ export class Gate {
   /** Made when there is a difference to find. */
   #logging: WebAssembly.Module | undefined;
   readonly #code: Instrumented;
-  readonly #names: () => Map<number, string>;
+  readonly #names: () => Map<number, string> | Promise<Map<number, string>>;
   /** Every export that a case called. */
   readonly called = new Set<string>();
   /** The exported functions of the module itself. */
   readonly exported: string[];
 
   /** @param names of the module's functions, asked for once there is a difference to tell */
-  constructor(wasm: Uint8Array<ArrayBuffer>, names: () => Map<number, string>) {
+  constructor(
+    wasm: Uint8Array<ArrayBuffer>,
+    names: () => Map<number, string> | Promise<Map<number, string>>,
+  ) {
     this.exported = WebAssembly.Module.exports(new WebAssembly.Module(wasm))
       .filter(({ kind }) => kind === "function")
       .map(({ name }) => name);
@@ -179,13 +182,13 @@ export class Gate {
   }
 
   /** Compares all runs of a case with its first; `factor` times as many as it asks for. */
-  judge(one: Case, factor = 1): Verdict {
+  async judge(one: Case, factor = 1): Promise<Verdict> {
     const runs = factor * (one.runs ?? 6);
     const trace = this.trace(one, 0);
     for (let run = 0; run < runs; run++) {
       const other = run === 0 ? trace : this.trace(one, run);
       if (other.subnormals > 0n) {
-        const where = this.#place(other.subnormalSite);
+        const where = await this.#place(other.subnormalSite);
         return { runs, trace, difference: `run ${run}: a subnormal number in a ${where}` };
       }
       const ends = Number(other.statuses.split(" ").at(-1));
@@ -197,16 +200,16 @@ export class Gate {
         return { runs, trace, difference };
       }
       if (other.hash !== trace.hash || other.events !== trace.events) {
-        return { runs, trace, difference: this.#locate(one, run, trace.events) };
+        return { runs, trace, difference: await this.#locate(one, run, trace.events) };
       }
     }
     return { runs, trace };
   }
 
   /** A site in words. */
-  #place(site: number): string {
+  async #place(site: number): Promise<string> {
     const { function: index, offset, what } = this.#code.sites[site]!;
-    const name = this.#names().get(index) ?? `function ${index}`;
+    const name = (await this.#names()).get(index) ?? `function ${index}`;
     return `${what} at 0x${offset.toString(16)} in ${name}`;
   }
 
@@ -219,16 +222,15 @@ export class Gate {
   }
 
   /** The first event in which a run differs from the first run, in words. */
-  #locate(one: Case, run: number, events: bigint): string {
+  async #locate(one: Case, run: number, events: bigint): Promise<string> {
     let first = 0n;
     for (let shift = BigInt(Math.max(0, events.toString(2).length - 15)); ; shift = 0n) {
       const [a, b] = [this.#log(one, 0, first, shift), this.#log(one, run, first, shift)];
       first += BigInt(a.findIndex((hash, slot) => hash !== b[slot])) << shift;
       if (shift === 0n) break;
     }
-    const [a, b] = [this.trace(one, 0, first), this.trace(one, run, first)].map(({ site }) =>
-      this.#place(site),
-    );
+    const a = await this.#place(this.trace(one, 0, first).site);
+    const b = await this.#place(this.trace(one, run, first).site);
     return `run ${run}, event ${first} of ${events}: ${a === b ? a : `${a} against ${b}`}`;
   }
 }

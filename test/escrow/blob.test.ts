@@ -115,11 +115,7 @@ function expand(key: Uint8Array, info: Buffer, length: number): Buffer {
 describe("a proven blob", () => {
   test("has the record, commitment and tag of docs/format.md, made again with node:crypto", async () => {
     const { key, ownerBlob, submission } = await proven();
-    const {
-      core: record,
-      tag,
-      wrap,
-    } = JSON.parse(Buffer.from(encodeSubmission(submission)).toString());
+    const { record, tag, wrap } = JSON.parse(Buffer.from(encodeSubmission(submission)).toString());
     expect(record).toMatchObject({
       v: 1,
       alg: { body: "blob", key: "CALG_AES_256", wrap: "SIMPLEBLOB" },
@@ -136,7 +132,7 @@ describe("a proven blob", () => {
     const derived = expand(key, Buffer.concat([...info, bytes(record.salt), ...context]), 76);
     expect(record.commitment).toBe(b64url(derived.subarray(44)));
     const hash = sha256("twinwrap/v1/record\n", canonical(record));
-    expect(Buffer.from(recordHash(core, submission.core)).equals(hash)).toBe(true);
+    expect(Buffer.from(recordHash(core, submission.record)).equals(hash)).toBe(true);
     const tagInfo = Buffer.concat([Buffer.from("twinwrap/v1/record-tag\0"), hash]);
     expect(tag).toBe(b64url(expand(key, tagInfo, 32)));
     expect(bytes(wrap.simpleblob).subarray(0, 12).toString("hex")).toBe("010200001066000000a40000");
@@ -148,18 +144,18 @@ describe("a proven blob", () => {
     const open = (one: Submission, pair = backup) =>
       withKey((rsa) => Buffer.from(openSubmission(core, one, rsa)), pair);
     expect(open(submission).equals(key)).toBe(true);
-    const { core: record } = submission;
+    const { record } = submission;
     const { header, salt, commitment, serial, wrapHash: _, blob, ...facts } = record;
     for (const bad of [
-      { ...submission, core: { ...record, owner: "thief" } },
-      { ...submission, core: { ...record, header: new Uint8Array(32) } },
-      { ...submission, core: { ...record, serial: new Uint8Array(16) } },
-      { ...submission, core: { ...record, blob: { ...record.blob, label: "№ 4712" } } },
+      { ...submission, record: { ...record, owner: "thief" } },
+      { ...submission, record: { ...record, header: new Uint8Array(32) } },
+      { ...submission, record: { ...record, serial: new Uint8Array(16) } },
+      { ...submission, record: { ...record, blob: { ...record.blob, label: "№ 4712" } } },
       { ...submission, tag: other.tag },
       { ...submission, wrap: other.wrap },
       { ...submission, wrap: { ...submission.wrap, padding: "pkcs1-v1_5" as const } },
       // The same numbers as a file's: its commitment is over another context.
-      { ...submission, core: { ...facts, header, salt, commitment, serial } },
+      { ...submission, record: { ...facts, header, salt, commitment, serial } },
     ]) {
       expect(decodeSubmission(encodeSubmission(bad))).toEqual(bad);
       expect(() => open(bad)).toThrow(FAILED);
@@ -178,7 +174,7 @@ describe("a proven blob", () => {
     const about = { authority: ORIGIN, owner: "alice" };
     const make = (sessionKey: Uint8Array, of = wrap) =>
       makeBlobSubmission(core, { ...about, wrap: of, proof: { sessionKey, ownerBlob } });
-    expect(isProven(make(randomBytes(32)).core)).toBe(true);
+    expect(isProven(make(randomBytes(32)).record)).toBe(true);
     for (const length of [0, 5, 16, 24, 31, 33]) {
       expect(() => make(randomBytes(length))).toThrow(/only a CALG_AES_256 key of 32 bytes/);
     }
@@ -194,18 +190,19 @@ describe("an unproven blob", () => {
     const { submission } = await unproven();
     const read = JSON.parse(Buffer.from(encodeSubmission(submission)).toString());
     expect(read).not.toHaveProperty("tag");
-    expect(read.core.wrap).toBe(b64url(sha256("twinwrap/v1/wrap\n", canonical(read.wrap))));
-    expect(read.core.keyLength).toBe(16);
-    for (const name of ["header", "salt", "commitment"]) expect(read.core).not.toHaveProperty(name);
-    expect(isBoundWrap(core, submission.core, submission.wrap)).toBe(true);
+    expect(read.record.wrap).toBe(b64url(sha256("twinwrap/v1/wrap\n", canonical(read.wrap))));
+    expect(read.record.keyLength).toBe(16);
+    for (const name of ["header", "salt", "commitment"])
+      expect(read.record).not.toHaveProperty(name);
+    expect(isBoundWrap(core, submission.record, submission.wrap)).toBe(true);
     const other = (await unproven()).submission.wrap;
     for (const wrap of [
       other,
       { ...submission.wrap, padding: "pkcs1-v1_5" as const },
       { ...submission.wrap, fingerprint: fill(1) },
     ]) {
-      expect(isBoundWrap(core, submission.core, wrap)).toBe(false);
-      expect(() => withKey((key) => openUnproven(core, submission.core, wrap, key))).toThrow(
+      expect(isBoundWrap(core, submission.record, wrap)).toBe(false);
+      expect(() => withKey((key) => openUnproven(core, submission.record, wrap, key))).toThrow(
         FAILED,
       );
     }
@@ -225,7 +222,7 @@ describe("an unproven blob", () => {
       [Buffer.concat([simpleBlob(RC4, key, alice).subarray(0, -1), fill(1, 1)]), "oaep"],
     ] as const) {
       const wrap = await wrapOf(blob, padding);
-      const { core: record } = makeBlobSubmission(core, { authority: ORIGIN, owner: "a", wrap });
+      const { record } = makeBlobSubmission(core, { authority: ORIGIN, owner: "a", wrap });
       const open = () =>
         withKey((rsa) => Buffer.from(openUnproven(core, record as UnprovenRecord, wrap, rsa)));
       const opened = open();
@@ -238,7 +235,7 @@ describe("an unproven blob", () => {
   test("has a length that its algorithm has", async () => {
     const wrap = await wrapOf(simpleBlob(RC4, randomBytes(5), backup));
     const make = (keyLength?: number) =>
-      makeBlobSubmission(core, { authority: ORIGIN, owner: "a", wrap, keyLength }).core;
+      makeBlobSubmission(core, { authority: ORIGIN, owner: "a", wrap, keyLength }).record;
     expect(make().blob.keyLength).toBe(16);
     expect(make(5).blob.keyLength).toBe(5);
     expect(() => make(4)).toThrow(/no CALG_RC4 key has 4 bytes/);
@@ -270,7 +267,7 @@ describe.skipIf(!haveVectors)("blobs of a real CryptoAPI (needs the public vecto
     );
     const keyLength = /^rc[24]$/.test(alg!) ? key.length : undefined;
     const about = { authority: ORIGIN, owner: "a", wrap, keyLength };
-    const { core: record } = makeBlobSubmission(core, about);
+    const { record } = makeBlobSubmission(core, about);
     expect(record.blob).toEqual({ aiKeyAlg, keyLength: key.length });
     const privateKey = await readPrivateKey(readVectors(`capi/keys/${name}.pem`));
     const rsa = core.rsaPrivateKey(privateKey);
@@ -325,7 +322,7 @@ describe("what an owner can find out of a submission and its receipt", () => {
   test("is what the authority signed for it", async () => {
     const [one, other] = [(await proven()).submission, (await unproven()).submission];
     const receipt = (of: Submission, type: "escrow" | "verified") =>
-      log.receipt(recordHash(core, of.core), { type });
+      log.receipt(recordHash(core, of.record), { type });
     expect(await status(one, undefined)).toBe("pending");
     expect(await status(one, await receipt(one, "verified"))).toBe("verified");
     expect(await status(one, await receipt(one, "escrow"))).toBe("unverified");
@@ -347,7 +344,7 @@ describe("a release", () => {
   test("has what the record says, for the new key, and a file's stays a file's", async () => {
     const [one, other] = [await proven(), await unproven()];
     const file = await sealFor(core, alice.publicKey, [authority]);
-    const cores = [one.submission.core, other.submission.core, file.submissions[0]!.core];
+    const cores = [one.submission.record, other.submission.record, file.submissions[0]!.record];
     const hashes = cores.map((record) => recordHash(core, record));
     const request = makeRequest({
       authority: ORIGIN,
@@ -395,7 +392,7 @@ describe("a release", () => {
     expect(() => releasedBlob(core, bad, provenRecord)).toThrow(NOT_VERIFIED);
     expect(() => releasedBlob(core, bad, unprovenRecord)).toThrow(NOT_VERIFIED);
     expect(() => releasedFor(core, bad, file.head, cores[2]!)).toThrow(NOT_VERIFIED);
-    const missing = (await unproven()).submission.core;
+    const missing = (await unproven()).submission.record;
     expect(() => releasedBlob(core, good, missing)).toThrow(
       expect.objectContaining({ code: "NOT_FOUND" }),
     );

@@ -28,7 +28,7 @@ const submission = await escrow.makeSubmission(core, {
     description: `Minutes of the board, "May": ${"all that was said there and then ".repeat(4)}\n(two pages)`,
   },
 });
-const receipt = await testLog.receipt(escrow.recordHash(core, submission.core));
+const receipt = await testLog.receipt(escrow.recordHash(core, submission.record));
 const request = escrow.makeRequest({
   authority: "office",
   requester: "Alice Müller, on the phone",
@@ -211,7 +211,7 @@ describe("no more is read or parsed than a message of its kind can have", () => 
   const long = (start: string, bytes: number) =>
     Buffer.concat([Buffer.from(start), Buffer.alloc(bytes, "{},")]);
   const STARTS: [string, string, number][] = [
-    ["submission", '{"core":[', 16 << 10],
+    ["submission", '{"record":[', 16 << 10],
     ["receipt", '{"leaf":[', 96 << 10],
     ["request", '{"authority":[', 256 << 10],
     ["something else", '{"type":"twinwrap/receipt/v1","x":[', 64 << 10],

@@ -105,7 +105,7 @@ export async function sealFor(
     },
   });
   const file = Buffer.from(await sealed.bytes());
-  const records = made.map((submission) => recordHash(core, submission.core));
+  const records = made.map((submission) => recordHash(core, submission.record));
   return { file, head: await inspectHead(file), submissions: made, records };
 }
 

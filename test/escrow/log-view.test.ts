@@ -205,7 +205,7 @@ describe("a file's receipts in a view", () => {
         request: requestHash(core, request),
         policy: fill(4),
         approvals: fill(5),
-        recipient: recipientTag(core, file.submissions[0]!.core.blind, wrap.fingerprint),
+        recipient: recipientTag(core, file.submissions[0]!.record.blind, wrap.fingerprint),
       });
       return { request, releases: [{ record: record!, wrap, leaf, proof: await by.proof(leaf) }] };
     };

@@ -16,7 +16,7 @@ const CORE =
   `,"description":"Grüße \\n\\"x\\"","header":"${b64url(fill(2))}","owner":"o-17"` +
   `,"salt":"${b64url(fill(3, 24))}","serial":"${b64url(fill(1, 16))}","v":1}`;
 const WRAP = `{"fingerprint":"${b64url(fill(7))}","padding":"oaep","simpleblob":"${b64url(fill(8, 268))}"}`;
-const SUBMISSION = `{"core":${CORE},"tag":"${b64url(fill(6))}","type":"twinwrap/submission/v1","wrap":${WRAP}}`;
+const SUBMISSION = `{"record":${CORE},"tag":"${b64url(fill(6))}","type":"twinwrap/submission/v1","wrap":${WRAP}}`;
 
 const blobAlg = (key: string) => `{"body":"blob","key":"${key}","wrap":"SIMPLEBLOB"}`;
 const PROVEN = CORE.replace(ALG, blobAlg("CALG_AES_256")).replace(
@@ -27,7 +27,7 @@ const UNPROVEN =
   `{"alg":${blobAlg("CALG_RC4")},"authority":"example.org/backup","blind":"${b64url(fill(5))}"` +
   `,"created":"2026-01-31T23:59:59Z","description":"x","keyLength":5,"label":"№ 1"` +
   `,"owner":"o-17","serial":"${b64url(fill(1, 16))}","v":1,"wrap":"${b64url(fill(9))}"}`;
-const UNPROVEN_SUBMISSION = `{"core":${UNPROVEN},"type":"twinwrap/submission/v1","wrap":${WRAP}}`;
+const UNPROVEN_SUBMISSION = `{"record":${UNPROVEN},"type":"twinwrap/submission/v1","wrap":${WRAP}}`;
 
 const RECORDS = [fill(0x10), fill(0xfb), fill(0xff)]; // "EBA…", "-_v…", "___…": not in the order of their texts
 const REQUEST =
@@ -225,7 +225,7 @@ describe("what a format does not allow", () => {
 
   test("a submission over 16 KiB is neither made nor read", () => {
     const submission = escrow.decodeSubmission(Buffer.from(SUBMISSION));
-    submission.core.description = "\0".repeat(4096);
+    submission.record.description = "\0".repeat(4096);
     expect(() => escrow.encodeSubmission(submission)).toThrow(
       expect.objectContaining({ code: "LIMIT_EXCEEDED" }),
     );
@@ -316,7 +316,7 @@ describe("what a format does not allow", () => {
 describe("hashes and IDs", () => {
   test("are SHA-256 over the label and the bytes", () => {
     const submission = escrow.decodeSubmission(Buffer.from(SUBMISSION));
-    expect(hex(escrow.recordHash(core, submission.core))).toBe(
+    expect(hex(escrow.recordHash(core, submission.record))).toBe(
       hex(sha256("twinwrap/v1/record\n", CORE)),
     );
     const request = escrow.decodeRequest(Buffer.from(REQUEST));

@@ -53,7 +53,7 @@ async function releaseKey(
     request: requestHash(core, options.request ?? request),
     policy: POLICY,
     approvals: fill(5),
-    recipient: recipientTag(core, file.submissions[0]!.core.blind, wrap.fingerprint),
+    recipient: recipientTag(core, file.submissions[0]!.record.blind, wrap.fingerprint),
     ...options.leaf,
   });
   return { record, wrap, leaf, proof: "" };
@@ -107,7 +107,7 @@ describe("a release", () => {
   test("gives every file its wrap, which opens it", async () => {
     const checked = await check(good);
     for (const { file, head, submissions } of files.slice(0, 2)) {
-      const wrap = releasedFor(core, checked, head, submissions[0]!.core);
+      const wrap = releasedFor(core, checked, head, submissions[0]!.record);
       const done = await rewrap(file, {
         key: fresh.privateKey,
         released: [wrap],
@@ -120,7 +120,7 @@ describe("a release", () => {
   test("has nothing for a record that was not released", async () => {
     const { head, submissions } = files[2]!;
     const checked = await check(good);
-    expect(() => releasedFor(core, checked, head, submissions[0]!.core)).toThrow(NOT_FOUND);
+    expect(() => releasedFor(core, checked, head, submissions[0]!.record)).toThrow(NOT_FOUND);
     const nothing = await check({ request, releases: [] });
     expect(nothing.keys.size).toBe(0);
   });
@@ -128,10 +128,10 @@ describe("a release", () => {
   test("is asked with the file's own record", async () => {
     const checked = await check(good);
     const [one, two] = files as [File, File];
-    expect(() => releasedFor(core, checked, one.head, two.submissions[0]!.core)).toThrow(
+    expect(() => releasedFor(core, checked, one.head, two.submissions[0]!.record)).toThrow(
       NOT_VERIFIED,
     );
-    const record = { ...one.submissions[0]!.core, blind: fill(1) };
+    const record = { ...one.submissions[0]!.record, blind: fill(1) };
     expect(() => releasedFor(core, checked, one.head, record)).toThrow(NOT_FOUND);
   });
 });
@@ -190,7 +190,7 @@ describe("a release that is refused", () => {
       ],
     };
     const { file, head, submissions } = files[0]!;
-    const wrap = releasedFor(core, await check(swapped), head, submissions[0]!.core);
+    const wrap = releasedFor(core, await check(swapped), head, submissions[0]!.record);
     const released = { key: fresh.privateKey, released: [wrap] };
     await expect(rewrap(file, released)).rejects.toMatchObject({ code: "DECRYPTION_FAILED" });
     // With their leaves and proofs, it is told here.
@@ -263,15 +263,19 @@ describe("a release that is refused", () => {
 
   test("to another recipient by its leaf's tag", async () => {
     const { head, submissions } = files[0]!;
-    const { blind } = submissions[0]!.core;
+    const { blind } = submissions[0]!.record;
     const tags = [
       recipientTag(core, blind, fill(3)),
-      recipientTag(core, files[1]!.submissions[0]!.core.blind, good.releases[0]!.wrap.fingerprint),
+      recipientTag(
+        core,
+        files[1]!.submissions[0]!.record.blind,
+        good.releases[0]!.wrap.fingerprint,
+      ),
     ];
     for (const recipient of tags) {
       const key = await releaseKey(files[0]!, { leaf: { recipient } });
       const checked = await check(await prove([key]));
-      expect(() => releasedFor(core, checked, head, submissions[0]!.core)).toThrow(NOT_VERIFIED);
+      expect(() => releasedFor(core, checked, head, submissions[0]!.record)).toThrow(NOT_VERIFIED);
     }
   });
 });

@@ -61,7 +61,7 @@ describe("a submission in a new file's header", () => {
     const { key, slots, fixed } = openIndependently(file, alice.node.privateKey);
     expect(opens(await submissionOf(file)).equals(key)).toBe(true);
     // Record and tag as docs/format.md has them, recomputed with node:crypto.
-    const { core: record, tag } = slots[0].escrows[0].submission;
+    const { record, tag } = slots[0].escrows[0].submission;
     const { header, body } = await inspectHead(file);
     expect(record).toMatchObject({
       v: 1,
@@ -83,20 +83,20 @@ describe("a submission in a new file's header", () => {
     const other = await submissionOf(await sealed("other"));
     const change = (record: Partial<FileRecord>) => ({
       ...mine,
-      core: { ...mine.core, ...record },
+      record: { ...mine.record, ...record },
     });
     const bad: Submission[] = [
       change({ owner: "thief" }),
-      change({ serial: other.core.serial }),
-      change({ header: other.core.header }),
-      change({ salt: other.core.salt }),
-      change({ commitment: other.core.commitment }),
-      change({ blind: other.core.blind }),
+      change({ serial: other.record.serial }),
+      change({ header: other.record.header }),
+      change({ salt: other.record.salt }),
+      change({ commitment: other.record.commitment }),
+      change({ blind: other.record.blind }),
       change({ description: "another" }),
       { ...mine, tag: other.tag },
       { ...mine, wrap: other.wrap },
       { ...mine, wrap: { ...mine.wrap, padding: "pkcs1-v1_5" } },
-      { ...other, core: mine.core },
+      { ...other, record: mine.record },
     ];
     for (const submission of bad) {
       // It is well-formed: what refuses it is the key, not the codec.

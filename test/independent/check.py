@@ -395,7 +395,7 @@ def unproven_blob(value, where):
                     "wrap": binary(32)}, ["description", "label"])(value, where)
 
 
-def core(value, where):
+def record(value, where):
     """A record, of whichever form."""
     alg = value.get("alg") if type(value) is dict else None
     if type(alg) is not dict or alg.get("body") != "blob":
@@ -420,13 +420,13 @@ def hashed(reader, label):
 
 def load_submission(path, authority):
     submission = load(path, 16384, {
-        "type": one_of("twinwrap/submission/v1"), "core": hashed(core, b"twinwrap/v1/record\n"),
+        "type": one_of("twinwrap/submission/v1"), "record": hashed(record, b"twinwrap/v1/record\n"),
         "tag": binary(32), "wrap": bound_wrap}, ["tag"])
-    bound_to = submission["core"].get("wrap")
+    bound_to = submission["record"].get("wrap")
     need(("tag" in submission) == (bound_to is None), f"{path} lacks a tag, or has one that proves nothing")
     need(bound_to in (None, submission["wrap"]["hash"]), f"{path} has another wrap than its record is for")
-    need(submission["core"]["authority"] == authority["origin"], f"{path} is for another authority")
-    print(f"submission: record {submission['core']['hash'].hex()}, owner {submission['core']['owner']}"
+    need(submission["record"]["authority"] == authority["origin"], f"{path} is for another authority")
+    print(f"submission: record {submission['record']['hash'].hex()}, owner {submission['record']['owner']}"
           + (", key not proven" if bound_to else ""))
     return submission
 
@@ -438,7 +438,7 @@ def check_receipt(authority_path, submission_path, receipt_path):
          "the submission is wrapped for a key that is not the authority's")
     receipt = load(receipt_path, 96 << 10, {"type": one_of("twinwrap/receipt/v1"), **PROVEN})
     leaf = parse_leaf(receipt["leaf"], "escrow", "verified")
-    need(leaf["record"] == submission["core"]["hash"], "the receipt is for another record")
+    need(leaf["record"] == submission["record"]["hash"], "the receipt is for another record")
     need("tag" in submission or leaf["type"] == "escrow", "the receipt calls verified what nobody proves")
     index, size, name = verify_proof(receipt["leaf"], receipt["proof"], authority["logs"])
     print(f"receipt: {leaf['type']} at {leaf['time']}, leaf {index} of {size} in {name}")
@@ -475,7 +475,7 @@ def check_release(authority_path, release_path, *submission_paths):
         leaves[key["record"]] = leaf
         print(f"{where}: released at {leaf['time']}, leaf {index} of {size} in {name}")
     for path in submission_paths:
-        record = load_submission(path, authority)["core"]
+        record = load_submission(path, authority)["record"]
         need(record["hash"] in leaves, f"{path}: the release has nothing for its record")
         tag = hmac.new(record["blind"], b"twinwrap/v1/recipient-tag\0" + recipient, hashlib.sha256)
         need(tag.digest() == leaves[record["hash"]]["recipient"],

@@ -1,8 +1,9 @@
-import { spawnSync } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { loadCore } from "twinwrap/core";
 import {
@@ -38,6 +39,7 @@ import { makePair, type Pair } from "../envelope/keys.js";
 import { makeAuthority, sealFor, TestLog, wrapOf } from "../escrow/client-material.js";
 import { fill, hex, spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
+import { stride } from "../quick.js";
 
 // check.py is written from docs/format.md and shares nothing with the library. What the library makes
 // it must take, and whatever is altered it must refuse.
@@ -47,33 +49,64 @@ const havePython = spawnSync("python3", ["-c", "import cryptography"]).status ==
 const ORIGIN = "authority.example/über";
 const TIME = new Date("2026-02-01T10:00:00Z");
 
-function check(...args: string[]) {
+/** Runs the script as a person does. */
+function run(...args: string[]) {
   const { status, stdout, stderr } = spawnSync("python3", [script, ...args], { encoding: "utf8" });
   expect(stderr).toBe("");
   return { status, stdout };
 }
 
-/** Runs the script's main once for every byte of a file (or every 7th), with its lowest bit changed. */
-const EVERY_BYTE = `
-import contextlib, io, runpy, sys
-main = runpy.run_path(sys.argv[1])["main"]
-step, arguments, path = int(sys.argv[2]), sys.argv[3:-1], sys.argv[-1]
-data = open(path, "rb").read()
-accepted = []
-for at in range(0, len(data), step):
-    with open(path, "wb") as file:
-        file.write(data[:at] + bytes([data[at] ^ 1]) + data[at + 1:])
-    out = io.TextIOWrapper(io.BytesIO())
+/**
+ * Answers each line with what the script's main prints and returns for `args`; or, for a `path`, with how long that
+ * file is and at which places, one in `step`, another lowest bit of a byte is accepted.
+ */
+const SERVE = `
+import contextlib, io, json, os, sys
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
+from check import main
+
+def call(args):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     with contextlib.redirect_stdout(out):
-        status = main(arguments)
+        status = main(args)
     out.seek(0)
-    last = out.read().splitlines()[-1]
-    assert last == "good" if status == 0 else last.startswith("refused: "), last
-    if status == 0:
-        accepted.append(at)
-open(path, "wb").write(data)
-print(len(data), *accepted)
+    return {"status": status, "stdout": out.read()}
+
+def alter(args, path, step):
+    data = open(path, "rb").read()
+    accepted = []
+    for at in range(0, len(data), step):
+        with open(path, "wb") as file:
+            file.write(data[:at] + bytes([data[at] ^ 1]) + data[at + 1:])
+        answer = call(args)
+        last = answer["stdout"].splitlines()[-1]
+        assert last == "good" if answer["status"] == 0 else last.startswith("refused: "), last
+        if answer["status"] == 0:
+            accepted.append(at)
+    open(path, "wb").write(data)
+    return {"length": len(data), "accepted": accepted}
+
+for line in sys.stdin:
+    request = json.loads(line)
+    print(json.dumps(alter(**request) if "path" in request else call(**request)), flush=True)
 `;
+let server: { child: ChildProcessWithoutNullStreams; answers: AsyncIterator<string> } | undefined;
+
+/** Asks one process for all calls, because most of a process is Python's start. */
+async function ask(request: { args: string[]; path?: string; step?: number }) {
+  if (server === undefined) {
+    const child = spawn("python3", ["-c", SERVE, script]);
+    child.stderr.pipe(process.stderr);
+    server = { child, answers: createInterface(child.stdout)[Symbol.asyncIterator]() };
+  }
+  server.child.stdin.write(`${JSON.stringify(request)}\n`);
+  const { done, value } = await server.answers.next();
+  if (done) throw new Error("check.py failed");
+  return JSON.parse(value);
+}
+afterAll(() => void server?.child.stdin.end());
+
+const check = (...args: string[]): Promise<{ status: number; stdout: string }> => ask({ args });
 
 describe.skipIf(!havePython)("check.py (needs python3 and its module cryptography)", () => {
   let core: Awaited<ReturnType<typeof loadCore>>;
@@ -178,7 +211,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
         request: requestHash(core, request),
         policy: policyHash,
         approvals: fill(5),
-        recipient: recipientTag(core, submissions[0]!.core.blind, wrap.fingerprint),
+        recipient: recipientTag(core, submissions[0]!.record.blind, wrap.fingerprint),
       });
       keys.push({ record: records[0]!, wrap, leaf });
     }
@@ -209,8 +242,8 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     return join(folder, name);
   }
   const at = (name: string) => join(folder, name);
-  const refused = (reason: RegExp, ...args: string[]) => {
-    const { status, stdout } = check(...args);
+  const refused = async (reason: RegExp, ...args: string[]) => {
+    const { status, stdout } = await check(...args);
     expect(stdout.trimEnd().split("\n").at(-1)).toMatch(/^refused: /);
     expect(stdout).toMatch(reason);
     expect(status).toBe(1);
@@ -233,7 +266,12 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     const fingerprint = parseIdentity(core, notes.identities[0]!).hash;
     const index = log.leaves.indexOf(receipt.leaf);
     for (const authority of ["authority", "rotated"]) {
-      const { status, stdout } = check("receipt", at(authority), at("submission"), at("receipt"));
+      const { status, stdout } = await check(
+        "receipt",
+        at(authority),
+        at("submission"),
+        at("receipt"),
+      );
       expect(stdout).toContain(`fingerprint ${hex(fingerprint)}`);
       expect(stdout).toContain(`record ${hex(record)}, owner ärger-17\n`);
       expect(stdout).toContain(`verified at 2026-02-01 10:00:00, leaf ${index} of ${index + 2} in`);
@@ -242,7 +280,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     }
     const unverified = await log.receipt(record, { type: "escrow" });
     save("bare", { bytes: encodeAuthority({ ...notes, policies: [] }) });
-    const { status, stdout } = check(
+    const { status, stdout } = await check(
       ...["receipt", at("bare"), at("submission")],
       save("unverified", { receipt: unverified }),
     );
@@ -250,12 +288,12 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     expect(status).toBe(0);
   });
 
-  test("takes releases, alone and with the submissions", () => {
-    const alone = check("release", at("authority"), at("release"));
+  test("takes releases, alone and with the submissions", async () => {
+    const alone = run("release", at("authority"), at("release"));
     expect(alone.stdout).toContain(`request: ${requestId(requestHash(core, request))} by Änne, on`);
     expect(alone.status).toBe(0);
     const second = save("second", { submission: files[1]!.submissions[0]! });
-    const both = check("release", at("rotated"), at("release"), at("submission"), second);
+    const both = await check("release", at("rotated"), at("release"), at("submission"), second);
     expect(both.stdout.match(/the log names this key/g)).toHaveLength(2);
     expect(both.status).toBe(0);
   });
@@ -277,7 +315,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
       makeBlobSubmission(core, { ...about, wrap: await blob(authority.wrapKey, 0x6603) }),
       makeBlobSubmission(core, { ...about, wrap: await blob(authority.wrapKey, 0x6801) }),
     ];
-    const records = submissions.map((one) => recordHash(core, one.core));
+    const records = submissions.map((one) => recordHash(core, one.record));
     const asked = makeRequest({
       authority: ORIGIN,
       requester: "Änne",
@@ -289,7 +327,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
       const saved = save("blob", { submission: one });
       const receiptOf = async (type: "escrow" | "verified", record = records[i]!) =>
         save("receipt of blob", { receipt: await log.receipt(record, { type }) });
-      const { status, stdout } = check(
+      const { status, stdout } = await check(
         ...["receipt", at("authority"), saved],
         await receiptOf("escrow"),
       );
@@ -299,12 +337,18 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
       expect(status).toBe(0);
       if (i > 0) {
         const verified = await receiptOf("verified");
-        refused(/nobody proves/, "receipt", at("authority"), saved, verified);
+        await refused(/nobody proves/, "receipt", at("authority"), saved, verified);
         const wrap = await blob(authority.wrapKey, i === 1 ? 0x6603 : 0x6801);
         const swapped = save("swapped", { submission: { ...one, wrap } });
-        refused(/another wrap/, "receipt", at("authority"), swapped, await receiptOf("escrow"));
+        await refused(
+          /another wrap/,
+          "receipt",
+          at("authority"),
+          swapped,
+          await receiptOf("escrow"),
+        );
       }
-      const wrap = await blob(fresh.publicKey, one.core.blob.aiKeyAlg);
+      const wrap = await blob(fresh.publicKey, one.record.blob.aiKeyAlg);
       const leaf = log.add({
         type: "release",
         time: TIME,
@@ -313,7 +357,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
         request: requestHash(core, asked),
         policy: policyHash,
         approvals: fill(5),
-        recipient: recipientTag(core, one.core.blind, wrap.fingerprint),
+        recipient: recipientTag(core, one.record.blind, wrap.fingerprint),
       });
       releases.push({ record: records[i]!, wrap, leaf });
     }
@@ -322,7 +366,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     for (const one of releases) proven.push({ ...one, proof: await log.proof(one.leaf) });
     const saved = save("blobs", { release: { request: asked, releases: proven } });
     const paths = submissions.map((one, i) => save(`blob ${i}`, { submission: one }));
-    const { status, stdout } = check("release", at("authority"), saved, ...paths);
+    const { status, stdout } = await check("release", at("authority"), saved, ...paths);
     expect(stdout.match(/the log names this key/g)).toHaveLength(3);
     expect(status).toBe(0);
     const text = Buffer.from(encodeSubmission(submissions[2]!)).toString();
@@ -335,11 +379,11 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
       [/has one that proves nothing/, '"type"', `"tag":"${"A".repeat(43)}","type"`],
     ] as const) {
       const changed = save("changed", { bytes: Buffer.from(text.replace(from, to)) });
-      refused(reason, "receipt", at("authority"), changed, at("receipt of blob"));
+      await refused(reason, "receipt", at("authority"), changed, at("receipt of blob"));
     }
   });
 
-  test("refuses a byte altered anywhere, but for what only a private key can tell", () => {
+  test("refuses a byte altered anywhere, but for what only a private key can tell", async () => {
     // Positions of what neither hashes nor signatures cover: the SIMPLEBLOB and a submission's tag.
     const unproven = (json: string) =>
       [...json.matchAll(/"(?:simpleblob|tag)":"([^"]*)"/g)].flatMap((match) => {
@@ -360,13 +404,8 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
       release: Buffer.from(encodeRelease(release)).toString("latin1"),
     };
     for (const [args, name] of cases) {
-      const step = name === "authority" || name === "release" ? "7" : "1";
-      const run = spawnSync("python3", ["-c", EVERY_BYTE, script, step, ...args, at(name)], {
-        encoding: "utf8",
-        maxBuffer: 1 << 24,
-      });
-      expect(run.stderr).toBe("");
-      const [length, ...accepted] = run.stdout.trim().split(" ").map(Number);
+      const step = stride(5) * (name === "authority" || name === "release" ? 7 : 1);
+      const { length, accepted } = await ask({ args, path: at(name), step });
       expect(length).toBeGreaterThan(500);
       const allowed = new Set(unproven(text[name as keyof typeof text]));
       // Next to a release, it does not matter for whom the submission was wrapped.
@@ -374,7 +413,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
         const start = text.submission.indexOf('"fingerprint":"') + '"fingerprint":"'.length;
         for (let i = 0; i < 43; i++) allowed.add(start + i);
       }
-      const stray = accepted.filter((position) => !allowed.has(position));
+      const stray = accepted.filter((position: number) => !allowed.has(position));
       expect(stray, `${args[0]}: ${name}`).toEqual([]);
       expect(accepted.length > 0).toBe(name === "submission" || name === "release");
     }
@@ -382,29 +421,35 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
 
   test("refuses receipts of others", async () => {
     const theirs = files[1]!;
-    refusedReceipt(/another record/, await log.receipt(theirs.records[0]!));
+    await refusedReceipt(/another record/, await log.receipt(theirs.records[0]!));
     const other = save("other", { submission: theirs.submissions[0]! });
-    refused(/another record/, "receipt", at("authority"), other, at("receipt"));
+    await refused(/another record/, "receipt", at("authority"), other, at("receipt"));
     const proof = await log.proof(log.leaves[0]!);
-    refusedReceipt(/not in the log/, { proof });
+    await refusedReceipt(/not in the log/, { proof });
     for (const name of [ORIGIN, "elsewhere.example"]) {
       const signer = newSigner(name);
-      refusedReceipt(/not signed by a log key/, {
+      await refusedReceipt(/not signed by a log key/, {
         proof: await log.proof(receipt.leaf, { signer }),
       });
     }
-    refusedReceipt(/not a proof/, {
+    await refusedReceipt(/not a proof/, {
       proof: receipt.proof.replace("\nindex", "\nextra AAAA\nindex"),
     });
-    refusedReceipt(/three lines/, { proof: receipt.proof.replace("\n\n—", "\nmore\n\n—") });
+    await refusedReceipt(/three lines/, { proof: receipt.proof.replace("\n\n—", "\nmore\n\n—") });
     const stranger = await makeAuthority(core, newSigner(ORIGIN), [alice.publicKey]);
     const made = (await sealFor(core, alice.publicKey, [stranger])).submissions[0]!;
     const wrapped = save("wrapped", { submission: { ...submission, wrap: made.wrap } });
-    refused(/not the authority's/, "receipt", at("authority"), wrapped, at("receipt"));
+    await refused(/not the authority's/, "receipt", at("authority"), wrapped, at("receipt"));
   });
 
   test("refuses authorities that lack a signature", async () => {
-    refused(/not signed by the officers/, "receipt", at("alone"), at("submission"), at("receipt"));
+    await refused(
+      /not signed by the officers/,
+      "receipt",
+      at("alone"),
+      at("submission"),
+      at("receipt"),
+    );
     const unsigned = (note: string, name: string) =>
       note.replace(new RegExp(`— ${name} .*\n`), () => "");
     const [policy] = notes.policies;
@@ -412,52 +457,58 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     for (const name of ["anna", ORIGIN]) {
       const changed = { identities: [identity!], policies: [unsigned(policy!, name)] };
       const path = save("changed", { bytes: encodeAuthority(changed) });
-      refused(/policy 1 lacks/, "receipt", path, at("submission"), at("receipt"));
+      await refused(/policy 1 lacks/, "receipt", path, at("submission"), at("receipt"));
     }
     const [text] = identity!.split("\n\n");
     const forged = await signNote(core, `${text}\n`, newSigner(ORIGIN));
     const path = save("changed", {
       bytes: encodeAuthority({ identities: [forged], policies: notes.policies }),
     });
-    refused(/identity 1 is not signed/, "receipt", path, at("submission"), at("receipt"));
+    await refused(/identity 1 is not signed/, "receipt", path, at("submission"), at("receipt"));
   });
 
   test("refuses releases to others", async () => {
     const [a, b] = release.releases as [Release["releases"][0], Release["releases"][0]];
-    refusedRelease(/another request/, { request: { ...request, requester: "Somebody" } });
+    await refusedRelease(/another request/, { request: { ...request, requester: "Somebody" } });
     const { nonce: _, ...asked } = request;
     const thief = makeRequest({ ...asked, recipient: alice.publicKey });
-    refusedRelease(/another request/, { request: thief });
+    await refusedRelease(/another request/, { request: thief });
     const wrap = await wrapOf(files[0]!.file, alice, alice);
-    refusedRelease(/another key/, { releases: [{ ...a, wrap }] });
+    await refusedRelease(/another key/, { releases: [{ ...a, wrap }] });
     const padding = "pkcs1-v1_5" as const;
-    refusedRelease(/padded/, { releases: [{ ...a, wrap: { ...a.wrap, padding } }] });
-    refusedRelease(/not in the log/, { releases: [{ ...a, proof: b.proof }] });
-    refusedRelease(/another record/, { releases: [{ ...a, leaf: b.leaf, proof: b.proof }] });
-    refusedRelease(/not a proof/, { releases: [{ ...a, proof: "none\n" }] });
-    refusedRelease(/not in order/, { releases: [b, a] });
-    refusedRelease(/not in order/, { releases: [a, a] });
+    await refusedRelease(/padded/, { releases: [{ ...a, wrap: { ...a.wrap, padding } }] });
+    await refusedRelease(/not in the log/, { releases: [{ ...a, proof: b.proof }] });
+    await refusedRelease(/another record/, { releases: [{ ...a, leaf: b.leaf, proof: b.proof }] });
+    await refusedRelease(/not a proof/, { releases: [{ ...a, proof: "none\n" }] });
+    await refusedRelease(/not in order/, { releases: [b, a] });
+    await refusedRelease(/not in order/, { releases: [a, a] });
     const third = save("third", { submission: files[2]!.submissions[0]! });
-    refused(/nothing for its record/, "release", at("authority"), at("release"), third);
+    await refused(/nothing for its record/, "release", at("authority"), at("release"), third);
     const leaf = log.add(a.leaf.replace(/recipient .*/, `recipient ${hex(fill(1))}`));
     const elsewhere = { ...a, leaf, proof: await log.proof(leaf) };
     const path = save("changed", { release: { request, releases: [elsewhere] } });
-    expect(check("release", at("authority"), path).status).toBe(0);
-    refused(/to another key/, "release", at("authority"), path, at("submission"));
+    expect((await check("release", at("authority"), path)).status).toBe(0);
+    await refused(/to another key/, "release", at("authority"), path, at("submission"));
     const other = log.add(a.leaf.replace(/policy .*/, `policy ${hex(fill(1))}`));
     const underOther = { ...a, leaf: other, proof: await log.proof(other) };
-    refusedRelease(/its policy/, { releases: [underOther] });
+    await refusedRelease(/its policy/, { releases: [underOther] });
   });
 
   test("refuses an officer whose share key is the authority's own", async () => {
     const path = save("changed", { bytes: encodeAuthority(sharing) });
-    refused(/a key of the authority/, "receipt", path, at("submission"), at("receipt"));
+    await refused(/a key of the authority/, "receipt", path, at("submission"), at("receipt"));
     await expect(verifyAuthority(core, sharing)).rejects.toThrow(/share key of officer anna/);
   });
 
-  test("refuses what it cannot read", () => {
-    refused(/No such file/, "receipt", at("authority"), at("submission"), at("nothing"));
-    refused(/not an object|not one of/, "receipt", at("authority"), at("receipt"), at("receipt"));
+  test("refuses what it cannot read", async () => {
+    await refused(/No such file/, "receipt", at("authority"), at("submission"), at("nothing"));
+    await refused(
+      /not an object|not one of/,
+      "receipt",
+      at("authority"),
+      at("receipt"),
+      at("receipt"),
+    );
     const text = Buffer.from(encodeSubmission(submission)).toString();
     const broken: [RegExp, string][] = [
       [/canonical/, `${text}\n`],
@@ -476,10 +527,10 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     for (const [reason, changed] of broken) {
       expect(changed).not.toBe(text);
       const path = save("changed", { bytes: Buffer.from(changed) });
-      refused(reason, "receipt", at("authority"), path, at("receipt"));
+      await refused(reason, "receipt", at("authority"), path, at("receipt"));
     }
     for (const args of [[], ["verify"], ["receipt", at("authority")]]) {
-      expect(check(...args)).toMatchObject({
+      expect(await check(...args)).toMatchObject({
         status: 1,
         stdout: expect.stringMatching(/check\.py/),
       });

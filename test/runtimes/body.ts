@@ -4,11 +4,13 @@
 import type * as Library from "twinwrap";
 import type { loadAes } from "twinwrap/aes";
 import type { Core, LoadOptions } from "twinwrap/core";
+import type { readOfficerKey, SigningKey } from "twinwrap/escrow";
 import type { Material, Product, RsaCase, SymmetricCase } from "./material.js";
 
 export interface Surroundings {
   library: typeof Library;
   loadAes: typeof loadAes;
+  readOfficerKey: typeof readOfficerKey;
   material: Material;
   /** The bytes of a file of the package's build/. */
   readWasm(name: string): Promise<Uint8Array<ArrayBuffer>>;
@@ -312,6 +314,18 @@ export function cases(material: Material): Map<string, Work> {
       "WRONG_PASSPHRASE",
       "wrong",
     );
+  });
+  all.set("reads an officer's key, and signs with it", async ({ readOfficerKey }) => {
+    const { pem, message, signature } = material.officer;
+    let key: SigningKey;
+    try {
+      key = await readOfficerKey(bytes(pem));
+    } catch (error) {
+      const isLacking = (error as { code?: string }).code === "UNSUPPORTED";
+      throw isLacking ? new Skip("WebCrypto has no Ed25519") : error;
+    }
+    // Ed25519 is deterministic: whoever signs, it is the same signature.
+    equal(await key.signer("ann").sign(bytes(message)), bytes(signature), "signature");
   });
   return all;
 }

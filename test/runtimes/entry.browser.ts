@@ -1,6 +1,7 @@
 // The body in a page: it fetches what it needs, and posts what came of it.
 import * as library from "twinwrap";
 import { loadAes } from "twinwrap/aes";
+import { readOfficerKey } from "twinwrap/escrow";
 import { run } from "./body.js";
 
 const tell = (body: unknown) =>
@@ -11,6 +12,7 @@ fetch("/material.json")
     run({
       library,
       loadAes,
+      readOfficerKey,
       material: await material.json(),
       readWasm: async (name) => new Uint8Array(await (await fetch(`/${name}`)).arrayBuffer()),
     }),

@@ -11,6 +11,7 @@ import {
   privateDecrypt,
   publicEncrypt,
   randomBytes,
+  sign,
 } from "node:crypto";
 import type { HashName } from "twinwrap/core";
 import { openIndependently, sealIndependently } from "../envelope/independent.js";
@@ -41,6 +42,8 @@ export interface Material {
   rsa: RsaCase[];
   /** Sealed files; their plaintext is `pattern(length)`. */
   files: { name: string; key: string; data: string; length: number }[];
+  /** An officer's file, and what they sign. */
+  officer: { pem: string; message: string; signature: string };
 }
 
 /** What an engine made. */
@@ -126,12 +129,24 @@ const PADDINGS = {
 
 const pkcs8 = (key: KeyObject) => key.export({ type: "pkcs8", format: "der" }).toString("base64");
 
+function officer(share: KeyObject): Material["officer"] {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const pem = [privateKey, share].map((key) => key.export({ type: "pkcs8", format: "pem" }));
+  const message = randomBytes(100);
+  return {
+    pem: base64(Buffer.from(pem.join(""))),
+    message: base64(message),
+    signature: base64(sign(null, message, privateKey)),
+  };
+}
+
 export function makeMaterial(): Material {
   const keys = [2048, 2048, 3072].map((modulusLength) =>
     generateKeyPairSync("rsa", { modulusLength }),
   );
   const names: HashName[] = ["SHA-1", "SHA-256", "SHA-512"];
   return {
+    officer: officer(keys[0]!.privateKey),
     symmetric: [
       ...[16, 24, 32].flatMap((key) => GCM_LENGTHS.map((length) => gcm(key, length))),
       ...[1, 8, 16, 60].map((iv) => gcm(32, 1000, iv)),

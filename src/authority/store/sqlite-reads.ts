@@ -94,7 +94,7 @@ function recordOf(row: Row): RecordRow {
     description: optionalText(row, "description"),
     label: optionalText(row, "label"),
     created: time(row, "created"),
-    record: bytes(row, "record"),
+    record: bytes(row, "content"),
     status: text(row, "status") as RecordStatus,
     escrowLeaf: number(row, "escrow_leaf"),
     verifiedLeaf: number(row, "verified_leaf"),

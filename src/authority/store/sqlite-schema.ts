@@ -49,7 +49,7 @@ export const MIGRATIONS: readonly string[] = [
     description TEXT,
     folded TEXT NOT NULL,
     created INTEGER NOT NULL,
-    record BLOB NOT NULL,
+    content BLOB NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('unverified', 'verified', 'released')),
     escrow_leaf INTEGER UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED,
     verified_leaf INTEGER UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED,
@@ -128,7 +128,7 @@ export const MIGRATIONS: readonly string[] = [
     label TEXT,
     folded TEXT NOT NULL,
     created INTEGER NOT NULL,
-    record BLOB NOT NULL,
+    content BLOB NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('unverified', 'verified', 'unproven', 'released')),
     escrow_leaf INTEGER UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED,
     verified_leaf INTEGER UNIQUE REFERENCES leaves DEFERRABLE INITIALLY DEFERRED,
@@ -136,9 +136,9 @@ export const MIGRATIONS: readonly string[] = [
     CHECK (status <> 'verified' OR verified_leaf IS NOT NULL),
     CHECK (status <> 'unproven' OR verified_leaf IS NULL)
   ) STRICT;
-  INSERT INTO new_records (id, hash, owner, serial, description, folded, created, record, status,
+  INSERT INTO new_records (id, hash, owner, serial, description, folded, created, content, status,
       escrow_leaf, verified_leaf)
-    SELECT id, hash, owner, serial, description, folded, created, record, status, escrow_leaf,
+    SELECT id, hash, owner, serial, description, folded, created, content, status, escrow_leaf,
       verified_leaf FROM records;
   DROP TABLE records;
   ALTER TABLE new_records RENAME TO records;

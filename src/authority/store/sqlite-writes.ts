@@ -106,7 +106,7 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
 
   async insertRecords(rows: readonly RecordRow[]): Promise<void> {
     this.#insert(
-      `records (hash, owner, serial, description, label, folded, created, record, status,
+      `records (hash, owner, serial, description, label, folded, created, content, status,
         escrow_leaf, verified_leaf)`,
       rows,
       (row) => [

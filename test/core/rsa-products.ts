@@ -3,24 +3,11 @@
 
 import { randomBytes } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { compile } from "../ct/build.js";
+import { kernelBuild } from "../ct/kernels.js";
 import { checkKernel, Places } from "./kernels.js";
 import { bitLength, modPow, toBig } from "./rsa-reference.js";
 
-const module = await WebAssembly.compile(
-  compile([
-    {
-      file: "index.ts",
-      from: '} from "./rsa/calls";',
-      to: `} from "./rsa/calls";
-        export { fromMontgomery, multiply, prepare, publicPower, square, toMontgomery } from "./rsa/montgomery";
-        export { invert } from "./rsa/inverse";
-        export { lessThan, multiplyAdd, readNumber, remainder, shiftIn, subtractOnce } from "./rsa/number";
-        export { multiplyLanes, squareLanes } from "./rsa/lanes";
-        export { TABLE } from "./rsa/scratch";`,
-    },
-  ]),
-);
+const module = await WebAssembly.compile(await kernelBuild("simd"));
 const core = new WebAssembly.Instance(module).exports as Record<string, CallableFunction> & {
   memory: WebAssembly.Memory;
   TABLE: WebAssembly.Global;

@@ -173,17 +173,17 @@ describe("what a file's head says", () => {
 
   test("what is malformed is a mismatch, and no more", async () => {
     const { head, submissions, records } = await sealFor(core, alice.publicKey, [authority]);
-    const sound = submissionToJson(submissions[0]!) as { core: object };
+    const sound = submissionToJson(submissions[0]!) as { record: object };
     const receipt = await log.receipt(records[0]!);
     const escrows = [
       { submission: null },
       { submission: [] },
       { submission: "text" },
-      { submission: { core: null } },
-      { submission: { core: { authority: 1 } } },
-      { submission: { core: { authority: ORIGIN } } },
+      { submission: { record: null } },
+      { submission: { record: { authority: 1 } } },
+      { submission: { record: { authority: ORIGIN } } },
       { submission: { ...sound, more: 1 } },
-      { submission: { ...sound, core: { ...sound.core, v: 2 } } },
+      { submission: { ...sound, record: { ...sound.record, v: 2 } } },
       { submission: sound, receipt: null },
       { submission: sound, receipt: { ...(receiptToJson(receipt) as object), more: 1 } },
       { submission: sound, receipt: { ...(receiptToJson(receipt) as object), proof: "" } },
@@ -213,11 +213,11 @@ describe("a submission that is not for this file", () => {
   test.each(FACTS)("another %s", async (fact, reason) => {
     const { head, submissions } = await sealFor(core, alice.publicKey, [authority]);
     const stranger = await sealFor(core, alice.publicKey, [authority]);
-    expect(fits(head, submissions[0]!.core)).toBe(true);
-    expect(fits(head, stranger.submissions[0]!.core)).toBe(false);
-    const core1 = { ...submissions[0]!.core, [fact]: stranger.submissions[0]!.core[fact] };
+    expect(fits(head, submissions[0]!.record)).toBe(true);
+    expect(fits(head, stranger.submissions[0]!.record)).toBe(false);
+    const core1 = { ...submissions[0]!.record, [fact]: stranger.submissions[0]!.record[fact] };
     expect(fits(head, core1)).toBe(false);
-    const now = holding(head, { ...submissions[0]!, core: core1 });
+    const now = holding(head, { ...submissions[0]!, record: core1 });
     const { shown, consistent } = await both(now);
     for (const report of [shown, consistent]) {
       expect(report).toMatchObject({ status: "mismatch", reason: expect.stringMatching(reason) });
@@ -270,7 +270,7 @@ describe("a receipt that is not for this record", () => {
     const receipt = await log.receipt(theirs.record);
     expect(await refused(head, submission, receipt)).toBe("mismatch");
     expect(() => withReceipt(core, head, receipt)).toThrow(NOT_VERIFIED);
-    const stolen = { ...submission, core: { ...submission.core, owner: "thief" } };
+    const stolen = { ...submission, record: { ...submission.record, owner: "thief" } };
     const mine = await log.receipt(fill(1));
     expect(await refused(head, stolen, mine)).toBe("mismatch");
     expect(() => withSubmission(core, [], submission, receipt)).toThrow(NOT_VERIFIED);

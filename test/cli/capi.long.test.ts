@@ -1,0 +1,1 @@
+import "./capi.test.js";

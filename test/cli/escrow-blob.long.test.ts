@@ -1,0 +1,1 @@
+import "./escrow-blob.test.js";

@@ -1,0 +1,3 @@
+import "./aes.test.js";
+import "./gcm.test.js";
+import "./rsa.test.js";

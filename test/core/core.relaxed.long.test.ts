@@ -1,0 +1,2 @@
+import "./core.relaxed.test.js";
+import "./rsa-kernels.relaxed.test.js";
