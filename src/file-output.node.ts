@@ -27,7 +27,7 @@ export interface WriteOptions {
   /** Takes the place of a file that is there, with its owner and mode; else that is a CONFLICT. */
   force?: boolean | undefined;
   /** The new file's mode, at most: by default what the umask leaves of 0666. */
-  mode?: number;
+  mode?: number | undefined;
 }
 
 /** What a file shall hold. */

@@ -16,7 +16,7 @@ export function formatNumber(value: number): string {
   return value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
 }
 
-/** Seconds a call as the unit of an operation. */
+/** Seconds a call, in the unit of an operation. */
 export function inUnit(unit: string, size: number, seconds: number): number {
   if (unit === "MB/s") return size / seconds / 1e6;
   return unit === "µs" ? seconds * 1e6 : 1 / seconds;

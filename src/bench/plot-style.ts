@@ -23,7 +23,7 @@ const colours = (scheme: 0 | 1) =>
 export const LIGHT_COLOURS = colours(0);
 export const DARK_COLOURS = colours(1);
 
-/** Of plots alone; they take --text, --soft, --line and --back from the document. */
+/** The style of plots alone. They take --text, --soft, --line and --back from the document. */
 export const PLOT_STYLE = `svg{display:block;width:100%;height:auto}svg text{font-size:12px;fill:var(--text)}
 svg .middle{text-anchor:middle;fill:var(--soft)}svg .end{text-anchor:end}svg .unit{fill:var(--soft)}
 svg .name{fill:var(--c)}svg .halo{paint-order:stroke;stroke:var(--back);stroke-width:3px}

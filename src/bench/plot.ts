@@ -1,5 +1,5 @@
-// Plots as inline SVG, for the report and the page. Colours are classes, which the style sheet (plot-style.ts)
-// gives for light and dark.
+// Plots as inline SVG, for the report and the page. Colours are classes: the style sheet (plot-style.ts) defines
+// them for light and dark.
 import { formatNumber, formatSize } from "./numbers.js";
 
 /** Text from anywhere, fit for HTML. */
@@ -22,7 +22,7 @@ function logScale(low: number, high: number, from: number, to: number): (value: 
   return (value) => round(from + ((to - from) * Math.log(value / low)) / span);
 }
 
-/** 1, 2 and 5 of every decade within the bounds; only 1 if these would be too many. */
+/** Marks at 1, 2 and 5 of every decade within the bounds; only at 1 if that would be too many. */
 function ticks(low: number, high: number): number[] {
   const decades: number[] = [];
   for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) decades.push(power);
@@ -35,7 +35,7 @@ function ticks(low: number, high: number): number[] {
 const tickText = (tick: number) =>
   tick < 1 ? String(Number(tick.toPrecision(1))) : tick.toLocaleString("en-US");
 
-/** Moves labels apart that would stand on each other; their order stays. */
+/** Moves labels apart that would overlap. Their order stays. */
 export function spread(places: readonly number[], distance: number, lowest: number): number[] {
   const order = places.map((y, index) => ({ y, index })).sort((a, b) => a.y - b.y);
   for (let i = 1; i < order.length; i++)

@@ -1,16 +1,16 @@
-// The comparison's loop. Timing one thing after another on a machine that others use too compares the
-// machine's moods: here the contenders take turns in short slices, and each pools its samples.
+// The loop of a comparison. Others use the machine too, so its speed changes: timing one contender after the other
+// would compare that. Here contenders take turns in short slices, and each pools its samples.
 
 /** One of several ways to do the same work. */
 export interface Contender {
   name: string;
-  /** Does the work once. What it answers with is awaited only if it is a promise. */
+  /** Does the work once. What it returns is awaited only if it is a promise. */
   run: () => unknown;
   /** How many calls one `run` makes; 1 unless several are in flight at a time. */
   calls?: number;
 }
 
-/** What the pooled samples of one contender come to, in seconds a call. */
+/** A summary of one contender's pooled samples, in seconds a call. */
 export interface Summary {
   best: number;
   median: number;
@@ -20,7 +20,7 @@ export interface Summary {
 export interface SliceOptions {
   /** How long the slice lasts, about. */
   seconds: number;
-  /** How long one sample lasts at least: long against the clock's resolution, which browsers coarsen. */
+  /** The least length of one sample: long against the clock's resolution, which is coarse in browsers. */
   atLeast?: number;
   /** The clock, in seconds. */
   now?: () => number;
@@ -37,7 +37,7 @@ export async function timeSlice(contender: Contender, options: SliceOptions): Pr
     const begin = now();
     for (let i = 0; i < batch; i++) {
       const result = run();
-      // Awaiting what is no promise would charge a synchronous contender for a turn of the queue.
+      // Awaiting a plain value would charge synchronous contenders for a turn of the queue.
       if (result instanceof Promise) await result;
     }
     const took = now() - begin;
@@ -48,8 +48,8 @@ export async function timeSlice(contender: Contender, options: SliceOptions): Pr
 }
 
 /**
- * Lets the contenders take turns, a slice each, and pools their samples. Every round begins with
- * another one, so that nobody always follows the same neighbour's garbage.
+ * Lets the contenders take turns, a slice each, and pools their samples. Every round begins with another one, so
+ * that none always comes right after the same other one, and collects its garbage.
  * @param slice times one slice of one contender
  * @param more whether another round is due, asked before each; the first is always run
  */
@@ -81,8 +81,8 @@ export function summarise(samples: readonly number[]): Summary {
 }
 
 /**
- * From which place on `theirs` takes less time than `ours`: there and at every later place. A single
- * place where they lead and later fall back is no answer to "from which size on".
+ * The place from which on `theirs` takes less time than `ours`: there and at every later place. A place where they
+ * lead and later fall back does not count.
  * @returns the index, or undefined if ours leads at the last place
  */
 export function crossover(ours: readonly number[], theirs: readonly number[]): number | undefined {

@@ -11,9 +11,9 @@ import {
   sessionAlgorithm,
 } from "../blob/index.js";
 
-// All that is known of an ALG_ID beside its name and the lengths of its keys, which the blob's codec knows.
+// All that is known about an ALG_ID, except its name and the lengths of its keys: the codec of blobs knows these.
 
-/** What has to be known of an algorithm to use its keys. */
+/** What has to be known about an algorithm to use its keys. */
 export interface Traits {
   readonly cipher: "aes" | "des" | "rc2" | "rc4";
   /** Bytes of a block. 1: a stream cipher, which has neither mode nor IV nor padding. */
@@ -67,7 +67,7 @@ const TRAITS: ReadonlyMap<number, Traits> = new Map([
     CALG_3DES_112,
     {
       ...DES,
-      expandsHash: false, // The documents say nothing of it; this is as Wine has it.
+      expandsHash: false, // Microsoft's documents do not say it. Wine does it like this.
       flaws: ["two keys give it 80 to 112 bits of strength", SMALL_BLOCKS],
     },
   ],
@@ -97,7 +97,7 @@ const TRAITS: ReadonlyMap<number, Traits> = new Map([
   ],
 ]);
 
-/** @param aiKeyAlg of a session key: what a blob was read with, or what has a name among them */
+/** @param aiKeyAlg the ALG_ID of a session key, from a blob that was read or from the list of names */
 export function algorithmOf(aiKeyAlg: number): Algorithm {
   const session = sessionAlgorithm(aiKeyAlg)!;
   const hasLengths = session.minKeyLength < session.maxKeyLength;

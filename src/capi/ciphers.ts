@@ -6,17 +6,17 @@ import type { Platform } from "./platform.js";
 import type { Rc2 } from "./rc2.js";
 import type { CipherSettings, Mode } from "./settings.js";
 
-// What CryptDecrypt does. AES is the core's, Triple DES the platform's. OpenSSL and Node have switched RC2 and
-// RC4 off: those are our own.
+// What CryptDecrypt does. The core has AES, and the platform has Triple DES. OpenSSL and Node have switched RC2 and
+// RC4 off: those are written here.
 
-/** Ciphertext into plaintext, piece after piece. */
+/** Turns ciphertext into plaintext, piece by piece. */
 export interface Decryptor {
   /**
-   * @param data whole blocks, but for CFB and RC4, of which it takes any number of bytes
-   * @returns as many bytes, in an array of their own
+   * @param data whole blocks; with CFB and RC4, any number of bytes
+   * @returns as many bytes, in a new array
    */
   update(data: Uint8Array): Uint8Array;
-  /** Wipes what can be wiped of the key. */
+  /** Wipes the key, as far as that can be done. */
   dispose(): void;
 }
 
@@ -28,7 +28,7 @@ function nextChain(chain: Uint8Array, data: Uint8Array): Uint8Array {
     : concatBytes(chain, data).slice(-length);
 }
 
-/** Takes off again what CBC added to each block: what is left is ECB. */
+/** Removes what CBC added to each block. The rest is ECB. */
 function unchain(plain: Uint8Array, iv: Uint8Array, data: Uint8Array): void {
   const { length } = iv;
   for (let i = 0; i < plain.length; i++) plain[i]! ^= i < length ? iv[i]! : data[i - length]!;
@@ -50,7 +50,7 @@ async function aes(key: Uint8Array, mode: Mode, iv: Uint8Array): Promise<Decrypt
   };
 }
 
-/** The three keys of Triple DES. DES is that with one key three times, two-key 3DES with the first one again. */
+/** The three keys of Triple DES. DES has the same key three times; two-key 3DES has the first one again. */
 function tripleKey(key: Uint8Array): Uint8Array {
   return Uint8Array.from({ length: 24 }, (_, i) => key[i % key.length]!);
 }
@@ -82,7 +82,7 @@ function rc2Mode(cipher: Rc2, mode: Mode, iv: Uint8Array): Decryptor["update"] {
     const plain = newBytes(data.length);
     for (let at = 0; at < data.length; at += iv.length) cipher.decryptBlock(data, at, plain, at);
     if (mode === "ecb") return plain;
-    unchain(plain, chain, data); // the same addition is what CBC still lacks
+    unchain(plain, chain, data); // CBC needs the same addition
     chain = nextChain(chain, data);
     return plain;
   };
@@ -102,8 +102,8 @@ async function rc4(key: Uint8Array): Promise<Decryptor> {
 
 /**
  * Prepares a session key.
- * @param session stays the caller's to wipe
- * @param iv as long as a block; of a stream cipher and of ECB it does not matter
+ * @param session the caller wipes it
+ * @param iv as long as a block; ignored by stream ciphers and ECB
  * @throws TwinwrapError UNSUPPORTED
  */
 export async function makeDecryptor(

@@ -8,13 +8,13 @@ import { chunkLength, type PaddingWatch } from "./paddings.js";
 import type { Platform } from "./platform.js";
 import { type CipherSettings, SALTED_KEY } from "./settings.js";
 
-// The ciphertext of an old file, decrypted piece by piece. Nothing of it is authenticated, and what is wrong is
-// said: this is for a person's own files, never for what others can send in.
+// Decrypts the ciphertext of an old file, piece by piece. Nothing in it is authenticated, and errors say what is
+// wrong: this is for a person's own files, never for files that others send in.
 
-/** Bytes that are decrypted together: whole blocks of any cipher. */
+/** Bytes that are decrypted at a time: whole blocks of any cipher. */
 const PIECE = 1 << 18;
 
-/** The ciphertext from some byte of the file on, and how it was made. */
+/** Where the ciphertext is in the file, and how it was made. */
 export interface Ciphertext {
   platform: Platform;
   session: PlaintextKeyBlob;
@@ -31,7 +31,7 @@ type OnProgress = ((bytes: number) => void) | undefined;
 const decryptorOf = ({ platform, session, settings }: Ciphertext, iv: Uint8Array) =>
   makeDecryptor(platform, session, settings, iv);
 
-/** @throws TwinwrapError BAD_FORMAT if there cannot be so many bytes of ciphertext */
+/** @throws TwinwrapError BAD_FORMAT if ciphertext cannot have this length */
 function checkLength({ settings, start }: Ciphertext, length: number): void {
   const { block, mode, padded } = settings;
   if (length === 0 && padded) {
@@ -48,7 +48,7 @@ function checkLength({ settings, start }: Ciphertext, length: number): void {
   }
 }
 
-/** What else may be another one where a key from a password does not fit. */
+/** What else may be wrong if a key from a password does not fit. */
 const PASSWORD_HINTS = [
   "another password",
   "`hash`",
@@ -57,7 +57,7 @@ const PASSWORD_HINTS = [
   "`passwordZero`",
 ];
 
-/** What may have been said wrongly where a padding is wrong. */
+/** Which options may be wrong if a padding is wrong. */
 function paddingHints({ session, settings, isDerived }: Ciphertext, length: number): string[] {
   const { block, salt, finalEvery } = settings;
   const hints = isDerived ? [...PASSWORD_HINTS] : [];
@@ -90,8 +90,8 @@ function paddingLength(plain: Uint8Array, ciphertext: Ciphertext, length: number
 }
 
 /**
- * Looks at the end before any work is done: in every mode the last block opens with the one before as
- * its IV.
+ * Checks the padding at the end before any work is done. In every mode the last block opens with the block before
+ * it as its IV.
  */
 export async function checkEnd(file: Anywhere, ciphertext: Ciphertext, end: number): Promise<void> {
   const { settings, iv, start } = ciphertext;
@@ -100,7 +100,7 @@ export async function checkEnd(file: Anywhere, ciphertext: Ciphertext, end: numb
   if (!settings.padded) return;
   const { block, finalEvery } = settings;
   const chunk = finalEvery && chunkLength(finalEvery, block, true);
-  // Of the last buffer, where each was encrypted by itself.
+  // Buffers that were encrypted one by one: this is the last of them.
   const size = chunk === undefined ? length : ((length - 1) % chunk) + 1;
   const before = size > block ? await file.read(end - 2 * block, block) : iv;
   const decryptor = await decryptorOf(ciphertext, before);
@@ -114,7 +114,7 @@ export async function checkEnd(file: Anywhere, ciphertext: Ciphertext, end: numb
   }
 }
 
-/** Decrypts one message; its last piece is held back until it is known to be the last. */
+/** Decrypts one message. Holds back each piece until it is known whether it is the last. */
 export async function* decryptMessage(
   reader: Reader,
   ciphertext: Ciphertext,
@@ -161,9 +161,9 @@ function anotherEvery(every: number, at: number): TwinwrapError {
 }
 
 /**
- * Decrypts one buffer with its own padding, from the IV on.
+ * Decrypts one buffer that has its own padding and begins with the IV.
  * @param end bytes of ciphertext up to its end
- * @returns its plaintext, which the caller wipes, and how many bytes of that there are
+ * @returns its plaintext, which the caller wipes, and the length of that
  */
 async function decryptBuffer(
   piece: Uint8Array,
@@ -187,7 +187,7 @@ async function decryptBuffer(
   }
 }
 
-/** Decrypts buffers that were encrypted one by one; only the last may be shorter than `every` bytes. */
+/** Decrypts buffers that were encrypted one by one. Only the last may be shorter than `every` bytes. */
 export async function* decryptBuffers(
   reader: Reader,
   ciphertext: Ciphertext,

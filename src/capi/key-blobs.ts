@@ -15,10 +15,10 @@ import { TwinwrapError } from "../errors.js";
 import { bitLength, type RsaPrivateKey, type RsaPublicKey, readPublicKey } from "../keys/index.js";
 import { algorithmOf } from "./algorithms.js";
 
-// What CryptGenKey, CryptImportKey and CryptExportKey do with blobs. Import tells why it fails, so it is for a
-// person's own blobs at the command line, never for what others can send in.
+// What CryptGenKey, CryptImportKey and CryptExportKey do with blobs. Import says why it fails: it is for a person's
+// own blobs at the command line, never for blobs that others send in.
 
-/** How a session key was padded before RSA; OAEP with SHA-1, as CryptoAPI has it. */
+/** How a session key was padded before RSA. OAEP is with SHA-1, as in CryptoAPI. */
 export type Padding = RsaPadding["padding"];
 
 /** Bytes that each padding takes from the modulus (RFC 8017, sections 7.1.1 and 7.2.1). */
@@ -28,7 +28,7 @@ const OVERHEAD: Record<Padding, number> = { oaep: 42, "pkcs1-v1_5": 11 };
 export const BLOCK_AT = 12;
 const NUMBERS_AT = 16;
 
-/** Makes the number of ones in every byte odd by its lowest bit (FIPS 46-3). */
+/** Sets the lowest bit of every byte so that its number of ones is odd (FIPS 46-3). */
 export function setOddParity(key: Uint8Array): void {
   for (let i = 0; i < key.length; i++) {
     let ones = key[i]! >> 1;
@@ -53,7 +53,7 @@ export function blockLength(key: RsaPublicKey): number {
 
 /**
  * Opens a SIMPLEBLOB.
- * @param privateKey there is no key container to look into when none is given
+ * @param privateKey the key that opens it: there is no key container to find one in
  * @returns the session key and its ALG_ID; the caller wipes the key
  * @throws CryptoApiError with the error that is documented for CryptImportKey
  */
@@ -80,7 +80,7 @@ export async function importSimpleBlob(
   );
 }
 
-/** The blob's values, once its block is as long as the key's modulus. */
+/** Decodes the blob, and checks that its block is as long as the key's modulus. */
 function decodeFor(bytes: Uint8Array, key: RsaPublicKey) {
   const needed = blockLength(key);
   const { length } = decodeSimpleBlob(bytes).encryptedKey;
@@ -98,7 +98,7 @@ function isExponentOne({ e }: RsaPublicKey): boolean {
   return e.length === 1 && e[0] === 1;
 }
 
-/** Under an exponent of one RSA changes nothing: the block is the padded key (Microsoft's KB 228786). Wipes it. */
+/** With exponent one RSA changes nothing: the block is the padded key (Microsoft's KB 228786). Wipes the block. */
 function openPlainBlock(block: Uint8Array, padding: Padding): Uint8Array {
   try {
     const key = padding === "pkcs1-v1_5" ? keyInPlainBlock(block) : undefined;
@@ -162,10 +162,9 @@ export async function exportSimpleBlob(
 }
 
 /**
- * Checks of a PUBLICKEYBLOB or PRIVATEKEYBLOB what its layout does not tell: that its numbers are a
- * key, and belong together.
+ * Imports a PUBLICKEYBLOB or PRIVATEKEYBLOB. Checks that its numbers are a key and belong together.
  * @returns the public key
- * @throws CryptoApiError NTE_BAD_KEY if the numbers are no key; else as for the blob's decoder
+ * @throws CryptoApiError NTE_BAD_KEY if the numbers are no key; as the blob's decoder
  */
 export function importKeyBlob(bytes: Uint8Array): RsaPublicKey {
   try {

@@ -12,8 +12,8 @@ import {
 } from "../source.js";
 import { BLOCK_AT, blockLength } from "./key-blobs.js";
 
-// Where a program put SIMPLEBLOB and ciphertext. Microsoft's example programs, and what was made after
-// them, write the blob's length as a DWORD, the blob, and the ciphertext.
+// Where a program put SIMPLEBLOB and ciphertext. Microsoft's example programs, and programs made after them, write
+// the blob's length as a DWORD, the blob, and the ciphertext.
 
 export const LAYOUTS = ["length32", "blob-first", "blob-last"] as const;
 export type Layout = (typeof LAYOUTS)[number];
@@ -22,7 +22,7 @@ const SKIP_PIECE = 1 << 16;
 
 /** The parts of an old file. */
 export interface Located {
-  /** The SIMPLEBLOB, unless it is a file of its own. */
+  /** The SIMPLEBLOB, unless it is in a file of its own. */
   blob: Uint8Array | undefined;
   /** Stands before the ciphertext, or the IV that is stored there. */
   reader: Reader;
@@ -33,7 +33,7 @@ export interface Located {
 }
 
 export interface LayoutOptions {
-  /** Where the SIMPLEBLOB is; undefined: not in this file. */
+  /** Where the SIMPLEBLOB is; undefined if it is not in this file. */
   layout?: Layout | undefined;
   /** Bytes at the beginning of the file that are neither blob nor ciphertext; none by default. */
   skip?: number | undefined;
@@ -74,9 +74,9 @@ async function readLast(file: Anywhere | undefined, skip: number, length: number
 
 /**
  * Finds the blob and the ciphertext.
- * @param key the blob's length follows from it; needed wherever there is a layout
- * @throws TwinwrapError BAD_FORMAT if the file ends before, or its length field is no blob's;
- *   BAD_ARGUMENT if a blob at the end cannot be reached
+ * @param key gives the blob's length; needed if there is a layout
+ * @throws TwinwrapError BAD_FORMAT if the file is too short, or its length field is wrong; BAD_ARGUMENT if a blob at
+ *   the end cannot be reached
  */
 export async function locate(
   source: Source | RandomAccess,
@@ -107,7 +107,7 @@ export async function locate(
   return { blob, reader, at: at + length, end };
 }
 
-/** A file up to a byte. */
+/** A file, up to a byte. */
 function upTo(file: RandomAccess, size: number): RandomAccess {
   return { size, read: (offset, length) => file.read(offset, length) };
 }

@@ -13,19 +13,19 @@ import { type CipherOptions, type CipherSettings, cipherSettings } from "./setti
 // Files that CryptoAPI programs encrypted.
 
 export interface OldFileOptions extends CipherOptions, LayoutOptions {
-  /** Of the SIMPLEBLOB in the file; pkcs1-v1_5 by default. */
+  /** How the SIMPLEBLOB in the file was padded; pkcs1-v1_5 by default. */
   padding?: Padding | undefined;
-  /** Bytes of ciphertext that are done. */
+  /** Called with the bytes of ciphertext that are done. */
   onProgress?: ((bytes: number) => void) | undefined;
 }
 
-/** Where the session key comes from. All of it stays the caller's to wipe. */
+/** Where the session key comes from. The caller wipes it. */
 export interface KeySource {
-  /** What opens the SIMPLEBLOB in the file. */
+  /** The private key that opens the SIMPLEBLOB in the file. */
   key?: RsaPrivateKey | undefined;
   /** The session key itself, if it is not in the file. */
   session?: PlaintextKeyBlob | undefined;
-  /** With a session key that comes from a password: what the hash has left over. */
+  /** If the session key comes from a password: the bytes of the hash that are left over. */
   leftOver?: Uint8Array | undefined;
 }
 
@@ -39,7 +39,7 @@ export interface OldFile {
    * @throws TwinwrapError BAD_FORMAT, DECRYPTION_FAILED, UNSUPPORTED
    */
   plaintext: AsyncIterable<Uint8Array>;
-  /** Once the plaintext was read: what of it looks as if it was encrypted in another way than was said. */
+  /** After the plaintext was read: why the options may be wrong, if it looks so. */
   doubt: () => string | undefined;
   /** Wipes a session key that was found in the file. */
   dispose: () => void;
@@ -47,7 +47,7 @@ export interface OldFile {
 
 /**
  * Opens a file that a CryptoAPI program encrypted. Messages name options in backticks.
- * @param source from a Blob, an array or a file the end is looked at first: of a stream a wrong key shows late
+ * @param source in a Blob, an array or a file the end is checked first; in a stream a wrong key shows late
  * @throws CryptoApiError if its SIMPLEBLOB does not open; TwinwrapError BAD_ARGUMENT if the options do not go with
  *   the key, BAD_FORMAT, DECRYPTION_FAILED, UNSUPPORTED
  */
@@ -83,7 +83,7 @@ export async function openOldFile(
   }
 }
 
-/** Opens the session key in the file; the caller wipes it. */
+/** Opens the session key in the file. The caller wipes it. */
 async function openBlob(
   { blob }: Located,
   key: RsaPrivateKey | undefined,
@@ -104,7 +104,7 @@ async function placeOf({ reader, at }: Located, { iv, block }: CipherSettings) {
   throw new TwinwrapError("BAD_FORMAT", `the file ends at byte ${end}, inside the IV`);
 }
 
-/** What should not be taken for the plaintext without a look. */
+/** Why people should look at the plaintext before they rely on it; undefined if there is no reason. */
 function doubtOf(
   { session, settings, isDerived }: Ciphertext,
   watch: PaddingWatch,

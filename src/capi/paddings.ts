@@ -1,11 +1,11 @@
-// Programs that said Final = TRUE for every buffer. Each was padded by itself, so that paddings stand all
-// through what is decrypted as one message, and the block after each comes out wrong.
+// Finds out that a program said Final = TRUE for every buffer. Then each buffer was padded by itself. Decrypted as
+// one message, the plaintext has paddings in it, and the block after each padding is wrong.
 
-/** Bytes of a buffer with its padding: longer ones are not looked for. */
+/** Most bytes of a buffer with its padding. Longer ones are not looked for. */
 const MAX_CHUNK = 1 << 24;
-/** Places at once that may be the first buffer's end. */
+/** Most places that are followed at a time: each may be the first buffer's end. */
 const MAX_CANDIDATES = 4096;
-/** Bytes of padding in all that are no chance: 2^-32, and there are not 2^20 candidates. */
+/** So many bytes of padding are no coincidence: that is 2^-32, and there are fewer than 2^20 candidates. */
 const ENOUGH = 4;
 
 /** Ciphertext of a full buffer of `every` bytes, padded. */
@@ -19,11 +19,11 @@ interface Candidate {
   padding: number;
   /** Where the next of its buffers would end. */
   next: number;
-  /** Buffers that have ended as they should. */
+  /** Buffers that ended with a padding. */
   seen: number;
 }
 
-/** Looks for the paddings of buffers in plaintext that goes by. */
+/** Looks for paddings of buffers in plaintext that passes. */
 export class PaddingWatch {
   readonly #block: number;
   #candidates: Candidate[] = [];
@@ -50,7 +50,7 @@ export class PaddingWatch {
     this.#at = end;
   }
 
-  /** Bytes of a buffer, if buffers were padded one by one; undefined if it does not look so. */
+  /** The length of the buffers; undefined if it does not look as if they were padded one by one. */
   bufferLength(): number | undefined {
     const found = this.#candidates.find(({ padding, seen }) => seen * padding >= ENOUGH);
     return found && found.chunk - found.padding;

@@ -4,8 +4,8 @@ import { TwinwrapError } from "../errors.js";
 import { algorithmOf } from "./algorithms.js";
 import type { PasswordHash, Platform } from "./platform.js";
 
-// Session keys that programs derive from a password: CryptCreateHash, CryptHashData, CryptDeriveKey. A hash is
-// all that a guess costs, so such a file is as safe as its password is long. Only reading is offered.
+// Session keys that programs derive from a password: CryptCreateHash, CryptHashData, CryptDeriveKey. A guess costs
+// one hash, so only a long password protects such a file. Such files can be read here, but not made.
 
 /** How programs turn a password into the bytes that they hash. */
 export const TEXT_ENCODINGS = ["utf-8", "utf-16le", "utf-16le-half", "windows-1252"] as const;
@@ -14,19 +14,19 @@ export type PasswordTextEncoding = (typeof TEXT_ENCODINGS)[number];
 export interface DeriveOptions {
   /** sha1 by default. */
   hash?: PasswordHash | undefined;
-  /** What the key is for, by name: aes-256 by default. */
+  /** The name of the algorithm that the key is for: aes-256 by default. */
   algorithm?: string | undefined;
-  /** Of an RC2 or RC4 key, 40 to 128, a multiple of 8; 128 by default. */
+  /** Bits of an RC2 or RC4 key: 40 to 128, a multiple of 8; 128 by default. */
   keyBits?: number | undefined;
 }
 
-/** A derived key, and the bytes of the hash that it left over; the caller wipes both. */
+/** A derived key, and the bytes of the hash that are left over. The caller wipes both. */
 export interface DerivedKey {
   session: PlaintextKeyBlob;
   leftOver: Uint8Array;
 }
 
-/** How long, and of what, a derived key is. @throws TwinwrapError BAD_ARGUMENT */
+/** The algorithm and length of a derived key. @throws TwinwrapError BAD_ARGUMENT */
 export function derivedAlgorithm({ algorithm: name = "aes-256", keyBits }: DeriveOptions) {
   const algorithm = algorithmOf(sessionAlgorithmByName(name).algId);
   if (keyBits === undefined) return { algorithm, length: algorithm.keyLength };
@@ -43,10 +43,10 @@ export function derivedAlgorithm({ algorithm: name = "aes-256", keyBits }: Deriv
 /**
  * Derives a session key.
  *
- * CryptDeriveKey takes it from the hash of the password. Where that is too short, and for 3DES and AES unless the
- * hash is of the SHA-2 family, it takes two hashes of it over pads as in HMAC (Microsoft's documentation of
- * CryptDeriveKey).
- * @param password as the program hashed it (see {@link encodePassword}); stays the caller's to wipe
+ * CryptDeriveKey takes it from the hash of the password. If that hash is too short, it takes two hashes of it, with
+ * the pads of HMAC. It does the same for 3DES and AES, unless the hash is of the SHA-2 family (Microsoft's documentation
+ * of CryptDeriveKey).
+ * @param password as the program hashed it (see {@link encodePassword}); the caller wipes it
  * @throws TwinwrapError BAD_ARGUMENT, UNSUPPORTED
  */
 export function deriveKey(
@@ -69,7 +69,7 @@ export function deriveKey(
   }
 }
 
-/** Two hashes of a hash, over the pads of HMAC. */
+/** Two hashes of a hash, with the pads of HMAC. */
 function expand(platform: Platform, hash: PasswordHash, base: Uint8Array): Uint8Array {
   const side = (value: number) => {
     const pad = newBytes(64).fill(value);
@@ -87,9 +87,9 @@ function expand(platform: Platform, hash: PasswordHash, base: Uint8Array): Uint8
 }
 
 /**
- * A password as programs hash it; the caller wipes it.
- * @param encoding utf-16le-half: as many bytes of UTF-16 as there are characters, as some programs had it by mistake
- * @throws TwinwrapError BAD_ARGUMENT if it has a character that the encoding has not
+ * A password as programs hash it. The caller wipes it.
+ * @param encoding utf-16le-half: as many bytes of UTF-16 as there are characters, a mistake of some programs
+ * @throws TwinwrapError BAD_ARGUMENT if the encoding lacks one of its characters
  */
 export function encodePassword(text: string, encoding: PasswordTextEncoding): Uint8Array {
   if (encoding === "utf-8") return toUtf8(text);
@@ -103,7 +103,7 @@ export function encodePassword(text: string, encoding: PasswordTextEncoding): Ui
   return half;
 }
 
-/** What 0x80 to 0x9F are in Windows-1252; Node's own decoder has taken them for Latin-1. */
+/** 0x80 to 0x9F in Windows-1252. Node's own decoder has taken them for Latin-1. */
 const HIGH_1252 = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
 
 function windows1252(text: string): Uint8Array {

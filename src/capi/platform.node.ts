@@ -4,7 +4,7 @@ import type { Platform } from "./platform.js";
 
 const DES_MODES = { cbc: "des-ede3-cbc", ecb: "des-ede3-ecb", cfb: "des-ede3-cfb8" } as const;
 
-/** Makes what only some builds of Node.js, and some of their settings, let make. */
+/** Makes something that some builds and settings of Node.js refuse. @throws TwinwrapError UNSUPPORTED */
 function available<T>(what: string, make: () => T): T {
   try {
     return make();
@@ -14,7 +14,7 @@ function available<T>(what: string, make: () => T): T {
   }
 }
 
-/** Node's: OpenSSL keeps Triple DES, which is DES, too, where its keys are equal. */
+/** The platform of Node. OpenSSL still has Triple DES, which is DES if its three keys are equal. */
 export const nodePlatform: Platform = {
   tripleDes: (key, mode, iv) =>
     available("Triple DES", () => {

@@ -15,16 +15,16 @@ const PI = fromHex(
   ].join(""),
 );
 
-/** What each of the four words is rotated by. */
+/** The rotation of each of the four words, in bits. */
 const SHIFTS = [1, 2, 3, 5] as const;
 
-/** Mixing rounds, between which the block is mashed. */
+/** Mixing rounds, in groups. Between groups the block is mashed. */
 const ROUNDS = [5, 6, 5] as const;
 
 /**
- * The block cipher RC2 (RFC 2268), blocks of 8 bytes. It is here to read old CryptoAPI files: OpenSSL 3,
- * and so Node, has switched it off, and node-forge (1.4.3) expands keys wrongly whose effective bits
- * are no multiple of 8. The addresses that it touches follow the key.
+ * The block cipher RC2 (RFC 2268), with blocks of 8 bytes, for old CryptoAPI files. OpenSSL 3, and so Node, has
+ * switched it off. node-forge (1.4.3) expands keys wrongly if their effective bits are no multiple of 8. This code is
+ * not constant-time: its table look-ups depend on the key.
  */
 export class Rc2 {
   readonly #key = new Uint16Array(64);
@@ -32,7 +32,7 @@ export class Rc2 {
 
   /**
    * @param key 1 to 128 bytes
-   * @param effectiveBits to which the strength is cut down, 1 to 1024
+   * @param effectiveBits the strength of the key, 1 to 1024
    * @throws TwinwrapError BAD_ARGUMENT
    */
   constructor(key: Uint8Array, effectiveBits: number) {

@@ -3,35 +3,36 @@ import { newBytes } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import { algorithmOf } from "./algorithms.js";
 
-// How a program may have encrypted a file with CryptoAPI: what is in no blob, and so has to be said.
-// Messages name these options in backticks, as they are spelt here.
+// How a program may have encrypted a file with CryptoAPI. No blob says this, so people have to. Messages name these
+// options in backticks, as they are spelt here.
 
 export const MODES = ["cbc", "ecb", "cfb"] as const;
 export type Mode = (typeof MODES)[number];
 
-/** What can be said of a cipher. Whatever is left out is CryptoAPI's default. */
+/** The options of a cipher. An option that is left out has CryptoAPI's default. */
 export interface CipherOptions {
   /** cbc by default. */
   mode?: Mode | undefined;
-  /** Zeros by default; "first": it stands right before the ciphertext. */
+  /** Zeros by default. "first": the IV stands right before the ciphertext. */
   iv?: Uint8Array | "first" | undefined;
   /**
-   * Of an RC2 or RC4 key, 0 to 24 bytes (KP_SALT, KP_SALT_EX). By default 11 zero bytes behind a key of 40 bits.
-   * "hash": what the hash of a password has left over (CRYPT_CREATE_SALT). false: none (CRYPT_NO_SALT).
+   * The salt of an RC2 or RC4 key, 0 to 24 bytes (KP_SALT, KP_SALT_EX). By default 11 zero bytes behind a key of 40
+   * bits. "hash": the bytes of a password's hash that are left over (CRYPT_CREATE_SALT). false: none
+   * (CRYPT_NO_SALT).
    */
   salt?: Uint8Array | "hash" | false | undefined;
-  /** Of an RC2 key, 1 to 1024 (KP_EFFECTIVE_KEYLEN). By default those of the key. */
+  /** Effective bits of an RC2 key, 1 to 1024 (KP_EFFECTIVE_KEYLEN). By default all bits of the key. */
   effectiveBits?: number | undefined;
   /** The last block has no padding: the program never said that it was the last. */
   unpadded?: boolean | undefined;
-  /** The program said of every so many bytes that they were the last: each such buffer is padded. */
+  /** The program said Final = TRUE for every buffer of so many bytes: each buffer is padded. */
   finalEvery?: number | undefined;
 }
 
 /** How the session key was used. */
 export interface CipherSettings {
   mode: Mode;
-  /** Behind the key (KP_SALT); maybe none. */
+  /** Stands behind the key (KP_SALT); may be empty. */
   salt: Uint8Array;
   /** The strength of an RC2 key (KP_EFFECTIVE_KEYLEN). */
   effectiveBits: number;
@@ -41,7 +42,7 @@ export interface CipherSettings {
   iv: Uint8Array | undefined;
   /** Whether the last block is padded (PKCS#5). */
   padded: boolean;
-  /** Bytes of the buffers that were encrypted one by one; undefined: it is one message. */
+  /** Bytes of each buffer, if they were encrypted one by one; undefined: it is one message. */
   finalEvery: number | undefined;
 }
 
@@ -49,7 +50,7 @@ export interface CipherSettings {
 const MAX_SALT = 24;
 /** Longest key and salt together that RC2 takes (RFC 2268, section 2). */
 const MAX_SALTED = 128;
-/** Key and salt together, where the salt is what a password's hash has left over. */
+/** Bytes of key and salt together, where the salt is the rest of a password's hash. */
 const SALTED_FROM_HASH = 16;
 /** Bytes of a key that has a salt of zeros unless its program set CRYPT_NO_SALT. */
 export const SALTED_KEY = 5;
@@ -86,8 +87,8 @@ function saltOf(
 }
 
 /**
- * What the options say about a session key, and CryptoAPI's defaults for the rest.
- * @param leftOver what a password's hash has beyond the key
+ * How a session key was used: by the options, and by CryptoAPI's defaults for the rest.
+ * @param leftOver the bytes of a password's hash that are left over
  * @throws TwinwrapError BAD_ARGUMENT if they do not go with its algorithm
  */
 export function cipherSettings(
@@ -120,10 +121,10 @@ export function cipherSettings(
   };
 }
 
-/** A key of fewer bits can be found by trying them all. */
+/** Fewest bits of a key that cannot be found by trying all keys. */
 const ENOUGH_BITS = 80;
 
-/** Why nobody should rely on how a file was encrypted, if there is a reason. */
+/** Why nobody should rely on how a file was encrypted; undefined if there is no reason. */
 export function weakness(
   { aiKeyAlg, key }: PlaintextKeyBlob,
   { mode, effectiveBits }: CipherSettings,
@@ -132,7 +133,7 @@ export function weakness(
   const isEcb = mode === "ecb" && blockLength > 1;
   const bits = Math.min(effectiveBits, 8 * key.length);
   const reasons = [...flaws];
-  // What a key of one length is worth is among the flaws.
+  // For an algorithm with one key length, that is among its flaws.
   if (hasLengths && bits < ENOUGH_BITS) {
     reasons.unshift(`a key of ${bits} bits can be found by trying them all`);
   }

@@ -1,7 +1,7 @@
 import type { ErrorCode, TwinwrapError } from "../errors.js";
 import { ForeignKeyError, type ForeignKind } from "../keys/foreign.js";
 
-// What a person can do about an error, with the flags and commands that do it: errors name neither, because
+// What people can do about an error, with flags and commands. The errors themselves name neither, because
 // programs and the page show them too.
 
 const BY_CODE: Partial<Record<ErrorCode, string>> = {
@@ -30,7 +30,7 @@ const BY_KIND: Partial<Record<ForeignKind, string>> = {
   "utf-16": "save it as ASCII or UTF-8",
 };
 
-/** What to do about an error; undefined if its own words are all there is to say. */
+/** What to do about an error; undefined if there is no advice. */
 export function adviceFor(error: TwinwrapError): string | undefined {
   return error instanceof ForeignKeyError ? BY_KIND[error.kind] : BY_CODE[error.code];
 }

@@ -33,12 +33,12 @@ import {
   type OutputOptions,
   UsageError,
 } from "./command.js";
-import { checkOutput, print, writeOutput } from "./io.js";
+import { outputFor, print } from "./io.js";
 import { readMessage } from "./messages.js";
 import { withOfficerKey } from "./officer-key.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
 import { about } from "./report.js";
-import { fileName, safe, table } from "./text.js";
+import { fileName, table } from "./text.js";
 
 type Word = "approve" | "deny";
 
@@ -64,11 +64,11 @@ async function sign(
   { identity, yes }: ApproveOptions,
 ): Promise<string> {
   const verb = decision === "approve" ? "Approve" : "Deny";
-  if (!yes) await confirm(`${verb} this request as ${safe(officer.name)}?`);
+  if (!yes) await confirm(`${verb} this request as ${officer.name}?`);
   return signDecision(core, question, signer, { decision, identity });
 }
 
-/** Reads the officer's key, as one of the policy's. */
+/** Reads an officer's key. @throws TwinwrapError NOT_ENTITLED if it is none of the policy's */
 function officerOf({ policy }: Question, options: ApproveOptions) {
   return withOfficerKey(options.key, options, async (key) => {
     const officer = officerWithKey(policy, key.publicKey);
@@ -76,7 +76,7 @@ function officerOf({ policy }: Question, options: ApproveOptions) {
   });
 }
 
-/** Where the authority can be asked: shows, signs, hands in; the last word that is needed releases. */
+/** Where the authority can be asked: shows the request, signs, and hands the note in. The last approval releases. */
 async function decideHere(
   party: NamedParty,
   decision: Word,
@@ -86,13 +86,13 @@ async function decideHere(
   if (options.request !== undefined || options.submission !== undefined) {
     throw new UsageError("--request and --submission are for an authority that can't be asked");
   }
-  const { output, force = false } = options;
-  if (output !== undefined) await checkOutput([], output, options);
+  const { output } = options;
+  const write = await outputFor([], output, options);
   const standing = await standingOf(party, id);
   const officer = await officerOf(standing, options);
   print(describeStanding(party.core, standing), output);
   const note = await sign(party, decision, standing, officer, options);
-  if (output !== undefined) await writeOutput(output, [toUtf8(note)], { force });
+  await write([toUtf8(note)]);
   print(table([["now", nowText(await handInDecision(party, id, note))]]), output);
 }
 
@@ -104,14 +104,14 @@ function nowText(standing: Standing): string {
     : state;
 }
 
-/** Away from the authority: from files, into a file. */
+/** Where the authority can't be asked: reads files, and writes the note into a file. */
 async function decideAway(
   party: NamedParty,
   decision: Word,
   id: string,
   options: ApproveOptions,
 ): Promise<void> {
-  const { request: path, submission: submissions = [], force = false } = options;
+  const { request: path, submission: submissions = [] } = options;
   if (path === undefined) {
     throw new UsageError("this authority can't be asked: give --request FILE");
   }
@@ -124,12 +124,12 @@ async function decideAway(
   const question = await about(path, async () => questionOf(party, request, id, known));
   const officer = await officerOf(question, options);
   const output = options.output ?? `${question.id}.${fileName(officer.officer.name)}.approval`;
-  await checkOutput([path, party.path, ...submissions], output, options);
+  const write = await outputFor([path, party.path, ...submissions], output, options);
   const records = carriedRows(question).map((cells) => ["", ...cells]);
   print(`${table(questionRows(party.core, question))}${table(records)}`, output);
   const note = await sign(party, decision, question, officer, options);
-  await writeOutput(output, [toUtf8(note)], { force });
-  print(table([["written", safe(output)]]), output);
+  await write([toUtf8(note)]);
+  print(table([["written", output]]), output);
 }
 
 function decide(decision: Word) {

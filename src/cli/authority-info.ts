@@ -14,8 +14,8 @@ import {
 import { policyRows } from "./authority-policy.js";
 import { requestQuery } from "./authority-requests.js";
 import { jsonOption, newCommand } from "./command.js";
-import { checkOutput, STANDARD, tell, writeOutput } from "./io.js";
-import { formatFingerprint, safe } from "./text.js";
+import { outputFor, STANDARD, tell } from "./io.js";
+import { formatFingerprint } from "./text.js";
 
 interface Facts {
   rows: [string, string][];
@@ -30,16 +30,16 @@ async function publicFacts(authority: Authority): Promise<Facts> {
   const logKeys = authority.logKeys.map((key) => formatVerifierKey(core, key));
   return {
     rows: [
-      ["authority", safe(authority.origin)],
+      ["authority", authority.origin],
       ["fingerprint", fingerprint],
       ...wrapKeys.map((key): [string, string] => ["wraps for", key]),
-      ...logKeys.map((key): [string, string] => ["log key", safe(key)]),
+      ...logKeys.map((key): [string, string] => ["log key", key]),
     ],
     json: { origin: authority.origin, fingerprint, wrapKeys, logKeys },
   };
 }
 
-/** What its folder tells besides. */
+/** What its folder shows besides. */
 async function innerFacts(service: AuthorityService): Promise<Facts> {
   const note = await service.checkpoint();
   const size = note === undefined ? 0 : parseCheckpoint(note).size;
@@ -67,11 +67,9 @@ interface InfoOptions extends AuthorityOptions {
 async function info(options: InfoOptions): Promise<void> {
   const path = requireAuthority(options);
   const authority = await loadAuthority(path);
-  const { wrapKey: output, force = false } = options;
-  if (output !== undefined) {
-    await checkOutput([path], output, { force });
-    await writeOutput(output, [writePublicKey(authority.wrapKey, "msblob")], { force });
-  }
+  const { wrapKey: output, force } = options;
+  const write = await outputFor([path], output, { output, force });
+  await write([writePublicKey(authority.wrapKey, "msblob")]);
   const facts = [await publicFacts(authority)];
   if (path !== STANDARD && isFolder(path)) facts.push(await withService(path, innerFacts));
   const policy = authority.policies.at(-1);

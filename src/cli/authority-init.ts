@@ -9,10 +9,10 @@ import {
   warnOfWaiting,
 } from "./authority-officers.js";
 import { collect, jsonOption, newCommand, UsageError } from "./command.js";
-import { print, printJson } from "./io.js";
+import { tell } from "./io.js";
 import { newPassphrase } from "./passphrase.js";
 import { asUsage } from "./report.js";
-import { formatFingerprint, safe, table } from "./text.js";
+import { formatFingerprint } from "./text.js";
 
 interface InitOptions extends OfficersOptions {
   origin?: string;
@@ -52,28 +52,25 @@ async function init(path: string, options: InitOptions): Promise<void> {
   warnOfWaiting(options);
   const key = formatFingerprint(await fingerprint(authority.wrapKey));
   const needed = quorum ?? majority(officers.length);
-  if (options.json) {
-    printJson({
-      folder: path,
-      origin: authority.origin,
-      fingerprint: formatFingerprint(authority.fingerprint),
-      wrapKey: key,
-      locked: passphrase !== undefined,
-      quorum: needed,
-      officers: officers.map(({ name }) => name),
-    });
-    return;
-  }
-  print(
-    table([
-      ["authority", safe(authority.origin)],
-      ["fingerprint", `${formatFingerprint(authority.fingerprint)}  (compare this)`],
-      ["wraps for", `${key}  ${passphrase === undefined ? "not locked" : "locked"}`],
-      ["releases", `with ${needed} of ${officers.length} officers`],
-      ["for everybody", `${path}/authority.json`],
-      ["next", "each officer signs the policy: twinwrap authority policy sign -k OFFICER_KEY"],
-    ]),
-  );
+  const name = formatFingerprint(authority.fingerprint);
+  const locked = passphrase !== undefined;
+  const facts = {
+    folder: path,
+    origin: authority.origin,
+    fingerprint: name,
+    wrapKey: key,
+    locked,
+    quorum: needed,
+    officers: officers.map(({ name }) => name),
+  };
+  tell(options, facts, [
+    ["authority", authority.origin],
+    ["fingerprint", `${name}  (compare this)`],
+    ["wraps for", `${key}  ${locked ? "locked" : "not locked"}`],
+    ["releases", `with ${needed} of ${officers.length} officers`],
+    ["for everybody", `${path}/authority.json`],
+    ["next", "each officer signs the policy: twinwrap authority policy sign -k OFFICER_KEY"],
+  ]);
 }
 
 export function initCommand(): Command {
@@ -83,7 +80,7 @@ export function initCommand(): Command {
     "twinwrap authority init backup --officer ann=ann.pub.pem --officer bob=bob.pub.pem --officer cyd=cyd.pub.pem --quorum 2",
   )
     .argument("<dir>", "folder to make")
-    .requiredOption("--officer <name=pub>", "an officer and his public keys (repeat)", collect);
+    .requiredOption("--officer <name=pub>", "an officer and their public keys (repeat)", collect);
   return addOfficersOptions(command, "a majority", "0")
     .option("--origin <name>", "the authority's name, which never changes (default: random)")
     .option(

@@ -26,16 +26,17 @@ import {
   withService,
 } from "./authority-io.js";
 import { EXIT, jsonOption, newCommand } from "./command.js";
-import { print, printJson, readSmall, STANDARD, warn } from "./io.js";
+import { Report, readSmall, STANDARD, tell, warn } from "./io.js";
 import { readMessage } from "./messages.js";
 import { about, complain, forEachFile } from "./report.js";
-import { safe, table } from "./text.js";
 
 interface IntakeOptions extends AuthorityKeyOptions {
   output?: string;
   acceptUnproven?: boolean;
   json?: boolean;
 }
+
+const TAKEN = ["submission", "sealed file", "request", "approval", "policy"] as const;
 
 interface Taken {
   file: string;
@@ -45,25 +46,25 @@ interface Taken {
   receipt?: string;
 }
 
-/** What is a submission's own name: report.twin.0123.submission.json → report.twin.0123 */
+/** A submission's name without its ending: report.twin.0123.submission.json → report.twin.0123 */
 function stem(path: string): string {
   return basename(path).replace(/(\.submission)?\.json$/, "");
 }
 
-/** A receipt takes the place of an older one of the same record, and of nothing else. */
+/** Writes a receipt. It replaces only an older one of the same record. */
 async function writeReceipt(path: string, receipt: Receipt): Promise<void> {
   let force = false;
   try {
     const present = receiptLeaf(decodeReceipt(await readSmall(path, 1 << 18)));
     force = equalBytes(present.record, receiptLeaf(receipt).record);
   } catch (error) {
-    // Nothing, or something else: then the error comes from writing.
+    // There is nothing, or something else. Then writing throws the error.
     if (!isAboutContent(error) && !isSystemError(error, "ENOENT")) throw error;
   }
   await writeFileWhole(path, [encodeReceipt(receipt)], { force });
 }
 
-/** Takes in what a file holds, each by itself: what a stranger put into it keeps nothing else out. */
+/** Takes in a file's submissions one by one: a bad one, which a stranger may have put there, stops no other. */
 async function takeSubmissions(
   service: AuthorityService,
   path: string,
@@ -101,14 +102,7 @@ async function takeFile(
   path: string,
   options: IntakeOptions,
 ): Promise<Taken[]> {
-  const message = await readMessage(
-    path,
-    "submission",
-    "sealed file",
-    "request",
-    "approval",
-    "policy",
-  );
+  const message = await readMessage(path, ...TAKEN);
   const one = (result: string): Taken[] => [{ file: path, kind: message.kind, result }];
   switch (message.kind) {
     case "submission":
@@ -141,25 +135,23 @@ async function takeFile(
 
 async function intake(paths: string[], options: IntakeOptions): Promise<void> {
   const authority = requireAuthority(options);
-  const facts: Taken[] = [];
+  const report = new Report<Taken>(options);
   const work = async (service: AuthorityService) => {
     await unlock(service, authority, options);
     if (options.output !== undefined) await mkdir(options.output, { recursive: true });
     await forEachFile(paths, async (path) => {
-      const taken = await takeFile(service, path, options);
-      facts.push(...taken);
-      if (options.json) return;
-      for (const { kind, result, receipt } of taken) {
-        const where = receipt === undefined ? "" : `receipt in ${safe(receipt)}`;
-        print(table([[safe(path), kind, result, where].filter((cell) => cell !== "")]));
+      for (const taken of await takeFile(service, path, options)) {
+        const { kind, result, receipt } = taken;
+        const where = receipt === undefined ? [] : [`receipt in ${receipt}`];
+        report.add(taken, [[path, kind, result, ...where]]);
       }
     });
-    if (facts.some(({ result }) => result === "unverified")) {
+    if (report.facts.some(({ result }) => result === "unverified")) {
       warn("unverified: the key is locked, so nothing was opened; `authority verify` does that");
     }
   };
   await withService(authority, work, options);
-  if (options.json) printJson(facts);
+  report.end();
 }
 
 async function verify(options: AuthorityKeyOptions & { json?: boolean }): Promise<void> {
@@ -169,16 +161,11 @@ async function verify(options: AuthorityKeyOptions & { json?: boolean }): Promis
     const { verified, failed } = await service.verifyWaiting();
     const { unproven } = await service.countRecords();
     const names = failed.map(toHex);
-    if (options.json) printJson({ verified, failed: names, unproven });
-    else {
-      print(
-        table([
-          ["verified", String(verified)],
-          ...names.map((name): [string, string] => ["does not open", name]),
-          ...(unproven === 0 ? [] : [["not proven", `${unproven}, which nothing can verify`]]),
-        ]),
-      );
-    }
+    tell(options, { verified, failed: names, unproven }, [
+      ["verified", String(verified)],
+      ...names.map((name) => ["does not open", name]),
+      ...(unproven === 0 ? [] : [["not proven", `${unproven}, which nothing can verify`]]),
+    ]);
     if (failed.length > 0) process.exitCode = EXIT.notVerified;
   });
 }

@@ -23,7 +23,7 @@ import { STANDARD, withInput } from "./io.js";
 import { passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
 
-// Which authority a command is about, and its key.
+// The authority that a command is about, and the authority's key.
 
 const FLAG = "--authority-passphrase-file";
 
@@ -38,7 +38,7 @@ interface KeyFile {
 
 export interface AuthorityKeyOptions extends AuthorityOptions, KeyFile {}
 
-/** Where every command that knows an authority finds it, if --authority does not say. */
+/** Names the authority where --authority does not. */
 const VARIABLE = "TWINWRAP_AUTHORITY";
 
 export function authorityOption(): Option {
@@ -54,7 +54,7 @@ export function addSealingAuthorityOptions(command: Command): Command {
     .addOption(
       new Option(
         "--authority <path>",
-        "backup authority that shall hold the session key too: its folder, or its authority.json (repeat for more)",
+        "backup authority that holds the session key too: its folder, or its authority.json (repeat for more)",
       )
         .argParser((path: string, before: string[] | false | undefined) =>
           collect(path, before || undefined),
@@ -64,9 +64,9 @@ export function addSealingAuthorityOptions(command: Command): Command {
     .option("--no-authority", `go without, whatever ${VARIABLE} says`);
 }
 
-/** The paths that {@link addSealingAuthorityOptions} comes to. */
+/** The paths that the options of {@link addSealingAuthorityOptions} give. */
 export function sealingAuthorities(authority: string[] | false | undefined): string[] {
-  // An empty variable is none, as everywhere.
+  // An empty variable means none, as in other commands.
   return (authority || []).filter((path) => path !== "");
 }
 
@@ -78,14 +78,14 @@ export function addAuthorityKeyOption(command: Command): Command {
   );
 }
 
-/** @throws UsageError if it is given nowhere */
+/** The path of the authority. @throws UsageError if neither the option nor the variable gives one */
 export function requireAuthority({ authority }: AuthorityOptions): string {
   if (authority !== undefined && authority !== "") return authority;
   throw new UsageError(`which authority? Give --authority, or set ${VARIABLE}`);
 }
 
 /**
- * What everybody may know of an authority.
+ * Reads what everybody may know of an authority.
  * @param path its folder, its authority.json, or - for that on standard input
  * @throws TwinwrapError BAD_FORMAT, NOT_VERIFIED
  */
@@ -100,14 +100,14 @@ export async function loadAuthority(path: string): Promise<Authority> {
   return authority;
 }
 
-/** Opens an authority's folder, works with it and closes it: for what its operator does. */
+/** Opens an authority's folder, works with it and closes it. Only operators need this. */
 export async function withService<T>(
   path: string,
   work: (service: AuthorityService) => Promise<T>,
   settings: OperatorSettings = {},
 ): Promise<T> {
   if (path === STANDARD || !isFolder(path)) {
-    // What is wrong with it comes first.
+    // If the file is bad, that error is better than ours.
     await loadAuthority(path);
     throw new UsageError(`${path} is what everybody may have: this needs the authority's folder`);
   }
@@ -120,14 +120,14 @@ export async function withService<T>(
   }
 }
 
-/** The authority that a command is about, and where it was found. */
+/** The authority that a command is about, and its path. */
 export interface NamedParty extends Party {
   path: string;
 }
 
 /**
- * Works with an authority, however it is reached: the one place that chooses how. A folder is served by its own
- * store; to an authority.json messages are carried.
+ * Works with an authority. This is the one place that chooses how it is reached: a folder is asked directly; to
+ * an authority.json, messages are carried.
  */
 export async function withParty<T>(
   path: string,
@@ -148,7 +148,7 @@ export async function withParty<T>(
   );
 }
 
-/** The same with several; one that is given twice counts once. @throws UsageError if two have one origin */
+/** The same with several authorities. One that is given twice counts once. @throws UsageError if two have one origin */
 export async function withParties<T>(
   paths: readonly string[],
   work: (parties: NamedParty[]) => Promise<T>,
@@ -176,7 +176,7 @@ function isNew(party: NamedParty, parties: readonly NamedParty[]): boolean {
   );
 }
 
-/** The same with the authority that was given, if any. */
+/** The same with the authority that was given, or with none. */
 export function withGiven<T>(
   { authority: path }: AuthorityOptions,
   work: (party: NamedParty | undefined) => Promise<T>,
@@ -184,20 +184,21 @@ export function withGiven<T>(
   return path === undefined || path === "" ? work(undefined) : withParty(path, work);
 }
 
-/** How the authority is asked. @throws UsageError if messages are carried to it */
+/** The client that asks the authority. @throws UsageError if messages are carried to it */
 export function clientOf({ path, client }: NamedParty): AuthorityClient {
   if (client !== undefined) return client;
   throw new UsageError(`${path} is what everybody may have: this needs the authority's folder`);
 }
 
-/** Hands a submission in; what goes wrong is told with the authority's path. */
+/** Hands in a submission. Errors name the authority's path. */
 export function handInTo(party: NamedParty, submission: Submission): Promise<Receipt | undefined> {
   return about(party.path, () => handIn(party, submission));
 }
 
 /**
- * Opens the authority's RSA key if it is not locked, or its passphrase is given.
- * @param options.ask asks for it on the terminal otherwise
+ * Opens the authority's RSA key if it is not locked, or if its passphrase is given.
+ * @param options.ask asks for the passphrase on the terminal if no file gives it
+ * @returns whether the key is open now
  */
 export function unlock(
   service: AuthorityService,

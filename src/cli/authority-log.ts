@@ -12,11 +12,11 @@ import {
   withService,
 } from "./authority-io.js";
 import { addOutputOptions, jsonOption, newCommand, type OutputOptions } from "./command.js";
-import { checkOutput, print, printJson, STANDARD, writeOutput } from "./io.js";
+import { outputFor, print, STANDARD, tell } from "./io.js";
 import { readMessage } from "./messages.js";
-import { formatFingerprint, safe, table } from "./text.js";
+import { formatFingerprint, table } from "./text.js";
 
-/** The checkpoints of one origin's log in what somebody kept. */
+/** The checkpoints of one origin's log in a file that somebody kept. */
 async function checkpointsIn(path: string, origin: string): Promise<string[]> {
   const message = await readMessage(path, "receipt", "release", "sealed file", "checkpoint");
   const proofs = (items: { proof: string }[]) =>
@@ -46,12 +46,12 @@ async function knownIn(paths: string[], origin: string): Promise<string[]> {
   return notes;
 }
 
-/** Whatever is wrong with it, it does not verify. @throws TwinwrapError NOT_VERIFIED */
+/** Verifies the log. @throws TwinwrapError NOT_VERIFIED, whatever is wrong with the log */
 async function verified(service: AuthorityService, known: string[] = []): Promise<LogState> {
   try {
     return await service.verifyLog({ known });
   } catch (error) {
-    // FAULT: what is stored was altered.
+    // FAULT: somebody has altered the store.
     const isOfLog =
       isAboutContent(error) || (error instanceof TwinwrapError && error.code === "FAULT");
     throw isOfLog ? notVerified(error.message) : error;
@@ -65,29 +65,24 @@ async function verify(
   await withService(requireAuthority(options), async (service) => {
     const known = await knownIn(paths, service.authority.logKeys[0]!.name);
     const { size, root, checkpoints } = await verified(service, known);
-    if (options.json) {
-      printJson({ size, root: formatFingerprint(root), checkpoints, known: known.length });
-      return;
-    }
-    print(
-      table([
-        ["log", `verified: ${size} entries, ${checkpoints} checkpoints`],
-        ["root", formatFingerprint(root)],
-        ...(known.length > 0 ? [["known outside", `${known.length}, all of this log`]] : []),
-      ]),
-    );
+    const facts = { size, root: formatFingerprint(root), checkpoints, known: known.length };
+    tell(options, facts, [
+      ["log", `verified: ${size} entries, ${checkpoints} checkpoints`],
+      ["root", facts.root],
+      ...(known.length > 0 ? [["known outside", `${known.length}, all of this log`]] : []),
+    ]);
   });
 }
 
 async function checkpoint(options: AuthorityOptions & OutputOptions): Promise<void> {
   const { output = STANDARD } = options;
   await withService(requireAuthority(options), async (service) => {
-    // What a restored log shows is no witness of what is known outside.
+    // A restored log may lack entries that are known outside: its checkpoint proves nothing.
     await service.requireUnfenced();
     const note = await service.checkpoint();
     if (note === undefined) throw new TwinwrapError("NOT_FOUND", "the log is empty");
-    if (output !== STANDARD) await checkOutput([], output, options);
-    await writeOutput(output, [toUtf8(note)], { force: options.force ?? false });
+    const write = await outputFor([], output, { ...options, output });
+    await write([toUtf8(note)]);
   });
 }
 
@@ -145,14 +140,14 @@ export function logCommand(): Command {
 
 async function backup(to: string, options: AuthorityOptions): Promise<void> {
   await backupDirectory(requireAuthority(options), to);
-  print(table([["backup", `${safe(to)} (it holds the authority's private keys)`]]));
+  print(table([["backup", `${to} (it holds the authority's private keys)`]]));
 }
 
 async function restore(from: string, path: string): Promise<void> {
   await restoreDirectory(from, path);
   print(
     table([
-      ["restored", safe(path)],
+      ["restored", path],
       ["next", "twinwrap authority log unfence, with the newest that is known outside"],
     ]),
   );

@@ -8,7 +8,7 @@ import { readSmall, warn } from "./io.js";
 import { about, neverWeak } from "./report.js";
 import { formatSeconds } from "./text.js";
 
-// Who decides, as it is given on the command line: for a first policy and for a later one.
+// The options that name officers, for the first policy and for later ones.
 
 export interface OfficersOptions {
   officer?: string[];
@@ -26,7 +26,7 @@ function pair(flag: string, text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** The officers that are given, their keys read. @throws UsageError */
+/** Reads the officers and their keys. @throws UsageError */
 export async function officersOf(options: OfficersOptions): Promise<NewOfficer[]> {
   const self = (options.self ?? []).map((text) => pair("--self", text));
   const officers: NewOfficer[] = [];
@@ -54,7 +54,7 @@ export async function officersOf(options: OfficersOptions): Promise<NewOfficer[]
   return officers;
 }
 
-/** A request that nobody has prolonged would end before its waiting period does. */
+/** Warns if a usual request would expire before its waiting period is over. */
 export function warnOfWaiting({ waiting = 0 }: OfficersOptions): void {
   if (waiting * 1000 < USUAL_LIFETIME) return;
   warn(
@@ -62,7 +62,7 @@ export function warnOfWaiting({ waiting = 0 }: OfficersOptions): void {
   );
 }
 
-/** 0 is refused with the same words as a number above all officers, once these are known. */
+/** 0 is refused later, with the same words as a number that is too large: the officers are not known yet. */
 function parseQuorum(text: string): number {
   if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError("expected a whole number");
   return Number(text);
@@ -78,7 +78,7 @@ export function addOfficersOptions(command: Command, quorum: string, waiting: st
     )
     .option(
       "--self <name=owner-id>",
-      "an owner ID that is an officer himself, so that he does not decide (repeat)",
+      "an owner ID that belongs to an officer, who does not decide about it (repeat)",
       collect,
     );
 }

@@ -44,19 +44,19 @@ import {
   type OutputOptions,
   UsageError,
 } from "./command.js";
-import { checkOutput, print, writeOutput } from "./io.js";
+import { outputFor, print } from "./io.js";
 import { readMessage } from "./messages.js";
 import { withOfficerKey } from "./officer-key.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
 import { asUsage, forEachFile } from "./report.js";
-import { formatFingerprint, formatKey, formatSeconds, safe, table } from "./text.js";
+import { formatFingerprint, formatKey, formatSeconds, table } from "./text.js";
 
 /** A policy for people. */
 export function policyRows(policy: Policy): [string, string][] {
   const { officers, waiting } = policy;
   return [
     ["policy", `number ${policy.number}  ${formatFingerprint(policy.hash)}`],
-    ["authority", safe(policy.authority)],
+    ["authority", policy.authority],
     ["releases", `with ${policy.release} of ${officers.length} officers`],
     ["changes", `with ${policy.change} of ${officers.length}`],
     ...(waiting === 0
@@ -66,14 +66,14 @@ export function policyRows(policy: Policy): [string, string][] {
         ])),
     ...officers.map(({ name, key, self }): [string, string] => [
       "officer",
-      [`${safe(name)}  ${formatKey(key)}`, ...self.map(safe)].join("  is owner "),
+      [`${name}  ${formatKey(key)}`, ...self].join("  is owner "),
     ]),
   ];
 }
 
 function signatureText({ officers, needed, complete }: PolicySignatures): string {
   if (complete) return "in force: everybody who has to has signed it";
-  const signed = officers.length === 0 ? "nobody" : officers.map(safe).join(", ");
+  const signed = officers.length === 0 ? "nobody" : officers.join(", ");
   return `not in force: signed by ${signed}; ${needed - officers.length} more to come`;
 }
 
@@ -81,7 +81,7 @@ interface ChoiceOptions extends AuthorityOptions {
   policy?: string;
 }
 
-/** The policy that is meant: the one named, the only draft, or the newest. @throws UsageError */
+/** Chooses a policy: the one that is named, or else the only draft, or else the newest. @throws UsageError */
 function chosen(states: readonly PolicyState[], { policy: name }: ChoiceOptions): PolicyState {
   const drafts = states.filter(({ isDraft }) => isDraft);
   if (name !== undefined) {
@@ -91,7 +91,7 @@ function chosen(states: readonly PolicyState[], { policy: name }: ChoiceOptions)
   }
   if (drafts.length > 1) {
     const list = drafts.map(({ policy, signatures }) => {
-      const signed = signatures.officers.map(safe).join(", ");
+      const signed = signatures.officers.join(", ");
       return `${formatFingerprint(policy.hash).slice(0, 16)} (signed by ${signed})`;
     });
     throw new UsageError(`${drafts.length} drafts: choose one with --policy: ${list.join("; ")}`);
@@ -105,11 +105,9 @@ async function show(options: ChoiceOptions & OutputOptions): Promise<void> {
   await withParty(requireAuthority(options), async (party) => {
     clientOf(party);
     const { note, policy, signatures } = chosen(await policyStates(party), options);
-    const { output, force = false } = options;
-    if (output !== undefined) {
-      await checkOutput([], output, options);
-      await writeOutput(output, [toUtf8(note)], { force });
-    }
+    const { output } = options;
+    const write = await outputFor([], output, options);
+    await write([toUtf8(note)]);
     print(table([...policyRows(policy), ["state", signatureText(signatures)]]), output);
   });
 }
@@ -134,37 +132,42 @@ async function sign(path: string | undefined, options: SignOptions): Promise<voi
   });
 }
 
-/** Tells what a policy's signatures come to now. */
+/** Tells who has signed a policy, and whether it is in force. */
 async function tellState({ core, authority }: Party, note: string, name = "state"): Promise<void> {
   const { signatures } = await stateOfPolicy(core, authority, note);
   print(table([[name, signatureText(signatures)]]));
 }
 
-/** Shows a policy to an officer of those who decide about it. @returns who signs it */
+/**
+ * Shows a policy to an officer who decides about it.
+ * @param before the policy whose officers decide
+ * @returns the officer's signer
+ */
 async function shownTo(policy: Policy, before: Policy, options: SignOptions): Promise<Signer> {
   return withOfficerKey(options.key, options, async (key) => {
     const officer = officerWithKey(before, key.publicKey);
     print(table(policyRows(policy)), options.output);
-    if (!options.yes) await confirm(`Sign this policy as ${safe(officer.name)}?`);
+    if (!options.yes) await confirm(`Sign this policy as ${officer.name}?`);
     return key.signer(officer.name);
   });
 }
 
 async function signFile(path: string, options: SignOptions): Promise<void> {
-  const { output, authority, force = false } = options;
+  const { output, authority } = options;
   if (output === undefined) throw new UsageError("give -o FILE for the signed policy");
-  await checkOutput([path, ...(authority === undefined ? [] : [authority])], output, options);
+  const inputs = [path, authority].filter((input) => input !== undefined);
+  const write = await outputFor(inputs, output, options);
   const { note } = await readMessage(path, "policy");
   const core = await sharedCore();
   const policy = parsePolicy(core, note);
-  // The first one says itself who signs it; for a later one the authority has to be known.
+  // The first policy names its own signers. For a later one, the authority has to be known.
   const before =
     policy.number === 1
       ? policy
       : decidingPolicy(await loadAuthority(requireAuthority(options)), policy);
   const signer = await shownTo(policy, before, options);
   const signed = await addSignature(core, note, signer);
-  await writeOutput(output, [toUtf8(signed)], { force });
+  await write([toUtf8(signed)]);
 }
 
 interface ProposeOptions extends SignOptions, OfficersOptions {
@@ -174,7 +177,7 @@ interface ProposeOptions extends SignOptions, OfficersOptions {
 async function propose(options: ProposeOptions): Promise<void> {
   const { officer, remove, quorum, waiting } = options;
   if ([officer, remove, quorum, waiting].every((change) => change === undefined)) {
-    throw new UsageError("what shall change? Give --officer, --remove, --quorum or --waiting");
+    throw new UsageError("what is to change? Give --officer, --remove, --quorum or --waiting");
   }
   const add = await officersOf(options);
   await withParty(requireAuthority(options), async (party) => {
@@ -194,70 +197,78 @@ async function add(paths: string[], options: AuthorityOptions): Promise<void> {
     forEachFile(paths, async (path) => {
       const client = clientOf(party);
       const { note } = await readMessage(path, "policy");
-      await tellState(party, await client.takePolicy(note), safe(path));
+      await tellState(party, await client.takePolicy(note), path);
     }),
   );
 }
 
-export function policyCommand(): Command {
-  const showCommand = newCommand(
+function policyOption(): Option {
+  return new Option("--policy <hash>", "which, if there are several: the first digits of its hash");
+}
+
+function showCommand(): Command {
+  const command = newCommand(
     "show",
     "Shows the newest policy, or the draft that is to follow it: who decides, and who has signed it.",
     "twinwrap authority policy show -o policy.note",
   );
-  const signCommand = newCommand(
+  return addOutputOptions(command, "also write the policy's note there")
+    .addOption(policyOption())
+    .addOption(authorityOption())
+    .action(show);
+}
+
+function signCommand(): Command {
+  const command = newCommand(
     "sign",
     "Signs the draft as an officer: about the first policy of its own officers, about a later one of those in force. A FILE of it on another machine goes into the file given with -o.",
     "twinwrap authority policy sign -k ann.pem",
   )
     .argument("[file]", "a policy that came as a file")
     .requiredOption("-k, --key <file>", "the officer's keys");
-  const proposeCommand = newCommand(
+  addOutputOptions(command, "where the signed policy goes, with FILE");
+  return addPassphraseOptions(command, "never ask for a passphrase")
+    .addOption(policyOption())
+    .option("--yes", "sign without asking")
+    .addOption(authorityOption())
+    .action(sign);
+}
+
+function proposeCommand(): Command {
+  const command = newCommand(
     "propose",
     "Drafts the policy that follows the one in force, and signs it. The officers in force sign it too; until enough have, nothing changes, and other drafts can stand beside it.",
     "twinwrap authority policy propose --remove cyd --officer dan=dan.pub.pem -k ann.pem",
   )
     .requiredOption("-k, --key <file>", "the officer's keys")
-    .option("--officer <name=pub>", "an officer who joins, and his public keys (repeat)", collect)
+    .option("--officer <name=pub>", "an officer who joins, and their public keys (repeat)", collect)
     .option("--remove <name>", "an officer who leaves (repeat)", collect);
-  addOfficersOptions(proposeCommand, "as before", "as before");
-  const choice = () =>
-    new Option("--policy <hash>", "which, if there are several: the first digits of its hash");
+  addOfficersOptions(command, "as before", "as before");
+  return addPassphraseOptions(command, "never ask for a passphrase")
+    .option("--yes", "sign without asking")
+    .addOption(authorityOption())
+    .action(propose);
+}
+
+function addCommand(): Command {
+  return newCommand(
+    "add",
+    "Takes policies that were signed elsewhere.",
+    "twinwrap authority policy add policy.bob.note",
+  )
+    .argument("<file...>", "signed policies")
+    .addOption(authorityOption())
+    .action(add);
+}
+
+export function policyCommand(): Command {
   return newCommand(
     "policy",
     "Who decides at an authority: shows the policy, changes it, signs it, takes what was signed elsewhere.",
     "twinwrap authority policy sign -k ann.pem",
   )
-    .addCommand(
-      addPassphraseOptions(proposeCommand, "never ask for a passphrase")
-        .option("--yes", "sign without asking")
-        .addOption(authorityOption())
-        .action(propose),
-    )
-    .addCommand(
-      addOutputOptions(showCommand, "also write the policy's note there")
-        .addOption(choice())
-        .addOption(authorityOption())
-        .action(show),
-    )
-    .addCommand(
-      addPassphraseOptions(
-        addOutputOptions(signCommand, "where the signed policy goes, with FILE"),
-        "never ask for a passphrase",
-      )
-        .addOption(choice())
-        .option("--yes", "sign without asking")
-        .addOption(authorityOption())
-        .action(sign),
-    )
-    .addCommand(
-      newCommand(
-        "add",
-        "Takes policies that were signed elsewhere.",
-        "twinwrap authority policy add policy.bob.note",
-      )
-        .argument("<file...>", "signed policies")
-        .addOption(authorityOption())
-        .action(add),
-    );
+    .addCommand(proposeCommand())
+    .addCommand(showCommand())
+    .addCommand(signCommand())
+    .addCommand(addCommand());
 }

@@ -31,17 +31,17 @@ import {
   parseFingerprint,
   UsageError,
 } from "./command.js";
-import { checkOutput, print, printJson, warn, writeOutput } from "./io.js";
+import { outputFor, tell, warn } from "./io.js";
 import { asUsage } from "./report.js";
-import { formatFingerprint, safe, table } from "./text.js";
+import { formatFingerprint, pageText, table } from "./text.js";
 
-/** What `list` looks for: a file's serial, or the label that a blob's own program gave it. */
+/** What --serial looks for: a file's serial, or the label that a blob got from its program. */
 function serialOrLabel(text: string): { serial: Uint8Array } | { label: string } {
   const serial = serialOf(text);
   return serial === undefined ? { label: text } : { serial };
 }
 
-/** A serial as people have it: 26 characters of base32. @throws UsageError */
+/** Reads a serial: 26 characters of base32. @returns 16 bytes @throws UsageError */
 export function parseSerial(text: string): Uint8Array {
   const serial = serialOf(text);
   if (serial !== undefined) return serial;
@@ -79,7 +79,7 @@ function blobFacts(record: BlobRecord): Record<string, unknown> {
   return { algorithm: algorithmName(aiKeyAlg), keyLength, label, proven: isProven(record) };
 }
 
-/** A day, or a moment. */
+/** Reads a day, or a moment. */
 function parseDate(text: string): Date {
   const time = parseTime(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
   if (time !== undefined) return time;
@@ -114,17 +114,15 @@ async function list(options: ListOptions): Promise<void> {
     const client = clientOf(party);
     const { rows, next } = await asUsage(() => client.records(query, { limit, cursor }));
     const records = rows.map((stored) => readStored(party.core, stored));
-    if (options.json) return printJson({ records: records.map(recordFacts), next });
-    if (rows.length === 0) print("no such record\n");
-    else print(table(recordRows(records)));
-    if (next !== undefined) print(`there are more: --cursor ${next}\n`);
+    const facts = { records: records.map(recordFacts), next };
+    tell(options, facts, pageText(recordRows(records), "no such record", next));
   });
 }
 
-/** Records that were never opened, shown at most: anybody can send in any number of one serial. */
+/** The most unverified records that are shown: anybody can send in any number with one serial. */
 const SHOWN = 20;
 
-/** What is shown of a serial, and how many unverified records are not. */
+/** The records of a serial or hash that are shown, and how many more there are, all unverified. */
 async function find(party: Party, name: string): Promise<{ rows: ReadRecord[]; more: number }> {
   if (/^[0-9a-f]{64}$/i.test(name)) {
     return { rows: await recordsByHash(party, [fromHex(name.toLowerCase())]), more: 0 };
@@ -138,7 +136,7 @@ async function find(party: Party, name: string): Promise<{ rows: ReadRecord[]; m
   return { rows, more: Math.max(0, unverified - SHOWN) };
 }
 
-/** The one record that is meant. @throws UsageError if it can't be told */
+/** The one record that is meant. @throws UsageError if several could be */
 function theOne(rows: readonly ReadRecord[]): ReadRecord {
   const opened = rows.filter(({ verifiedLeaf }) => verifiedLeaf !== undefined);
   const [one, ...others] = opened.length > 0 ? opened : rows;
@@ -152,7 +150,7 @@ async function show(
   name: string,
   options: AuthorityOptions & OutputOptions & { json?: boolean },
 ): Promise<void> {
-  const { output, force = false } = options;
+  const { output } = options;
   await withParty(requireAuthority(options), async (party) => {
     const client = clientOf(party);
     const { rows, more } = await find(party, name);
@@ -161,12 +159,12 @@ async function show(
     }
     if (output !== undefined) {
       const receipt = await client.receipt(theOne(rows).hash);
-      await checkOutput([], output, options);
-      await writeOutput(output, [encodeReceipt(receipt!)], { force });
+      const write = await outputFor([], output, options);
+      await write([encodeReceipt(receipt!)]);
     }
-    if (options.json) return printJson(rows.map(recordFacts), output);
-    for (const row of rows) print(table(storedRows(row)), output);
-    if (more > 0) {
+    const text = rows.map((row) => table(storedRows(row))).join("");
+    tell(options, rows.map(recordFacts), text, output);
+    if (more > 0 && !options.json) {
       warn(`${more} more unverified: \`twinwrap authority list --serial ${name}\` has them all`);
     }
   });
@@ -180,8 +178,8 @@ function storedRows(stored: ReadRecord): string[][] {
     ["record", formatFingerprint(hash)],
     ["status", status],
     ...(isBlob(record) ? blobRows(record) : []),
-    ["owner", safe(record.owner)],
-    ...(record.description === undefined ? [] : [["description", safe(record.description)]]),
+    ["owner", record.owner],
+    ...(record.description === undefined ? [] : [["description", record.description]]),
     ["created", formatTime(record.created)],
     ["taken in", leaf(escrowLeaf)],
     ["verified", leaf(verifiedLeaf)],
@@ -189,11 +187,11 @@ function storedRows(stored: ReadRecord): string[][] {
   ];
 }
 
-/** What a record says of another program's key. */
+/** What a record says about another program's key. */
 export function blobRows(record: BlobRecord): string[][] {
   const { aiKeyAlg, keyLength, label } = record.blob;
   return [
-    ...(label === undefined ? [] : [["label", safe(label)]]),
+    ...(label === undefined ? [] : [["label", label]]),
     ["blob of", `${algorithmName(aiKeyAlg)}, ${keyLength} bytes`],
     ["key", isProven(record) ? "proven" : NOT_PROVEN],
   ];

@@ -34,11 +34,11 @@ import {
   newCommand,
   type OutputOptions,
 } from "./command.js";
-import { checkOutput, print, printJson, tell, warn, writeOutput } from "./io.js";
+import { outputFor, tell, warn } from "./io.js";
 import { asUsage } from "./report.js";
-import { formatFingerprint, safe, table } from "./text.js";
+import { formatFingerprint, pageText } from "./text.js";
 
-/** To people a request that has expired is not open any more. */
+/** For people, a request that has expired is not open any more. */
 type ShownStatus = ReturnType<typeof shownStatus>;
 const SHOWN_STATUSES: readonly ShownStatus[] = [...REQUEST_STATUSES, "expired"];
 
@@ -65,13 +65,10 @@ async function requests(id: string | undefined, options: RequestsOptions): Promi
 async function showRequest(party: NamedParty, id: string, options: RequestsOptions): Promise<void> {
   clientOf(party);
   const standing = await standingOf(party, id);
-  const { output, force = false } = options;
-  if (output !== undefined) {
-    await checkOutput([], output, options);
-    await writeOutput(output, [encodeRequest(standing.request)], { force });
-  }
-  if (options.json) printJson(standingFacts(standing), output);
-  else print(describeStanding(party.core, standing), output);
+  const { output } = options;
+  const write = await outputFor([], output, options);
+  await write([encodeRequest(standing.request)]);
+  tell(options, standingFacts(standing), describeStanding(party.core, standing), output);
 }
 
 async function listRequests(party: NamedParty, options: RequestsOptions): Promise<void> {
@@ -81,11 +78,11 @@ async function listRequests(party: NamedParty, options: RequestsOptions): Promis
     client.requests(requestQuery(status), { limit, cursor }),
   );
   const facts = rows.map(summaryFacts);
-  if (options.json) return printJson({ requests: facts, next });
-  const heads = ["id", "status", "received", "expires"];
-  if (rows.length === 0) print("no such request\n");
-  else print(table([heads, ...facts.map((row) => Object.values(row))]));
-  if (next !== undefined) print(`there are more: --cursor ${next}\n`);
+  const lines = [
+    ["id", "status", "received", "expires"],
+    ...facts.map((row) => Object.values(row)),
+  ];
+  tell(options, { requests: facts, next }, pageText(lines, "no such request", next));
 }
 
 function summaryFacts(row: RequestSummary): Record<string, string> {
@@ -125,18 +122,16 @@ async function release(
       process.exitCode = isOver(standing) ? EXIT.failed : EXIT.waiting;
       return;
     }
-    if (output !== undefined) await checkOutput([], output, options);
+    const write = await outputFor([], output, options);
     if (standing.status !== "released") await unlock(service, path, { ...options, ask: true });
     const released = await service.release(id).catch((error) => {
       throw withAdvice(error, options);
     });
-    if (output !== undefined) {
-      await writeOutput(output, [encodeRelease(released)], { force: options.force ?? false });
-    }
+    await write([encodeRelease(released)]);
     const count = released.releases.length;
     const missing = released.request.records.length - count;
     const rows = [["released", `${count} of ${released.request.records.length} records`]];
-    if (output !== undefined) rows.push(["release", safe(output)]);
+    if (output !== undefined) rows.push(["release", output]);
     tell(options, { id: standing.id, released: count, missing }, rows, output);
     if (missing > 0) {
       warn(`missing: ${missing}, as none of their wraps opens; a new request can ask for them`);

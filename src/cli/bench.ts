@@ -4,12 +4,12 @@ import { alternate, crossover, type Summary, summarise, timeSlice } from "../ben
 import { equalBytes, randomBytes, wipe } from "../bytes.js";
 import { loadCore } from "../core/index.js";
 import { integerBetween, jsonOption, newCommand } from "./command.js";
-import { print, printJson } from "./io.js";
+import { tell } from "./io.js";
 import { formatSize, table } from "./text.js";
 
 /** Bytes of the messages: from a short record to more than a chunk of any file. */
 const SIZES = [64, 256, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22];
-/** Turns of each contender on each size; what is left of the time first warms it up. */
+/** Turns of each contender on each size. One more turn comes first, to warm up. */
 const ROUNDS = 6;
 
 interface BenchOptions {
@@ -23,7 +23,7 @@ interface Row {
   webcrypto: Summary;
 }
 
-/** Times both on every size, in turns, after they gave the same result. */
+/** Checks on every size that both give the same result, then times them in turns. */
 async function compare(seconds: number): Promise<Row[]> {
   const core = await loadCore();
   const [key, iv] = [randomBytes(32), randomBytes(12)];
@@ -66,7 +66,7 @@ async function compare(seconds: number): Promise<Row[]> {
   return rows;
 }
 
-/** From which size on WebCrypto is faster; null if nowhere. */
+/** The size from which on WebCrypto is faster; null if there is none. */
 function fasterFrom(rows: readonly Row[], by: "best" | "median"): number | null {
   const index = crossover(
     rows.map(({ core }) => core[by]),
@@ -98,16 +98,13 @@ async function bench(options: BenchOptions): Promise<void> {
     arch: arch(),
     node: process.versions.node,
   };
-  if (options.json) {
-    printJson({
-      operation: "AES-256-GCM encrypt, one call at a time, prepared key",
-      unit: "seconds a call",
-      machine,
-      rows: rows.map((row) => ({ ...row, ratio: row.webcrypto.median / row.core.median })),
-      webcryptoFasterFrom: { best: fasterFrom(rows, "best"), median: fasterFrom(rows, "median") },
-    });
-    return;
-  }
+  const facts = {
+    operation: "AES-256-GCM encrypt, one call at a time, prepared key",
+    unit: "seconds a call",
+    machine,
+    rows: rows.map((row) => ({ ...row, ratio: row.webcrypto.median / row.core.median })),
+    webcryptoFasterFrom: { best: fasterFrom(rows, "best"), median: fasterFrom(rows, "median") },
+  };
   const cells = rows.map(({ bytes, core, webcrypto }) => [
     formatSize(bytes),
     ...[core, webcrypto].map(
@@ -115,11 +112,13 @@ async function bench(options: BenchOptions): Promise<void> {
     ),
     (webcrypto.median / core.median).toFixed(2),
   ]);
-  print(
-    `AES-256-GCM, one call at a time, MB/s, best / median\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}\n\n`,
-  );
-  print(table([["message", "core", "WebCrypto", "core is × as fast"], ...cells]));
-  print(`\n${verdict(rows)} (By medians.)\n`);
+  const text = [
+    "AES-256-GCM, one call at a time, MB/s, best / median",
+    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}\n`,
+    table([["message", "core", "WebCrypto", "core is × as fast"], ...cells]),
+    `${verdict(rows)} (By medians.)\n`,
+  ];
+  tell(options, facts, text.join("\n"));
 }
 
 export function command(): Command {

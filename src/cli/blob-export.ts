@@ -2,22 +2,21 @@ import { algorithmName, type PlaintextKeyBlob } from "../blob/index.js";
 import { toHex } from "../bytes.js";
 import { exportSimpleBlob } from "../capi/index.js";
 import type { Padding } from "../envelope/index.js";
-import { isSameFile, type NewFile, writeFilesWhole } from "../files.node.js";
+import { isSameFile, type NewFile } from "../files.node.js";
 import { bitLength, checkPublicKey, fingerprint, type RsaPublicKey } from "../keys/index.js";
 import { UsageError } from "./command.js";
 import {
   checkOutput,
-  print,
-  printJson,
+  outputText,
   type ReadOptions,
   readPublicKeyFile,
   STANDARD,
-  writeOutput,
+  tell,
+  writeFiles,
 } from "./io.js";
 import { about } from "./report.js";
-import { table } from "./text.js";
 
-/** A SIMPLEBLOB to be written: for which public key, and where to. */
+/** A SIMPLEBLOB to write: its public key, and its file. */
 export interface Target {
   to: string;
   output: string;
@@ -31,7 +30,7 @@ export interface ExportOptions {
   json?: boolean;
 }
 
-/** Pairs keys with outputs and checks all that can be checked before there is a session key. */
+/** Pairs keys with outputs. Checks what it can before there is a session key. @throws UsageError */
 export async function readTargets(
   to: string[],
   outputs: string[],
@@ -64,21 +63,19 @@ export async function readTargets(
   return targets;
 }
 
-/** Wraps a session key for every target, writes the blobs, all or none, and tells what was written. */
+/** Wraps a session key for every target and writes the blobs, all or none. Tells what was written. */
 export async function exportTo(
   targets: readonly Target[],
   { aiKeyAlg, key }: PlaintextKeyBlob,
   options: ExportOptions,
 ): Promise<void> {
   const { padding = "oaep", force = false } = options;
-  const files: (NewFile & { content: [Uint8Array] })[] = [];
+  const files: NewFile[] = [];
   for (const { to, output, key: publicKey } of targets) {
     const blob = await about(to, () => exportSimpleBlob(key, aiKeyAlg, publicKey, padding));
     files.push({ path: output, content: [blob], force });
   }
-  const [first] = files;
-  if (first?.path === STANDARD) await writeOutput(STANDARD, first.content, {});
-  else await writeFilesWhole(files);
+  await writeFiles(files);
 
   const wraps: { file: string; fingerprint: string; bits: number; padding: Padding }[] = [];
   for (const { output, key: publicKey } of targets) {
@@ -89,17 +86,14 @@ export async function exportTo(
       padding,
     });
   }
-  const output = first?.path;
-  if (options.json) {
-    printJson({ algorithm: algorithmName(aiKeyAlg), keyLength: key.length, wraps }, output);
-    return;
-  }
-  const rows: string[][] = wraps.map((wrap) => [
+  const facts = { algorithm: algorithmName(aiKeyAlg), keyLength: key.length, wraps };
+  const rows = wraps.map(({ file, fingerprint, bits }) => [
     "wrapped",
-    wrap.file === STANDARD ? "standard output" : wrap.file,
-    `for ${wrap.fingerprint}  RSA-${wrap.bits} ${padding}`,
+    outputText(file),
+    `for ${fingerprint}  RSA-${bits} ${padding}`,
   ]);
-  print(table([["session key", sessionKeyText(aiKeyAlg, key)], ...rows]), output);
+  const session = ["session key", sessionKeyText(aiKeyAlg, key)];
+  tell(options, facts, [session, ...rows], files[0]?.path);
 }
 
 /** A session key as people may see it. */

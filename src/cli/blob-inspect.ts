@@ -15,20 +15,20 @@ import { importKeyBlob } from "../capi/index.js";
 import { TwinwrapError } from "../errors.js";
 import { fingerprint, identifyKey } from "../keys/index.js";
 import { jsonOption, newCommand } from "./command.js";
-import { print, printJson, readBlobFile } from "./io.js";
+import { Report, readBlobFile } from "./io.js";
 import { forEachFile } from "./report.js";
-import { safe, table } from "./text.js";
+import { table } from "./text.js";
 
 /** Everything there is to say about one blob. */
 interface Findings extends BlobDescription {
   size: number;
-  /** How the blob was written as text, if it was. */
+  /** undefined: the blob was not written as text. */
   text: TextEncoding | undefined;
-  /** Of the RSA key in it, if there is one and it is sound. */
+  /** Of the RSA key in it, if there is a sound one. */
   fingerprint?: string;
 }
 
-/** Fields up to this many bytes stand on one line with their meaning. */
+/** Fields of up to so many bytes stand on one line with their meaning. */
 const SHORT = 8;
 /** Kinds of blobs that hold no RSA key. */
 const NO_KEYS = [...BLOB_TYPES]
@@ -62,7 +62,7 @@ function hexBytes(hex: string): string {
   return hex.replace(/..(?=.)/g, "$& ");
 }
 
-/** What stands in the column of bytes. */
+/** A field's bytes, as they stand in the table. */
 function summary(field: BlobField): string {
   const { length, secret, hex } = field;
   const size = length === 1 ? "1 byte" : `${length} bytes`;
@@ -82,7 +82,7 @@ function dump({ offset, length, hex }: BlobField): string {
 function describe(path: string, findings: Findings): string {
   const { size, text, kind, fields, problem } = findings;
   const about: [string, string][] = [
-    ["blob", safe(path)],
+    ["blob", path],
     ["kind", `${kind ?? "unknown"}, ${size} bytes${text === undefined ? "" : `, in ${text}`}`],
   ];
   if (findings.fingerprint !== undefined) about.push(["fingerprint", findings.fingerprint]);
@@ -118,7 +118,7 @@ function facts(path: string, { size, text, kind, fields, fingerprint, problem }:
   };
 }
 
-/** The one line about what is wrong, and where. */
+/** The error that says what is wrong, and where. */
 function complaint({ kind }: Findings, problem: CryptoApiError): TwinwrapError {
   const where = problem.hasPlace ? ` (at offset ${hexOffset(problem.offset)})` : "";
   const hint =
@@ -134,21 +134,20 @@ interface InspectOptions {
 }
 
 async function inspectBlobs(paths: string[], options: InspectOptions): Promise<void> {
-  const found: unknown[] = [];
+  const report = new Report(options);
   try {
     await forEachFile(paths, async (path) => {
       const { bytes, text } = await readBlobFile(path);
       try {
         const findings = await examine(bytes, text, options.showSecrets ?? false);
-        if (options.json) found.push(facts(path, findings));
-        else print(describe(path, findings));
+        report.add(facts(path, findings), describe(path, findings));
         if (findings.problem !== undefined) throw complaint(findings, findings.problem);
       } finally {
         wipe(bytes);
       }
     });
   } finally {
-    if (options.json) printJson(found);
+    report.end();
   }
 }
 

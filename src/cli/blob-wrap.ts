@@ -19,18 +19,9 @@ import {
   outputName,
   paddingOption,
 } from "./command.js";
-import {
-  checkOutput,
-  print,
-  printJson,
-  readBlobFile,
-  STANDARD,
-  withPrivateKeyFile,
-  writeOutput,
-} from "./io.js";
+import { outputFor, outputText, readBlobFile, tell, withPrivateKeyFile } from "./io.js";
 import { PRIVATE_MODE } from "./keygen.js";
 import { about } from "./report.js";
-import { table } from "./text.js";
 
 interface WrapOptions extends ExportOptions {
   to: string;
@@ -56,13 +47,13 @@ interface UnwrapOptions extends KeyOptions {
   json?: boolean;
 }
 
-/** Opens a SIMPLEBLOB with the key of `-k`; the caller wipes the session key. */
+/** Opens a SIMPLEBLOB with the key of `-k`. The caller wipes the session key. */
 async function openBlob(
   input: string,
   options: KeyOptions & { padding: Padding },
 ): Promise<PlaintextKeyBlob> {
   const { allowWeak = false } = options;
-  // An exponent of one is weak: --allow-weak opens what programs kept in the clear with it.
+  // Programs use a key with exponent one to keep session keys in the clear. It is weak: --allow-weak opens those.
   return withPrivateKeyFile(options.key, { ...options, allowExponentOne: true }, async (key) => {
     const check = { allowWeak, allowExponentOne: true };
     await about(options.key, async () => checkPublicKey(key, check));
@@ -73,26 +64,19 @@ async function openBlob(
 
 async function unwrap(input: string, options: UnwrapOptions): Promise<void> {
   const { output } = options;
-  await checkOutput([input], output, options);
+  const write = await outputFor([input], output, options);
   const session = await openBlob(input, options);
   let blob: Uint8Array | undefined;
   try {
     const { aiKeyAlg, key } = session;
     blob = encodePlaintextKeyBlob(session);
-    await writeOutput(output, [blob], { force: options.force ?? false, mode: PRIVATE_MODE });
-    const name = output === STANDARD ? "standard output" : output;
-    if (options.json) {
-      const algorithm = algorithmName(aiKeyAlg);
-      printJson({ file: output, algorithm, keyLength: key.length }, output);
-    } else {
-      print(
-        table([
-          ["session key", sessionKeyText(aiKeyAlg, key)],
-          ["in the clear", name],
-        ]),
-        output,
-      );
-    }
+    await write([blob], PRIVATE_MODE);
+    const facts = { file: output, algorithm: algorithmName(aiKeyAlg), keyLength: key.length };
+    const rows = [
+      ["session key", sessionKeyText(aiKeyAlg, key)],
+      ["in the clear", outputText(output)],
+    ];
+    tell(options, facts, rows, output);
   } finally {
     wipe(session.key, blob);
   }
@@ -123,7 +107,7 @@ function addRecipient(command: Command): Command {
   return command.requiredOption("--to <pub>", "public key to wrap it for, in any form");
 }
 
-/** Nothing in a blob says how it was padded, and trying both would hide a mistake. */
+/** The padding has to be given: a blob does not say it, and trying both would hide a mistake. */
 function presentPadding() {
   return paddingOption("--padding <padding>", "how the blob was padded").makeOptionMandatory();
 }

@@ -10,7 +10,7 @@ import {
   oldInputs,
 } from "./capi-options.js";
 import { newCommand } from "./command.js";
-import { progress, warn } from "./io.js";
+import { warn } from "./io.js";
 import {
   addSealingOptions,
   reportSealed,
@@ -23,21 +23,17 @@ interface ConvertOptions extends OldFileOptions, SealingOptions {
   toPadding?: Padding;
 }
 
-/** Decrypts and seals in one pass: the plaintext is never on disk, the session key is a new one. */
+/** Decrypts and seals in one pass. The plaintext is never on disk, and the session key is new. */
 async function convert(input: string, options: ConvertOptions): Promise<void> {
-  const output = sealedPath(input, options);
-  const onProgress = progress("sealed");
   let was = "";
   let facts = {};
-  // --allow-weak is for the old key alone: what is sealed anew shall be sealed well.
-  const flags = { padding: options.toPadding, allowWeak: undefined };
-  const sealed = await sealInto(
-    output,
-    oldInputs(input, options),
+  const sealed = await sealInto({
+    output: sealedPath(input, options),
+    inputs: oldInputs(input, options),
     options,
-    flags,
-    onProgress,
-    (work) =>
+    // --allow-weak is for the old key alone: what is sealed anew is sealed well.
+    flags: { padding: options.toPadding, allowWeak: undefined },
+    withSource: (work) =>
       withOldFile(input, options, undefined, async ({ session, settings, plaintext, doubt }) => {
         was = cipherText(session, settings);
         facts = cipherFacts(session, settings);
@@ -48,7 +44,7 @@ async function convert(input: string, options: ConvertOptions): Promise<void> {
         if (doubtful !== undefined) warn(doubtful);
         return header;
       }),
-  );
+  });
   reportSealed(sealed, options, [["was", `${was} (not authenticated)`]], { was: facts });
 }
 

@@ -9,15 +9,14 @@ import {
   oldInputs,
 } from "./capi-options.js";
 import { jsonOption, newCommand, type OutputOptions, outputName } from "./command.js";
-import { checkOutput, print, printJson, progress, STANDARD, warn, writeOutput } from "./io.js";
-import { safe, table } from "./text.js";
+import { outputFor, outputText, progress, tell, warn } from "./io.js";
 
 interface DecryptOptions extends OldFileOptions, OutputOptions {
   output: string;
   json?: boolean;
 }
 
-/** Counts what passes. */
+/** Counts the bytes that pass. */
 async function* counted(pieces: AsyncIterable<Uint8Array>, count: (bytes: number) => void) {
   for await (const piece of pieces) {
     count(piece.length);
@@ -27,37 +26,29 @@ async function* counted(pieces: AsyncIterable<Uint8Array>, count: (bytes: number
 
 async function decrypt(input: string, options: DecryptOptions): Promise<void> {
   const { output } = options;
-  await checkOutput(oldInputs(input, options), output, options);
+  const write = await outputFor(oldInputs(input, options), output, options);
   const onProgress = progress("decrypted");
   let size = 0;
   const facts = await withOldFile(input, options, onProgress, async (old) => {
     const { session, settings, plaintext, doubt } = old;
     const weak = weakness(session, settings);
     if (weak !== undefined) warn(`${weak}; \`twinwrap capi convert\` makes a sealed file of it`);
-    await writeOutput(
-      output,
+    await write(
       counted(plaintext, (bytes) => {
         size += bytes;
       }),
-      { force: options.force ?? false },
     );
     const doubtful = doubt();
     if (doubtful !== undefined) warn(doubtful);
     return { text: cipherText(session, settings), ...cipherFacts(session, settings) };
   });
   const { text, ...rest } = facts;
-  if (options.json) {
-    printJson({ file: output, size, ...rest }, output);
-    return;
-  }
-  print(
-    table([
-      ["decrypted", output === STANDARD ? "standard output" : safe(output)],
-      ["cipher", text],
-      ["size", `${size} bytes (not authenticated: nothing shows whether they were altered)`],
-    ]),
-    output,
-  );
+  const rows = [
+    ["decrypted", outputText(output)],
+    ["cipher", text],
+    ["size", `${size} bytes (not authenticated: nothing shows whether they were altered)`],
+  ];
+  tell(options, { file: output, size, ...rest }, rows, output);
 }
 
 export function decryptCommand(): Command {

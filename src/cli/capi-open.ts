@@ -27,15 +27,15 @@ import { readBlobFile, withInput, withPrivateKeyFile } from "./io.js";
 import { readPassphraseFile } from "./passphrase.js";
 import { about } from "./report.js";
 
-// Old files, and where their session keys come from, by the names of files.
+// Opens old files, and finds their session keys, from the files that the command line names.
 
-/** Bytes of a password file. */
+/** Most bytes of a password file. */
 const MAX_PASSWORD_FILE = 1 << 16;
 
 /**
  * Opens a file that a CryptoAPI program encrypted, and works with it.
- * @throws UsageError, CryptoApiError; TwinwrapError BAD_FORMAT, DECRYPTION_FAILED, UNSUPPORTED, the last
- *   three also while the plaintext is read
+ * @throws UsageError; CryptoApiError; TwinwrapError BAD_FORMAT, DECRYPTION_FAILED, UNSUPPORTED, these three also
+ *   while the plaintext is read
  */
 export async function withOldFile<T>(
   input: string,
@@ -61,7 +61,7 @@ export async function withOldFile<T>(
   );
 }
 
-/** The same file, with flags in what it says while it is read. */
+/** The same file. Its messages name flags, also while it is read. */
 function flagged(old: OldFile): OldFile {
   async function* plaintext() {
     try {
@@ -77,7 +77,7 @@ function flagged(old: OldFile): OldFile {
   return { ...old, plaintext: plaintext(), doubt };
 }
 
-/** Works with what opens the file, and wipes it. */
+/** Finds what opens the file, works with it and wipes it. */
 async function withKeySource<T>(
   options: OldFileOptions,
   work: (keys: KeySource) => Promise<T>,
@@ -104,7 +104,7 @@ async function withKeySource<T>(
   }
 }
 
-/** Does the work, and wipes secrets after it. */
+/** Does the work, then wipes secrets. */
 async function wiping<T>(secrets: Uint8Array[], work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -128,19 +128,19 @@ async function withUnwrapping<T>(
   });
 }
 
-/** Derives the session key from a password; the caller wipes it. @throws UsageError; TwinwrapError UNSUPPORTED */
+/** Derives the session key from a password. The caller wipes it. @throws UsageError; TwinwrapError UNSUPPORTED */
 async function derivedKey(path: string, options: PasswordOptions): Promise<DerivedKey> {
   const derive: DeriveOptions = {
     hash: options.derive,
     algorithm: options.alg,
     keyBits: options.keyBits,
   };
-  await withFlags(() => derivedAlgorithm(derive)); // a wrong command line first
+  await withFlags(() => derivedAlgorithm(derive)); // before the password is read: errors of the command line
   const password = await passwordBytes(path, options);
   return wiping([password], () => withFlags(() => deriveKey(nodePlatform, password, derive)));
 }
 
-/** The password as the program hashed it; the caller wipes it. */
+/** The password as the program hashed it. The caller wipes it. */
 async function passwordBytes(path: string, options: PasswordOptions): Promise<Uint8Array> {
   const { passwordEncoding: encoding = "utf-8", passwordZero = false } = options;
   if (encoding === "raw") {

@@ -26,7 +26,7 @@ import {
   UsageError,
 } from "./command.js";
 
-// The flags of the commands that read old files, and what these commands say about one.
+// The flags of the commands that read old files, and how these commands describe such a file.
 
 export interface PasswordOptions {
   passwordFile?: string;
@@ -38,7 +38,7 @@ export interface PasswordOptions {
 }
 
 export interface OldFileOptions extends Omit<KeyOptions, "key">, PasswordOptions {
-  /** Not needed where the session key is in the clear, or comes from a password. */
+  /** Not needed if the session key is in the clear, or comes from a password. */
   key?: string;
   blob?: string;
   layout?: Layout;
@@ -59,7 +59,7 @@ export function oldInputs(input: string, options: OldFileOptions): string[] {
   return [input, blob, passwordFile].filter((path) => path !== undefined);
 }
 
-/** What the options of src/capi are called here. */
+/** The flags here that stand for options of src/capi. */
 const FLAGS: Readonly<Record<string, string>> = {
   layout: "--layout",
   skip: "--skip",
@@ -77,12 +77,12 @@ const FLAGS: Readonly<Record<string, string>> = {
   passwordZero: "--password-zero",
 };
 
-/** A message of src/capi, with the flags in it that its options have here. */
+/** A message of src/capi, with flags in the place of options. */
 export function inFlags(message: string): string {
   return message.replace(/`([^`]+)`/g, (quoted, name: string) => FLAGS[name] ?? quoted);
 }
 
-/** Calls src/capi: its messages speak of flags then, and wrong options are a wrong command line. */
+/** Calls src/capi. Its messages then name flags, and a bad option becomes a UsageError. */
 export async function withFlags<T>(work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
@@ -102,7 +102,7 @@ function hexOption(flag: string, text: string): Uint8Array {
   }
 }
 
-/** What the flags say of the cipher. @throws UsageError */
+/** The cipher's options that these flags mean. @throws UsageError */
 export function cipherOptions(options: OldFileOptions): CipherOptions {
   const { mode, iv, salt, effectiveBits, unpadded, finalEvery, passwordFile } = options;
   if (salt === "hash" && passwordFile === undefined) {
@@ -148,7 +148,7 @@ export function cipherFacts(session: PlaintextKeyBlob, settings: CipherSettings)
   };
 }
 
-/** What can be said only of a password. */
+/** Flags that need a password. */
 const ONLY_WITH_PASSWORD = {
   derive: "--derive",
   alg: "--alg",
@@ -176,7 +176,7 @@ export function checkSource(options: OldFileOptions): void {
   }
 }
 
-/** What the providers make RC2 and RC4 keys of. */
+/** Bits of the RC2 and RC4 keys that the providers make. */
 const MIN_KEY_BITS = 40;
 const MAX_KEY_BITS = 128;
 const MAX_BUFFER = 1 << 24;

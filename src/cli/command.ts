@@ -13,7 +13,7 @@ import { startWorker } from "../envelope/worker.node.js";
 import { descriptorOf } from "../files.node.js";
 import { print, STANDARD } from "./standard.js";
 
-/** What the process ends with. */
+/** Exit codes of the process. */
 export const EXIT = {
   done: 0,
   failed: 1,
@@ -23,10 +23,10 @@ export const EXIT = {
   unreachable: 5,
 } as const;
 
-/** The command line itself is wrong: ends with exit code 2. */
+/** The command line itself is wrong. The process ends with exit code 2. */
 export class UsageError extends Error {}
 
-/** A command that throws instead of ending the process, so that main.ts alone decides how it ends. */
+/** A command that throws instead of ending the process: main.ts alone decides how that ends. */
 export function newCommand(name: string, summary: string, example: string): Command {
   return new Command(name)
     .description(summary)
@@ -37,7 +37,7 @@ export function newCommand(name: string, summary: string, example: string): Comm
     .configureHelp({ showGlobalOptions: false });
 }
 
-/** Collects a repeated option; `<value...>` would swallow the next argument. */
+/** Collects a repeated option. `<value...>` would take the next argument too. */
 export function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
@@ -48,7 +48,7 @@ export interface OutputOptions {
   force?: boolean | undefined;
 }
 
-/** The name of an output: that of standard output itself means the same as `-`. */
+/** The name of an output. /dev/stdout and the like mean the same as `-`. */
 export function outputName(name: string): string {
   return descriptorOf(name) === 1 ? STANDARD : name;
 }
@@ -115,10 +115,10 @@ export function jobsOption(): Option {
   ).argParser(integerBetween(1, MAX_JOBS));
 }
 
-/** Threads by default, at most: with more, a pipe's peak memory comes near to 150 MiB. */
+/** Most threads by default. With more, a pipe needs nearly 150 MiB of memory. */
 const DEFAULT_JOBS = 3;
 
-/** The settings of an envelope's work that the flags come to. */
+/** The engine's settings that these flags mean. @throws UsageError */
 export function engineOptions({ engine, jobs }: EngineFlags): EngineOptions {
   if (engine === "webcrypto" && jobs !== undefined) {
     throw new UsageError("--jobs is for the engine wasm; webcrypto has threads of its own");
@@ -130,7 +130,7 @@ export function jsonOption(): Option {
   return new Option("--json", "print facts as JSON");
 }
 
-/** Of commands that change a header: see resealing.ts. */
+/** For commands that change a header: see resealing.ts. */
 export function rewriteOption(): Option {
   return new Option(
     "--rewrite",
@@ -149,7 +149,7 @@ export function integerBetween(low: number, high: number): (text: string) => num
   };
 }
 
-/** A key's fingerprint (32 bytes), as all commands show it. @throws UsageError */
+/** Reads a key's fingerprint, as all commands show it. @returns 32 bytes @throws UsageError */
 export function parseFingerprint(flag: string, text: string): Uint8Array {
   if (/^[0-9a-f]{64}$/i.test(text)) return fromHex(text.toLowerCase());
   throw new UsageError(

@@ -15,26 +15,16 @@ import {
   UsageError,
 } from "./command.js";
 import { headerFacts } from "./inspect.js";
-import {
-  checkOutput,
-  print,
-  printJson,
-  progress,
-  STANDARD,
-  withInput,
-  withPrivateKeyFile,
-  writeOutput,
-} from "./io.js";
+import { outputFor, progress, STANDARD, tell, withInput, withPrivateKeyFile } from "./io.js";
 import { about } from "./report.js";
 import { SUFFIX } from "./sealing.js";
-import { table } from "./text.js";
 
 interface DecryptOptions extends OutputOptions, KeyOptions, EngineFlags {
   range?: string;
   json?: boolean;
 }
 
-/** A range as it was asked for: from a byte on, or so many bytes before the end. */
+/** A range as it was asked for: two bytes, both inclusive, or so many bytes before the end. */
 type Range = { first: number; last: number } | { suffix: number };
 
 /** Reads A-B, A- and -N. */
@@ -69,7 +59,7 @@ function part(opened: Opened, range: Range): AsyncIterable<Uint8Array> {
   return opened.range(Math.max(0, size - range.suffix));
 }
 
-/** A part of what can be read only once: all of it is read, and authenticated, all the same. */
+/** A part of a source that can be read only once. All of it is read, and authenticated. */
 async function* skim(
   whole: AsyncIterable<Uint8Array>,
   first: number,
@@ -98,7 +88,7 @@ function defaultOutput(input: string): string {
 async function decrypt(input: string, options: DecryptOptions): Promise<void> {
   const range = options.range === undefined ? undefined : parseRange(options.range);
   const output = options.output ?? defaultOutput(input);
-  await checkOutput([input], output, options);
+  const write = await outputFor([input], output, options);
   const settings = { allowWeak: options.allowWeak ?? false, ...engineOptions(options) };
   const onProgress = progress("opened");
   const header = await withPrivateKeyFile(options.key, options, (key) =>
@@ -107,7 +97,7 @@ async function decrypt(input: string, options: DecryptOptions): Promise<void> {
         const source = file.seekable ? file : file.pieces();
         const opened = await open(source, { ...settings, key, onProgress });
         try {
-          await writeOutput(output, range === undefined ? opened : part(opened, range), options);
+          await write(range === undefined ? opened : part(opened, range));
         } finally {
           opened.dispose();
         }
@@ -115,14 +105,12 @@ async function decrypt(input: string, options: DecryptOptions): Promise<void> {
       }),
     ),
   );
-  if (options.json) printJson({ file: output, ...headerFacts(header) }, output);
-  else if (output !== STANDARD)
-    print(
-      table([
-        ["opened", output],
-        ["serial", formatSerial(header.serial)],
-      ]),
-    );
+  if (output === STANDARD && !options.json) return;
+  const rows = [
+    ["opened", output],
+    ["serial", formatSerial(header.serial)],
+  ];
+  tell(options, { file: output, ...headerFacts(header) }, rows, output);
 }
 
 export function command(): Command {

@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import { UsageError } from "./command.js";
 
-// Names of files are bytes on most systems. Node makes text of them, and of what is not UTF-8 it makes
-// U+FFFD: another name, under which something else would be read or written.
+// On most systems, names of files are bytes. Node turns them into text, and bytes that are not UTF-8 into U+FFFD.
+// That is another name: something else would be read or written under it.
 
 const REPLACED = "\ufffd";
 /** The variables that commands read names from. */
 const VARIABLES = ["TWINWRAP_AUTHORITY"];
 
-/** What the system gave to this process; undefined where it does not tell. */
+/** This process's arguments or variables as bytes; undefined where the system does not show them. */
 function given(kind: "cmdline" | "environ"): Buffer[] | undefined {
   try {
     const bytes = readFileSync(`/proc/self/${kind}`);
@@ -32,10 +32,10 @@ function refuse(what: string, how: string): never {
 
 /** @throws UsageError if an argument or a variable was changed when it became text */
 export function checkEncoding(): void {
-  // Windows names files by UTF-16, which arrives as it is.
+  // Windows has UTF-16 names, which arrive unchanged.
   if (process.platform === "win32") return;
   const wrong = process.argv.find((argument) => argument.includes(REPLACED));
-  // A name may have that character in it: then its bytes are UTF-8.
+  // A name may really contain U+FFFD. Then its bytes are UTF-8.
   if (wrong !== undefined && !(given("cmdline")?.every(isText) ?? false)) {
     refuse(`the argument ${wrong}`, "rename the file, or use standard input and output, -");
   }

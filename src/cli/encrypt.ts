@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Padding } from "../envelope/index.js";
 import { allowWeakOption, newCommand } from "./command.js";
-import { progress, withInput } from "./io.js";
+import { withInput } from "./io.js";
 import {
   addSealingOptions,
   reportSealed,
@@ -17,12 +17,13 @@ interface EncryptOptions extends SealingOptions {
 
 async function encrypt(input: string, options: EncryptOptions): Promise<void> {
   const { padding, allowWeak = false } = options;
-  const output = sealedPath(input, options);
-  const onProgress = progress("sealed");
-  const flags = { padding, allowWeak };
-  const sealed = await sealInto(output, [input], options, flags, onProgress, (work) =>
-    withInput(input, (file) => work(file.pieces())),
-  );
+  const sealed = await sealInto({
+    output: sealedPath(input, options),
+    inputs: [input],
+    options,
+    flags: { padding, allowWeak },
+    withSource: (work) => withInput(input, (file) => work(file.pieces())),
+  });
   reportSealed(sealed, options);
 }
 

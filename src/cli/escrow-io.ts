@@ -6,30 +6,29 @@ import { encodeSubmission, messageName, type Submission } from "../escrow/index.
 import { type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
 import { handInTo, type NamedParty } from "./authority-io.js";
 import { checkOutput, type ReadOptions } from "./io.js";
-import { safe } from "./text.js";
 
-// What becomes of submissions on a disk: those that an authority could not be asked to take are carried there.
+// Submissions as files. They are written where an authority can't be asked: people carry them there.
 
-/** What an authority was sent for one file, and answered, for machines. */
+/** What an authority was sent for one file, and what it answered, for machines. */
 export interface SentFacts {
   origin: string;
   /** In lower-case hexadecimal. */
   record: string;
-  /** The owner's ID that it is escrowed under. */
+  /** The ID of its owner. */
   owner: string;
   status: "verified" | "unverified" | "pending";
-  /** The submission's file, where nobody answered yet. */
+  /** The submission's file, while there is no answer. */
   submission?: string;
 }
 
 type Options = ReadOptions & { force?: boolean | undefined };
 
-/** Sends one file's session key to authorities, and keeps what has to be carried beside the file. */
+/** Sends one file's session key to authorities. Submissions that have to be carried go beside the file. */
 export class FileEscrower extends Escrower<NamedParty> {
   readonly #parties: readonly NamedParty[];
   readonly #options: Options;
 
-  /** @param owner the owner's ID at each of them */
+  /** @param owner the owner's ID at each authority */
   constructor(parties: readonly NamedParty[], owner: string, options: Options) {
     super(parties, owner, handInTo);
     this.#parties = parties;
@@ -44,7 +43,7 @@ export class FileEscrower extends Escrower<NamedParty> {
     }
   }
 
-  /** What has to be carried, beside the file that it is for. @param output the sealed file */
+  /** The submissions that have to be carried. @param output the sealed file, which they stand beside */
   async files(output: string): Promise<NewFile[]> {
     const files: NewFile[] = [];
     for (const { party, submission, receipt } of this.sent) {
@@ -55,13 +54,13 @@ export class FileEscrower extends Escrower<NamedParty> {
     return files;
   }
 
-  /** What became of it, once {@link files} are written. @param output the sealed file */
+  /** What was sent and answered, once {@link files} are written. @param output the sealed file */
   facts(output: string): SentFacts[] {
     return this.sent.map((sent) => sentFacts(sent, output));
   }
 }
 
-/** @param output the file that it is for */
+/** @param output the file that was escrowed */
 export function sentFacts(
   { party: { authority }, record, submission, receipt }: Sent,
   output: string,
@@ -76,7 +75,7 @@ export function sentFacts(
     : { ...facts, status: receiptStatus(receipt) };
 }
 
-/** A submission's file beside the one that it is for, unless it is there. */
+/** A submission's file beside the escrowed one; undefined if it is there already. */
 async function submissionFile(
   output: string,
   { authority }: NamedParty,
@@ -86,7 +85,7 @@ async function submissionFile(
   const path = messageName(output, authority, "submission");
   const bytes = encodeSubmission(submission);
   const present = await readFileWhole(path, bytes.length).catch((error) => {
-    // Nothing there, or something longer.
+    // There is nothing, or something longer.
     if (isAboutContent(error) || isSystemError(error, "ENOENT")) return undefined;
     throw error;
   });
@@ -95,7 +94,7 @@ async function submissionFile(
     : { path, content: [bytes], force };
 }
 
-/** Writes a submission beside the file that it is for, unless it is there. */
+/** Writes a submission beside the escrowed file, unless it is there already. */
 export async function writeSubmission(
   output: string,
   party: NamedParty,
@@ -107,13 +106,13 @@ export async function writeSubmission(
   return { status: "pending", submission: messageName(output, party.authority, "submission") };
 }
 
-/** For people: what became of the escrow, also where there is none. */
+/** What became of the escrow, for people. Says also that there is none. */
 export function sentRows(sent: readonly SentFacts[]): [string, string][] {
   if (sent.length === 0) return [["escrow", "not escrowed: no authority was given"]];
   return sent.map(({ origin, status, submission }) => [
     "escrow",
     submission === undefined
-      ? `${status} by ${safe(origin)}`
-      : `pending: carry ${safe(submission)} to ${safe(origin)}`,
+      ? `${status} by ${origin}`
+      : `pending: carry ${submission} to ${origin}`,
   ]);
 }

@@ -7,15 +7,15 @@ import { isAboutContent } from "../errors.js";
 import { isRecoverable, statusText } from "../escrow/index.js";
 import { withGiven } from "./authority-io.js";
 import { EXIT, UsageError } from "./command.js";
-import { print, printJson, warn } from "./io.js";
+import { Report, tell, warn } from "./io.js";
 import { isSealed } from "./messages.js";
 import { about, complain } from "./report.js";
-import { safe, table } from "./text.js";
+import { safe } from "./text.js";
 import { reportsOf, type VerifyOptions } from "./verify.js";
 
 export const UNCHECKED = "signatures were not checked: --authority says whose they should be";
 
-/** Every file below a folder, links not followed, in order of name; a folder that can't be read is told of. */
+/** Every file below a folder, by name; links are not followed. A folder that can't be read gives an error line. */
 async function* filesBelow(folder: string, isRoot = true): AsyncGenerator<string> {
   let entries: Dirent[];
   try {
@@ -37,7 +37,7 @@ async function* filesBelow(folder: string, isRoot = true): AsyncGenerator<string
   }
 }
 
-/** Why a sealed file could not be recovered; undefined if it could. */
+/** Why a sealed file can't be recovered; undefined if it can. */
 async function lackOf(path: string, party: Party | undefined): Promise<string | undefined> {
   try {
     const reports = await reportsOf(path, party);
@@ -53,26 +53,25 @@ async function lackOf(path: string, party: Party | undefined): Promise<string | 
   }
 }
 
-/** Finds every sealed file without a valid receipt; what can't be read is told of, and the rest is done. */
+/** Finds every sealed file without a valid receipt. A file that can't be read gives an error line. */
 export async function scan(folder: string, options: VerifyOptions): Promise<void> {
-  const lacking: { file: string; reason: string }[] = [];
+  const lacking = new Report<{ file: string; reason: string }>(options);
   let sealed = 0;
   const look = async (path: string, party: Party | undefined) => {
     if (!(await isSealed(path))) return;
     sealed++;
     const reason = await lackOf(path, party);
-    if (reason === undefined) return;
-    lacking.push({ file: path, reason });
-    if (!options.json) print(table([[safe(path), reason]]));
+    if (reason !== undefined) lacking.add({ file: path, reason }, [[path, reason]]);
   };
   await withGiven(options, async (party) => {
     for await (const path of filesBelow(folder)) {
       await about(path, () => look(path, party)).catch(complain);
     }
     const what = party === undefined ? "a receipt" : "a receipt that verifies";
-    if (options.json) printJson({ sealed, lacking });
-    else print(`${sealed} sealed files, ${lacking.length} without ${what}\n`);
+    const { facts } = lacking;
+    const text = `${sealed} sealed files, ${facts.length} without ${what}\n`;
+    tell(options, { sealed, lacking: facts }, text);
     if (party === undefined) warn(UNCHECKED);
-    if (lacking.length > 0 || party === undefined) process.exitCode ??= EXIT.notVerified;
+    if (facts.length > 0 || party === undefined) process.exitCode ??= EXIT.notVerified;
   });
 }

@@ -38,14 +38,13 @@ import {
   UsageError,
 } from "./command.js";
 import { writeSubmission } from "./escrow-io.js";
-import { checkOutput, print, printJson, readSmall, STANDARD, withPrivateKeyFile } from "./io.js";
+import { checkOutput, readSmall, STANDARD, tell, withPrivateKeyFile } from "./io.js";
 import type { PassphraseOptions } from "./passphrase.js";
 import { about, asUsage } from "./report.js";
-import { safe, table } from "./text.js";
 
-// The key of a program that does its own encryption: the SIMPLEBLOB that it exported for an authority.
+// Escrows the key of a program that does its own encryption: a SIMPLEBLOB that it exported for an authority.
 
-/** Who sent a key that nobody proves, if he does not say. */
+/** The owner ID of a key that nobody proves, where none is given. */
 const NOBODY = "anonymous";
 
 interface SubmitOptions extends AuthorityKeyOptions, PassphraseOptions {
@@ -63,7 +62,7 @@ interface SubmitOptions extends AuthorityKeyOptions, PassphraseOptions {
   json?: boolean;
 }
 
-/** Nothing in a blob says how it was padded. */
+/** The padding of the blob, which does not say it itself. @throws UsageError */
 function paddingFor({ identities }: Authority, { padding }: SubmitOptions): Padding {
   const [taken, ...others] = identities.at(-1)!.paddings;
   if (padding !== undefined) return padding;
@@ -78,10 +77,10 @@ function cannotProve(path: string, what: string): TwinwrapError {
   );
 }
 
-/** What the options say of the key, beside its blob. */
+/** What the options say about the key, besides its blob. */
 type About = Omit<Parameters<typeof makeBlobSubmission>[1], "wrap" | "proof" | "owner">;
 
-/** The key is proven: the owner's blob is opened with the owner's key. */
+/** Makes a submission of a proven key: opens the owner's blob with the owner's key. */
 async function submitProven(
   core: Core,
   path: string,
@@ -136,14 +135,14 @@ async function makeFor(
   });
 }
 
-/** What became of it, and which files there are now. */
+/** What became of a submission, and the files that were written. */
 interface Delivered {
   status: "verified" | "unverified" | "unproven" | "pending";
   submission: string;
   receipt?: string;
 }
 
-/** The authority has one error for all that can be wrong with a blob; which they are is known here. */
+/** The authority has one error for everything that can be wrong with a blob. This says what that can be. */
 function withReason(path: string, error: unknown): unknown {
   if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) return error;
   return new TwinwrapError(
@@ -152,7 +151,7 @@ function withReason(path: string, error: unknown): unknown {
   );
 }
 
-/** Where an authority answers at once, submission and receipt are written, or neither. */
+/** Hands a submission in. If the authority answers, submission and receipt are written, or neither. */
 async function deliver(
   path: string,
   party: NamedParty,
@@ -213,43 +212,36 @@ async function submitTo(party: NamedParty, path: string, options: SubmitOptions)
   }
   const made = await makeFor(path, party, options);
   const delivered = await deliver(path, party, made, options);
-  const record = made.record;
-  const { serial, owner, blob } = record;
-  const algorithm = algorithmName(blob.aiKeyAlg);
-  const proven = isProven(record);
-  const { origin } = party.authority;
-  if (options.json) {
-    printJson({
-      blob: path,
-      serial: formatSerial(serial),
-      label: blob.label,
-      record: toHex(recordHash(await sharedCore(), record)),
-      owner,
-      algorithm,
-      keyLength: blob.keyLength,
-      proven,
-      authority: origin,
-      ...delivered,
-    });
-    return;
-  }
-  print(
-    table([
-      ["serial", formatSerial(serial)],
-      ...(blob.label === undefined ? [] : [["label", safe(blob.label)]]),
-      ["key", `${algorithm}, ${blob.keyLength} bytes: ${proven ? "proven" : "key not proven"}`],
-      ["owner", safe(owner)],
-      ["escrow", deliveredText(delivered, safe(origin))],
-      ["kept in", safe(delivered.submission)],
-      ...(delivered.receipt === undefined ? [] : [["receipt", safe(delivered.receipt)]]),
-    ]),
-  );
+  const { record } = made;
+  const { label, keyLength, aiKeyAlg } = record.blob;
+  const facts = {
+    blob: path,
+    serial: formatSerial(record.serial),
+    label,
+    record: toHex(recordHash(party.core, record)),
+    owner: record.owner,
+    algorithm: algorithmName(aiKeyAlg),
+    keyLength,
+    proven: isProven(record),
+    authority: party.authority.origin,
+    ...delivered,
+  };
+  const { algorithm, proven, authority } = facts;
+  tell(options, facts, [
+    ["serial", facts.serial],
+    ...(label === undefined ? [] : [["label", label]]),
+    ["key", `${algorithm}, ${keyLength} bytes: ${proven ? "proven" : "key not proven"}`],
+    ["owner", facts.owner],
+    ["escrow", deliveredText(delivered, authority)],
+    ["kept in", delivered.submission],
+    ...(delivered.receipt === undefined ? [] : [["receipt", delivered.receipt]]),
+  ]);
 }
 
 const MESSAGES = ["submission", "receipt"] as const;
 
 function deliveredText({ status, submission }: Delivered, origin: string): string {
-  if (status === "pending") return `pending: carry ${safe(submission)} to ${origin}`;
+  if (status === "pending") return `pending: carry ${submission} to ${origin}`;
   if (status === "unproven") return `taken in by ${origin}; nobody can tell whether it opens`;
   return `${status} by ${origin}`;
 }

@@ -24,14 +24,13 @@ import {
 import { FileEscrower, type SentFacts, sentRows, writeSubmission } from "./escrow-io.js";
 import { scan, UNCHECKED } from "./escrow-scan.js";
 import { submitCommand } from "./escrow-submit.js";
-import { checkInPlace, print, printJson, warn, withPrivateKeyFile } from "./io.js";
+import { checkInPlace, Report, tell, warn, withPrivateKeyFile } from "./io.js";
 import { readMessage, readSealed } from "./messages.js";
 import { about, forEachFile } from "./report.js";
 import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
-import { safe, table } from "./text.js";
 import { reportFacts, reportsOf, type VerifyOptions } from "./verify.js";
 
-/** Bytes that a receipt takes in a header: a leaf, some 30 hashes, and a checkpoint. */
+/** Bytes of a receipt in a header: a leaf, some 30 hashes, and a checkpoint. */
 const RECEIPT_ROOM = 2048;
 
 interface AddOptions extends KeyOptions {
@@ -43,7 +42,7 @@ interface AddOptions extends KeyOptions {
   json?: boolean;
 }
 
-/** A file that holds its submission already: what is left to do takes no key. Undefined if it was not. */
+/** Sends the submission that a file holds already, which takes no key. @returns undefined if it holds none */
 async function sendAgain(
   path: string,
   party: NamedParty,
@@ -74,7 +73,7 @@ async function sendNow(
   options: AddOptions,
 ): Promise<SentFacts> {
   const ownerId = options.ownerId ?? toHex(await fingerprint(publicKeyOf(key)));
-  // An authority is asked only once it is known which body the file will have.
+  // The authority is asked later, once it is known which body the file will have.
   const escrower = new FileEscrower([{ ...party, client: undefined }], ownerId, options);
   const isCarried = party.client === undefined;
   if (isCarried) await escrower.check([path, party.path], path);
@@ -93,23 +92,21 @@ async function sendNow(
 }
 
 async function add(paths: string[], options: AddOptions): Promise<void> {
-  const facts: unknown[] = [];
+  const report = new Report(options);
   const addAll = (party: NamedParty) => (key: RsaPrivateKey) =>
     forEachFile(paths, async (path) => {
       checkInPlace(path);
       const before = await sendAgain(path, party, options);
       const sent = before ?? (await sendNow(path, party, key, options));
-      facts.push({ file: path, ...sent });
-      if (options.json) return;
-      const owner = before === undefined ? "" : `, escrowed before as ${safe(before.owner)}`;
-      print(table([[safe(path), `${sentRows([sent])[0]![1]}${owner}`]]));
+      const owner = before === undefined ? "" : `, escrowed before as ${before.owner}`;
+      report.add({ file: path, ...sent }, [[path, `${sentRows([sent])[0]![1]}${owner}`]]);
     });
   await withParty(
     requireAuthority(options),
     (party) => withPrivateKeyFile(options.key, options, addAll(party)),
     { authorityPassphraseFile: options.authorityPassphraseFile },
   );
-  if (options.json) printJson(facts);
+  report.end();
 }
 
 async function attach(file: string, receiptPath: string, options: VerifyOptions): Promise<void> {
@@ -128,21 +125,22 @@ async function attach(file: string, receiptPath: string, options: VerifyOptions)
       );
     }
   });
-  if (options.json) printJson({ file, status: receiptStatus(receipt) });
-  else print(table([[safe(file), `receipt attached: ${receiptStatus(receipt)}`]]));
+  const status = receiptStatus(receipt);
+  tell(options, { file, status }, [[file, `receipt attached: ${status}`]]);
 }
 
 async function status(paths: string[], options: VerifyOptions): Promise<void> {
-  const facts: unknown[] = [];
+  const report = new Report(options);
   await withGiven(options, async (party) => {
     await forEachFile(paths, async (path) => {
       const reports = await reportsOf(path, party);
-      facts.push({ file: path, escrows: reports.map(reportFacts) });
-      if (options.json) return;
       const texts = reports.length === 0 ? ["not escrowed"] : reports.map(statusText);
-      print(table(texts.map((text, i) => [i === 0 ? safe(path) : "", text])));
+      report.add(
+        { file: path, escrows: reports.map(reportFacts) },
+        texts.map((text, i) => [i === 0 ? path : "", text]),
+      );
     });
-    if (options.json) printJson(facts);
+    report.end();
     if (party === undefined) warn(UNCHECKED);
   });
 }

@@ -4,11 +4,10 @@ import { toBase64Url, toHex } from "../bytes.js";
 import { formatSerial, type Header, inspect } from "../envelope/index.js";
 import { formatTime } from "../jcs.js";
 import { jsonOption, newCommand } from "./command.js";
-import { print, printJson, withInput } from "./io.js";
+import { Report, withInput } from "./io.js";
 import { forEachFile } from "./report.js";
-import { safe, table } from "./text.js";
 
-/** A wrap's RSA size in bits, as far as its blob tells. */
+/** A wrap's RSA size in bits, as its blob has it. */
 function wrapBits(simpleBlob: Uint8Array): string {
   try {
     return `RSA-${decodeSimpleBlob(simpleBlob).encryptedKey.length * 8}`;
@@ -18,7 +17,7 @@ function wrapBits(simpleBlob: Uint8Array): string {
   }
 }
 
-/** What a header says, for machines. Nothing of it is authenticated. */
+/** What a header says, for machines. Nothing in it is authenticated. */
 export function headerFacts(header: Header): Record<string, unknown> {
   return {
     serial: formatSerial(header.serial),
@@ -46,34 +45,28 @@ export function wrapRows(header: Header): [string, string][] {
   ]);
 }
 
-function describe(path: string, header: Header): string {
-  const rows: [string, string][] = [
-    ["file", safe(path)],
+function headerRows(path: string, header: Header): string[][] {
+  const { name, description, generation, slot, bodyOffset } = header;
+  return [
+    ["file", path],
     ["serial", formatSerial(header.serial)],
     ["sealed", formatTime(header.created)],
-  ];
-  if (header.name !== undefined) rows.push(["name", safe(header.name)]);
-  if (header.description !== undefined) rows.push(["description", safe(header.description)]);
-  for (const origin of header.escrow) rows.push(["escrow meant", safe(origin)]);
-  rows.push(
+    ...(name === undefined ? [] : [["name", name]]),
+    ...(description === undefined ? [] : [["description", description]]),
+    ...header.escrow.map((origin) => ["escrow meant", origin]),
     ...wrapRows(header),
-    [
-      "header",
-      `generation ${header.generation} in slot ${"AB"[header.slot]}, ${header.bodyOffset} bytes`,
-    ],
+    ["header", `generation ${generation} in slot ${"AB"[slot]}, ${bodyOffset} bytes`],
     ["", "(read without a key: not authenticated)"],
-  );
-  return table(rows);
+  ];
 }
 
 async function inspectFiles(paths: string[], options: { json?: boolean }): Promise<void> {
-  const facts: unknown[] = [];
+  const report = new Report(options);
   await forEachFile(paths, async (path) => {
     const header = await withInput(path, (file) => inspect(file.pieces()));
-    if (options.json) facts.push({ file: path, ...headerFacts(header) });
-    else print(describe(path, header));
+    report.add({ file: path, ...headerFacts(header) }, headerRows(path, header));
   });
-  if (options.json) printJson(facts);
+  report.end();
 }
 
 export function command(): Command {

@@ -13,7 +13,6 @@ import {
   linkTarget,
   type NewFile,
   removeLeftovers,
-  type WriteOptions,
   writeFilesWhole,
 } from "../files.node.js";
 import {
@@ -30,15 +29,16 @@ import { type PassphraseOptions, unlockingOf } from "./passphrase.js";
 import { about } from "./report.js";
 import { STANDARD, showProgress, standardInput, writeStandard } from "./standard.js";
 
-export { print, printJson, STANDARD, tell, warn } from "./standard.js";
+export { print, STANDARD, warn } from "./standard.js";
+export { outputText, Report, tell } from "./tell.js";
 
-/** What an input is to a command: bytes in order and, if `seekable`, at any place. */
+/** An input of a command: it gives bytes in order, and from any place if it is `seekable`. */
 export type Input = Pick<FileSource, "seekable" | "size" | "read" | "pieces">;
 
 const READ_ONCE = "standard input can be read only once: let only one input be -";
 let isStandardRead = false;
 
-/** Whether an input is what standard input gives once: a file that it was redirected from can be opened. */
+/** Whether an input can be read only once. A file that standard input was redirected from can be opened again. */
 function isStandard(path: string): boolean {
   return path === STANDARD || (descriptorOf(path) === 0 && !present(path)?.isFile());
 }
@@ -58,7 +58,7 @@ export async function withInput<T>(path: string, work: (file: Input) => Promise<
   return work(input).finally(close);
 }
 
-/** Refuses `-` for a file whose header is changed where it is. @throws UsageError */
+/** Refuses `-` for a file that is changed in place. @throws UsageError */
 export function checkInPlace(path: string): void {
   if (path === STANDARD) {
     throw new UsageError("a file is changed in its place: give its name, not -");
@@ -70,13 +70,13 @@ export function readSmall(path: string, limit = 1 << 16): Promise<Uint8Array> {
   return withInput(path, (file) => collectPieces(path, file.pieces(), limit));
 }
 
-/** A blob, also where it was written as text: in hexadecimal or base64. */
+/** Reads a blob: bytes, or a text in hexadecimal or base64. */
 export async function readBlobFile(
   path: string,
 ): Promise<{ bytes: Uint8Array; text: TextEncoding | undefined }> {
   const bytes = await readSmall(path);
   const decoded = decodeBlobText(bytes);
-  // Whatever else looks like such a text is left as it is, for a message that says what is there.
+  // Other files may look like such a text: those stay as they are, so that the message says what they are.
   if (decoded === undefined || describeBlob(decoded.bytes).kind === undefined) {
     wipe(decoded?.bytes);
     return { bytes, text: undefined };
@@ -90,7 +90,7 @@ export function readPublicKeyFile(path: string): Promise<RsaPublicKey> {
   return about(path, async () => readPublicKey(await readSmall(path)));
 }
 
-/** A public key that something new is to be wrapped for. @throws TwinwrapError BAD_KEY, WEAK_KEY */
+/** A public key for a new wrap. @throws TwinwrapError BAD_KEY, WEAK_KEY */
 export function readRecipientFile(path: string, allowWeak: boolean): Promise<RsaPublicKey> {
   return about(path, async () => {
     const key = readPublicKey(await readSmall(path));
@@ -99,7 +99,7 @@ export function readRecipientFile(path: string, allowWeak: boolean): Promise<Rsa
   });
 }
 
-/** Works with a private key in any form, unlocked if need be, and wipes it. */
+/** Reads a private key in any form, unlocks it if it is locked, works with it and wipes it. */
 export async function withPrivateKeyFile<T>(
   path: string,
   options: PassphraseOptions & ReadPublicKeyOptions,
@@ -121,7 +121,7 @@ export async function withPrivateKeyFile<T>(
   }
 }
 
-/** Options of any command that name files which are read: no output may take their place. */
+/** Options that name files which a command reads: no output may replace these. */
 export interface ReadOptions {
   key?: string | undefined;
   passphraseFile?: string | undefined;
@@ -129,9 +129,10 @@ export interface ReadOptions {
 }
 
 /**
- * Checks, before any work is done, that the inputs can be read and the output written; and removes what a
- * killed run left beside it.
+ * Checks, before any work is done, that the output can be written and is none of the inputs. Removes what a killed
+ * run left beside it.
  * @param named every file that is read, besides those that the options name
+ * @throws UsageError; TwinwrapError CONFLICT if the file exists and --force is not given
  */
 export async function checkOutput(
   named: readonly string[],
@@ -173,12 +174,33 @@ export async function checkOutput(
   }
 }
 
-/** Writes files that belong together, and each whole or not at all. */
+/** Writes what a command makes to the output that was checked for it. @param mode permissions of a file */
+export type Write = (content: NewFile["content"], mode?: number) => Promise<void>;
+
+/**
+ * Checks the output of a command, as {@link checkOutput}, before the work is done.
+ * @param output undefined: nothing is to be written
+ * @returns what writes it afterwards: a file whole or not at all, standard output as the bytes come
+ */
+export async function outputFor(
+  named: readonly string[],
+  output: string | undefined,
+  options: OutputOptions & ReadOptions,
+): Promise<Write> {
+  if (output === undefined) return async () => {};
+  await checkOutput(named, output, options);
+  const { force } = options;
+  return (content, mode) => writeFiles([{ path: output, content, force, mode }]);
+}
+
+/** Writes files that belong together: each whole, and all or none. Standard output can only be the only one. */
 export async function writeFiles(files: readonly NewFile[]): Promise<void> {
+  const [first] = files;
+  if (first?.path === STANDARD) return writeStandard(first.content);
   try {
     await writeFilesWhole(files);
   } catch (error) {
-    // It is about this one, whichever file it is told with.
+    // The error is about this file, whatever else it is told with.
     const file = files.find(({ path }) => (error as Error).message.startsWith(path));
     if (error instanceof TwinwrapError && file !== undefined) {
       Object.assign(error, { path: file.path });
@@ -187,20 +209,10 @@ export async function writeFiles(files: readonly NewFile[]): Promise<void> {
   }
 }
 
-/** Writes a file whole or not at all, or to standard output as the bytes come. */
-export function writeOutput(
-  path: string,
-  content: NewFile["content"],
-  options: WriteOptions,
-): Promise<void> {
-  if (path === STANDARD) return writeStandard(content);
-  return writeFiles([{ ...options, path, content }]);
-}
-
-/** What is done within so many milliseconds from its first bytes on needs no progress. */
+/** Work that ends within so many milliseconds of its first bytes shows no progress. */
 const SOON = 500;
 
-/** Tells how far the work is, on a terminal only. */
+/** Shows how far the work is; undefined where there is no terminal. */
 export function progress(verb: string): ((bytes: number) => void) | undefined {
   if (!process.stderr.isTTY) return undefined;
   let next: number | undefined;

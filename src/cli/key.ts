@@ -28,11 +28,11 @@ import {
   outputName,
   UsageError,
 } from "./command.js";
-import { checkOutput, print, printJson, readSmall, STANDARD, warn, writeOutput } from "./io.js";
+import { outputFor, print, readSmall, STANDARD, tell, type Write, warn } from "./io.js";
 import { PRIVATE_MODE } from "./keygen.js";
 import { newPassphrase, type PassphraseOptions, passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
-import { safe, table } from "./text.js";
+import { table } from "./text.js";
 
 /** Forms in which a private key can be locked. */
 const LOCKABLE = ["pem", "der"] as const;
@@ -41,7 +41,7 @@ const WEAK_LOCK =
   "the lock of a PVK file is RC4 under one round of SHA-1, which is no protection: whoever has the file can try passphrases at full speed";
 const PEM_BEGIN = "-----BEGIN ";
 
-/** Works on the bytes of a key file, which are read once and wiped afterwards. */
+/** Reads a key file once, works with its bytes and wipes them. */
 async function withKeyFile(
   path: string,
   work: (bytes: Uint8Array, identity: KeyIdentity) => Promise<void>,
@@ -54,7 +54,7 @@ async function withKeyFile(
   }
 }
 
-/** Opens a private key and remembers the passphrase that it took, if it took one. */
+/** Opens a private key. @returns it, and the passphrase if it was locked */
 async function openKey(
   path: string,
   bytes: Uint8Array,
@@ -75,7 +75,7 @@ async function openKey(
   return { key, passphrase };
 }
 
-/** The public key, also out of a private one that is locked. */
+/** The public key, also of a private key that is locked. */
 async function openPublicHalf(
   path: string,
   bytes: Uint8Array,
@@ -94,20 +94,20 @@ interface InfoOptions extends PassphraseOptions {
   json?: boolean;
 }
 
-/** Why a key is not taken for new wraps without --allow-weak. */
+/** Why new wraps for a key need --allow-weak; undefined if they do not. */
 function weakness(key: RsaPublicKey): string | undefined {
   try {
     checkPublicKey(key, { forWrap: true });
     return undefined;
   } catch (error) {
-    // BAD_KEY is an exponent of one: the key has been read.
+    // BAD_KEY: its exponent is one. Nothing else is wrong with a key that was read.
     const isWeak = error instanceof TwinwrapError && /^(WEAK|BAD)_KEY$/.test(error.code);
     if (isWeak) return error.message;
     throw error;
   }
 }
 
-/** What only the numbers of a key tell. */
+/** What only the numbers of a key show. */
 async function keyFacts(key: RsaPublicKey) {
   return {
     bits: bitLength(key.n),
@@ -125,15 +125,11 @@ async function info(path: string, options: InfoOptions): Promise<void> {
         await openPublicHalf(path, bytes, kind, { ...options, allowExponentOne: true }),
       );
     } catch (error) {
-      // Without a passphrase, what shows from outside is all there is to tell.
+      // Without its passphrase, a locked key shows no more.
       if (!(error instanceof TwinwrapError && error.code === "PASSPHRASE_NEEDED")) throw error;
     }
-    if (options.json) {
-      printJson({ file: path, kind, form, structure, ...(text && { text }), ...facts });
-      return;
-    }
-    const rows: [string, string][] = [
-      ["file", safe(path)],
+    const rows = [
+      ["file", path],
       ["kind", kind === "locked" ? "private, locked with a passphrase" : kind],
       ["form", `${form} (${structure})${text === undefined ? "" : `, in ${text}`}`],
     ];
@@ -142,7 +138,7 @@ async function info(path: string, options: InfoOptions): Promise<void> {
       rows.push(["fingerprint", facts.fingerprint]);
       if (facts.weak !== undefined) rows.push(["weak", facts.weak]);
     }
-    print(table(rows));
+    tell(options, { file: path, kind, form, structure, text, ...facts }, rows);
   });
 }
 
@@ -157,7 +153,7 @@ function isLockable(form: ReadableKeyForm): form is LockableForm {
   return (LOCKABLE as readonly string[]).includes(form);
 }
 
-/** Says, before a passphrase is asked for, what cannot be locked as it is meant. */
+/** Checks, before a passphrase is asked for, that the form can be locked. @throws UsageError */
 function checkLock({ to, passphrase, allowWeakLock }: ConvertOptions): void {
   if (passphrase === false || isLockable(to)) return;
   if (to !== "pvk") {
@@ -173,10 +169,10 @@ function checkLock({ to, passphrase, allowWeakLock }: ConvertOptions): void {
 }
 
 async function convert(path: string, options: ConvertOptions): Promise<void> {
-  await checkOutput([path], options.output, options);
+  const write = await outputFor([path], options.output, options);
   await withKeyFile(path, async (bytes, { kind }) => {
-    if (options.public || kind === "public") await convertPublic(path, bytes, kind, options);
-    else await convertPrivate(path, bytes, options);
+    if (options.public || kind === "public") await convertPublic(path, bytes, kind, write, options);
+    else await convertPrivate(path, bytes, write, options);
   });
 }
 
@@ -184,23 +180,25 @@ async function convertPublic(
   path: string,
   bytes: Uint8Array,
   kind: KeyIdentity["kind"],
+  write: Write,
   options: ConvertOptions,
 ): Promise<void> {
   const { output, to } = options;
   if (to === "pvk") throw new UsageError("a PVK file holds a private key only: take --to msblob");
   const publicKey = await openPublicHalf(path, bytes, kind, options);
-  await writeOutput(output, [writePublicKey(publicKey, to)], options);
+  await write([writePublicKey(publicKey, to)]);
   if (output !== STANDARD) print(table([["public key", output]]));
 }
 
 async function convertPrivate(
   path: string,
   bytes: Uint8Array,
+  write: Write,
   options: ConvertOptions,
 ): Promise<void> {
   const { output, to } = options;
   checkLock(options);
-  // --no-passphrase is about what is written here; a locked key is asked for all the same.
+  // Here --no-passphrase is about the new file. A locked key is asked for all the same.
   const { passphraseFile } = options;
   const { key, passphrase } = await openKey(path, bytes, { passphraseFile });
   let written: Uint8Array | undefined;
@@ -212,17 +210,11 @@ async function convertPrivate(
         : (passphrase ?? (await newPassphrase(output, options)));
     const { allowWeakLock = false } = options;
     written = await writePrivateKey(key, to, { passphrase: lock, allowWeakLock });
-    await writeOutput(output, [written], { ...options, mode: PRIVATE_MODE });
+    await write([written], PRIVATE_MODE);
     if (to === "pvk" && lock !== undefined) warn(`${WEAK_LOCK}, and then knows this one`);
     if (output !== STANDARD) {
-      print(
-        table([
-          [
-            "private key",
-            `${output} (${lock === undefined ? "not locked" : "locked with the passphrase"})`,
-          ],
-        ]),
-      );
+      const how = lock === undefined ? "not locked" : "locked with the passphrase";
+      print(table([["private key", `${output} (${how})`]]));
     }
   } finally {
     wipe(written);
@@ -234,7 +226,7 @@ interface PassphraseChange extends PassphraseOptions {
   newPassphraseFile?: string;
 }
 
-/** Whether a PEM file holds more than one thing: a certificate beside the key, say. */
+/** Whether a PEM file holds more than the key: a certificate, say. */
 function holdsMore(bytes: Uint8Array): boolean {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return view.indexOf(PEM_BEGIN) !== view.lastIndexOf(PEM_BEGIN);
@@ -266,14 +258,8 @@ async function passphrase(path: string, options: PassphraseChange): Promise<void
       });
       written = await writePrivateKey(key, form, { passphrase: lock });
       await writeFileWhole(path, [written], { force: true, mode: PRIVATE_MODE });
-      print(
-        table([
-          [
-            "private key",
-            `${path} (${lock === undefined ? "not locked" : "locked with the new passphrase"})`,
-          ],
-        ]),
-      );
+      const how = lock === undefined ? "not locked" : "locked with the new passphrase";
+      print(table([["private key", `${path} (${how})`]]));
     } finally {
       wipe(written);
       wipePrivateKey(key);

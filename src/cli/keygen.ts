@@ -21,11 +21,10 @@ import {
   type OutputOptions,
   UsageError,
 } from "./command.js";
-import { checkOutput, print, printJson, STANDARD } from "./io.js";
+import { checkOutput, STANDARD, tell } from "./io.js";
 import { newPassphrase, type PassphraseOptions } from "./passphrase.js";
-import { table } from "./text.js";
 
-/** Only its owner reads a private key's file. */
+/** The mode of a private key's file: only its owner can read it. */
 export const PRIVATE_MODE = 0o600;
 
 interface KeygenOptions extends OutputOptions, PassphraseOptions {
@@ -39,7 +38,7 @@ export function publicPath(path: string): string {
   return `${path.replace(/\.pem$/, "")}.pub.pem`;
 }
 
-/** A key pair must not take another's place by a habit of typing --force. */
+/** Does not advise --force: a habit of typing it would destroy keys. */
 async function checkKeyOutput(path: string, options: OutputOptions): Promise<void> {
   try {
     await checkOutput([], path, options);
@@ -53,8 +52,8 @@ async function checkKeyOutput(path: string, options: OutputOptions): Promise<voi
 
 /**
  * Checks that both files of a key pair can be written.
- * @param writePublic the command that writes the public one from the private one, for a pair that was
- *   interrupted
+ * @param writePublic the command that writes the public file from the private one, for advice where a run was
+ *   interrupted between the two
  */
 export async function checkPairOutput(
   output: string,
@@ -96,7 +95,7 @@ async function keygen(options: KeygenOptions): Promise<void> {
   let pem: Uint8Array | undefined;
   let name: string;
   try {
-    // Whatever can fail comes before there is a key.
+    // Everything that can fail comes before the files are written.
     name = toHex(await fingerprint(publicKey));
     pem = await writePrivateKey(privateKey, "pem", { passphrase });
     await writeFilesWhole([
@@ -105,7 +104,7 @@ async function keygen(options: KeygenOptions): Promise<void> {
         content: [pem],
         force,
         mode: PRIVATE_MODE,
-        // A locked key would take its derivation again, some tenths of a second.
+        // Opening a locked key again would take some tenths of a second.
         check: passphrase === undefined ? isPair : undefined,
       },
       { path: publicOutput, content: [writePublicKey(publicKey, "pem")], force, check: isPair },
@@ -115,20 +114,15 @@ async function keygen(options: KeygenOptions): Promise<void> {
     wipePrivateKey(privateKey);
   }
   const locked = passphrase !== undefined;
-  if (options.json) {
-    printJson({ privateKey: output, publicKey: publicOutput, locked, bits, fingerprint: name });
-    return;
-  }
-  print(
-    table([
-      ["private key", `${output} (${locked ? "locked with the passphrase" : "not locked"})`],
-      ["public key", publicOutput],
-      ["fingerprint", name],
-    ]),
-  );
+  const facts = { privateKey: output, publicKey: publicOutput, locked, bits, fingerprint: name };
+  tell(options, facts, [
+    ["private key", `${output} (${locked ? "locked with the passphrase" : "not locked"})`],
+    ["public key", publicOutput],
+    ["fingerprint", name],
+  ]);
 }
 
-/** Sizes that CryptoAPI blobs can hold go in steps of a byte. */
+/** CryptoAPI blobs hold whole bytes. */
 function parseBits(text: string): number {
   const bits = integerBetween(2048, 16384)(text);
   if (bits % 8 !== 0) throw new InvalidArgumentError("expected a multiple of 8");

@@ -6,7 +6,7 @@ import { checkEncoding } from "./encoding.js";
 import { explain } from "./report.js";
 import { endFacts, warn } from "./standard.js";
 
-/** Every command: its summary, and the file that is loaded only when it is called. */
+/** Every command, its summary, and its file, which is loaded only when the command is called. */
 const COMMANDS: [name: string, summary: string, load: () => Promise<{ command: () => Command }>][] =
   [
     ["keygen", "make a key pair", () => import("./keygen.js")],
@@ -34,7 +34,7 @@ async function build(name: string | undefined): Promise<Command> {
     "twinwrap keygen -o owner.pem\ntwinwrap encrypt report.pdf --owner owner.pub.pem\ntwinwrap decrypt report.pdf.twin -o again.pdf -k owner.pem",
   ).version(TWINWRAP_VERSION);
   for (const [known, summary, load] of COMMANDS) {
-    // The help of the whole needs no more than the summaries.
+    // The list of all commands needs only their summaries.
     program.addCommand(
       known === name ? (await load()).command() : new Command(known).description(summary),
     );
@@ -42,7 +42,7 @@ async function build(name: string | undefined): Promise<Command> {
   return program;
 }
 
-/** Runs the command line and answers the exit code. */
+/** Runs the command line. @returns the exit code */
 async function main(argv: string[]): Promise<number> {
   try {
     checkEncoding();
@@ -51,7 +51,7 @@ async function main(argv: string[]): Promise<number> {
     await program.parseAsync(argv, { from: "user" });
     return Number(process.exitCode ?? EXIT.done);
   } catch (error) {
-    // commander has printed help, version or a complaint itself.
+    // commander has printed the help, the version or the error itself.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     const { message, code } = explain(error);
     warn(message);

@@ -15,7 +15,7 @@ import { collectPieces } from "../files.node.js";
 import { STANDARD, withInput } from "./io.js";
 import { about, neverWeak } from "./report.js";
 
-/** A message, or a sealed file, which holds some. */
+/** A message, or a sealed file, which holds messages. */
 export type Message = Carried | { kind: "sealed file"; head: Head };
 export type MessageKind = Message["kind"];
 
@@ -34,7 +34,7 @@ export function readSealed(path: string): Promise<Head> {
 
 /**
  * Reads a message from a file.
- * @param kinds what the command can use
+ * @param kinds the kinds that the command takes
  * @throws TwinwrapError BAD_FORMAT that says what the file is, and what is needed
  */
 export function readMessage<Kind extends MessageKind>(
@@ -52,7 +52,7 @@ export function readMessage<Kind extends MessageKind>(
   });
 }
 
-/** Reads it once: a pipe gives its bytes to the first that asks. */
+/** Reads the file only once, because it may be a pipe. */
 function recognise(path: string): Promise<Message> {
   return withInput(path, async (file) => {
     const { start, all } = await peek(file.pieces(), 8);
@@ -62,7 +62,7 @@ function recognise(path: string): Promise<Message> {
   });
 }
 
-/** The first bytes of a source, and all of it nevertheless. */
+/** Looks at the first bytes of a source. @returns these bytes, and the whole source */
 async function peek(
   pieces: AsyncIterable<Uint8Array>,
   length: number,

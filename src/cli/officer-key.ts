@@ -4,7 +4,7 @@ import { readSmall } from "./io.js";
 import { type PassphraseOptions, unlockingOf } from "./passphrase.js";
 import { about } from "./report.js";
 
-/** Works with the key of an officer's file that signs; what goes wrong is told with the file's name. */
+/** Works with the signing key in an officer's file. Errors name the file. */
 export function withOfficerKey<T>(
   path: string,
   options: PassphraseOptions,

@@ -17,7 +17,7 @@ import {
   type OutputOptions,
   UsageError,
 } from "./command.js";
-import { checkOutput, print, printJson, readSmall, STANDARD, writeOutput } from "./io.js";
+import { outputFor, print, readSmall, STANDARD, tell } from "./io.js";
 import { checkPairOutput, PRIVATE_MODE, publicPath } from "./keygen.js";
 import { newPassphrase, type PassphraseOptions, passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
@@ -43,7 +43,7 @@ async function keygen(options: OfficerOptions): Promise<void> {
   let pem: Uint8Array | undefined;
   let shares: string;
   try {
-    // Whatever can fail comes before there is a key.
+    // Everything that can fail comes before the files are written.
     shares = formatFingerprint(await fingerprint(publicKeys.shareKey));
     pem = await writeOfficerKeys({ seed, shareKey }, { passphrase });
     await writeFilesWhole([
@@ -56,27 +56,21 @@ async function keygen(options: OfficerOptions): Promise<void> {
   }
   const locked = passphrase !== undefined;
   const signs = formatKey(key.publicKey);
-  if (options.json) {
-    printJson({ privateKeys: output, publicKeys: publicOutput, locked, signs, shares });
-    return;
-  }
-  print(
-    table([
-      ["private keys", `${output} (${locked ? "locked with the passphrase" : "not locked"})`],
-      ["public keys", publicOutput],
-      ["signs with", `${signs}  Ed25519`],
-      ["shares for", `${shares}  RSA-${SHARE_BITS}`],
-    ]),
-  );
+  tell(options, { privateKeys: output, publicKeys: publicOutput, locked, signs, shares }, [
+    ["private keys", `${output} (${locked ? "locked with the passphrase" : "not locked"})`],
+    ["public keys", publicOutput],
+    ["signs with", `${signs}  Ed25519`],
+    ["shares for", `${shares}  RSA-${SHARE_BITS}`],
+  ]);
 }
 
-/** The public half of an officer's keys, where only the private ones are left. */
+/** Writes an officer's public keys, from the private ones. */
 async function writePublic(
   path: string,
   options: OutputOptions & PassphraseOptions,
 ): Promise<void> {
-  const { output = publicPath(path), force = false } = options;
-  await checkOutput([path], output, { ...options, output });
+  const { output = publicPath(path) } = options;
+  const write = await outputFor([path], output, { ...options, output });
   let asked: Promise<string> | undefined;
   const ask = passphraseFor(path, options);
   const once = () => {
@@ -95,7 +89,7 @@ async function writePublic(
         wipePrivateKey(shareKey);
       }
     });
-    await writeOutput(output, [pem], { force });
+    await write([pem]);
   } finally {
     wipe(bytes);
   }

@@ -9,21 +9,22 @@ import type { ReadKeyOptions } from "../keys/index.js";
 import { begin } from "../process.node.js";
 import { UsageError } from "./command.js";
 import { STANDARD } from "./standard.js";
+import { safe } from "./text.js";
 
-/** Where a passphrase may come from; nothing of it ever stands in argv. */
+/** Where a passphrase comes from. It is never an argument itself, which others could see. */
 export interface PassphraseOptions {
   passphraseFile?: string | undefined;
   /** false: never ask. */
   passphrase?: boolean | undefined;
 }
 
-/** Characters of a passphrase, as JavaScript counts them (UTF-16). */
+/** Most characters of a passphrase, as JavaScript counts them (UTF-16). */
 const MAX_PASSPHRASE = 1024;
-/** Bytes of a first line with one: of UTF-8 three for each, a byte order mark, and the line's end. */
+/** Most bytes of a first line with a passphrase: three of UTF-8 for each character, a byte order mark, a line end. */
 const MAX_LINE = 3 * MAX_PASSPHRASE + 3 + 2;
 const NEWLINE = 0x0a;
 
-/** The pieces of a file up to the end of its first line, or one that is too long. */
+/** The first line of a file, in pieces. Of a line that is too long, only its beginning. */
 async function* firstLine(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let length = 0;
   for await (const piece of pieces) {
@@ -37,8 +38,9 @@ async function* firstLine(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
 }
 
 /**
- * The first line of a file, as it is but for the line's end and a byte order mark.
- * @param what it is, for messages
+ * The first line of a file, without its line end and byte order mark.
+ * @param what what the line is called in messages
+ * @throws UsageError
  */
 export async function readPassphraseFile(path: string, what = "passphrase"): Promise<string> {
   if (path === STANDARD) {
@@ -55,7 +57,7 @@ export async function readPassphraseFile(path: string, what = "passphrase"): Pro
       .replace(/\r$/, "");
   } catch (error) {
     if (!(error instanceof TwinwrapError && error.code === "BAD_FORMAT")) throw error;
-    // Characters replaced in silence would lock a key with a passphrase that nobody knows.
+    // If bad bytes were replaced, a key would be locked with a passphrase that nobody knows.
     throw new UsageError(`the ${what} file ${path} is not UTF-8`);
   } finally {
     wipe(bytes);
@@ -77,16 +79,16 @@ function openTerminal(): ReadStream | undefined {
   try {
     return new ReadStream(openSync(process.platform === "win32" ? "CONIN$" : "/dev/tty", "r+"));
   } catch (error) {
-    if (error instanceof Error && "code" in error) return undefined; // the system has none for us
+    if (error instanceof Error && "code" in error) return undefined; // there is no terminal
     throw error;
   }
 }
 
 /** Reads a line from the terminal without showing it. */
 function ask(terminal: ReadStream, prompt: string): Promise<string> {
-  // A signal must not leave a terminal that shows nothing.
+  // A signal must not leave behind a terminal that hides what is typed.
   const done = begin(() => terminal.setRawMode(false));
-  // Before the question: what is typed ahead must not be shown either.
+  // This comes before the question, to hide also what is typed ahead.
   terminal.setRawMode(true);
   process.stderr.write(prompt);
   terminal.setEncoding("utf8");
@@ -104,7 +106,7 @@ function ask(terminal: ReadStream, prompt: string): Promise<string> {
     const onData = (typed: string) => {
       for (const character of typed) {
         if (character === "\r" || character === "\n") {
-          // Cut in silence it would lock a key with what nobody typed.
+          // If it were cut, a key would be locked with what nobody typed.
           return end(() => {
             if (line.length <= MAX_PASSPHRASE) resolve(line);
             else reject(new UsageError(`a passphrase has at most ${MAX_PASSPHRASE} characters`));
@@ -124,7 +126,9 @@ function ask(terminal: ReadStream, prompt: string): Promise<string> {
 
 /**
  * Works with the terminal.
- * @param what why it is needed, and `advice` what to do where there is none
+ * @param what says why it is needed
+ * @param advice says what to give where there is no terminal
+ * @throws TwinwrapError PASSPHRASE_NEEDED
  */
 async function withTerminal<T>(
   what: string,
@@ -146,9 +150,9 @@ async function withTerminal<T>(
 }
 
 /**
- * Gets the passphrase of a locked key, when it turns out that it is locked.
+ * What gets the passphrase of a key that turns out to be locked.
  * @param path the key's file, for the question
- * @param flag the option that gives a file with it
+ * @param flag the option that gives a file with the passphrase
  */
 export function passphraseFor(
   path: string,
@@ -165,12 +169,12 @@ export function passphraseFor(
   };
 }
 
-/** How a key is opened: an empty answer on the terminal is tried as any other is. */
+/** How a key is opened. An empty answer on the terminal is tried like any other. */
 export function unlockingOf(path: string, options: PassphraseOptions): ReadKeyOptions {
   return { passphrase: passphraseFor(path, options), allowEmptyPassphrase: true };
 }
 
-/** Gets the passphrase for a key that is to be written; undefined if it shall stay unlocked. */
+/** Gets the passphrase for a new key file; undefined if it is to stay unlocked. */
 export async function newPassphrase(
   path: string,
   options: PassphraseOptions,
@@ -196,7 +200,7 @@ export async function newPassphrase(
 
 /**
  * Asks whether to go on.
- * @throws TwinwrapError ABORTED if the answer is not yes; UsageError where there is nobody to ask
+ * @throws TwinwrapError ABORTED if the answer is not yes; UsageError if there is no terminal
  */
 export async function confirm(question: string): Promise<void> {
   const terminal = openTerminal();
@@ -208,7 +212,7 @@ export async function confirm(question: string): Promise<void> {
   try {
     const answer = await new Promise<string>((resolve) => {
       lines.on("close", () => resolve(""));
-      lines.question(`${question} [y/N] `, resolve);
+      lines.question(`${safe(question)} [y/N] `, resolve);
     });
     if (!/^y(es)?$/i.test(answer.trim())) throw new TwinwrapError("ABORTED", "nothing was signed");
   } finally {

@@ -15,13 +15,11 @@ import {
   recordHash,
   releasedBlob,
 } from "../escrow/index.js";
-import { writeFilesWhole } from "../files.node.js";
 import type { RsaPrivateKey } from "../keys/index.js";
 import { type OutputOptions, UsageError } from "./command.js";
-import { checkOutput, type ReadOptions, STANDARD, writeOutput } from "./io.js";
-import { safe } from "./text.js";
+import { checkOutput, outputText, type ReadOptions, STANDARD, writeFiles } from "./io.js";
 
-// What was released of other programs' keys: SIMPLEBLOBs for the new key, as those programs import them.
+// Released keys of other programs. They are written as SIMPLEBLOBs for the new key, which those programs import.
 
 /** A SIMPLEBLOB that was written. */
 export interface FetchedBlob {
@@ -42,7 +40,7 @@ interface FetchBlobsOptions extends OutputOptions, ReadOptions {
 }
 
 /**
- * Opens what was released, as one's own: explicit errors are fine.
+ * Opens a released blob. It is the owner's own, so errors may say what is wrong.
  * @throws TwinwrapError NOT_VERIFIED if the key in it can't be the one that was sent
  */
 async function checkOpens(
@@ -69,7 +67,7 @@ function withAdvice(error: unknown): unknown {
   return new TwinwrapError("NOT_FOUND", `${error.message}: give its --submission`);
 }
 
-/** Where each goes: one into the file, several into the folder, by serial. */
+/** The file for each blob. One goes to the output itself; several go into that folder, named by their serials. */
 function pathsFor(output: string, records: readonly BlobRecord[]): string[] {
   const there = output === STANDARD ? undefined : present(output);
   if (records.length === 1 && !isFolderStats(there)) return [output];
@@ -86,8 +84,8 @@ function pathsFor(output: string, records: readonly BlobRecord[]): string[] {
 }
 
 /**
- * Writes the SIMPLEBLOBs for the new key that a release has, all or none.
- * @param key the new private key: each is opened with it first
+ * Writes the SIMPLEBLOBs in a release, all or none.
+ * @param key the new private key: each blob is opened with it first
  * @throws TwinwrapError NOT_VERIFIED, REFUSED
  */
 export async function fetchBlobs(
@@ -112,32 +110,23 @@ export async function fetchBlobs(
     const hash = recordHash(core, record);
     fetched.push({ file: paths[i]!, record, hash, wrap, opened: key !== undefined });
   }
-  if (paths[0] === STANDARD) {
-    await writeOutput(STANDARD, [fetched[0]!.wrap.simpleBlob], {});
-    return fetched;
-  }
   if (paths[0] !== output) await mkdir(output, { recursive: true });
-  const files = fetched.map(({ file, wrap }) => ({
-    path: file,
-    content: [wrap.simpleBlob],
-    force,
-  }));
-  await writeFilesWhole(files);
+  await writeFiles(
+    fetched.map(({ file, wrap }) => ({ path: file, content: [wrap.simpleBlob], force })),
+  );
   return fetched;
 }
 
 /** For people. */
-export function blobRows({ file, record, opened }: FetchedBlob): string[][] {
+export function blobRow({ file, record, opened }: FetchedBlob): string[] {
   const { aiKeyAlg, label } = record.blob;
   const right = isProven(record) ? "and the proven key" : "key not proven";
   return [
-    [
-      "recovered",
-      file === STANDARD ? "standard output" : safe(file),
-      label === undefined ? formatSerial(record.serial) : `label ${safe(label)}`,
-      algorithmName(aiKeyAlg),
-      opened ? `opened, ${right}` : "not opened: no -k",
-    ],
+    "recovered",
+    outputText(file),
+    label === undefined ? formatSerial(record.serial) : `label ${label}`,
+    algorithmName(aiKeyAlg),
+    opened ? `opened, ${right}` : "not opened: no -k",
   ];
 }
 

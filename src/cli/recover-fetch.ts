@@ -19,14 +19,13 @@ import {
 import type { RsaPrivateKey } from "../keys/index.js";
 import { type AuthorityOptions, requireAuthority, withParty } from "./authority-io.js";
 import { EXIT, type OutputOptions, parseFingerprint, UsageError } from "./command.js";
-import { checkInPlace, print, printJson, warn, withPrivateKeyFile } from "./io.js";
+import { checkInPlace, Report, warn, withPrivateKeyFile } from "./io.js";
 import { readMessage } from "./messages.js";
 import type { PassphraseOptions } from "./passphrase.js";
-import { blobFacts, blobRows, type FetchedBlob, fetchBlobs } from "./recover-blobs.js";
+import { blobFacts, blobRow, fetchBlobs } from "./recover-blobs.js";
 import { readKept } from "./recover-records.js";
 import { about, forEachFile } from "./report.js";
 import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
-import { safe, table } from "./text.js";
 
 interface FetchOptions extends AuthorityOptions, PassphraseOptions, OutputOptions {
   release?: string;
@@ -38,7 +37,7 @@ interface FetchOptions extends AuthorityOptions, PassphraseOptions, OutputOption
   json?: boolean;
 }
 
-/** What was released, and which request it has to be for; undefined if nothing is there yet. */
+/** The release, and the request that it has to be for; undefined if nothing was released yet. */
 async function findRelease(
   party: Party,
   id: string | undefined,
@@ -71,13 +70,13 @@ interface Fetched {
   /** The wrap was opened with the new key. */
   opened: boolean;
   result: "patched" | "rewritten";
-  /** The origins of authorities that the file has to be escrowed with again. */
+  /** Origins of the authorities that the file has to be escrowed with again. */
   lost: string[];
-  /** Of the wraps to remove, those that were there. */
+  /** Fingerprints of the wraps that were removed, 32 bytes each. */
   removed: Uint8Array[];
 }
 
-/** Adds the wrap that was released, unopened: whatever is there stays. */
+/** Adds the released wrap without opening it. All other wraps stay. */
 async function addUnopened(path: string, recovery: Recovery): Promise<Fetched> {
   let fingerprint = new Uint8Array();
   const note = (wrap: { fingerprint: Uint8Array }) => {
@@ -90,7 +89,7 @@ async function addUnopened(path: string, recovery: Recovery): Promise<Fetched> {
   return { fingerprint, opened: false, result: "patched", lost: [], removed: [] };
 }
 
-/** Opens the wrap that was released, and puts it in the place of what the new key had. */
+/** Opens the released wrap. It replaces a wrap that the new key had. */
 async function addOpened(
   path: string,
   recovery: Recovery,
@@ -113,7 +112,7 @@ async function addOpened(
   return { fingerprint, opened: true, result, lost, removed };
 }
 
-/** The request's ID, if that is what is given, and the files. @throws UsageError */
+/** The request's ID, if one is given, the files, and the fingerprints to remove. @throws UsageError */
 function checkOptions(
   words: readonly string[],
   options: FetchOptions,
@@ -176,34 +175,33 @@ async function fetchAll(
   remove: readonly Uint8Array[],
   options: FetchOptions,
 ): Promise<void> {
-  const { json = false, rewrite = false, output } = options;
-  const done: { file: string; fetched: Fetched }[] = [];
+  const { rewrite = false, output } = options;
+  const report = new Report(options, output);
+  const done: Fetched[] = [];
   await forEachFile(files, async (file) => {
     const fetched =
       key === undefined
         ? await addUnopened(file, recovery)
         : await addOpened(file, recovery, key, remove, rewrite);
-    done.push({ file, fetched });
-    const [what, how] = fetched.opened
-      ? ["recovered", "and opened"]
-      : ["added", "not opened: no -k"];
-    if (!json) print(table([[what, safe(file), how]]));
+    done.push(fetched);
+    const row = fetched.opened
+      ? ["recovered", file, "and opened"]
+      : ["added", file, "not opened: no -k"];
+    report.add(fetchedFacts(file, fetched), [row]);
     if (fetched.result === "rewritten") warnSealedAgain(file, fetched.lost);
   });
-  let blobs: FetchedBlob[] = [];
   if (output !== undefined) {
-    blobs = await fetchBlobs(recovery, output, options, key);
-    if (!json) print(table(blobs.flatMap(blobRows)), output);
+    const blobs = await fetchBlobs(recovery, output, options, key);
+    report.addAll(blobs.map(blobFacts), blobs.map(blobRow));
   }
   for (const gone of remove) {
-    const isGone = done.some(({ fetched }) => fetched.removed.some((one) => equalBytes(one, gone)));
+    const isGone = done.some(({ removed }) => removed.some((one) => equalBytes(one, gone)));
     if (!isGone && done.length > 0) warn(`no file has a wrap for ${toHex(gone)}`);
   }
-  if (json) printJson([...done.map(fetchedFacts), ...blobs.map(blobFacts)], output);
+  report.end();
 }
 
-function fetchedFacts({ file, fetched }: { file: string; fetched: Fetched }) {
-  const { fingerprint, opened, result, lost, removed } = fetched;
+function fetchedFacts(file: string, { fingerprint, opened, result, lost, removed }: Fetched) {
   return {
     file,
     fingerprint: toHex(fingerprint),

@@ -15,11 +15,11 @@ import { formatTime } from "../jcs.js";
 import { type AuthorityOptions, requireAuthority, withParty } from "./authority-io.js";
 import { parseSerial } from "./authority-records.js";
 import { type OutputOptions, UsageError } from "./command.js";
-import { checkOutput, readRecipientFile, tell, warn, writeOutput } from "./io.js";
+import { outputFor, readRecipientFile, tell, warn } from "./io.js";
 import { readSealed } from "./messages.js";
 import { type Kept, readKept } from "./recover-records.js";
 import { about, neverWeak } from "./report.js";
-import { formatFingerprint, safe } from "./text.js";
+import { formatFingerprint } from "./text.js";
 
 const DAY = 86_400_000;
 
@@ -33,22 +33,22 @@ interface RequestOptions extends AuthorityOptions, OutputOptions {
   json?: boolean;
 }
 
-/** The hashes of the records to ask for, 32 bytes each, so that a file can be recovered. */
+/** The records to ask for to recover a file. @returns hashes, 32 bytes each */
 async function recordsOf(path: string, party: Party, kept: readonly Kept[]): Promise<Uint8Array[]> {
   const { records, known } = await recordsToAsk(party, await readSealed(path), kept);
   if (!known) {
     warn(
-      `${safe(path)}: no receipt in it verifies; if the authority did not get its submission, it refuses the whole request`,
+      `${path}: no receipt in it verifies; if the authority did not get its submission, it refuses the whole request`,
     );
   }
   return records;
 }
 
-/** What is asked for by a serial. */
+/** The records that --serial asks for. */
 interface BySerial {
   serial: string;
   asked: ReadRecord[];
-  /** Never verified, beside others that were. */
+  /** How many were left out: they were never verified, and others were. */
   leftOut: number;
 }
 
@@ -77,7 +77,7 @@ function serialText({ asked, leftOut }: BySerial): string {
   return leftOut === 0 ? text : `${text}; ${leftOut} unverified left out`;
 }
 
-/** Of submissions that were kept, the authority's records. */
+/** The records of submissions that were kept. @throws TwinwrapError NOT_FOUND if the authority lacks one */
 async function keptRecords(party: Party, kept: readonly Kept[]): Promise<Uint8Array[]> {
   const hashes = kept.map(({ hash }) => hash);
   if (party.client === undefined) return hashes;
@@ -92,7 +92,7 @@ export async function request(paths: string[], options: RequestOptions): Promise
   if (paths.length + serials.length + submissions.length === 0) {
     throw new UsageError("for what? Give FILE, --serial or --submission");
   }
-  // An authority does not release for a weak one.
+  // An authority releases nothing for a weak key.
   const recipient = await neverWeak(() => readRecipientFile(options.to, false));
   const authority = requireAuthority(options);
   await withParty(authority, async (party) => {
@@ -108,11 +108,11 @@ export async function request(paths: string[], options: RequestOptions): Promise
     const expires = expiresIn(created, options.expires);
     const asked = makeAsked(party, { requester, recipient, records, padding, created, expires });
     const output = options.output ?? `${asked.id}.request.json`;
-    await checkOutput([...paths, ...submissions, options.to, authority], output, options);
-    // One that the authority refuses is not kept.
+    const inputs = [...paths, ...submissions, options.to, authority];
+    const write = await outputFor(inputs, output, options);
+    // A request that the authority refuses is not kept.
     await party.client?.ask(asked.request);
-    const { force = false } = options;
-    await writeOutput(output, [encodeRequest(asked.request)], { force });
+    await write([encodeRequest(asked.request)]);
     tellAsked(party, asked, found, output, options);
   });
 }
@@ -153,8 +153,8 @@ function tellAsked(
       ["records", String(request.records.length)],
       ...found.map((one) => ["by serial", `${one.serial}  ${serialText(one)}`]),
       ["expires", formatTime(request.expires)],
-      ["kept in", safe(output)],
-      ["delivered", delivered ? "to the authority" : `no: carry ${safe(output)} to the authority`],
+      ["kept in", output],
+      ["delivered", delivered ? "to the authority" : `no: carry ${output} to the authority`],
       ["next", "tell each officer the ID yourself, so that they know it is you"],
     ],
     output,

@@ -28,7 +28,7 @@ export function command(): Command {
     .requiredOption("--to <pub>", "the new public key")
     .requiredOption("--requester <name>", "who asks, in one line for the officers")
     .option("--expires <days>", "how long it is good for (default: 14)", integerBetween(1, 366))
-    .addOption(paddingOption("--padding <padding>", "how the keys shall be padded (default: oaep)"))
+    .addOption(paddingOption("--padding <padding>", "how the keys come padded (default: oaep)"))
     .addOption(authorityOption())
     .addOption(jsonOption())
     .action(request);

@@ -6,7 +6,7 @@ import { warn } from "./standard.js";
 
 /**
  * One clear line for people, and the exit code.
- * @throws the error itself if it is none that is meant for people: a defect, shown with its stack
+ * @throws the error itself if it is a defect: that is shown with its stack
  */
 export function explain(error: unknown): { message: string; code: number } {
   if (error instanceof UsageError) return { message: error.message, code: EXIT.usage };
@@ -20,12 +20,12 @@ export function explain(error: unknown): { message: string; code: number } {
   throw error;
 }
 
-/** Names the file in an error that does not (and has no `path`), so that the one line says where. */
+/** Puts the file's name into an error that has none (and no `path`): the one line says where it happened. */
 export async function about<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    // The system's errors name a file already, which may be another one; so do some of ours.
+    // The system's errors, and some of ours, name a file already, which may be another one.
     const isOurs = error instanceof TwinwrapError && systemError(error) === undefined;
     if (isOurs && !("path" in error) && !error.message.startsWith(path)) {
       error.message = `${path}: ${error.message}`;
@@ -34,7 +34,7 @@ export async function about<T>(path: string, work: () => Promise<T>): Promise<T>
   }
 }
 
-/** Where there is no --allow-weak, a key that is weak is just a bad one. */
+/** For commands without --allow-weak: to them a weak key is a bad key. */
 export async function neverWeak<T>(work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
@@ -44,7 +44,7 @@ export async function neverWeak<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** Where arguments come from the command line, a wrong one is a wrong command line. */
+/** For arguments that come from the command line: a bad one becomes a UsageError. */
 export async function asUsage<T>(work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
@@ -54,13 +54,13 @@ export async function asUsage<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** Tells of what failed, for a command that goes on with the rest and ends as one that failed. */
+/** Shows an error and goes on. The exit code says later that something failed. */
 export function complain(error: unknown): void {
   warn(explain(error).message);
   process.exitCode = EXIT.failed;
 }
 
-/** Does the same with several files: one that fails is told of, and the others are done all the same. */
+/** Does the same with several files. If one fails, the error is shown and the others are done all the same. */
 export async function forEachFile(
   paths: readonly string[],
   work: (path: string) => Promise<void>,

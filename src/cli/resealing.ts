@@ -1,29 +1,26 @@
 import { TwinwrapError } from "../errors.js";
 import { warn } from "./io.js";
-import { safe } from "./text.js";
 
-// When a header has no room, the whole file is sealed again only if the command line says so: its new body is
+// When a header has no room, the whole file can be sealed again. That takes --rewrite, because the new body is
 // escrowed with nobody.
 
-/** What is lost with a body: submissions and receipts are for that body alone. */
+/** What is lost with a body. Submissions and receipts are for one body only. */
 function lost(origins: readonly string[]): string {
-  return origins.length === 0
-    ? ""
-    : `, and it has to be escrowed again with ${origins.map(safe).join(", ")}`;
+  return origins.length === 0 ? "" : `, and it has to be escrowed again with ${origins.join(", ")}`;
 }
 
-/** The advice that makes room. */
+/** Advice for a header that has no room. */
 export function sealingAgain(origins: readonly string[]): string {
   return `--rewrite seals the whole file again${lost(origins)}`;
 }
 
-/** The error of a header that is full, with what to do. */
+/** Adds advice to the error of a header that has no room. */
 export function withoutRoom(error: unknown, advice: string): unknown {
   if (!(error instanceof TwinwrapError) || error.code !== "NO_ROOM") return error;
   return new TwinwrapError("LIMIT_EXCEEDED", `${error.message}: ${advice}`);
 }
 
-/** Tells that a file was sealed again. @param origins whose escrow went with the old body */
+/** Warns that a file was sealed again. @param origins authorities that have escrowed only the old body */
 export function warnSealedAgain(path: string, origins: readonly string[]): void {
-  warn(`${safe(path)}: the whole file was sealed again${lost(origins)}`);
+  warn(`${path}: the whole file was sealed again${lost(origins)}`);
 }

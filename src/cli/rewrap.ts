@@ -14,17 +14,9 @@ import {
   rewriteOption,
   UsageError,
 } from "./command.js";
-import {
-  checkInPlace,
-  print,
-  printJson,
-  readRecipientFile,
-  warn,
-  withPrivateKeyFile,
-} from "./io.js";
+import { checkInPlace, Report, readRecipientFile, warn, withPrivateKeyFile } from "./io.js";
 import { forEachFile } from "./report.js";
 import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
-import { safe, table } from "./text.js";
 
 interface RewrapOptions extends KeyOptions {
   addOwner?: string[];
@@ -45,7 +37,7 @@ async function rewrap(paths: string[], options: RewrapOptions): Promise<void> {
   }
   if (add.length + remove.length === 0)
     throw new UsageError("nothing to change: give --add-owner or --remove-owner");
-  const facts: { file: string; result: "patched" | "rewritten"; escrowsLost: string[] }[] = [];
+  const report = new Report(options);
   const change = (key: RsaPrivateKey) => async (path: string) => {
     checkInPlace(path);
     let origins: string[] = [];
@@ -57,21 +49,20 @@ async function rewrap(paths: string[], options: RewrapOptions): Promise<void> {
       throw withoutRoom(error, sealingAgain(origins));
     });
     const escrowsLost = result === "rewritten" ? origins : [];
-    facts.push({ file: path, result, escrowsLost });
-    if (!options.json) {
-      const lost = escrowsLost.map((origin) => [
+    report.add({ file: path, result, escrowsLost }, [
+      ["rewrapped", path],
+      ...escrowsLost.map((origin) => [
         "escrow",
-        `not escrowed with ${safe(origin)} any more: \`twinwrap escrow add\` does it again`,
-      ]);
-      print(table([["rewrapped", safe(path)], ...lost]));
-    }
+        `not escrowed with ${origin} any more: \`twinwrap escrow add\` does it again`,
+      ]),
+    ]);
     if (result === "rewritten") warnSealedAgain(path, origins);
   };
   await withPrivateKeyFile(options.key, options, (key) => forEachFile(paths, change(key)));
-  if (options.json) printJson(facts);
+  report.end();
   if (remove.length > 0) {
     warn(
-      "who opened a file before may have kept its session key: to shut somebody out, seal the file anew",
+      "whoever opened a file before may have kept its session key: to shut somebody out, seal the file anew",
     );
   }
 }
@@ -83,10 +74,10 @@ export function command(): Command {
     "twinwrap rewrap report.pdf.twin -k alice.pem --add-owner carol.pub.pem",
   ).argument("<file...>", "sealed files");
   return addKeyOptions(command)
-    .option("--add-owner <pub>", "public key that shall open them too (repeat for more)", collect)
+    .option("--add-owner <pub>", "public key that can open them too (repeat for more)", collect)
     .option(
       "--remove-owner <fingerprint>",
-      "key that shall open them no more (repeat for more)",
+      "key that can open them no more (repeat for more)",
       collect,
     )
     .addOption(paddingOption("--padding <padding>", "how new wraps are padded (default: oaep)"))

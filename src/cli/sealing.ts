@@ -9,7 +9,7 @@ import {
   type Source,
   seal,
 } from "../envelope/index.js";
-import { descriptorOf } from "../files.node.js";
+import { descriptorOf, type NewFile } from "../files.node.js";
 import { fingerprint } from "../keys/index.js";
 import {
   addAuthorityKeyOption,
@@ -32,12 +32,18 @@ import {
 } from "./command.js";
 import { FileEscrower, type SentFacts, sentRows } from "./escrow-io.js";
 import { headerFacts, wrapRows } from "./inspect.js";
-import { checkOutput, print, printJson, readRecipientFile, STANDARD, writeFiles } from "./io.js";
+import {
+  checkOutput,
+  outputText,
+  progress,
+  readRecipientFile,
+  STANDARD,
+  tell,
+  writeFiles,
+} from "./io.js";
 import { neverWeak } from "./report.js";
-import { writeStandard } from "./standard.js";
-import { safe, table } from "./text.js";
 
-// What the commands share that make a sealed file: of any file, or of one that CryptoAPI encrypted.
+// What `encrypt` and `capi convert` share: both make a sealed file.
 
 export const SUFFIX = ".twin";
 
@@ -53,109 +59,116 @@ export interface SealingOptions extends OutputOptions, EngineFlags {
   json?: boolean;
 }
 
-/** How the session key is wrapped: under flags that not every command calls the same. */
+/** How the session key is wrapped. The commands have different flags for it. */
 export interface WrapFlags {
   padding: Padding | undefined;
-  /** undefined where a command does not let it be said. */
+  /** undefined: the command has no such flag. */
   allowWeak: boolean | undefined;
 }
 
-/** A sealed file that was written, and what belongs to it. */
+/** A sealed file that was written, and what was written beside it. */
 export interface SealedFile {
   output: string;
   header: Header;
-  /** Files of wraps that were written beside it. */
+  /** The files of its wraps. */
   detached: string[];
   sent: SentFacts[];
 }
 
-/** Where a detached wrap stands: beside the file, named after the key that opens it. */
+/** The file of a detached wrap: beside the sealed file, named after the key that opens it. */
 function detachedPath(output: string, fingerprint: Uint8Array): string {
   return `${output}.${toHex(fingerprint.subarray(0, 8))}.simpleblob`;
 }
 
-/** Where the sealed file of an input goes: of one that has no name of its own, to standard output. */
+/** The output for an input: beside it, or standard output if the input has no name. */
 export function sealedPath(input: string, { output }: OutputOptions): string {
   const isNamed = input !== STANDARD && descriptorOf(input) === undefined;
   return output ?? (isNamed ? `${input}${SUFFIX}` : STANDARD);
 }
 
-/**
- * Seals into a file, with everything that the options ask for, and checks first what can be checked.
- * @param inputs every file that is read for it besides keys of owners and authorities
- * @param withSource opens what is to be sealed, and closes it after the work
- */
-export async function sealInto(
-  output: string,
-  inputs: readonly string[],
-  options: SealingOptions,
-  flags: WrapFlags,
-  onProgress: ((bytes: number) => void) | undefined,
-  withSource: (work: (source: Source) => Promise<Header>) => Promise<Header>,
-): Promise<SealedFile> {
+/** What a command seals: from where, into what, and how. */
+export interface Sealing {
+  output: string;
+  /** Every file that is read for it, besides keys of owners and authorities. */
+  inputs: readonly string[];
+  options: SealingOptions;
+  flags: WrapFlags;
+  /** Opens what is sealed, and closes it after the work. */
+  withSource: (work: (source: Source) => Promise<Header>) => Promise<Header>;
+}
+
+/** For whom a file is sealed, and with which authorities its key is escrowed. */
+interface Recipients {
+  to: readonly Recipient[];
+  parties: readonly NamedParty[];
+  escrower: FileEscrower;
+}
+
+/** Seals into a file, with everything that the options ask for. Checks first what it can. */
+export async function sealInto(sealing: Sealing): Promise<SealedFile> {
+  const { output, inputs, options, flags } = sealing;
   if (options.detached && output === STANDARD)
     throw new UsageError("--detached needs -o FILE to stand beside");
   const authorities = sealingAuthorities(options.authority);
-  const read = [...inputs, ...options.owner, ...authorities];
-  await checkOutput(read, output, options);
+  const named = [...inputs, ...options.owner, ...authorities];
+  await checkOutput(named, output, options);
   const to: Recipient[] = [];
   for (const path of options.owner) {
     const read = () => readRecipientFile(path, flags.allowWeak ?? false);
     to.push({ key: await (flags.allowWeak === undefined ? neverWeak(read) : read()) });
   }
-  const work = (parties: NamedParty[]) =>
-    sealFor(parties, to, output, read, options, flags, onProgress, withSource);
+  const ownerId = options.ownerId ?? toHex(await fingerprint(to[0]!.key));
+  const work = async (parties: NamedParty[]) => {
+    const escrower = new FileEscrower(parties, ownerId, options);
+    await checkBeside(sealing, { to, parties, escrower }, named);
+    return sealFor(sealing, { to, parties, escrower });
+  };
   return withParties(authorities, work, options);
 }
 
-async function sealFor(
-  parties: readonly NamedParty[],
-  to: readonly Recipient[],
-  output: string,
-  read: readonly string[],
-  options: SealingOptions,
-  flags: WrapFlags,
-  onProgress: ((bytes: number) => void) | undefined,
-  withSource: (work: (source: Source) => Promise<Header>) => Promise<Header>,
-): Promise<SealedFile> {
+/** Checks what is written beside the sealed file. @param named every file that is read */
+async function checkBeside(
+  { output, options }: Sealing,
+  { to, parties, escrower }: Recipients,
+  named: readonly string[],
+): Promise<void> {
   if (output === STANDARD && parties.some(({ client }) => client === undefined)) {
     throw new UsageError(
       "an authority.json needs -o FILE, to write the submission beside; --no-authority goes without",
     );
   }
-  const { force = false } = options;
-  const ownerId = options.ownerId ?? toHex(await fingerprint(to[0]!.key));
-  const escrower = new FileEscrower(parties, ownerId, options);
-  await escrower.check(read, output);
-  if (options.detached) {
-    for (const { key } of to) {
-      await checkOutput(read, detachedPath(output, await fingerprint(key)), options);
-    }
+  await escrower.check(named, output);
+  if (!options.detached) return;
+  for (const { key } of to) {
+    await checkOutput(named, detachedPath(output, await fingerprint(key)), options);
   }
+}
+
+async function sealFor(
+  { output, options, flags, withSource }: Sealing,
+  { to, parties, escrower }: Recipients,
+): Promise<SealedFile> {
+  const { force, name, description } = options;
+  let detached: NewFile[] = [];
   const header = await withSource(async (source) => {
     const sealed = await seal(source, {
       to,
       padding: flags.padding,
-      name: options.name,
-      description: options.description,
+      name,
+      description,
       escrow: parties.map(({ authority }) => authority.origin),
       escrows: parties.length === 0 ? undefined : escrower.make,
       allowWeak: flags.allowWeak ?? false,
-      onProgress,
+      onProgress: progress("sealed"),
       ...engineOptions(options),
     });
-    if (output === STANDARD) {
-      await writeStandard(sealed);
-      return sealed.header;
-    }
-    // Without what stands beside it the sealed file is whole; nothing of that is of use without it.
-    const detached = (options.detached ? sealed.header.wraps : []).map(
-      ({ fingerprint, simpleBlob }) => ({
-        path: detachedPath(output, fingerprint),
-        content: [simpleBlob],
-        force,
-      }),
-    );
+    const { wraps } = sealed.header;
+    detached = (options.detached ? wraps : []).map((wrap) => ({
+      path: detachedPath(output, wrap.fingerprint),
+      content: [wrap.simpleBlob],
+      force,
+    }));
+    // The sealed file comes first: the others are useless without it.
     await writeFiles([
       { path: output, content: sealed, force, check: checkSealed(sealed.header) },
       ...(await escrower.files(output)),
@@ -163,42 +176,38 @@ async function sealFor(
     ]);
     return sealed.header;
   });
-  const detached = options.detached
-    ? header.wraps.map((wrap) => detachedPath(output, wrap.fingerprint))
-    : [];
-  return { output, header, detached, sent: escrower.facts(output) };
+  return {
+    output,
+    header,
+    detached: detached.map(({ path }) => path),
+    sent: escrower.facts(output),
+  };
 }
 
 /** Tells what was made. @param rows more to tell people @param facts more to tell machines */
 export function reportSealed(
   { output, header, detached, sent }: SealedFile,
   options: SealingOptions,
-  rows: readonly [string, string][] = [],
+  rows: readonly string[][] = [],
   facts: Record<string, unknown> = {},
 ): void {
-  if (options.json) {
-    printJson(
-      {
-        file: output,
-        ...facts,
-        ...headerFacts(header),
-        detached: options.detached ? detached : undefined,
-        escrowed: sent,
-      },
-      output,
-    );
-    return;
-  }
-  const name = output === STANDARD ? "standard output" : output;
-  print(
-    table([
-      ["sealed", safe(name)],
+  tell(
+    options,
+    {
+      file: output,
+      ...facts,
+      ...headerFacts(header),
+      detached: options.detached ? detached : undefined,
+      escrowed: sent,
+    },
+    [
+      ["sealed", outputText(output)],
       ...rows,
       ["serial", formatSerial(header.serial)],
       ...wrapRows(header),
       ...sentRows(sent),
-      ...detached.map((path): [string, string] => ["detached", safe(path)]),
-    ]),
+      ...detached.map((path) => ["detached", path]),
+    ],
     output,
   );
 }
@@ -209,7 +218,7 @@ export function addSealingOptions(command: Command, padding: string): Command {
   return addOutputOptions(command, "the sealed file (default: IN.twin), or - for standard output")
     .requiredOption(
       "--owner <pub>",
-      "public key that shall open it, in any form (repeat for more)",
+      "public key that can open it, in any form (repeat for more)",
       collect,
     )
     .option("--owner-id <id>", "who you are to it (default: the first key's fingerprint)")

@@ -10,10 +10,10 @@ import {
   streamPieces,
   writeDescriptor,
 } from "../files.node.js";
-import { safe, safeJson, table } from "./text.js";
+import { safe, safeJson } from "./text.js";
 
-// Standard input and output, by what their descriptors are: Node's own streams give nothing, and take
-// anything, where these are block devices, folders, or sockets of a kind that they do not know.
+// Standard input and output. How they are read and written depends on what their descriptors are: Node's own
+// streams read nothing from block devices, folders and unknown sockets, and silently drop what is written there.
 
 /** Stands for standard input or output. */
 export const STANDARD = "-";
@@ -32,7 +32,7 @@ function isStream(descriptor: number): boolean {
   }
 }
 
-/** What standard input gives, once. */
+/** The data of standard input. It can be read once. */
 export function standardInput(): { pieces: AsyncIterable<Uint8Array>; close: () => void } {
   if (!isStream(0)) {
     // A folder is refused by the system when it is read.
@@ -46,7 +46,7 @@ export function standardInput(): { pieces: AsyncIterable<Uint8Array>; close: () 
   return { pieces: streamPieces(INPUT, stream), close: () => stream.destroy() };
 }
 
-/** Writes data to standard output as it comes, and has it there before it returns. */
+/** Writes data to standard output as it comes. All of it is written when this returns. */
 export async function writeStandard(content: NewFile["content"]): Promise<void> {
   if (!isStream(1)) return writeDescriptor(OUTPUT, 1, content);
   const stream = process.stdout;
@@ -57,7 +57,7 @@ export async function writeStandard(content: NewFile["content"]): Promise<void> 
   });
 }
 
-/** Text that goes to standard output or standard error, and what became of it. */
+/** Text for standard output or standard error. Remembers what could not be written. */
 class Facts {
   readonly #descriptor: 1 | 2;
   readonly #isStream: boolean;
@@ -108,7 +108,7 @@ class Facts {
     this.#lost += text;
   }
 
-  /** Waits until all is written. @returns why it could not be, and what is missing */
+  /** Waits until all is written. @returns undefined, or the error and the text that was lost */
   async end(): Promise<{ error: unknown; lost: string } | undefined> {
     if (this.#waiting > 0) {
       await new Promise<void>((resolve) => {
@@ -119,7 +119,7 @@ class Facts {
       try {
         fsyncSync(this.#descriptor);
       } catch (error) {
-        // What is no disk cannot be synced.
+        // Only disks can be synced: other errors say nothing about the data.
         if (isSystemError(error, "EIO", "ENOSPC", "EDQUOT")) this.#fail(error, "");
       }
     }
@@ -128,12 +128,12 @@ class Facts {
 }
 
 const facts = { out: new Facts(1), err: new Facts(2) };
-// A closed pipe is told to whoever writes; unheard, the event would end the process with a stack.
+// Whoever writes to a closed pipe gets the error. Without a listener the event would end the process with a stack.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
 let hasProgress = false;
 
-/** Shows a line on the terminal that goes when something is told. */
+/** Shows a line on the terminal, until something else is shown. */
 export function showProgress(line: string): void {
   hasProgress = true;
   process.stderr.write(`\r\u001b[K${line}`);
@@ -144,7 +144,7 @@ function hideProgress(): void {
   hasProgress = false;
 }
 
-/** Facts go to standard output, unless the data itself goes there. What controls a terminal is shown. */
+/** Prints facts: to standard output, unless the data itself goes there. What controls a terminal is made visible. */
 export function print(text: string, output?: string): void {
   const lines = text.split("\n").map(safe).join("\n");
   hideProgress();
@@ -155,28 +155,17 @@ export function printJson(value: unknown, output?: string): void {
   print(`${safeJson(JSON.stringify(value, null, 2))}\n`, output);
 }
 
-/** Facts in the form that is asked for: JSON for machines, or lines of cells for people. */
-export function tell(
-  { json }: { json?: boolean | undefined },
-  value: unknown,
-  rows: readonly (readonly string[])[],
-  output?: string,
-): void {
-  if (json) printJson(value, output);
-  else print(table(rows), output);
-}
-
-/** Something worth knowing that is no fact asked for: a warning, an error. One line. */
+/** Prints a warning or an error, as one line on standard error. */
 export function warn(text: string): void {
   hideProgress();
   facts.err.write(`twinwrap: ${safe(text)}\n`);
 }
 
 /**
- * Waits until all facts are written. Those that standard output does not take are shown on standard error,
- * unless nobody wanted more of them.
+ * Waits until all facts are written. Facts that standard output does not take go to standard error, unless its
+ * reader has closed the pipe.
  * @param explain puts an error into words
- * @returns whether all facts came to where they should
+ * @returns whether all facts were written
  */
 export async function endFacts(explain: (error: unknown) => string): Promise<boolean> {
   hideProgress();

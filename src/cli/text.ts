@@ -3,7 +3,7 @@ import { safe, UNSAFE } from "../text.js";
 
 export { formatSize, safe } from "../text.js";
 
-/** JSON with the same characters, but for its own line ends, as \uXXXX: it means the same. */
+/** JSON that means the same, with every character that controls a terminal as \uXXXX. */
 export function safeJson(json: string): string {
   const escaped = (character: string) =>
     Array.from(
@@ -13,17 +13,20 @@ export function safeJson(json: string): string {
   return json.replace(UNSAFE, (character) => (character === "\n" ? character : escaped(character)));
 }
 
-/** A name as part of a file's name: what leads into another folder does not. */
+/** A name as part of a file's name. It can't lead into another folder. */
 export function fileName(name: string): string {
   return name.replace(/[/\\]/g, "_");
 }
 
-/** A fingerprint, whole, as the commands take it back. */
+/** A whole fingerprint, in the form that commands take. */
 export function formatFingerprint(fingerprint: Uint8Array): string {
   return toHex(fingerprint);
 }
 
-/** Lines of cells, such as a name and a value, the columns under each other. No cell can end its line. */
+/**
+ * Lines of cells, such as a name and a value, the columns under each other.
+ * Cells are made safe here: none can end its line or control the terminal.
+ */
 export function table(cells: readonly (readonly string[])[]): string {
   const rows = cells.map((row) => row.map(safe));
   const widths: number[] = [];
@@ -39,6 +42,21 @@ export function table(cells: readonly (readonly string[])[]): string {
       .join("  ")
       .trimEnd();
   return rows.map((row) => `${line(row)}\n`).join("");
+}
+
+/**
+ * A page of a list.
+ * @param rows a head, and a line for each
+ * @param none said where there is only the head
+ * @param next the cursor of the next page, if there is one
+ */
+export function pageText(
+  rows: readonly (readonly string[])[],
+  none: string,
+  next: string | undefined,
+): string {
+  const list = rows.length > 1 ? table(rows) : `${none}\n`;
+  return next === undefined ? list : `${list}there are more: --cursor ${next}\n`;
 }
 
 /** An Ed25519 public key, as notes and policies have it. */

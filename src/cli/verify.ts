@@ -15,22 +15,21 @@ import {
 import { formatTime } from "../jcs.js";
 import { type AuthorityOptions, authorityOption, withGiven } from "./authority-io.js";
 import { collect, EXIT, jsonOption, newCommand } from "./command.js";
-import { print, printJson, STANDARD } from "./io.js";
+import { Report, STANDARD } from "./io.js";
 import { isSealed, readMessage, readSealed } from "./messages.js";
 import { forEachFile } from "./report.js";
-import { safe, table } from "./text.js";
 
 export interface VerifyOptions extends AuthorityOptions {
   receipt?: string[];
   json?: boolean;
 }
 
-/** What a file holds for authorities; with an authority, one report at least. */
+/** What a file holds for authorities: at least one report if an authority is given. */
 export async function reportsOf(path: string, party?: Party): Promise<EscrowReport[]> {
   return checkFile(await sharedCore(), await readSealed(path), party?.authority, party?.view);
 }
 
-/** The same of a submission that was kept as a file, with the receipt that names its record. */
+/** The same for a submission that was kept as a file, with the receipt that names its record. */
 async function reportOfKept(
   path: string,
   receipts: readonly Receipt[],
@@ -61,8 +60,8 @@ export function reportFacts(report: EscrowReport): Record<string, unknown> {
 
 const NOT_ESCROWED = { status: "not escrowed", origin: "" } as EscrowReport;
 
-/** One report where no authority was given: whose the receipt is can't be told. */
-function foundRows(report: EscrowReport): string[] {
+/** A report where no authority was given: nothing shows whose the receipt is. */
+function foundTexts(report: EscrowReport): string[] {
   const { status, wrapFor } = report;
   if (!["verified", "unverified", "unproven"].includes(status)) return [statusText(report)];
   return [
@@ -73,7 +72,7 @@ function foundRows(report: EscrowReport): string[] {
 }
 
 async function verify(paths: string[], options: VerifyOptions): Promise<void> {
-  const facts: unknown[] = [];
+  const report = new Report(options);
   let isEach = true;
   const receipts: Receipt[] = [];
   for (const path of options.receipt ?? []) {
@@ -87,16 +86,15 @@ async function verify(paths: string[], options: VerifyOptions): Promise<void> {
         : await reportsOf(path, party);
       const recoverable = isRecoverable(reports);
       isEach &&= recoverable;
-      facts.push({ file: path, recoverable, escrows: reports.map(reportFacts) });
-      if (options.json) return;
       const all = reports.length === 0 ? [NOT_ESCROWED] : reports;
-      const rows = all.flatMap((report) =>
-        party === undefined ? foundRows(report) : [statusText(report)],
+      const texts = all.flatMap((one) => (party === undefined ? foundTexts(one) : statusText(one)));
+      report.add(
+        { file: path, recoverable, escrows: reports.map(reportFacts) },
+        texts.map((text, i) => [i === 0 ? path : "", text]),
       );
-      print(table(rows.map((text, i) => [i === 0 ? safe(path) : "", text])));
     }),
   );
-  if (options.json) printJson(facts);
+  report.end();
   if (!isEach) process.exitCode ??= EXIT.notVerified;
 }
 

@@ -26,7 +26,7 @@ import {
   type SubmitResult,
 } from "../escrow/index.js";
 
-// What an authority answers has to be of the form that was asked for, before anything in it is verified.
+// Checks the form of an authority's answers, before anything in them is verified.
 
 const leaf = optional(whole(0));
 const stored = objectOf<StoredRecord>({
@@ -70,7 +70,7 @@ async function formed<T>(kind: Kind<unknown>, asking: Promise<T>): Promise<T> {
   }
 }
 
-/** A client whose answers have the form that they should, or are NOT_VERIFIED. */
+/** A client whose answers have the right form. Others become NOT_VERIFIED. */
 export function withCheckedAnswers(client: AuthorityClient): AuthorityClient {
   return {
     file: () => formed(k.authorityFile, client.file()),

@@ -6,7 +6,7 @@ import type { Party } from "./party.js";
 
 // What the functions of this room take, checked where the room is entered (index.ts).
 
-/** That an object has all methods of the port; what they answer is verified when it comes. */
+/** An object with all methods of the port. Their answers are verified later, when they come. */
 export const needClient = same(
   objectOf<AuthorityClient>({
     file: needFunction,

@@ -19,20 +19,20 @@ import {
 import { needParties } from "./arguments.js";
 import type { Party } from "./party.js";
 
-// What an owner does to have a session key escrowed: make the submission, hand it in, keep what comes back.
+// How owners escrow a session key: make the submission, hand it in, keep the receipt.
 
-/** What an authority was sent, and answered. */
+/** What an authority was sent, and what it answered. */
 export interface Sent<To extends Party = Party> {
   party: To;
   submission: Submission;
   /** recordHash, 32 bytes. */
   record: Uint8Array;
-  /** undefined: it has still to be carried there. */
+  /** undefined: the submission has still to be carried there. */
   receipt: Receipt | undefined;
 }
 
 /**
- * Hands a submission in.
+ * Hands in a submission.
  * @returns a receipt that verified; undefined if the submission has to be carried
  * @throws TwinwrapError NOT_VERIFIED; the authority's reason why it does not take it
  */
@@ -49,7 +49,7 @@ export async function handIn(party: Party, submission: Submission): Promise<Rece
   return receipt;
 }
 
-/** verified or unverified: what a receipt says became of its record. */
+/** What a receipt says about its record. */
 export function receiptStatus(receipt: Receipt): "verified" | "unverified" {
   return receiptLeaf(receipt).type === "verified" ? "verified" : "unverified";
 }
@@ -67,8 +67,8 @@ export class Escrower<To extends Party = Party> {
   #sent: Sent<To>[] = [];
 
   /**
-   * @param owner the owner's ID at each of them
-   * @param give how a submission is handed in
+   * @param owner the owner's ID at each authority
+   * @param give hands in one submission
    * @throws TwinwrapError BAD_ARGUMENT
    */
   constructor(
@@ -81,14 +81,14 @@ export class Escrower<To extends Party = Party> {
     this.#handIn = needFunction(give, "the call that hands in");
   }
 
-  /** What was sent for the file as it is now. */
+  /** What was sent for the file, as it was sealed last. */
   get sent(): readonly Sent<To>[] {
     return this.#sent;
   }
 
-  /** For seal and rewrap. An authority that can be reached has answered before the file is there. */
+  /** For seal and rewrap. Authorities that can be asked have answered before the file is written. */
   readonly make: MakeEscrows = async ({ sessionKey, ...file }, present) => {
-    // A file that is sealed again asks again: then only the last counts.
+    // A file that is sealed again calls this again. Then only the last time counts.
     this.#sent = [];
     let escrows = [...present];
     for (const party of this.#parties) {
@@ -104,24 +104,25 @@ export class Escrower<To extends Party = Party> {
   };
 }
 
-/** A submission that a file holds, and how far its escrow is. */
+/** A submission that a file holds, and what became of it. */
 export interface PresentEscrow {
   held: HeldSubmission;
-  /** By its receipt, if that verifies. */
+  /** As its receipt says, if that verifies; else pending. */
   status: "verified" | "unverified" | "pending";
 }
 
 /**
- * A file's own submission to an authority, the one that is furthest: it can be sent again without a key.
- * @param owner only one of this owner's ID
- * @returns undefined if it holds none that the authority could open
+ * Finds a file's own submission to an authority: a verified one if there is one, else an unverified one, else a
+ * pending one. It can be sent again without a key.
+ * @param owner takes only submissions of the owner with this ID
+ * @returns undefined if the file holds none that the authority could open
  */
 export async function presentEscrow(
   { core, authority }: Party,
   head: Head,
   owner?: string,
 ): Promise<PresentEscrow | undefined> {
-  // A receipt that does not verify is none: it is asked for again.
+  // A receipt that does not verify counts as none: the authority is asked for it again.
   const proven = await provenSubmissions(core, head, authority);
   const all = [...proven, ...submissionsOf(core, head, authority.origin)]
     .filter(

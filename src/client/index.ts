@@ -27,8 +27,8 @@ export { NOT_PROVEN, type Question, type Standing } from "./officer.js";
 export type { KnownRecord, Party, ReadRecord } from "./party.js";
 export type { Asked, Recovery, Replacing, ToAsk } from "./recover.js";
 
-// What owners and officers do with an authority, however it is reached. The door of this room: every argument is
-// checked here, and every function has its documentation where it is written.
+// What owners and officers do with an authority, however it is reached. Outside callers come in here, and every
+// argument is checked here. Each function is documented where it is written.
 
 const PINNED = optionsOf<NonNullable<Parameters<typeof $party.connect>[2]>>({ pinned: k.hash });
 const DECIDING = optionsOf<Parameters<typeof $officer.signDecision>[3]>(

@@ -27,27 +27,27 @@ import { formatTime } from "../jcs.js";
 import { safe } from "../text.js";
 import { type KnownRecord, type Party, type ReadRecord, readStored } from "./party.js";
 
-// What an officer does: see what a request asks for, and where it stands, before they decide.
+// What officers do: they see what a request asks for and where it stands, and decide.
 
-/** What an officer is shown. Everything in it was verified, or is decided here from what was. */
+/** What officers are shown. Everything in it was verified, or was decided here from verified facts. */
 export interface Question {
   /** The request's ID, 26 characters. */
   id: string;
   request: RecoveryRequest;
   /** The policy in force, which an approval names. */
   policy: Policy;
-  /** The records that are known, each by its hash one of the request's; the authority's, or from submissions. */
+  /** The records of the request that are known: from the authority, or from submissions. Their hashes match. */
   records: readonly (KnownRecord & { status?: RecordStatus })[];
 }
 
-/** A question at the authority, and what was decided about it. */
+/** A question that the authority has, and what was decided about it. */
 export interface Standing extends Question {
   status: RequestStatus;
   received: Date;
   decision: Decision;
-  /** The request's, all of them and in its order. */
+  /** All records of the request, in its order. */
   records: readonly ReadRecord[];
-  /** When that was. */
+  /** The time of the decision. */
   now: Date;
 }
 
@@ -59,7 +59,7 @@ export function policyInForce({ policies }: Authority): Policy {
 }
 
 /**
- * Reads what an authority says about a request, and decides again from it.
+ * Reads what an authority says about a request, and decides from that again.
  * @param id the ID that was asked for, 26 characters
  * @throws TwinwrapError NOT_VERIFIED if it is about another request, or its records are not the request's;
  *   NO_POLICY
@@ -84,7 +84,7 @@ export async function readStanding(
     records.every(({ hash }, i) => equalBytes(hash, request.records[i]!));
   if (!isAll) throw notVerified("the authority answered with other records than the request's");
   const now = new Date();
-  // Not those of a record that nobody has opened yet: anybody can send one that names any owner.
+  // A record that nobody has opened may name any owner: anybody can send one in. Those owners do not count.
   const opened = records.filter(({ verifiedLeaf }) => verifiedLeaf !== undefined);
   const owners = opened.map(({ record }) => record.owner);
   const decision = await quorumPolicy(policy).decide(core, {
@@ -106,14 +106,14 @@ function answered<T>(read: () => T): T {
   }
 }
 
-/** Where a request stands. @param id 26 characters @throws TwinwrapError NOT_FOUND, as {@link readStanding} */
+/** Where a request stands. @param id 26 characters @throws TwinwrapError NOT_FOUND; as {@link readStanding} */
 export async function standingOf(party: Party, id: string): Promise<Standing> {
   return readStanding(party, await reachable(party).standing(id), id);
 }
 
 /**
- * Hands an officer's word in.
- * @param note approval or denial
+ * Hands in an officer's approval or denial.
+ * @param note the signed note
  * @throws TwinwrapError as AuthorityClient.decide
  */
 export async function handInDecision(party: Party, id: string, note: string): Promise<Standing> {
@@ -126,9 +126,9 @@ function reachable({ client }: Party) {
 }
 
 /**
- * A request that was carried to an officer.
+ * A question from a request that was carried to an officer.
  * @param id the whole ID, as the requester told it
- * @param known records of submissions that were shown to the officer
+ * @param known records of submissions that the officer has
  * @throws TwinwrapError NOT_VERIFIED if it is another request, or for another authority; NO_POLICY
  */
 export function questionOf(
@@ -150,14 +150,14 @@ export function questionOf(
   return { id: parseRequestId(id), request, policy, records };
 }
 
-/** The officer whose Ed25519 key (32 bytes) this is. @throws TwinwrapError NOT_ENTITLED */
+/** The officer with this Ed25519 key (32 bytes). @throws TwinwrapError NOT_ENTITLED if there is none */
 export function officerWithKey(policy: Policy, publicKey: Uint8Array): Officer {
   const officer = policy.officers.find(({ key }) => equalBytes(key, publicKey));
   if (officer !== undefined) return officer;
   throw new TwinwrapError("NOT_ENTITLED", `this is no officer's key in policy ${policy.number}`);
 }
 
-/** Signs what was shown. @returns the note */
+/** Signs a decision about what was shown. @returns the note */
 export function signDecision(
   core: Core,
   { request, policy }: Question,
@@ -167,7 +167,7 @@ export function signDecision(
   return signApproval(core, signer, request, policy.hash, options);
 }
 
-/** To people a request that has expired is not open any more, though nothing was written down. */
+/** A status for people. A request that has expired is not open any more, though the store still says so. */
 export function shownStatus({
   status,
   expires,
@@ -188,10 +188,10 @@ export function isOver({ status, request }: Standing): boolean {
   return status === "denied" || request.expires <= new Date();
 }
 
-/** What officers have to know before they decide about such a key. */
+/** What officers have to know about a key that nobody proved. */
 export const NOT_PROVEN = "key not proven: whoever has the blob could have submitted it";
 
-/** A request for people: everything an officer has to know before they sign. Nothing in it controls a terminal. */
+/** A request for people: everything that officers have to know before they sign. Nothing in it controls a terminal. */
 export function questionRows(core: Core, question: Question | Standing): [string, string][] {
   const { id, request, policy, records } = question;
   const recipient = toHex(recipientFingerprint(core, request));
@@ -213,7 +213,7 @@ const row = (name: string, value: string): [string, string] => [name, value];
 
 function standingRows(standing: Standing, policy: Policy): [string, string][] {
   const { approving, denying } = standing.decision.count;
-  // As the policy names them: nothing else orders the notes.
+  // In the order of the policy: the notes themselves have none.
   const inOrder = (side: typeof approving) =>
     policy.officers.flatMap(({ key }) =>
       side.filter(({ officer }) => equalBytes(officer.key, key)),
@@ -228,7 +228,7 @@ function standingRows(standing: Standing, policy: Policy): [string, string][] {
   ];
 }
 
-/** How many, and that some may turn out not to open. */
+/** How many records there are, and how many may turn out not to open. */
 function recordsText({ request, records }: Question): string {
   const count = request.records.length;
   const unverified = records.filter(({ status }) => status === "unverified").length;
@@ -236,12 +236,12 @@ function recordsText({ request, records }: Question): string {
   return `${count}, ${unverified} of them never opened: whether these can be released shows then`;
 }
 
-/** What became of a record; that its key is not proven stays true when it was released. */
+/** What became of a record. A key that is not proven stays so when it is released. */
 function recordStatus({ status, record }: Pick<ReadRecord, "status" | "record">): string {
   return status !== "unproven" && !isProven(record) ? `${status}, unproven` : status;
 }
 
-/** Records for people, a head and a line each; labels only if there are some. */
+/** Records for people: a head, and a line for each. There is a column of labels if one record has a label. */
 export function recordRows(records: readonly ReadRecord[]): string[][] {
   const isLabelled = records.some(({ record }) => record.blob?.label !== undefined);
   const label = (cell: string) => (isLabelled ? [cell] : []);
@@ -258,7 +258,7 @@ export function recordRows(records: readonly ReadRecord[]): string[][] {
   ];
 }
 
-/** The records of a request that was carried: those that were shown, and the hashes of the others. */
+/** The records of a request that was carried: those that are known, and the hashes of the others. */
 export function carriedRows({ request, records }: Question): string[][] {
   const isLabelled = records.some(({ record }) => record.blob?.label !== undefined);
   const label = (cell: string) => (isLabelled ? [cell] : []);
@@ -272,7 +272,7 @@ export function carriedRows({ request, records }: Question): string[][] {
   return [["serial or record", "owner", ...label("label"), "description"], ...rows];
 }
 
-/** What a record says of another program's key, for people. */
+/** What a record says about another program's key, for people. */
 export function blobText({ aiKeyAlg, keyLength }: { aiKeyAlg: number; keyLength: number }): string {
   return `${algorithmName(aiKeyAlg)}, ${keyLength} bytes`;
 }

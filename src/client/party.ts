@@ -9,21 +9,20 @@ import {
   type StoredRecord,
   verifyAuthority,
 } from "../escrow/index.js";
-
 import { withCheckedAnswers } from "./answers.js";
 
-// The authority that an owner or an officer deals with.
+// The authority that owners and officers deal with.
 
 export interface Party {
   core: Core;
   authority: Authority;
-  /** How it is reached; undefined if messages are carried to it and back. */
+  /** Asks it; undefined if messages are carried to it and back. */
   client: AuthorityClient | undefined;
-  /** What was seen of its log: every proof that comes up is held against the others. */
+  /** What was seen of its log. Every new proof is compared with it. */
   view: LogView;
 }
 
-/** An authority that is known already. @param asked how it is reached, if it can be */
+/** An authority that is known already. @param asked its client, if it can be asked */
 export function partyOf(core: Core, authority: Authority, asked?: AuthorityClient): Party {
   const client = asked && withCheckedAnswers(asked);
   const log = client && { logKeys: authority.logKeys, source: client };
@@ -31,8 +30,8 @@ export function partyOf(core: Core, authority: Authority, asked?: AuthorityClien
 }
 
 /**
- * An authority that is asked who it is.
- * @param options.pinned the fingerprint (32 bytes) that it has to have
+ * Asks an authority who it is.
+ * @param options.pinned the fingerprint (32 bytes) that it must have
  * @throws TwinwrapError NOT_VERIFIED, UNAVAILABLE
  */
 export async function connect(
@@ -44,17 +43,17 @@ export async function connect(
   return partyOf(core, await verifyAuthority(core, file, options), client);
 }
 
-/** A record that is known by its content. */
+/** A record whose content is known. */
 export interface KnownRecord {
   record: EscrowRecord;
   /** recordHash, 32 bytes. */
   hash: Uint8Array;
 }
 
-/** What an authority holds, read. */
+/** A record that an authority holds, decoded. */
 export type ReadRecord = KnownRecord & Omit<StoredRecord, "record">;
 
-/** @throws TwinwrapError BAD_FORMAT */
+/** Decodes a stored record. @throws TwinwrapError BAD_FORMAT */
 export function readStored(core: Core, stored: StoredRecord): ReadRecord {
   const record = decodeRecord(stored.record);
   return { ...stored, record, hash: recordHash(core, record) };

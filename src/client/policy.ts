@@ -10,17 +10,17 @@ import {
 } from "../escrow/index.js";
 import type { Party } from "./party.js";
 
-// Who decides at an authority: its policies, and the drafts that are to follow them.
+// The policies of an authority, which say who decides, and drafts of the next one.
 
 export interface PolicyState {
-  /** As it is signed so far. */
+  /** With the signatures that it has by now. */
   note: string;
   policy: Policy;
   signatures: PolicySignatures;
   isDraft: boolean;
 }
 
-/** What a policy's signatures come to, as the policies in force say. @throws TwinwrapError NOT_VERIFIED */
+/** Counts a policy's signatures, by the policies in force. @throws TwinwrapError NOT_VERIFIED */
 export async function stateOfPolicy(
   core: Core,
   { identities, policies }: Authority,
@@ -37,7 +37,7 @@ function isInForce(policies: readonly Policy[], { hash }: Policy): boolean {
   return policies.some((one) => equalBytes(one.hash, hash));
 }
 
-/** All policies, the first one first; those at the end may be drafts. @throws TwinwrapError NOT_VERIFIED */
+/** All policies, the first one first. The last may be drafts. @throws TwinwrapError NOT_VERIFIED, UNAVAILABLE */
 export async function policyStates(party: Party): Promise<PolicyState[]> {
   const { core, authority, client } = party;
   if (client === undefined) {
@@ -48,7 +48,7 @@ export async function policyStates(party: Party): Promise<PolicyState[]> {
 }
 
 /**
- * Who decides about a policy: those of the one before it, about the first its own officers.
+ * The policy whose officers decide about a policy: the one before it. The first policy decides about itself.
  * @throws TwinwrapError NOT_VERIFIED if it does not follow one that is in force
  */
 export function decidingPolicy({ policies }: Authority, policy: Policy): Policy {
@@ -60,7 +60,7 @@ export function decidingPolicy({ policies }: Authority, policy: Policy): Policy 
   );
 }
 
-/** A draft that is meant by the first digits of its hash. */
+/** Whether a policy's hash begins with these digits. */
 export function isNamed({ policy }: PolicyState, digits: string): boolean {
   return toHex(policy.hash).startsWith(digits);
 }

@@ -26,7 +26,7 @@ import {
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
 import { type KnownRecord, type Party, type ReadRecord, readStored } from "./party.js";
 
-// What an owner does to have session keys back: find the records to ask for, ask, take in what was released.
+// How owners get session keys back: find the records to ask for, ask, take in the release.
 
 /**
  * The record of a submission that was kept: of a blob, or of a file whose header lost it.
@@ -40,11 +40,11 @@ export function recordOfKept({ core, authority }: Party, submission: Submission)
   return { record, hash: recordHash(core, record) };
 }
 
-/** Those that were given out or opened come first: anybody can send in more of the others. */
+/** Released and opened records come first: anybody can send in any number of the others. */
 const BY_WEIGHT: readonly RecordStatus[] = ["released", "verified", "unverified", "unproven"];
 
 /**
- * All that an authority has for a serial, of which a stranger may have handed in some; each kind newest first.
+ * All records that an authority has for a serial, those of one status newest first. Strangers may have sent some.
  * @param serial 16 bytes
  * @throws TwinwrapError UNAVAILABLE if the authority can't be asked; NOT_VERIFIED
  */
@@ -66,7 +66,7 @@ export async function* recordsWithSerial(
   }
 }
 
-/** The same for one file: those of this header and body; none if the authority can't be asked. */
+/** The records that fit a file's header and body; none if the authority can't be asked. */
 async function recordsOfFile(party: Party, head: Head): Promise<ReadRecord[]> {
   if (party.client === undefined) return [];
   const rows: ReadRecord[] = [];
@@ -76,21 +76,22 @@ async function recordsOfFile(party: Party, head: Head): Promise<ReadRecord[]> {
   return rows;
 }
 
-/** Those that were verified once, if any was: then the others need not be asked for. */
+/** The records that were verified once, or all if none was. The others need not be asked for. */
 export function preferVerified(rows: readonly ReadRecord[]): ReadRecord[] {
   const opened = rows.filter(({ verifiedLeaf }) => verifiedLeaf !== undefined);
   return opened.length > 0 ? opened : [...rows];
 }
 
-/** Which records to ask for, so that a file can be recovered. */
+/** The records to ask for to recover a file. */
 export interface ToAsk {
   /** Hashes, 32 bytes each. */
   records: Uint8Array[];
-  /** The authority is known to have them: it says so, or a receipt of it does. */
+  /** The authority has them: it says so, or its receipt does. */
   known: boolean;
 }
 
 /**
+ * Finds the records to ask for to recover a file.
  * @param kept records of submissions that were kept
  * @throws TwinwrapError NOT_FOUND if the file is not escrowed with this authority
  */
@@ -106,7 +107,7 @@ export async function recordsToAsk(
   const hashes = held.map(({ record }) => record);
   if (client === undefined && hashes.length > 0) return { records: hashes, known: proven };
   const rows = await recordsByHash(party, hashes);
-  // Whoever can write the file can put in submissions that nobody else has, or take out all.
+  // Whoever can write the file can add submissions that nobody else has, or remove all of them.
   const found = preferVerified(rows.length > 0 ? rows : await recordsOfFile(party, head));
   if (found.length > 0) return { records: found.map(({ hash }) => hash), known: true };
   throw new TwinwrapError(
@@ -117,7 +118,7 @@ export async function recordsToAsk(
   );
 }
 
-/** What the authority has of these records; nothing if it can't be asked. @throws TwinwrapError NOT_VERIFIED */
+/** Those of these records that the authority has; none if it can't be asked. @throws TwinwrapError NOT_VERIFIED */
 export async function recordsByHash(
   { core, client }: Party,
   hashes: readonly Uint8Array[],
@@ -137,13 +138,13 @@ export async function recordsByHash(
 /** A request that was made. */
 export interface Asked {
   request: RecoveryRequest;
-  /** What the owner tells each officer, 26 characters. */
+  /** The owner tells it to each officer. 26 characters. */
   id: string;
 }
 
 /**
- * Makes a request, without handing it in.
- * @param options as makeRequest takes them, but for the authority
+ * Makes a request, but does not hand it in.
+ * @param options those of makeRequest, except the authority
  */
 export function makeAsked(
   { core, authority }: Party,
@@ -153,7 +154,7 @@ export function makeAsked(
   return { request, id: requestId(requestHash(core, request)) };
 }
 
-/** A release that verified, and what the records in it are found with. */
+/** A release that verified, and what is needed to find the records in it. */
 export interface Recovery {
   party: Party;
   checked: CheckedRelease;
@@ -163,7 +164,7 @@ export interface Recovery {
 
 /**
  * Takes a release in: verifies it, and everything in it.
- * @param expected the request that was kept, or its ID; undefined: {@link checkRecipient} shows whose it is
+ * @param expected the request that was kept, or its ID; undefined: {@link checkRecipient} has to show whose it is
  * @throws TwinwrapError NOT_VERIFIED
  */
 export async function takeRelease(
@@ -177,7 +178,7 @@ export async function takeRelease(
 }
 
 /**
- * With nothing else known, a release is one's own if one has the key that it is for.
+ * Checks that a release is for this private key. Where nothing else is known, that shows whose release it is.
  * @throws TwinwrapError NOT_VERIFIED
  */
 export async function checkRecipient(
@@ -189,7 +190,7 @@ export async function checkRecipient(
   throw notVerified("the release is for another key than the private key that was given");
 }
 
-/** The wrap that was released for a file. @throws TwinwrapError NOT_FOUND, NOT_VERIFIED */
+/** The released wrap for a file. @throws TwinwrapError NOT_FOUND, NOT_VERIFIED */
 async function wrapOf({ party, checked, kept }: Recovery, head: Head): Promise<Wrap> {
   const { core, authority, view } = party;
   const records = kept.map(({ record }) => record);
@@ -200,7 +201,7 @@ async function wrapOf({ party, checked, kept }: Recovery, head: Head): Promise<W
   throw new TwinwrapError("NOT_FOUND", "the release has nothing for this file");
 }
 
-/** Whether two wraps are one: for the same key, padded alike, with the same bytes. */
+/** Whether two wraps are equal: in key, padding and bytes. */
 function isSameWrap(a: Wrap, b: Wrap): boolean {
   return (
     equalBytes(a.fingerprint, b.fingerprint) &&
@@ -210,8 +211,8 @@ function isSameWrap(a: Wrap, b: Wrap): boolean {
 }
 
 /**
- * For `amend` and `amendFile`: adds the wrap that was released, unopened; whatever is there stays.
- * @param onWrap told which wrap it is
+ * For `amend` and `amendFile`: adds the released wrap without opening it. All other wraps stay.
+ * @param onWrap called with that wrap
  */
 export function addReleased(recovery: Recovery, onWrap?: (wrap: Wrap) => void) {
   return async (head: Head): Promise<{ wraps: Wrap[] }> => {
@@ -222,21 +223,20 @@ export function addReleased(recovery: Recovery, onWrap?: (wrap: Wrap) => void) {
   };
 }
 
-/** What happens to a file into which a released wrap goes, opened. */
+/** What happens to a file when a released wrap is opened and put into it. */
 export interface Replacing {
   wrap: Wrap;
-  /** Of the keys whose wraps go, those that the file had. */
+  /** Fingerprints of the wraps that are removed, 32 bytes each. */
   removed: Uint8Array[];
-  /** Origins of the authorities that the file is escrowed with; a body that is sealed again is escrowed no more. */
+  /** Origins of the authorities that the file is escrowed with. A body that is sealed again loses these escrows. */
   origins: string[];
 }
 
 /**
- * For `rewrap` and `rewrapFile`: opens the wrap that was released, and puts it in the place of what the new
- * key had.
- * @param options.remove fingerprints of keys whose wraps go then
+ * For `rewrap` and `rewrapFile`: opens the released wrap. It replaces a wrap that the new key had.
+ * @param options.remove fingerprints (32 bytes each) of keys whose wraps are removed
  * @param options.rewrite seals the whole file again if the header has no room
- * @param onWrap told what is about to happen
+ * @param onWrap called with what is about to happen
  */
 export function replaceReleased(
   recovery: Recovery,
@@ -256,8 +256,8 @@ export function replaceReleased(
 }
 
 /**
- * The records of blobs that a release has keys of, as far as they are known here.
- * @throws TwinwrapError NOT_FOUND if there is none
+ * The blobs whose keys were released, as far as their records are known here.
+ * @throws TwinwrapError NOT_FOUND if none is known
  */
 export async function releasedBlobs({ party, checked, kept }: Recovery): Promise<BlobRecord[]> {
   const records = new Map<string, BlobRecord>();

@@ -19,7 +19,7 @@ import { complaintOf } from "./words.js";
 const VERSION = buildId.split(" ")[0]!;
 const DASHES = ["", "dash-1", "dash-2"];
 
-/** In words, from where on WebCrypto is faster here. */
+/** Says from which size on WebCrypto is faster here. */
 export function verdict(operation: Operation, ours: string, other: string): string {
   if (operation.cells[other] === undefined)
     return "There is no WebCrypto on this page: it came without https.";
@@ -31,14 +31,14 @@ export function verdict(operation: Operation, ours: string, other: string): stri
   return `${name}: WebCrypto is faster here from ${formatSize(from)} on.`;
 }
 
-/** Who stands for us and for WebCrypto in an operation. */
+/** The contenders that stand for us and for WebCrypto in an operation. */
 export function rivals({ id }: Operation): [ours: string, other: string] {
   return id === "gcm256"
     ? ["Twinwrap", "WebCrypto"]
     : ["Twinwrap, pool of 2", "Twinwrap by WebCrypto"];
 }
 
-/** On a narrow screen it scrolls by itself, from the keyboard too: smaller, nobody could read it. */
+/** A plot. On a narrow screen it scrolls, also by keyboard: if it shrank, nobody could read it. */
 const scrolling = (label: string, content: Node) =>
   make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, content);
 
@@ -60,7 +60,7 @@ function plot(operation: Operation, comparison: Comparison): Node {
   const mark =
     from === undefined ? undefined : { size: from, text: `WebCrypto from ${formatSize(from)}` };
   const text = linePlot({ title: `${title}, median`, unit, lines, mark });
-  // Parsed as what it is, an image: no HTML is made of text, and scripts in it would not run.
+  // It is parsed as an image. No HTML is made from text, and scripts in it would not run.
   const svg = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
   return scrolling(`${title}, plot`, document.adoptNode(svg));
 }
@@ -92,7 +92,7 @@ function table({ title, unit, sizes, cells }: Operation): Node {
   );
 }
 
-/** What a page can know of the visitor's machine. */
+/** What a page can know about the visitor's machine. */
 function machine() {
   const { userAgent, hardwareConcurrency: cores } = navigator;
   return {
@@ -102,7 +102,7 @@ function machine() {
   };
 }
 
-/** What is saved, in the form of `npm run bench`; no goals and nothing that a page cannot know. */
+/** What is saved, in the form of `npm run bench`, without goals and without what a page cannot know. */
 function report({ peers, operations }: Comparison, { rounds }: Settings) {
   return {
     date: new Date().toISOString(),
@@ -141,17 +141,17 @@ function show(comparison: Comparison, settings: Settings): void {
   );
 }
 
-/** Files are sealed for a key that is made for it, or without https for a number that nobody can open for. */
+/** Files are sealed for a new key. Without https there is none: then for a number that is nobody's key. */
 async function makePair(): Promise<Pair> {
   if (globalThis.crypto.subtle !== undefined) return generateKeyPair({ bits: 2048 });
-  // What is timed is the file: any odd number of 2048 bits can be wrapped for.
+  // Only sealing is timed, and any odd number of 2048 bits can be wrapped for.
   const n = crypto.getRandomValues(new Uint8Array(256));
   n[0]! |= 0x80;
   n[255]! |= 1;
   return { publicKey: { n, e: Uint8Array.of(1, 0, 1) } };
 }
 
-/** Runs it and shows it; for the button, and for who drives the page. */
+/** Runs the comparison and shows it: for the button, and for programs that drive the page. */
 export async function run(settings: Settings = SETTINGS): Promise<Comparison> {
   const [start, cancel, bar, status] = ["#start", "#cancel", "#bar", "#status"].map((id) =>
     find(id),

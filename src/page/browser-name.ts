@@ -1,4 +1,4 @@
-/** Browsers by what stands before their version in a user agent; the first that is there counts. */
+/** Browsers, by what stands before their version in a user agent. The first match counts. */
 const NAMES: readonly [RegExp, string][] = [
   [/\bFirefox\/(\d+)/, "Firefox"],
   [/\bEdg\/(\d+)/, "Edge"],
@@ -7,12 +7,12 @@ const NAMES: readonly [RegExp, string][] = [
   [/\bVersion\/(\d+)[\d.]* .*Safari\//, "Safari"],
 ];
 
-/** A browser's name and version, as far as it says: its list of brands is made to be read, the other not. */
+/** A browser's name and version, if it says them. Its list of brands comes first: that is made to be read. */
 export function browserName(navigator: {
   userAgent: string;
   userAgentData?: { brands: readonly { brand: string; version: string }[] };
 }): string {
-  // The list holds a brand that nobody has, so that nobody counts on it.
+  // Browsers add a brand that does not exist, so that no page relies on the list.
   const brands = (navigator.userAgentData?.brands ?? []).filter(
     ({ brand }) => !/not.*brand/i.test(brand),
   );

@@ -6,9 +6,9 @@ import { download, find, findAll, make } from "./dom.js";
 import { authorities, keys, onChange, removeAuthority, removeKey, type TabKey } from "./keyring.js";
 import { PageError } from "./words.js";
 
-// The lists of keys and authorities: in full beside the work, and as choices in its forms.
+// The lists of keys and authorities: in full beside the work, and as choices in the forms.
 
-/** The first of a fingerprint, and all of it for who wants to compare. */
+/** The first digits of a fingerprint, and the whole of it for whoever wants to compare. */
 function shortPrint(fingerprint: Uint8Array): HTMLElement {
   const whole = toHex(fingerprint);
   return make("code", { title: whole }, `${whole.slice(0, 16)}…`);
@@ -17,7 +17,7 @@ function shortPrint(fingerprint: Uint8Array): HTMLElement {
 function removeButton(name: string, remove: () => void): HTMLElement {
   const onclick = () => {
     remove();
-    // What had the focus is gone.
+    // The element that had the focus is gone.
     find("#keys-title").focus();
   };
   const label = `Remove ${name}`;
@@ -75,7 +75,7 @@ function authorityCard(one: Party): HTMLElement {
   );
 }
 
-/** Choices of one form: what was chosen stays so when the list changes. */
+/** Choices in one form. They stay chosen when the list changes. */
 function showChoices<T>(
   place: HTMLElement,
   items: readonly T[],
@@ -98,7 +98,7 @@ function showChoices<T>(
   );
 }
 
-/** Keeps every list of the page as it should be. */
+/** Keeps every list of the page up to date. */
 export function showKeyring(): void {
   onChange(() => {
     find("#keys").replaceChildren(...keys.map(keyCard), ...authorities.map(authorityCard));

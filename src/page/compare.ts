@@ -41,13 +41,10 @@ export const SETTINGS: Settings = {
   rounds: 7,
 };
 
-/**
- * One call may last so many seconds, on a message or on a file; who is slower is not timed on that size, and it
- * is said.
- */
+/** Most seconds of one call, on a message or on a file. Slower contenders are not timed on that size, and marked. */
 const LONGEST_CALL = { message: 1, file: 10 };
 
-/** Seconds of a first slice that is not counted: compilers take over a few milliseconds after the first call. */
+/** Seconds of a first slice that does not count: engines compile a few milliseconds after the first call. */
 const WARM_UP = 0.05;
 
 interface Ready {
@@ -56,7 +53,7 @@ interface Ready {
   calls?: number;
 }
 
-/** Times who is on the field for one size, in turns. */
+/** Times the contenders on one size, in turns. */
 async function timeSize(
   field: readonly Ready[],
   size: number,
@@ -77,7 +74,7 @@ async function timeSize(
   const pools = await alternate(
     fit,
     async (contender) => {
-      // Between slices the page can draw, and hear that it shall stop.
+      // Between slices the page can draw, and can be stopped.
       await new Promise((resolve) => setTimeout(resolve));
       signal.throwIfAborted();
       return timeSlice(contender, { seconds: settings.seconds });
@@ -90,12 +87,12 @@ async function timeSize(
   }
 }
 
-/** @param onSize is told what is next, in words, and how far all of it is, 0 to 1 */
+/** @param options.onSize called with what is next, in words, and how much of all is done, 0 to 1 */
 export async function compare(
   settings: Settings,
   options: {
     hasRelaxed: boolean;
-    /** Who the files are sealed for. */
+    /** The key that the files are sealed for. */
     pair: Pair;
     signal: AbortSignal;
     onSize(title: string, size: number, done: number): void;
@@ -166,7 +163,7 @@ export async function compare(
   return { peers, operations };
 }
 
-/** From which size on the other is faster than ours, by the median; undefined if it is at no largest sizes. */
+/** From which size on the other is faster than ours, by the median; undefined if it is not at the largest. */
 export function fasterFrom(
   { sizes, cells }: Operation,
   ours: string,

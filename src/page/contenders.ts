@@ -6,9 +6,9 @@ import { type Core, loadCore } from "../core/index.js";
 import type { WorkOptions } from "../envelope/index.js";
 import type { RsaPrivateKey, RsaPublicKey } from "../keys/index.js";
 
-// Who is compared in a browser: the core, WebCrypto and noble on messages; the pool and WebCrypto on sealed files.
+// The contenders in a browser: the core, WebCrypto and noble on messages; the pool and WebCrypto on sealed files.
 
-/** What the report says of a contender; its form is that of bench/peers. */
+/** What the report says about a contender, in the form of bench/peers. */
 export interface Peer {
   name: string;
   /** Its colour. */
@@ -44,7 +44,7 @@ export const FILE_PEERS: Peer[] = [
 /** The builds of the core are served beside the page. */
 const loadBuild = (name: string) => loadCore({ wasm: new URL(name, document.baseURI) });
 
-/** A contender whose result can be compared with the others'. */
+/** A contender whose result is compared with the others'. */
 export interface Checked extends Contender {
   run(): Promise<Uint8Array> | Uint8Array;
 }
@@ -59,7 +59,7 @@ export class Messages {
     this.#cores = cores;
   }
 
-  /** Loads the core, in both builds if the engine has them. */
+  /** Loads the core, in both builds if the engine takes both. */
   static async load(hasRelaxed: boolean): Promise<Messages> {
     const cores: [string, Core][] = [["Twinwrap", await loadBuild("core.wasm")]];
     if (hasRelaxed) cores.push(["Twinwrap, relaxed SIMD", await loadBuild("core-relaxed.wasm")]);
@@ -92,17 +92,17 @@ export class Messages {
   }
 }
 
-/** Whom files are sealed for, and with what they are opened again to be checked. */
+/** The key that files are sealed for, and the key that opens them again to check them. */
 export interface Pair {
   publicKey: RsaPublicKey;
-  /** Missing on pages without https, which cannot make one. */
+  /** Missing on pages without https: they cannot make one. */
   privateKey?: RsaPrivateKey;
 }
 
 /** A contender that seals a file and gives its length. */
 export interface Sealing extends Contender {
   run(): Promise<number>;
-  /** Whether what it seals is, opened by another engine, what was sealed. */
+  /** Whether another engine opens what it seals, and finds the same. */
   check(): Promise<boolean>;
 }
 
@@ -113,7 +113,7 @@ interface Build {
   pool: WorkerPool;
 }
 
-/** Sealed files of `size` bytes, whose output is thrown away as a disk would take it. */
+/** Sealed files of `size` bytes. Their output is thrown away in pieces, as a disk would take it. */
 export class Files {
   readonly #pair: Pair;
   readonly #builds: readonly Build[];

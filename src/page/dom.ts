@@ -5,7 +5,7 @@ import { save } from "../browser.js";
 type Child = Node | string | undefined;
 type Attributes = Record<string, string | boolean | ((event: Event) => void)>;
 
-/** An element, its attributes (a function is a listener for `onNAME`) and what is in it. */
+/** Makes an element with attributes (a function is a listener for `onNAME`) and content. */
 export function make<Tag extends keyof HTMLElementTagNameMap>(
   tag: Tag,
   attributes: Attributes = {},
@@ -21,7 +21,7 @@ export function make<Tag extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** The one element that the page must have. */
+/** Finds an element that the page must have. */
 export function find<T extends HTMLElement = HTMLElement>(
   selector: string,
   within: ParentNode = document,

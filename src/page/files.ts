@@ -2,10 +2,10 @@ import { formatSize, safe } from "../text.js";
 import { find, findAll, make } from "./dom.js";
 import { PageError } from "./words.js";
 
-// Every place where files come in: an ordinary file input, so that keyboards and screen readers know it, and
-// its label is also a place to drop them on.
+// Where files come in. Each place is an ordinary file input, which works with keyboards and screen readers. Files
+// can also be dropped on its label.
 
-/** Makes the inputs that the page's HTML has places for. */
+/** Makes the file inputs in the places that the page's HTML has for them. */
 export function makeFileInputs(): void {
   for (const place of findAll("[data-files]")) {
     const { files: name, label, hint } = place.dataset;
@@ -52,7 +52,7 @@ export function chosen(name: string): File[] {
   return [...(find<HTMLInputElement>(`#${name}`).files ?? [])];
 }
 
-/** All of a small file. @param limit bytes; of more nothing is read @throws PageError */
+/** Reads a small file. @param limit most bytes: a larger file is not read at all @throws PageError */
 export async function readAll(file: File, limit: number): Promise<Uint8Array<ArrayBuffer>> {
   if (file.size > limit) {
     throw new PageError("This is too large for anything that is read here.");

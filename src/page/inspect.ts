@@ -129,7 +129,7 @@ async function keyView(bytes: Uint8Array): Promise<Node> {
   ]);
 }
 
-/** Whether a file is of CryptoAPI's forms, or none that is known. */
+/** Whether a file has one of CryptoAPI's forms, or none that is known. */
 function isBlob(bytes: Uint8Array): boolean {
   if (describeBlob(bytes).kind !== undefined) return true;
   try {
@@ -153,7 +153,7 @@ async function look(file: File): Promise<Node> {
   }
 }
 
-/** What passes between owners, officers and authorities is text. Undefined if it is no such thing. */
+/** Describes a message between owners, officers and authorities, which is text; undefined if it is none. */
 async function messageView(name: string, bytes: Uint8Array): Promise<Node | undefined> {
   const core = await sharedCore();
   let kind: string;

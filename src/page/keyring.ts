@@ -15,7 +15,7 @@ import {
 import { askPassphrase } from "./passphrase.js";
 import { PageError } from "./words.js";
 
-// What the page knows as long as its tab lives: keys, and authorities. Nothing of it is stored.
+// The keys and authorities that the page knows while its tab is open. Nothing of them is stored.
 
 export interface TabKey {
   /** The name of the file that it came from. */
@@ -28,7 +28,7 @@ export interface TabKey {
 }
 
 export const keys: TabKey[] = [];
-/** Authorities: messages are carried to them. */
+/** Authorities. Messages are carried to them. */
 export const authorities: Party[] = [];
 
 const listeners: (() => void)[] = [];
@@ -52,7 +52,7 @@ export function keyFor(print: Uint8Array): TabKey | undefined {
   return keys.find((key) => equalBytes(key.fingerprint, print));
 }
 
-/** Adds a key; a private half joins the public half that is there. */
+/** Adds a key. A private half joins its public half. */
 export async function addKey(
   name: string,
   publicKey: RsaPublicKey,
@@ -87,7 +87,7 @@ export function removeAuthority(one: Party): void {
   changed();
 }
 
-/** Reads a file of a key or of an authority, whichever it is. */
+/** Reads a file with a key or an authority, and finds out which it is. */
 export async function addFile(name: string, bytes: Uint8Array): Promise<string> {
   try {
     if (looksLikeMessage(bytes)) return await addAuthority(bytes);

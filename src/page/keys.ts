@@ -52,7 +52,7 @@ async function makePair(form: HTMLFormElement): Promise<Node> {
     wipePrivateKey(privateKey);
     throw error;
   }
-  // A browser may refuse a download, and a file be lost: it can be had again as long as the key is here.
+  // A browser may refuse a download, and files get lost. The key can be saved again while it is here.
   const savePrivate = async () => {
     if (!keys.includes(key)) return;
     const pem = locked ?? (await writePrivateKey(privateKey, "pem"));

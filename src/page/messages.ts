@@ -4,13 +4,13 @@ import { MESSAGE_START, messageLimit } from "../escrow/message.js";
 import { readAll } from "./files.js";
 import { PageError } from "./words.js";
 
-/** The bytes of a message, or of what is given for one, no more than one of its kind can have. */
+/** Reads a file that should be a message. @throws PageError if it is too large for one */
 export async function readMessageBytes(file: File): Promise<Uint8Array<ArrayBuffer>> {
   const start = new Uint8Array(await file.slice(0, MESSAGE_START).arrayBuffer());
   return readAll(file, messageLimit(start));
 }
 
-/** Reads a message of the kind that is needed. @throws PageError that says what it is instead */
+/** Reads a message of the kind that is needed. @throws PageError that says what the file is instead */
 export async function readMessage<Kind extends MessageKind>(
   file: File,
   kind: Kind,

@@ -12,7 +12,7 @@ import { type Doing, onSubmit } from "./work.js";
 /** The most bytes that are shown as text. */
 const SHOWN = 256 * 1024;
 
-/** What a sealed file is called once it is opened: its header is not asked, anybody could have written it. */
+/** The name of the opened file. It is not taken from the header, which anybody could have written. */
 function openedName(name: string): string {
   return name.endsWith(".twin") && name !== ".twin" ? name.slice(0, -5) : `${name}.opened`;
 }

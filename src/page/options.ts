@@ -1,7 +1,7 @@
 import type { WorkOptions } from "../envelope/index.js";
 import type { Doing } from "./work.js";
 
-/** Workers at most: more bring little, and each takes a few megabytes. */
+/** Most workers. More bring little, and each takes a few megabytes. */
 const MOST_JOBS = 8;
 
 /** Where the page serves the service worker for downloads. */

@@ -11,7 +11,7 @@ import { startVerify } from "./verify.js";
 
 const links = () => findAll("nav a") as HTMLAnchorElement[];
 
-/** Shows the view that the address names, and moves the reader there. */
+/** Shows the view that the address names, and moves the focus there. */
 function route(isFirst: boolean): void {
   const named = location.hash.slice(1);
   const views = findAll("main > section");
@@ -26,7 +26,7 @@ function route(isFirst: boolean): void {
 }
 
 useWasm(new URL(hasRelaxedSimd() ? "core-relaxed.wasm" : "core.wasm", document.baseURI));
-// Ready by the time that it is needed; what is wrong with it shows then.
+// It is ready when it is needed. Errors show only then.
 sharedCore().catch(() => {});
 find("#insecure").hidden = isSecureContext;
 makeFileInputs();

@@ -3,8 +3,8 @@ import { safe } from "../text.js";
 import { find } from "./dom.js";
 
 /**
- * Does what may need a passphrase: asks for it when it is needed, and again while it is wrong.
- * @param use is given the way to ask
+ * Does something that may need a passphrase. Asks for it when it is needed, and again while it is wrong.
+ * @param use called with the function that asks
  * @throws TwinwrapError ABORTED if the dialog is closed, and what `use` throws
  */
 export async function askPassphrase<T>(

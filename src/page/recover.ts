@@ -27,7 +27,7 @@ import { type Doing, onSubmit } from "./work.js";
 const NO_ROOM =
   "The file's header has no room for one more wrap. The command line can make some: `twinwrap recover fetch` with --remove-owner of an old key, or with --rewrite.";
 
-/** The records to ask for, so that these files can be recovered. */
+/** The records to ask for to recover these files. */
 async function recordsOf(files: readonly File[], by: Party) {
   const records: Uint8Array[] = [];
   const unsure: string[] = [];
@@ -58,7 +58,7 @@ async function ask(form: HTMLFormElement, files: readonly File[]): Promise<Node>
   return make(
     "div",
     {},
-    make("p", {}, "Tell this to each officer yourself, so that he knows that it is you who asks:"),
+    make("p", {}, "Tell this to each officer yourself, so that they know that it is you who asks:"),
     make("output", { class: "id" }, sayId(id)),
     make("p", {}, `Keep ${name}, and carry it to ${safe(by.authority.origin)}.`),
     ...unsure.map((file) =>
@@ -76,7 +76,7 @@ async function ask(form: HTMLFormElement, files: readonly File[]): Promise<Node>
   );
 }
 
-/** Takes a release in: it has to be for the request that was kept, or for a private key in this tab. */
+/** Takes a release in. It must be for the request that was kept, or for a private key in this tab. */
 async function checkTaken(by: Party): Promise<Recovery> {
   const [file] = chosen("take-release");
   if (file === undefined) throw new PageError("Choose the release that came back first.");
@@ -97,7 +97,7 @@ function newKeyOf({ party, checked }: Recovery): RsaPrivateKey | undefined {
   return keyFor(recipientFingerprint(party.core, checked.request))?.privateKey;
 }
 
-/** A file with the wrap that was released for it. With the private key it is opened before it counts. */
+/** A file with the wrap that was released for it. If the private key is here, the wrap is opened first. */
 async function withReleased(file: File, recovery: Recovery) {
   const key = newKeyOf(recovery);
   if (key !== undefined) {

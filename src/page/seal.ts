@@ -18,7 +18,7 @@ interface Wanted {
   authorities: Party[];
   description: string;
   named: boolean;
-  /** Whether its place can be asked for: browsers let a page ask once a click. */
+  /** Whether the page may ask where to save it: browsers allow that once a click. */
   picker: boolean;
 }
 

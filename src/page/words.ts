@@ -1,6 +1,6 @@
 import { TwinwrapError } from "../errors.js";
 
-/** What went wrong, and what its reader can do. */
+/** What went wrong, and what the reader can do. */
 export interface Complaint {
   what: string;
   next?: string;
@@ -10,7 +10,7 @@ export interface Complaint {
 /** A mistake that the page itself finds, in words. */
 export class PageError extends Error {}
 
-/** By code: what the library says to programmers, said to people. Others keep their own words. */
+/** Words for people, by code of the error. Other errors keep their own words. */
 const WORDS: Record<string, { what?: string; next?: string }> = {
   NOT_A_RECIPIENT: {
     what: "None of the keys in this tab opens this file.",

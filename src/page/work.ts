@@ -12,15 +12,15 @@ export interface Doing {
 
 /** One thing to do, for one file or for none. */
 export interface Task {
-  /** What it is about, as people know it. */
+  /** The name of what it is about, for people. */
   name: string;
   /** Bytes, for the progress bar. */
   total?: number;
-  /** Does it, and answers what there is to show. */
+  /** Does it. Returns what is shown then. */
   run(doing: Doing): Promise<Node | string>;
 }
 
-/** Does tasks one after the other, shows how far they are, and lets them be stopped. */
+/** Does tasks one after the other. Shows how far they are, and lets people stop them. */
 export async function work(place: HTMLElement, tasks: readonly Task[]): Promise<void> {
   const controller = new AbortController();
   const cancel = make("button", { type: "button", class: "second" }, "Cancel");
@@ -79,7 +79,7 @@ export function onSubmit(
       await work(place, [{ name: "Not yet", run: () => Promise.reject(error) }]);
     } finally {
       for (const one of buttons) one.disabled = false;
-      // Who works by keyboard goes on from here.
+      // Whoever works by keyboard goes on from here.
       (event.submitter as HTMLButtonElement | null)?.focus();
     }
   });
