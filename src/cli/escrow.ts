@@ -3,6 +3,7 @@ import { toHex } from "../bytes.js";
 import { handIn, presentEscrow, receiptStatus } from "../client/escrow.js";
 import { sharedCore } from "../core/index.js";
 import { amendFile, rewrapFile } from "../envelope/file.node.js";
+import { TwinwrapError } from "../errors.js";
 import { attachReceipt, originsOf, statusText } from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
@@ -118,7 +119,12 @@ async function attach(file: string, receiptPath: string, options: VerifyOptions)
       amendFile(file, async (head) => ({
         escrows: await attachReceipt(core, head, receipt, party?.authority, party?.view),
       })),
-    );
+    ).catch((error) => {
+      if (error instanceof TwinwrapError && error.code === "DUPLICATE") {
+        error.message += ": give --authority";
+      }
+      throw error;
+    });
     if (party === undefined) {
       warn(
         "the receipt belongs to the file, but was not shown to be your authority's: give --authority",
