@@ -1,13 +1,13 @@
 import { TwinwrapError } from "./errors.js";
 
-// What callers hand in, checked where it comes in: plain JavaScript calls this library too, and a cipher that takes
+// Checks callers' arguments where they come in: plain JavaScript calls this library too, and a cipher that takes
 // text for as many zeros answers as if all were well. An error names the argument and what it must be, never its
-// value. No check depends on the realm (frame, vm context, jsdom) that an object is from: `instanceof`, which does, is a
-// short cut here and no more.
+// value. No check depends on an object's realm (frame, vm context, jsdom): `instanceof`, which does, is only a
+// short cut here.
 
 /**
  * Bytes as callers have them: a Uint8Array (a Buffer is one) or any other view, by the bytes that it shows, or an
- * ArrayBuffer. Views of shared memory are taken, too; every byte is read once then.
+ * ArrayBuffer. Views of shared memory may be given, too; then every byte is read once.
  */
 export type Bytes = ArrayBufferView | ArrayBuffer;
 
@@ -21,7 +21,7 @@ const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(plain), Symb
   .get!;
 const getTime = Date.prototype.getTime;
 
-/** What a value is, in words that say nothing of its content. */
+/** A value's kind, in words that reveal nothing of its content. */
 function nameOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === "string") return "text";
@@ -51,7 +51,7 @@ export function wrongKind(value: unknown, what: string, expected: string): Twinw
  * @throws TwinwrapError BAD_ARGUMENT for everything else, text above all, and for memory that was transferred away
  */
 export function needBytes(value: unknown, what: string): Uint8Array {
-  // Only `isView` looks inside; what it leaves is told apart below, at leisure.
+  // Only `isView` looks inside; the rest is told apart below.
   return value instanceof Uint8Array && ArrayBuffer.isView(value) && value.length > 0
     ? value
     : otherBytes(value, what);
@@ -74,7 +74,7 @@ function otherBytes(value: unknown, what: string): Uint8Array {
 }
 
 /**
- * A Uint8Array, of any realm, as it is: for what is written to, and for bytes that stay in their object.
+ * A Uint8Array, of any realm, as it is: for outputs, and for bytes that stay in their object.
  * @throws TwinwrapError BAD_ARGUMENT
  */
 export function needUint8Array(value: unknown, what: string): Uint8Array {
@@ -93,8 +93,8 @@ function isArrayBuffer(value: unknown): value is ArrayBuffer {
 }
 
 /**
- * The same for what is looked at more than once: a copy if the memory is shared, so that nobody can change it
- * between two looks. Always a plain Uint8Array.
+ * The same for bytes that are read more than once: a copy if the memory is shared, so that nobody can change it
+ * between two reads. Always a plain Uint8Array.
  */
 export function needStableBytes(value: unknown, what: string): Uint8Array {
   const bytes = needBytes(value, what);
@@ -145,13 +145,13 @@ export function oneOf<T extends string>(...names: readonly T[]): Kind<T> {
 }
 
 /** @throws TwinwrapError BAD_ARGUMENT unless it can be called */
-// biome-ignore lint/suspicious/noExplicitAny: what it takes and gives nobody can ask it
+// biome-ignore lint/suspicious/noExplicitAny: its parameters and result can't be checked
 export function needFunction(value: unknown, what: string): any {
   if (typeof value === "function") return value;
   throw wrongKind(value, what, "a function");
 }
 
-/** A Date, as one of this realm. Whether it is a time at all is asked where it is written. */
+/** A Date, as one of this realm. Whether it is a valid time is checked where it is written. */
 export function needDate(value: unknown, what: string): Date {
   try {
     return new Date(getTime.call(value));
@@ -201,7 +201,7 @@ export function optional<T>(kind: Kind<T>): Kind<T | undefined> {
   return (value, what) => (value === undefined ? undefined : kind(value, what));
 }
 
-/** The kind, but the value goes on as it is, whatever else it has. */
+/** Checks the kind, but passes the value on as it is, with other members. */
 export function same<T>(kind: Kind<T>): Kind<T> {
   return (value, what) => {
     kind(value, what);
@@ -254,7 +254,7 @@ function read(value: object, name: string, what: string): unknown {
 /** The kinds of an object's members. */
 export type Shape<T> = { readonly [Name in keyof Required<T>]: Kind<T[Name]> };
 
-/** The members of `value` that `shape` has; what is undefined is left out. */
+/** The members of `value` that `shape` has; undefined ones are left out. */
 function membersOf<T extends object>(value: object, shape: Shape<T>, what: string): T {
   const members: Record<string, unknown> = {};
   for (const [name, kind] of Object.entries<Kind<unknown>>(shape)) {
@@ -264,7 +264,7 @@ function membersOf<T extends object>(value: object, shape: Shape<T>, what: strin
   return members as T;
 }
 
-/** An object with these members, checked, in a new object; what else it has is left out. */
+/** An object's members, checked, in a new object; other members are left out. */
 export function objectOf<T extends object>(shape: Shape<T>): Kind<T> {
   return (value, what) => {
     if (isObject(value) && !isList(value) && !ArrayBuffer.isView(value) && !isArrayBuffer(value)) {
@@ -275,8 +275,8 @@ export function objectOf<T extends object>(shape: Shape<T>): Kind<T> {
 }
 
 /**
- * Options: known ones only, so that a misspelt one is told and not passed over. Each may be missing but those that
- * are `needed`.
+ * Options: known ones only, so that a misspelt one is an error and not ignored. All but the `needed` ones may be
+ * missing.
  */
 export function optionsOf<T extends object>(
   shape: Shape<T>,

@@ -41,8 +41,8 @@ export function wipe(...secrets: (Uint8Array | undefined)[]): void {
 }
 
 /**
- * Whether two byte strings are the same, looking at every byte. For public ones: where one of them was
- * computed from a secret, `core.equal` compares, whose time does not depend on it.
+ * Whether two byte strings are the same, looking at every byte. For public ones: if one of them was computed
+ * from a secret, use `core.equal`, whose time does not depend on it.
  */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
@@ -92,7 +92,7 @@ export function fromUtf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {
-    // Where the engine itself fails, this does so too, and says why.
+    // If the engine itself fails, this fails too, and says why.
     decoder.decode(new Uint8Array(0));
     throw new TwinwrapError("BAD_FORMAT", "not well-formed UTF-8");
   }

@@ -12,7 +12,7 @@ type Transfer = (
   done: (error: Error | null, count: number) => void,
 ) => void;
 
-/** Reads or writes some bytes, and answers how many: not every engine has `promisify` make that of it. */
+/** Reads or writes some bytes, and answers how many: not every engine's `promisify` does that. */
 function transfer(call: Transfer) {
   return (
     descriptor: number,
@@ -29,7 +29,7 @@ function transfer(call: Transfer) {
     });
 }
 
-/** The system's calls that files are read and written with: tests put ones in their place that fail. */
+/** The system's calls for reading and writing files: tests replace them by failing ones. */
 export const system = {
   open: promisify(fs.open),
   close: promisify(fs.close),
@@ -57,15 +57,15 @@ export function isSystemError(error: unknown, ...codes: string[]): boolean {
   return code !== undefined && codes.includes(code);
 }
 
-/** The system's error, if it is one, with the file by the name that its user knows. */
+/** The system's error, if it is one, with the file name that the user knows. */
 export function named(error: unknown, path: string): unknown {
   const found = systemError(error);
   return found === undefined ? error : Object.assign(found, { path });
 }
 
 /**
- * What is there under a name, links followed; undefined if nothing is.
- * @throws the system's errors: a name that is too long, a folder that may not be looked into
+ * The stats of a name, links followed; undefined if nothing is there.
+ * @throws the system's errors, such as for a name that is too long or a folder that may not be read
  */
 export function present(path: string): fs.Stats | undefined {
   try {
@@ -99,8 +99,8 @@ export async function naming<T>(path: string, work: () => T | Promise<T>): Promi
 const PAUSE = 20;
 
 /**
- * Tries again as long as it would have to wait for a device or another process. Nothing waits inside the
- * system: there neither a signal nor the end of the process would reach it.
+ * Tries again while a call would have to wait for a device or another process. Nothing waits inside the
+ * system: neither a signal nor the end of the process would reach it there.
  */
 export async function whenReady<T>(
   work: () => T | Promise<T>,

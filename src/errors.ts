@@ -39,17 +39,17 @@ export type ErrorCode =
   | "ABORTED"
   /** A signature, proof or receipt that does not verify. 422 */
   | "NOT_VERIFIED"
-  /** What was asked for is not there: a record, a request, a submission. 404 */
+  /** Something asked for is not there: a record, a request, a submission. 404 */
   | "NOT_FOUND"
-  /** The message is for another authority, or for a key that is none of this one. 422 */
+  /** The message is for another authority, or for a key that is not this one's. 422 */
   | "WRONG_AUTHORITY"
-  /** Nobody is known to have had the session key, and the authority does not take such keys in. 422 */
+  /** Nobody has proven to know the session key, and the authority does not take such keys in. 422 */
   | "NOT_PROVEN"
   /** Too many wraps of one record wait to be opened. 429 */
   | "BACKLOG"
   /** It was done before: decided by this officer, in force, a receipt in its place, the blob of another record. 409 */
   | "DUPLICATE"
-  /** Whoever signed does not decide about this: no officer, or one who is kept out. 403 */
+  /** The signer does not decide about this: they are no officer, or are kept out. 403 */
   | "NOT_ENTITLED"
   /** The request is not approved yet. 409 */
   | "NOT_APPROVED"
@@ -59,7 +59,7 @@ export type ErrorCode =
   | "NO_POLICY"
   /** The authority was restored from a backup, and its log may not grow yet. 503 */
   | "FENCED"
-  /** What an authority's policy or identity does not allow otherwise. 422 */
+  /** Anything else that an authority's policy or identity does not allow. 422 */
   | "REFUSED";
 
 /** The one class of errors thrown on purpose. */
@@ -93,17 +93,17 @@ export function notVerified(message: string): TwinwrapError {
   return new TwinwrapError("NOT_VERIFIED", message);
 }
 
-/** What a reader throws at a file or message of which something is longer or more than its format allows. */
+/** A reader's error for a file or message with something longer, or more of it, than its format allows. */
 class OverLimit extends TwinwrapError {}
 
-/** The error of a reader at a limit of the format; what was made meets it in {@link readBack}. */
+/** The error of a reader at a limit of the format; {@link readBack} turns it into the maker's. */
 export function overLimit(message: string): TwinwrapError {
   return new OverLimit("BAD_FORMAT", message);
 }
 
 /**
- * Reads what was made by the rules of its reader, so that nothing is written that could not be read.
- * @param otherwise the code of what is wrong in another way than by its size
+ * Reads a new file or message by its reader's rules, so that nothing is written that could not be read.
+ * @param otherwise the code for anything wrong other than the size
  * @throws TwinwrapError LIMIT_EXCEEDED in place of {@link overLimit}, `otherwise` in place of BAD_FORMAT
  */
 export function readBack<T>(
@@ -119,7 +119,7 @@ export function readBack<T>(
   }
 }
 
-/** Codes that say something about what was read or verified, and nothing about engine, machine or caller. */
+/** Codes about the data that was read or verified, not about engine, machine or caller. */
 const ABOUT_CONTENT: readonly ErrorCode[] = [
   "BAD_FORMAT",
   "BAD_BLOB",
@@ -130,7 +130,7 @@ const ABOUT_CONTENT: readonly ErrorCode[] = [
   "DECRYPTION_FAILED",
 ];
 
-/** Whether an error is about what was read: then that is bad, and nothing else has failed. */
+/** Whether an error is about the data that was read: then the data is bad, and nothing else has failed. */
 export function isAboutContent(error: unknown): error is TwinwrapError {
   return error instanceof TwinwrapError && ABOUT_CONTENT.includes(error.code);
 }

@@ -17,16 +17,16 @@ import {
 // Locks: FILE.lock exists while a header is changed, and names the process that changes it. It is made
 // whole under another name and linked to its own, so nobody ever sees half of one.
 
-/** Bytes that a name may have, on every file system that is in use. */
+/** Bytes that a name may have, on every common file system. */
 const MAX_NAME = 255;
-/** How long a lock that names nobody is given to become whole, in milliseconds: some systems have no links. */
+/** How long a lock that names no process has to become whole, in milliseconds: some systems have no links. */
 const GRACE = 2000;
-/** Abandoned locks that guard the removal of abandoned locks, one within the other. */
+/** How deep abandoned locks may guard the removal of abandoned locks. */
 const MAX_DEPTH = 8;
 
 const digest = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 32);
 
-/** The lock of a file; one whose name has no room for `.lock` gets a name made of its own. */
+/** The lock of a file; if its name has no room for `.lock`, a name derived from it. */
 function lockOf(path: string): string {
   const name = basename(path);
   if (Buffer.byteLength(name) + 5 <= MAX_NAME) return `${path}.lock`;
@@ -36,15 +36,15 @@ function lockOf(path: string): string {
 /** One lock, as it was seen: another of the same name differs. */
 interface Seen {
   key: string;
-  /** undefined: what has the lock's name is no file that can be read, so nobody here made it. */
+  /** undefined: the lock's name belongs to something unreadable, so Twinwrap did not make it. */
   text: string | undefined;
 }
 
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0);
-/** What systems say of a link, of a socket, of a folder, and of what another user keeps to himself. */
+/** The errors of systems for a link, a socket, a folder, and another user's private file. */
 const NO_LOCK = ["ELOOP", "EMLINK", "ENXIO", "EISDIR", "EACCES", "EPERM"];
 
-/** Whoever may write into the folder may have put anything there: a FIFO is not waited for. */
+/** Anybody who may write into the folder can put anything there: so this does not wait for a FIFO. */
 function look(lock: string): Seen | undefined {
   let descriptor: number;
   try {
@@ -82,7 +82,7 @@ function make(lock: string): (() => void) | undefined {
   const remove = () => {
     if (mine !== undefined && look(lock)?.key === mine) removeQuietly(lock);
   };
-  // A signal that comes from here on is heard, after all this.
+  // From here on a signal is noticed, after all this.
   const end = begin(remove);
   try {
     try {
@@ -120,7 +120,7 @@ function removeQuietly(path: string): void {
 const BEGINNING = "process ";
 
 /**
- * Whether nobody will ever remove this lock: its process is no more, or it never became whole. What is no lock
+ * Whether nobody will ever remove this lock: its process is gone, or it never became whole. Anything but a lock
  * is somebody's file.
  */
 async function isAbandoned(lock: string, { key, text }: Seen): Promise<boolean> {
@@ -133,8 +133,8 @@ async function isAbandoned(lock: string, { key, text }: Seen): Promise<boolean> 
 }
 
 /**
- * Takes a lock, out of the hands of the dead if need be. Who removes an abandoned one holds another, whose
- * name is made of it, and looks again: so it is removed once, and never one that came after it.
+ * Takes a lock, also an abandoned one. To remove an abandoned lock, a process holds another lock, whose name is
+ * made of it, and looks again: so the lock is removed once, and never one that came after it.
  */
 async function take(lock: string, depth = 0): Promise<(() => void) | undefined> {
   const taken = make(lock);
@@ -154,13 +154,13 @@ async function take(lock: string, depth = 0): Promise<(() => void) | undefined> 
   return make(lock);
 }
 
-/** How often, and after how many milliseconds, another name of a file is looked for again. */
+/** How often, and after how many milliseconds, to look again for another name of a file. */
 const LOOKS = 10;
 const PAUSE = 50;
 
 /**
- * Refuses a file with several names (hard links): each name has its own lock, and a file that is sealed again
- * would be parted from its other names.
+ * Refuses a file with several names (hard links): each name has its own lock, and sealing the file again would
+ * part it from its other names.
  */
 async function refuseLinks(path: string): Promise<void> {
   for (let looks = 0; ; looks++) {
@@ -186,8 +186,8 @@ async function refuseLinks(path: string): Promise<void> {
 }
 
 /**
- * Does `work` while FILE.lock exists: one writer of a header at a time, whatever name the file is
- * called by.
+ * Does `work` while FILE.lock exists: one writer of a header at a time, whichever name of the file is
+ * used.
  * @throws TwinwrapError CONFLICT if somebody else holds the lock; BAD_ARGUMENT if it has several names, or
  *   is no regular file
  */

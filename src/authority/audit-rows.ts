@@ -107,7 +107,7 @@ export class Rows {
     }
     if (entry.type === "veto") {
       const { request, note } = entry.row;
-      // Whether its row is right is looked at with the request's other approvals.
+      // Its row is checked with the request's other approvals.
       const isRight =
         leaf.type === "veto" &&
         equalBytes(leaf.approval, approvalHash(this.#core, note)) &&
@@ -153,7 +153,7 @@ export class Rows {
     return row.status === status ? undefined : `the status of record ${toHex(row.hash)}`;
   }
 
-  /** Nothing shows that its wrap opens, but the record says which it is. */
+  /** Nothing shows that its wrap opens, but the record names the wrap. */
   async #wrongUnproven(
     { hash, status, verifiedLeaf }: RecordRow,
     record: UnprovenRecord,
@@ -220,7 +220,7 @@ export class Rows {
       throw fault(`leaf ${index} (release) names another policy than the one in force then`);
     }
     const { records, released } = await this.#recordsOf(row, request);
-    // One that is not proven keeps nobody out.
+    // An unproven record keeps nobody out.
     const counts = ({ hash, verifiedLeaf }: RecordRow) =>
       verifiedLeaf !== undefined && (verifiedLeaf < index || released.has(toHex(hash)));
     const about = { row, request, records };
@@ -282,7 +282,7 @@ function algorithmsOf({ blob }: EscrowRecord): number[] | undefined {
   return blob && [blob.aiKeyAlg];
 }
 
-/** What can't be read is as wrong as what reads otherwise. */
+/** A value that can't be read is as wrong as a different one. */
 function tried<T>(read: () => T): T | undefined {
   try {
     return read();

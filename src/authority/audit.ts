@@ -8,8 +8,8 @@ import { compareKnown } from "./log.js";
 import { fault, nodeName } from "./nodes.js";
 import type { LogHead, StoreReads } from "./store/store.js";
 
-// Whether everything that an authority keeps is what it signed: the tree from its leaves alone, and
-// every row from the leaf that it stands on. In pages: memory does not grow with the log.
+// Checks that everything an authority keeps is what it signed: the tree from its leaves alone, and
+// every row from the leaf that it stands on. Works in pages: memory does not grow with the log.
 
 /** Leaves read at once. */
 const PAGE = 1024;
@@ -34,11 +34,11 @@ export interface VerifyLogOptions {
 
 /**
  * Builds the tree again from its leaves alone and compares it with everything that was signed or
- * stored: all checkpoints and their signatures, all hashes that proofs are made of, what is known
- * outside, that every leaf stands for exactly one row of the store, and that each row is what its leaf
- * says: records, owners' secrets, denials, releases with the approvals that they took, policies,
- * identities; and requests and approvals are what their hashes name. What no leaf covers is whether a
- * stored wrap opens: only the authority's RSA key shows that.
+ * stored: all checkpoints and their signatures, all hashes that proofs are made of, and the checkpoints
+ * known outside. Every leaf has to stand for exactly one row of the store, and each row has to be what
+ * its leaf says: records, owners' secrets, denials, releases with the approvals that they took,
+ * policies, identities. Requests and approvals have to be what their hashes name. No leaf covers
+ * whether a stored wrap opens: only the authority's RSA key shows that.
  * @param reads of one moment
  * @throws TwinwrapError FAULT or NOT_VERIFIED that names the first thing that is wrong
  */
@@ -110,7 +110,7 @@ function compareSigned(head: LogHead, { size, root }: AuditedTree): void {
 class AuditedTree {
   readonly #core: Core;
   readonly #reads: StoreReads;
-  /** Complete subtrees at the right edge, by name: all that is needed of the leaves before. */
+  /** Complete subtrees at the right edge, by name: no more of the earlier leaves is needed. */
   readonly #edge = new Map<string, Uint8Array>();
   size = 0;
   root: Uint8Array;
@@ -145,7 +145,7 @@ class AuditedTree {
   }
 }
 
-/** Nothing stands after the end, where the next append would meet it. */
+/** Refuses anything after the end, where the next append would meet it. */
 async function checkExtent(reads: StoreReads, size: number, checkpoints: number): Promise<void> {
   const extent = await reads.logExtent();
   // Of 2^k leaves a tree has one complete subtree: over all k, floor(size / 2^k) of them.

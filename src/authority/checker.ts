@@ -5,7 +5,7 @@ import { keyId, parseNote, type VerifierKey } from "../escrow/note.js";
 import { ED25519_SPKI_PREFIX } from "../keys/ed25519.js";
 
 /**
- * Tells whether one of some keys signed a note; as `verifyNote`, for one's own notes and by the
+ * Tells whether one of some keys signed a note, like `verifyNote`. For the authority's own notes, with the
  * system's Ed25519, which is many times as fast.
  */
 export function checkerOf(core: Core, keys: readonly VerifierKey[]): (note: string) => boolean {

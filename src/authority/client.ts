@@ -120,8 +120,8 @@ export class LocalClient implements AuthorityClient {
 }
 
 /**
- * What follows the last approval that is needed.
- * @throws the error that kept it from being done, which says that the approval was taken all the same
+ * What follows the last approval needed.
+ * @throws the error that prevented it, saying that the approval was taken all the same
  */
 async function afterApproval(work: () => Promise<void>): Promise<void> {
   try {

@@ -146,8 +146,8 @@ export async function openDirectory(
 }
 
 /**
- * What everybody may know is what the store says: whoever changed it last may have been stopped before
- * it was written.
+ * The public file has to say what the store says: the process that changed the store last may have been stopped
+ * before writing it.
  * @throws TwinwrapError FAULT if what is shown is of another authority, or as {@link authorityOf}
  */
 async function republish(
@@ -206,8 +206,8 @@ function asAuthority(core: Core, bytes: Uint8Array): AuthorityFile {
 }
 
 /**
- * Copies an authority whose store is in its folder, as of one moment, into a new folder. The copy's log is fenced: while the
- * original goes on, nothing may be appended to it.
+ * Copies an authority whose store is in its folder, as of one moment, into a new folder. The copy's log is fenced:
+ * nothing may be appended to it while the original goes on.
  * @throws TwinwrapError CONFLICT if there is something already
  */
 export async function backupDirectory(
@@ -248,8 +248,8 @@ async function copyKeys(from: string, to: string): Promise<void> {
 }
 
 /**
- * Makes an authority's folder from a backup whose log verifies. Its log is fenced until it is shown
- * what is known outside.
+ * Makes an authority's folder from a backup whose log verifies. Its log is fenced until somebody shows it
+ * the checkpoints known outside.
  * @throws TwinwrapError CONFLICT if there is something already; FAULT or NOT_VERIFIED if the backup
  *   was altered
  */

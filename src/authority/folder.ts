@@ -1,7 +1,7 @@
 import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-// What an authority's folder is made of, for those that have no business in it either.
+// What an authority's folder is made of, also for code that has no business in it.
 
 /** For everybody. */
 export const AUTHORITY = "authority.json";

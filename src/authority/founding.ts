@@ -15,7 +15,7 @@ import { asArgument, firstPolicy, type NewOfficer } from "./policies.js";
 import type { NoteRow, Store } from "./store/store.js";
 
 // A new authority: its keys, its identity, the draft of its first policy, and the first leaf of its log.
-// Where they are kept is not decided here.
+// The caller decides where to keep them.
 
 const DEFAULT_BITS = 3072;
 

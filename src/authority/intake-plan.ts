@@ -29,8 +29,8 @@ interface Planned {
 }
 
 /**
- * What submissions come to, one after the other, before anything of it is written: so the store is asked
- * and told once for all of them.
+ * Works out the result of submissions, one after the other, before writing anything: one read and one write
+ * of the store serve all of them.
  */
 export class IntakePlan {
   readonly #core: Core;
@@ -47,7 +47,7 @@ export class IntakePlan {
     this.#end = end;
   }
 
-  /** A record that is there already, with its wraps if it is unverified. */
+  /** An existing record, with its wraps if it is unverified. */
   know(row: RecordRow, candidates: Candidate[]): void {
     this.#records.set(toHex(row.hash), { row, candidates, isNew: false });
   }
@@ -89,7 +89,7 @@ export class IntakePlan {
     this.#add(planned, record, { tag, wrap });
   }
 
-  /** What comes for a record that waits to be verified. */
+  /** Takes a wrap for a record that waits to be verified. */
   #update(planned: Planned, { submission, status }: Checked): void {
     const { record, tag, wrap } = submission;
     const { row, candidates } = planned;

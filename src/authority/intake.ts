@@ -19,8 +19,8 @@ import { checkBlocks, type OpenKey, openCandidates, recordOfRow } from "./openin
 import { OwnerSecrets } from "./owners.js";
 import type { Candidate, RecordRow, StoreWrites } from "./store/store.js";
 
-// How records come in. What is sent is opened before the transaction, if the authority's key is at
-// hand; the transaction decides what the record is by then (intake-plan.ts).
+// How records come in. A submission is opened before the transaction, if the authority's key is at
+// hand. The transaction decides what the record is by then (intake-plan.ts).
 
 /** Records that one transaction of {@link verifyWaiting} takes along. */
 const BATCH = 64;
@@ -30,7 +30,7 @@ export interface Intake {
   /** recordHash, 32 bytes. */
   record: Uint8Array;
   status: "verified" | "unverified" | "unproven";
-  /** It was not there before. */
+  /** Whether it is new here. */
   isNew: boolean;
   receipt: Receipt;
 }
@@ -41,11 +41,11 @@ export function takesPadding({ identities }: Authority, padding: Padding): boole
 }
 
 /**
- * Takes submissions in, all of them or none; what is there already is left as it is.
- * @throws TwinwrapError WRONG_AUTHORITY if one is for another authority or another key; REFUSED if it is padded
- *   otherwise than the authority takes, or its blob is malformed; NOT_PROVEN; DUPLICATE if it has the blob of
- *   another record; BACKLOG; FENCED; DECRYPTION_FAILED if the key is open and a wrap does not lead to the
- *   session key of commitment and tag
+ * Takes submissions in, all of them or none. Leaves records that are there already as they are.
+ * @throws TwinwrapError WRONG_AUTHORITY if one is for another authority or another key; REFUSED if the authority
+ *   does not take its padding, or its blob is malformed; NOT_PROVEN; DUPLICATE if it has the blob of another
+ *   record; BACKLOG; FENCED; DECRYPTION_FAILED if the key is open and a wrap does not lead to the session key of
+ *   commitment and tag
  */
 export async function intake(
   office: Office,
@@ -63,13 +63,13 @@ export async function intake(
   });
 }
 
-/** The transaction of it. @returns of each whether it is new */
+/** Its transaction. @returns for each submission whether it is new */
 async function takeIn(
   { core, log, settings }: Office,
   writes: StoreWrites,
   items: readonly Checked[],
 ): Promise<boolean[]> {
-  // Also for what is there already: a receipt would look as if it came from the log's newest state.
+  // Also for records that are there already: a receipt would look as if it came from the log's newest state.
   const end = await log.end(writes);
   const rows = await writes.recordsByHash(items.map(({ hash }) => hash));
   const fresh = items.filter((_, i) => rows[i] === undefined);
@@ -137,8 +137,8 @@ export function receiptsOf({ store, log }: Office, rows: readonly RecordRow[]): 
 }
 
 /**
- * Opens what was taken in unopened, but not what is unproven: that never verifies. Wraps that are wrong go,
- * so that they keep no place from the right one; their record and its leaf stay, and wait for it.
+ * Opens what was taken in unopened, except unproven records, which never verify. Removes wrong wraps, so that
+ * they take no place from the right one. Their record and its leaf stay, and wait for it.
  * @returns how many records are verified now, and the hashes of those of which all wraps were wrong
  */
 export async function verifyWaiting(

@@ -22,14 +22,14 @@ import { checkerOf } from "./checker.js";
 import { fault, nodeReader } from "./nodes.js";
 import type { LogHead, StoreReads, StoreWrites } from "./store/store.js";
 
-// The authority's log: what is appended is signed in the same transaction, and a leaf's proof always
-// leads to the checkpoint that it was committed with, so that one proof stays the same for ever. What is
-// stored is believed only as far as a signed checkpoint covers it: a log that continued from an altered
-// tree would be a fork under a good signature. audit.ts verifies the whole.
+// The authority's log. Leaves are signed in the transaction that appends them. A leaf's proof always leads
+// to the checkpoint that it was committed with, so the proof never changes. Stored hashes count only as far
+// as a signed checkpoint covers them: a log that continued from an altered tree would be a fork under a good
+// signature. audit.ts verifies the whole.
 
 const FENCE = "fence";
 
-/** Where the log ended when a transaction looked. */
+/** The end of the log, as a transaction read it. */
 export interface LogEnd {
   /** Leaves: the index of the first one that is appended. */
   readonly size: number;
@@ -50,7 +50,7 @@ export class Log {
   readonly #core: Core;
   readonly #signer: Signer;
   readonly #isSigned: (note: string) => boolean;
-  /** The last checkpoint whose signature was right: one proof after the other leads to it. */
+  /** The last checkpoint whose signature was right: successive proofs lead to it. */
   #verified: string | undefined;
 
   /**
@@ -162,7 +162,7 @@ async function headsOf(
   return heads;
 }
 
-/** A store's log, for whoever compares it with what was shown of it. */
+/** A store's log, to be compared with what was seen of it. */
 export function logSource(core: Core, reads: StoreReads): LogSource {
   return {
     checkpoint: async () => (await reads.head())?.checkpoint,
@@ -176,7 +176,7 @@ export async function isFenced(reads: StoreReads): Promise<boolean> {
 }
 
 /**
- * For whatever makes the log grow, or shows it as if it were the newest.
+ * For calls that make the log grow, or show it as the newest.
  * @throws TwinwrapError FENCED while it is
  */
 export async function requireUnfenced(reads: StoreReads): Promise<void> {
@@ -187,18 +187,18 @@ export async function requireUnfenced(reads: StoreReads): Promise<void> {
   );
 }
 
-/** Lets the log of a restored store grow no more. */
+/** Stops the log of a restored store from growing. */
 export async function fence(writes: StoreWrites): Promise<void> {
   await writes.setSetting(FENCE, "restored");
 }
 
 /**
- * Lets it grow again: it holds everything that is known outside. These checkpoints are kept and
- * compared whenever the log is verified.
+ * Lets it grow again, once it holds everything that is known outside. The store keeps these checkpoints and
+ * compares them whenever the log is verified.
  * @param known checkpoints (notes), at least one
- * @param options.isNewest somebody vouches that nothing newer is known outside than what is given. Else
- *   one of them has to be of the restored log as a whole: an older one would be in it, too, if the log
- *   had gone on after the backup
+ * @param options.isNewest somebody vouches that nothing newer than these is known outside. Otherwise one of
+ *   them has to cover the whole restored log: an older one would fit, too, if the log had gone on after the
+ *   backup
  * @throws TwinwrapError NOT_VERIFIED if one is not of this log or of a later state; FENCED if none is
  *   given, or all are older than the backup
  */

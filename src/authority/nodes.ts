@@ -9,8 +9,8 @@ export function nodeName({ level, index }: NodeId): string {
 }
 
 /**
- * Reads hashes of a log's tree: each once, and those that are asked for at the same time in one call.
- * For one piece of work; what is kept is never forgotten.
+ * Reads hashes of a log's tree, each once, and those asked for at the same time in one call. For one piece of
+ * work: nothing read is ever forgotten.
  */
 export function nodeReader(reads: Pick<StoreReads, "nodes">): ReadNodes {
   const known = new Map<string, Uint8Array>();
@@ -18,7 +18,7 @@ export function nodeReader(reads: Pick<StoreReads, "nodes">): ReadNodes {
   let reading: Promise<void> | undefined;
 
   async function readWanted(): Promise<void> {
-    // By then everybody who asks now has asked.
+    // By then all callers of this turn have asked.
     await Promise.resolve();
     const asked = wanted;
     wanted = new Map();

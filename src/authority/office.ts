@@ -5,13 +5,13 @@ import type { OpenKey } from "./opening.js";
 import type { Store } from "./store/store.js";
 import type { VerifiedNotes } from "./verified-notes.js";
 
-/** What the operator of an authority decides, and nobody who sends something. */
+/** What the operator of an authority decides, not the senders. */
 export interface OperatorSettings {
-  /** Takes keys that nobody proves, too: whoever has such a blob could have sent it. */
+  /** Takes unproven keys, too: anybody who has such a blob could have sent it. */
   acceptUnproven?: boolean | undefined;
   /**
-   * Releases the records that open, where others do not. That ends the request: what is missing has to
-   * be asked for again.
+   * Releases the records that open, even where others do not. That ends the request: the missing ones need
+   * a new request.
    */
   partial?: boolean | undefined;
 }

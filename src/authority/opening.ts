@@ -29,7 +29,7 @@ export interface OpenKey {
  * @throws TwinwrapError FAULT
  */
 export function recordOfRow(core: Core, row: Pick<RecordRow, "hash" | "record">): EscrowRecord {
-  // What has this hash was read and written again (JCS) when it came in.
+  // Bytes with this hash were read and written again (JCS) when they came in.
   if (equalBytes(recordHashOf(core, row.record), row.hash)) return decodeRecord(row.record);
   throw new TwinwrapError("FAULT", `the stored record ${toHex(row.hash)} was altered`);
 }
@@ -42,7 +42,7 @@ export interface Opening {
   wrong: Candidate[];
 }
 
-/** Opens one of a record's wraps; of a key that nobody proves, the one that it is for. */
+/** Opens one of a record's wraps; for an unproven key, the one that the record names. */
 export function openCandidates(
   core: Core,
   { rsa, fingerprint }: OpenKey,
@@ -80,8 +80,8 @@ export function blockOf({ simpleBlob }: Wrap): Uint8Array {
 }
 
 /**
- * Nothing shows that whoever sent a key unproven knew it, and the wrap of a file stands in its header for
- * everybody: so an RSA block that is known as another record's is never taken, or opened, as his own.
+ * Nothing shows that the sender of an unproven key knew it, and anybody can read the wrap in a file's header.
+ * So an RSA block that is known from another record is never taken, or opened, as the sender's own.
  * @throws TwinwrapError DUPLICATE
  */
 export async function checkBlocks(
@@ -101,7 +101,7 @@ export async function checkBlocks(
   }
 }
 
-/** @param isWaiting whether it was not opened yet that the block is of the other record */
+/** @param isWaiting whether the other record was not opened yet, so that the block may not be its own */
 export function sameBlock(
   record: EscrowRecord,
   other: EscrowRecord,

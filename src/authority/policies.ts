@@ -23,7 +23,7 @@ import type { Office } from "./office.js";
 import type { NoteRow, StoreReads } from "./store/store.js";
 import { everyLogKey, signaturesOf } from "./verified-notes.js";
 
-// Policies: who decides. One is in force once the log key and those who decided before have signed it
+// Policies say who decides. A policy is in force once the log key and the officers before it have signed it
 // and its leaf is in the log; until then it is a draft that collects signatures. Drafts of the next
 // policy stand side by side, so that nobody can keep others from agreeing on theirs.
 
@@ -53,7 +53,7 @@ function byName(officers: PolicyText["officers"]): PolicyText["officers"] {
   return officers.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** How many officers it takes. However few release a key: who decides is not changed by fewer than most. */
+/** How many officers a change takes: never fewer than a majority, however few release a key. */
 function quorums(
   officers: number,
   release: number,
@@ -66,7 +66,7 @@ export function majority(officers: number): number {
   return Math.floor(officers / 2) + 1;
 }
 
-/** What can't be written into a note was a wrong argument. */
+/** Reports a value that can't be written into a note as a wrong argument. */
 export function asArgument<T>(work: () => T): T {
   try {
     return work();
@@ -142,7 +142,7 @@ export function nextPolicy(before: Policy, change: PolicyChange): string {
   );
 }
 
-/** What a policy's signatures come to, and the note that has them all. */
+/** Whether a policy's signatures suffice, and the note that has them all. */
 export interface TakenPolicy extends PolicySignatures {
   note: string;
 }
@@ -181,7 +181,7 @@ export async function policyStates(
       drafts.push({ row, policy, signatures });
       continue;
     }
-    // Its rivals went when it came into force.
+    // Rival drafts were removed when it came into force.
     if (drafts.length > 0)
       throw notVerified(`drafts of policy ${row.number} were left in the store`);
     inForce.push({ row, policy, signatures });
@@ -203,7 +203,7 @@ function checkRow(
   if (number === 1 && !equalBytes(policy.hash, identities[0]!.policy)) {
     throw notVerified("the first policy is not the one that the authority's identity names");
   }
-  // It comes into force in the transaction that completes it: without its leaf somebody took that away.
+  // A policy comes into force in the transaction that completes it: if the leaf is missing, somebody removed it.
   if (signatures.complete !== (row.leaf !== undefined)) {
     const lacks = signatures.complete ? "its entry in the log" : "signatures";
     throw notVerified(`the stored policy ${number} lacks ${lacks}`);
@@ -251,7 +251,7 @@ function withSignaturesOf(core: Core, notes: readonly string[], keys: readonly V
   return formatNote({ text, signatures: signaturesOf(core, notes, keys) });
 }
 
-/** Who signs as often as he likes fills the store no more: one of a draft's signers has to have room. */
+/** Keeps a signer from filling the store with drafts: one of a draft's signers has to have room. */
 function checkRoom(drafts: readonly PolicyState[], { officers }: PolicySignatures): void {
   const brought = (name: string) =>
     drafts.filter(({ signatures }) => signatures.officers.includes(name)).length;
@@ -264,7 +264,7 @@ function checkRoom(drafts: readonly PolicyState[], { officers }: PolicySignature
 
 /**
  * Takes a policy with one or more signatures: adds them to what is there, or begins a new draft that
- * follows the policy in force. Complete, it is in force with its leaf, and other drafts go.
+ * follows the policy in force. Once complete, it comes into force with its leaf, and other drafts are removed.
  * @param logSigner signs drafts for the authority
  * @throws TwinwrapError NOT_VERIFIED if it does not follow, or a signature is wrong; NOT_ENTITLED
  *   if it has no signature that counts; DUPLICATE if another policy of that number is in force; REFUSED if its

@@ -47,7 +47,7 @@ import { stored } from "./stored.js";
 
 /** Bits of a recipient's key at most: wrapping for a larger one costs the authority too much. */
 const MAX_BITS = 8192;
-/** How long a request is open at most, from when it came in: whatever its own clock said. */
+/** How long a request is open at most, counted from its arrival, whatever its own clock said. */
 const MAX_OPEN = 366 * 86_400_000;
 
 /** Where a request stands. */
@@ -137,7 +137,7 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
   });
 }
 
-/** Whether it was shown that who wrote the record knew its key: never of one that is not proven. */
+/** Whether the author of the record has shown that they knew its key; never so for an unproven one. */
 function isOpened({ verifiedLeaf }: RecordRow): boolean {
   return verifiedLeaf !== undefined;
 }
@@ -146,7 +146,7 @@ function isOpened({ verifiedLeaf }: RecordRow): boolean {
  * Asks a policy, from what is stored.
  * @param approvals notes, denials too
  * @param at.now the moment that it is decided for
- * @param at.counts whose owners keep out: not those of a record that nobody has opened yet, because
+ * @param at.counts which records keep their owners out as officers: none that was not opened yet, because
  *   anybody can send one that names any owner
  */
 export async function decide(
@@ -172,7 +172,7 @@ export function requestOfRow(core: Core, row: RequestRow): RecoveryRequest {
   const isRight =
     request !== undefined &&
     equalBytes(requestHash(core, request), row.hash) &&
-    // The ID is what officers were told: it is made from the hash, whatever the store says.
+    // Officers were told the ID. It is made from the hash, whatever the store says.
     requestId(row.hash) === row.id &&
     request.expires.getTime() === row.expires.getTime();
   if (isRight) return request!;
@@ -211,7 +211,7 @@ async function requestAsked(
 }
 
 /**
- * Everything that a decision about a request is made from, for whoever makes it.
+ * Everything that a decision about a request is made from.
  * @throws TwinwrapError NOT_FOUND, FAULT
  */
 export async function standingMessage(
@@ -245,7 +245,7 @@ async function standingFrom(
 /**
  * Takes an approval or a denial; one that is there already is left as it is. A denial goes into the
  * log, and ends the request if too few officers are left.
- * @throws TwinwrapError NOT_FOUND; CLOSED; NOT_ENTITLED with the reason why it would not count; DUPLICATE;
+ * @throws TwinwrapError NOT_FOUND; CLOSED; NOT_ENTITLED with the reason that it would not count; DUPLICATE;
  *   FENCED; BAD_FORMAT
  */
 export async function takeApproval(office: Office, note: string): Promise<Standing> {
@@ -272,7 +272,7 @@ export async function takeApproval(office: Office, note: string): Promise<Standi
       now: before.now,
       counts: isOpened,
     });
-    // Only a denial denies: whom a new policy or an owner keeps out may change again.
+    // Only a denial ends it: who is kept out by a new policy or as an owner may change again.
     if (!denies || !decision.denied) return { ...before, decision };
     await writes.setRequestStatus(request.hash, "denied");
     return { ...before, decision, row: { ...request, status: "denied" } };
@@ -304,7 +304,7 @@ async function checkCounts(
   }
 }
 
-/** A session key that was opened and wrapped again, before it is decided whether it goes out. */
+/** A session key that was opened and wrapped again, before the decision whether it goes out. */
 interface Prepared {
   record: Uint8Array;
   candidate: Candidate;
@@ -312,7 +312,7 @@ interface Prepared {
 }
 
 /**
- * Releases what is approved; what was released before is given again, the same bytes.
+ * Releases what is approved. A request that was released before gets the same bytes again.
  * @throws TwinwrapError NOT_FOUND; NOT_APPROVED with the reason; CLOSED; DUPLICATE if a key is not proven and
  *   has another record's blob; PASSPHRASE_NEEDED;
  *   DECRYPTION_FAILED if no record's wrap is right, or some are not and the rest alone may not go out
@@ -383,7 +383,7 @@ async function prepare(
   );
 }
 
-/** What a release's SIMPLEBLOB says that its key is for: what the one that came in said. */
+/** The ALG_ID in a release's SIMPLEBLOB: the one that the submitted blob had. */
 function algorithmOf({ blob }: EscrowRecord): { aiKeyAlg?: number } {
   return blob === undefined ? {} : { aiKeyAlg: blob.aiKeyAlg };
 }
@@ -396,13 +396,13 @@ async function commit(
   prepared: readonly Prepared[],
 ): Promise<void> {
   const { core, log } = office;
-  // Those that were opened just now are as good as verified: their owners keep out, too.
+  // Records that were opened just now are as good as verified: their owners are kept out, too.
   const opened = new Set(prepared.map(({ record }) => toHex(record)));
   const counts = (row: RecordRow) =>
     isOpened(row) || (opened.has(toHex(row.hash)) && isProven(recordOfRow(core, row)));
   const standing = await standingOf(office, writes, id, counts);
   const { row: request } = standing;
-  // Somebody else was first: what he released is what there is.
+  // Another process was first: its release stands.
   if (request.status === "released") return;
   checkApproved(standing);
   const end = await log.end(writes);
@@ -411,7 +411,7 @@ async function commit(
     const row = rows.get(toHex(one.record))!;
     return { ...one, row, about: recordOfRow(core, row) };
   });
-  // Somebody may have proven since then that the blob is his.
+  // Somebody may have proven since then that the blob is theirs.
   await checkBlocks(
     core,
     writes,

@@ -60,9 +60,9 @@ export interface ServiceParts {
   store: Store;
   /** The log key, under the origin of the log. */
   logSigner: Signer;
-  /** Reads the RSA key's file, locked or not; what it gives is wiped. */
+  /** Reads the RSA key's file, locked or not. Its result is wiped. */
   readWrapKey: () => Promise<Uint8Array>;
-  /** Told when what everybody may know of the authority has changed. */
+  /** Called when the authority's public data has changed. */
   publish: (file: AuthorityFile) => Promise<void>;
   settings?: OperatorSettings | undefined;
 }
@@ -110,7 +110,7 @@ export class AuthorityService {
     }
   }
 
-  /** Who this is. */
+  /** The authority's identity. */
   get authority(): Authority {
     return this.#authority;
   }
@@ -160,7 +160,7 @@ export class AuthorityService {
       key = await readPrivateKey(pem, {
         core,
         passphrase,
-        // Whoever was asked may have given none: whether it is the right one shows.
+        // The person asked may have given none: opening the key shows whether it is right.
         allowEmptyPassphrase: true,
       });
       const mine = await fingerprint(publicKeyOf(key), { core });
@@ -303,7 +303,7 @@ export class AuthorityService {
     return isFenced(this.#store);
   }
 
-  /** For what shows the log's newest state as such. @throws TwinwrapError FENCED while it is */
+  /** For calls that show the log's newest state as such. @throws TwinwrapError FENCED while it is */
   requireUnfenced(): Promise<void> {
     return requireUnfenced(this.#store);
   }
@@ -338,8 +338,8 @@ export async function publicFile(reads: StoreReads): Promise<AuthorityFile> {
 }
 
 /**
- * Tells everybody what is newest: again, if another process changed it meanwhile, so that nothing older
- * is left standing over something newer.
+ * Publishes the newest state. Does it again if another process changed it meanwhile, so that nothing older
+ * overwrites something newer.
  */
 export async function publishNewest(
   reads: StoreReads,

@@ -11,7 +11,7 @@ import {
   type VerifierKey,
 } from "../escrow/index.js";
 
-/** Keys that sign and signed for the authority: policies stay signed by those of their time. */
+/** The authority's signing keys, past ones too: policies stay signed by the keys of their time. */
 export function everyLogKey({ identities }: Pick<Authority, "identities">): VerifierKey[] {
   return identities.flatMap(({ logs }) => logs);
 }
@@ -27,8 +27,8 @@ export function signaturesOf(core: Core, notes: readonly string[], keys: readonl
 }
 
 /**
- * The signatures of an authority's policies. A note is verified once as long as the authority is open,
- * however often it is read from the store: what is known is known of these bytes.
+ * The signatures of an authority's policies. While the authority is open, a note is verified once, however
+ * often it is read from the store: the result belongs to these bytes.
  */
 export class VerifiedNotes {
   readonly #core: Core;

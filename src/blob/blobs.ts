@@ -18,15 +18,15 @@ import {
 
 /**
  * RSA moduli in bits that a blob can hold: what Microsoft documents for the Enhanced Cryptographic
- * Provider (.NET, RSACryptoServiceProvider.KeySize; from Windows 8.1 on it begins at 512). Whether such a
- * key is good for anything is not asked here.
+ * Provider (.NET, RSACryptoServiceProvider.KeySize; from Windows 8.1 on it begins at 512). Not checked here
+ * is whether such a key is safe.
  */
 export const MIN_MODULUS_BITS = 384;
 export const MAX_MODULUS_BITS = 16384;
 
 /**
- * Bytes after the end of a blob that are put up with. Windows leaves up to 8 zero bytes behind
- * blobs that it wrote and ignores whatever follows; more than this is not that.
+ * Bytes tolerated after the end of a blob. Windows leaves up to 8 zero bytes after blobs that it wrote
+ * and ignores whatever follows; more than this is something else.
  */
 export const MAX_TRAILING = 64;
 
@@ -86,7 +86,7 @@ export type DecodedBlob =
   | { bType: typeof PRIVATEKEYBLOB; blob: Decoded<PrivateKeyBlob> }
   | { bType: typeof PLAINTEXTKEYBLOB; blob: Decoded<PlaintextKeyBlob> };
 
-/** A decoded blob always has its trailing bytes, be it none; all arrays are copies. */
+/** A decoded blob always has `trailing` bytes, possibly none; all arrays are copies. */
 export type Decoded<Blob> = Blob & { trailing: Uint8Array };
 
 /** An option or argument `modulusLength`. */
@@ -154,7 +154,7 @@ export function readBlob(reader: BlobReader, modulusLength: number | undefined):
   return reader.stop("NTE_BAD_TYPE", 0, message);
 }
 
-/** Why blobs of some types cannot be read by anybody but who wrote them. */
+/** Why only the writer can read blobs of some types. */
 const UNSUPPORTED: ReadonlyMap<number, string> = new Map([
   [OPAQUEKEYBLOB, ": only the provider that wrote one can read it"],
   [SYMMETRICWRAPKEYBLOB, ": their layout was never published"],
@@ -166,7 +166,7 @@ function typeName(bType: number): string {
 
 /** The first byte; must be `wanted`, if given. */
 export function readType(reader: BlobReader, wanted?: number): number {
-  // The header is one structure: less than it is no blob of any type.
+  // The header is one structure: anything shorter is no blob of any type.
   if (reader.left < 8) {
     reader.refuse("NTE_BAD_DATA", reader.left, `${reader.left} bytes are too few for a BLOBHEADER`);
   }
@@ -245,8 +245,8 @@ export function keyInPlainBlock(rsaBlock: Bytes): Uint8Array | undefined {
 }
 
 /**
- * Whether an RSA block is no secret: a key of its algorithm in the clear. One under another exponent than one
- * looks so less than once in 2^16 times.
+ * Whether an RSA block is no secret: a key of its algorithm in the clear. A block under an exponent other than
+ * one looks so less than once in 2^16 times.
  */
 function isOpenBlock(aiKeyAlg: number, littleEndian: Uint8Array): boolean {
   const block = copyBytes(littleEndian).reverse();
@@ -264,7 +264,7 @@ function readPublicPart(
   const found = reader.integer("magic", 4, magicName);
   if (found !== magic) {
     const message = `magic is ${magicName(found)}, not ${magicName(magic)}`;
-    // With neither magic this is no RSA key, and nothing behind it can be told from a secret.
+    // With neither magic this is no RSA key, and nothing after it can be told from a secret.
     if (found !== MAGIC_PUBLIC && found !== MAGIC_PRIVATE) reader.stop("NTE_BAD_DATA", 8, message);
     reader.refuse("NTE_BAD_DATA", 8, message);
   }
@@ -275,7 +275,7 @@ function readPublicPart(
     reader.stop("NTE_BAD_DATA", 12, `bitlen is ${bitlen}, not ${range}`);
   }
   const pubexp = reader.integer("pubexp", 4, (value) => `public exponent ${value}`);
-  // CryptoAPI knows whole bytes only; OpenSSL writes the bits that the modulus has, and rounds up.
+  // CryptoAPI knows whole bytes only; OpenSSL writes the modulus' bits, and rounds up.
   const full = Math.ceil(bitlen / 8);
   // If the lengths do not add up, bitlen is wrong, and primes may stand where it puts the modulus.
   const secret = found === MAGIC_PRIVATE && !isPrivateLength(full, reader.left);
@@ -343,7 +343,7 @@ function readPlaintextKeyBlob(reader: BlobReader): Decoded<PlaintextKeyBlob> {
   return { aiKeyAlg, key, trailing: readTrailing(reader, true) };
 }
 
-/** What stands behind a key in the clear may be a part of it, if a length in the blob is wrong. */
+/** Bytes after a key in the clear may be a part of it, if a length in the blob is wrong. */
 export function readTrailing(reader: BlobReader, secret = false): Uint8Array {
   const length = reader.left;
   if (length > MAX_TRAILING) {

@@ -71,7 +71,7 @@ export function readCngRsaKey(reader: BlobReader): Decoded<CngRsaKey> {
     reader.stop("NTE_BAD_DATA", 4, `BitLength is ${bits}, not ${range}`);
   }
   const full = Math.ceil(bits / 8);
-  // All lengths are known to be small before anything is read by them.
+  // All lengths are checked to be small before they are used.
   const length = (name: string, low: number, high: number) => {
     const at = reader.offset;
     const bytes = reader.integer(name, 4, (value) => `${value} bytes`);

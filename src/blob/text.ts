@@ -2,7 +2,7 @@ import { type Bytes, needStableBytes } from "../arguments.js";
 import { fromBase64, fromHex } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 
-// Blobs as text: what programs print, databases keep and people mail. It passes through strings.
+// Blobs as text, as programs print, databases keep and people mail them. They pass through strings.
 
 /** How bytes were written as text. */
 export type TextEncoding = "hexadecimal" | "base64";
@@ -21,7 +21,7 @@ const BETWEEN_BYTES = /[\s:,-]+/g;
  * The bytes that a text stands for: hexadecimal (a `0x` before it, and `-`, `:` or `,` between the bytes, are
  * passed over) or base64 with its padding; white space may stand anywhere.
  * @returns undefined if it is neither
- * @throws TwinwrapError BAD_ARGUMENT, also for a text that is no bytes: encode it
+ * @throws TwinwrapError BAD_ARGUMENT, also for a string: encode it
  */
 export function decodeBlobText(file: Bytes): DecodedText | undefined {
   const text = needStableBytes(file, "the text");

@@ -11,7 +11,7 @@ export const PLAINTEXTKEYBLOB = 0x8;
 export const OPAQUEKEYBLOB = 0x9;
 export const SYMMETRICWRAPKEYBLOB = 0xb;
 
-/** Every kind that wincrypt.h knows, the ones that Twinwrap does not read included. */
+/** Every kind that wincrypt.h knows, including those that Twinwrap does not read. */
 export const BLOB_TYPES: ReadonlyMap<number, string> = new Map([
   [SIMPLEBLOB, "SIMPLEBLOB"],
   [PUBLICKEYBLOB, "PUBLICKEYBLOB"],
@@ -171,7 +171,7 @@ export class CryptoApiError extends TwinwrapError {
     this.offset = offset;
   }
 
-  /** Whether it stands in one place: that numbers are no key shows only when they are taken together. */
+  /** Whether it is in one place: that numbers are no key shows only when they are taken together. */
   get hasPlace(): boolean {
     return this.nte !== "NTE_BAD_KEY";
   }

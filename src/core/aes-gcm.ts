@@ -35,7 +35,7 @@ function needIv(value: unknown): Uint8Array {
   return iv;
 }
 
-/** Additional data, of which there is none as a rule: then nothing is asked. */
+/** Additional data; usually there is none, and then nothing is checked. */
 function needAad(value: unknown): Uint8Array {
   return value === undefined ? NOTHING : needBytes(value, "the additional data");
 }
@@ -234,7 +234,7 @@ export class UnverifiedGcmDecryptor {
     const bytes = needBytes(data, "the data");
     const held = this.#held;
     const length = Math.max(0, this.#holds + bytes.length - BLOCK);
-    // Before what is held goes in: it would go in again with the next call.
+    // Before the held bytes go in: they would go in again with the next call.
     this.#run.needRoom(length);
     const fromHeld = Math.min(this.#holds, length);
     const fromData = length - fromHeld;
@@ -376,10 +376,10 @@ export class AesGcm extends AesKey {
     return result;
   }
 
-  // Without a copy: the caller writes into `core.input` and reads from `core.output`. Both are his until
-  // the next call of anything of this core, and `core.wipe()` clears them when he is done.
+  // Without a copy: the caller writes into `core.input` and reads from `core.output`. Both are the caller's
+  // until the next call of anything of this core, and `core.wipe()` clears them afterwards.
 
-  /** Checks and passes on what both calls on the windows are given; returns the key's slot. */
+  /** Checks and passes on the arguments of both calls on the windows; returns the key's slot. */
   #window(iv: Uint8Array, length: number, aad: Uint8Array): number {
     const { instance } = this.#unit;
     needWindow(instance, length);

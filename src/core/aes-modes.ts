@@ -5,7 +5,7 @@ import { AesKey, type AesUnit, BLOCK, needLength, needWindow, resultArray } from
 
 type Call = (slot: number, length: number) => number;
 
-/** `data` through one of the core's calls, a window at a time; what is not public is wiped. */
+/** `data` through one of the core's calls, a window at a time; wipes everything that is not public. */
 function pass(unit: AesUnit, call: Call, slot: number, data: Uint8Array, result: Uint8Array): void {
   const { instance, input, output } = unit;
   const { windowSize } = instance;
@@ -95,7 +95,7 @@ export class AesCbc extends AesKey {
     const start = needLength(iv, BLOCK, "the IV");
     const bytes = needBytes(data, "the data");
     const padding = BLOCK - (bytes.length % BLOCK);
-    // Padded where the result comes to stand; every piece is read before it is written.
+    // Padded in the result's place; every piece is read before it is written.
     const result = newBytes(bytes.length + padding);
     const slot = this.slot();
     result.set(bytes);
@@ -106,8 +106,8 @@ export class AesCbc extends AesKey {
   }
 
   /**
-   * Decrypts and takes the padding off. That the padding was right is told by an error or by none:
-   * this is not constant-time, and must not be offered to somebody who can send altered data.
+   * Decrypts and takes the padding off. An error, or none, shows whether the padding was right: this is
+   * not constant-time, and must not be offered to anybody who can send altered data.
    * @param iv 16 bytes
    * @throws TwinwrapError DECRYPTION_FAILED if `data` is not of whole blocks or wrongly padded;
    * BAD_ARGUMENT, DISPOSED
@@ -116,7 +116,7 @@ export class AesCbc extends AesKey {
     const start = needLength(iv, BLOCK, "the IV");
     const bytes = needBytes(data, "the data");
     if (bytes.length === 0 || bytes.length % BLOCK !== 0) {
-      this.slot(); // a key that was disposed of is told first
+      this.slot(); // the error of a disposed key comes first
       throw decryptionFailed();
     }
     const padded = this.decryptBlocks(start, bytes);

@@ -3,7 +3,7 @@ import { AesCore } from "./aes-core.js";
 import { Instance } from "./instance.js";
 import { type CoreSource, compileCore, type LoadOptions } from "./load.js";
 
-// The core for who needs AES alone: half the size. The same sources make it.
+// The core with AES alone, half the size, from the same sources.
 
 export type { Bytes } from "../arguments.js";
 export type { AesCore } from "./aes-core.js";

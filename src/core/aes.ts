@@ -23,7 +23,7 @@ export function needWindow({ windowSize }: Instance, length: number): void {
 
 /**
  * Where a result of `length` bytes goes: the beginning of the caller's array, or a new one.
- * @throws TwinwrapError BAD_ARGUMENT if the caller's array is none of bytes, or too short
+ * @throws TwinwrapError BAD_ARGUMENT if the caller's array is no array of bytes, or too short
  */
 export function resultArray(
   length: number,
@@ -40,8 +40,8 @@ export function resultArray(
 
 /**
  * The AES part of one instance: its windows, and the slots in which the core holds expanded keys.
- * There are fewer slots than there may be keys; the key that was not used for the longest time
- * loses its slot, is kept by its owner and expanded again when it is used next.
+ * There are fewer slots than there may be keys. The least recently used key loses its slot; its owner
+ * keeps it and expands it again at the next use.
  */
 export class AesUnit {
   readonly instance: Instance;
@@ -86,7 +86,7 @@ export class AesUnit {
     return slot;
   }
 
-  /** Whether `slot` is still that of `key`; if so it counts as used. */
+  /** Whether `slot` still belongs to `key`; if so it counts as used. */
   holds(key: AesKey, slot: number): boolean {
     if (this.#owners[slot] !== key) return false;
     this.#lastUse[slot] = ++this.#clock;
@@ -102,7 +102,7 @@ export class AesUnit {
   }
 }
 
-/** A prepared AES key: for one mode, until it is disposed of. It stands in the core alone, as a rule. */
+/** A prepared AES key: for one mode, until it is disposed of. Usually only the core holds it. */
 export abstract class AesKey {
   /** Bytes of the key. */
   readonly length: number;
@@ -124,7 +124,7 @@ export abstract class AesKey {
     this.#slot = unit.take(this, bytes);
   }
 
-  /** Keeps the key, for its slot is given to another. For the core alone. */
+  /** Keeps the key when its slot goes to another. For the core alone. */
   keep(bytes: Uint8Array): void {
     this.#kept = copyBytes(bytes);
   }

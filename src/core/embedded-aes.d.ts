@@ -1,2 +1,2 @@
-/** As embedded.d.ts has it, of the core that has AES alone. */
+/** Like embedded.d.ts, for the core with AES alone. */
 export declare const embedded: string;

@@ -1,2 +1,2 @@
-// As embedding.ts, for the core that has AES alone.
+// Like embedding.ts, for the core with AES alone.
 export { embedded } from "./embedded-aes.js";

@@ -1,5 +1,5 @@
 /**
- * In place of the embedded copies, for bundlers that are given the condition "twinwrap-wasm-url": the core is
- * fetched then, and no bundle carries it.
+ * Replaces the embedded copies for bundlers with the condition "twinwrap-wasm-url": then the core is fetched,
+ * and no bundle carries it.
  */
 export const embedded = "";

@@ -1,2 +1,2 @@
-// "#embedded" for everybody but those who ask their bundler for the condition "twinwrap-wasm-url".
+// "#embedded" unless the bundler has the condition "twinwrap-wasm-url".
 export { embedded } from "./embedded.js";

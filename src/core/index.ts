@@ -62,7 +62,7 @@ export class Core extends AesCore {
     return new AesCfb8(this.aes, key);
   }
 
-  // What these take as data, keys and passwords are bytes: text is BAD_ARGUMENT, as nobody says its encoding.
+  // Data, keys and passwords are bytes here: text is BAD_ARGUMENT, as its encoding is unknown.
 
   /** SHA-1 (FIPS 180-4): 20 bytes. For OAEP and fingerprints of old formats only. */
   sha1(data: Bytes): Uint8Array<ArrayBuffer> {
@@ -111,8 +111,8 @@ export class Core extends AesCore {
   }
 
   /**
-   * PBKDF2 with HMAC (RFC 8018, section 5.2): `length` bytes, at most 1 MiB. Whoever reads the
-   * number of iterations from a file caps it first: this call runs to its end.
+   * PBKDF2 with HMAC (RFC 8018, section 5.2): `length` bytes, at most 1 MiB. Cap a number of iterations
+   * read from a file first: this call runs to its end.
    * @throws TwinwrapError BAD_ARGUMENT if `iterations` or `length` is out of range
    */
   pbkdf2(
@@ -155,8 +155,8 @@ let shared: Promise<Core> | undefined;
 let defaults: LoadOptions = {};
 
 /**
- * Says where the WebAssembly comes from for everything that is not given a core of its own: a page calls it
- * with the URL of twinwrap/core.wasm (or core-relaxed.wasm, if {@link hasRelaxedSimd}), before anything else.
+ * Sets where the shared core's WebAssembly comes from. A page calls it with the URL of twinwrap/core.wasm
+ * (or core-relaxed.wasm, if {@link hasRelaxedSimd}), before anything else.
  * @throws TwinwrapError BAD_ARGUMENT, also if the core is in use already
  */
 export function useWasm(wasm: NonNullable<LoadOptions["wasm"]>): void {
@@ -167,11 +167,11 @@ export function useWasm(wasm: NonNullable<LoadOptions["wasm"]>): void {
   defaults = { wasm };
 }
 
-/** The instance that everything uses which was not given one. */
+/** The shared instance, used where no other is given. */
 export function sharedCore(): Promise<Core> {
   if (shared === undefined) {
     const loading = loadCore(defaults);
-    // What failed, say for want of a network, can be tried again.
+    // A failed load, say for want of a network, can be tried again.
     loading.catch(() => {
       if (shared === loading) shared = undefined;
     });

@@ -16,7 +16,7 @@ const FAULT = 4;
  * stay valid. Instances share nothing but the compiled module.
  */
 export class Instance {
-  /** What it is an instance of: workers make theirs from it, without compiling again. */
+  /** The compiled module: workers make their instances from it, without compiling again. */
   readonly module: WebAssembly.Module;
   /** Bytes that one call can take in or give out. */
   readonly windowSize: number;
@@ -80,7 +80,7 @@ export class Instance {
   }
 
   /**
-   * Whether two byte strings are the same; of those as long as each other every byte is compared.
+   * Whether two byte strings are the same. If they have the same length, compares every byte.
    * @throws TwinwrapError BAD_ARGUMENT if they are longer than half of the window
    */
   compare(a: Uint8Array, b: Uint8Array): boolean {

@@ -20,11 +20,11 @@ export type CoreBuild = "simd" | "relaxed";
 export interface LoadOptions {
   /**
    * Which build: "simd" runs everywhere, "relaxed" (relaxed SIMD) is a tenth faster. By default the best
-   * that the engine has and that is at hand: in a browser "relaxed" only with its URL as `wasm`.
+   * one that the engine runs and that is at hand: in a browser "relaxed" only with its URL as `wasm`.
    */
   build?: CoreBuild | undefined;
   /**
-   * The WebAssembly itself, or where it is fetched from, to be compiled as it comes; by default the embedded
+   * The WebAssembly itself, or where to fetch it from, compiling it as it comes; by default the embedded
    * copy, and in Node the package's file.
    */
   wasm?: WebAssembly.Module | Response | PromiseLike<Response> | URL | Bytes | undefined;
@@ -48,7 +48,7 @@ const isUrl = (value: unknown): value is URL =>
 const isPromise = (value: unknown): value is PromiseLike<Response> =>
   isObject(value) && "then" in value && typeof value.then === "function";
 
-/** @throws TwinwrapError BAD_ARGUMENT unless it is one of the things that a core can be compiled from */
+/** @throws TwinwrapError BAD_ARGUMENT unless a core can be compiled from it */
 export const needWasm: Kind<Wasm> = (value, what) => {
   if (isModule(value) || isResponse(value) || isUrl(value) || isPromise(value)) return value;
   if (typeof value !== "string") return needBytes(value, what);
@@ -105,13 +105,13 @@ function compileFile(
       .then((bytes) => bytes ?? other())
       .then((bytes) => bytes && compile(bytes));
     compiled.set(file, module);
-    // What failed, say for want of memory, can be tried again.
+    // A failed compilation, say for want of memory, can be tried again.
     module.catch(() => compiled.delete(file));
   }
   return module;
 }
 
-/** The embedded copy. A page's own Blob and Response may be others than the engine's: it does without them. */
+/** The embedded copy. Does without Blob and Response, which a page may have replaced. */
 async function unpack(embedded: string): Promise<Uint8Array<ArrayBuffer>> {
   if (embedded === "") {
     throw unsupported(
@@ -182,7 +182,7 @@ export async function compileCore(
   return isModule(wasm) ? wasm : compileGiven(wasm);
 }
 
-/** Compiles what the caller has given. */
+/** Compiles the caller's WebAssembly. */
 async function compileGiven(wasm: Wasm): Promise<WebAssembly.Module> {
   if (!isUrl(wasm) && !isResponse(wasm) && !isPromise(wasm)) {
     return compile(needBytes(wasm, "wasm") as Uint8Array<ArrayBuffer>);
@@ -204,7 +204,7 @@ async function compileGiven(wasm: Wasm): Promise<WebAssembly.Module> {
   try {
     return await WebAssembly.compileStreaming(response);
   } catch (error) {
-    // That the answer breaks off is a TypeError; what is wrong with it, and a policy, are CompileErrors.
+    // An answer that breaks off is a TypeError; a bad module, or a policy, is a CompileError.
     throw (error as Error).name === "TypeError"
       ? unavailable(String(error), error)
       : await refusal(error);

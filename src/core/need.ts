@@ -2,9 +2,9 @@ import { type Kind, optional, wrongKind } from "../arguments.js";
 import { Core, sharedCore } from "./index.js";
 import { RsaPrivateKey } from "./rsa.js";
 
-// What the rooms above ask of arguments that are the core's own.
+// Checks for the rooms above, of arguments that are the core's own.
 
-/** @throws TwinwrapError BAD_ARGUMENT unless it is a core, and one that has everything */
+/** @throws TwinwrapError BAD_ARGUMENT unless it is a whole core, not the one with AES alone */
 export function needCore(value: unknown, what = "the core"): Core {
   if (value instanceof Core) return value;
   throw wrongKind(value, what, "what loadCore() gives");

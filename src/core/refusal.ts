@@ -5,8 +5,8 @@ import { TwinwrapError } from "../errors.js";
 const EMPTY_MODULE = "AGFzbQEAAAA=";
 
 /**
- * The error in place of an engine's own, which said no to a module: because it may not compile any, for want of
- * memory, or because the module is none.
+ * Replaces an engine's own error when it refuses a module: because it may not compile any, for want of
+ * memory, or because the bytes are no module.
  */
 export async function refusal(cause: unknown): Promise<TwinwrapError> {
   const { message, name } = cause as Error;
@@ -19,7 +19,7 @@ export async function refusal(cause: unknown): Promise<TwinwrapError> {
       { cause },
     );
   }
-  // Engines have names of their own for it; what is wrong with a module has these.
+  // Engines name other refusals in their own ways; errors of a bad module have these names.
   if (!["CompileError", "LinkError", "TypeError"].includes(name)) {
     return new TwinwrapError(
       "UNSUPPORTED",
@@ -30,7 +30,7 @@ export async function refusal(cause: unknown): Promise<TwinwrapError> {
   return notTheCore(message, cause);
 }
 
-/** The error of WebAssembly that was handed in and is something else. */
+/** The error when the caller's WebAssembly is something else. */
 export function notTheCore(message: string, cause?: unknown): TwinwrapError {
   return new TwinwrapError(
     "BAD_ARGUMENT",

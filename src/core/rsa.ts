@@ -88,7 +88,7 @@ function exponent(e: Uint8Array): number {
 }
 
 const needHash = oneOf(...HASH_NAMES);
-/** All that may stand in options; which of it belongs together is looked at afterwards. */
+/** All options; which of them belong together is checked afterwards. */
 interface GivenPadding {
   padding: RsaPadding["padding"];
   hash?: HashName;
@@ -102,7 +102,7 @@ const PADDING: Shape<GivenPadding> = {
   label: needBytes,
 };
 const PADDED: Kind<GivenPadding & { length?: number }> = optionsOf(PADDING, ["padding"]);
-/** Which lengths there are depends on the key. */
+/** The valid lengths depend on the key. */
 const UNWRAPPED = optionsOf<GivenPadding & { length: number }>(
   { ...PADDING, length: whole(0, MAX_BYTES) },
   ["padding", "length"],
@@ -121,7 +121,7 @@ function parsePadding(given: unknown, kind = PADDED) {
   throw new TwinwrapError("BAD_ARGUMENT", "pkcs1-v1_5 has neither hash nor mgf1Hash nor label");
 }
 
-/** What both kinds of keys share: components of their own, a slot in the core while they are used. */
+/** What both kinds of keys share: their own components, and a slot in the core while they are used. */
 abstract class RsaKey<Components extends RsaPublicComponents> {
   protected readonly instance: Instance;
   protected readonly random: Random;
@@ -332,8 +332,8 @@ export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
   }
 
   /**
-   * Decrypts k bytes and says so when the padding is wrong: with v1.5 a Bleichenbacher oracle for
-   * whoever can send ciphertexts and watch. Only for a person's own files.
+   * Decrypts k bytes and reports a wrong padding: with v1.5 a Bleichenbacher oracle for anybody who can
+   * send ciphertexts and watch. Only for a person's own files.
    * @throws TwinwrapError DECRYPTION_FAILED, BAD_ARGUMENT, FAULT, DISPOSED
    */
   decryptChecked(ciphertext: Bytes, options: RsaPadding): Uint8Array<ArrayBuffer> {
@@ -342,7 +342,7 @@ export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
 
   /**
    * Unwraps a key of exactly `length` bytes. A wrong padding and a message of another length give a
-   * pseudo-random key, in the same time; what the key is for must tell (in Twinwrap: its commitment).
+   * pseudo-random key, in the same time; the key's use must tell (in Twinwrap: its commitment).
    * @throws TwinwrapError DECRYPTION_FAILED only for a ciphertext that is no number below n of k
    *   bytes, BAD_ARGUMENT, also if no message of this length exists, FAULT, DISPOSED
    */

@@ -1,6 +1,6 @@
 /**
- * Who has which of the core's few places for prepared keys. A key that finds none free takes the
- * place of the one that was used longest ago; that one loads itself again when it is next used.
+ * Tracks which key has which of the core's few slots. A key that finds none free takes the slot of the
+ * least recently used one, which loads itself again at its next use.
  */
 export class Slots {
   /** The keys by slot, and the slots from the one used longest ago to the latest. */

@@ -4,13 +4,13 @@ import { instantiateSync } from "@assemblyscript/loader";
 import { hashes } from "./hashes.js";
 import type { WasmFile } from "./wasm.js";
 
-// Apart from the call: bundlers take `new URL(…, import.meta.url)` for a wish to have all those files copied.
+// Apart from the call: bundlers that see `new URL(…, import.meta.url)` copy all those files.
 const here = import.meta.url;
 
 /**
- * As wasm.ts has it: in Node the builds stand beside the library, unless somebody bundled it away from them.
- * Then a file of that name may be anybody's, and a disk may have damaged ours: only what the build made is
- * taken. Reading it takes a fraction of the time that unpacking the embedded copy takes.
+ * Like wasm.ts. In Node the builds lie beside the library, unless a bundler moved it away from them. Then a
+ * file of that name may be anybody's, and a disk may have damaged ours: so only the exact file that the build
+ * made counts. Reading it takes a fraction of the time that unpacking the embedded copy takes.
  */
 export async function readWasm(file: WasmFile): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
@@ -23,7 +23,7 @@ export async function readWasm(file: WasmFile): Promise<Uint8Array<ArrayBuffer> 
 }
 
 /**
- * As wasm.ts has it, by the AssemblyScript loader: here its size does not matter. Its other call asks for
+ * Like wasm.ts, by the AssemblyScript loader: here its size does not matter. Its other call asks for
  * Response, for which Node loads all of fetch: 40 ms, and a WebAssembly of its own.
  */
 export async function instantiate(module: WebAssembly.Module): Promise<Record<string, unknown>> {

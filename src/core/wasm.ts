@@ -2,8 +2,8 @@
 export type WasmFile = "core.wasm" | "core-relaxed.wasm" | "core-aes.wasm";
 
 /**
- * The bytes of a build, where they are at hand without asking a network. In a browser they are not: there
- * the embedded copy serves, and a page hands in the URL of another (`LoadOptions.wasm`), so that no bundle
+ * The bytes of a build, if they are at hand without a network. In a browser they are not: there the
+ * embedded copy serves. A page passes the URL of another build (`LoadOptions.wasm`), so that no bundle
  * holds the core twice.
  */
 export async function readWasm(_file: WasmFile): Promise<Uint8Array<ArrayBuffer> | undefined> {
@@ -11,8 +11,8 @@ export async function readWasm(_file: WasmFile): Promise<Uint8Array<ArrayBuffer>
 }
 
 /**
- * An instance's exports. The core imports nothing and its memory is fixed, so the platform's own call does all
- * that the AssemblyScript loader would do, without its 2.4 kB.
+ * An instance's exports. The core imports nothing and its memory is fixed, so the platform's own call does
+ * everything that the AssemblyScript loader would, without its 2.4 kB.
  */
 export async function instantiate(module: WebAssembly.Module): Promise<Record<string, unknown>> {
   return (await WebAssembly.instantiate(module, {})).exports;

@@ -26,7 +26,7 @@ export interface Approval {
   /** How many records the request has. */
   records: number;
   decision: "approve" | "deny";
-  /** How the officer made sure who asks: one line for people. */
+  /** How the officer made sure who the requester is: one line for people. */
   identity: string;
   expires: Date;
 }

@@ -17,10 +17,10 @@ import { PADDINGS } from "../envelope/header.js";
 import { FIELDS, type Leaf } from "./leaf.js";
 import { LogView } from "./log-view.js";
 
-// What the functions of this room take, checked where the room is entered (index.ts): inside, they call each other
-// with what was checked. Objects go on as they are, so their bytes have to be Uint8Arrays.
+// The arguments of this room's functions, checked at its door (index.ts). Inside, the functions pass checked values
+// to each other. Objects go on as they are, so their bytes have to be Uint8Arrays.
 
-/** That it is a number; whether it is one that can stand there is told with the text that it would stand in. */
+/** Any number; whether it fits is checked with the text that it goes into. */
 export const anyNumber: Kind<number> = (value, what) => {
   if (typeof value === "number") return value;
   throw wrongKind(value, what, "a number");
@@ -38,7 +38,7 @@ export const hash: Kind<Uint8Array> = (value, what) => {
   throw wrongKind(value, what, "32 bytes");
 };
 export const hashes = list(hash);
-/** Hashes out of a proof, of which even their length is to be verified. */
+/** Hashes out of a proof; even their length is still to be verified. */
 export const proof = list(bytes);
 
 export const publicKey = like({ n: bytes, e: bytes });
@@ -200,5 +200,5 @@ export const fileFacts = like({
   description: optional(needText),
 });
 export const ownerProof = like({ sessionKey: bytes, ownerBlob: bytes });
-/** JSON, looked at where it is encoded. */
+/** JSON, checked where it is encoded. */
 export const json: Kind<unknown> = (value) => value;

@@ -8,11 +8,11 @@ import type { RecoveryRequest } from "./request.js";
 import type { Submission } from "./submission.js";
 
 // The port to an authority: what an owner or an officer can ask it for, wherever it is. An implementation carries
-// messages and decides nothing. Whoever asks verifies every answer: src/client/ does.
+// messages and decides nothing. The caller verifies every answer: src/client/ does.
 
 /**
- * unverified: taken in, not opened yet. verified: opened once, and what it says. unproven: of a key that
- * nobody proves, so it never becomes verified. released: given out at least once.
+ * unverified: taken in, not opened yet. verified: opened once, and what it says. unproven: of an unproven
+ * key, so it never becomes verified. released: given out at least once.
  */
 export type RecordStatus = "unverified" | "verified" | "unproven" | "released";
 export const RECORD_STATUSES: readonly RecordStatus[] = [
@@ -60,7 +60,7 @@ export interface PageOptions {
   cursor?: string | undefined;
 }
 
-/** Items, newest first: what comes later moves no page. */
+/** Items, newest first: later ones do not shift the pages. */
 export interface Page<Item> {
   rows: Item[];
   /** There are more. */
@@ -107,8 +107,8 @@ export type SubmitResult =
   | { record: Uint8Array; error: TwinwrapError };
 
 /**
- * An authority, as it is reached. Every method may throw UNAVAILABLE, and what its own line says; an
- * answer that is malformed is BAD_FORMAT.
+ * An authority, however it is reached. Every method may throw UNAVAILABLE, and the errors in its own line.
+ * A malformed answer is BAD_FORMAT.
  */
 export interface AuthorityClient extends LogSource {
   /** What everybody may know of it. */

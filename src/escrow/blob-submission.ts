@@ -25,15 +25,15 @@ import {
 } from "./record.js";
 import { checkMade, recordTag, type Submission } from "./submission.js";
 
-// The key of a program that does its own encryption, sent to an authority as that program exported it.
+// Another program's session key, sent to an authority as that program exported it.
 
 function notForKey(message: string): TwinwrapError {
   return new TwinwrapError("WRONG_AUTHORITY", message);
 }
 
 /**
- * Takes a SIMPLEBLOB for the wrap that it is said to be. Bytes behind its end are left out.
- * @param key the public key that it was exported under; whether that is so shows only by its form
+ * Reads a SIMPLEBLOB as the wrap that its sender says it is. Leaves out bytes after its end.
+ * @param key the public key that it was exported under; only its form is checked against that
  * @returns the wrap, and the ALG_ID of the key in it
  * @throws CryptoApiError if it is no SIMPLEBLOB; TwinwrapError WRONG_AUTHORITY if it can't be for the key
  */
@@ -60,11 +60,11 @@ export async function readBlobWrap(
   throw notForKey("it is not wrapped for the authority's key: its block is no number below n");
 }
 
-/** How the owner shows that he knows the key. */
+/** How the owner shows that they know the key. */
 export interface OwnerProof {
   /** 32 bytes; the caller keeps and wipes it. */
   sessionKey: Uint8Array;
-  /** The owner's SIMPLEBLOB, exactly as he keeps it. */
+  /** The owner's SIMPLEBLOB, exactly as they keep it. */
   ownerBlob: Uint8Array;
 }
 
@@ -73,8 +73,8 @@ export interface OwnerProof {
  * @param options.wrap from {@link readBlobWrap}
  * @param options.keyLength bytes of the key, where its algorithm has several: usually 16
  * @param options.proof without it the record says that the key is not proven
- * @throws TwinwrapError BAD_ARGUMENT if something does not fit: above all, no commitment is made over
- *   a key that is not of AES-256 with 32 bytes
+ * @throws TwinwrapError BAD_ARGUMENT if something does not fit, above all for a proof of a key that is
+ *   not AES-256 with 32 bytes
  */
 export function makeBlobSubmission(
   core: Core,
@@ -143,11 +143,11 @@ export function isBoundWrap(core: Core, record: UnprovenRecord, wrap: Wrap): boo
 }
 
 /**
- * Opens the wrap of a key that nobody proves. Whether it was padded rightly and for this key does not
- * show: if not, the key is a pseudo-random one.
+ * Opens the wrap of an unproven key. It does not show whether the wrap was padded rightly and for this
+ * key: if not, the result is a pseudo-random key.
  * @param key the private key that the wrap's fingerprint names, prepared
  * @returns the session key; the caller wipes it
- * @throws TwinwrapError DECRYPTION_FAILED only for what shows without the private key
+ * @throws TwinwrapError DECRYPTION_FAILED only for faults that show without the private key
  */
 export function openUnproven(
   core: Core,

@@ -1,19 +1,18 @@
 import { equalBytes, fromUtf8, toUtf8 } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 
-// Messages are carried by people: through mail, editors and clipboards, which leave a byte order mark, change
-// line ends, put one behind the end or take the last away, leave blanks at ends of lines, and break long
-// lines. None of that can be part of a message, so it is undone here, and nowhere else, before a message
-// is read. What is then read, hashed and verified is canonical, or refused: a guess that was wrong verifies
-// as little as any other altered message.
+// People carry messages through mail, editors and clipboards. These leave a byte order mark, change line
+// ends, add one at the end or take the last away, leave blanks at ends of lines, and break long lines. None
+// of that can be part of a message, so it is undone here, and nowhere else, before a message is read. The
+// result is canonical, or refused: a wrong guess verifies as little as any other altered message.
 
-/** Bytes that a message of `limit` bytes may have as it comes: with what was put between. */
+/** Bytes that a message of `limit` bytes may have as it comes, additions included. */
 export function carriedLimit(limit: number): number {
   return limit + (limit >> 3) + 1024;
 }
 
 /**
- * Reads a message as it came; where it is not one as it is, with what carrying it may have changed undone.
+ * Reads a message as it came. If that fails, undoes what carrying it may have changed.
  * @param read reads canonical bytes
  * @throws TwinwrapError what `read` throws at the bytes as they came, if nothing helps
  */
@@ -74,8 +73,8 @@ function withoutBlanks(line: string): string {
 }
 
 /**
- * Whether lines were cut to one width: some break anywhere, but always at one width (mail allows 998 bytes), others
- * only at blanks, which they may swallow. Megabytes of line ends are looked at, and not taken apart.
+ * Whether lines were cut to one width. Some programs break anywhere, but always at one width (mail allows 998
+ * bytes), others only at blanks, which they may swallow. Scans megabytes of line ends without splitting them.
  */
 function isCutAtOneWidth(text: string): boolean {
   let width: number | undefined;
@@ -102,8 +101,8 @@ function isLineEnd(byte: number): boolean {
 }
 
 /**
- * JSON without white space between its values, and without line ends in its texts, where JSON has none. It goes
- * through once, byte by byte: what is of hostile make may be nothing but quotation marks and line ends.
+ * JSON without white space between its values, and without line ends in its texts, where JSON has none. Goes
+ * through once, byte by byte: hostile input may be nothing but quotation marks and line ends.
  * @param joint what stood in a text where it was broken, unless a blank is left there
  */
 function compactJson(json: Uint8Array, joint: "" | " "): Uint8Array {
@@ -111,7 +110,7 @@ function compactJson(json: Uint8Array, joint: "" | " "): Uint8Array {
   const compact = new Uint8Array(json.length);
   let length = 0;
   let inText = false;
-  // Behind a backslash: what it escapes ends no text, and was cut from it if a line ends between.
+  // After a backslash: the escaped character ends no text, and a line end between them was a cut.
   let isEscaped = false;
   for (let at = 0; at < json.length; at++) {
     const byte = json[at]!;
@@ -140,7 +139,7 @@ const WORDS = 512;
 
 /** Lines that were broken, put together again. */
 function joinLines(lines: readonly string[]): string[] {
-  // The parts of each line, and how it begins: to be put together once.
+  // The parts of each line, and its beginning: joined once.
   const joined: { parts: string[]; start: string }[] = [];
   // A checkpoint's own lines are anything; they are short, and only its signatures can have been broken.
   const isKnown = lines[0]?.startsWith("twinwrap/") ?? false;
@@ -153,7 +152,7 @@ function joinLines(lines: readonly string[]): string[] {
       joined.push({ parts: [whole], start: whole.slice(0, WORDS) });
       continue;
     }
-    // Some leave the blank at which they break.
+    // Some programs leave the blank at which they break.
     const part = last.parts.at(-1)!;
     const joint =
       isBlank(part.charCodeAt(part.length - 1)) || BASE64_LINE.test(last.start) ? "" : " ";

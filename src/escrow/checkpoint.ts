@@ -80,8 +80,8 @@ export function parseCheckpoint(note: string): Checkpoint {
 }
 
 /**
- * Verifies a checkpoint: a log key signed it under the origin that the checkpoint is of. What
- * witnesses signed besides is ignored.
+ * Verifies a checkpoint: a log key signed it under the checkpoint's origin. Signatures of witnesses
+ * are ignored.
  * @param logKeys an authority's log keys, each with its origin
  * @throws TwinwrapError BAD_FORMAT; NOT_VERIFIED
  */
@@ -105,10 +105,10 @@ export function formatProof({ index, path, checkpoint }: LogProof): string {
   return text;
 }
 
-/** The opposite. @throws TwinwrapError BAD_FORMAT; a proof with extra data is not one of an authority */
+/** Reads a proof. @throws TwinwrapError BAD_FORMAT, also for extra data, which no authority's proof has */
 export function parseProof(text: string): LogProof {
   const end = text.indexOf("\n\n");
-  // Its kind, its index, and one hash more than there may be: no more lines are taken apart.
+  // Its kind, its index, and one hash more than allowed: no more lines are split off.
   const [kind, index, ...path] = text.slice(0, Math.max(0, end)).split("\n", 2 + MAX_PATH + 1);
   if (kind !== PROOF) throw bad("not a proof of a log (C2SP tlog-proof)");
   if (!index?.startsWith("index ")) throw bad("a proof does not say which leaf it is for");
@@ -142,8 +142,8 @@ export async function verifyProof(
 }
 
 /**
- * Verifies that a proof leads from a leaf to the root of a checkpoint. Whose checkpoint it is has to be
- * known.
+ * Verifies that a proof leads from a leaf to the root of a checkpoint. The caller has to know whose
+ * checkpoint it is.
  * @throws TwinwrapError NOT_VERIFIED
  */
 export function verifyPath(

@@ -4,7 +4,7 @@ import { TwinwrapError } from "../errors.js";
 import { ED25519_SPKI_PREFIX, encodeEd25519 } from "../keys/ed25519.js";
 import type { EngineKey } from "./ed25519-signing.js";
 
-/** As ed25519-signing.ts has it, by node:crypto: WebCrypto's warns in Node 20 that it is experimental. */
+/** Like ed25519-signing.ts, by node:crypto: in Node 20 WebCrypto's warns that it is experimental. */
 export async function importEd25519(seed: Uint8Array): Promise<EngineKey> {
   const pkcs8 = encodeEd25519(seed);
   let key: KeyObject;

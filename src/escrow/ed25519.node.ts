@@ -18,9 +18,9 @@ const SMALL_ORDER = new Set([
 const NOT_CANONICAL = /^(?:e[d-f]|f[0-9a-f])(?:ff){30}7f$/;
 
 /**
- * As ed25519.ts has it, in a fraction of the time. node:crypto takes keys that ed25519.ts refuses, and refuses some
- * signatures that it takes (of keys with a part of small order). So a yes counts for keys that ed25519.ts can take,
- * and all else is decided there: every platform gives the same answer.
+ * Like ed25519.ts, in a fraction of the time. node:crypto takes keys that ed25519.ts refuses, and refuses some
+ * signatures that it takes (of keys with a part of small order). So a yes counts only for keys that ed25519.ts can
+ * take, and ed25519.ts decides the rest: every platform gives the same answer.
  */
 export async function verifyEd25519(
   core: Core,

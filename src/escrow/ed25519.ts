@@ -18,9 +18,9 @@ export async function verifyEd25519(
   signature: Uint8Array,
 ): Promise<boolean> {
   if (publicKey.length !== ED25519_KEY || signature.length !== ED25519_SIGNATURE) return false;
-  // Only who verifies a signature loads it.
+  // Loaded only when a signature is verified.
   const { hashes, verify } = await import("@noble/ed25519");
-  // It knows the bytes of its own realm only.
+  // The library accepts only bytes of its own realm.
   const own = [signature, message, publicKey].map(copyBytes) as [
     Uint8Array,
     Uint8Array,

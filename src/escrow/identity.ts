@@ -18,8 +18,8 @@ import {
 } from "./policy.js";
 import { encodeSpki, formatSpki, parseSpkiText } from "./spki.js";
 
-// Which keys are an authority's: a note, and for every change another one that the keys and officers
-// before it signed. Who knows the hash of the first knows all that follow.
+// An identity says which keys are an authority's. It is a note; every change is another note, signed by the
+// keys and officers before it. Anybody who knows the hash of the first can verify all that follow.
 
 const KIND = "twinwrap/authority/v1";
 const MAX_KEYS = 64;
@@ -173,8 +173,8 @@ export function decodeAuthority(bytes: Uint8Array): AuthorityFile {
 }
 
 /**
- * Verifies an authority's notes from the first identity on. That is signed by its own log key; a later
- * one by the log key in use before it, and by as many officers of a policy as that asks for a change.
+ * Verifies an authority's notes from the first identity on. Its own log key signs the first. The log key in
+ * use before signs a later one, with as many officers of a policy as the policy asks for a change.
  * @param pinned the hash of the first identity, if it is known; 32 bytes
  * @throws TwinwrapError BAD_FORMAT; NOT_VERIFIED if it is another authority's, a note does not follow
  *   the one before, or signatures are missing or wrong
@@ -213,7 +213,7 @@ export async function verifyAuthority(
     const log = await signersOf(core, note, [(before ?? identity).logs[0]!]);
     if (log.length === 0) throw notVerified(`identity ${index + 1} lacks the log key's signature`);
     if (before === undefined) continue;
-    // Officers who were replaced have no say any more: policies only go forward.
+    // Replaced officers have no say any more: policies only go forward.
     while (at < policies.length && !(await hasQuorum(core, note, policies[at]!))) at++;
     if (at === policies.length)
       throw notVerified(`identity ${index + 1} lacks officers' signatures`);

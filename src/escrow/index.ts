@@ -96,13 +96,13 @@ export type { RecoveryRequest } from "./request.js";
 export { SigningKey } from "./signing-key.js";
 export type { Addressee, FileFacts, Submission } from "./submission.js";
 
-// The door of this room: here every argument is checked, and every function has its documentation where it is
-// written. Within the room, what was checked is passed on.
+// The door of this room: it checks every argument. Each function is documented where it is written. Within the
+// room, checked values are passed on.
 
 const number = whole(0);
 const needPadding = oneOf(...PADDINGS);
 const needMessageKind = oneOf("submission", "receipt");
-/** A number that is to be verified: no number is a wrong argument, and one out of range a wrong proof. */
+/** A number to be verified: anything but a number is a wrong argument, a number out of range a wrong proof. */
 const needNumber = k.anyNumber;
 
 const READING = optionsOf<ReadKeyOptions>(READ_OPTIONS);

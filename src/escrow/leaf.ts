@@ -103,7 +103,7 @@ export function encodeLeaf(leaf: Leaf): string {
  * @throws TwinwrapError BAD_FORMAT if it is malformed, too long or of a type that is not in use
  */
 export function decodeLeaf(text: string): Leaf {
-  // A leaf is ASCII; what is not will be refused below.
+  // A leaf is ASCII; anything else is refused below.
   if (text.length > MAX_LEAF) {
     throw overLimit(`a leaf is longer than ${MAX_LEAF} bytes`);
   }

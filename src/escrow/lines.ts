@@ -2,8 +2,8 @@ import { fromHex, isWellFormed } from "../bytes.js";
 import { overLimit, TwinwrapError } from "../errors.js";
 import { parseTime } from "../jcs.js";
 
-// What is signed as a note is made of lines "key value" in a fixed order, after a first line that says
-// what kind of note it is. There is one spelling: what can be read writes the same bytes again.
+// A signed note's text is lines "key value" in a fixed order, after a first line that says
+// what kind of note it is. There is one spelling: any text that can be read is written the same way again.
 
 const CONTROL = /\p{Cc}/u;
 const HASH = /^[0-9a-f]{64}$/;

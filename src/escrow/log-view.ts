@@ -15,10 +15,10 @@ import { type Checkpoint, parseCheckpoint, parseProof, verifyCheckpoint } from "
 import { leafHash, provenSubtrees, verifyConsistency } from "./merkle.js";
 import type { VerifierKey } from "./note.js";
 
-// Each proof by itself is good in a forked or rewritten log, too. That there is one log only shows where
-// proofs meet: at one size there is one root, and a complete subtree is the same at every size.
+// Each proof by itself is good in a forked or rewritten log, too. Only where proofs meet do they show that
+// there is one log: at one size there is one root, and a complete subtree is the same at every size.
 
-/** A log, as whoever has it shows it. */
+/** A log, as its holder shows it. */
 export interface LogSource {
   /** The newest signed checkpoint (a note); undefined while the log is empty. */
   checkpoint(): Promise<string | undefined>;
@@ -52,8 +52,8 @@ interface Seen {
 }
 
 /**
- * What was seen of an authority's logs: proofs that belong to one log go together. What does not meet
- * any other proof (no size and no subtree in common) can't be compared, unless the log itself can be asked.
+ * What was seen of an authority's logs. Proofs of one log have to agree. A proof that meets no other (no size
+ * and no subtree in common) can't be compared, unless the log itself can be asked.
  */
 export class LogView {
   readonly #core: Core;
@@ -62,7 +62,7 @@ export class LogView {
   #newest: Checkpoint | undefined;
   /** By log, and within it by what the hash is of. */
   readonly #seen = new Map<string, Map<string, Seen>>();
-  /** Checkpoints that the log was shown to have. */
+  /** Checkpoints shown to be the log's own. */
   readonly #compared = new Set<string>();
 
   /** @param log the log itself, if it can be asked */
@@ -72,9 +72,9 @@ export class LogView {
   }
 
   /**
-   * Compares a proof with everything that was seen before, and remembers it if it goes together with that.
+   * Compares a proof with everything seen before, and remembers it if they agree.
    * @param leaf as it stands in the log
-   * @param proof C2SP tlog-proof; one that verified, as what the authority did not sign shows nothing
+   * @param proof C2SP tlog-proof that verified: one that the authority did not sign shows nothing
    * @throws TwinwrapError NOT_VERIFIED that names both sizes if the log was forked, rewritten or rolled
    *   back; BAD_FORMAT
    */
@@ -100,7 +100,7 @@ export class LogView {
     this.#seen.set(origin, seen);
   }
 
-  /** Shows that a checkpoint is one of the log itself, by a proof that leads to its newest. */
+  /** Shows that a checkpoint is the log's own, by a proof that leads to its newest. */
   async #compare({ origin, size, root }: Checkpoint): Promise<void> {
     const log = this.#log;
     // A log under an earlier name is another log.

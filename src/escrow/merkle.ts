@@ -2,8 +2,8 @@ import { concatBytes, copyBytes, equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 
-// The Merkle tree of RFC 6962, section 2.1. Of it the hashes of its complete subtrees are stored, which
-// never change once they are there; whatever else a root or a proof needs is made of a few of them.
+// The Merkle tree of RFC 6962, section 2.1. The hashes of its complete subtrees are stored, which never
+// change once they are there. Everything else that a root or a proof needs is made of a few of them.
 // Sizes and indices go up to 2^53 - 1: no operator here may cut a number to 32 bits.
 
 /** A complete subtree: the `index`-th from the left, counted from 0, of 2^`level` leaves. */
@@ -96,7 +96,7 @@ async function readHashes(
   return hashes;
 }
 
-/** One hash for each of `ranges`, of which each is what {@link subtrees} gives. */
+/** One hash for each of `ranges`, each a result of {@link subtrees}. */
 async function readRanges(
   core: Core,
   read: ReadNodes,
@@ -174,7 +174,7 @@ function path(index: number, start: number, end: number): NodeId[][] {
 
 /** SUBPROOF of RFC 6962, section 2.1.2: `old` is the end of the older tree. */
 function subproof(old: number, start: number, end: number): NodeId[][] {
-  // The older tree's own root is not repeated: whoever verifies has it.
+  // The older tree's own root is not repeated: the verifier has it.
   if (old === end) return start === 0 ? [] : [subtrees(start, end)];
   const middle = start + split(end - start);
   return old <= middle
@@ -313,7 +313,7 @@ function climbBoth(
   proof: Uint8Array[],
 ): [Uint8Array, Uint8Array] {
   if (old === end) {
-    // What begins with the first leaf and ends with the old tree is the old tree.
+    // Leaves from the first to the old tree's end are the old tree.
     const hash = start === 0 ? oldRoot : takeLast(proof);
     return [hash, hash];
   }
@@ -344,7 +344,7 @@ export function verifyConsistency(
   }
   if (oldSize > size) throw notVerified("the log is shorter than it was");
   const rest = [...proof];
-  // Of the empty tree everything is a continuation; only its root must be right.
+  // Every tree continues the empty one, whose root only must be right.
   const [older, later] =
     oldSize === 0
       ? [joinHashes(core, []), size === 0 ? joinHashes(core, []) : root]

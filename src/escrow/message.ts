@@ -15,8 +15,8 @@ import { decodeRelease, MAX_RELEASE, type Release } from "./release.js";
 import { decodeRequest, MAX_REQUEST, type RecoveryRequest } from "./request.js";
 import { decodeSubmission, type Submission } from "./submission.js";
 
-// Every message between owner, authority and officers is a file too. Which one it is shows in the file
-// itself, whatever its name.
+// Every message between owner, authority and officers is a file too. Its content tells its kind, whatever its
+// name.
 
 export type Message =
   | { kind: "submission"; submission: Submission }
@@ -33,7 +33,7 @@ export type MessageKind = Message["kind"];
 /** How a sealed file begins. */
 const SEALED = toUtf8("TWIN\r\n\x1a\n");
 
-/** A key without its proof is not one that can't be read, but one that the log does not vouch for. */
+/** The error of a key without its proof: it can be read, but the log does not vouch for it. */
 function checkProofs(release: Json): void {
   const { releases } = release as { releases?: Json };
   if (!Array.isArray(releases)) return;
@@ -97,7 +97,7 @@ function jsonKindOf(bytes: Uint8Array): JsonKind | undefined {
 }
 
 /**
- * How long a message can be as it comes, by its first bytes, so that no more of it is read or parsed.
+ * How long a message can be as it comes, by its first bytes: a reader stops there.
  * @param start its first {@link MESSAGE_START} bytes, or all if it has fewer
  * @returns bytes
  */
@@ -133,7 +133,7 @@ function looksLikeNote(bytes: Uint8Array): boolean {
   return /^(?:\xef\xbb\xbf)?\s*twinwrap\//.test(start) || /[\r\n]\u2014 /.test(fromUtf8(bytes));
 }
 
-/** A file is no message at all; its text says what it is, as far as that is known. */
+/** The error of a file that is no message; its text says what the file is, as far as that is known. */
 export class ForeignFile extends TwinwrapError {}
 
 function foreign(bytes: Uint8Array): TwinwrapError {
@@ -153,8 +153,8 @@ function foreign(bytes: Uint8Array): TwinwrapError {
 }
 
 /**
- * Reads a message, whichever it is; what mail and editors do to a text is undone (a byte order mark, other
- * line ends, one more or fewer at the end, blanks at ends of lines, broken lines). Nothing of it is verified.
+ * Reads a message of any kind. Undoes what mail and editors do to a text (a byte order mark, other line ends,
+ * one more or fewer at the end, blanks at ends of lines, broken lines). Nothing of it is verified.
  * @throws TwinwrapError BAD_FORMAT if it is none, or a malformed one; LIMIT_EXCEEDED if it is longer than one
  *   of its kind can be; NOT_VERIFIED for a release whose keys come without their proofs
  */
@@ -166,8 +166,8 @@ export function decodeMessage(core: Core, bytes: Uint8Array): Message {
 }
 
 /**
- * A message's pieces as they come, no further than one of its kind can be long.
- * @throws TwinwrapError as {@link decodeMessage} of what is longer
+ * A message's pieces as they come, up to the length that its kind can have.
+ * @throws TwinwrapError as {@link decodeMessage} for a longer one
  */
 export async function* messagePieces(
   pieces: AsyncIterable<Uint8Array>,
@@ -184,7 +184,7 @@ export async function* messagePieces(
   }
 }
 
-/** The error of what is longer than a message of its kind; what is of none is too long for a note. */
+/** The error of a message too long for its kind; one of no known kind is too long for a note. */
 function tooLong(start: Uint8Array): TwinwrapError {
   const json = jsonKindOf(start);
   if (json === undefined) return foreign(start);
@@ -201,7 +201,7 @@ function isNote(bytes: Uint8Array): boolean {
   }
 }
 
-/** What a kind of message is called in a sentence. */
+/** The name of a kind of message in a sentence. */
 export function article(kind: string): string {
   if (kind === "authority") return "an authority.json";
   return `${kind === "approval" ? "an" : "a"} ${kind}`;

@@ -51,8 +51,8 @@ export function checkName(text: string, what = "the name"): string {
 }
 
 /**
- * A name as people take it for the same: compatibility forms (NFKC), case, white space and characters
- * that are not seen make no difference. For comparing only.
+ * Folds names that look the same to people into one: compatibility forms (NFKC), case, white space and
+ * invisible characters make no difference. For comparing only.
  */
 export function foldName(text: string): string {
   return text

@@ -13,7 +13,7 @@ import { notVerified, overLimit, readBack, TwinwrapError } from "../errors.js";
 import { ED25519_KEY, ED25519_SIGNATURE } from "./ed25519.js";
 import { checkName } from "./names.js";
 
-// Signed notes: C2SP signed-note, https://c2sp.org/signed-note. Of its signature types Ed25519 alone;
+// Signed notes: C2SP signed-note, https://c2sp.org/signed-note. Only its signature type Ed25519 is used;
 // signatures of other types and of unknown keys are kept and ignored.
 
 /** Whose signature on a note counts. */
@@ -24,7 +24,7 @@ export interface VerifierKey {
   publicKey: Uint8Array;
 }
 
-/** Who signs notes. Where the private key is and how it is used is not known here. */
+/** A signer of notes, wherever it keeps its private key and however it uses it. */
 export interface Signer extends VerifierKey {
   /** The Ed25519 signature of `message` (RFC 8032, not prehashed), 64 bytes. */
   sign(message: Uint8Array): Promise<Uint8Array>;
@@ -80,7 +80,7 @@ export function parseNote(note: string): Note {
   }
   const end = note.lastIndexOf("\n\n");
   if (end < 0) throw bad("not a signed note: no empty line before signatures");
-  // One more than there may be, and the empty end behind the last: no more lines are taken apart.
+  // One more than allowed, and the empty end after the last: no more lines are split off.
   const lines = note.slice(end + 2).split("\n", MAX_SIGNATURES + 2);
   if (lines.length > MAX_SIGNATURES + 1) {
     throw overLimit(`a note has more than ${MAX_SIGNATURES} signatures`);
@@ -132,8 +132,8 @@ export function formatVerifierKey(core: Core, key: VerifierKey): string {
 }
 
 /**
- * The opposite.
- * @throws TwinwrapError BAD_FORMAT if it is malformed, no Ed25519 key, or its ID is of another
+ * Reads such a line.
+ * @throws TwinwrapError BAD_FORMAT if it is malformed, no Ed25519 key, or its ID is another key's
  */
 export function parseVerifierKey(core: Core, text: string): VerifierKey {
   const [name, id, encoded] = splitVerifierKey(text);
@@ -173,7 +173,7 @@ export async function signNote(core: Core, text: string, ...signers: Signer[]): 
 }
 
 /**
- * Adds a signature to a note. Those that are there stay, unverified.
+ * Adds a signature to a note. Its other signatures stay, unverified.
  * @throws TwinwrapError BAD_FORMAT as {@link signNote}, BAD_ARGUMENT if this key signed it already
  */
 export async function addSignature(core: Core, note: string, signer: Signer): Promise<string> {
@@ -190,11 +190,11 @@ function isFor(signature: NoteSignature, name: string, id: Uint8Array): boolean 
 }
 
 /**
- * Verifies a note. Signatures of keys that are not asked about don't matter; one bad signature that
- * names a key asked about spoils the whole note.
+ * Verifies a note. Signatures of keys other than `keys` don't matter. One bad signature that names one
+ * of `keys` spoils the whole note.
  * @param keys whose signatures count; their names may repeat
  * @throws TwinwrapError BAD_FORMAT if the note is malformed, NOT_VERIFIED if a signature is bad or
- *   none is there of these keys
+ *   there is none of these keys
  */
 export async function verifyNote<Key extends VerifierKey>(
   core: Core,
@@ -206,7 +206,7 @@ export async function verifyNote<Key extends VerifierKey>(
   const known = keys.map((key) => ({ key, id: keyId(core, key) }));
   const signed = new Set<Key>();
   for (const signature of signatures) {
-    // Names may repeat, and an ID of 4 bytes can be made to: then the key that fits is meant.
+    // Names may repeat, and somebody can make IDs of 4 bytes repeat: then the key that fits is meant.
     const meant = known.filter(({ key, id }) => isFor(signature, key.name, id));
     let good = meant.length === 0;
     for (const { key } of meant) {

@@ -18,7 +18,7 @@ import { SigningKey } from "./signing-key.js";
 
 // An officer's two keys in one file: Ed25519, which signs approvals, then RSA, which receives shares.
 
-/** What everybody may know of an officer. */
+/** An officer's public keys. */
 export interface OfficerPublicKeys {
   /** Ed25519, 32 bytes: verifies approvals. */
   publicKey: Uint8Array;
@@ -52,7 +52,7 @@ function alone(block: PemBlock): Uint8Array {
 }
 
 /**
- * officer.pem; the caller wipes what is not locked.
+ * officer.pem; the caller wipes it if it is not locked.
  * @throws TwinwrapError BAD_KEY, BAD_ARGUMENT
  */
 export async function writeOfficerKeys(

@@ -8,8 +8,8 @@ import { checkName, checkOrigin, checkOwnerId } from "./names.js";
 import { keyId, parseNote, type VerifierKey, verifyNote } from "./note.js";
 import { formatSpki, parseSpkiText } from "./spki.js";
 
-// Who decides at an authority, and how many of them it takes: a note, signed by those who decided
-// before. quorum.ts is what it means.
+// A policy says who decides at an authority, and how many of them it takes. It is a note, signed by those
+// who decided before. quorum.ts applies it.
 
 const KIND = "twinwrap/policy/v1";
 /** A note has at most 64 signatures, and the log key signs besides every officer. */
@@ -172,7 +172,7 @@ export function officerKey(officer: Officer): VerifierKey {
 }
 
 /**
- * Which of some keys signed a note, none of them being an answer too.
+ * Which of some keys signed a note; may be none of them.
  * @throws TwinwrapError NOT_VERIFIED if a signature of one of them is wrong
  */
 export async function signersOf<Key extends VerifierKey>(
@@ -189,8 +189,8 @@ export async function signersOf<Key extends VerifierKey>(
 }
 
 /**
- * Looks at the signatures of a policy: number 1 needs a log key and every officer in it, a later one
- * a log key and as many officers of its predecessor as that asks for a change.
+ * Checks the signatures of a policy. Number 1 needs a log key and every officer in it. A later one needs
+ * a log key and as many of its predecessor's officers as the predecessor asks for a change.
  * @param predecessor the policy before; undefined for number 1
  * @throws TwinwrapError NOT_VERIFIED if it does not follow its predecessor, a signature is wrong, or an
  *   officer's key is a log key

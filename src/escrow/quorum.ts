@@ -8,7 +8,7 @@ import { type Officer, officerKey, type Policy } from "./policy.js";
 import { type RecoveryRequest, recipientFingerprint, requestHash } from "./request.js";
 import { encodeSpki } from "./spki.js";
 
-// What decides whether keys are released. An authority asks a ReleasePolicy and nothing else; the one
+// Decides whether keys are released. An authority asks a ReleasePolicy and nothing else; the one
 // here counts officers.
 
 /** Everything a decision is made from. */
@@ -16,7 +16,7 @@ export interface Question {
   request: RecoveryRequest;
   /** All approvals and denials there are, as notes. */
   approvals: readonly string[];
-  /** Owner ids of the records that are asked for, and of the requester if he has any. */
+  /** Owner ids of the records asked for. Callers leave out unopened records, which could name anybody. */
   owners: readonly string[];
   /** When the authority got the request. */
   received: Date;
@@ -29,7 +29,7 @@ export interface Decision {
   reason: string | undefined;
   /** When it would be approved if nothing changes; undefined if it takes more than time. */
   notBefore: Date | undefined;
-  /** Whether so many officers deny, or must not decide, that the others are too few. */
+  /** Whether too few officers are left who neither deny nor are kept from deciding. */
   denied: boolean;
   /** The hash of the approvals that counted, 32 bytes, as the log has it. */
   approvals: Uint8Array;
@@ -67,9 +67,9 @@ class Ignored extends Error {}
 
 /**
  * Counts the approvals of a request. Each is verified again, from the note alone; an officer counts
- * once, however many notes there are, and not at all if he denies, asks himself or owns a record.
+ * once, however many notes there are, and not at all if they deny, are the requester or own a record.
  * @param approvals notes
- * @param options.owners owner ids that must not decide: of the records, and of the requester
+ * @param options.owners owner ids of the records: these owners must not decide
  */
 export async function countApprovals(
   core: Core,
@@ -178,7 +178,7 @@ export function quorumPolicy(policy: Policy): ReleasePolicy {
       if (denied) return answer("too few officers are left who could approve");
       const missing = policy.release - count.approving.length;
       if (missing > 0) return answer(`${missing} more of ${policy.release} approvals are needed`);
-      // It begins no earlier than the requester says that they asked.
+      // It begins no earlier than the request's own date.
       const begin = Math.max(received.getTime(), request.created.getTime());
       const end = new Date(begin + policy.waiting * 1000);
       if (end > now && count.approving.length < policy.emergency) {

@@ -2,7 +2,7 @@ import { readBack, TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, type Json, Members } from "../jcs.js";
 import { decodeLeaf, MAX_LEAF, type RecordLeaf } from "./leaf.js";
 
-// The authority's answer to a submission: the leaf that it put into its log, and the proof that it is
+// The authority's answer to a submission: the leaf that it put into its log, and the proof that the leaf is
 // there.
 
 const TYPE = "twinwrap/receipt/v1";

@@ -14,8 +14,8 @@ import { decodeJcs, encodeJcs, formatTime, type Json, Members } from "../jcs.js"
 import { labelledHash } from "./hashes.js";
 import { checkOrigin, checkOwnerId, checkText } from "./names.js";
 
-// What is recorded for good about one session key. There are three forms: of a sealed file; of a key
-// that another program encrypts with, which the owner proves; and of such a key that nobody proves.
+// What is recorded for good about one session key. There are three forms: for a sealed file; for another
+// program's key that the owner proves to know; and for such a key that nobody proves to know.
 
 /** Bytes of a record, and of the submission around it, at most. */
 export const MAX_SUBMISSION = 16384;
@@ -38,9 +38,9 @@ export interface RecordFacts {
   blind: Uint8Array;
 }
 
-/** What shows a key to be the right one. */
+/** What a key is recognised by. */
 export interface KeyProof {
-  /** H of the file; of a blob SHA-256 over the owner's SIMPLEBLOB, as he keeps it. 32 bytes. */
+  /** H of the file; of a blob SHA-256 over the owner's SIMPLEBLOB, as they keep it. 32 bytes. */
   header: Uint8Array;
   /** Of the file's body, or random: 24 bytes. */
   salt: Uint8Array;
@@ -64,13 +64,13 @@ export interface FileRecord extends RecordFacts, KeyProof {
   wrapHash?: undefined;
 }
 
-/** Of another program's AES-256 key that whoever sent it in knew. */
+/** Of another program's AES-256 key that its sender proved to know. */
 export interface ProvenBlobRecord extends RecordFacts, KeyProof {
   blob: BlobFacts;
   wrapHash?: undefined;
 }
 
-/** Of another program's key that nobody showed to know: whoever has the blob can send it in. */
+/** Of another program's key that nobody proved to know: anybody who has the blob can send it in. */
 export interface UnprovenRecord extends RecordFacts {
   blob: BlobFacts;
   /** {@link wrapHash} of the one wrap that the record is for, 32 bytes. */
@@ -163,7 +163,7 @@ export function readRecord(members: Members): EscrowRecord {
 function readKey(members: Members, blob: BlobFacts | undefined) {
   if (blob === undefined) return readProof(members);
   if (members.has("wrap")) return { blob, wrapHash: members.bytes("wrap", 32) };
-  // A commitment over a shorter key would be something to try keys on.
+  // With a commitment over a shorter key, somebody could try keys.
   if (blob.aiKeyAlg === CALG_AES_256) return { blob, ...readProof(members) };
   throw new TwinwrapError("BAD_FORMAT", "submission: core: only an AES-256 key can be proven");
 }

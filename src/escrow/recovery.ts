@@ -27,10 +27,10 @@ import {
 } from "./request.js";
 import { recipientTag } from "./submission.js";
 
-// What an owner checks of a release before a wrap of it goes into a file: that he asked for it, that the
-// authority's log says so, and that it is for his key.
+// What owners check of a release before a wrap of it goes into a file: that they asked for it, that the
+// authority's log says so, and that it is for their key.
 
-/** What a release can hold as long as it is not known which record is a file's. */
+/** What a release can hold before it is known which record is a file's. */
 const ANY_ALGORITHM = SESSION_ALGORITHMS.map(({ algId }) => algId);
 
 /** A release that verified, all but what {@link releasedFor} and {@link releasedBlob} check. */
@@ -45,9 +45,9 @@ export interface CheckedRelease {
 /**
  * Checks a release: it answers the request expected, and every key in it is wrapped for the request's
  * recipient and has a leaf of its own, in the authority's log, that says so.
- * @param expected the request that was kept, or its ID. undefined: that the request is one's own is for
- *   the caller to check, as by holding the recipient's private key
- * @param view what was seen of the authority's log before; it is shown the release's proofs
+ * @param expected the request that was kept, or its ID. undefined: the caller checks that the request is
+ *   their own, for example by holding the recipient's private key
+ * @param view what was seen of the authority's log before; gets the release's proofs
  * @throws TwinwrapError NOT_VERIFIED
  */
 export function checkRelease(
@@ -140,8 +140,8 @@ function checkReleased(
 }
 
 /**
- * The wrap that a release has for one file. Whether it opens to the file's key is for the private key
- * to tell.
+ * The wrap that a release has for one file. Only the private key can tell whether it opens to the file's
+ * key.
  * @param record of the submission, as the file holds it
  * @throws TwinwrapError NOT_VERIFIED if the record is not the file's, or the leaf in the log is of a
  *   release to another key; NOT_FOUND if the release has nothing for the record
@@ -157,9 +157,9 @@ export function releasedFor(
 }
 
 /**
- * The same, where the record has to be looked for: in the file's header, and among records known otherwise.
- * @param others of submissions that were kept, say: whoever can write the file can take out its own
- * @param view is shown the file's receipts: the log that the release is in has to be the one that they are in
+ * The same, with a search for the record: in the file's header, and among records known otherwise.
+ * @param others such as those of kept submissions: anybody who can write the file can take out its own
+ * @param view gets the file's receipts: they have to be in the same log as the release
  * @returns undefined if the release has nothing for any record of this file
  * @throws TwinwrapError NOT_VERIFIED, as {@link releasedFor}
  */
@@ -181,7 +181,7 @@ export async function findReleased(
 
 /**
  * Of a file's submissions, those to ask for: verified ones if there are any, else those with a receipt, else
- * all, of which nobody knows then whether the authority has them (`proven` is false).
+ * all. Then it is unknown whether the authority has them (`proven` is false).
  */
 export async function submissionsToAsk(
   core: Core,
@@ -197,8 +197,8 @@ export async function submissionsToAsk(
 }
 
 /**
- * The wrap that a release has for the key of another program: its SIMPLEBLOB is what that program
- * imports with the new key.
+ * The wrap that a release has for another program's key: that program imports its SIMPLEBLOB with the
+ * new key.
  * @param record of the submission, as the owner kept it or the authority has it
  * @throws TwinwrapError NOT_VERIFIED, NOT_FOUND as {@link releasedFor}
  */

@@ -19,7 +19,7 @@ const TYPE = "twinwrap/release/v1";
 /** Bytes of a release at most. */
 export const MAX_RELEASE = 32 << 20;
 
-/** Values in the JSON of a release: the request, and of every key an object with a wrap of three members. */
+/** Values in the JSON of a release: the request, and for every key an object with a wrap of three members. */
 const MAX_VALUES = 2 * MAX_REQUEST_VALUES + 12 * MAX_RECORDS;
 
 /** One session key, released. */
@@ -72,7 +72,7 @@ function readReleased(item: Json, where: string): ReleasedKey {
 }
 
 /**
- * @param check is shown the JSON first
+ * @param check gets the JSON first
  * @throws TwinwrapError BAD_FORMAT; BAD_KEY or WEAK_KEY for the recipient; what `check` throws
  */
 export function decodeRelease(bytes: Uint8Array, check?: (json: Json) => void): Release {

@@ -25,8 +25,8 @@ import {
 import { type EscrowRecord, isBlob, isProven, recordHash } from "./record.js";
 import { type Submission, submissionFromJson, submissionToJson } from "./submission.js";
 
-// What an owner can find out about his files' escrows, without a private key and without asking
-// anybody. Nothing in a file's slots is authenticated: everything is taken only for what it proves.
+// What owners can find out about their files' escrows, without a private key and without asking
+// anybody. Nothing in a file's slots is authenticated: everything counts only for what it proves.
 
 /** What an owner can know about one file, or one blob, and one authority. */
 export type EscrowStatus =
@@ -41,14 +41,14 @@ export interface EscrowReport {
   /**
    * verified: the authority opened the wrap, and it is what it says. unverified: it took the record in.
    * unproven: it took in a blob whose key nobody proves. pending: submitted, no receipt yet. mismatch:
-   * what the file holds does not fit.
+   * the parts in the file do not fit together.
    */
   status: EscrowStatus;
   /** The origin that the submission, or the fixed header, names; "" if it can't be read. */
   origin: string;
   /**
-   * Whether the authority that was given signed for it: so a receipt was there, and verified. false:
-   * consistent at best.
+   * Whether the given authority signed for it: there was a receipt, and it verified. false: consistent
+   * at best.
    */
   shown: boolean;
   /** {@link recordHash}, 32 bytes; undefined if there is no (readable) submission. */
@@ -84,7 +84,7 @@ export interface CheckedReceipt {
   checkpoint: Checkpoint;
 }
 
-/** What of a record is not the file's, in words; undefined if it fits. */
+/** Which part of a record is not the file's, in words; undefined if it fits. */
 function misfit({ header, body }: Head, record: EscrowRecord): string | undefined {
   if (isBlob(record)) return "it is for a program's blob";
   if (!equalBytes(record.serial, header.serial)) return "its serial is another file's";
@@ -101,7 +101,7 @@ export function fits(head: Head, record: EscrowRecord): boolean {
   return misfit(head, record) === undefined;
 }
 
-/** Runs `read`; what is malformed is undefined. */
+/** Runs `read`; undefined for malformed input. */
 function orUndefined<T>(read: () => T): T | undefined {
   try {
     return read();
@@ -111,7 +111,7 @@ function orUndefined<T>(read: () => T): T | undefined {
   }
 }
 
-/** Runs `check`; what is malformed is not verified either. */
+/** Runs `check`; malformed input is not verified either. */
 export async function orNotVerified<T>(check: () => T | Promise<T>): Promise<T> {
   try {
     return await check();
@@ -142,11 +142,11 @@ export function originsOf({ header }: Head): string[] {
  * meant at sealing that has none.
  *
  * With an authority: the escrows of its origin alone, with every signature verified; one report "not
- * escrowed" if there is none. Without: whose the receipts are cannot be told, only whether everything
- * fits together.
+ * escrowed" if there is none. Without: whether everything fits together, but not whose the receipts
+ * are.
  * @param view what was seen of the authority's log before: a receipt that contradicts it is a "mismatch"
- * @returns at least one report if an authority is given. What stands in the file never throws; what
- *   is malformed or does not fit is a "mismatch"
+ * @returns at least one report if an authority is given. Nothing in the file makes it throw; malformed
+ *   or unfitting parts are a "mismatch"
  */
 export async function checkFile(
   core: Core,
@@ -208,7 +208,7 @@ async function checkEscrow(
 }
 
 /**
- * The same of a submission that was kept as a file, as that of a blob is.
+ * The same for a submission that was kept as a file, as a blob's is.
  * @param receipt that came for it
  * @returns never "not escrowed"; what does not fit is a "mismatch"
  */
@@ -237,7 +237,7 @@ export async function checkSubmission(
   }
 }
 
-/** Says in a report what it is about. */
+/** Fills in what a report is about. */
 function addFacts(core: Core, report: EscrowReport, { record, wrap }: Submission): void {
   report.record = recordHash(core, record);
   report.owner = record.owner;
@@ -264,7 +264,7 @@ async function answered(
   if (isVerified && !isProven(record)) {
     throw notVerified("the receipt calls a key verified that nobody proves");
   }
-  // What nobody is known to have signed says nothing about a log.
+  // A receipt without a known signer says nothing about a log.
   if (authority !== undefined) await view?.see(receipt.leaf, receipt.proof);
   const unopened = isProven(record) ? "unverified" : "unproven";
   return {
@@ -334,8 +334,8 @@ function receiptFor(record: Uint8Array, json: Json | undefined): Receipt | undef
 }
 
 /**
- * The submissions for an origin that a file holds, those with a receipt first. What is malformed or
- * not for this file is left out. Nothing is verified.
+ * The submissions for an origin that a file holds, those with a receipt first. Malformed ones and those of
+ * other files are left out. Nothing is verified.
  */
 export function submissionsOf(core: Core, head: Head, origin: string): HeldSubmission[] {
   const held = head.header.escrows
@@ -349,8 +349,8 @@ export function submissionsOf(core: Core, head: Head, origin: string): HeldSubmi
 }
 
 /**
- * Of what {@link submissionsOf} gives, those with a receipt that the authority signed.
- * @param view is shown these receipts
+ * The results of {@link submissionsOf} whose receipt the authority signed.
+ * @param view gets these receipts
  * @throws TwinwrapError NOT_VERIFIED if one contradicts what was seen of the log
  */
 export async function provenSubmissions(
@@ -386,8 +386,8 @@ function better(present: Receipt | undefined, coming: Receipt): Receipt {
 }
 
 /**
- * A file's escrows with a receipt in place of an older one; a receipt "verified" is never replaced by
- * one "unverified". That the receipt verifies is for the caller to check before.
+ * A file's escrows with a receipt in place of an older one. An "unverified" receipt never replaces a
+ * "verified" one. The caller verifies the receipt first.
  * @throws TwinwrapError NOT_VERIFIED if no submission for this file has the record that it names
  */
 export function withReceipt(core: Core, head: Head, receipt: Receipt): Escrow[] {
@@ -404,10 +404,10 @@ export function withReceipt(core: Core, head: Head, receipt: Receipt): Escrow[] 
 }
 
 /**
- * What {@link withReceipt} makes, once the receipt was checked.
- * @param authority whose the receipt has to be; one that stands there counts only if it is hers, too.
- *   undefined: whose it is can't be told, so it fills an empty place and replaces nothing
- * @param view is shown the file's receipts and this one
+ * Checks the receipt, then does as {@link withReceipt}.
+ * @param authority whose the receipt has to be; an older receipt counts only if it is the authority's, too.
+ *   undefined: nobody can tell whose it is, so it fills an empty place and replaces nothing
+ * @param view gets the file's receipts and this one
  * @throws TwinwrapError NOT_VERIFIED; DUPLICATE if there is another receipt and no authority is given
  */
 export async function attachReceipt(
@@ -445,7 +445,7 @@ export async function attachReceipt(
 }
 
 /**
- * Escrows with one more. One for the same record is replaced; its receipt stays unless a better one
+ * Escrows with one more, which replaces one for the same record. The old receipt stays unless a better one
  * is given: it is for the record, whichever of the authority's keys the record is wrapped for.
  * @throws TwinwrapError NOT_VERIFIED if the receipt is for another record, LIMIT_EXCEEDED if a header
  *   does not hold that many

@@ -8,8 +8,8 @@ import { labelledHash } from "./hashes.js";
 import { checkOrigin, checkText } from "./names.js";
 import { decodeSpki, encodeSpki } from "./spki.js";
 
-// Who asks for keys back, which, and for whom they shall be wrapped. The request's ID is made from its
-// hash: who has the ID from the requester himself knows the key that he wants them wrapped for.
+// A request says who wants which keys back, and for whom to wrap them. Its ID is made from its hash:
+// anybody who has the ID from the requesters themselves knows which key they want them wrapped for.
 
 const TYPE = "twinwrap/request/v1";
 /** Bytes of a request at most. */
@@ -25,7 +25,7 @@ const MAX_SPKI = 4096;
 const DAY = 86_400_000;
 /** How long a request can be good for. */
 const MAX_LIFETIME = 366 * DAY;
-/** How long one is good for, in milliseconds, if nothing else is asked for. */
+/** How long one is good for by default, in milliseconds. */
 export const USUAL_LIFETIME = 14 * DAY;
 /** Characters of an ID: 130 bits. */
 const ID = 26;
@@ -35,9 +35,9 @@ export interface RecoveryRequest {
   authority: string;
   /** Who asks, in words for people. */
   requester: string;
-  /** The key that the session keys shall be wrapped for. */
+  /** The key to wrap the session keys for. */
   recipient: RsaPublicKey;
-  /** How they shall be padded. */
+  /** How to pad them. */
   padding: Padding;
   /** Record hashes (32 bytes each), sorted, each once. */
   records: Uint8Array[];

@@ -6,7 +6,7 @@ import { encodeSpki, parseSpki } from "../keys/pkcs.js";
 export { encodeSpki };
 
 /**
- * An RSA key that something new is to be wrapped for, from DER SubjectPublicKeyInfo in the one
+ * An RSA key for new wraps, from DER SubjectPublicKeyInfo in the one
  * spelling whose hash is the key's fingerprint.
  * @throws TwinwrapError BAD_FORMAT; BAD_KEY; WEAK_KEY if it is under 2048 bits or e under 65537
  */

@@ -26,8 +26,8 @@ const TAG = 32;
 export interface Submission<Kind extends EscrowRecord = EscrowRecord> {
   record: Kind;
   /**
-   * 32 bytes that only somebody who knows the session key can make for this record; none if the record
-   * is of a key that nobody proves.
+   * 32 bytes that only somebody who knows the session key can make for this record; none for a record of
+   * an unproven key.
    */
   tag: Uint8Array | undefined;
   /**
@@ -90,7 +90,7 @@ export function decodeSubmission(bytes: Uint8Array): Submission {
 }
 
 /**
- * What shows that whoever wrote the record knew the session key: 32 bytes.
+ * Shows that the author of the record knew the session key: 32 bytes.
  * @param record {@link recordHash}
  */
 export function recordTag(core: Core, sessionKey: Uint8Array, record: Uint8Array): Uint8Array {
@@ -99,7 +99,7 @@ export function recordTag(core: Core, sessionKey: Uint8Array, record: Uint8Array
 }
 
 /**
- * How the log names an owner: only who has his secret can tell that a leaf is his.
+ * How the log names an owner: only somebody with the owner's secret can tell that a leaf is theirs.
  * @param ownerSecret 32 random bytes that the authority gave the owner
  * @param record {@link recordHash}
  */
@@ -112,7 +112,7 @@ export function ownerTag(
 }
 
 /**
- * How the log names the key of a release: only who has the submission can tell which it is.
+ * How the log names the key of a release: only somebody with the submission can tell which it is.
  * @param blind 32 bytes, from the record
  * @param fingerprint 32 bytes, of the recipient's key
  */
@@ -163,18 +163,18 @@ export async function makeSubmission(
 }
 
 /**
- * What was made, as whoever gets it will read it.
+ * A new submission, as its receiver will read it.
  * @throws TwinwrapError BAD_ARGUMENT if it can't be read, LIMIT_EXCEEDED if it is over 16 KiB
  */
 export function checkMade<Kind extends EscrowRecord>(made: Submission<Kind>): Submission<Kind> {
   const bytes = encodeSubmission(made);
-  // It is read as the form that it was written in: each has members that no other has.
+  // It reads as the form that it was written in: each form has members of its own.
   return readBack(() => decodeSubmission(bytes)) as Submission<Kind>;
 }
 
 /**
  * Opens the wrap of a submission and checks that the key in it is the one of the commitment and of
- * the tag, in one comparison: which of them was wrong cannot be told.
+ * the tag, in one comparison, which does not show which of them was wrong.
  * @param key the private key that the wrap's fingerprint names, prepared
  * @returns the session key, 32 bytes; the caller wipes it
  * @throws TwinwrapError DECRYPTION_FAILED, also for a key that is not proven: nothing can be checked

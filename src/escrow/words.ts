@@ -4,7 +4,7 @@ import { safe } from "../text.js";
 import type { Authority } from "./identity.js";
 import type { EscrowReport } from "./reports.js";
 
-// What the command line and the page tell people in the same words, and call files by the same names.
+// The words and file names that the command line and the page share.
 
 /** One report in words. */
 export function statusText({ status, origin, time, reason }: EscrowReport): string {
@@ -31,7 +31,7 @@ export function isRecoverable(reports: readonly EscrowReport[]): boolean {
 }
 
 /**
- * How the file is called in which something goes to an authority or comes back, beside what it is for.
+ * The name of a file that goes to an authority or comes back, and lies beside the file it is for.
  * @param name of the file that it is for
  */
 export function messageName(
@@ -42,7 +42,7 @@ export function messageName(
   return `${name}.${toHex(fingerprint.subarray(0, 8))}.${kind}.json`;
 }
 
-/** A request's ID in groups of four, as it is said. */
+/** A request's ID in groups of four, as people say it. */
 export function sayId(id: string): string {
   return id.replace(/.{4}(?=.)/g, "$&-");
 }

@@ -25,7 +25,7 @@ const WORDS: Record<string, [code: "FAULT" | "UNAVAILABLE" | "CONFLICT", words: 
   LOCKED: ["CONFLICT", "the store was kept busy by others for too long: try again"],
 };
 
-/** What SQLite says too where it can't make a file larger, or a new one, on a full disk. */
+/** SQLite says this also where a full disk lets it neither grow a file nor make a new one. */
 const MAYBE_FULL = new Set(["IOERR", "CANTOPEN"]);
 /** Bytes that its index of shared memory, the smallest of its files, takes. */
 const NEEDED = 32_768;
@@ -36,7 +36,7 @@ function isFull(path: string): boolean {
     const { blocks, bavail, bsize, ffree, files } = statfsSync(dirname(path));
     return (blocks > 0 && bavail * bsize < NEEDED) || (files > 0 && ffree === 0);
   } catch {
-    return false; // not to be told: then what SQLite says stands
+    return false; // unknown: then what SQLite says stands
   }
 }
 

@@ -37,7 +37,7 @@ export type RowStatement = Statement<Value[], Row>;
 const PAGE = 50;
 const MAX_PAGE = 1000;
 
-/** A text as it is searched: in any case, however its accents are composed. */
+/** A text in the form used for searching: case and the composition of accents make no difference. */
 export function fold(text: string): string {
   return text.normalize("NFC").toLowerCase();
 }
@@ -159,7 +159,7 @@ function requestConditions({ status, after, until }: RequestQuery): Condition[] 
   return conditions;
 }
 
-/** In which order pages go. */
+/** The order of pages. */
 interface Order {
   by: string;
   /** The cursor of a page that ends with a row. */
@@ -247,7 +247,7 @@ export class SqliteReads implements StoreReads {
     return keys.map((key) => found.get(nameOf(key)));
   }
 
-  /** Down an order that has an index, newest first. */
+  /** Pages along an order that has an index, newest first. */
   #page<T>(
     table: string,
     order: Order,

@@ -1,5 +1,5 @@
-// The tables of the embedded store. A migration that was in a release is never changed: what comes
-// later is a new entry. `PRAGMA user_version` counts those that were done.
+// The tables of the embedded store. A migration that was in a release never changes: each later change
+// is a new entry. `PRAGMA user_version` counts those that were done.
 
 /** "TWIN", so that `file` and SQLite know whose database it is (PRAGMA application_id). */
 export const APPLICATION_ID = 0x5457494e;

@@ -31,12 +31,12 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
     this.#isOver = true;
   }
 
-  /** Before the commit. @throws what was thrown in the transaction, if `work` kept it to itself */
+  /** Before the commit. @throws the transaction's error, if `work` swallowed it */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Whatever fails ends the transaction, as it does elsewhere. */
+  /** Any failure ends the transaction, as in other databases. */
   protected override run<T>(sql: string, work: (statement: RowStatement) => T): T {
     if (this.#isOver) throw new TwinwrapError("DISPOSED", "the transaction is over");
     try {
@@ -115,7 +115,7 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
         row.serial,
         row.description ?? null,
         row.label ?? null,
-        // Two lines, so that nothing is found across them.
+        // Two lines, so that no search matches across them.
         fold(`${row.description ?? ""}\n${row.label ?? ""}`),
         seconds(row.created),
         row.record,
@@ -129,7 +129,7 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
 
   async updateRecords(rows: readonly RecordChange[]): Promise<void> {
     for (const some of batches(rows)) {
-      // The first part has no rows: it says of what types the columns are.
+      // The first part has no rows: it sets the columns' types.
       this.#run(
         `WITH changed (hash, status, verified_leaf) AS (
             SELECT hash, status, verified_leaf FROM records WHERE 1 = 0

@@ -27,7 +27,7 @@ export interface SqliteOptions {
  * Opens a store of one file, and brings an older one up to date.
  * @throws TwinwrapError UNSUPPORTED if better-sqlite3 is not installed or the file is from a newer
  *   version; BAD_FORMAT if it is no such store; CONFLICT if it is there and should be created;
- *   BAD_ARGUMENT if it is not there and should be; FAULT or UNAVAILABLE as for every {@link Store}
+ *   BAD_ARGUMENT if it is missing and should not be; FAULT or UNAVAILABLE as for every {@link Store}
  */
 export async function openSqlite(path: string, options: SqliteOptions = {}): Promise<Store> {
   const open = await loadSqlite();
@@ -83,9 +83,9 @@ async function loadSqlite(): Promise<(path: string) => Database> {
 }
 
 /**
- * Nobody else shall read it, from its first moment on: SQLite would take the umask's mode. One that is
- * there is not opened here: closing it would take away the locks (POSIX) that this process holds on it
- * by SQLite.
+ * Makes the file readable for its user alone, from its first moment on: SQLite would take the umask's mode.
+ * An existing file is not opened here: closing it would drop the (POSIX) locks that SQLite holds on it in this
+ * process.
  */
 function makeOrFind(path: string, create: boolean): void {
   if (!create) {
@@ -132,8 +132,8 @@ function migrate(db: Database, create: boolean): void {
     throw new TwinwrapError("UNSUPPORTED", `${db.name} was made by a newer version of Twinwrap`);
   }
   if (known() === MIGRATIONS.length) return;
-  // A table that others refer to is made anew and takes the old one's name: only without the check of
-  // every statement, which can't be switched off inside a transaction. All of it is checked at the end.
+  // A table that others refer to is made anew and takes the old one's name. That needs the foreign-key check
+  // off, which can't be switched off inside a transaction. Everything is checked at the end.
   db.pragma("foreign_keys = OFF");
   try {
     db.exec("BEGIN IMMEDIATE");
@@ -170,7 +170,7 @@ class SqliteStore extends SqliteReads implements Store {
     this.#writer = writer;
     this.#reader = reader;
     this.#connectReader = connectReader;
-    // Begin is tried again without blocking the process, which may itself be what it waits for.
+    // BEGIN is tried again without blocking: this process may itself hold what it waits for.
     writer.pragma("busy_timeout = 0");
   }
 

@@ -119,8 +119,8 @@ export interface NoteRow {
 }
 
 /**
- * Reads; outside a transaction they see only what was committed. What asks for many rows at once answers
- * in the order asked for, with undefined for what is not there, and takes any number.
+ * Reads. Outside a transaction they see only what was committed. A call for many rows at once answers
+ * in the order asked for, with undefined for missing rows, and takes any number.
  */
 export interface StoreReads {
   /** A named setting of the store. */
@@ -146,7 +146,7 @@ export interface StoreReads {
   candidatesOf(records: readonly Uint8Array[]): Promise<Candidate[][]>;
   /** For each block a record with a wrap of it, one that was verified before others. */
   recordsWithBlocks(queries: readonly BlockQuery[]): Promise<(RecordRow | undefined)[]>;
-  /** What there is of wraps, over all records. */
+  /** What is known of all records' wraps. */
   wrapFacts(): Promise<WrapFacts>;
   /** By the first leaf that they stand on, the last one first. */
   records(query: RecordQuery, page?: PageOptions): Promise<Page<RecordRow>>;
@@ -195,16 +195,16 @@ export type LogEntry = { leaf: number } & (
 );
 
 /**
- * Writes; all of one transaction are done, or none. A row that stands on a leaf is written after it.
- * What throws, CONFLICT too, ends the transaction: nothing more can be read or written in it, and nothing
+ * Writes: all of one transaction are done, or none. A row that stands on a leaf is written after it.
+ * Any error, CONFLICT too, ends the transaction: nothing more can be read or written in it, and nothing
  * of it is kept, even if `work` goes on as if nothing had happened.
  */
 export interface StoreWrites extends StoreReads {
   setSetting(name: string, value: string | undefined): Promise<void>;
   /**
    * Makes the log longer: compare-and-swap.
-   * @throws TwinwrapError CONFLICT if the head is no longer of `oldSize` leaves; FAULT if something
-   *   stands already where the log should end
+   * @throws TwinwrapError CONFLICT if the head no longer has `oldSize` leaves; FAULT if there is already
+   *   something after the log's end
    */
   extendLog(
     oldSize: number,
@@ -218,9 +218,9 @@ export interface StoreWrites extends StoreReads {
   updateRecords(rows: readonly RecordChange[]): Promise<void>;
   /** A candidate that is there already is not added again. */
   addCandidates(candidates: readonly CandidateOf[]): Promise<void>;
-  /** The ones that verified stay, the others of their records go. One of a record. */
+  /** Keeps the given wraps, which verified, one of each record, and removes the others of their records. */
   keepCandidates(candidates: readonly CandidateOf[]): Promise<void>;
-  /** Those that do not open go; their records stay. */
+  /** Removes wraps that do not open; their records stay. */
   dropCandidates(candidates: readonly CandidateOf[]): Promise<void>;
   /** @throws TwinwrapError CONFLICT if it is there */
   insertRequest(row: RequestRow): Promise<void>;
@@ -235,16 +235,16 @@ export interface StoreWrites extends StoreReads {
    * @throws TwinwrapError CONFLICT if another one of this number has a leaf, and this has one too
    */
   putPolicy(row: NoteRow): Promise<void>;
-  /** Policies of this number that have no leaf go. */
+  /** Removes the policies of this number that have no leaf. */
   dropDrafts(number: number): Promise<void>;
-  /** As putPolicy, but there is one of a number. @throws TwinwrapError CONFLICT */
+  /** Like putPolicy, but a number has only one. @throws TwinwrapError CONFLICT */
   putIdentity(row: NoteRow): Promise<void>;
   /** @throws TwinwrapError CONFLICT if an owner has a secret */
   insertOwners(rows: readonly OwnerRow[]): Promise<void>;
   addSeenCheckpoint(checkpoint: LogHead): Promise<void>;
 }
 
-/** What changes of a record. */
+/** What changes in a record. */
 export type RecordChange = Pick<RecordRow, "hash" | "status" | "verifiedLeaf">;
 
 /**
