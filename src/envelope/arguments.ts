@@ -77,8 +77,8 @@ export const needFingerprints = listOf(bytesOf(32));
 export const CORE = optionsOf<{ core?: WorkOptions["core"] }>({ core: optional(coreOption) });
 
 /**
- * The same options with this platform's way to start a worker, unless they have their own. What is no object is
- * refused where options are.
+ * The same options with this platform's way to start a worker, unless they have their own. Anything but an object
+ * is refused where options are checked.
  */
 export function withWorkers<T extends { startWorker?: StartWorker | undefined }>(
   options: T,

@@ -93,7 +93,7 @@ export class ChunkCipher {
     return this.#nonce;
   }
 
-  // A chunk passes through the core's windows whole, so `into` may overlap what it is made from.
+  // A chunk passes through the core's windows whole, so `into` may overlap its input.
 
   /** Seals chunk `index` into `into`, which is 16 bytes longer. */
   sealChunk(index: number, chunk: Uint8Array, into: Uint8Array<ArrayBuffer>): void {

@@ -1,6 +1,6 @@
 // What a page and the service worker twinwrap/download.js say to each other.
 
-/** With a port: that this address will be asked for. */
+/** With a port: announces that the browser will ask for this address. */
 export interface Announcement {
   url: string;
   name: string;
@@ -8,7 +8,7 @@ export interface Announcement {
   size: number | undefined;
 }
 
-/** With a port for the answer, whether it is: is this download still being fed? It also keeps the worker alive. */
+/** With a port for the answer: is this download still being fed? It also keeps the worker alive. */
 export interface Question {
   alive: string;
 }

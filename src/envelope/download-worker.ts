@@ -1,10 +1,10 @@
-// The service worker twinwrap/download.js: it answers the requests for downloads that a page has announced
-// with what the page sends piece by piece, and leaves every other request alone. save.browser.ts is the page's
-// side. It keeps nothing, and lives as long as a download does.
+// The service worker twinwrap/download.js. It answers requests for downloads that a page has announced, with
+// the pieces that the page sends, and leaves every other request alone. save.browser.ts is the page's side.
+// It keeps nothing, and lives as long as a download does.
 
 import type { Announcement, FromPage, FromWorker, Question } from "./download-protocol.js";
 
-/** What of a ServiceWorkerGlobalScope is used here. */
+/** The parts of a ServiceWorkerGlobalScope used here. */
 interface Scope {
   addEventListener(type: "install" | "activate", listener: (event: Lasting) => void): void;
   addEventListener(
@@ -25,7 +25,7 @@ const scope = globalThis as unknown as Scope;
 
 /** Announced, and not asked for yet; by address. */
 const announced = new Map<string, { name: string; size: number | undefined; port: MessagePort }>();
-/** Addresses that are being answered. A worker that was ended and started again knows of none. */
+/** Addresses that are being answered. A restarted worker knows none. */
 const fed = new Set<string>();
 
 scope.addEventListener("install", () => void scope.skipWaiting());
@@ -73,7 +73,7 @@ function encodeName(name: string): string {
   );
 }
 
-/** What the page sends on request: one piece at a time, so that a slow disk slows the page. */
+/** The page's pieces, sent on request one at a time, so that a slow disk slows the page. */
 function receive(port: MessagePort, over: () => void): ReadableStream<Uint8Array> {
   const tell = (message: FromWorker) => port.postMessage(message);
   tell({ started: true });

@@ -7,14 +7,14 @@ import type { Announcement, FromPage, FromWorker, Question } from "./download-pr
 /** Milliseconds between signs of life: browsers end a service worker after 30 seconds without an event. */
 const KEEP_ALIVE = 5_000;
 
-/** Milliseconds that a page which is done still keeps what the browser may be about to take. */
+/** Milliseconds for which a finished page still keeps what the browser may be about to take. */
 export const LINGER = 10_000;
 
 /** Milliseconds in which a service worker must have answered. */
 const READY_WITHIN = 5_000;
 
 /**
- * How an output was saved: "picker": written to the file that its user chose (File System Access);
+ * How an output was saved. "picker": written to the file that the user chose (File System Access);
  * "stream": as a download, piece by piece; "blob": as a download once it was whole.
  */
 export type SavedBy = "picker" | "stream" | "blob";
@@ -28,7 +28,7 @@ export interface Destination {
   abort(): Promise<void>;
 }
 
-/** The error of a save that its user stopped. */
+/** The error of a save that the user stopped. */
 export function aborted(message: string, cause?: unknown): TwinwrapError {
   return new TwinwrapError("ABORTED", message, { cause });
 }
@@ -45,7 +45,7 @@ export async function download(
   try {
     worker = await activeWorker(await container.register(script));
   } catch {
-    return undefined; // not served, or not allowed: a Blob does it
+    return undefined; // not served, or not allowed: a Blob serves instead
   }
   const { size } = await made;
   const url = new URL(
@@ -84,7 +84,7 @@ export async function download(
       send({ piece: whole }, [whole.buffer]);
     },
     async close() {
-      // Asked for once more, it has all that came before.
+      // By the next request it has everything that came before.
       await told.pulled();
       end({ end: true });
     },
@@ -119,7 +119,7 @@ async function activeWorker(registration: ServiceWorkerRegistration): Promise<Se
   return worker;
 }
 
-/** Whether it happens before somebody has waited for too long. */
+/** Whether it happens in time. */
 function within(happens: Promise<void>): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, READY_WITHIN, false);
@@ -158,7 +158,7 @@ function listen(port: MessagePort) {
   return {
     ready,
     started,
-    /** Nobody is there any more who would ask for a piece. */
+    /** Nobody is left to ask for a piece. */
     lost: () => fail(new TwinwrapError("FAULT", "the browser ended the download's service worker")),
     /** Until a piece is wanted. @throws TwinwrapError ABORTED if the download was cancelled, FAULT if it was lost */
     async pulled(): Promise<void> {

@@ -31,15 +31,15 @@ export interface EngineOptions {
   engine?: EngineName | undefined;
   /**
    * Workers that the core runs in, 1 to 64; with 1, the default, everything happens on this thread.
-   * They are started once a file turns out to be large, and end with it; where none can be started,
-   * this thread does the work. "webcrypto" does not need them.
+   * They start once a file turns out to be large, and end with it. If none can start, this thread does
+   * the work. "webcrypto" does not need them.
    */
   jobs?: number | undefined;
   /** Workers that are there already, instead of `jobs`; several files may be in work at once. */
   pool?: WorkerPool | undefined;
   /** Where a page serves twinwrap/worker.js for them; see {@link PoolOptions.workerUrl}. */
   workerUrl?: PoolOptions["workerUrl"];
-  /** How a worker is started; twinwrap in Node and in browsers knows by itself. */
+  /** How to start a worker; twinwrap in Node and in browsers knows this by itself. */
   startWorker?: StartWorker | undefined;
 }
 

@@ -28,17 +28,17 @@ function splitOptions<T extends object>(
   try {
     rest = { ...withWorkers(options as T & WriteOptions & Starting, startWorker) };
   } catch {
-    return { writing: {}, others: options }; // what can't be read is refused where it is looked at
+    return { writing: {}, others: options }; // unreadable options are refused where they are checked
   }
   const writing = WRITING({ force: rest.force, mode: rest.mode }, "options");
   delete rest.force;
   delete rest.mode;
-  // What is no object is refused as such.
+  // Anything but an object is refused as such.
   const isRecord = Object.prototype.toString.call(options) === "[object Object]";
   return { writing, others: isRecord ? rest : options };
 }
 
-// The system's errors come as TwinwrapErrors, UNAVAILABLE as a rule, with the system's as their cause.
+// The system's errors become TwinwrapErrors, usually UNAVAILABLE, with the system's as their cause.
 
 /**
  * Opens a file for reading, works with it, and closes it whatever happens.
@@ -77,7 +77,7 @@ export async function sealFile(
   });
 }
 
-/** Reads the head of a file that was written, as whoever opens it will. */
+/** Reads the head of a written file, as every later reader will. */
 export function checkSealed({ serial, hash }: Header): (path: string) => Promise<void> {
   return async (path) => {
     const { header } = await withFile(path, (file) => inspectHead(file));
@@ -86,7 +86,7 @@ export function checkSealed({ serial, hash }: Header): (path: string) => Promise
   };
 }
 
-/** Writes a header's slot, and reads the head that the file has then, as whoever opens it will. */
+/** Writes a header's slot, and reads the file's new head, as every later reader will. */
 async function patch(
   path: string,
   file: FileSource,

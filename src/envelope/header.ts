@@ -24,7 +24,7 @@ export interface Wrap {
   rest?: { [name: string]: Json };
 }
 
-/** What an authority was sent and what it answered; their forms belong to escrow/. */
+/** What was sent to an authority and what it answered; their forms belong to escrow/. */
 export interface Escrow {
   submission: Json;
   receipt?: Json | undefined;
@@ -77,7 +77,7 @@ const MIN_SLOT = 8192;
 const MAX_SLOT = 1 << 20;
 /** Bytes in a slot before its JSON: generation, length, digest. */
 const SLOT_HEADER = 8 + 4 + 32;
-/** Room that is left for wraps to come, and, with its copy of the description, for an escrow. */
+/** Spare room for later wraps, and, with its copy of the description, for an escrow. */
 const SPARE = 4096;
 const SPARE_ESCROW = 6144;
 export const MAX_NAME = 255;
@@ -88,7 +88,7 @@ export const MAX_WRAPS = 1024;
 // Every RSA size up to 16384 bits fits: 12 + 2048 bytes, and what Windows may leave behind.
 const MAX_SIMPLE_BLOB = 4096;
 
-/** What the one version there is works with. */
+/** The algorithms of the only version. */
 export const ALGORITHMS = {
   body: "Cobblestone-256",
   key: "CALG_AES_256",
@@ -142,7 +142,7 @@ export function wrapToJson(wrap: Wrap): { [name: string]: Json } {
   };
 }
 
-/** Reads a wrap's members; what it does not know it leaves to the caller. */
+/** Reads a wrap's members; leaves unknown ones to the caller. */
 export function readWrap(members: Members): Wrap {
   return {
     fingerprint: members.bytes("fingerprint", 32),
@@ -217,7 +217,7 @@ function decodeMutable(bytes: Uint8Array): MutableHeader {
   return { wraps, escrows, rest: members.rest() };
 }
 
-/** What was read of an entry, with the members that nobody asked for, if there are any. */
+/** The members read from an entry, with the unknown ones, if there are any. */
 function withRest<Entry extends Wrap | Escrow>(entry: Entry, members: Members): Entry {
   const rest = members.rest();
   return Object.keys(rest).length === 0 ? entry : { ...entry, rest };
@@ -268,7 +268,7 @@ function decodeSlot(core: Core, hash: Uint8Array, slot: Uint8Array): Slot | unde
     return { generation: Number(generation), ...decodeMutable(json) };
   } catch (error) {
     if (!(error instanceof TwinwrapError && error.code === "BAD_FORMAT")) throw error;
-    return undefined; // whole, but nothing that this version can read: the other slot counts
+    return undefined; // whole, but unreadable for this version: the other slot counts
   }
 }
 
@@ -276,7 +276,7 @@ function isZero(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0);
 }
 
-/** Bytes of a slot that holds `mutable` now and has room for what is to come. */
+/** Bytes of a slot that holds `mutable` now and has room for later additions. */
 function slotLengthFor(fixed: FixedHeader, mutable: MutableHeader): number {
   const escrows = Math.max(fixed.escrow.length, mutable.escrows.length);
   const copy = fixed.description === undefined ? 0 : encodeJcs(fixed.description).length;
@@ -289,7 +289,7 @@ function slotLengthFor(fixed: FixedHeader, mutable: MutableHeader): number {
   return length;
 }
 
-/** The part of a header that decides H and where everything lies. */
+/** The part of a header that determines H and where everything lies. */
 export interface Frame {
   /** All bytes up to slot A. */
   bytes: Uint8Array;
@@ -299,7 +299,7 @@ export interface Frame {
 
 /**
  * The fixed part, before there is a key or a wrap: H has to be known to derive the commitment.
- * @param mutable what the slots will hold, for its size; escrows may be missing that are yet to come
+ * @param mutable what the slots will hold, for its size; later escrows may be missing
  * @throws TwinwrapError BAD_ARGUMENT if something cannot stand in a header; LIMIT_EXCEEDED if a text is too
  *   long, there is too much of something, or the slots would be too large
  */
@@ -405,9 +405,9 @@ export interface Patch {
 }
 
 /**
- * What changes a header: the other slot, with the next generation. Until it is written whole, the
+ * A change of a header: the other slot, with the next generation. Until it is written whole, the
  * present slot counts.
- * @param room bytes that shall be left in the slot
+ * @param room bytes to leave free in the slot
  * @returns undefined if the new content does not fit, or there is no next generation
  * @throws TwinwrapError LIMIT_EXCEEDED if no header holds it, however large its slots are
  */

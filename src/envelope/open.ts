@@ -22,7 +22,7 @@ import { throwIfAborted } from "./segments.js";
 import { openWraps, type WrapOptions } from "./wraps.js";
 
 export interface OpenOptions extends WorkOptions, WrapOptions {
-  /** The private key that opens the file, or several of which one does. */
+  /** The private key that opens the file, or several, one of which does. */
   key: RsaPrivateKey | readonly RsaPrivateKey[];
 }
 
@@ -62,7 +62,7 @@ export async function inspect(
 }
 
 /**
- * The same with the start of the body, salt and commitment: what escrows are compared with.
+ * The same with the start of the body, salt and commitment, which escrows are compared with.
  * @throws TwinwrapError BAD_FORMAT, BAD_ARGUMENT
  */
 export async function inspectHead(
@@ -191,7 +191,7 @@ export class Opened extends Output {
 
 /**
  * Opens a sealed file with a private key. The plaintext of each chunk leaves only once the chunk is
- * authentic; that the file is whole is known when the output has ended without an error.
+ * authentic. Only an output that ends without an error shows that the file was whole.
  * @throws TwinwrapError BAD_ARGUMENT, BAD_FORMAT, NOT_A_RECIPIENT, DECRYPTION_FAILED, WEAK_KEY, BAD_KEY
  */
 export async function open(source: Source | RandomAccess, given: OpenOptions): Promise<Opened> {

@@ -8,7 +8,7 @@ import type { Cobblestone } from "./cobblestone.js";
 import type { Answer, Order } from "./protocol.js";
 import { type Direction, type Engine, type Segment, type Worked, workOn } from "./segments.js";
 
-/** What a pool hears of a worker. */
+/** What a worker reports to its pool. */
 export interface WorkerEvents {
   /** It has answered. */
   answered(data: unknown): void;
@@ -32,14 +32,14 @@ export type StartWorker = (
 ) => WorkerHandle | Promise<WorkerHandle>;
 
 /**
- * Bytes of a file that this thread does before it has workers started. To start two costs as much
- * processor time as to seal some 20 MiB, and nobody says how long a stream is: one that has come so
- * far is taken for one that goes on for as much again. For a source whose size is known, and is twice as
- * much, they are started at once. This thread goes on while they start.
+ * Bytes of a file that this thread does before it starts workers. Starting two costs as much processor
+ * time as sealing some 20 MiB, and a stream's length is unknown: the guess is that one that has come so
+ * far goes on for as much again. If a source is known to have twice as many bytes, they start at once.
+ * This thread works on while they start.
  */
 const START_AFTER = 16 << 20;
 
-/** Milliseconds after which a worker that is not ready is given up. */
+/** Milliseconds after which the pool gives up a worker that is not ready. */
 const READY_WITHIN = 10_000;
 
 /** More workers than this are a mistake. */
@@ -65,8 +65,8 @@ export interface PoolOptions {
   /** Workers at most, 1 to 64. */
   jobs: number;
   /**
-   * Bytes of a file after which they are started, at once if it is known to have twice as many, unless
-   * `start()` did it; 16 MiB by default.
+   * Bytes of a file after which they start, unless `start()` did it; 16 MiB by default. They start at once
+   * if the file is known to have twice as many.
    */
   startAfter?: number | undefined;
   /**
@@ -85,7 +85,7 @@ const OPTIONS = optionsOf<PoolOptions>(
 class Member {
   handle: WorkerHandle | undefined;
   ready = false;
-  /** To be called once it is ready, or it is known that it never will be. */
+  /** Called once it is ready, or known to have failed. */
   settled = () => {};
   /** In the order in which they will be answered. */
   readonly tasks: Task[] = [];
@@ -100,8 +100,8 @@ class Member {
 /**
  * Workers that seal and open chunks, each with an instance of the core. Several files can be in work
  * at a time. They start with the first file that is large enough, or with `start()`, and idle ones do
- * not keep a process alive. One that dies takes the files with it whose chunks it had (FAULT); the
- * next file finds another in its place.
+ * not keep a process alive. If one dies, the files whose chunks it had fail (FAULT); another replaces
+ * it for the next file.
  */
 export class WorkerPool {
   /** Workers at most. */
@@ -128,7 +128,7 @@ export class WorkerPool {
     this.#startWorker = (events) => startWorker(events, workerUrl);
   }
 
-  /** Whether a worker is there to be given work. */
+  /** Whether a worker is there to take work. */
   get ready(): boolean {
     return [...this.#members].some(({ ready }) => ready);
   }
@@ -139,8 +139,8 @@ export class WorkerPool {
   }
 
   /**
-   * Starts the workers that are missing; settles when each is ready or has failed. That none can be
-   * started is no error: the work is then done on this thread.
+   * Starts the missing workers; settles when each is ready or has failed. It is no error if none can
+   * start: then this thread does the work.
    * @param core whose WebAssembly they run; the shared one by default
    * @throws TwinwrapError BAD_ARGUMENT
    */
@@ -210,7 +210,7 @@ export class WorkerPool {
     });
   }
 
-  /** @internal Makes the workers wipe a message's keys, and takes back what none of them has yet. */
+  /** @internal Makes the workers wipe a message's keys, and takes back segments that none of them has yet. */
   forget(engine: PoolEngine): void {
     for (const task of this.#queue.filter((task) => task.engine === engine)) {
       this.#queue.splice(this.#queue.indexOf(task), 1);
@@ -278,7 +278,7 @@ export class WorkerPool {
     this.#dispatch();
   }
 
-  /** A worker is gone, and what it was working on with it. */
+  /** Handles the loss of a worker, and of the work it had. */
   #ended(member: Member): void {
     if (!this.#members.delete(member)) return;
     member.settled();
@@ -348,7 +348,7 @@ class PoolEngine implements Engine {
     pool.needOpen();
     this.#seen += segment.length;
     if ((this.#large || this.#seen > pool.startAfter) && !this.#asked) {
-      // Once a message: what failed a moment ago is not tried again for every segment.
+      // Once a message: a failed start is not tried again for every segment.
       this.#asked = true;
       void pool.start(this.#cobblestone.core);
     }

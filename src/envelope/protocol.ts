@@ -7,8 +7,8 @@ import type { Direction, Segment, Worked } from "./segments.js";
 /** What a worker is told, in this order: a module; keys before segments; and in the end nothing more. */
 export type Order =
   /**
-   * The first: the core's compiled WebAssembly, and the name of a lock (Web Locks) that it is to hold for as long
-   * as it lives: nothing else tells a page that a worker is gone.
+   * The first: the core's compiled WebAssembly, and the name of a lock (Web Locks) that the worker holds while it
+   * lives: nothing else tells a page that a worker is gone.
    */
   | { module: WebAssembly.Module; lock?: string }
   /** The keys of a message. */

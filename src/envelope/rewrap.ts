@@ -24,17 +24,17 @@ import { type Head, inspectHead, OPEN, type OpenOptions, openHead, readHead } fr
 import { type MakeEscrows, openChunks, type Sealed, sealUnder } from "./seal.js";
 import { type Recipient, wrapForAll } from "./wraps.js";
 
-/** Which wraps a file shall have more and fewer, and what else its header shall hold. */
+/** Which wraps to add to a file and remove from it, and what else to change in its header. */
 export interface WrapChange extends OpenOptions {
   /** Wraps made elsewhere, as an authority releases them: one of them may be what opens the file. */
   released?: readonly Wrap[] | undefined;
-  /** Whom the session key is wrapped for in addition. A key that has a wrap already gets a new one. */
+  /** Further keys to wrap the session key for. A key that has a wrap already gets a new one. */
   add?: readonly Recipient[] | undefined;
-  /** Fingerprints (32 bytes) of the keys whose wraps go. */
+  /** Fingerprints (32 bytes) of the keys whose wraps are removed. */
   remove?: readonly Uint8Array[] | undefined;
-  /** Makes what the header holds for authorities; what it held stays if this is left out. */
+  /** Makes the header's escrows; without it the old ones stay. */
   escrows?: MakeEscrows | undefined;
-  /** Bytes that shall be left in the header for what is still to come: none by default. */
+  /** Bytes to leave free in the header for later additions: none by default. */
   room?: number | undefined;
   /** Makes a new file with larger slots even if everything fits. */
   enlarge?: boolean | undefined;
@@ -42,13 +42,13 @@ export interface WrapChange extends OpenOptions {
   rewrite?: boolean | undefined;
 }
 
-/** What a change of wraps comes to: a slot to write in place or, where it does not fit, a new file. */
+/** The result of a change of wraps: a slot to write in place or, if it does not fit, a new file. */
 export type Rewrapped = { header: Header } & (
   | { patch: Patch; whole?: never }
   | { whole: Sealed; patch?: never }
 );
 
-/** What becomes of a header's lists; what is left out stays. */
+/** New lists for a header; a missing one stays as it is. */
 export interface Amendment {
   wraps?: readonly Wrap[] | undefined;
   escrows?: readonly Escrow[] | undefined;
@@ -73,8 +73,8 @@ const AMENDMENT = optionsOf<Amendment>({ wraps: needWraps, escrows: needEscrows 
 
 /**
  * Works out a change of wraps. Only somebody who can open the file can make one: the session key is
- * opened and checked against the commitment before it is wrapped again. Who once had the session
- * key keeps it, whatever wraps are removed.
+ * opened and checked against the commitment before it is wrapped again. Anybody who once had the
+ * session key keeps it, whatever wraps are removed.
  * @param source the sealed file; nothing is written to it
  * @param wanted the change, or what makes it of the file's head
  * @throws TwinwrapError BAD_ARGUMENT if a fingerprint to remove names no wrap or one that comes, or no
@@ -111,8 +111,8 @@ export async function rewrap(
       }
       // Larger slots change H, and H is bound into the body: the body is sealed again, under the same
       // session key (so that every wrap still opens it) and a new salt. Receipts name the old
-      // commitment, so they go, and new ones
-      // are made if there is a way; the fixed part still says which authorities are meant.
+      // commitment, so they are removed, and new
+      // ones made if possible; the fixed part still says which authorities are meant.
       const plaintext = async function* () {
         try {
           yield* openChunks(cobblestone, reader, change);
@@ -183,9 +183,9 @@ async function changeWraps(
 }
 
 /**
- * Works out a change of what a header holds, for somebody without a key: a receipt that came, or a
- * wrap that was released. That it belongs to this file is for the caller to check.
- * @param change gets the file's head and answers what becomes of wraps and escrows
+ * Works out a change of a header without a key: a receipt that came, or a wrap that was released. The
+ * caller checks that it belongs to this file.
+ * @param change gets the file's head and answers the new wraps and escrows
  * @throws TwinwrapError BAD_FORMAT; NO_ROOM if it does not fit: {@link rewrap}, with a key, can enlarge the header;
  *   BAD_ARGUMENT if no wrap would be left
  */

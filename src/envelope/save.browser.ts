@@ -10,8 +10,8 @@ export interface SaveOptions {
   /**
    * Where the page serves twinwrap/download.js, a service worker: it makes downloads of any size where
    * there is no File System Access (Firefox, Safari). Without it they are gathered in a Blob first. A
-   * Content-Security-Policy has to allow it: `worker-src 'self'; frame-src 'self'`; where it does not, or the
-   * script is not there, a Blob it is.
+   * Content-Security-Policy has to allow it: `worker-src 'self'; frame-src 'self'`. If it does not, or the
+   * script is not there, a Blob is used.
    */
   downloadUrl?: string | URL | undefined;
   /** false: never asks for a place, but downloads to where the browser puts its downloads. */
@@ -28,15 +28,15 @@ const OPTIONS = optionsOf<SaveOptions>(
 /** The most that every browser takes in one Blob. */
 const BLOB_LIMIT = 2 ** 31;
 
-/** What of File System Access is used here; TypeScript's DOM has no picker. */
+/** The parts of File System Access used here; TypeScript's DOM has no picker. */
 type Picker = (options: {
   suggestedName: string;
 }) => Promise<FileSystemFileHandle & { remove?(): Promise<void> }>;
 
 /**
- * Saves an output to its user's disk: whole, or not at all. To be called when the user clicks on
- * something, without an `await` before it: browsers let a page open a picker only then. So it takes the
- * promises that `seal` and `open` return, and Blobs.
+ * Saves an output to the user's disk: whole, or not at all. Call it when the user clicks on something,
+ * without an `await` before it: only then do browsers let a page open a picker. So it takes the promises
+ * that `seal` and `open` return, and Blobs.
  *
  *     await save(open(file, { key }), { name: "report.pdf" });
  *
@@ -60,7 +60,7 @@ export async function save(
     downloadBlob(output, options.name);
     return "blob";
   }
-  // Should it fail while somebody chooses a place: that is thrown below.
+  // If it fails while the user chooses a place, that is thrown below.
   const made = Promise.resolve(isBlob(output) ? outputOf(output) : output).then(needOutput);
   made.catch(() => {});
   let target: Destination;
@@ -70,7 +70,7 @@ export async function save(
       (await download(options, made)) ??
       gather(options);
   } catch (error) {
-    // What nobody will take wipes its keys.
+    // An output that nobody will take wipes its keys.
     await made.then((output) => output.stream().cancel()).catch(() => {});
     throw error;
   }
@@ -79,7 +79,7 @@ export async function save(
     pieces = (await made)[Symbol.asyncIterator]();
     await pour(pieces, target);
   } catch (error) {
-    // The target first: that no file is left must not wait for a source.
+    // The target first: removing the file must not wait for a source.
     await target.abort().catch(() => {});
     await pieces?.return(undefined).catch(() => {});
     throw error;
@@ -107,7 +107,7 @@ async function pick(picker: Picker, name: string): Promise<Destination | undefin
   try {
     handle = await picker({ suggestedName: name });
   } catch (error) {
-    // Nobody has clicked, or the page is in a foreign frame: a download it is.
+    // Nobody has clicked, or the page is in a foreign frame: this becomes a download.
     if ((error as Error).name === "SecurityError") return undefined;
     if ((error as Error).name === "AbortError") throw aborted("no place was chosen", error);
     throw error;
@@ -162,7 +162,7 @@ function gather({ name, blobLimit = BLOB_LIMIT }: SaveOptions): Destination {
   };
 }
 
-/** What is whole already, for a writer. */
+/** Bytes that are whole already, for a writer. */
 function outputOf(blob: Blob): Output {
   return new Output(async function* () {
     for await (const piece of pieces(blob)) yield piece as Uint8Array<ArrayBuffer>;

@@ -41,10 +41,9 @@ export interface EscrowFacts extends BodyHeader {
 }
 
 /**
- * Makes what a file's header holds for its authorities; what it is and whom it is sent to belongs to
- * escrow/.
- * @param present what the header holds by now
- * @returns all that it shall hold
+ * Makes the escrows in a file's header; what they are and whom they are sent to belongs to escrow/.
+ * @param present the header's present escrows
+ * @returns all that it is to hold
  */
 export type MakeEscrows = (
   facts: EscrowFacts,
@@ -53,11 +52,11 @@ export type MakeEscrows = (
 
 export interface SealOptions extends WorkOptions, WrapOptions {
   /**
-   * The public keys that shall open the file, at most 1024, each with a padding of its own if need be. A key
-   * that is given twice gets one wrap.
+   * The public keys whose owners can open the file, at most 1024, each with its own padding if need be. A key
+   * given twice gets one wrap.
    */
   to: readonly (RsaPublicKey | Recipient)[];
-  /** The padding of wraps that do not say their own: OAEP unless a program knows no other. */
+  /** The padding of wraps that do not set their own; OAEP by default. */
   padding?: Padding | undefined;
   /** A name for people, at most 255 bytes of UTF-8. Anyone can read it; nobody acts on it. */
   name?: string | undefined;

@@ -15,8 +15,8 @@ const FIRST_CHUNKS = 4;
 
 /**
  * Where the bytes of a segment begin in its buffer before the work: sealed chunks at the beginning;
- * plaintext so far behind it that no sealed chunk, written from the beginning on, reaches a chunk
- * that is not sealed yet.
+ * plaintext so far after it that no sealed chunk, written from the beginning on, reaches a chunk that
+ * is not sealed yet.
  */
 function startIn(buffer: ArrayBuffer, direction: Direction): number {
   return direction === "open" ? 0 : (buffer.byteLength / SEALED_CHUNK) * TAG;
@@ -125,7 +125,7 @@ export class LocalEngine implements Engine {
   dispose(): void {}
 }
 
-/** What runSegments needs to be told. */
+/** The settings of runSegments. */
 export interface RunOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((bytes: number) => void) | undefined;
@@ -164,7 +164,7 @@ class Passage {
   #stopped = false;
   #ended = false;
   #failure: Slot["failure"];
-  // Who takes waits for a result, the reading for room; each is woken by the other.
+  // The taker waits for a result, the reader for room; each wakes the other.
   /** Ends the waiting for news. */
   wake = () => {};
   #makeRoom = () => {};
@@ -210,7 +210,7 @@ class Passage {
     }
   }
 
-  /** What comes from chunk `index` on, in a buffer; undefined if nobody wants it any more. */
+  /** The bytes from chunk `index` on, in a buffer; undefined if nobody wants them any more. */
   async #readSegment(
     index: number,
     chunk: number,
@@ -282,16 +282,16 @@ class Passage {
   stop(): void {
     this.#stopped = true;
     this.#makeRoom();
-    // They hold plaintext, or did. What is still at work is wiped when it comes back.
+    // They hold plaintext, or did. Segments still at work are wiped when they come back.
     for (const buffer of this.#free) wipeBuffer(buffer);
     for (const { worked } of this.#slots) if (worked) wipeBuffer(worked.buffer);
   }
 }
 
 /**
- * Takes a message through an engine: reads ahead as far as the engine wants to be given work, and
- * yields the results in order, each as soon as it is there. What was read before an error leaves
- * before the error is thrown, but of a message that is opened nothing behind a bad chunk does.
+ * Takes a message through an engine: reads ahead as far as the engine wants work, and yields the results
+ * in order, each as soon as it is there. Everything read before an error leaves before the error is
+ * thrown. When a message is opened, nothing after a bad chunk leaves.
  * @throws TwinwrapError ABORTED; BAD_FORMAT if the message was cut; DECRYPTION_FAILED; what the
  *   source and the engine throw
  */

@@ -32,7 +32,7 @@ export async function startWorker(
     answered(data);
   };
   worker.onerror = (event) => {
-    // The pool tells whoever waits; the page's own handlers need not hear of it.
+    // The pool tells its callers; the page's own handlers need not hear of it.
     event.preventDefault();
     ended();
   };

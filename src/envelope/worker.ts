@@ -7,7 +7,7 @@ import { ChunkCipher } from "./cobblestone.js";
 import type { Answer, Order } from "./protocol.js";
 import { type Direction, workOn } from "./segments.js";
 
-// What runs in a worker: an instance of the core of its own, and the ciphers of the messages that it
+// Runs in a worker: its own instance of the core, and the ciphers of the messages that it
 // is told to work on. The build makes one script of it.
 
 /** A worker's side of the channel: itself in browsers, `parentPort` in Node, which startWorker puts here. */

@@ -107,18 +107,18 @@ export function encryptedKeyOf(
 ): Uint8Array {
   try {
     const blob = decodeSimpleBlob(wrap.simpleBlob);
-    // All that follows the header is taken for the block, so bytes too many fail by its length.
+    // Everything after the header counts as the block, so extra bytes fail by its length.
     if (algorithms.includes(blob.aiKeyAlg)) return blob.encryptedKey;
   } catch (error) {
-    // What is no SIMPLEBLOB falls through to the one error there is.
+    // Anything but a SIMPLEBLOB falls through to the only error.
     if (!(error instanceof CryptoApiError)) throw error;
   }
   throw decryptionFailed();
 }
 
 /**
- * Whether a wrap can be for a key, as far as that shows without opening it: it is a SIMPLEBLOB of 12 + k
- * bytes around a number below n.
+ * Whether a wrap can be for a key, as far as it shows unopened: it is a SIMPLEBLOB of 12 + k bytes around a
+ * number below n.
  * @param algorithms see {@link encryptedKeyOf}
  */
 export function isWrapFor(
@@ -195,7 +195,7 @@ function tryWrap(
   }
 }
 
-/** The key in a wrap, or a pseudo-random one; undefined if it shows by itself that there is none. */
+/** The key in a wrap, or a pseudo-random one; undefined if the wrap itself shows that there is none. */
 function unwrap(wrap: Wrap, rsa: PreparedRsaPrivateKey): Uint8Array | undefined {
   try {
     return rsa.unwrapKey(encryptedKeyOf(wrap), { padding: wrap.padding, length: KEY });

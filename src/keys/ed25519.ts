@@ -124,7 +124,7 @@ export async function readEd25519Block(
   const { passphrase, allowEmptyPassphrase, core } = UNLOCK(options, "options");
   const der = decodePemBody(block.body);
   try {
-    // What it is, its bytes say: a label is often another one's.
+    // Its bytes say what it is: labels are often wrong.
     const structure = outline(der);
     if (structure === "PrivateKeyInfo") return parsePkcs8(der);
     if (structure !== "EncryptedPrivateKeyInfo") {

@@ -1,11 +1,11 @@
 import { TwinwrapError } from "../errors.js";
 
-// Keys that people have at hand and that cannot be used as they are: what each is. What turns it into one that
-// can depends on the tools at hand, so whoever shows the error says that, by its kind.
+// Names the keys that people have but cannot use as they are. How to convert one depends on the tools at hand, so
+// the code that shows the error says that, by the error's kind.
 
-/** What stands in the place of a key that can be used. */
+/** What was found in place of a usable key. */
 export type ForeignKind =
-  /** A key for another algorithm than RSA encryption. */
+  /** A key for an algorithm other than RSA encryption. */
   | "algorithm"
   /** Locked in a way that is not opened here. */
   | "lock"
@@ -50,7 +50,7 @@ const ALGORITHMS: ReadonlyMap<string, string> = new Map([
   ["oct", "a symmetric key"],
 ]);
 
-/** The key is for another algorithm than RSA encryption. */
+/** The key is for an algorithm other than RSA encryption. */
 export function foreignAlgorithm(name: string): TwinwrapError {
   const what = ALGORITHMS.get(name) ?? `a key for the algorithm ${name.slice(0, MAX_SHOWN)}`;
   return new ForeignKeyError(
@@ -76,7 +76,7 @@ const PKCS12: Foreign = { is: "a PKCS#12 file", kind: "pkcs12" };
 const CERTIFICATE: Foreign = { is: "a certificate", kind: "certificate" };
 const REQUEST: Foreign = { is: "a certificate request", kind: "certificate-request" };
 
-/** The file is something else than a key as read here. */
+/** The file is something other than a key as read here. */
 function foreignFile({ is, kind = "other" }: Foreign): TwinwrapError {
   return new ForeignKeyError(kind, `this is ${is}`);
 }
@@ -158,7 +158,7 @@ export function foreignStart(bytes: Uint8Array): TwinwrapError {
 }
 
 /**
- * What a file seems to be, in words, where something else than a key was wanted.
+ * What a file seems to be, in words, for callers that wanted something other than a key.
  * @param start its first bytes: some hundreds are enough
  * @returns such as "a certificate"; undefined if nothing is known of it
  */

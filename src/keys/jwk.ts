@@ -55,7 +55,7 @@ function number(json: Record<string, unknown>, name: string): Uint8Array | undef
   const text = json[name];
   if (text === undefined) return undefined;
   if (typeof text !== "string" || text === "") throw bad(`the JWK's ${name} is not a number`);
-  // Some programs pad, which RFC 7515, section 2, does not have.
+  // Some programs pad, against RFC 7515, section 2.
   const unpadded = text.length % 4 === 0 ? text.replace(/={1,2}$/, "") : text;
   try {
     return fromBase64Url(unpadded);

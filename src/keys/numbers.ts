@@ -31,13 +31,13 @@ function bad(message: string): TwinwrapError {
   return new TwinwrapError("BAD_KEY", message);
 }
 
-/** What checkPublicKey puts up with. */
+/** What checkPublicKey tolerates. */
 export interface CheckOptions {
   /** Takes keys that are too short or have too small an exponent. */
   allowWeak?: boolean | undefined;
-  /** The key shall wrap something new, so that its exponent matters too. */
+  /** The key is for new wraps, so that its exponent matters too. */
   forWrap?: boolean | undefined;
-  /** Takes an exponent of one for a weak key: nothing is wrapped for it, it is to open something. */
+  /** Takes an exponent of one for a weak key, which only opens: nothing is wrapped for it. */
   allowExponentOne?: boolean | undefined;
 }
 

@@ -12,25 +12,25 @@ export type Passphrase =
   | (() => string | Uint8Array | Promise<string | Uint8Array>);
 
 function isBytes(value: unknown): value is Uint8Array {
-  // Of other arrays and buffers nobody knows whether their bytes are meant, or their numbers.
+  // Other arrays and buffers are ambiguous: their bytes may be meant, or their numbers.
   return (
     ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === "[object Uint8Array]"
   );
 }
 
-/** @throws TwinwrapError BAD_ARGUMENT for everything that is no passphrase, and is no function either */
+/** @throws TwinwrapError BAD_ARGUMENT for anything but a passphrase or a function */
 export function needPassphrase(value: unknown, what: string): Passphrase {
   if (typeof value === "function") return value as Passphrase & (() => never);
   if (isBytes(value)) return needBytes(value, what);
   if (typeof value !== "string") throw wrongKind(value, what, "text, a Uint8Array or a function");
   if (isWellFormed(value)) return value;
-  // What TextEncoder would put in its place would lock a key under a passphrase that nobody can type.
+  // TextEncoder would replace it, and lock a key under a passphrase that nobody can type.
   throw new TwinwrapError("BAD_ARGUMENT", `${what} has half a surrogate pair`);
 }
 
 /**
- * Works with a passphrase, asking for it if need be. Bytes are copied at once, so that the caller can wipe his own;
- * the copy is wiped.
+ * Works with a passphrase, asking for it if need be. Copies bytes at once, so that callers can wipe their own, and
+ * wipes the copy.
  * @param allowEmpty takes an empty one, which is a mistake as a rule
  * @throws TwinwrapError PASSPHRASE_NEEDED if there is none; BAD_ARGUMENT
  */

@@ -151,7 +151,7 @@ export function unlock<T>(
   try {
     return read(pkcs8);
   } catch (error) {
-    // Padding fits a wrong key once in 256 times: what comes out then is no DER.
+    // A wrong key's padding fits once in 256 times: then the plaintext is no DER.
     const noDer =
       error instanceof TwinwrapError &&
       (error.code === "BAD_FORMAT" || error.code === "LIMIT_EXCEEDED");

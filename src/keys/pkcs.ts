@@ -51,7 +51,7 @@ export function parsePkcs8(der: Uint8Array): PrivateParts {
   const version = info.smallInteger(1, "the PKCS#8 version");
   readAlgorithm(info.sequence());
   const key = info.octetString();
-  // Attributes, and the copy of the public key that version 1 has, say nothing that is needed.
+  // Nothing in the attributes, or in version 1's copy of the public key, is needed.
   if (info.peek() === ATTRIBUTES) info.take(ATTRIBUTES);
   if (version === 1) info.take(PUBLIC_KEY);
   info.end();

@@ -12,7 +12,7 @@ import { rc4 } from "./rc4.js";
 import type { PrivateParts } from "./types.js";
 
 // The lock of PVK files: RC4 under SHA-1(salt ‖ passphrase), cut to 16 bytes, or for export from the
-// USA of old to 5 bytes and 11 zeros. One hash is all that a guess costs, so this is no protection;
+// USA of old to 5 bytes and 11 zeros. A guess costs one hash, so this is no protection;
 // nothing is authenticated either.
 
 const SALT = 16;
@@ -20,7 +20,7 @@ const KEY = 16;
 /** Bytes of the passphrase's hash that count in a "weak" lock, 40 bits. */
 const WEAK_KEY = 5;
 
-/** "RSA2", with which what is encrypted begins. */
+/** "RSA2": the encrypted part begins with it. */
 const MAGIC = Uint8Array.of(0x52, 0x53, 0x41, 0x32);
 
 /**

@@ -39,7 +39,7 @@ export interface ReadKeyOptions {
    */
   allowExponentOne?: boolean | undefined;
 }
-/** What all who read a locked key take. */
+/** The options of every reader of a locked key. */
 export const PASSPHRASE_OPTIONS = {
   passphrase: needPassphrase,
   allowEmptyPassphrase: needFlag,
@@ -96,7 +96,7 @@ export function readPublicKey(file: Bytes, options: ReadPublicKeyOptions = {}): 
     const parts = parseOpen(key);
     try {
       checkPublicKey(parts, { allowWeak: true, allowExponentOne });
-      // A private half is checked too: what is wrapped for a broken key stays closed.
+      // A private half is checked too: wraps for a broken key never open.
       if (isPrivate(parts)) wipePrivateKey(completePrivateKey(parts, { allowExponentOne }));
       return publicKeyOf({
         n: withoutLeadingZeros(parts.n),
@@ -144,8 +144,8 @@ export async function readPrivateKey(
 type Unlock = (core: Core, passphrase: string | Uint8Array) => RsaPrivateKey;
 
 /**
- * How to open a key that is locked; undefined if it is not. What can be read without the passphrase
- * is checked: a damaged public key may look like a locked one from outside.
+ * How to open a locked key; undefined if it is not locked. Checks everything that can be read without
+ * the passphrase: a damaged public key may look like a locked one from outside.
  */
 function lockOf({ structure, bytes }: KeyFile, options?: ReadKeyOptions): Unlock | undefined {
   if (structure === "EncryptedPrivateKeyInfo") {

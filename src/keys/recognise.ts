@@ -56,7 +56,7 @@ export interface KeyFile {
 /** More than a locked key of 16384 bits takes in any form. */
 export const MAX_KEY_FILE = 65536;
 
-/** Labels under which keys stand; which structure is there, its own bytes say. */
+/** Labels under which keys stand; the bytes themselves say which structure it is. */
 const KEY_LABELS = new Set([
   "PUBLIC KEY",
   "RSA PUBLIC KEY",
@@ -85,7 +85,7 @@ export function recognise(file: Uint8Array): KeyFile {
   return recogniseEncoded(file);
 }
 
-/** Whichever form is not text. */
+/** Recognises the binary forms. */
 function recogniseBinary(file: Uint8Array): KeyFile | undefined {
   const [first, second] = file;
   if (first === SEQUENCE && (second! >= 0x80 || second === file.length - 2)) {
@@ -142,7 +142,7 @@ function recognisePem(text: Uint8Array): KeyFile {
   }
 }
 
-/** Tells DER structures apart by their first elements: a PEM label is often another one's. */
+/** Tells DER structures apart by their first elements: PEM labels are often wrong. */
 export function outline(der: Uint8Array): KeyStructure {
   const outer = new DerReader(der);
   const whole = outer.sequence();

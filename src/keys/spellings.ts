@@ -1,10 +1,9 @@
 import { TwinwrapError } from "../errors.js";
 
 /**
- * Opens a lock with the passphrase as it was given; or else with the same text in the normal forms of
- * Unicode, NFC and NFD, in which keyboards and systems differ. ASCII has one spelling, and bytes are taken as
- * they are.
- * @param open throws WRONG_PASSPHRASE if it is not the one
+ * Opens a lock with the passphrase as given, or else with the same text in Unicode's normal forms NFC and NFD,
+ * in which keyboards and systems differ. ASCII has one spelling, and bytes count as they are.
+ * @param open throws WRONG_PASSPHRASE for a wrong one
  * @throws TwinwrapError what `open` throws, WRONG_PASSPHRASE once no spelling is left
  */
 export function openInAnySpelling<T>(

@@ -44,11 +44,11 @@ export interface WriteKeyOptions {
   allowEmptyPassphrase?: boolean | undefined;
   /** Of PBKDF2: 1,000 to 10,000,000. */
   iterations?: number | undefined;
-  /** Says that a lock which is no protection is meant: that of PVK files. */
+  /** Allows the lock of PVK files, which is no protection. */
   allowWeakLock?: boolean | undefined;
   core?: Core | undefined;
 }
-/** What all who lock a key with a passphrase take. */
+/** The options of everything that locks a key with a passphrase. */
 export const LOCK_OPTIONS = { ...PASSPHRASE_OPTIONS, iterations: needIterations };
 const OPTIONS = optionsOf<WriteKeyOptions>({ ...LOCK_OPTIONS, allowWeakLock: needFlag });
 
@@ -57,8 +57,8 @@ const OPTIONS = optionsOf<WriteKeyOptions>({ ...LOCK_OPTIONS, allowWeakLock: nee
  * two byte for byte as OpenSSL writes them. With a passphrase, PEM and DER are locked: PBES2 with
  * PBKDF2-HMAC-SHA-256 (600,000 iterations unless told otherwise, a salt of 16 bytes) and
  * AES-256-CBC. A PVK file is locked with RC4 under one round of SHA-1 (as `openssl rsa -pvk-strong`
- * does), which protects nothing from somebody who can try passphrases, so `allowWeakLock` must ask
- * for it. The caller wipes what is not locked.
+ * does), which protects nothing from anybody who can try passphrases, so `allowWeakLock` must ask
+ * for it. The caller wipes a key that is not locked.
  * @throws TwinwrapError BAD_KEY if the key is inconsistent; BAD_ARGUMENT, also for a form that cannot be
  *   locked, a passphrase that is empty or a promise, iterations outside 1,000 to 10,000,000, or primes too unequal for
  *   CryptoAPI's layout

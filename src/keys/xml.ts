@@ -17,7 +17,7 @@ const ELEMENTS: ReadonlyMap<string, keyof PrivateParts> = new Map([
   ["D", "d"],
 ]);
 
-/** Each takes what stands at the reader's place; none of them can look at a character more than once. */
+/** Each matches at the reader's place; none of them can look at a character more than once. */
 const DECLARATION = /\ufeff?\s*(?:<\?xml [a-zA-Z0-9 ="'._-]*\?>\s*)?/y;
 const BEGIN = /<RSAKeyValue(?:\s+xmlns\s*=\s*"http:\/\/www\.w3\.org\/2000\/09\/xmldsig#")?\s*>\s*/y;
 const ELEMENT = /<([A-Za-z]{1,16})>([A-Za-z0-9+/=\s]*)<\/([A-Za-z]{1,16})>\s*/y;
