@@ -1,5 +1,5 @@
 import { createPublicKey, verify } from "node:crypto";
-import { fromHex, toHex } from "../bytes.js";
+import { copyBytes, fromHex, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { ED25519_KEY, verifyEd25519 as verifyAnywhere } from "./ed25519.js";
 
@@ -35,7 +35,7 @@ export async function verifyEd25519(
 /** Whether a key's bytes are canonical, and not of a point of small order. */
 function isStrict(publicKey: Uint8Array): boolean {
   if (publicKey.length !== ED25519_KEY) return false;
-  const y = publicKey.slice();
+  const y = copyBytes(publicKey); // slice() of a Buffer is no copy
   y[ED25519_KEY - 1]! &= 0x7f; // the sign of x
   const hex = toHex(y);
   return !SMALL_ORDER.has(hex) && !NOT_CANONICAL.test(hex);
