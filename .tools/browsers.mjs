@@ -8,8 +8,8 @@ const root = new URL("..", import.meta.url).pathname;
 const modules = join(root, "node_modules");
 
 /**
- * Unpacks the browser beside its package, whole or not at all: several processes may come at once, and
- * the package itself would leave it half written under a name that everybody knows.
+ * Unpacks the browser beside its package, whole or not at all: several processes may do so at once, and
+ * the package itself would leave it half written under a fixed name.
  */
 function unpack() {
   const cache = join(modules, ".cache");
@@ -42,7 +42,7 @@ function unpack() {
   return folder;
 }
 
-/** Milliseconds that anything in the browser may take: on a slow and busy machine all comes late. */
+/** Milliseconds that anything in the browser may take: a slow and busy machine is late with everything. */
 const PATIENCE = 120_000;
 
 /**

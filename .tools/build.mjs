@@ -47,7 +47,7 @@ function hashOfSources() {
   return sha256(...files.map((file) => sha256(file, readFileSync(file))));
 }
 
-// What asc made is kept while nothing that it was made of has changed: it takes longer than all the rest.
+// asc's results are kept until its inputs change: it takes longer than all the rest.
 const CACHE = `${root}build/asc.json`;
 
 /** What the cache says; nothing if there is none, or if writing it was interrupted. */
@@ -70,7 +70,7 @@ for (const core of CORES) {
   if (!isCurrent(core[0])) await orExit(() => compileCore(root, core));
 }
 const hashes = writeHashes(root);
-// What was changed while asc read it may be in these files, or not: the next build makes them anew.
+// A change made while asc was reading may be in these files, or not: the next build makes them anew.
 if (hashOfSources() === sources) writeFileSync(CACHE, JSON.stringify({ sources, ...hashes }));
 else rmSync(CACHE, { force: true });
 for (const [file, module] of [
@@ -89,7 +89,7 @@ if (process.argv[2] === "wasm") process.exit(0);
 await orExit(() => run(root, "typescript/bin/tsc", ["-p", "tsconfig.json"]));
 finishTypes(`${root}build`);
 
-// By this a pool knows that a worker's script is of its own build.
+// A pool tells by this that a worker's script is from its own build.
 writeFileSync(
   `${root}build/envelope/build-id.js`,
   `export const buildId = "${versionOf(root)} ${hashes["core.wasm"].slice(0, 16)}";\n`,

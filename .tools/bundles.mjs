@@ -1,5 +1,5 @@
-// What the build makes of the sources and of what the compiler wrote: the core's WebAssembly, the scripts of
-// workers, the command line. Each takes the checkout, so that a scratch copy can be built as well.
+// The build's steps besides tsc: the core's WebAssembly, the workers' scripts, the command line. Each takes the
+// checkout, so that a scratch copy can be built as well.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -22,10 +22,10 @@ export function run(root, tool, args, stdio = "inherit") {
  * @throws if it does not compile; the compiler has said why
  */
 export async function compileCore(root, [file, entry, target]) {
-  // A failed asc leaves an older file in place; nobody shall take that for the new one.
+  // A failed asc leaves an older file in place, which could pass for the new one.
   rmSync(`${root}build/${file}`, { force: true });
   const where = ["--baseDir", root, "--config", `${root}asconfig.json`, "--target", target];
-  const { default: asc } = await import("assemblyscript/asc"); // only who compiles waits for it
+  const { default: asc } = await import("assemblyscript/asc"); // loaded only to compile
   const options = [...where, "-o", `${root}build/${file}`];
   const { error } = await asc.main([`assembly/${entry}.ts`, ...options], process);
   if (error) throw error;
@@ -90,7 +90,7 @@ export async function bundleCommand(root) {
     platform: "node",
     target: "node20.19",
     minify: false,
-    external: ["better-sqlite3"], // native code, and only there if its user wants an authority
+    external: ["better-sqlite3"], // native code, installed only for an authority
     define: { TWINWRAP_VERSION: JSON.stringify(versionOf(root)) },
     // commander is CommonJS and asks for node's modules by require.
     banner: {

@@ -1,5 +1,5 @@
-// The whole procedure on a real file, through the command line as people have it. Every person has a
-// folder of his own and sees nothing else; what goes from one to another is carried as a file.
+// The whole procedure on a real file, through the command line as people have it. Every person has their
+// own folder and sees nothing else; messages between them are carried as files.
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -25,7 +25,7 @@ function say(text) {
   console.log(`\n# ${++step}. ${text}`);
 }
 
-/** Runs the command line in somebody's folder and shows what he would see. */
+/** Runs the command line in somebody's folder and shows what they would see. */
 function run(who, ...words) {
   const expected = typeof words.at(-1) === "number" ? words.pop() : 0;
   const shown = words.map((word) => (/[ ()]/.test(word) ? `"${word}"` : word)).join(" ");
@@ -52,7 +52,7 @@ function held(who) {
   return names.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name)).sort();
 }
 
-/** Who holds what now that he did not hold before this step, and what is gone. */
+/** What each person gained in this step, and what is gone. */
 function changes() {
   console.log("  --");
   for (const who of readdirSync(world)) {

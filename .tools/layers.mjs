@@ -80,7 +80,7 @@ for (const file of list("src")) {
       }
     }
   }
-  // What the browser also loads must not reach a file that only Node can load.
+  // A file that browsers load must not reach one that only Node can load.
   if (!mayUseNode(file) && /from "[^"]*\.node\.js"/.test(text)) {
     problems.push(`${file}: imports a *.node.ts file, which only Node can load`);
   }

@@ -1,4 +1,4 @@
-// What no test would notice: applies one-line mistakes to the sources, each by itself and in a copy of the
+// Finds mistakes that no test notices: applies one-line mistakes to the sources, each by itself and in a copy of the
 // checkout, and runs the tests that should notice. `npm run mutate -- assembly/rsa 12 40-50` takes those whose
 // file's name holds a text, or by number; all without either. With `--shard 1/2` it takes every second of them.
 //
@@ -27,7 +27,7 @@ import { bundleCommand, bundleWorkers, CORES, writeHashes } from "./bundles.mjs"
 const root = new URL("..", import.meta.url).pathname;
 /** Tests that take longer have met a loop without an end. */
 const LIMIT = 600_000;
-/** So few may survive. */
+/** The share that may survive. */
 const ALLOWED = 0.03;
 
 const { values, positionals } = parseArgs({
@@ -117,7 +117,7 @@ const WORKERS = ["build/worker.js", "build/download.js", "build/envelope/worker-
 const useWorkers = (tests) => tests.some((test) => test.includes("/engines."));
 const useCommand = (tests) => tests.some((test) => test.startsWith("test/cli/"));
 
-/** What of build/ is made anew for a mutation: what comes from its file and is used by its tests. */
+/** The parts of build/ to make anew for a mutation: those that come from its file and that its tests use. */
 function madeOf({ file, tests }) {
   if (file.startsWith("assembly/")) {
     return [...coresOf(tests).map(([name]) => `build/${name}`), "build/core/hashes.js"];
@@ -153,7 +153,7 @@ async function rebuild(folder, { file, tests }) {
   if (useCommand(tests)) await bundleCommand(folder);
 }
 
-/** Vitest over a copy; it is kept, because to start takes it longer than most tests. */
+/** Vitest over a copy; it is kept, because starting takes longer than most tests. */
 class Runner {
   #vitest;
   /** What was changed for the run before, and is now as it was. */
@@ -218,7 +218,7 @@ function childrenOf(pid) {
 const short = (text) => (text.length > 110 ? `${text.slice(0, 109)}…` : text);
 
 function show({ number, file, old, now }) {
-  // What stays is there to find the place.
+  // Unchanged lines only help to find the place.
   const gone = old.filter((line) => !now.includes(line)).map((line) => `- ${line}`);
   const come = now.filter((line) => !old.includes(line)).map((line) => `+ ${line}`);
   const lines = [...gone, ...come].map((line) => `\n       ${short(line)}`);

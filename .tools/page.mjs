@@ -17,7 +17,7 @@ try {
 }
 if (!Number.isInteger(port) || port < 0 || port > 65535) fail("--port is a number from 0 to 65535");
 const site = new URL("../build/site", import.meta.url).pathname;
-// What a page's own HTML cannot say; its policy is in there.
+// The headers that a page's HTML cannot set; its policy is in the HTML.
 const headers = {
   "content-security-policy": "frame-ancestors 'none'",
   "x-content-type-options": "nosniff",

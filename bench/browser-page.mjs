@@ -33,7 +33,7 @@ async function bundle(contents, byUrl) {
 const pageOf = (script) =>
   `<!doctype html><title>bench</title><script type="module" src="${script}"></script>`;
 
-/** The pages, by path. A public key comes with them: what is timed is no key generation. */
+/** The pages, by path. They hold a public key, so that no key generation is timed. */
 export async function measuredPages() {
   const { generateKeyPair } = await import("../build/node.js");
   const { n } = (await generateKeyPair({ bits: 2048 })).publicKey;

@@ -30,7 +30,7 @@ async function inFolder(work, options) {
   }
   const folder = mkdtempSync(join(place, "twinwrap-bench-"));
   const clear = () => rmSync(folder, { recursive: true, force: true });
-  // Gigabytes left behind in memory would be missed by everybody else.
+  // Gigabytes left in memory would be missing for everything else.
   const stop = () => {
     clear();
     process.exit(130);
@@ -39,7 +39,7 @@ async function inFolder(work, options) {
   try {
     return { place, ...(await work(folder)) };
   } catch (error) {
-    // What was measured before is not to be lost with it.
+    // Earlier measurements must not be lost with it.
     return { skipped: String(error.message ?? error).split("\n")[0] };
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"]) process.off(signal, stop);

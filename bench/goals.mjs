@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 
 export const GOALS = JSON.parse(readFileSync(new URL("goals.json", import.meta.url), "utf8"));
 
-/** What the goals are about; its other calls are shown, but nothing is claimed by them. */
+/** The subject of the goals; its other calls are shown, but no goal counts them. */
 const OURS = "Twinwrap";
 
 function cell(results, operation, peer, size) {

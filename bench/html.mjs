@@ -198,7 +198,7 @@ export function htmlReport(results) {
     .filter(({ id }) => !["files", "start", "page"].includes(id) || results[id] !== undefined)
     .map(({ id, title }) => `<a href="#${escapeHtml(id)}">${escapeHtml(title)}</a>`);
   const facts = [
-    // What a page has saved knows no more of the machine than its threads.
+    // A result saved by a page knows only the machine's threads.
     ...(machine.cpu === undefined
       ? [`${machine.cores} threads`]
       : [

@@ -5,7 +5,7 @@ import { sizesOf } from "./operations.mjs";
 
 /** Compilers take over 7 to 35 ms after the first call. */
 const WARM_UP = 0.05;
-/** One call may last so many seconds; who is slower is not timed on that size, and it is said. */
+/** One call may last so many seconds; a slower peer is not timed on that size, and its cell says so. */
 const LONGEST_CALL = 0.3;
 
 /** Makes one peer ready; what is wrong with it becomes its cell. */

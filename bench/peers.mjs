@@ -1,4 +1,4 @@
-// Who is compared. One that does not load stays in the list and says why.
+// The peers compared. One that does not load stays in the list and says why.
 import { existsSync, readFileSync } from "node:fs";
 
 const FILES = [

@@ -11,7 +11,7 @@ const SAMPLE = 0.002;
 export function benchmarkSlice(contender, seconds) {
   const { run, calls = 1 } = contender;
   contender.defer ??= run() instanceof Promise;
-  // What a call throws would end the process: the package lets it out of a timer.
+  // An error in a call would end the process: the package throws it from a timer.
   let failed = false;
   let failure;
   const fail = (error) => {

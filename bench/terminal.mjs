@@ -72,7 +72,7 @@ export function filesTable({ bytes, rows, place, skipped }) {
     const { cells, why } = fileCells(row);
     return cells === undefined ? [row.tool, why] : [row.tool, ...cells];
   });
-  // What says why is no number and may be long.
+  // A reason is no number and may be long.
   const table = columns([head, ...lines.filter((line) => line.length > 2)]);
   const rest = lines.filter((line) => line.length === 2).map((line) => line.join(": "));
   return [

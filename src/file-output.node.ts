@@ -15,8 +15,8 @@ import { TwinwrapError } from "./errors.js";
 import { descriptorOf, readFileWhole } from "./file-source.node.js";
 import { beginPath, removeLeftovers, temporaryName } from "./process.node.js";
 
-// Writing: output appears whole or not at all, and several files that belong together in an order in
-// which every interruption leaves something that can be used.
+// Writing: output appears whole or not at all. Several files that belong together appear in an order in
+// which every interruption leaves something usable.
 
 const O_NONBLOCK = constants.O_NONBLOCK ?? 0;
 /** Links that are followed one after the other. */
@@ -24,24 +24,24 @@ const MAX_LINKS = 40;
 const PERMISSIONS = 0o777;
 
 export interface WriteOptions {
-  /** Takes the place of a file that is there, with its owner and mode; else that is a CONFLICT. */
+  /** Replaces an existing file, with its owner and mode; otherwise that is a CONFLICT. */
   force?: boolean | undefined;
   /** The new file's mode, at most: by default what the umask leaves of 0666. */
   mode?: number | undefined;
 }
 
-/** What a file shall hold. */
+/** The content of a file to be written. */
 export interface NewFile extends WriteOptions {
   path: string;
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
-  /** Reads what was written by its reader's rules, and throws if it is not right: before it has its name. */
+  /** Reads the new file by its reader's rules, before it has its name, and throws if it is not right. */
   check?: ((path: string) => unknown) | undefined;
 }
 
-/** Tells of what was done, but not in every respect as it should be. */
+/** Warns of work that was done, but not in every respect as it should be. */
 let warn = (text: string) => process.emitWarning(text, "TwinwrapWarning");
 
-/** Who hears of what was done, but not in every respect as it should be: by default Node's own warnings. */
+/** The receiver of such warnings: by default Node's own warnings. */
 export function onWarning(listener: (text: string) => void): void {
   warn = listener;
 }
@@ -51,8 +51,8 @@ function exists(path: string): TwinwrapError {
 }
 
 /**
- * Where a file is whose name may be a link, also one to nothing. No name is made absolute: that of the
- * working folder need not be text.
+ * The place of a file whose name may be a link, also one to nothing. No name is made absolute: the name of
+ * the working folder need not be text.
  * @throws TwinwrapError UNSUPPORTED if a link's target is not named in UTF-8; the system's errors
  */
 export function linkTarget(path: string): string {
@@ -62,7 +62,7 @@ export function linkTarget(path: string): string {
     try {
       link = readlinkSync(target, { encoding: "buffer" });
     } catch (error) {
-      // No link, or nothing: what else is wrong is told when the file is opened.
+      // No link, or nothing: opening the file shows anything else that is wrong.
       if (isSystemError(error, "EINVAL", "ENOENT", "UNKNOWN")) return target;
       throw error;
     }
@@ -73,15 +73,15 @@ export function linkTarget(path: string): string {
         `${path} is a link to a file whose name is not UTF-8: rename that file first`,
       );
     }
-    // Joined as it is: what ".." means after a link to a folder, the system knows.
+    // Joined as it is: the system knows what ".." means after a link to a folder.
     target = isAbsolute(text) ? text : `${dirname(target)}/${text}`;
   }
   return target; // the system says ELOOP
 }
 
 /**
- * Writes a file that appears whole or not at all: beside, synced, then renamed. What is no regular
- * file (a pipe, a device) is written to as it is.
+ * Writes a file that appears whole or not at all: beside its place, synced, then renamed. Anything but a
+ * regular file (a pipe, a device) is written to as it is.
  * @throws TwinwrapError CONFLICT if the file is there and `force` is not set; the system's errors
  */
 export function writeFileWhole(
@@ -94,7 +94,7 @@ export function writeFileWhole(
 
 /**
  * Writes several files that belong together: none appears before all are on disk. The first can be used
- * without the others; these are of it, and never stand beside an older first one.
+ * without the others. These belong to it, and never appear beside an older first one.
  * @throws as writeFileWhole; then none was written, or all, and the error says so; BAD_ARGUMENT if two of
  *   them lead to one file
  */
@@ -120,9 +120,9 @@ export async function writeFilesWhole(files: readonly NewFile[]): Promise<void> 
 
 /** Where a file is written to. */
 interface Place extends NewFile {
-  /** The file, with no link in its place; undefined if what is there is no file but takes bytes. */
+  /** The file, links resolved; undefined for something that takes bytes but is no file. */
   target: string | undefined;
-  /** What it replaces. */
+  /** The file that it replaces. */
   old: Stats | undefined;
 }
 
@@ -149,7 +149,7 @@ function examine(file: NewFile): Place {
   return { ...file, target: linkTarget(path), old };
 }
 
-/** Of two names that lead to one place, one by a link, only the last would be left there. */
+/** Refuses two names that lead to one place, one by a link: only the last file would be left there. */
 function refuseOne(a: Place, b: Place): void {
   if (a.target === undefined || b.target === undefined) return;
   if (basename(a.target) !== basename(b.target)) return;
@@ -160,7 +160,7 @@ function refuseOne(a: Place, b: Place): void {
   );
 }
 
-/** A signal that comes from here on is heard, and removes the file: even one that comes as it is made. */
+/** From here on a signal removes the file, even one that comes while it is made. */
 function open(place: Place): Begun {
   const { path } = place;
   const target = place.target!;
@@ -171,7 +171,7 @@ function open(place: Place): Begun {
     return { ...place, target, beside, descriptor, end };
   } catch (error) {
     end();
-    // Nobody has heard of the name beside; what a link leads to is worth telling.
+    // The temporary name means nothing to people; the target of a link is worth naming.
     throw named(error, target === path ? path : `${path} (a link to ${target})`);
   }
 }
@@ -207,7 +207,7 @@ async function readBack(path: string, beside: string, content: Uint8Array[]): Pr
 
 const octal = (mode: number) => mode.toString(8).padStart(4, "0");
 
-/** Gives a file the owner and mode that it shall have: those of what it replaces, as far as that can be. */
+/** Gives a file its owner and mode: those of the file that it replaces, as far as possible. */
 function settle({ path, old, mode }: Begun, descriptor: number): void {
   let wanted = mode ?? (old === undefined ? 0o666 & ~process.umask() : PERMISSIONS);
   if (old !== undefined) wanted &= old.mode & keepOwner(path, old, descriptor);
@@ -234,7 +234,7 @@ const NO_MODES = ["EPERM", "EACCES", "EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"
 
 /**
  * Gives a file the owner and group of the one that it replaces.
- * @returns the bits of its mode that may stay: where the group is lost, nobody gets in who could not before
+ * @returns the bits of its mode that may stay: if the group is lost, nobody new gets access
  */
 function keepOwner(path: string, old: Stats, descriptor: number): number {
   const { uid, gid } = system.fstatSync(descriptor);
@@ -269,8 +269,8 @@ async function writeAll(
 }
 
 /**
- * Writes piece by piece, and gives each back to where it came from: an envelope's Output uses its
- * memory again, anything else does not mind.
+ * Writes piece by piece, and gives each back to its source: an envelope's Output uses its memory again,
+ * other sources ignore it.
  */
 export async function forEachPiece(
   content: NewFile["content"],
@@ -295,7 +295,7 @@ function writeContent(path: string, descriptor: number, content: NewFile["conten
   return forEachPiece(content, (piece) => writeAll(path, descriptor, piece));
 }
 
-/** Writes to an open file or device, from where it stands, and has it there before it returns. */
+/** Writes to an open file or device, from its present position, and syncs it before it returns. */
 export async function writeDescriptor(
   path: string,
   descriptor: number,
@@ -305,15 +305,15 @@ export async function writeDescriptor(
   try {
     await system.fsync(descriptor);
   } catch (error) {
-    // What is no disk cannot be synced.
+    // Only a disk can be synced.
     if (!isSystemError(error, ...NO_SYNC)) throw named(error, path);
   }
 }
 
-/** Writes to what takes bytes and is no file. */
+/** Writes to something that takes bytes and is no file. */
 async function writeThrough({ path, content }: Place): Promise<void> {
   const own = descriptorOf(path);
-  // A file that a shell has opened is written to where it stands: opened again, it would begin anew.
+  // A file that a shell has opened is written to at its position: opened again, it would begin anew.
   if (own !== undefined && system.fstatSync(own).isFile())
     return writeDescriptor(path, own, content);
   const flags = constants.O_WRONLY | O_NONBLOCK;
@@ -340,7 +340,7 @@ async function writeStream(
   content: NewFile["content"],
 ): Promise<void> {
   const stream = new Socket({ fd: descriptor, readable: false, writable: true });
-  stream.on("error", () => {}); // told to whoever writes
+  stream.on("error", () => {}); // the writer gets it
   const done = (act: (settle: (error?: Error | null) => void) => void) =>
     new Promise<void>((resolve, reject) => {
       act((error) => (error ? reject(named(error, path)) : resolve()));
@@ -366,9 +366,9 @@ function renameNew(from: string, to: string, path: string): void {
 }
 
 /**
- * Gives all files their names, in one go that no signal interrupts. What is replaced steps aside first, but
- * for the first file, which is replaced at once: killed at any moment, this leaves a first file, old or new,
- * and beside it what is of it, or nothing. What fails is undone.
+ * Gives all files their names, in one go that no signal interrupts. Old files step aside first, except the
+ * first one, which is replaced at once. Killed at any moment, this leaves a first file, old or new, and beside
+ * it the files that belong to it, or nothing. Undoes everything on failure.
  */
 function putInPlace(begun: readonly Begun[]): void {
   const [first, ...others] = begun;
@@ -411,7 +411,7 @@ function putInPlace(begun: readonly Begun[]): void {
       try {
         step();
       } catch {
-        // What failed once may fail again; the first error is told.
+        // A failed call may fail again; the first error is reported.
       }
     }
     throw named(error, path);
@@ -425,7 +425,7 @@ function putInPlace(begun: readonly Begun[]): void {
   }
 }
 
-/** Lets go of what was begun; what has its name by now is no more beside. */
+/** Removes the temporary names; a finished file keeps its own. */
 function drop({ beside, descriptor, end }: Begun): void {
   try {
     if (descriptor !== undefined) system.closeSync(descriptor);
@@ -438,10 +438,10 @@ function drop({ beside, descriptor, end }: Begun): void {
 }
 
 const NO_SYNC = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EROFS", "EBADF"];
-/** What systems say that cannot open or sync a folder. */
+/** The errors of systems that cannot open or sync a folder. */
 const NO_FOLDER_SYNC = [...NO_SYNC, "EISDIR", "EACCES", "EPERM"];
 
-/** What is in a folder is on disk only once the folder is. Systems without that lose nothing but that. */
+/** Syncs a folder: only then are its entries on disk. Systems that cannot do this lose only that. */
 async function syncFolder(folder: string): Promise<void> {
   try {
     const descriptor = await system.open(folder, constants.O_RDONLY);
@@ -455,7 +455,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** The same for the name of what was written there, which stays if it fails. */
+/** The same for a new file's name; the file stays if this fails. */
 async function keepName(folder: string, path: string): Promise<void> {
   try {
     await syncFolder(folder);
@@ -469,7 +469,7 @@ async function keepName(folder: string, path: string): Promise<void> {
   }
 }
 
-/** Has every file below a folder, and the folder itself, on disk. */
+/** Syncs every file below a folder, and the folder itself. */
 async function syncAll(folder: string): Promise<void> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
@@ -488,8 +488,8 @@ async function syncAll(folder: string): Promise<void> {
 }
 
 /**
- * Makes a folder for its user alone (mode 0700) that appears whole or not at all: filled beside, synced,
- * then renamed. An empty folder is replaced.
+ * Makes a folder for its user alone (mode 0700) that appears whole or not at all: filled beside its place,
+ * synced, then renamed. Replaces an empty folder.
  * @throws TwinwrapError CONFLICT if there is anything else already; what `fill` throws
  */
 export async function makeFolderWhole(
@@ -497,7 +497,7 @@ export async function makeFolderWhole(
   fill: (folder: string) => Promise<void>,
 ): Promise<void> {
   const bare = path.replace(/(?<=.)[\\/]+$/, "");
-  // A working folder whose name is no text has none that could be used; "." has no place beside.
+  // A working folder whose name is no text has no usable name; "." has no place beside it.
   const target = linkTarget(/(^|[\\/])\.{1,2}$/.test(bare) ? resolve(bare) : bare);
   const old = present(target);
   if (old !== undefined && (!isFolderStats(old) || readdirSync(target).length > 0)) {

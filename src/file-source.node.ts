@@ -8,9 +8,9 @@ import { system, whenReady } from "./calls.node.js";
 import { TwinwrapError } from "./errors.js";
 import { needPath, withSystemErrors } from "./system.node.js";
 
-// Reading: what a descriptor is decides how, and nothing but the event loop ever waits.
+// Reading: the kind of descriptor decides how, and only the event loop ever waits.
 
-/** Bytes that a file is read in. */
+/** Bytes of one read. */
 const PIECE = 1 << 18;
 /** Links that are followed one after the other. */
 const MAX_LINKS = 40;
@@ -25,8 +25,8 @@ const STANDARD_NAMES = new Map([
 ]);
 
 /**
- * The descriptor of this process that a name stands for: /dev/stdout, /dev/fd/3, or a link to one. It is
- * what a shell has redirected, and no file of that name is to be made or replaced.
+ * The descriptor of this process that a name stands for: /dev/stdout, /dev/fd/3, or a link to one. A shell
+ * may have redirected it; no file of that name is to be made or replaced.
  */
 export function descriptorOf(path: string): number | undefined {
   if (process.platform === "win32") return undefined;
@@ -81,7 +81,7 @@ export class FileSource {
     this.seekable = stats.isFile();
     if (stats.isFIFO()) this.#stream = new Socket({ fd: descriptor, readable: true });
     else if (isatty(descriptor)) this.#stream = new ReadStream(descriptor);
-    // An error is told to whoever reads.
+    // The reader gets the error.
     this.#stream?.on("error", () => {});
   }
 
@@ -139,7 +139,7 @@ export class FileSource {
 
   /** @throws TwinwrapError UNAVAILABLE */
   async close(): Promise<void> {
-    // The descriptor is the stream's then.
+    // From here on the descriptor belongs to the stream.
     if (this.#stream !== undefined) this.#stream.destroy();
     else await withSystemErrors(this.#path, () => system.close(this.#descriptor));
   }
@@ -191,8 +191,8 @@ export async function* streamPieces(
 }
 
 /**
- * All of a file that should be small, read piece by piece: whatever it turns out to be, no more than the
- * limit is held. The pieces are wiped, as they may be secret.
+ * All of a file that should be small, read piece by piece: however large it is, this holds no more than the
+ * limit. Wipes the pieces, as they may be secret.
  * @param limit bytes
  * @throws TwinwrapError LIMIT_EXCEEDED if there is more
  */
@@ -213,7 +213,7 @@ export async function collectPieces(
         );
       }
       parts.push(copyBytes(piece));
-      wipe(piece); // of standard input nobody else would
+      wipe(piece); // for standard input nobody else would
     }
     return concatBytes(...parts);
   } finally {

@@ -1,5 +1,5 @@
-// Files in Node: output appears whole or not at all, and a header is changed by one writer at a time. Nothing
-// of Node is in these types: whoever uses the library need not have its declarations.
+// Files in Node: output appears whole or not at all, and one writer at a time changes a header. These types do
+// not mention Node's: users of the library need not have Node's declarations.
 
 export { withLock } from "./file-lock.node.js";
 export {

@@ -48,13 +48,13 @@ export function encodeJcs(value: Json): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Looks at a text's shape before it is parsed: a parser takes seconds and gigabytes for megabytes of "[" or
+ * Checks a text's shape before parsing: a parser takes seconds and gigabytes for megabytes of "[" or
  * "{},".
  * @throws TwinwrapError BAD_FORMAT if it is nested deeper than 8, or has more than `maxValues` values
  */
 function checkShape(text: string, maxValues: number): void {
   let depth = 0;
-  // Every value but the outermost comes behind a comma or is the first in what was opened.
+  // Every value but the outermost comes after a comma or is the first in its container.
   let values = 1;
   for (let i = 0; i < text.length; i++) {
     const character = text.charCodeAt(i);
@@ -75,7 +75,7 @@ function checkShape(text: string, maxValues: number): void {
 
 const [QUOTE, COMMA, OPEN_LIST, OPEN_OBJECT] = [0x22, 0x2c, 0x5b, 0x7b];
 
-/** Where the text ends that begins with a quotation mark at `start`: at one that no backslash escapes; or -1. */
+/** The end of the text whose opening quotation mark is at `start`: the next unescaped one; or -1. */
 function textEnd(json: string, start: number): number {
   let end = start;
   do {
@@ -127,7 +127,7 @@ export function decodeJcs(bytes: Uint8Array, maxBytes: number, maxValues = maxBy
   return value;
 }
 
-/** Reads the members of one JSON object by name and type; what stands where is in every error. */
+/** Reads the members of one JSON object by name and type; every error says which member it is about. */
 export class Members {
   readonly #members: ReadonlyMap<string, Json>;
   readonly #where: string;
@@ -159,7 +159,7 @@ export class Members {
   text(name: string, maxBytes: number): string {
     const value = this.#get(name);
     if (typeof value !== "string") return this.#fail(name, "a text");
-    // No character takes less than a byte: a text far too long is not encoded just to be counted.
+    // Each character takes a byte or more: a text far too long is not encoded just to be counted.
     if (value.length > maxBytes || toUtf8(value).length > maxBytes) {
       throw overLimit(`${this.#where}: "${name}" is not a text of at most ${maxBytes} bytes`);
     }
@@ -227,14 +227,14 @@ export class Members {
     return new Members(this.#get(name), `${this.#where}: ${name}`);
   }
 
-  /** Refuses whatever was not asked for: in what is hashed or signed nothing stands unread. */
+  /** Refuses all members that were not read: nothing hashed or signed may stay unread. */
   end(): void {
     for (const name of this.#members.keys()) {
       if (!this.#read.has(name)) throw bad(`${this.#where}: unknown member "${name}"`);
     }
   }
 
-  /** What was not asked for: in the mutable header it is kept and ignored. */
+  /** The members that were not read: the mutable header keeps and ignores them. */
   rest(): { [name: string]: Json } {
     return Object.fromEntries([...this.#members].filter(([name]) => !this.#read.has(name)));
   }
@@ -243,8 +243,8 @@ export class Members {
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
 /**
- * A time in UTC with whole seconds, like 2026-01-31T23:59:59Z; what is finer is cut off.
- * @throws TwinwrapError BAD_ARGUMENT if it is none of the years 0 to 9999
+ * A time in UTC with whole seconds, like 2026-01-31T23:59:59Z; fractions are cut off.
+ * @throws TwinwrapError BAD_ARGUMENT unless the year is 0 to 9999
  */
 export function formatTime(time: Date): string {
   const text = Number.isNaN(time.getTime()) ? "" : `${time.toISOString().slice(0, 19)}Z`;
@@ -254,7 +254,7 @@ export function formatTime(time: Date): string {
   return text;
 }
 
-/** The opposite; undefined if `text` is not the one spelling of a time. */
+/** Reads such a time; undefined if `text` is not the one spelling of a time. */
 export function parseTime(text: string): Date | undefined {
   if (!TIME.test(text)) return undefined;
   const time = new Date(text);

@@ -4,8 +4,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { isFolderStats, isSystemError } from "./calls.node.js";
 
-// Which process made a lock or a temporary file, so that others can tell whether it is still there; and
-// what this one has to remove if it is told to end.
+// Records which process made a lock or a temporary file, so that others can tell whether it still runs; and
+// what this process has to remove when told to end.
 
 /** A file of the system in one line, or "" where there is none. */
 function systemText(path: string): string {
@@ -65,13 +65,13 @@ export function thisProcess(): ProcessIdentity {
 const PID = "\\d{1,10}";
 const PLACE = "[mh][0-9a-f]+-[0-9a-f]+-[0-9a-f]+-\\d{1,20}";
 
-/** What a lock says of this process: a line for people, and what tells it from others. */
+/** A lock's text about this process: a line for people, and its identity. */
 export function lockText(): string {
   const { pid, place } = thisProcess();
   return `process ${pid} on ${hostname()}\n${place}\n`;
 }
 
-/** The process that a lock names. One that does not say which exactly can still name another machine. */
+/** The process that a lock names. Even a lock that does not identify it fully can name another machine. */
 export function parseLock(text: string): { maker?: ProcessIdentity; isElsewhere: boolean } {
   const form = new RegExp(`^process (${PID}) on (.*)\\n(?:(${PLACE})\\n)?$`);
   const [, pid, host, place] = form.exec(text) ?? [];
@@ -80,7 +80,7 @@ export function parseLock(text: string): { maker?: ProcessIdentity; isElsewhere:
   return { isElsewhere: host !== undefined && host !== here };
 }
 
-/** Whether a process is surely no more. Of another machine, or in another container, nobody can tell. */
+/** Whether a process has surely ended. On another machine, or in another container, nobody can tell. */
 export function isDead({ pid, place }: ProcessIdentity): boolean {
   const [machine, boot, space, start] = place.split("-");
   const [here, thisBoot, thisSpace] = thisProcess().place.split("-");
@@ -93,7 +93,7 @@ export function isDead({ pid, place }: ProcessIdentity): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // What is not ours to signal is there, too.
+    // A process that this one may not signal exists, too.
     return isSystemError(error, "ESRCH");
   }
   const now = startOf(pid);
@@ -102,7 +102,7 @@ export function isDead({ pid, place }: ProcessIdentity): boolean {
 
 const TEMPORARY = new RegExp(`^\\.twinwrap-(${PID})-(${PLACE})-[0-9a-f]{16}\\.tmp$`);
 
-/** A new name for something that this process makes beside its place: short, whatever that is called. */
+/** A new name for something that this process makes beside its place: short, however long the final name is. */
 export function temporaryName(): string {
   const { pid, place } = thisProcess();
   return `.twinwrap-${pid}-${place}-${randomBytes(8).toString("hex")}.tmp`;
@@ -111,8 +111,8 @@ export function temporaryName(): string {
 const swept = new Set<string>();
 
 /**
- * Whether others may rename what is this user's in a folder. Of a file they could as well make an end; a folder
- * with something in it they could not, but for a name under which this user removes it himself.
+ * Whether others may rename this user's entries of a folder. They could delete a file anyway. They could not
+ * delete a folder with something in it, but could give it a name that this user then removes themselves.
  */
 function isShared(folder: string): boolean {
   const { mode } = statSync(folder);
@@ -120,8 +120,8 @@ function isShared(folder: string): boolean {
 }
 
 /**
- * Removes from a folder what processes left there that were killed: it may hold keys or plaintext. Only
- * what is this user's, and of processes that are surely no more.
+ * Removes the leftovers of killed processes from a folder: they may hold keys or plaintext. Only this
+ * user's, and only those of processes that have surely ended.
  * @param again looks also where this process has looked already
  */
 export function removeLeftovers(folder: string, again = false): void {
@@ -131,7 +131,7 @@ export function removeLeftovers(folder: string, again = false): void {
   try {
     names = readdirSync(folder);
   } catch {
-    return; // what is wrong with it is told by whoever works there
+    return; // the code that works there reports what is wrong
   }
   for (const name of names) {
     const [, pid, place] = TEMPORARY.exec(name) ?? [];
@@ -148,12 +148,12 @@ export function removeLeftovers(folder: string, again = false): void {
   }
 }
 
-/** How to undo what was begun and is not finished. */
+/** How to undo unfinished work. */
 type Undo = () => void;
 
 const unfinished = new Set<Undo>();
 
-/** Undoes all that was begun: for a process that is told to end. */
+/** Undoes all unfinished work: for a process that is told to end. */
 export function undoUnfinished(): void {
   for (const undo of unfinished) {
     try {
@@ -165,7 +165,7 @@ export function undoUnfinished(): void {
   unfinished.clear();
 }
 
-/** What tells a process to end, and its exit code then. */
+/** The signals that tell a process to end, with its exit codes. */
 const SIGNALS: [NodeJS.Signals, number][] = [
   ["SIGHUP", 129],
   ["SIGINT", 130],
@@ -184,12 +184,12 @@ const listeners = SIGNALS.map(([signal, code]) => ({
 let isCommand = false;
 let isListening = false;
 
-/** Makes signals undo what is unfinished, from now on: for the command line, whose process is its own. */
+/** Makes signals undo unfinished work, from now on: for the command line, which owns its process. */
 export function undoOnSignals(): void {
   isCommand = true;
 }
 
-// As long as nothing is unfinished nobody listens: then a signal ends the process at once, whatever it
+// While nothing is unfinished there are no handlers: a signal then ends the process at once, whatever it
 // waits for or computes.
 function listen(): void {
   if (!isCommand || isListening) return;
@@ -198,7 +198,7 @@ function listen(): void {
 }
 
 function stopListening(): void {
-  // A signal that came by now is heard in the next turn of the event loop.
+  // A signal that came by now is handled in the next turn of the event loop.
   setImmediate(() =>
     setImmediate(() => {
       if (!isListening || unfinished.size > 0) return;
@@ -209,8 +209,8 @@ function stopListening(): void {
 }
 
 /**
- * Remembers how to undo what is begun now.
- * @returns is called when it is finished, or undone
+ * Remembers how to undo work that begins now.
+ * @returns to be called when the work is finished, or undone
  */
 export function begin(undo: Undo): () => void {
   listen();

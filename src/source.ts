@@ -2,8 +2,8 @@ import { type Bytes, isObject, needBytes, needFunction, whole, wrongKind } from 
 import { concatBytes, newBytes, wipe } from "./bytes.js";
 import { TwinwrapError } from "./errors.js";
 
-// What is sealed and opened comes in many shapes; inside there are two: bytes one after the other,
-// and bytes at any place.
+// Sources come in many shapes; inside there are two: bytes one after the other, and bytes at any
+// place.
 
 /** Whatever bytes can be read from, one after the other. */
 export type Source = Bytes | Blob | ReadableStream<Bytes> | AsyncIterable<Bytes>;
@@ -18,7 +18,7 @@ export interface RandomAccess {
   readInto?(into: Uint8Array, offset: number): Promise<number>;
 }
 
-/** Such a place as this library has checked or made it. */
+/** Such a source, checked or made by this library. */
 export interface Anywhere extends RandomAccess {
   read(offset: number, length: number): Promise<Uint8Array>;
 }
@@ -31,9 +31,9 @@ export interface Sequence extends AsyncIterable<Bytes> {
   readonly size?: number | undefined;
 }
 
-/** Bytes that a stream is read in from a place that can be read anywhere. */
+/** Bytes of one read when a source with random access is read as a stream. */
 const PIECE = 1 << 18;
-/** Bytes that a Blob's stream is asked for at a time: no more than a processor's cache holds. */
+/** Bytes to ask a Blob's stream for at a time: no more than a processor's cache holds. */
 const BLOB_PIECE = 1 << 20;
 
 const needSize = whole(0);
@@ -54,7 +54,7 @@ function isStream(source: unknown): source is ReadableStream<Bytes> {
   return isObject(source) && "getReader" in source && typeof source.getReader === "function";
 }
 
-/** The error of a Blob that the platform cannot read: the file behind it is another now, as a rule. */
+/** The error of a Blob that the platform cannot read: usually the file behind it has changed. */
 function unreadable(cause: unknown): TwinwrapError {
   const message = "the Blob cannot be read: the file behind it has changed, or is gone";
   return new TwinwrapError("UNAVAILABLE", message, { cause });
@@ -81,14 +81,14 @@ async function readWhole(blob: Blob): Promise<Uint8Array> {
   }
 }
 
-/** Refuses what is no source, and says what is one. */
+/** Refuses anything but a source, and says what is one. */
 function needSource(source: unknown): void {
   if (isObject(source) && !Array.isArray(source) && !("then" in source)) return;
   const known = "bytes, a Blob, a ReadableStream or an async iterable of bytes";
   throw wrongKind(source, "the source", known);
 }
 
-/** The same source as random access, if it is of a kind that can be. */
+/** The same source with random access, if its kind allows that. */
 export function asRandomAccess(source: Source | RandomAccess): Anywhere | undefined {
   if (isRandomAccess(source)) {
     const size = needSize(source.size, "the source's size");
@@ -185,14 +185,14 @@ function readStream(stream: ReadableStream<Bytes>): AsyncIterable<Bytes> {
 }
 
 /**
- * Readers that wait for bytes. Chromium lets go of a stream that is read into an array and that nothing else
- * refers to, and then the read never ends (seen in 143 and 156).
+ * Readers that wait for bytes. If nothing else refers to a stream that is read into an array, Chromium collects
+ * it, and the read never ends (seen in 143 and 156).
  */
 const waiting = new Set<ReadableStreamBYOBReader>();
 
 /**
- * The bytes of a Blob: its stream is several times as fast as its slices, and one array that goes through the
- * stream again and again costs a tenth of what new ones do (docs/performance.md).
+ * The bytes of a Blob. Its stream is several times as fast as its slices, and reusing one array costs a tenth
+ * of new ones (docs/performance.md).
  */
 function readBlob(blob: Blob): Sequence {
   const { size } = blob;
@@ -251,7 +251,7 @@ function readBlob(blob: Blob): Sequence {
 
 /**
  * The bytes of `source`, one piece after the other.
- * @throws TwinwrapError BAD_ARGUMENT if it is nothing that bytes can be read from
+ * @throws TwinwrapError BAD_ARGUMENT if bytes cannot be read from it
  */
 export function pieces(source: Source | RandomAccess): Sequence {
   if (isRandomAccess(source)) return readFrom(asRandomAccess(source)!);
@@ -347,20 +347,20 @@ export class Reader {
   /** Tells the source that no more is wanted. */
   async close(): Promise<void> {
     const closed = this.#pieces.return?.();
-    // A source that is being read may answer when that ends, which may be never.
+    // A source may answer only when the present read ends, which may be never.
     if (this.#reading) closed?.catch(() => {});
     else await closed;
   }
 }
 
-/** Pieces in order. A piece that is given back to `next` must not be used any more: its buffer serves again. */
+/** Pieces in order. Do not use a piece after giving it back to `next`: its buffer serves again. */
 export type Pieces = AsyncGenerator<
   Uint8Array<ArrayBuffer>,
   void,
   Uint8Array<ArrayBuffer> | undefined
 >;
 
-/** What comes out: bytes that are made while they are taken. Can be taken once. */
+/** A result: bytes that are made while they are taken. Can be taken once. */
 export class Output {
   readonly #make: () => Pieces;
   readonly #unread: () => Promise<void>;
@@ -368,8 +368,8 @@ export class Output {
 
   /**
    * @param make makes the pieces, and lets go of keys and source in its `finally`
-   * @param unread does the same if it is ended before its first piece was asked for: a generator that has not
-   *   begun runs no `finally`
+   * @param unread does the same for an output that ends before its first piece: a generator that has not begun
+   *   runs no `finally`
    */
   constructor(make: () => Pieces, unread = async () => {}) {
     this.#make = needFunction(make, "make");
@@ -377,8 +377,8 @@ export class Output {
   }
 
   /**
-   * One piece after the other. Whoever is done with a piece may give it back, `next(piece)`, and its
-   * memory serves for another one.
+   * One piece after the other. A consumer may give a used piece back, `next(piece)`, and its memory serves
+   * for another one.
    */
   [Symbol.asyncIterator](): Pieces {
     if (this.#taken) throw new TwinwrapError("BAD_ARGUMENT", "this output was taken already");

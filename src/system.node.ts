@@ -2,8 +2,8 @@ import { isObject, needText } from "./arguments.js";
 import { isWellFormed } from "./bytes.js";
 import { type ErrorCode, TwinwrapError } from "./errors.js";
 
-// The system's errors, as those who call this library meet them: TwinwrapErrors with a code, which name the file,
-// and have the system's error as their cause.
+// The system's errors as callers of this library get them: TwinwrapErrors with a code, which name the file and
+// have the system's error as their cause.
 
 const TEXTS: Record<string, string> = {
   ENOENT: "no such file or folder",
@@ -35,7 +35,7 @@ export function systemError(error: unknown): NodeJS.ErrnoException | undefined {
   return error instanceof TwinwrapError ? systemError(error.cause) : undefined;
 }
 
-/** Which file the system's error is about, if it says so: of a rename, the name that people know is the new one. */
+/** The file that the system's error is about, if it says so: for a rename the new name, which people know. */
 function fileOf(error: NodeJS.ErrnoException & { dest?: string }): string | undefined {
   return error.dest ?? error.path;
 }

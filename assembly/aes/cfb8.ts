@@ -1,5 +1,5 @@
 // Cipher feedback with segments of 8 bits (NIST SP 800-38A, section 6.3), what CryptoAPI calls CFB.
-// Decryption only, for old files: one block for every byte, so nobody should make new ones.
+// Decryption only, for old files. It takes one block for every byte, so nobody should make new ones.
 
 import { BAD_ARGUMENT, OK } from "../status";
 import { INPUT, OUTPUT, PARAMS, WINDOW_SIZE } from "../memory";

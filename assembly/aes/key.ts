@@ -1,5 +1,5 @@
 // Prepared keys: a fixed number of slots, each with the sliced round keys of one AES key and the
-// tables that GHASH makes from it. Which key is in which slot is the caller's business.
+// tables that GHASH makes from it. The caller decides which key is in which slot.
 
 import { BAD_ARGUMENT, OK } from "../status";
 import { PARAMS, wipe } from "../memory";
@@ -98,7 +98,7 @@ function invShiftRows(x: v128): v128 {
 export function aesExpand(slot: i32, length: i32): i32 {
   if (<u32>slot >= <u32>KEY_SLOTS || (length != 16 && length != 24 && length != 32)) return BAD_ARGUMENT;
   const key = changetype<Key>(KEYS + <usize>slot * KEY_SLOT_SIZE);
-  // All that was made of the key before: its owner finds it no more.
+  // Clears everything made of the previous key, whose owner finds it no more.
   if (key.rounds != 0) wipeSlot(key);
   const words = length >> 2;
   const rounds = words + 6;

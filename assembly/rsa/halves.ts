@@ -23,7 +23,7 @@ export class Halves {
   /** Digits of a number, a multiple of four, so that R = 2^(50·rows); 0 if products are not fused. */
   rows: u32;
 
-  /** The multiple that is -1 modulo 2^50, but for its lowest digit, which is 0: nobody needs its products. */
+  /** The multiple that is -1 modulo 2^50, but with 0 as its lowest digit, whose products are not needed. */
   get modulus(): usize {
     return changetype<usize>(this) + 16;
   }

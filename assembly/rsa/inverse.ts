@@ -1,7 +1,7 @@
 // The inverse modulo an odd number in constant time: Bernstein and Yang, "Fast constant-time gcd
 // computation and modular inversion" (2019). Division steps are taken 28 at a time on the lowest
 // limbs and then applied to the whole numbers as one matrix, as Wuille describes for libsecp256k1; with
-// delta starting at 1/2, also his, a fifth fewer of them are needed.
+// delta starting at 1/2, also Wuille's, a fifth fewer of them are needed.
 // f and g are signed here: the limbs are unsigned but for the highest.
 import { wipe } from "../memory";
 import { clear, copy, get, LIMB, MASK, set } from "./number";

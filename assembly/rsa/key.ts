@@ -1,4 +1,4 @@
-// Prepared RSA keys: a few slots of fixed memory. Which key has which slot is JavaScript's business.
+// Prepared RSA keys: a few slots of fixed memory. JavaScript decides which key has which slot.
 import { hashBytes, SHA256 } from "../hash/hash";
 import { INPUT, wipe } from "../memory";
 import { Halves, HALVES_SIZE, HALVES_SPARE, prepareHalves } from "./halves";

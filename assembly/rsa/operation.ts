@@ -3,7 +3,7 @@
 //
 // Every private operation is blinded with a fresh random r: c·r^e goes into the exponentiations, and r
 // is taken out of the result by its inverse. The inverse is computed in constant time (inverse.ts), modulo
-// p and modulo q, which is half the work, at some percent of the operation; the classical pair (r^e, 1/r) that
+// p and modulo q, which is half the work, at some percent of the operation. The classical pair (r^e, 1/r) that
 // is squared from use to use would save those, but keep a secret from call to call.
 import { Key } from "./key";
 import { invert } from "./inverse";

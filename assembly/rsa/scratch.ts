@@ -45,7 +45,7 @@ export function wipeScratch(): void {
   wipe(SYNTHETIC, MAX_BYTES);
 }
 
-/** Wipes what an exponentiation with so many digits and so large a table left behind. */
+/** Wipes the remains of an exponentiation with so many digits and so large a table. */
 export function wipeLanes(rows: u32, table: usize): void {
   const size = <usize>(rows + 8) << 4;
   wipe(LANE_BASE, size);

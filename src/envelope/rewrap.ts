@@ -110,9 +110,9 @@ export async function rewrap(
         throw new TwinwrapError("NO_ROOM", "the header has no room for it");
       }
       // Larger slots change H, and H is bound into the body: the body is sealed again, under the same
-      // session key (so that every wrap still opens it) and a new salt. Receipts name the old
-      // commitment, so they are removed, and new
-      // ones made if possible; the fixed part still says which authorities are meant.
+      // session key (so that every wrap still opens it) and a new salt. Receipts name the old commitment,
+      // so they are removed, and new ones made if possible; the fixed part still says which authorities
+      // are meant.
       const plaintext = async function* () {
         try {
           yield* openChunks(cobblestone, reader, change);
