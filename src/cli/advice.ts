@@ -9,8 +9,7 @@ const BY_CODE: Partial<Record<ErrorCode, string>> = {
   NO_ROOM: "sealing the file again with a key that opens it (--rewrite) makes some",
   NOT_PROVEN: "--accept-unproven takes it in all the same",
   BACKLOG: "run `twinwrap authority verify`",
-  FENCED:
-    "`twinwrap authority log unfence` shows it, and --nothing-newer says that nothing newer is kept anywhere",
+  FENCED: "`twinwrap authority log unfence` shows it",
   NO_POLICY: "each officer runs `twinwrap authority policy sign`",
 };
 

@@ -92,11 +92,19 @@ async function unfence(
 ): Promise<void> {
   await withService(requireAuthority(options), async (service) => {
     await verified(service);
-    await service.unfence(await knownIn(paths, service.authority.logKeys[0]!.name), {
-      isNewest: options.nothingNewer,
+    const known = await knownIn(paths, service.authority.logKeys[0]!.name);
+    await service.unfence(known, { isNewest: options.nothingNewer }).catch((error) => {
+      throw withAdvice(error);
     });
     print(table([["log", "holds all that is known outside, and may grow again"]]));
   });
+}
+
+/** This is the command that a fenced log needs: what it lacks is an option of its own. */
+function withAdvice(error: unknown): unknown {
+  if (!(error instanceof TwinwrapError) || error.code !== "FENCED") return error;
+  const advice = "if you know that there are none, --nothing-newer says so";
+  return new TwinwrapError("REFUSED", `${error.message}; ${advice}`);
 }
 
 export function logCommand(): Command {
