@@ -25,7 +25,7 @@ import {
   sessionAlgorithm,
   sessionAlgorithmByName,
 } from "twinwrap/blob";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { haveOpenssl, openssl } from "../openssl.js";
 import { haveVectors, readVectors, readVectorsJson } from "../vectors.js";
 
@@ -83,6 +83,19 @@ const privateBlob = encodePrivateKeyBlob({
 });
 const plaintext = encodePlaintextKeyBlob({ aiKeyAlg: CALG_AES_256, key: numbers(32) });
 const every = [simple, publicBlob, privateBlob, plaintext];
+
+test("the copies of a private key's numbers are wiped", () => {
+  const spy = vi.spyOn(Uint8Array.prototype, "fill");
+  try {
+    encodePrivateKeyBlob(decodePrivateKeyBlob(privateBlob));
+    const wiped = spy.mock.contexts.map((bytes) => bytes as Uint8Array);
+    const lengths = wiped.map(({ length }) => length).filter((length) => length >= 33);
+    expect(lengths.sort((a, b) => a - b)).toEqual([33, 33, 33, 33, 33, 65, 85]);
+    expect(wiped.every((bytes) => bytes.every((byte) => byte === 0))).toBe(true);
+  } finally {
+    spy.mockRestore();
+  }
+});
 
 test("layouts, byte by byte as Microsoft documents them", () => {
   const littleEndian = Buffer.from(numbers(64)).reverse().toString("hex");

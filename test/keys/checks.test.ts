@@ -107,6 +107,20 @@ describe("private keys", () => {
     await expect(read({ ...jwk, e: "AQAD" })).rejects.toMatchObject({ code: "BAD_KEY" });
   });
 
+  test("a public key that is none is not written, and a public one is no private one", async () => {
+    const { n, e } = key;
+    const even = n.slice();
+    even[even.length - 1]! &= 0xfe;
+    for (const form of ["pem", "der", "jwk", "msblob"] as const) {
+      const write = () => writePublicKey({ n: even, e }, form);
+      expect(write, form).toThrow(expect.objectContaining({ code: "BAD_KEY" }));
+      await expect(readPrivateKey(writePublicKey({ n, e }, form)), form).rejects.toMatchObject({
+        code: "BAD_KEY",
+        message: "this is a public key; the private key is needed",
+      });
+    }
+  });
+
   test("numbers that only look right", async () => {
     const [n, d, p, q, qi] = ["n", "d", "p", "q", "qi"].map(valueIn) as bigint[];
     const order = (p! - 1n) * (q! - 1n);

@@ -55,9 +55,16 @@ describe("what else a PKCS#8 key may hold", async () => {
     return made;
   }
   /** Attributes: friendlyName, PKCS #9's. */
-  const attributes = (length: number) => {
+  const attributes = (length: number, last = "x") => {
     const name = Buffer.from("06092a864886f70d010914", "hex");
-    const set = Buffer.from([0x31, length + 2, 0x1e, length, ...Buffer.alloc(length, "\0x")]);
+    const set = Buffer.from([
+      0x31,
+      length + 2,
+      0x1e,
+      length,
+      ...Buffer.alloc(length - 1, "\0x"),
+      last.charCodeAt(0),
+    ]);
     const whole = Buffer.concat([name, set]);
     return Buffer.from([0xa0, whole.length + 2, 0x30, whole.length, ...whole]);
   };
@@ -81,16 +88,38 @@ describe("what else a PKCS#8 key may hold", async () => {
     }
   });
 
+  const wrap = (body: string) =>
+    text(`-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`);
+
   test("a PEM's padding is one character or two", async () => {
     for (let length = 2; length <= 12; length += 2) {
       const base64 = withMore(attributes(length)).toString("base64");
-      const wrap = (body: string) =>
-        text(`-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`);
       expect(await readPrivateKey(wrap(base64))).toEqual(key);
       for (const more of ["=", "==", "===", "====", "A===", "A==", "A"]) {
         expect(await outcome(() => readPrivateKey(wrap(base64 + more))), more).toBe("BAD_FORMAT");
       }
     }
+  });
+
+  test("what it stands for is zero, and nothing but padding stands behind it", async () => {
+    const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    // One of each length modulo 3, two of which are padded; all end with a "p", 0x70.
+    const padded = [8, 10, 12]
+      .map((length) => withMore(attributes(length, "p")).toString("base64"))
+      .filter((base64) => base64.endsWith("="));
+    expect(padded).toHaveLength(2);
+    for (const base64 of padded) {
+      const at = base64.indexOf("=") - 1;
+      const next = ALPHABET[ALPHABET.indexOf(base64[at]!) + 1];
+      const altered = `${base64.slice(0, at)}${next}${base64.slice(at + 1)}`;
+      // Others pass over such bits.
+      expect(Buffer.from(altered, "base64").equals(Buffer.from(base64, "base64"))).toBe(true);
+      expect(await outcome(() => readPrivateKey(wrap(altered)))).toBe("BAD_FORMAT");
+    }
+    const zeros = padded.find((base64) => base64.endsWith("A="))!;
+    expect(await outcome(() => readPrivateKey(wrap(zeros)))).toBe("accepted");
+    const behind = wrap(`${zeros.slice(0, -2)}=A`);
+    expect(await outcome(() => readPrivateKey(behind))).toBe("BAD_FORMAT");
   });
 });
 
