@@ -90,10 +90,14 @@ function chosen(states: readonly PolicyState[], { policy: name }: ChoiceOptions)
     throw new UsageError(`--policy ${name} names ${one === undefined ? "none" : "several"}`);
   }
   if (drafts.length > 1) {
-    const list = drafts.map(({ policy, signatures }) => {
-      const signed = signatures.officers.join(", ");
-      return `${formatFingerprint(policy.hash).slice(0, 16)} (signed by ${signed})`;
-    });
+    const list = drafts
+      .map(({ policy, signatures }) => {
+        const signed = signatures.officers.join(", ");
+        return { signed, hash: formatFingerprint(policy.hash).slice(0, 16) };
+      })
+      // Drafts have no order of their own.
+      .sort((a, b) => (a.signed < b.signed ? -1 : 1))
+      .map(({ signed, hash }) => `${hash} (signed by ${signed})`);
     throw new UsageError(`${drafts.length} drafts: choose one with --policy: ${list.join("; ")}`);
   }
   const last = states.at(-1);
