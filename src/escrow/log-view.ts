@@ -107,15 +107,35 @@ export class LogView {
     if (log === undefined || log.logKeys[0]?.name !== origin) return;
     const name = `${size} ${toHex(root)}`;
     if (this.#compared.has(name)) return;
-    // It may have grown since it was asked.
-    let newest = this.#newest;
-    if (newest === undefined || newest.size < size) newest = await this.#ask(log);
+    const newest = await this.#newestFor(log, size);
+    await this.#checkExtends(log, { size, root }, newest);
+    this.#compared.add(name);
+  }
+
+  /** The newest checkpoint that the log showed, asked for again where a larger one is known: it may have grown. */
+  async #newestFor(log: ComparedLog, size: number): Promise<Checkpoint | undefined> {
+    const before = this.#newest;
+    if (before !== undefined && before.size >= size) return before;
+    const note = await log.source.checkpoint();
+    const newest =
+      note === undefined ? undefined : await verifyCheckpoint(this.#core, note, log.logKeys);
+    // What was compared so far led to the one before: it holds only if this one goes on from there.
+    if (before !== undefined) await this.#checkExtends(log, before, newest);
     this.#newest = newest;
+    return newest;
+  }
+
+  /** @throws TwinwrapError NOT_VERIFIED unless the newest log begins with the older one */
+  async #checkExtends(
+    { source }: ComparedLog,
+    { size, root }: Pick<Checkpoint, "size" | "root">,
+    newest: Checkpoint | undefined,
+  ): Promise<void> {
     const present = newest?.size ?? 0;
     if (newest === undefined || size > present) {
       throw notVerified(`the log was rolled back: it has ${present} leaves, but signed ${size}`);
     }
-    const proof = await log.source.consistency(size, present);
+    const proof = await source.consistency(size, present);
     try {
       verifyConsistency(this.#core, size, root, present, newest.root, proof);
     } catch (error) {
@@ -124,12 +144,6 @@ export class LogView {
         `of its ${present} leaves, the first ${size} are not those that it signed at ${size}`,
       );
     }
-    this.#compared.add(name);
-  }
-
-  async #ask({ logKeys, source }: ComparedLog): Promise<Checkpoint | undefined> {
-    const note = await source.checkpoint();
-    return note === undefined ? undefined : verifyCheckpoint(this.#core, note, logKeys);
   }
 }
 

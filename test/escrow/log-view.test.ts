@@ -139,6 +139,24 @@ describe("a view of a log", () => {
   });
 });
 
+test("a log that shows two histories, one after the other, is found out", async () => {
+  const [log, fork] = [makeLog(3), makeLog(14, 2)];
+  const forked = new TestLog(core, ORIGIN, log.signer);
+  forked.add(...fork.leaves);
+  let shown = log;
+  const source: LogSource = {
+    checkpoint: () => sourceOf(shown).checkpoint(),
+    consistency: (from, to) => sourceOf(shown).consistency(from, to),
+  };
+  const view = new LogView(core, { logKeys: [log.signer], source });
+  await view.see(log.leaves[2]!, await proofOf(log, 2, 3));
+  shown = forked;
+  // The new proof belongs to what the log shows now, and shares no size and no subtree with what was seen.
+  await expect(view.see(forked.leaves[12]!, await proofOf(forked, 12, 13))).rejects.toMatchObject({
+    message: expect.stringMatching(/forked or rewritten: of its 14/),
+  });
+});
+
 describe("a file's receipts in a view", () => {
   let alice: Pair;
   let log: TestLog;
