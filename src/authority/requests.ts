@@ -223,7 +223,7 @@ export async function standingMessage(
   const { row, records } = await requestAsked(core, reads, found);
   const approvals = (await reads.approvals(row.hash)).map(({ note }) => note);
   const { bytes: request, status, received } = row;
-  return { request, status, received, approvals, records: await stored(reads, records) };
+  return { request, status, received, approvals, records: await stored(core, reads, records) };
 }
 
 async function standingFrom(

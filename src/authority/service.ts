@@ -216,13 +216,14 @@ export class AuthorityService {
   /** Records that fit a query; see {@link StoreReads.records}. */
   async records(query: RecordQuery, page?: PageOptions): Promise<Page<StoredRecord>> {
     const { rows, next } = await this.#store.records(query, page);
-    return { rows: await stored(this.#store, rows), next };
+    return { rows: await stored(this.core, this.#store, rows), next };
   }
 
   /** Records by their hashes, 32 bytes each; those that are not there are left out. */
   async recordsByHash(hashes: readonly Uint8Array[]): Promise<StoredRecord[]> {
     const rows = await this.#store.recordsByHash(hashes);
     return stored(
+      this.core,
       this.#store,
       rows.filter((row) => row !== undefined),
     );

@@ -1,4 +1,3 @@
-import { algorithmName } from "../blob/index.js";
 import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { formatSerial } from "../envelope/index.js";
@@ -78,6 +77,9 @@ export async function readStanding(
   const found = requestId(requestHash(core, request));
   if (id !== undefined && found !== parseRequestId(id)) {
     throw notVerified("the authority answered with another request");
+  }
+  if (request.authority !== authority.origin) {
+    throw notVerified(`the request is for another authority, ${safe(request.authority)}`);
   }
   const isAll =
     records.length === request.records.length &&
@@ -270,9 +272,4 @@ export function carriedRows({ request, records }: Question): string[][] {
     return [formatSerial(serial), safe(owner), ...labels, safe(description ?? "")];
   });
   return [["serial or record", "owner", ...label("label"), "description"], ...rows];
-}
-
-/** What a record says about another program's key, for people. */
-export function blobText({ aiKeyAlg, keyLength }: { aiKeyAlg: number; keyLength: number }): string {
-  return `${algorithmName(aiKeyAlg)}, ${keyLength} bytes`;
 }
