@@ -8,6 +8,7 @@ import * as twinwrap from "twinwrap";
 import { partyOf } from "twinwrap/client";
 import type { Authority, AuthorityClient } from "twinwrap/escrow";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { clientOf } from "./client/material.js";
 import { testKey } from "./keys/material.js";
 import { preparedKeys, usePreparedKeys } from "./prepared-keys.cjs";
 import { isQuick } from "./quick.js";
@@ -269,26 +270,7 @@ const question = object(() => ({
   now: new Date(),
 }));
 
-const client = object(() =>
-  Object.fromEntries(
-    [
-      "file",
-      "submit",
-      "receipt",
-      "record",
-      "records",
-      "requests",
-      "ask",
-      "standing",
-      "decide",
-      "policies",
-      "takePolicy",
-      "released",
-      "checkpoint",
-      "consistency",
-    ].map((name) => [name, async () => undefined]),
-  ),
-);
+const client = object(() => clientOf({}, async () => undefined));
 const party = object(() =>
   partyOf(core, authority.good() as Authority, client.good() as AuthorityClient),
 );

@@ -50,13 +50,13 @@ export interface Founding {
 /** Makes the keys and notes. @throws TwinwrapError BAD_ARGUMENT if officers or numbers don't fit */
 export async function found(core: Core, options: FoundingOptions): Promise<Founding> {
   const origin = options.origin ?? `authority-${toBase32(randomBytes(10))}`;
-  const logSeed = randomBytes(32);
-  const logKey = await SigningKey.from(logSeed);
-  const signer = logKey.signer(origin);
   const policyText = firstPolicy(origin, options);
   const policy = policyHash(core, policyText);
   const { publicKey, privateKey } = await generateKeyPair({ bits: options.bits ?? DEFAULT_BITS });
+  const logSeed = randomBytes(32);
   try {
+    const logKey = await SigningKey.from(logSeed);
+    const signer = logKey.signer(origin);
     const identityText = asArgument(() =>
       formatIdentity({
         origin,

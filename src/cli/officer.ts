@@ -36,13 +36,15 @@ async function keygen(options: OfficerOptions): Promise<void> {
   const publicOutput = publicPath(output);
   await checkPairOutput(output, options, (from, to) => `twinwrap officer public ${from} -o ${to}`);
   const passphrase = await newPassphrase(output, options);
-  const seed = randomBytes(32);
-  const key = await SigningKey.from(seed);
   const { privateKey: shareKey } = await generateKeyPair({ bits: SHARE_BITS });
-  const publicKeys = { publicKey: key.publicKey, shareKey: publicKeyOf(shareKey) };
+  const seed = randomBytes(32);
   let pem: Uint8Array | undefined;
   let shares: string;
+  let signs: string;
   try {
+    const { publicKey } = await SigningKey.from(seed);
+    const publicKeys = { publicKey, shareKey: publicKeyOf(shareKey) };
+    signs = formatKey(publicKey);
     // Everything that can fail comes before the files are written.
     shares = formatFingerprint(await fingerprint(publicKeys.shareKey));
     pem = await writeOfficerKeys({ seed, shareKey }, { passphrase });
@@ -55,7 +57,6 @@ async function keygen(options: OfficerOptions): Promise<void> {
     wipePrivateKey(shareKey);
   }
   const locked = passphrase !== undefined;
-  const signs = formatKey(key.publicKey);
   tell(options, { privateKeys: output, publicKeys: publicOutput, locked, signs, shares }, [
     ["private keys", `${output} (${locked ? "locked with the passphrase" : "not locked"})`],
     ["public keys", publicOutput],

@@ -5,7 +5,6 @@ import type { MakeEscrows } from "../envelope/seal.js";
 import { notVerified } from "../errors.js";
 import {
   checkReceipt,
-  type EscrowStatus,
   type HeldSubmission,
   makeSubmission,
   provenSubmissions,
@@ -52,11 +51,6 @@ export async function handIn(party: Party, submission: Submission): Promise<Rece
 /** What a receipt says about its record. */
 export function receiptStatus(receipt: Receipt): "verified" | "unverified" {
   return receiptLeaf(receipt).type === "verified" ? "verified" : "unverified";
-}
-
-/** What became of a submission. */
-export function sentStatus({ receipt }: Pick<Sent, "receipt">): EscrowStatus {
-  return receipt === undefined ? "pending" : receiptStatus(receipt);
 }
 
 /** Escrows the session key of one file with authorities, while it is sealed. */

@@ -21,6 +21,7 @@ export async function importEd25519(seed: Uint8Array): Promise<EngineKey> {
   const pkcs8 = encodeEd25519(seed);
   try {
     const readable = await subtle.importKey("pkcs8", pkcs8, "Ed25519", true, ["sign"]);
+    // The JWK holds the private key too, as text that nobody can wipe; no other call tells the public half.
     const { x } = await subtle.exportKey("jwk", readable);
     const key = await subtle.importKey("pkcs8", pkcs8, "Ed25519", false, ["sign"]);
     return {

@@ -139,7 +139,7 @@ function biasOf(
   const his = new Set([name, ...self].map(foldName));
   if (his.has(foldName(requester))) return `${name} is the requester`;
   if (owners.some((owner) => his.has(foldName(owner)))) {
-    return `${name} owns one of the records, or asks for them`;
+    return `${name} owns one of the records`;
   }
   const isForHim = equalBytes(encodeSpki(recipient), encodeSpki(share));
   return isForHim ? `the keys would be wrapped for ${name}` : undefined;

@@ -1,7 +1,13 @@
 import type { AuthorityClient } from "twinwrap/escrow";
 
-/** A client of which only some methods are there; the others fail the test. */
-export function clientOf(methods: Partial<AuthorityClient>): AuthorityClient {
+/**
+ * A client of which only some methods are there.
+ * @param other what the others do: by default they fail the test
+ */
+export function clientOf(
+  methods: Partial<AuthorityClient>,
+  other?: () => Promise<unknown>,
+): AuthorityClient {
   const missing = (name: string) => async () => {
     throw new Error(`${name} was asked for`);
   };
@@ -21,6 +27,6 @@ export function clientOf(methods: Partial<AuthorityClient>): AuthorityClient {
     "checkpoint",
     "consistency",
   ];
-  const all = Object.fromEntries(names.map((name) => [name, missing(name)]));
+  const all = Object.fromEntries(names.map((name) => [name, other ?? missing(name)]));
   return { ...all, ...methods } as unknown as AuthorityClient;
 }
