@@ -720,6 +720,15 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         for (const text of ["of ölfeld", "ofölfeld"]) expect(await hashes(text)).toEqual([]);
       });
 
+      test("by a whole label, letter by letter", async () => {
+        const { hash } = await filler.record({ label: "No. 4711" });
+        await filler.record({ label: "No. 47112" });
+        const hashes = async (label: string) =>
+          (await store.records({ label })).rows.map((row) => row.hash);
+        expect(await hashes("No. 4711")).toEqual([hash]);
+        for (const label of ["no. 4711", "4711", ""]) expect(await hashes(label)).toEqual([]);
+      });
+
       test("pages meet, whatever comes meanwhile", async () => {
         const owner = "pager";
         const hashes: Uint8Array[] = [];
