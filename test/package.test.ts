@@ -1,11 +1,10 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { describe, expect, test } from "vitest";
-import { folder, installed, root } from "./installed.js";
-import { compileProject, PROJECTS } from "./typescript.js";
+import { folder, installed } from "./installed.js";
 
 // The package as somebody else installs it.
 
@@ -166,16 +165,6 @@ describe("bundled for a browser", () => {
     }
   });
 });
-
-// All kinds, and older compilers, are tried by test/runtimes.
-test.each([PROJECTS[0]!, PROJECTS.at(-1)!])(
-  "types: module $module, DOM: $dom, @types/node: $node",
-  (project) => {
-    const place = mkdtempSync(join(folder, "types-"));
-    const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-    expect(compileProject(place, tsc, project, installed)).toBe("");
-  },
-);
 
 test("the command line needs nothing beside it", () => {
   for (const name of ["@assemblyscript", "@noble"]) {

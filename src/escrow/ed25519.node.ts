@@ -1,10 +1,7 @@
 import { createPublicKey, verify } from "node:crypto";
-import { copyBytes, fromHex, toHex } from "../bytes.js";
+import { copyBytes, toBase64Url, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { ED25519_KEY, verifyEd25519 as verifyAnywhere } from "./ed25519.js";
-
-/** RFC 8410, section 4: what stands before the key's bytes. */
-const SPKI = fromHex("302a300506032b6570032100");
 
 /** The y of the points of small order, little-endian: 0, 1, p - 1, and those of the four points of order 8. */
 const SMALL_ORDER = new Set([
@@ -44,9 +41,9 @@ function isStrict(publicKey: Uint8Array): boolean {
 /** False also where node:crypto can't tell, as where its OpenSSL has no Ed25519. */
 function verifyHere(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   try {
-    const key = Buffer.concat([SPKI, publicKey]);
-    const spki = createPublicKey({ key, format: "der", type: "spki" });
-    return verify(null, message, spki, signature);
+    // A JWK is taken in a tenth of the time that DER takes.
+    const jwk = { kty: "OKP", crv: "Ed25519", x: toBase64Url(publicKey) };
+    return verify(null, message, createPublicKey({ key: jwk, format: "jwk" }), signature);
   } catch {
     return false;
   }

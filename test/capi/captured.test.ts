@@ -1,6 +1,7 @@
 import { SESSION_ALGORITHMS } from "twinwrap/blob";
 import { describe, expect, test } from "vitest";
 import { Sandbox } from "../cli/run.js";
+import { some } from "../quick.js";
 import { captured } from "./capture.js";
 import {
   checkKey,
@@ -98,23 +99,26 @@ describe("the procedure", () => {
     expect(new Set(procedures.map(({ by, padding }) => `${by} ${padding}`)).size).toBe(4);
   });
 
-  test.each(procedures)("rewrapped by the command line: $padding, begun by $by", async (one) => {
-    const { padding, authority, authorityBlob, ownerBlob, owner, newOwner } = one;
-    const folder = new Sandbox();
-    try {
-      folder.write("authority.private", authority);
-      folder.write("fresh.private", newOwner);
-      folder.write("backup.simpleblob", authorityBlob);
-      const { code, stderr } = await folder.shell(
-        "twinwrap key convert fresh.private --to msblob --public -o fresh.public && " +
-          `twinwrap blob rewrap -k authority.private --padding ${padding} --to fresh.public ` +
-          `--to-padding ${padding} backup.simpleblob -o recovered.simpleblob`,
-      );
-      expect([code, stderr]).toEqual([0, ""]);
-      const again = openWithNode(folder.read("recovered.simpleblob"), nodeKey(newOwner), padding);
-      expect(again).toEqual(openWithNode(ownerBlob, nodeKey(owner), padding));
-    } finally {
-      folder.remove();
-    }
-  });
+  test.each(some(procedures, 3))(
+    "rewrapped by the command line: $padding, begun by $by",
+    async (one) => {
+      const { padding, authority, authorityBlob, ownerBlob, owner, newOwner } = one;
+      const folder = new Sandbox();
+      try {
+        folder.write("authority.private", authority);
+        folder.write("fresh.private", newOwner);
+        folder.write("backup.simpleblob", authorityBlob);
+        const { code, stderr } = await folder.shell(
+          "twinwrap key convert fresh.private --to msblob --public -o fresh.public && " +
+            `twinwrap blob rewrap -k authority.private --padding ${padding} --to fresh.public ` +
+            `--to-padding ${padding} backup.simpleblob -o recovered.simpleblob`,
+        );
+        expect([code, stderr]).toEqual([0, ""]);
+        const again = openWithNode(folder.read("recovered.simpleblob"), nodeKey(newOwner), padding);
+        expect(again).toEqual(openWithNode(ownerBlob, nodeKey(owner), padding));
+      } finally {
+        folder.remove();
+      }
+    },
+  );
 });

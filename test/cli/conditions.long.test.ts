@@ -2,6 +2,7 @@ import { amend } from "twinwrap";
 import { afterAll, expect, test } from "vitest";
 import { haveSqlite } from "../sqlite.js";
 import { Sandbox } from "./run.js";
+import "./conditions.test.js";
 
 const sandbox = new Sandbox();
 for (const name of ["alice", "bob"]) sandbox.keyPair(name);

@@ -2,6 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { createPrivateKey, randomBytes } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isQuick } from "../quick.js";
 import { canMount, Sandbox, TWINWRAP } from "./run.js";
 
 // What a transcript cannot show: a full disk, a terminal, signals, files of a gibibyte.
@@ -70,7 +71,7 @@ test("two writers of one header: the second is told, and the lock is gone afterw
   expect(sandbox.leftovers()).toEqual([]);
 });
 
-test("a race for one output name: one wins, the other is told", async () => {
+test.skipIf(isQuick)("a race for one output name: one wins, the other is told", async () => {
   sandbox.write("race", randomBytes(2_000_000));
   const results = await Promise.all(
     Array.from({ length: 4 }, () => sandbox.shell("twinwrap encrypt race --owner alice.pub.pem")),
@@ -137,29 +138,32 @@ print(child.wait(), echoes())
     expect([stdout, code]).toEqual(["False\n143 True\n", 0]);
   });
 
-  test("the passphrase of a key is asked for on the terminal though standard input carries data", async () => {
-    sandbox.write("asked", "the data");
-    await sandbox.shell("twinwrap encrypt asked --owner typed.pub.pem");
-    const opened = await terminal(
-      ["bash", "-c", "cat asked.twin | twinwrap decrypt - -k typed.pem > asked.out"],
-      ["secret words\r"],
-    );
-    expect(opened.stdout).toMatch(/^Passphrase for typed\.pem: \s*$/);
-    expect(sandbox.read("asked.out").toString()).toBe("the data");
-    const wrong = await terminal(
-      ["twinwrap", "decrypt", "asked.twin", "-o", "-", "-k", "typed.pem"],
-      ["no\r"],
-    );
-    expect(wrong.code).toBe(1);
-    const none = await terminal(
-      ["twinwrap", "decrypt", "asked.twin", "-o", "-", "-k", "typed.pem"],
-      ["\u0003"],
-    );
-    expect([none.code, none.stdout]).toEqual([
-      1,
-      expect.stringContaining("no passphrase was given"),
-    ]);
-  });
+  test.skipIf(isQuick)(
+    "the passphrase of a key is asked for on the terminal though standard input carries data",
+    async () => {
+      sandbox.write("asked", "the data");
+      await sandbox.shell("twinwrap encrypt asked --owner typed.pub.pem");
+      const opened = await terminal(
+        ["bash", "-c", "cat asked.twin | twinwrap decrypt - -k typed.pem > asked.out"],
+        ["secret words\r"],
+      );
+      expect(opened.stdout).toMatch(/^Passphrase for typed\.pem: \s*$/);
+      expect(sandbox.read("asked.out").toString()).toBe("the data");
+      const wrong = await terminal(
+        ["twinwrap", "decrypt", "asked.twin", "-o", "-", "-k", "typed.pem"],
+        ["no\r"],
+      );
+      expect(wrong.code).toBe(1);
+      const none = await terminal(
+        ["twinwrap", "decrypt", "asked.twin", "-o", "-", "-k", "typed.pem"],
+        ["\u0003"],
+      );
+      expect([none.code, none.stdout]).toEqual([
+        1,
+        expect.stringContaining("no passphrase was given"),
+      ]);
+    },
+  );
 
   test("an error does not stand behind how far the work was", async () => {
     const { stdout, code } = await sandbox.shell(
@@ -224,7 +228,7 @@ test("what a header says cannot paint on the terminal", async () => {
 
 const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 
-test.skipIf(!hasOpenssl)(
+test.skipIf(isQuick || !hasOpenssl)(
   "openssl opens a detached wrap as docs/format.md says (needs openssl)",
   async () => {
     sandbox.write("apart", "x");

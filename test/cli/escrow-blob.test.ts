@@ -64,7 +64,6 @@ const WAYS = [
   ["rc4 of 40 bits", 0x6801, 5, "oaep", "--accept-unproven --key-length 5"],
 ] as const;
 
-// In npm test the first and the last: proven and not, both with the commands for it.
 test.each(some(WAYS, WAYS.length - 1))(
   "a key of %s comes back as it was",
   async (name, algId, length, padding, options) => {

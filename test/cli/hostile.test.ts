@@ -35,7 +35,7 @@ const cases = [
     .map(([what, key]) => [`private: ${what}`, key, SECRET] as const),
 ];
 
-test.each(some(cases, 8))("%s", async (_, key, commands) => {
+test.each(some(cases, 13))("%s", async (_, key, commands) => {
   const files = filesOf(key);
   for (const [i, command] of commands.entries()) {
     // An exponent of one is a key for files that are in the clear: it is shown as weak (transcripts).

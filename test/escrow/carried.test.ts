@@ -282,7 +282,7 @@ describe("what was made to be taken apart is refused in little memory, and ends"
     ["broken lines", '{"releases":["', "a\r\n", 33_554_430, 1],
     ["blanks in a line", "twinwrap/approval/v1\nidentity a", `${" ".repeat(60_000)}b`, 60_001, 60],
   ];
-  test.each(some(hostile, 2))("%s", (_, ...data) => {
+  test.each(some(hostile, 4))("%s", (_, ...data) => {
     const limits = ["--max-old-space-size=400", "--input-type=module"];
     const { stdout } = spawnSync(process.execPath, [...limits, "-e", run, JSON.stringify(data)], {
       encoding: "utf8",

@@ -1,0 +1,1 @@
+import "./descriptors.test.js";

@@ -1,0 +1,3 @@
+import { dropSuite } from "./suite-memory.js";
+
+dropSuite("simd");
