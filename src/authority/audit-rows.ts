@@ -1,34 +1,51 @@
 import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { isWrapFor } from "../envelope/wraps.js";
-import { isAboutContent } from "../errors.js";
+import { isAboutContent, type TwinwrapError } from "../errors.js";
 import {
+  type AnnounceLeaf,
   type Authority,
+  type AuthorityLeaf,
   approvalHash,
   decodeLeaf,
+  type EnrolLeaf,
   type EscrowRecord,
+  enrolTag,
   isBoundWrap,
   isProven,
-  type Leaf,
+  type KnownLeaf,
   parseApproval,
   parseIdentity,
   type RecoveryRequest,
   type ReleaseLeaf,
+  type RequestLeaf,
   recipientFingerprint,
   recipientTag,
   type UnprovenRecord,
+  vetoHash,
 } from "../escrow/index.js";
 import { takesPadding } from "./intake.js";
+import { CLOCK_SKEW } from "./log.js";
 import { fault } from "./nodes.js";
 import type { Office } from "./office.js";
 import { recordOfRow } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
 import { type PolicyState, policyStates } from "./policies.js";
-import { decide, requestOfRow } from "./requests.js";
-import type { LogEntry, RecordRow, RequestRow, StoreReads } from "./store/store.js";
+import { requestOfRow } from "./request-row.js";
+import { askedOf, decide, ownerTags } from "./requests.js";
+import { indexOf } from "./store/place.js";
+import type {
+  EnrolmentRow,
+  LogEntry,
+  NoteRow,
+  RecordRow,
+  RequestRow,
+  StoreReads,
+} from "./store/store.js";
+import { vetoesOf } from "./vetoes.js";
 
 /** What an audit is made with. */
-export type Auditor = Pick<Office, "core" | "authority" | "notes">;
+export type Auditor = Pick<Office, "core" | "authority" | "chain">;
 
 /** What the rows of a page are compared with. */
 interface Beside {
@@ -52,6 +69,10 @@ export class Rows {
   readonly #policies: PolicyState[];
   /** The last release looked at: those of one request stand one after the other. */
   #release: { of: string; facts: ReleaseFacts } | undefined;
+  /** Of the last leaf: times never go back. */
+  #time: Date | undefined;
+  /** Types of leaves that this edition does not know, and how often each is there. */
+  readonly unknown = new Map<string, number>();
 
   private constructor({ core, authority }: Auditor, reads: StoreReads, policies: PolicyState[]) {
     this.#core = core;
@@ -62,24 +83,44 @@ export class Rows {
 
   /** @throws TwinwrapError NOT_VERIFIED or FAULT if the policies are not what was signed */
   static async begin(auditor: Auditor, reads: StoreReads): Promise<Rows> {
-    return new Rows(auditor, reads, await policyStates(auditor, reads));
+    const policies = await policyStates(auditor, reads);
+    const { authority } = await auditor.chain.read(reads);
+    return new Rows({ ...auditor, authority }, reads, policies);
   }
 
-  /** Every leaf stands for one row, and that row says the same. @throws TwinwrapError FAULT */
+  /**
+   * Every leaf stands for one row, and that row says the same.
+   * @param from the place of the first one
+   * @throws TwinwrapError FAULT
+   */
   async check(leaves: readonly string[], from: number): Promise<void> {
     const entries = await this.#reads.entries(from, from + leaves.length);
-    if (entries.some(({ leaf }, i) => leaf !== from + i) || entries.length !== leaves.length) {
+    const beside = await this.#beside(entries);
+    let at = 0;
+    for (const [i, text] of leaves.entries()) {
+      const place = from + i;
+      const leaf = decodeLeaf(text);
+      this.#checkTime(leaf.time, place);
+      if (leaf.type === "unknown") {
+        this.unknown.set(leaf.name, (this.unknown.get(leaf.name) ?? 0) + 1);
+        continue;
+      }
+      const entry = entries[at++];
+      if (entry?.leaf !== place) throw unmatched(place);
+      const wrong = await this.#wrong(entry, leaf, beside);
+      if (wrong === undefined) continue;
       throw fault(
-        `of the leaves from ${from} on, one belongs to no entry of the store or to several`,
+        `leaf ${indexOf(place)} (${entry.type}) is not what the store has for it: ${wrong}`,
       );
     }
-    const beside = await this.#beside(entries);
-    for (const [i, text] of leaves.entries()) {
-      const entry = entries[i]!;
-      const wrong = await this.#wrong(entry, decodeLeaf(text), beside);
-      if (wrong === undefined) continue;
-      throw fault(`leaf ${entry.leaf} (${entry.type}) is not what the store has for it: ${wrong}`);
+    if (at < entries.length) throw unmatched(entries[at]!.leaf);
+  }
+
+  #checkTime(time: Date, place: number): void {
+    if (this.#time !== undefined && time < this.#time) {
+      throw fault(`leaf ${indexOf(place)} is older than the one before it`);
     }
+    this.#time = time;
   }
 
   /** Reads what a page's rows are compared with, all at once. */
@@ -97,28 +138,52 @@ export class Rows {
   }
 
   /** What differs, in words. */
-  async #wrong(entry: LogEntry, leaf: Leaf, beside: Beside): Promise<string | undefined> {
-    if ("isReleased" in entry) {
-      const isRight = leaf.type === entry.type && equalBytes(leaf.record, entry.row.hash);
-      return isRight ? this.#wrongRecord(entry, leaf.owner, beside) : "the record";
-    }
-    if (entry.type === "release") {
-      return leaf.type === "release" ? this.#wrongRelease(entry, leaf, beside) : "its type";
-    }
-    if (entry.type === "veto") {
-      const { request, note } = entry.row;
-      // Its row is checked with the request's other approvals.
-      const isRight =
-        leaf.type === "veto" &&
-        equalBytes(leaf.approval, approvalHash(this.#core, note)) &&
-        equalBytes(leaf.request, request) &&
-        (await this.#reads.request(request)) !== undefined;
-      return isRight ? undefined : "the denial, or its request";
-    }
-    const { row } = entry;
+  async #wrong(entry: LogEntry, leaf: KnownLeaf, beside: Beside): Promise<string | undefined> {
     if (leaf.type !== entry.type) return "its type";
-    // policyStates compared policies with their leaves.
-    if (leaf.type !== "authority") return undefined;
+    const of = <Type extends KnownLeaf["type"]>(_: Type) =>
+      leaf as Extract<KnownLeaf, { type: Type }>;
+    switch (entry.type) {
+      case "escrow":
+      case "verified": {
+        const { record, owner } = of("verified");
+        const isRight = equalBytes(record, entry.row.hash);
+        return isRight ? this.#wrongRecord(entry, owner, beside) : "the record";
+      }
+      case "request":
+        return this.#wrongRequest(entry.row, of("request"));
+      case "release":
+        return this.#wrongRelease(entry, of("release"), beside);
+      case "denial": {
+        const { approval, request } = of("denial");
+        // The row is checked with the request's other approvals.
+        const isRight =
+          equalBytes(approval, approvalHash(this.#core, entry.row.note)) &&
+          equalBytes(request, entry.row.request) &&
+          (await this.#reads.request(request)) !== undefined;
+        return isRight ? undefined : "the denial, or its request";
+      }
+      case "veto": {
+        const { request, veto } = of("veto");
+        // Its signature is verified with the request.
+        const isRight =
+          equalBytes(veto, vetoHash(this.#core, entry.row.note)) &&
+          equalBytes(veto, entry.row.hash) &&
+          equalBytes(request, entry.row.request);
+        return isRight ? undefined : "the veto, or its request";
+      }
+      case "enrol":
+        return this.#wrongEnrolment(entry.row, of("enrol"));
+      case "announce":
+        return this.#wrongAnnouncement(entry.row, of("announce"));
+      // policyStates compared policies with their leaves.
+      case "policy":
+        return undefined;
+      case "authority":
+        return this.#wrongIdentity(entry.row, of("authority"));
+    }
+  }
+
+  #wrongIdentity(row: NoteRow, leaf: AuthorityLeaf): string | undefined {
     const { hash, number } = parseIdentity(this.#core, row.note);
     const isRight =
       leaf.number === number &&
@@ -126,6 +191,47 @@ export class Rows {
       equalBytes(leaf.identity, hash) &&
       equalBytes(row.hash, hash);
     return isRight ? undefined : "the identity";
+  }
+
+  /** The policy in force before a leaf came. */
+  #policyBefore(place: number): PolicyState | undefined {
+    return this.#policies.filter(({ row: { leaf } }) => leaf !== undefined && leaf < place).at(-1);
+  }
+
+  #wrongAnnouncement(row: NoteRow, leaf: AnnounceLeaf): string | undefined {
+    const before = this.#policyBefore(row.announceLeaf!)?.policy;
+    const end = leaf.time.getTime() + (before?.waiting ?? 0) * 1000;
+    return leaf.notbefore.getTime() === end ? undefined : "until when the policy waits";
+  }
+
+  async #wrongEnrolment(
+    { owner, control }: EnrolmentRow,
+    leaf: EnrolLeaf,
+  ): Promise<string | undefined> {
+    const secrets = await OwnerSecrets.read(this.#reads, [owner]);
+    const tag = enrolTag(this.#core, secrets.secret(owner));
+    if (!this.#core.equal(tag, leaf.owner)) return "the owner's secret";
+    return equalBytes(this.#core.sha256(control), leaf.control) ? undefined : "the control key";
+  }
+
+  async #wrongRequest(row: RequestRow, leaf: RequestLeaf): Promise<string | undefined> {
+    if (!equalBytes(leaf.request, row.hash)) return "the request";
+    const { request, records, vetoes } = await askedOf(this.#core, this.#reads, row);
+    const policy = this.#policyBefore(row.leaf)?.policy;
+    if (policy === undefined || !equalBytes(policy.hash, leaf.policy)) return "the policy";
+    const end = leaf.time.getTime() + policy.waiting * 1000;
+    if (leaf.notbefore.getTime() !== end || leaf.notbefore >= leaf.expires) {
+      return "until when the request waits";
+    }
+    if (request.created.getTime() > leaf.time.getTime() + CLOCK_SKEW) {
+      return "when the request was made";
+    }
+    const tags = await ownerTags(this.#core, this.#reads, records, row.hash);
+    const isRight =
+      tags.length === leaf.owners.length &&
+      tags.every((tag, i) => equalBytes(tag, leaf.owners[i]!)) &&
+      vetoes.length === (await this.#reads.vetoes(row.hash)).length;
+    return isRight ? undefined : "the owners";
   }
 
   async #wrongRecord(
@@ -205,44 +311,40 @@ export class Rows {
   }
 
   /** Decides again about a request, as of its release. */
-  async #factsOf(leaf: ReleaseLeaf, index: number): Promise<ReleaseFacts> {
-    const of = `${toHex(leaf.request)} ${leaf.time.getTime()} ${toHex(leaf.policy)}`;
+  async #factsOf(leaf: ReleaseLeaf, place: number): Promise<ReleaseFacts> {
+    const of = `${toHex(leaf.request)} ${leaf.time.getTime()} ${toHex(leaf.policy)} ${leaf.basis}`;
     if (this.#release?.of === of) return this.#release.facts;
     const core = this.#core;
+    const what = `leaf ${indexOf(place)} (release)`;
     const row = await this.#reads.request(leaf.request);
-    if (row === undefined) throw fault(`the request of leaf ${index} (release) is missing`);
-    const request = requestOfRow(core, row);
-    const inForce = this.#policies.filter(
-      ({ row: { leaf } }) => leaf !== undefined && leaf < index,
-    );
-    const policy = inForce.at(-1)?.policy;
+    if (row === undefined) throw fault(`the request of ${what} is missing`);
+    if (row.leaf >= place) throw fault(`${what} stands before its request`);
+    const asked = await askedOf(core, this.#reads, row);
+    const policy = this.#policyBefore(place)?.policy;
     if (policy === undefined || !equalBytes(policy.hash, leaf.policy)) {
-      throw fault(`leaf ${index} (release) names another policy than the one in force then`);
+      throw fault(`${what} names another policy than the one in force then`);
     }
-    const { records, released } = await this.#recordsOf(row, request);
+    const released = new Set(
+      (await this.#reads.releases(row.hash)).map(({ record }) => toHex(record)),
+    );
     // An unproven record keeps nobody out.
     const counts = ({ hash, verifiedLeaf }: RecordRow) =>
-      verifiedLeaf !== undefined && (verifiedLeaf < index || released.has(toHex(hash)));
-    const about = { row, request, records };
+      verifiedLeaf !== undefined && (verifiedLeaf < place || released.has(toHex(hash)));
+    const vetoes = (await vetoesOf(core, this.#reads, row))
+      .filter((veto) => veto.leaf < place)
+      .map(({ owner }) => owner);
     const approvals = (await this.#reads.approvals(row.hash)).map(({ note }) => note);
-    const decision = await decide(core, policy, about, approvals, { now: leaf.time, counts });
-    if (!decision.approved) {
-      throw fault(`leaf ${index} (release) lacks approvals: ${decision.reason}`);
+    const at = { now: leaf.time, counts };
+    const decision = await decide(core, policy, { ...asked, vetoes }, approvals, at);
+    if (!decision.approved) throw fault(`${what} lacks approvals: ${decision.reason}`);
+    if (decision.basis !== leaf.basis) {
+      throw fault(`${what} says ${leaf.basis}, but its approvals are the ${decision.basis}`);
     }
+    const { request } = asked;
     const fingerprint = recipientFingerprint(core, request);
     const facts = { request, fingerprint, approvals: decision.approvals };
     this.#release = { of, facts };
     return facts;
-  }
-
-  async #recordsOf(row: RequestRow, { records: hashes }: RecoveryRequest) {
-    const records = await this.#reads.recordsByHash(hashes);
-    if (records.includes(undefined)) throw fault(`a record of request ${row.id} is missing`);
-    const rows = await this.#reads.releases(row.hash);
-    return {
-      records: records as RecordRow[],
-      released: new Set(rows.map(({ record }) => toHex(record))),
-    };
   }
 
   /** What stands on no leaf: wraps; requests and approvals, by their own hashes. */
@@ -259,22 +361,26 @@ export class Rows {
   async #checkRequest(row: RequestRow): Promise<void> {
     const request = requestOfRow(this.#core, row);
     const approvals = await this.#reads.approvals(row.hash);
-    for (const { hash, note, request: of, vetoLeaf } of approvals) {
+    for (const { hash, note, request: of, denialLeaf } of approvals) {
       const approval = tried(() => parseApproval(note));
       const isRight =
         approval !== undefined &&
         equalBytes(approvalHash(this.#core, note), hash) &&
         equalBytes(approval.request, of) &&
-        (approval.decision === "deny") === (vetoLeaf !== undefined);
+        (approval.decision === "deny") === (denialLeaf !== undefined);
       if (!isRight) throw fault(`an approval of request ${row.id} was altered`);
     }
     const isReleased = (await this.#reads.releases(row.hash)).length > 0;
     const isRight =
       request.authority === this.#authority.origin &&
       isReleased === (row.status === "released") &&
-      (row.status !== "denied" || approvals.some(({ vetoLeaf }) => vetoLeaf !== undefined));
+      (row.status !== "denied" || approvals.some(({ denialLeaf }) => denialLeaf !== undefined));
     if (!isRight) throw fault(`the status of request ${row.id} was altered`);
   }
+}
+
+function unmatched(place: number): TwinwrapError {
+  return fault(`leaf ${indexOf(place)} belongs to no entry of the store, or to several`);
 }
 
 /** The ALG_IDs that a release of the record can have. */

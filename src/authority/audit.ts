@@ -4,8 +4,9 @@ import { notVerified } from "../errors.js";
 import { appendLeaves, leafHash, type NodeId, parseCheckpoint, rootHash } from "../escrow/index.js";
 import { type Auditor, Rows } from "./audit-rows.js";
 import { checkerOf } from "./checker.js";
-import { compareKnown } from "./log.js";
+import { compareKnown, logsOf } from "./log.js";
 import { fault, nodeName } from "./nodes.js";
+import { placeOf } from "./store/place.js";
 import type { LogHead, StoreReads } from "./store/store.js";
 
 // Checks that everything an authority keeps is what it signed: the tree from its leaves alone, and
@@ -24,6 +25,8 @@ export interface LogState {
   checkpoint: string | undefined;
   /** How many signed checkpoints were compared, those known outside included. */
   checkpoints: number;
+  /** Types of leaves that this edition does not know, and how many there are of each. */
+  unknown: { [type: string]: number };
 }
 
 export interface VerifyLogOptions {
@@ -47,43 +50,83 @@ export async function verifyLog(
   reads: StoreReads,
   options: VerifyLogOptions = {},
 ): Promise<LogState> {
-  const { core, authority } = auditor;
-  const { logKeys } = authority;
+  const { core } = auditor;
+  const { authority } = await auditor.chain.read(reads);
+  const isSigned = checkerOf(core, authority.logKeys);
   const head = await reads.head();
-  const end = head?.size ?? 0;
-  const isSigned = checkerOf(core, logKeys);
   const rows = await Rows.begin(auditor, reads);
-  const tree = await AuditedTree.empty(core, reads);
+  const logs = logsOf(authority);
+  if ((head?.log ?? 0) !== logs.length - 1) throw fault("it is not the log of the newest identity");
+  let checkpoints = 0;
+  let last: AuditedTree | undefined;
+  for (const log of logs.keys()) {
+    const ended = authority.identities.at(-1)!.ended[log];
+    const size = ended?.kept.size ?? head?.size ?? 0;
+    const { onProgress } = options;
+    const audited = await auditLog(core, reads, { log, size, isSigned, rows, onProgress });
+    const { tree } = audited;
+    if (ended !== undefined && !equalBytes(tree.root, ended.kept.root)) {
+      throw notVerified(`what is kept of log ${log + 1} is not what the identity says`);
+    }
+    checkpoints += audited.checkpoints;
+    last = tree;
+  }
+  await rows.end();
+  const seen = await reads.seenCheckpoint();
+  const known = [...(seen === undefined ? [] : [seen.checkpoint]), ...(options.known ?? [])];
+  for (const note of known) await compareKnown(core, reads, note, authority);
+  return {
+    size: head?.size ?? 0,
+    root: last!.root,
+    checkpoint: head?.checkpoint,
+    checkpoints: checkpoints + known.length,
+    unknown: Object.fromEntries(rows.unknown),
+  };
+}
+
+/** One log, from its first leaf to its last. @returns its tree, and how many checkpoints were compared */
+async function auditLog(
+  core: Core,
+  reads: StoreReads,
+  { log, size: end, isSigned, rows, onProgress }: LogAudit,
+): Promise<{ tree: AuditedTree; checkpoints: number }> {
+  const tree = await AuditedTree.empty(core, reads, log);
   let checkpoints = 0;
   for (; tree.size < end; checkpoints++) {
-    const next = await nextCheckpoint(reads, tree.size, end);
+    const next = await nextCheckpoint(reads, log, tree.size, end);
     while (tree.size < next.size) {
-      const leaves = await leavesFrom(reads, tree.size, next.size);
-      await rows.check(leaves, tree.size);
+      const leaves = await leavesFrom(reads, log, tree.size, next.size);
+      await rows.check(leaves, placeOf(log, tree.size));
       await tree.append(leaves);
-      options.onProgress?.(tree.size);
+      onProgress?.(tree.size);
     }
     compareSigned(next, tree);
     if (!isSigned(next.checkpoint)) {
       throw notVerified(`the checkpoint of ${next.size} leaves lacks the log key's signature`);
     }
   }
-  await checkExtent(reads, end, checkpoints);
-  await rows.end();
-  const seen = await reads.seenCheckpoint();
-  const known = [...(seen === undefined ? [] : [seen.checkpoint]), ...(options.known ?? [])];
-  for (const note of known) await compareKnown(core, reads, note, logKeys);
-  return {
-    size: end,
-    root: tree.root,
-    checkpoint: head?.checkpoint,
-    checkpoints: checkpoints + known.length,
-  };
+  await checkExtent(reads, log, end, checkpoints);
+  return { tree, checkpoints };
+}
+
+/** What one log is audited with. */
+interface LogAudit {
+  log: number;
+  /** Leaves that it has to have. */
+  size: number;
+  isSigned: (note: string) => boolean;
+  rows: Rows;
+  onProgress?: ((leaves: number) => void) | undefined;
 }
 
 /** @throws TwinwrapError FAULT if there is none up to `end` */
-async function nextCheckpoint(reads: StoreReads, size: number, end: number): Promise<LogHead> {
-  const [next, later] = await reads.checkpoints(size, 2);
+async function nextCheckpoint(
+  reads: StoreReads,
+  log: number,
+  size: number,
+  end: number,
+): Promise<LogHead> {
+  const [next, later] = await reads.checkpoints(log, size, 2);
   const isRight =
     next !== undefined && next.size <= end && (later === undefined || later.size > next.size);
   if (isRight) return next;
@@ -91,9 +134,14 @@ async function nextCheckpoint(reads: StoreReads, size: number, end: number): Pro
 }
 
 /** The leaves of a page, up to `end` at most. @throws TwinwrapError FAULT if one is missing */
-async function leavesFrom(reads: StoreReads, size: number, end: number): Promise<string[]> {
+async function leavesFrom(
+  reads: StoreReads,
+  log: number,
+  size: number,
+  end: number,
+): Promise<string[]> {
   const limit = Math.min(PAGE, end - size);
-  const leaves = await reads.leaves(size, limit);
+  const leaves = await reads.leaves(placeOf(log, size), limit);
   if (leaves.length < limit) throw fault(`leaf ${size + leaves.length} is missing`);
   return leaves;
 }
@@ -110,19 +158,21 @@ function compareSigned(head: LogHead, { size, root }: AuditedTree): void {
 class AuditedTree {
   readonly #core: Core;
   readonly #reads: StoreReads;
+  readonly #log: number;
   /** Complete subtrees at the right edge, by name: no more of the earlier leaves is needed. */
   readonly #edge = new Map<string, Uint8Array>();
   size = 0;
   root: Uint8Array;
 
-  private constructor(core: Core, reads: StoreReads, root: Uint8Array) {
+  private constructor(core: Core, reads: StoreReads, log: number, root: Uint8Array) {
     this.#core = core;
     this.#reads = reads;
+    this.#log = log;
     this.root = root;
   }
 
-  static async empty(core: Core, reads: StoreReads): Promise<AuditedTree> {
-    return new AuditedTree(core, reads, await rootHash(core, () => [], 0));
+  static async empty(core: Core, reads: StoreReads, log: number): Promise<AuditedTree> {
+    return new AuditedTree(core, reads, log, await rootHash(core, () => [], 0));
   }
 
   /** @throws TwinwrapError FAULT if a stored hash is another one */
@@ -131,7 +181,7 @@ class AuditedTree {
     const hashes = leaves.map((leaf) => leafHash(this.#core, toUtf8(leaf)));
     const read = (ids: readonly NodeId[]) => ids.map((id) => this.#edge.get(nodeName(id))!);
     const grown = await appendLeaves(this.#core, read, from, hashes);
-    const stored = await this.#reads.nodes(grown.nodes);
+    const stored = await this.#reads.nodes(this.#log, grown.nodes);
     for (const [i, node] of grown.nodes.entries()) {
       if (stored[i] === undefined || !equalBytes(stored[i], node.hash)) {
         const where = `level ${node.level}, ${node.index}`;
@@ -146,14 +196,19 @@ class AuditedTree {
 }
 
 /** Refuses anything after the end, where the next append would meet it. */
-async function checkExtent(reads: StoreReads, size: number, checkpoints: number): Promise<void> {
-  const extent = await reads.logExtent();
+async function checkExtent(
+  reads: StoreReads,
+  log: number,
+  size: number,
+  checkpoints: number,
+): Promise<void> {
+  const extent = await reads.logExtent(log);
   // Of 2^k leaves a tree has one complete subtree: over all k, floor(size / 2^k) of them.
   let nodes = 0;
   for (let width = 1; width <= size; width *= 2) nodes += Math.floor(size / width);
   const isRight =
     extent.leaves === size && extent.checkpoints === checkpoints && extent.nodes === nodes;
-  if (!isRight || (await reads.entries(size, Number.MAX_SAFE_INTEGER)).length > 0) {
+  if (!isRight || (await reads.entries(placeOf(log, size), placeOf(log + 1, 0))).length > 0) {
     throw fault(`its head says ${size} leaves, but there is more in the store: it was rolled back`);
   }
 }

@@ -1,7 +1,9 @@
+import { toUtf8 } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import {
   type AuthorityClient,
   type AuthorityFile,
+  decodeMessage,
   type Page,
   type PageOptions,
   type Receipt,
@@ -68,14 +70,7 @@ export class LocalClient implements AuthorityClient {
   }
 
   async requests(query: RequestQuery, page?: PageOptions): Promise<Page<RequestSummary>> {
-    const { rows, next } = await this.#service.requests(query, page);
-    const summaries = rows.map(({ id, status, received, expires }) => ({
-      id,
-      status,
-      received,
-      expires,
-    }));
-    return { rows: summaries, next };
+    return this.#service.requests(query, page);
   }
 
   async ask(request: RecoveryRequest): Promise<StandingMessage> {
@@ -88,6 +83,10 @@ export class LocalClient implements AuthorityClient {
   }
 
   async decide(note: string): Promise<StandingMessage> {
+    if (decodeMessage(this.#service.core, toUtf8(note)).kind === "veto") {
+      const { id } = await this.#service.takeVeto(note);
+      return this.standing(id);
+    }
     const { row, decision } = await this.#service.takeApproval(note);
     if (row.status === "open" && decision.approved) {
       await afterApproval(async () => {

@@ -30,9 +30,10 @@ import { AUTHORITY, LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
 import { beginStore, type FoundingOptions, found } from "./founding.js";
 import { fence } from "./log.js";
 import type { OperatorSettings } from "./office.js";
-import { AuthorityService, publicFile, publishNewest } from "./service.js";
+import { AuthorityService, publishNewest } from "./service.js";
 import { copySqlite, openSqlite } from "./store/sqlite.js";
 import type { Store } from "./store/store.js";
+import { publicFile } from "./verified-chain.js";
 
 // An authority as a folder: its identity for everybody, its two private keys, and its store.
 
@@ -119,11 +120,11 @@ export async function openDirectory(
   path: string,
   options: OpenOptions = {},
 ): Promise<AuthorityService> {
-  const { openStore = inFolder, acceptUnproven, partial } = options;
+  const { openStore = inFolder, partial } = options;
   const core = options.core ?? (await sharedCore());
   const shown = await readPart(path, AUTHORITY);
   // Only a name so far: the service verifies that the key is the one of its identity.
-  const { logs } = parseIdentity(core, asAuthority(core, shown).identities.at(-1)!);
+  const { log } = parseIdentity(core, asAuthority(core, shown).identities.at(-1)!);
   const logPem = await readPart(path, LOG_KEY);
   const logSeed = await readEd25519Key(logPem, { core }).finally(() => wipe(logPem));
   const logKey = await SigningKey.from(logSeed).finally(() => wipe(logSeed));
@@ -131,10 +132,10 @@ export async function openDirectory(
   const service = await AuthorityService.start({
     core,
     store,
-    logSigner: logKey.signer(logs[0]!.name),
+    logSigner: logKey.signer(log.name),
     readWrapKey: () => readPart(path, WRAP_KEY),
     publish: (file) => publish(path, file),
-    settings: { acceptUnproven, partial },
+    settings: { partial },
   });
   try {
     await republish(path, shown, service, store);

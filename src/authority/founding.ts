@@ -3,7 +3,9 @@ import type { Core } from "../core/index.js";
 import {
   type Authority,
   formatIdentity,
+  type IdentityText,
   identityHash,
+  keysHash,
   policyHash,
   signNote,
   verifyAuthority,
@@ -11,22 +13,19 @@ import {
 import { SigningKey } from "../escrow/signing-key.js";
 import { generateKeyPair, type RsaPrivateKey, wipePrivateKey } from "../keys/index.js";
 import { Log } from "./log.js";
-import { asArgument, firstPolicy, type NewOfficer } from "./policies.js";
+import { asArgument, firstPolicy, type NewOfficer, type PolicyRules } from "./policies.js";
 import type { NoteRow, Store } from "./store/store.js";
 
 // A new authority: its keys, its identity, the draft of its first policy, and the first leaf of its log.
 // The caller decides where to keep them.
 
 const DEFAULT_BITS = 3072;
+const NOT_IN_LOG = { announceLeaf: undefined, leaf: undefined };
 
-export interface FoundingOptions {
+export interface FoundingOptions extends PolicyRules {
   /** By default random. */
   origin?: string | undefined;
   officers: readonly NewOfficer[];
-  /** How many officers it takes to release keys: by default a majority. */
-  quorum?: number | undefined;
-  /** Seconds between a request and its release; 0 by default. */
-  waiting?: number | undefined;
   /** Of the RSA key: 3072 by default. */
   bits?: number | undefined;
   /** Takes and gives out wraps padded as PKCS#1 v1.5, too; by default OAEP alone. */
@@ -50,24 +49,23 @@ export interface Founding {
 /** Makes the keys and notes. @throws TwinwrapError BAD_ARGUMENT if officers or numbers don't fit */
 export async function found(core: Core, options: FoundingOptions): Promise<Founding> {
   const origin = options.origin ?? `authority-${toBase32(randomBytes(10))}`;
-  const policyText = firstPolicy(origin, options);
-  const policy = policyHash(core, policyText);
   const { publicKey, privateKey } = await generateKeyPair({ bits: options.bits ?? DEFAULT_BITS });
   const logSeed = randomBytes(32);
   try {
     const logKey = await SigningKey.from(logSeed);
     const signer = logKey.signer(origin);
-    const identityText = asArgument(() =>
-      formatIdentity({
-        origin,
-        number: 1,
-        previous: undefined,
-        logs: [{ name: origin, publicKey: logKey.publicKey }],
-        wrapKeys: [publicKey],
-        paddings: options.pkcs1 ? ["oaep", "pkcs1-v1_5"] : ["oaep"],
-        policy,
-      }),
-    );
+    const keys: IdentityText = {
+      origin,
+      number: 1,
+      previous: new Uint8Array(32),
+      log: { name: origin, publicKey: logKey.publicKey },
+      wrapKeys: [publicKey],
+      paddings: options.pkcs1 ? ["oaep", "pkcs1-v1_5"] : ["oaep"],
+      ended: [],
+    };
+    const policyText = firstPolicy(origin, keysHash(core, keys), options);
+    const policy = policyHash(core, policyText);
+    const identityText = asArgument(() => formatIdentity({ ...keys, previous: policy }));
     const note = await signNote(core, identityText, signer);
     const draft = await signNote(core, policyText, signer);
     return {
@@ -75,8 +73,8 @@ export async function found(core: Core, options: FoundingOptions): Promise<Found
       logKey,
       logSeed,
       wrapKey: privateKey,
-      identity: { number: 1, hash: identityHash(core, identityText), note, leaf: undefined },
-      policy: { number: 1, hash: policy, note: draft, leaf: undefined },
+      identity: { number: 1, hash: identityHash(core, identityText), note, ...NOT_IN_LOG },
+      policy: { number: 1, hash: policy, note: draft, ...NOT_IN_LOG },
     };
   } catch (error) {
     wipe(logSeed);
@@ -95,8 +93,8 @@ export async function beginStore(
   await store.write(async (writes) => {
     const end = await log.end(writes);
     const { number, hash } = identity;
-    await end.append([{ type: "authority", time: new Date(), number, identity: hash }]);
-    await writes.putIdentity({ ...identity, leaf: end.size });
+    await end.append([{ type: "authority", number, identity: hash }]);
+    await writes.putIdentity({ ...identity, leaf: end.next });
     await writes.putPolicy(policy);
   });
 }

@@ -116,9 +116,9 @@ export class IntakePlan {
     this.#blocks.set(toHex(blockOf(candidate.wrap)), { row, record });
   }
 
-  /** @returns the leaf's index */
+  /** @returns the leaf's place */
   #append(type: "escrow" | "verified", record: Uint8Array, owner: string): number {
-    return this.#end.size + this.#leaves.push({ type, record, owner }) - 1;
+    return this.#end.next + this.#leaves.push({ type, record, owner }) - 1;
   }
 
   /** Does all of it. */
@@ -126,11 +126,9 @@ export class IntakePlan {
     const owners = this.#leaves.map(({ owner }) => owner);
     const secrets = await OwnerSecrets.read(writes, owners);
     const newOwners = secrets.makeMissing();
-    const time = new Date();
     await this.#end.append(
       this.#leaves.map(({ type, record, owner }) => ({
         type,
-        time,
         record,
         owner: secrets.tag(this.#core, owner, record),
       })),

@@ -17,6 +17,7 @@ import { type Checked, IntakePlan } from "./intake-plan.js";
 import type { Office } from "./office.js";
 import { checkBlocks, type OpenKey, openCandidates, recordOfRow } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
+import { requirePolicy } from "./policies.js";
 import type { Candidate, RecordRow, StoreWrites } from "./store/store.js";
 
 // How records come in. A submission is opened before the transaction, if the authority's key is at
@@ -65,20 +66,23 @@ export async function intake(
 
 /** Its transaction. @returns for each submission whether it is new */
 async function takeIn(
-  { core, log, settings }: Office,
+  office: Office,
   writes: StoreWrites,
   items: readonly Checked[],
 ): Promise<boolean[]> {
+  const { core, log } = office;
+  const policy = await requirePolicy(office, writes);
   // Also for records that are there already: a receipt would look as if it came from the log's newest state.
   const end = await log.end(writes);
   const rows = await writes.recordsByHash(items.map(({ hash }) => hash));
   const fresh = items.filter((_, i) => rows[i] === undefined);
-  if (!settings.acceptUnproven && fresh.some(({ status }) => status === "unproven")) {
+  if (policy.unproven === "refused" && fresh.some(({ status }) => status === "unproven")) {
     throw new TwinwrapError(
       "NOT_PROVEN",
       "the key is not proven: whoever has the blob could have sent it, and this authority does not take such keys in",
     );
   }
+  if (policy.owners === "enrolled") await checkEnrolled(writes, fresh);
   const held = fresh.map(({ hash, submission: { record, wrap } }) => ({
     hash,
     record,
@@ -93,6 +97,18 @@ async function takeIn(
   const isNew = items.map((item) => plan.take(item));
   await plan.write(writes);
   return isNew;
+}
+
+/** @throws TwinwrapError NOT_ENTITLED */
+async function checkEnrolled(reads: StoreWrites, items: readonly Checked[]): Promise<void> {
+  const owners = [...new Set(items.map(({ submission }) => submission.record.owner))];
+  const enrolments = await reads.enrolments(owners);
+  const stranger = owners.find((_, i) => enrolments[i]!.length === 0);
+  if (stranger === undefined) return;
+  throw new TwinwrapError(
+    "NOT_ENTITLED",
+    `owner ${stranger} is not enrolled, and this authority takes the records of enrolled owners alone`,
+  );
 }
 
 function check({ core, authority, key }: Office, submission: Submission): Checked {
@@ -189,15 +205,13 @@ async function recordTried({ core, store, log }: Office, tried: readonly Tried[]
       const end = await log.end(writes);
       const owners = verified.map(({ owner }) => owner);
       const secrets = await OwnerSecrets.read(writes, owners);
-      const time = new Date();
       await end.append(
         verified.map(({ hash: record, owner }) => {
-          const tag = secrets.tag(core, owner, record);
-          return { type: "verified", time, record, owner: tag };
+          return { type: "verified", record, owner: secrets.tag(core, owner, record) };
         }),
       );
       await writes.updateRecords(
-        verified.map(({ hash }, i) => ({ hash, status: "verified", verifiedLeaf: end.size + i })),
+        verified.map(({ hash }, i) => ({ hash, status: "verified", verifiedLeaf: end.next + i })),
       );
       await writes.keepCandidates(
         verified.map(({ hash: record, right }) => ({ record, ...right })),

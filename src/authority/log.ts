@@ -3,13 +3,16 @@ import type { Core } from "../core/index.js";
 import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
 import { verifyPath } from "../escrow/checkpoint.js";
 import {
+  type Authority,
   appendLeaves,
+  decodeLeaf,
   encodeLeaf,
   formatProof,
   inclusionProof,
-  type Leaf,
+  type KnownLeaf,
   type LogSource,
   leafHash,
+  type ProvenLeaf,
   parseCheckpoint,
   rootHash,
   type Signer,
@@ -18,8 +21,10 @@ import {
   verifyCheckpoint,
 } from "../escrow/index.js";
 import { consistencyProof, type ReadNodes } from "../escrow/merkle.js";
+import { formatTime } from "../jcs.js";
 import { checkerOf } from "./checker.js";
 import { fault, nodeReader } from "./nodes.js";
+import { indexOf, logOf, placeOf } from "./store/place.js";
 import type { LogHead, StoreReads, StoreWrites } from "./store/store.js";
 
 // The authority's log. Leaves are signed in the transaction that appends them. A leaf's proof always leads
@@ -29,74 +34,102 @@ import type { LogHead, StoreReads, StoreWrites } from "./store/store.js";
 
 const FENCE = "fence";
 
+/** How far a log's newest time can be ahead of this machine's clock, in milliseconds. */
+export const CLOCK_SKEW = 5 * 60_000;
+
+type Untimed<T> = T extends unknown ? Omit<T, "time"> : never;
+/** What a leaf says besides its time, which the log gives it. */
+export type NewLeaf = Untimed<KnownLeaf>;
+
 /** The end of the log, as a transaction read it. */
 export interface LogEnd {
-  /** Leaves: the index of the first one that is appended. */
-  readonly size: number;
+  /** The place of the first leaf that is appended. */
+  readonly next: number;
+  /** The time that the leaves get: now, but never before the leaf before. Whole seconds. */
+  readonly time: Date;
   /**
    * Appends leaves, and the signed checkpoint over them, within the transaction: once at most.
    * @throws TwinwrapError FAULT if the stored tree is not the one that was signed
    */
-  append(leaves: readonly Leaf[]): Promise<void>;
+  append(leaves: readonly NewLeaf[]): Promise<void>;
 }
 
-/** A leaf and its proof. */
-export interface Proven {
-  leaf: string;
-  proof: string;
+/** The keys of all logs of an authority, the first one first; the last is in use. */
+export function logsOf({ identities }: Pick<Authority, "identities">): VerifierKey[] {
+  const { log, ended } = identities.at(-1)!;
+  return [...ended, log];
+}
+
+/** A time as leaves have it. */
+export function wholeSeconds(time: Date): Date {
+  return new Date(Math.floor(time.getTime() / 1000) * 1000);
 }
 
 export class Log {
   readonly #core: Core;
   readonly #signer: Signer;
+  readonly #logs: readonly VerifierKey[];
   readonly #isSigned: (note: string) => boolean;
   /** The last checkpoint whose signature was right: successive proofs lead to it. */
   #verified: string | undefined;
 
   /**
    * @param signer the log key, under the log's origin
-   * @param logKeys whose checkpoints count, that key included
+   * @param logs the keys of all logs of the authority, see {@link logsOf}
    */
-  constructor(core: Core, signer: Signer, logKeys: readonly VerifierKey[] = [signer]) {
+  constructor(core: Core, signer: Signer, logs: readonly VerifierKey[] = [signer]) {
     this.#core = core;
     this.#signer = signer;
-    this.#isSigned = checkerOf(core, logKeys);
+    this.#logs = logs;
+    this.#isSigned = checkerOf(core, logs);
+  }
+
+  /** The log in use, counted from 0. */
+  get number(): number {
+    return this.#logs.length - 1;
   }
 
   /**
    * Where the log ends, for a transaction that makes it longer: read once in it.
-   * @throws TwinwrapError FENCED after a restore, until {@link unfence}; FAULT if the log was put back
+   * @throws TwinwrapError FENCED after a restore, until {@link unfence}; FAULT if the log was put back; UNAVAILABLE
+   *   while its newest leaf is more than 5 minutes ahead of the clock
    */
   async end(writes: StoreWrites): Promise<LogEnd> {
     await requireUnfenced(writes);
     const head = await writes.head();
     const size = head?.size ?? 0;
-    if ((await writes.checkpoints(size, 1)).length > 0) {
+    if ((await writes.checkpoints(this.number, size, 1)).length > 0) {
       throw fault(`its head says ${size} leaves, but a later checkpoint was signed`);
     }
-    return { size, append: (leaves) => this.#append(writes, head, leaves) };
+    const next = placeOf(this.number, size);
+    const time = await timeAfter(writes, next);
+    return { next, time, append: (leaves) => this.#append(writes, head, leaves, time) };
   }
 
   async #append(
     writes: StoreWrites,
     head: LogHead | undefined,
-    leaves: readonly Leaf[],
+    leaves: readonly NewLeaf[],
+    time: Date,
   ): Promise<void> {
     if (leaves.length === 0) return;
     const size = head?.size ?? 0;
-    const read = nodeReader(writes);
+    const log = this.number;
+    const read = nodeReader(writes, log);
     if (head !== undefined) {
       const root = await rootHash(this.#core, read, size);
       if (!equalBytes(root, this.#signedRoot(head))) {
         throw fault(`the tree of ${size} leaves is not the one that was signed`);
       }
     }
-    const texts = leaves.map(encodeLeaf);
+    const texts = leaves.map((leaf) => encodeLeaf({ ...leaf, time } as KnownLeaf));
     const hashes = texts.map((text) => leafHash(this.#core, toUtf8(text)));
     const grown = await appendLeaves(this.#core, read, size, hashes);
     const tree = { origin: this.#signer.name, size: grown.size, root: grown.root };
     const checkpoint = await signCheckpoint(this.#core, tree, this.#signer);
-    await writes.extendLog(size, texts, grown.nodes, {
+    const place = placeOf(log, size);
+    await writes.extendLog(place, place, texts, grown.nodes, {
+      log,
       size: grown.size,
       root: grown.root,
       checkpoint,
@@ -104,10 +137,12 @@ export class Log {
   }
 
   /** The root (32 bytes) that the checkpoint of a stored head was signed over. @throws TwinwrapError FAULT */
-  #signedRoot({ size, root, checkpoint }: LogHead): Uint8Array {
+  #signedRoot({ log, size, root, checkpoint }: LogHead): Uint8Array {
     const signed = parseCheckpoint(checkpoint);
     const isRight =
-      signed.origin === this.#signer.name && signed.size === size && equalBytes(signed.root, root);
+      signed.origin === this.#logs[log]?.name &&
+      signed.size === size &&
+      equalBytes(signed.root, root);
     if (!isRight || (checkpoint !== this.#verified && !this.#isSigned(checkpoint))) {
       throw fault(`the checkpoint of ${size} leaves is not what the log key signed`);
     }
@@ -117,14 +152,21 @@ export class Log {
 
   /**
    * Leaves with their proofs, which verify, in the order asked for.
+   * @param places of the leaves
+   * @param at the leaf to whose checkpoint all proofs lead: by default each leads to its own leaf's
    * @throws TwinwrapError FAULT if the log lacks one
    */
-  async prove(reads: StoreReads, indices: readonly number[]): Promise<Proven[]> {
-    const leaves = await reads.leavesAt(indices);
-    const heads = await headsOf(reads, indices);
-    const read = nodeReader(reads);
+  async prove(reads: StoreReads, places: readonly number[], at?: number): Promise<ProvenLeaf[]> {
+    const leaves = await reads.leavesAt(places);
+    const heads = await headsOf(reads, at === undefined ? places : [at]);
+    const readers = new Map<number, ReadNodes>();
     return Promise.all(
-      indices.map((index, i) => this.#proof(read, index, leaves[i], heads.get(index)!)),
+      places.map((place, i) => {
+        const head = heads.get(at ?? place)!;
+        const read = readers.get(head.log) ?? nodeReader(reads, head.log);
+        readers.set(head.log, read);
+        return this.#proof(read, indexOf(place), leaves[i], head);
+      }),
     );
   }
 
@@ -133,10 +175,14 @@ export class Log {
     index: number,
     leaf: string | undefined,
     head: LogHead,
-  ): Promise<Proven> {
+  ): Promise<ProvenLeaf> {
     if (leaf === undefined) throw fault(`leaf ${index} is missing`);
     const path = await inclusionProof(this.#core, read, index, head.size);
-    const tree = { origin: this.#signer.name, size: head.size, root: this.#signedRoot(head) };
+    const tree = {
+      origin: this.#logs[head.log]!.name,
+      size: head.size,
+      root: this.#signedRoot(head),
+    };
     try {
       verifyPath(this.#core, leaf, { index, path }, tree);
     } catch (cause) {
@@ -147,26 +193,47 @@ export class Log {
   }
 }
 
-/** The checkpoints that leaves came with, by index; those of many are one. @throws TwinwrapError FAULT */
+/**
+ * The time of what comes at a place.
+ * @throws TwinwrapError UNAVAILABLE if the leaf before is too far ahead of the clock; FAULT if it is missing
+ */
+async function timeAfter(reads: StoreReads, place: number): Promise<Date> {
+  const now = wholeSeconds(new Date());
+  if (indexOf(place) === 0) return now;
+  const [text] = await reads.leavesAt([place - 1]);
+  if (text === undefined) throw fault(`leaf ${indexOf(place) - 1} is missing`);
+  const { time } = decodeLeaf(text);
+  if (time.getTime() > now.getTime() + CLOCK_SKEW) {
+    throw new TwinwrapError(
+      "UNAVAILABLE",
+      `the newest entry of the log is of ${formatTime(time)}, but this machine's clock says ${formatTime(now)}: nothing is added until the clock has passed it`,
+    );
+  }
+  return time > now ? time : now;
+}
+
+/** The checkpoints that leaves came with, by place; those of many are one. @throws TwinwrapError FAULT */
 async function headsOf(
   reads: StoreReads,
-  indices: readonly number[],
+  places: readonly number[],
 ): Promise<Map<number, LogHead>> {
   const heads = new Map<number, LogHead>();
   let head: LogHead | undefined;
-  for (const index of [...indices].sort((a, b) => a - b)) {
-    if (head === undefined || head.size <= index) head = await reads.checkpointOf(index);
-    if (head === undefined) throw fault(`leaf ${index} is missing`);
-    heads.set(index, head);
+  for (const place of [...places].sort((a, b) => a - b)) {
+    if (head === undefined || placeOf(head.log, head.size) <= place || head.log !== logOf(place)) {
+      head = await reads.checkpointOf(place);
+    }
+    if (head === undefined) throw fault(`leaf ${indexOf(place)} is missing`);
+    heads.set(place, head);
   }
   return heads;
 }
 
 /** A store's log, to be compared with what was seen of it. */
-export function logSource(core: Core, reads: StoreReads): LogSource {
+export function logSource(core: Core, reads: StoreReads, log: number): LogSource {
   return {
     checkpoint: async () => (await reads.head())?.checkpoint,
-    consistency: (from, to) => consistencyProof(core, nodeReader(reads), from, to),
+    consistency: (from, to) => consistencyProof(core, nodeReader(reads, log), from, to),
   };
 }
 
@@ -194,61 +261,56 @@ export async function fence(writes: StoreWrites): Promise<void> {
 
 /**
  * Lets it grow again, once it holds everything that is known outside. The store keeps these checkpoints and
- * compares them whenever the log is verified.
- * @param known checkpoints (notes), at least one
- * @param options.isNewest somebody vouches that nothing newer than these is known outside. Otherwise one of
- *   them has to cover the whole restored log: an older one would fit, too, if the log had gone on after the
- *   backup
- * @throws TwinwrapError NOT_VERIFIED if one is not of this log or of a later state; FENCED if none is
- *   given, or all are older than the backup
+ * compares them whenever the log is verified. No checkpoint can show that there is no newer one: somebody has to
+ * vouch for that.
+ * @param known checkpoints (notes)
+ * @param options.nothingNewer somebody vouches that nothing newer than the store is known outside
+ * @throws TwinwrapError NOT_VERIFIED if one is not of this log or of a later state; FENCED if nobody vouches
  */
 export async function unfence(
   core: Core,
   writes: StoreWrites,
   known: readonly string[],
-  logKeys: readonly VerifierKey[],
-  options: { isNewest?: boolean | undefined } = {},
+  authority: Authority,
+  options: { nothingNewer?: boolean | undefined } = {},
 ): Promise<void> {
-  if (known.length === 0) {
-    throw new TwinwrapError("FENCED", "a checkpoint that is known outside is needed");
-  }
-  let newest = 0;
   for (const note of known) {
-    const seen = await compareKnown(core, writes, note, logKeys);
-    newest = Math.max(newest, seen.size);
-    await writes.addSeenCheckpoint(seen);
+    await writes.addSeenCheckpoint(await compareKnown(core, writes, note, authority));
   }
-  const size = (await writes.head())?.size ?? 0;
-  if (newest < size && !options.isNewest) {
+  if (!options.nothingNewer) {
     throw new TwinwrapError(
       "FENCED",
-      `the newest of these is of ${newest} leaves, the backup itself of ${size}: this does not show that the log did not go on after the backup. Ask owners for newer receipts`,
+      "what is known outside fits, but it can't show that the log did not go on after the backup: somebody has to vouch that nothing newer was ever given out",
     );
   }
   await writes.setSetting(FENCE, undefined);
 }
 
 /**
- * Compares a checkpoint from outside with the stored tree.
+ * Compares a checkpoint from outside with what is stored of its log.
  * @throws TwinwrapError NOT_VERIFIED
  */
 export async function compareKnown(
   core: Core,
   reads: StoreReads,
   note: string,
-  logKeys: readonly VerifierKey[],
+  authority: Authority,
 ): Promise<LogHead> {
-  const { size, root } = await verifyCheckpoint(core, note, logKeys);
-  const present = (await reads.head())?.size ?? 0;
+  const { origin, size, root } = await verifyCheckpoint(core, note, authority.logKeys);
+  const log = logsOf(authority).findIndex(({ name }) => name === origin);
+  const ended = authority.identities.at(-1)!.ended[log];
+  const present = ended?.kept.size ?? (await reads.head())?.size ?? 0;
   if (size > present) {
+    // Of a log that ended, the identity says what was lost.
+    if (ended !== undefined) return { log, size, root, checkpoint: note };
     throw notVerified(
       `the log has ${present} leaves, but one of ${size} leaves is known outside: it was rolled back`,
     );
   }
-  if (!equalBytes(await rootHash(core, nodeReader(reads), size), root)) {
+  if (!equalBytes(await rootHash(core, nodeReader(reads, log), size), root)) {
     throw notVerified(
       `the log is not the one of which a checkpoint of ${size} leaves is known outside`,
     );
   }
-  return { size, root, checkpoint: note };
+  return { log, size, root, checkpoint: note };
 }

@@ -11,8 +11,9 @@ export function nodeName({ level, index }: NodeId): string {
 /**
  * Reads hashes of a log's tree, each once, and those asked for at the same time in one call. For one piece of
  * work: nothing read is ever forgotten.
+ * @param log which one, from 0
  */
-export function nodeReader(reads: Pick<StoreReads, "nodes">): ReadNodes {
+export function nodeReader(reads: Pick<StoreReads, "nodes">, log: number): ReadNodes {
   const known = new Map<string, Uint8Array>();
   let wanted = new Map<string, NodeId>();
   let reading: Promise<void> | undefined;
@@ -23,7 +24,7 @@ export function nodeReader(reads: Pick<StoreReads, "nodes">): ReadNodes {
     const asked = wanted;
     wanted = new Map();
     reading = undefined;
-    const hashes = await reads.nodes([...asked.values()]);
+    const hashes = await reads.nodes(log, [...asked.values()]);
     for (const [i, name] of [...asked.keys()].entries()) {
       const hash = hashes[i];
       if (hash === undefined) throw fault("a hash of its tree is missing");

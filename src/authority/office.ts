@@ -3,12 +3,10 @@ import type { Authority } from "../escrow/index.js";
 import type { Log } from "./log.js";
 import type { OpenKey } from "./opening.js";
 import type { Store } from "./store/store.js";
-import type { VerifiedNotes } from "./verified-notes.js";
+import type { VerifiedChain } from "./verified-chain.js";
 
 /** What the operator of an authority decides, not the senders. */
 export interface OperatorSettings {
-  /** Takes unproven keys, too: anybody who has such a blob could have sent it. */
-  acceptUnproven?: boolean | undefined;
   /**
    * Releases the records that open, even where others do not. That ends the request: the missing ones need
    * a new request.
@@ -22,7 +20,7 @@ export interface Office {
   store: Store;
   log: Log;
   authority: Authority;
-  notes: VerifiedNotes;
+  chain: VerifiedChain;
   settings: OperatorSettings;
   /** While it is open. */
   key: OpenKey | undefined;

@@ -1,7 +1,10 @@
-import { randomBytes } from "../bytes.js";
+import { equalBytes, randomBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
-import { ownerTag } from "../escrow/index.js";
+import { checkName, enrolTag, ownerTag } from "../escrow/index.js";
+import { logsOf } from "./log.js";
+import type { Office } from "./office.js";
+import { policyInForce } from "./policies.js";
 import type { OwnerRow, StoreReads } from "./store/store.js";
 
 /** The secrets that the tags of some owners are made with. */
@@ -18,7 +21,7 @@ export class OwnerSecrets {
     return new OwnerSecrets(new Map(names.map((name, i) => [name, secrets[i]])));
   }
 
-  /** Makes those that are missing: an owner gets one when they first send something. */
+  /** Makes those that are missing: an owner gets one when they first send something, or are enrolled. */
   makeMissing(): OwnerRow[] {
     const made: OwnerRow[] = [];
     for (const [owner, known] of this.#secrets) {
@@ -30,10 +33,66 @@ export class OwnerSecrets {
     return made;
   }
 
-  /** @param record recordHash, 32 bytes @throws TwinwrapError FAULT if the secret is missing */
-  tag(core: Core, owner: string, record: Uint8Array): Uint8Array {
+  /** @returns 32 bytes @throws TwinwrapError FAULT if it is missing */
+  secret(owner: string): Uint8Array {
     const secret = this.#secrets.get(owner);
     if (secret === undefined) throw new TwinwrapError("FAULT", "the owner's secret is missing");
-    return ownerTag(core, secret, record);
+    return secret;
   }
+
+  /** @param record recordHash, 32 bytes @throws TwinwrapError FAULT if the secret is missing */
+  tag(core: Core, owner: string, record: Uint8Array): Uint8Array {
+    return ownerTag(core, this.secret(owner), record);
+  }
+}
+
+/** An owner who is enrolled. */
+export interface Enrolled {
+  owner: string;
+  /** 32 bytes: tells which leaves of the log are about this owner. */
+  secret: Uint8Array;
+}
+
+/**
+ * Enrols an owner, or replaces their control key; one that they have already stays as it is.
+ * @param control the public control key, Ed25519, 32 bytes
+ * @throws TwinwrapError BAD_ARGUMENT if it is the key of somebody else here; NO_POLICY; FENCED; BAD_FORMAT if the ID
+ *   can't sign
+ */
+export async function enrolOwner(
+  office: Office,
+  owner: string,
+  control: Uint8Array,
+): Promise<Enrolled> {
+  const { core, store, log } = office;
+  checkName(owner, "the owner ID");
+  return store.write(async (writes) => {
+    const secrets = await OwnerSecrets.read(writes, [owner]);
+    const made = secrets.makeMissing();
+    const secret = secrets.secret(owner);
+    const [enrolments] = await writes.enrolments([owner]);
+    const present = enrolments!.at(-1);
+    if (present !== undefined && equalBytes(present.control, control)) return { owner, secret };
+    const policy = await policyInForce(office, writes);
+    if (policy === undefined) {
+      throw new TwinwrapError("NO_POLICY", "no policy is in force: nobody can be enrolled yet");
+    }
+    const others = [
+      ...policy.officers.map(({ key }) => key),
+      ...logsOf(office.authority).map(({ publicKey }) => publicKey),
+    ];
+    if (others.some((key) => equalBytes(key, control))) {
+      throw new TwinwrapError(
+        "BAD_ARGUMENT",
+        "this is the key of an officer, or of the log: an owner needs a key of their own",
+      );
+    }
+    const end = await log.end(writes);
+    await end.append([
+      { type: "enrol", owner: enrolTag(core, secret), control: core.sha256(control) },
+    ]);
+    await writes.insertOwners(made);
+    await writes.insertEnrolment({ owner, control, leaf: end.next });
+    return { owner, secret };
+  });
 }

@@ -1,31 +1,38 @@
-import { equalBytes } from "../bytes.js";
+import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
+import { chainBefore, policyPlace, signaturesInChain } from "../escrow/chain.js";
 import {
-  type Authority,
   addSignature,
   checkShares,
   decodeLeaf,
+  encodeAuthority,
   formatNote,
   formatPolicy,
+  keyId,
+  MAX_AUTHORITY,
+  type OwnersRule,
   officerKey,
   type Policy,
   type PolicySignatures,
   type PolicyText,
   parseNote,
   parsePolicy,
-  policySignatures,
   type Signer,
+  type UnprovenRule,
   type VerifierKey,
 } from "../escrow/index.js";
+import { signatureRoom } from "../escrow/note.js";
 import type { RsaPublicKey } from "../keys/index.js";
+import type { LogEnd } from "./log.js";
 import type { Office } from "./office.js";
-import type { NoteRow, StoreReads } from "./store/store.js";
-import { everyLogKey, signaturesOf } from "./verified-notes.js";
+import type { NoteRow, StoreReads, StoreWrites } from "./store/store.js";
+import type { Known } from "./verified-chain.js";
 
 // Policies say who decides. A policy is in force once the log key and the officers before it have signed it
 // and its leaf is in the log; until then it is a draft that collects signatures. Drafts of the next
-// policy stand side by side, so that nobody can keep others from agreeing on theirs.
+// policy stand side by side, so that nobody can keep others from agreeing on theirs. A policy that is weaker than the
+// one before, and is not signed by the emergency number, is announced, and waits.
 
 /** Drafts that one officer can bring in while others are undecided. */
 const MAX_DRAFTS = 4;
@@ -76,48 +83,60 @@ export function asArgument<T>(work: () => T): T {
   }
 }
 
+/** What is asked for in a policy besides its officers. */
+export interface PolicyRules {
+  /** How many it takes to release keys. */
+  quorum?: number | undefined;
+  /** Seconds between a request and its release. */
+  waiting?: number | undefined;
+  /** Whose records are taken in. */
+  owners?: OwnersRule | undefined;
+  /** Whether keys that nobody proves are taken in. */
+  unproven?: UnprovenRule | undefined;
+}
+
 /**
- * The text of an authority's first policy.
- * @throws TwinwrapError BAD_ARGUMENT if officers or numbers don't fit
+ * The text of an authority's first policy. By default a majority releases keys, at once; anybody's records are taken
+ * in, but no unproven keys.
+ * @param keys the keysHash of its first identity, 32 bytes
+ * @throws TwinwrapError BAD_ARGUMENT if officers or numbers don't fit, LIMIT_EXCEEDED
  */
 export function firstPolicy(
   origin: string,
-  options: {
-    officers: readonly NewOfficer[];
-    /** How many it takes to release keys: by default a majority. */
-    quorum?: number | undefined;
-    /** Seconds between a request and its release; 0 by default. */
-    waiting?: number | undefined;
-  },
+  keys: Uint8Array,
+  options: PolicyRules & { officers: readonly NewOfficer[] },
 ): string {
   const { officers, quorum = majority(officers.length), waiting = 0 } = options;
-  return asArgument(() =>
+  const text = asArgument(() =>
     formatPolicy({
       authority: origin,
       number: 1,
-      previous: undefined,
+      previous: keys,
       ...quorums(officers.length, quorum),
       waiting,
+      owners: options.owners ?? "open",
+      unproven: options.unproven ?? "refused",
       officers: byName(officersOf(officers)),
     }),
   );
+  signatureRoom(text, [origin, ...officers.map(({ name }) => name)]);
+  return text;
 }
 
 /** What a policy changes of the one before; the rest stays. */
-export interface PolicyChange {
+export interface PolicyChange extends PolicyRules {
   add?: readonly NewOfficer[] | undefined;
   /** Names. */
   remove?: readonly string[] | undefined;
-  quorum?: number | undefined;
-  waiting?: number | undefined;
 }
 
 /**
  * The text of the policy that follows another.
- * @throws TwinwrapError BAD_ARGUMENT if officers or numbers don't fit
+ * @param previous the hash of the note before it, a policy's or an identity's, 32 bytes
+ * @throws TwinwrapError BAD_ARGUMENT if officers or numbers don't fit, LIMIT_EXCEEDED
  */
-export function nextPolicy(before: Policy, change: PolicyChange): string {
-  const { add = [], remove = [], quorum = before.release, waiting = before.waiting } = change;
+export function nextPolicy(before: Policy, previous: Uint8Array, change: PolicyChange): string {
+  const { add = [], remove = [], quorum = before.release } = change;
   for (const name of remove) {
     if (before.officers.some((officer) => officer.name === name)) continue;
     throw new TwinwrapError("BAD_ARGUMENT", `${name} is no officer of policy ${before.number}`);
@@ -130,21 +149,38 @@ export function nextPolicy(before: Policy, change: PolicyChange): string {
       `a release would take ${quorum} of ${officers.length} officers: give another quorum`,
     );
   }
-  return asArgument(() =>
+  const text = asArgument(() =>
     formatPolicy({
       authority: before.authority,
       number: before.number + 1,
-      previous: before.hash,
+      previous,
       ...quorums(officers.length, quorum),
-      waiting,
+      waiting: change.waiting ?? before.waiting,
+      owners: change.owners ?? before.owners,
+      unproven: change.unproven ?? before.unproven,
       officers,
     }),
   );
+  checkSignatureRoom(text, before, { officers });
+  return text;
+}
+
+/** @throws TwinwrapError LIMIT_EXCEEDED if a policy has no room for all signatures that it may get */
+function checkSignatureRoom(
+  text: string,
+  before: Policy | undefined,
+  { officers }: Pick<PolicyText, "officers">,
+): void {
+  // The log key's name is as long as any.
+  const names = [...(before?.officers ?? []), ...officers].map(({ name }) => name);
+  signatureRoom(text, ["x".repeat(255), ...names]);
 }
 
 /** Whether a policy's signatures suffice, and the note that has them all. */
 export interface TakenPolicy extends PolicySignatures {
   note: string;
+  /** Until when it waits, if it was announced. */
+  notBefore: Date | undefined;
 }
 
 /** A stored policy and the signatures it has. */
@@ -152,12 +188,12 @@ export interface PolicyState {
   row: NoteRow;
   policy: Policy;
   signatures: PolicySignatures;
+  /** Until when a draft waits that was announced, or a policy in force has waited. */
+  notBefore: Date | undefined;
 }
 
 /** What policies are read with. */
-export type PolicyReader = Pick<Office, "core" | "notes"> & {
-  authority: Pick<Authority, "origin" | "identities">;
-};
+export type PolicyReader = Pick<Office, "core" | "chain">;
 
 /**
  * All policies, the first one first, each verified from its note: those in force so far, then the
@@ -165,61 +201,77 @@ export type PolicyReader = Pick<Office, "core" | "notes"> & {
  * @throws TwinwrapError NOT_VERIFIED or FAULT if one was altered, or it is not what its leaf says
  */
 export async function policyStates(
-  { core, notes, authority }: PolicyReader,
+  reader: PolicyReader,
   reads: StoreReads,
 ): Promise<PolicyState[]> {
-  const rows = await reads.policies();
-  await checkLeaves(reads, rows);
-  const inForce: PolicyState[] = [];
-  const drafts: PolicyState[] = [];
-  for (const row of rows) {
-    const before = inForce.at(-1)?.policy;
-    const policy = parsePolicy(core, row.note);
-    const signatures = await notes.signatures(row.note, before);
-    checkRow({ row, policy, signatures }, authority);
-    if (row.leaf === undefined) {
-      drafts.push({ row, policy, signatures });
-      continue;
-    }
-    // Rival drafts were removed when it came into force.
-    if (drafts.length > 0)
-      throw notVerified(`drafts of policy ${row.number} were left in the store`);
-    inForce.push({ row, policy, signatures });
-  }
-  return [...inForce, ...drafts];
+  return (await knownStates(reader, reads)).states;
 }
 
-function checkRow(
-  { row, policy, signatures }: PolicyState,
-  { origin, identities }: Pick<Authority, "origin" | "identities">,
+async function knownStates(
+  { core, chain }: PolicyReader,
+  reads: StoreReads,
+): Promise<{ known: Known; states: PolicyState[] }> {
+  const known = await chain.read(reads);
+  const { authority, policies: rows } = known;
+  const leaves = await leavesOf(reads, rows);
+  const states: PolicyState[] = [];
+  for (const row of rows) {
+    const policy = parsePolicy(core, row.note);
+    const before = chainBefore(authority, policy.hash);
+    const signatures = await signaturesInChain(core, row.note, before);
+    const state = { row, policy, signatures, notBefore: leaves.announced(row)?.notbefore };
+    checkState(state, leaves.time(row));
+    states.push(state);
+  }
+  return { known, states };
+}
+
+/** The leaves of policies, which say what they have to. @throws TwinwrapError NOT_VERIFIED */
+async function leavesOf(reads: StoreReads, rows: readonly NoteRow[]) {
+  const places = rows.flatMap(({ leaf, announceLeaf }) => [leaf, announceLeaf]);
+  const asked = places.filter((place) => place !== undefined);
+  const texts = await reads.leavesAt(asked);
+  const leaves = new Map(asked.map((place, i) => [place, texts[i]]));
+  const leaf = <Type extends "policy" | "announce">(
+    { number, hash }: NoteRow,
+    place: number | undefined,
+    type: Type,
+  ) => {
+    if (place === undefined) return undefined;
+    const text = leaves.get(place);
+    const found = text === undefined ? undefined : decodeLeaf(text);
+    const isRight =
+      found?.type === type &&
+      "policy" in found &&
+      "number" in found &&
+      found.number === number &&
+      equalBytes(found.policy, hash);
+    if (isRight) return found as Extract<typeof found, { type: Type }>;
+    throw notVerified(`entry ${place} of the log is not the one of policy ${number}`);
+  };
+  return {
+    time: (row: NoteRow) => leaf(row, row.leaf, "policy")?.time,
+    announced: (row: NoteRow) => leaf(row, row.announceLeaf, "announce"),
+  };
+}
+
+/** @param time when it came into force */
+function checkState(
+  { row, policy, signatures, notBefore }: PolicyState,
+  time: Date | undefined,
 ): void {
   const { number } = policy;
   if (row.number !== number || !equalBytes(row.hash, policy.hash)) {
     throw notVerified(`the stored policy ${row.number} was altered`);
   }
-  if (policy.authority !== origin) {
-    throw notVerified(`policy ${number} is not one of ${origin}`);
+  const waits = signatures.waiting > 0;
+  if (time !== undefined && waits && !(notBefore !== undefined && notBefore <= time)) {
+    throw notVerified(`policy ${number} came into force before its time`);
   }
-  if (number === 1 && !equalBytes(policy.hash, identities[0]!.policy)) {
-    throw notVerified("the first policy is not the one that the authority's identity names");
-  }
-  // A policy comes into force in the transaction that completes it: if the leaf is missing, somebody removed it.
-  if (signatures.complete !== (row.leaf !== undefined)) {
-    const lacks = signatures.complete ? "its entry in the log" : "signatures";
-    throw notVerified(`the stored policy ${number} lacks ${lacks}`);
-  }
-}
-
-/** Those in force are what their leaves say. */
-async function checkLeaves(reads: StoreReads, rows: readonly NoteRow[]): Promise<void> {
-  const inForce = rows.filter(({ leaf }) => leaf !== undefined);
-  const texts = await reads.leavesAt(inForce.map(({ leaf }) => leaf!));
-  for (const [i, { number, hash, leaf: index }] of inForce.entries()) {
-    const text = texts[i];
-    const leaf = text === undefined ? undefined : decodeLeaf(text);
-    const isRight =
-      leaf?.type === "policy" && leaf.number === number && equalBytes(leaf.policy, hash);
-    if (!isRight) throw notVerified(`entry ${index} of the log is not the one of policy ${number}`);
+  // A policy gets its leaf in the transaction that completes it: if the leaf is missing, somebody removed it.
+  const isStated = waits ? notBefore !== undefined : time !== undefined;
+  if (signatures.complete && !isStated && time === undefined) {
+    throw notVerified(`the stored policy ${number} lacks its entry in the log`);
   }
 }
 
@@ -245,10 +297,20 @@ export async function requirePolicy(reader: PolicyReader, reads: StoreReads): Pr
   );
 }
 
-/** The note with the signatures of some keys only, each once. */
+/** The signatures of some keys in notes of one text, in the order of the keys, each once. Nothing is verified. */
 function withSignaturesOf(core: Core, notes: readonly string[], keys: readonly VerifierKey[]) {
   const { text } = parseNote(notes[0]!);
-  return formatNote({ text, signatures: signaturesOf(core, notes, keys) });
+  const all = notes.flatMap((note) => parseNote(note).signatures);
+  const names = new Set<string>();
+  const signatures = keys.flatMap((key) => {
+    const id = keyId(core, key);
+    const name = `${key.name} ${toHex(id)}`;
+    const found = all.find((one) => one.name === key.name && equalBytes(one.keyId, id));
+    if (found === undefined || names.has(name)) return [];
+    names.add(name);
+    return [found];
+  });
+  return formatNote({ text, signatures });
 }
 
 /** Keeps a signer from filling the store with drafts: one of a draft's signers has to have room. */
@@ -262,59 +324,160 @@ function checkRoom(drafts: readonly PolicyState[], { officers }: PolicySignature
   );
 }
 
+/** What is left of authority.json for identities: an authority whose policies fill it can still end its log. */
+const RESERVE = 4 << 20;
+
+/** @throws TwinwrapError LIMIT_EXCEEDED before a policy is written that authority.json has no room for */
+function checkFileRoom({ file }: Known, note: string): void {
+  const policies = [...file.policies, note];
+  const { length } = encodeAuthority({ ...file, policies });
+  // The last policies of a file grow while they collect signatures.
+  if (length + note.length <= MAX_AUTHORITY - RESERVE) return;
+  throw new TwinwrapError(
+    "LIMIT_EXCEEDED",
+    "the policies of this authority have no room for another one",
+  );
+}
+
 /**
  * Takes a policy with one or more signatures: adds them to what is there, or begins a new draft that
- * follows the policy in force. Once complete, it comes into force with its leaf, and other drafts are removed.
+ * follows the policy in force. Once complete, it comes into force with its leaf, and other drafts are removed; or it
+ * is announced, and waits.
  * @param logSigner signs drafts for the authority
  * @throws TwinwrapError NOT_VERIFIED if it does not follow, or a signature is wrong; NOT_ENTITLED
  *   if it has no signature that counts; DUPLICATE if another policy of that number is in force; REFUSED if its
- *   officers have brought in too many drafts; BAD_FORMAT
+ *   officers have brought in too many drafts; LIMIT_EXCEEDED; BAD_FORMAT
  */
 export async function takePolicy(
   office: Office,
   logSigner: Signer,
   note: string,
 ): Promise<TakenPolicy> {
-  const { core, store, log, authority } = office;
+  const { core, store, log } = office;
   const policy = parsePolicy(core, note);
-  checkShares(
-    policy,
-    authority.identities.flatMap(({ wrapKeys }) => wrapKeys),
-  );
-  const logKeys = everyLogKey(authority);
   return store.write(async (writes) => {
-    const states = await policyStates(office, writes);
-    const inForce = states.filter(({ row }) => row.leaf !== undefined);
+    const { known, states } = await knownStates(office, writes);
+    const { authority } = known;
     const present = states.find(({ row }) => equalBytes(row.hash, policy.hash));
     const { hash, number } = policy;
-    const isFirst = number === 1 && !equalBytes(hash, authority.identities[0]!.policy);
-    if (isFirst || (present === undefined && number <= inForce.length)) {
-      throw new TwinwrapError("DUPLICATE", `another policy with number ${number} is there`);
+    checkNumber(known, policy, present);
+    for (const { wrapKeys } of authority.identities) checkShares(policy, wrapKeys);
+    const before = chainBefore(authority, hash);
+    const place = policyPlace(core, before);
+    const given = await signaturesInChain(core, note, before);
+    checkSigned(core, note, given, present, policy);
+    if (present?.row.leaf !== undefined) {
+      return { ...present.signatures, note: present.row.note, notBefore: present.notBefore };
     }
-    const before = inForce[number - 2]?.policy;
-    if (policy.authority !== authority.origin || number > inForce.length + 1) {
-      throw notVerified("the policy does not follow one of this authority that is in force");
-    }
-    const given = await policySignatures(core, note, before, logKeys);
-    if (given.officers.length === 0) {
-      throw new TwinwrapError("NOT_ENTITLED", "nobody who decides about this policy has signed it");
-    }
-    if (present?.row.leaf !== undefined) return { ...present.signatures, note: present.row.note };
-    const deciding = (before ?? policy).officers.map(officerKey);
+    const deciding = (place.policy ?? policy).officers;
     const notes = present === undefined ? [note] : [present.row.note, note];
-    let merged = withSignaturesOf(core, notes, [...logKeys, ...deciding]);
+    const keys = [place.log, ...deciding.map(officerKey), ...policy.officers.map(officerKey)];
+    let merged = withSignaturesOf(core, notes, keys);
     if (!given.log && present === undefined) merged = await addSignature(core, merged, logSigner);
-    const signatures = await office.notes.signatures(merged, before);
-    let leaf: number | undefined;
-    if (signatures.complete) {
-      const end = await log.end(writes);
-      leaf = end.size;
-      await end.append([{ type: "policy", time: new Date(), number, policy: hash }]);
-      await writes.dropDrafts(number);
-    } else if (present === undefined) {
-      checkRoom(states.slice(inForce.length), given);
+    const signatures = await signaturesInChain(core, merged, before);
+    if (present === undefined) {
+      checkSignatureRoom(parseNote(note).text, place.policy, policy);
+      checkFileRoom(known, merged);
     }
-    await writes.putPolicy({ number, hash, note: merged, leaf });
-    return { ...signatures, note: merged };
+    const drafts = states.filter(({ row }) => row.leaf === undefined);
+    if (!signatures.complete && present === undefined) checkRoom(drafts, given);
+    const row: NoteRow = {
+      number,
+      hash,
+      note: merged,
+      announceLeaf: present?.row.announceLeaf,
+      leaf: undefined,
+    };
+    const stated = signatures.complete
+      ? await state(writes, await log.end(writes), { ...row, signatures }, present?.notBefore)
+      : { row, notBefore: present?.notBefore };
+    await writes.putPolicy(stated.row);
+    return { ...signatures, note: merged, notBefore: stated.notBefore };
+  });
+}
+
+/** @throws TwinwrapError DUPLICATE, NOT_VERIFIED unless it is the next of this authority, or is there */
+function checkNumber(
+  { authority }: Known,
+  { authority: origin, number, hash }: Policy,
+  present: PolicyState | undefined,
+): void {
+  if (present !== undefined) return;
+  const isFirst = number === 1 && !equalBytes(hash, authority.identities[0]!.previous);
+  if (isFirst || number <= authority.policies.length) {
+    throw new TwinwrapError("DUPLICATE", `another policy with number ${number} is there`);
+  }
+  if (origin === authority.origin && number === authority.policies.length + 1) return;
+  throw notVerified("the policy does not follow one of this authority that is in force");
+}
+
+/** A draft is brought in by somebody who decides; who joins may sign it then. */
+function checkSigned(
+  core: Core,
+  note: string,
+  given: PolicySignatures,
+  present: PolicyState | undefined,
+  { officers }: Policy,
+): void {
+  if (given.officers.length > 0) return;
+  const ids = officers.map((officer) => toHex(keyId(core, officerKey(officer))));
+  const joins = parseNote(note).signatures.some((one) => ids.includes(toHex(one.keyId)));
+  if (present !== undefined && joins) return;
+  throw new TwinwrapError("NOT_ENTITLED", "nobody who decides about this policy has signed it");
+}
+
+/** Brings a complete policy into force, or announces it. */
+async function state(
+  writes: StoreWrites,
+  end: LogEnd,
+  draft: NoteRow & { signatures: PolicySignatures },
+  notBefore: Date | undefined,
+): Promise<{ row: NoteRow; notBefore: Date | undefined }> {
+  const { signatures, ...row } = draft;
+  const { number, hash: policy } = row;
+  const waits = signatures.waiting > 0 && !(notBefore !== undefined && notBefore <= end.time);
+  if (!waits) {
+    await end.append([{ type: "policy", number, policy }]);
+    await writes.dropDrafts();
+    return { row: { ...row, leaf: end.next }, notBefore };
+  }
+  if (notBefore !== undefined) return { row, notBefore };
+  const notbefore = new Date(end.time.getTime() + signatures.waiting * 1000);
+  await end.append([{ type: "announce", number, policy, notbefore }]);
+  return { row: { ...row, announceLeaf: end.next }, notBefore: notbefore };
+}
+
+/**
+ * Brings the policy into force that was announced first, if its time has come.
+ * @returns whether there was one
+ */
+export async function settlePolicies(office: Office): Promise<boolean> {
+  const { store, log } = office;
+  if (!(await isDue(await store.policies(), store))) return false;
+  return store.write(async (writes) => {
+    const states = await policyStates(office, writes);
+    const [first] = states
+      .filter(({ row, notBefore }) => row.leaf === undefined && notBefore !== undefined)
+      .sort((a, b) => a.row.announceLeaf! - b.row.announceLeaf!);
+    if (first === undefined) return false;
+    const end = await log.end(writes);
+    const { row, signatures, notBefore } = first;
+    const stated = await state(writes, end, { ...row, signatures }, notBefore);
+    if (stated.row.leaf === undefined) return false;
+    await writes.putPolicy(stated.row);
+    return true;
+  });
+}
+
+/** A first look, without a transaction. */
+async function isDue(rows: readonly NoteRow[], reads: StoreReads): Promise<boolean> {
+  const waiting = rows.flatMap(({ leaf, announceLeaf }) =>
+    leaf === undefined && announceLeaf !== undefined ? [announceLeaf] : [],
+  );
+  if (waiting.length === 0) return false;
+  const now = new Date();
+  return (await reads.leavesAt(waiting)).some((text) => {
+    const leaf = text === undefined ? undefined : decodeLeaf(text);
+    return leaf?.type === "announce" && leaf.notbefore <= now;
   });
 }

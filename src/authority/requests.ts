@@ -1,35 +1,39 @@
-import { equalBytes, toHex, wipe } from "../bytes.js";
+import { equalBytes, fromHex, toHex, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { formatSerial, type Wrap } from "../envelope/index.js";
 import { wrapFor } from "../envelope/wraps.js";
-import { type ErrorCode, isAboutContent, TwinwrapError } from "../errors.js";
+import { type ErrorCode, TwinwrapError } from "../errors.js";
 import {
   approvalHash,
   countApprovals,
   type Decision,
-  decodeRequest,
+  decodeLeaf,
   type EscrowRecord,
   encodeRequest,
   isProven,
-  type Leaf,
   type Policy,
   parseApproval,
   parseRequestId,
   quorumPolicy,
   type RecoveryRequest,
   type Release,
+  type RequestLeaf,
   recipientFingerprint,
   recipientTag,
   requestHash,
   requestId,
+  requestTag,
   type StandingMessage,
 } from "../escrow/index.js";
+import { MAX_OWNERS } from "../escrow/leaf.js";
+import { formatTime } from "../jcs.js";
 import { takesPadding } from "./intake.js";
-import { requireUnfenced } from "./log.js";
+import { CLOCK_SKEW, type NewLeaf, requireUnfenced } from "./log.js";
 import type { Office } from "./office.js";
 import { checkBlocks, type OpenKey, openCandidates, recordOfRow } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
-import { policyInForce, requirePolicy } from "./policies.js";
+import { requirePolicy } from "./policies.js";
+import { requestOfRow } from "./request-row.js";
 import type {
   ApprovalRow,
   Candidate,
@@ -41,6 +45,7 @@ import type {
   StoreWrites,
 } from "./store/store.js";
 import { stored } from "./stored.js";
+import { ownersWhoVeto, vetoesOf } from "./vetoes.js";
 
 // How keys go out: request, approvals, release. Whatever decides is read and verified again inside the
 // transaction that acts on it.
@@ -50,15 +55,23 @@ const MAX_BITS = 8192;
 /** How long a request is open at most, counted from its arrival, whatever its own clock said. */
 const MAX_OPEN = 366 * 86_400_000;
 
-/** Where a request stands. */
-export interface Standing {
+/** A request and what belongs to it, as a transaction read it. */
+export interface Asked {
   row: RequestRow;
   request: RecoveryRequest;
+  /** When it came, and until when it waits: its leaf. */
+  leaf: RequestLeaf;
+  /** The records asked for, in the request's order. */
+  records: RecordRow[];
+  /** Owners whose vetoes verified. */
+  vetoes: readonly string[];
+}
+
+/** Where a request stands. */
+export interface Standing extends Asked {
   decision: Decision;
   /** In force now. */
   policy: Policy;
-  /** The records asked for, in the request's order. */
-  records: RecordRow[];
   /** When that was. */
   now: Date;
 }
@@ -82,59 +95,95 @@ async function recordsOf(reads: StoreReads, { records }: RecoveryRequest): Promi
 /**
  * Takes a request; one that is there already is left as it is.
  * @throws TwinwrapError WRONG_AUTHORITY; CLOSED if it has expired; NOT_FOUND if it is for records that are not
- *   here; REFUSED if it expires too late, is for a key or padding that this authority does not wrap for, or
- *   too few officers could ever approve it
+ *   here; REFUSED if its times are wrong, it is for a key or padding that this authority does not wrap for, or
+ *   too few officers could ever approve it; NO_POLICY; FENCED
  */
 export async function takeRequest(office: Office, request: RecoveryRequest): Promise<RequestRow> {
-  const { core, store, authority } = office;
+  const { core, store, log } = office;
   const hash = requestHash(core, request);
   return store.write(async (writes) => {
     const present = await writes.request(hash);
     if (present !== undefined) return present;
-    const received = new Date();
-    if (request.authority !== authority.origin) {
-      throw refused(
-        `the request is for another authority, ${request.authority}`,
-        "WRONG_AUTHORITY",
-      );
-    }
-    if (request.expires <= received) throw refused("the request has expired", "CLOSED");
-    if (request.expires.getTime() > received.getTime() + MAX_OPEN) {
-      throw refused(
-        "the request expires more than 366 days from now: is the requester's clock right?",
-      );
-    }
-    const bits = 8 * request.recipient.n.length;
-    if (bits > MAX_BITS) {
-      throw refused(
-        `the recipient's key has ${bits} bits; this authority wraps for up to ${MAX_BITS}`,
-      );
-    }
-    if (!takesPadding(authority, request.padding)) {
-      throw refused(`this authority does not pad as the request asks for (${request.padding})`);
-    }
+    const end = await log.end(writes);
+    checkRequest(office, request, end.time);
     const records = await recordsOf(writes, request);
+    const policy = await requirePolicy(office, writes);
     const row: RequestRow = {
       hash,
       id: requestId(hash),
       bytes: encodeRequest(request),
       status: "open",
       expires: request.expires,
-      received,
+      leaf: end.next,
     };
-    const policy = await policyInForce(office, writes);
-    if (policy !== undefined) {
-      const about = { row, request, records };
-      const decision = await decide(core, policy, about, [], { now: received, counts: isOpened });
-      if (decision.denied) {
-        throw refused(
-          `it could never be approved: policy ${policy.number} asks for ${policy.release} officers, and too few are neither the requester nor owners`,
-        );
-      }
+    const leaf: RequestLeaf = {
+      type: "request",
+      time: end.time,
+      request: hash,
+      policy: policy.hash,
+      expires: request.expires,
+      notbefore: new Date(end.time.getTime() + policy.waiting * 1000),
+      owners: await ownerTags(core, writes, records, hash),
+    };
+    if (leaf.notbefore >= request.expires) {
+      throw refused(
+        `the request expires at ${formatTime(request.expires)}, before policy ${policy.number} lets anything be released (${formatTime(leaf.notbefore)})`,
+      );
     }
+    const asked = { row, request, leaf, records, vetoes: [] };
+    const decision = await decide(core, policy, asked, [], { now: end.time, counts: isOpened });
+    if (decision.denied) {
+      throw refused(
+        `it could never be approved: policy ${policy.number} asks for ${policy.release} officers, and too few are neither the requester nor owners`,
+      );
+    }
+    await end.append([leaf]);
     await writes.insertRequest(row);
     return row;
   });
+}
+
+/** What a request has to be, whatever it is for. @throws TwinwrapError as {@link takeRequest} */
+function checkRequest({ authority }: Office, request: RecoveryRequest, now: Date): void {
+  if (request.authority !== authority.origin) {
+    throw refused(`the request is for another authority, ${request.authority}`, "WRONG_AUTHORITY");
+  }
+  if (request.created.getTime() > now.getTime() + CLOCK_SKEW) {
+    throw refused(
+      `the requester's clock said ${formatTime(request.created)} when the request was made, but here it is ${formatTime(now)}: one of the two clocks is wrong`,
+    );
+  }
+  if (request.expires <= now) throw refused("the request has expired", "CLOSED");
+  if (request.expires.getTime() > now.getTime() + MAX_OPEN) {
+    throw refused("the request expires more than 366 days from now");
+  }
+  const bits = 8 * request.recipient.n.length;
+  if (bits > MAX_BITS) {
+    throw refused(
+      `the recipient's key has ${bits} bits; this authority wraps for up to ${MAX_BITS}`,
+    );
+  }
+  if (!takesPadding(authority, request.padding)) {
+    throw refused(`this authority does not pad as the request asks for (${request.padding})`);
+  }
+}
+
+/** How the log names the owners of a request's records. @throws TwinwrapError REFUSED if they are too many */
+export async function ownerTags(
+  core: Core,
+  reads: StoreReads,
+  records: readonly RecordRow[],
+  request: Uint8Array,
+): Promise<Uint8Array[]> {
+  const owners = new Set(records.map((row) => recordOfRow(core, row).owner));
+  if (owners.size > MAX_OWNERS) {
+    throw refused(`the records asked for are of ${owners.size} owners, more than ${MAX_OWNERS}`);
+  }
+  const secrets = await OwnerSecrets.read(reads, owners);
+  return [...owners]
+    .map((owner) => toHex(requestTag(core, secrets.secret(owner), request)))
+    .sort()
+    .map(fromHex);
 }
 
 /** Whether the author of the record has shown that they knew its key; never so for an unproven one. */
@@ -152,31 +201,20 @@ function isOpened({ verifiedLeaf }: RecordRow): boolean {
 export async function decide(
   core: Core,
   policy: Policy,
-  { row, request, records }: Pick<Standing, "row" | "request" | "records">,
+  { request, leaf, records, vetoes }: Asked,
   approvals: readonly string[],
   { now, counts }: { now: Date; counts: (record: RecordRow) => boolean },
 ): Promise<Decision> {
   const owners = records.filter(counts).map((record) => recordOfRow(core, record).owner);
-  const { received } = row;
-  return quorumPolicy(policy).decide(core, { request, approvals, owners, received, now });
-}
-
-/** A stored request, from the bytes that its hash names. @throws TwinwrapError FAULT if it was altered */
-export function requestOfRow(core: Core, row: RequestRow): RecoveryRequest {
-  let request: RecoveryRequest | undefined;
-  try {
-    request = decodeRequest(row.bytes);
-  } catch (error) {
-    if (!isAboutContent(error)) throw error;
-  }
-  const isRight =
-    request !== undefined &&
-    equalBytes(requestHash(core, request), row.hash) &&
-    // Officers were told the ID. It is made from the hash, whatever the store says.
-    requestId(row.hash) === row.id &&
-    request.expires.getTime() === row.expires.getTime();
-  if (isRight) return request!;
-  throw new TwinwrapError("FAULT", `the stored request ${row.id} was altered`);
+  return quorumPolicy(policy).decide(core, {
+    request,
+    approvals,
+    owners,
+    received: leaf.time,
+    notBefore: leaf.notbefore,
+    vetoed: vetoes.some((owner) => owners.includes(owner)),
+    now,
+  });
 }
 
 async function rowOf(reads: StoreReads, id: string): Promise<RequestRow> {
@@ -187,27 +225,34 @@ async function rowOf(reads: StoreReads, id: string): Promise<RequestRow> {
 
 /**
  * Reads and verifies everything a decision takes.
- * @param counts see {@link decide}
+ * @param at see {@link decide}: now by default, and records that were opened
  * @throws TwinwrapError NOT_FOUND if there is no such request; NO_POLICY; FAULT
  */
 export async function standingOf(
   office: Office,
   reads: StoreReads,
   id: string,
-  counts: (record: RecordRow) => boolean = isOpened,
+  at: Partial<Parameters<typeof decide>[4]> = {},
 ): Promise<Standing> {
   const row = await rowOf(reads, id);
-  return standingFrom(office, reads, row, await reads.approvals(row.hash), counts);
+  return standingFrom(office, reads, row, await reads.approvals(row.hash), at);
 }
 
-/** A request and the records that it is for, which are all there. @throws TwinwrapError NOT_FOUND, FAULT */
-async function requestAsked(
-  core: Core,
-  reads: StoreReads,
-  row: RequestRow,
-): Promise<Pick<Standing, "row" | "request" | "records">> {
+/** A request and what belongs to it, verified. @throws TwinwrapError NOT_FOUND, FAULT */
+export async function askedOf(core: Core, reads: StoreReads, row: RequestRow): Promise<Asked> {
   const request = requestOfRow(core, row);
-  return { row, request, records: await recordsOf(reads, request) };
+  const [text] = await reads.leavesAt([row.leaf]);
+  const leaf = text === undefined ? undefined : decodeLeaf(text);
+  const isRight =
+    leaf?.type === "request" &&
+    equalBytes(leaf.request, row.hash) &&
+    leaf.expires.getTime() === request.expires.getTime();
+  if (!isRight) {
+    throw new TwinwrapError("FAULT", `request ${row.id} is not what the log says of it`);
+  }
+  const records = await recordsOf(reads, request);
+  const vetoes = await ownersWhoVeto(core, reads, row);
+  return { row, request, leaf, records, vetoes };
 }
 
 /**
@@ -215,15 +260,21 @@ async function requestAsked(
  * @throws TwinwrapError NOT_FOUND, FAULT
  */
 export async function standingMessage(
-  core: Core,
+  { core, log }: Pick<Office, "core" | "log">,
   reads: StoreReads,
   id: string,
 ): Promise<StandingMessage> {
-  const found = await rowOf(reads, id);
-  const { row, records } = await requestAsked(core, reads, found);
-  const approvals = (await reads.approvals(row.hash)).map(({ note }) => note);
-  const { bytes: request, status, received } = row;
-  return { request, status, received, approvals, records: await stored(core, reads, records) };
+  const row = await rowOf(reads, id);
+  const { records } = await askedOf(core, reads, row);
+  const [requested] = await log.prove(reads, [row.leaf]);
+  return {
+    request: row.bytes,
+    status: row.status,
+    requested: requested!,
+    approvals: (await reads.approvals(row.hash)).map(({ note }) => note),
+    vetoes: (await vetoesOf(core, reads, row)).map(({ note, control }) => ({ note, control })),
+    records: await stored(core, reads, records),
+  };
 }
 
 async function standingFrom(
@@ -231,12 +282,11 @@ async function standingFrom(
   reads: StoreReads,
   row: RequestRow,
   approvals: readonly ApprovalRow[],
-  counts: (record: RecordRow) => boolean = isOpened,
+  { now = new Date(), counts = isOpened }: Partial<Parameters<typeof decide>[4]> = {},
 ): Promise<Standing> {
   const { core } = office;
   const policy = await requirePolicy(office, reads);
-  const about = await requestAsked(core, reads, row);
-  const now = new Date();
+  const about = await askedOf(core, reads, row);
   const notes = approvals.map(({ note }) => note);
   const decision = await decide(core, policy, about, notes, { now, counts });
   return { ...about, decision, policy, now };
@@ -265,8 +315,8 @@ export async function takeApproval(office: Office, note: string): Promise<Standi
     await checkCounts(office, before, note);
     const denies = approval.decision === "deny";
     const end = denies ? await log.end(writes) : undefined;
-    await end?.append([{ type: "veto", time: before.now, request: request.hash, approval: hash }]);
-    await writes.insertApproval({ hash, request: request.hash, note, vetoLeaf: end?.size });
+    await end?.append([{ type: "denial", request: request.hash, approval: hash }]);
+    await writes.insertApproval({ hash, request: request.hash, note, denialLeaf: end?.next });
     const notes = [...known.map((other) => other.note), note];
     const decision = await decide(core, before.policy, before, notes, {
       now: before.now,
@@ -400,12 +450,12 @@ async function commit(
   const opened = new Set(prepared.map(({ record }) => toHex(record)));
   const counts = (row: RecordRow) =>
     isOpened(row) || (opened.has(toHex(row.hash)) && isProven(recordOfRow(core, row)));
-  const standing = await standingOf(office, writes, id, counts);
+  const end = await log.end(writes);
+  const standing = await standingOf(office, writes, id, { counts, now: end.time });
   const { row: request } = standing;
   // Another process was first: its release stands.
   if (request.status === "released") return;
   checkApproved(standing);
-  const end = await log.end(writes);
   const rows = new Map(standing.records.map((row) => [toHex(row.hash), row]));
   const given = prepared.map((one): Given => {
     const row = rows.get(toHex(one.record))!;
@@ -421,7 +471,7 @@ async function commit(
     writes,
     given.map(({ about }) => about.owner),
   );
-  const { leaves, changes, releases } = planRelease(core, standing, given, secrets, end.size);
+  const { leaves, changes, releases } = planRelease(core, standing, given, secrets, end.next);
   await end.append(leaves);
   await writes.updateRecords(changes);
   await writes.keepCandidates(
@@ -439,16 +489,16 @@ interface Given extends Prepared {
   about: EscrowRecord;
 }
 
-/** The leaves of a release, and the rows that stand on them. @param start the first leaf's index */
+/** The leaves of a release, and the rows that stand on them. @param start the first leaf's place */
 function planRelease(
   core: Core,
-  { row: request, request: asked, decision, policy, now }: Standing,
+  { row: request, request: asked, decision, policy }: Standing,
   given: readonly Given[],
   secrets: OwnerSecrets,
   start: number,
 ) {
   const fingerprint = recipientFingerprint(core, asked);
-  const leaves: Leaf[] = [];
+  const leaves: NewLeaf[] = [];
   const changes: RecordChange[] = [];
   const releases: ReleaseRow[] = [];
   const next = () => start + leaves.length;
@@ -457,18 +507,18 @@ function planRelease(
     let { verifiedLeaf } = row;
     if (row.status === "unverified") {
       verifiedLeaf = next();
-      leaves.push({ type: "verified", time: now, record, owner });
+      leaves.push({ type: "verified", record, owner });
     }
     releases.push({ request: request.hash, record, wrap, leaf: next() });
     leaves.push({
       type: "release",
-      time: now,
       record,
       owner,
       request: request.hash,
       policy: policy.hash,
       approvals: decision.approvals,
       recipient: recipientTag(core, about.blind, fingerprint),
+      basis: decision.basis!,
     });
     changes.push({ hash: record, status: "released", verifiedLeaf });
   }
@@ -486,10 +536,9 @@ export async function released(
   if (rows.length === 0) return undefined;
   const byRecord = new Map(rows.map((one) => [toHex(one.record), one]));
   const inOrder = request.records.flatMap((hash) => byRecord.get(toHex(hash)) ?? []);
-  const proven = await log.prove(
-    store,
-    inOrder.map(({ leaf }) => leaf),
-  );
+  const places = [row.leaf, ...inOrder.map(({ leaf }) => leaf)];
+  // All of a release came with one checkpoint.
+  const [requested, ...proven] = await log.prove(store, places, inOrder[0]!.leaf);
   const releases = inOrder.map(({ record, wrap }, i) => ({ record, wrap, ...proven[i]! }));
-  return { request, releases };
+  return { request, requested: requested!, releases };
 }

@@ -14,6 +14,7 @@ import {
   type RecoveryRequest,
   type Release,
   type RequestQuery,
+  type RequestSummary,
   type Signer,
   type StandingMessage,
   type StoredRecord,
@@ -31,13 +32,15 @@ import {
 } from "../keys/index.js";
 import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
 import { type Intake, intake, receiptsOf, verifyWaiting } from "./intake.js";
-import { isFenced, Log, logSource, requireUnfenced, unfence } from "./log.js";
+import { isFenced, Log, logSource, logsOf, requireUnfenced, unfence } from "./log.js";
 import type { Office, OperatorSettings } from "./office.js";
 import type { OpenKey } from "./opening.js";
+import { type Enrolled, enrolOwner } from "./owners.js";
 import {
   type PolicyState,
   policyInForce,
   policyStates,
+  settlePolicies,
   type TakenPolicy,
   takePolicy,
 } from "./policies.js";
@@ -51,8 +54,9 @@ import {
   takeRequest,
 } from "./requests.js";
 import type { RequestRow, Store, StoreReads } from "./store/store.js";
-import { stored } from "./stored.js";
-import { VerifiedNotes } from "./verified-notes.js";
+import { stored, summaries } from "./stored.js";
+import { publicFile, VerifiedChain } from "./verified-chain.js";
+import { takeVeto } from "./vetoes.js";
 
 /** What an authority works with. */
 export interface ServiceParts {
@@ -76,7 +80,7 @@ export class AuthorityService {
   readonly #parts: ServiceParts;
   readonly #log: Log;
   #authority: Authority;
-  #notes: VerifiedNotes;
+  readonly #chain: VerifiedChain;
   #key: OpenKey | undefined;
   /** The last attempt to open it. */
   #opening: Promise<unknown> | undefined;
@@ -84,9 +88,9 @@ export class AuthorityService {
   private constructor(parts: ServiceParts, authority: Authority, file: AuthorityFile) {
     this.core = parts.core;
     this.#parts = parts;
-    this.#log = new Log(parts.core, parts.logSigner, authority.logKeys);
+    this.#log = new Log(parts.core, parts.logSigner, logsOf(authority));
     this.#authority = authority;
-    this.#notes = new VerifiedNotes(parts.core, authority, file.policies);
+    this.#chain = new VerifiedChain(parts.core, authority, file);
   }
 
   /**
@@ -126,7 +130,7 @@ export class AuthorityService {
       store,
       log: this.#log,
       authority: this.#authority,
-      notes: this.#notes,
+      chain: this.#chain,
       settings,
       key: this.#key,
     };
@@ -192,18 +196,38 @@ export class AuthorityService {
 
   /** Takes a policy's note; see {@link takePolicy}. */
   async takePolicy(note: string): Promise<TakenPolicy> {
+    await this.#settle();
     const taken = await takePolicy(this.#office, this.#parts.logSigner, note);
-    if (taken.complete) {
-      const { store, publish } = this.#parts;
-      const file = await publishNewest(store, publish);
-      this.#authority = await verifyAuthority(this.core, file);
-      this.#notes = new VerifiedNotes(this.core, this.#authority, file.policies);
-    }
+    if (taken.complete) await this.#renew();
     return taken;
   }
 
+  /** What was published before may be older than what the store says now. */
+  async #renew(): Promise<void> {
+    const { store, publish } = this.#parts;
+    await publishNewest(store, publish);
+    this.#authority = (await this.#chain.read(store)).authority;
+  }
+
+  /** Brings an announced policy into force whose time has come. */
+  async #settle(): Promise<void> {
+    if (await settlePolicies(this.#office)) await this.#renew();
+  }
+
+  /** Enrols an owner, or replaces their control key; see {@link enrolOwner}. */
+  async enrolOwner(owner: string, control: Uint8Array): Promise<Enrolled> {
+    await this.#settle();
+    return enrolOwner(this.#office, owner, control);
+  }
+
+  /** Takes an owner's veto; see {@link takeVeto}. */
+  async takeVeto(note: string): Promise<RequestRow> {
+    return takeVeto(this.#office, note);
+  }
+
   /** Takes submissions in, all or none; see {@link intake}. */
-  intake(submissions: readonly Submission[]): Promise<Intake[]> {
+  async intake(submissions: readonly Submission[]): Promise<Intake[]> {
+    await this.#settle();
     return intake(this.#office, submissions);
   }
 
@@ -235,8 +259,9 @@ export class AuthorityService {
   }
 
   /** Requests that fit a query; see {@link StoreReads.requests}. */
-  requests(query: RequestQuery, page?: PageOptions): Promise<Page<RequestRow>> {
-    return this.#store.requests(query, page);
+  async requests(query: RequestQuery, page?: PageOptions): Promise<Page<RequestSummary>> {
+    const { rows, next } = await this.#store.requests(query, page);
+    return { rows: await summaries(this.core, this.#store, rows), next };
   }
 
   countRequests(query: RequestQuery): Promise<number> {
@@ -254,7 +279,8 @@ export class AuthorityService {
   }
 
   /** See {@link takeRequest}. */
-  takeRequest(request: RecoveryRequest): Promise<RequestRow> {
+  async takeRequest(request: RecoveryRequest): Promise<RequestRow> {
+    await this.#settle();
     return takeRequest(this.#office, request);
   }
 
@@ -265,16 +291,18 @@ export class AuthorityService {
 
   /** Everything that a decision about a request is made from; see {@link standingMessage}. */
   standingMessage(id: string): Promise<StandingMessage> {
-    return standingMessage(this.core, this.#store, id);
+    return standingMessage(this.#office, this.#store, id);
   }
 
   /** Takes an approval or denial; see {@link takeApproval}. Releases nothing. */
-  takeApproval(note: string): Promise<Standing> {
+  async takeApproval(note: string): Promise<Standing> {
+    await this.#settle();
     return takeApproval(this.#office, note);
   }
 
   /** Releases what is approved, or gives what was released before; see {@link release}. */
-  release(id: string): Promise<Release> {
+  async release(id: string): Promise<Release> {
+    await this.#settle();
     return release(this.#office, id);
   }
 
@@ -291,12 +319,12 @@ export class AuthorityService {
 
   /** The newest signed checkpoint; undefined while the log is empty. */
   checkpoint(): Promise<string | undefined> {
-    return logSource(this.core, this.#store).checkpoint();
+    return logSource(this.core, this.#store, this.#log.number).checkpoint();
   }
 
   /** Proof that the log's first `to` leaves begin with its first `from`; see consistencyProof. */
   consistency(from: number, to: number): Promise<Uint8Array[]> {
-    return logSource(this.core, this.#store).consistency(from, to);
+    return logSource(this.core, this.#store, this.#log.number).consistency(from, to);
   }
 
   /** Whether the log was restored and may not grow yet. */
@@ -312,11 +340,10 @@ export class AuthorityService {
   /** Lets a restored log grow again; see {@link unfence}. @param known checkpoints (notes) */
   unfence(
     known: readonly string[],
-    options: { isNewest?: boolean | undefined } = {},
+    options: { nothingNewer?: boolean | undefined } = {},
   ): Promise<void> {
     const { core, store } = this.#parts;
-    const { logKeys } = this.#authority;
-    return store.write((writes) => unfence(core, writes, known, logKeys, options));
+    return store.write((writes) => unfence(core, writes, known, this.#authority, options));
   }
 
   /** Ends the work and wipes the key. */
@@ -326,16 +353,6 @@ export class AuthorityService {
     this.#key = undefined;
     await this.#parts.store.close();
   }
-}
-
-/** What everybody may know, from the store: identities, and the policies in force so far. */
-export async function publicFile(reads: StoreReads): Promise<AuthorityFile> {
-  const [identities, policies] = [await reads.identities(), await reads.policies()];
-  const inForce = policies.filter(({ leaf }) => leaf !== undefined);
-  return {
-    identities: identities.filter(({ leaf }) => leaf !== undefined).map(({ note }) => note),
-    policies: inForce.map(({ note }) => note),
-  };
 }
 
 /**

@@ -1,7 +1,10 @@
+import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import type { StoredRecord } from "../escrow/index.js";
+import { TwinwrapError } from "../errors.js";
+import { decodeLeaf, type RequestSummary, type StoredRecord } from "../escrow/index.js";
 import { recordOfRow } from "./opening.js";
-import type { RecordRow, StoreReads } from "./store/store.js";
+import { requestOfRow } from "./request-row.js";
+import type { RecordRow, RequestRow, StoreReads } from "./store/store.js";
 
 /**
  * Rows as they are shown to whoever asks the authority.
@@ -21,4 +24,25 @@ export async function stored(
     verifiedLeaf,
     wraps: candidates[i]!.map(({ wrap: { fingerprint, padding } }) => ({ fingerprint, padding })),
   }));
+}
+
+/**
+ * Requests for a list.
+ * @throws TwinwrapError FAULT if one is not what its hash names, or the log says of it
+ */
+export async function summaries(
+  core: Core,
+  reads: StoreReads,
+  rows: readonly RequestRow[],
+): Promise<RequestSummary[]> {
+  const leaves = await reads.leavesAt(rows.map(({ leaf }) => leaf));
+  return rows.map((row, i) => {
+    const { expires } = requestOfRow(core, row);
+    const leaf = leaves[i] === undefined ? undefined : decodeLeaf(leaves[i]);
+    if (leaf?.type !== "request" || !equalBytes(leaf.request, row.hash)) {
+      throw new TwinwrapError("FAULT", `request ${row.id} is not what the log says of it`);
+    }
+    const { id, status } = row;
+    return { id, status, received: leaf.time, expires };
+  });
 }

@@ -7,7 +7,7 @@ import { ForeignKeyError, type ForeignKind } from "../keys/foreign.js";
 const BY_CODE: Partial<Record<ErrorCode, string>> = {
   WEAK_KEY: "--allow-weak accepts it",
   NO_ROOM: "sealing the file again with a key that opens it (--rewrite) makes some",
-  NOT_PROVEN: "--accept-unproven takes it in all the same",
+  NOT_PROVEN: "officers can allow it: twinwrap authority policy propose --unproven taken",
   BACKLOG: "run `twinwrap authority verify`",
   FENCED: "`twinwrap authority log unfence` shows it",
   NO_POLICY: "each officer runs `twinwrap authority policy sign`",

@@ -45,6 +45,8 @@ async function init(path: string, options: InitOptions): Promise<void> {
       quorum,
       origin,
       waiting,
+      owners: options.owners,
+      unproven: options.unproven,
       passphrase,
       pkcs1: options.acceptPkcs1V1_5,
     }),
@@ -81,7 +83,12 @@ export function initCommand(): Command {
   )
     .argument("<dir>", "folder to make")
     .requiredOption("--officer <name=pub>", "an officer and their public keys (repeat)", collect);
-  return addOfficersOptions(command, "a majority", "0")
+  return addOfficersOptions(command, {
+    quorum: "a majority",
+    waiting: "0",
+    owners: "open",
+    unproven: "refused",
+  })
     .option("--origin <name>", "the authority's name, which never changes (default: random)")
     .option(
       "--accept-pkcs1-v1_5",

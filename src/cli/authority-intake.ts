@@ -32,7 +32,6 @@ import { about, complain, forEachFile } from "./report.js";
 
 interface IntakeOptions extends AuthorityKeyOptions {
   output?: string;
-  acceptUnproven?: boolean;
   json?: boolean;
 }
 
@@ -150,7 +149,7 @@ async function intake(paths: string[], options: IntakeOptions): Promise<void> {
       warn("unverified: the key is locked, so nothing was opened; `authority verify` does that");
     }
   };
-  await withService(authority, work, options);
+  await withService(authority, work);
   report.end();
 }
 
@@ -177,11 +176,7 @@ export function intakeCommand(): Command {
     "twinwrap authority intake inbox/*.submission.json -o outbox",
   )
     .argument("<file...>", "messages, or - for standard input")
-    .option("-o, --output <dir>", "folder for receipts (default: beside each submission)")
-    .option(
-      "--accept-unproven",
-      "take keys that nobody proves, too: whoever has such a blob could have sent it",
-    );
+    .option("-o, --output <dir>", "folder for receipts (default: beside each submission)");
   return addAuthorityKeyOption(command)
     .addOption(authorityOption())
     .addOption(jsonOption())

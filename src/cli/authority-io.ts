@@ -111,8 +111,8 @@ export async function withService<T>(
     await loadAuthority(path);
     throw new UsageError(`${path} is what everybody may have: this needs the authority's folder`);
   }
-  const { acceptUnproven, partial } = settings;
-  const service = await about(path, () => openDirectory(path, { acceptUnproven, partial }));
+  const { partial } = settings;
+  const service = await about(path, () => openDirectory(path, { partial }));
   try {
     return await work(service);
   } finally {

@@ -93,7 +93,7 @@ async function unfence(
   await withService(requireAuthority(options), async (service) => {
     await verified(service);
     const known = await knownIn(paths, service.authority.logKeys[0]!.name);
-    await service.unfence(known, { isNewest: options.nothingNewer }).catch((error) => {
+    await service.unfence(known, { nothingNewer: options.nothingNewer }).catch((error) => {
       throw withAdvice(error);
     });
     print(table([["log", "holds all that is known outside, and may grow again"]]));

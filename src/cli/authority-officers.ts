@@ -1,6 +1,6 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { NewOfficer } from "../authority/policies.js";
-import { readOfficerPublicKeys } from "../escrow/index.js";
+import { type OwnersRule, readOfficerPublicKeys, type UnprovenRule } from "../escrow/index.js";
 import { USUAL_LIFETIME } from "../escrow/request.js";
 import { checkPublicKey } from "../keys/index.js";
 import { collect, integerBetween, UsageError } from "./command.js";
@@ -15,6 +15,8 @@ export interface OfficersOptions {
   self?: string[];
   quorum?: number;
   waiting?: number;
+  owners?: OwnersRule;
+  unproven?: UnprovenRule;
 }
 
 /** NAME=VALUE. */
@@ -68,7 +70,16 @@ function parseQuorum(text: string): number {
   return Number(text);
 }
 
-export function addOfficersOptions(command: Command, quorum: string, waiting: string): Command {
+/** @param defaults in words */
+export function addOfficersOptions(
+  command: Command,
+  {
+    quorum,
+    waiting,
+    owners,
+    unproven,
+  }: Record<"quorum" | "waiting" | "owners" | "unproven", string>,
+): Command {
   return command
     .option("--quorum <k>", `officers it takes to release a key (default: ${quorum})`, parseQuorum)
     .option(
@@ -80,5 +91,17 @@ export function addOfficersOptions(command: Command, quorum: string, waiting: st
       "--self <name=owner-id>",
       "an owner ID that belongs to an officer, who does not decide about it (repeat)",
       collect,
+    )
+    .addOption(
+      new Option(
+        "--owners <rule>",
+        `whose records are taken in: anybody's (open), or those of enrolled owners (default: ${owners})`,
+      ).choices(["open", "enrolled"]),
+    )
+    .addOption(
+      new Option(
+        "--unproven <rule>",
+        `whether keys that nobody proves are taken in; whoever has such a blob could have sent it (default: ${unproven})`,
+      ).choices(["refused", "taken"]),
     );
 }

@@ -6,6 +6,7 @@ import type { Party } from "../client/party.js";
 import {
   decidingPolicy,
   isNamed,
+  newestNote,
   type PolicyState,
   policyStates,
   stateOfPolicy,
@@ -179,16 +180,22 @@ interface ProposeOptions extends SignOptions, OfficersOptions {
 }
 
 async function propose(options: ProposeOptions): Promise<void> {
-  const { officer, remove, quorum, waiting } = options;
-  if ([officer, remove, quorum, waiting].every((change) => change === undefined)) {
-    throw new UsageError("what is to change? Give --officer, --remove, --quorum or --waiting");
+  const { officer, remove, quorum, waiting, owners, unproven } = options;
+  if (
+    [officer, remove, quorum, waiting, owners, unproven].every((change) => change === undefined)
+  ) {
+    throw new UsageError(
+      "what is to change? Give --officer, --remove, --quorum, --waiting, --owners or --unproven",
+    );
   }
   const add = await officersOf(options);
   await withParty(requireAuthority(options), async (party) => {
     const client = clientOf(party);
     const { core, authority } = party;
     const before = policyInForce(authority);
-    const text = await asUsage(() => nextPolicy(before, { add, remove, quorum, waiting }));
+    const text = await asUsage(() =>
+      nextPolicy(before, newestNote(authority), { add, remove, quorum, waiting, owners, unproven }),
+    );
     const next = { ...parsePolicyText(text), hash: policyHash(core, text) };
     const note = await signNote(core, text, await shownTo(next, before, options));
     await tellState(party, await client.takePolicy(note));
@@ -247,7 +254,12 @@ function proposeCommand(): Command {
     .requiredOption("-k, --key <file>", "the officer's keys")
     .option("--officer <name=pub>", "an officer who joins, and their public keys (repeat)", collect)
     .option("--remove <name>", "an officer who leaves (repeat)", collect);
-  addOfficersOptions(command, "as before", "as before");
+  addOfficersOptions(command, {
+    quorum: "as before",
+    waiting: "as before",
+    owners: "as before",
+    unproven: "as before",
+  });
   return addPassphraseOptions(command, "never ask for a passphrase")
     .option("--yes", "sign without asking")
     .addOption(authorityOption())

@@ -56,7 +56,6 @@ interface SubmitOptions extends AuthorityKeyOptions, PassphraseOptions {
   ownerPadding?: Padding;
   keyLength?: number;
   ownerId?: string;
-  acceptUnproven?: boolean;
   allowWeak?: boolean;
   force?: boolean;
   json?: boolean;
@@ -273,10 +272,6 @@ export function submitCommand(): Command {
     .option(
       "--owner-id <id>",
       `who you are to the authority (default: the fingerprint of -k, or "${NOBODY}")`,
-    )
-    .option(
-      "--accept-unproven",
-      "take it though it is not proven, where the authority's folder is here",
     )
     .option("--force", "replace files that are there");
   addPassphraseOptions(command, "never ask for a passphrase").addOption(allowWeakOption());

@@ -47,8 +47,9 @@ const pageOf = <Item>(item: Kind<Item>) =>
 const standing = objectOf<StandingMessage>({
   request: needUint8Array,
   status: oneOf(...REQUEST_STATUSES),
-  received: needDate,
+  requested: objectOf({ leaf: needText, proof: needText }),
   approvals: listOf(needText),
+  vetoes: listOf(objectOf({ note: needText, control: k.hash })),
   records: listOf(stored),
 });
 const refused = objectOf({ record: k.hash, error: unchecked });

@@ -7,20 +7,26 @@ import {
   type Decision,
   decodeRequest,
   isProven,
+  type LogView,
   type Officer,
   type Policy,
   parseRequestId,
+  parseVeto,
   quorumPolicy,
   type RecordStatus,
   type RecoveryRequest,
+  type RequestLeaf,
   type RequestStatus,
   type RequestSummary,
   recipientFingerprint,
   requestHash,
   requestId,
+  requestLeaf,
   type Signer,
   type StandingMessage,
   signApproval,
+  verifyNote,
+  verifyProof,
 } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
 import { safe } from "../text.js";
@@ -42,7 +48,12 @@ export interface Question {
 /** A question that the authority has, and what was decided about it. */
 export interface Standing extends Question {
   status: RequestStatus;
+  /** When the log says that it came. */
   received: Date;
+  /** Until when it waits, by its leaf. */
+  notBefore: Date;
+  /** Owners who have a veto against it. */
+  vetoes: readonly string[];
   decision: Decision;
   /** All records of the request, in its order. */
   records: readonly ReadRecord[];
@@ -64,16 +75,14 @@ export function policyInForce({ policies }: Authority): Policy {
  *   NO_POLICY
  */
 export async function readStanding(
-  { core, authority }: Party,
+  { core, authority, view }: Party,
   message: StandingMessage,
   id?: string,
 ): Promise<Standing> {
   const policy = policyInForce(authority);
-  const { status, received, approvals } = message;
-  const [request, records] = answered(() => [
-    decodeRequest(message.request),
-    message.records.map((stored) => readStored(core, stored)),
-  ]);
+  const { status, approvals } = message;
+  const request = await answered(() => decodeRequest(message.request));
+  const records = await answered(() => message.records.map((stored) => readStored(core, stored)));
   const found = requestId(requestHash(core, request));
   if (id !== undefined && found !== parseRequestId(id)) {
     throw notVerified("the authority answered with another request");
@@ -85,23 +94,61 @@ export async function readStanding(
     records.length === request.records.length &&
     records.every(({ hash }, i) => equalBytes(hash, request.records[i]!));
   if (!isAll) throw notVerified("the authority answered with other records than the request's");
+  const leaf = await answered(() => readRequested(core, authority, message, view));
+  const isAsked =
+    equalBytes(leaf.request, requestHash(core, request)) &&
+    leaf.expires.getTime() === request.expires.getTime();
+  if (!isAsked) throw notVerified("the log does not say that this request was taken in");
   const now = new Date();
   // A record that nobody has opened may name any owner: anybody can send one in. Those owners do not count.
   const opened = records.filter(({ verifiedLeaf }) => verifiedLeaf !== undefined);
   const owners = opened.map(({ record }) => record.owner);
+  const vetoes = await ownersWhoVeto(core, message, requestHash(core, request));
+  const { time: received, notbefore: notBefore } = leaf;
   const decision = await quorumPolicy(policy).decide(core, {
     request,
     approvals,
     owners,
     received,
+    notBefore,
+    vetoed: vetoes.some((owner) => owners.includes(owner)),
     now,
   });
-  return { id: found, request, policy, status, received, records, decision, now };
+  const about = { id: found, request, policy, status, records };
+  return { ...about, received, notBefore, vetoes, decision, now };
 }
 
-function answered<T>(read: () => T): T {
+/** The leaf of a request, which the authority's log holds. */
+async function readRequested(
+  core: Core,
+  { logKeys }: Authority,
+  { requested }: StandingMessage,
+  view: LogView,
+): Promise<RequestLeaf> {
+  await verifyProof(core, requested.leaf, requested.proof, logKeys);
+  await view.see(requested.leaf, requested.proof);
+  return requestLeaf({ requested });
+}
+
+/** The owners whose vetoes are signed. Whose control key it is, only the authority knows. */
+async function ownersWhoVeto(
+  core: Core,
+  { vetoes }: StandingMessage,
+  request: Uint8Array,
+): Promise<string[]> {
+  const owners: string[] = [];
+  for (const { note, control } of vetoes) {
+    const veto = await answered(() => parseVeto(note));
+    await answered(() => verifyNote(core, note, [{ name: veto.owner, publicKey: control }]));
+    if (!equalBytes(veto.request, request)) throw notVerified("a veto is against another request");
+    owners.push(veto.owner);
+  }
+  return owners;
+}
+
+async function answered<T>(read: () => T | Promise<T>): Promise<T> {
   try {
-    return read();
+    return await read();
   } catch (error) {
     if (!isAboutContent(error)) throw error;
     throw notVerified(`the authority's answer is malformed: ${error.message}`);

@@ -1,12 +1,12 @@
 import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
+import { chainBefore, signaturesInChain } from "../escrow/chain.js";
 import {
   type Authority,
   type Policy,
   type PolicySignatures,
   parsePolicy,
-  policySignatures,
 } from "../escrow/index.js";
 import type { Party } from "./party.js";
 
@@ -23,14 +23,13 @@ export interface PolicyState {
 /** Counts a policy's signatures, by the policies in force. @throws TwinwrapError NOT_VERIFIED */
 export async function stateOfPolicy(
   core: Core,
-  { identities, policies }: Authority,
+  authority: Authority,
   note: string,
 ): Promise<PolicyState> {
   const policy = parsePolicy(core, note);
-  const before = policies.find(({ number }) => number === policy.number - 1);
-  const logKeys = identities.flatMap(({ logs }) => logs);
-  const signatures = await policySignatures(core, note, before, logKeys);
-  return { note, policy, signatures, isDraft: !isInForce(policies, policy) };
+  const before = chainBefore(authority, policy.hash);
+  const signatures = await signaturesInChain(core, note, before);
+  return { note, policy, signatures, isDraft: !isInForce(authority.policies, policy) };
 }
 
 function isInForce(policies: readonly Policy[], { hash }: Policy): boolean {
@@ -51,13 +50,18 @@ export async function policyStates(party: Party): Promise<PolicyState[]> {
  * The policy whose officers decide about a policy: the one before it. The first policy decides about itself.
  * @throws TwinwrapError NOT_VERIFIED if it does not follow one that is in force
  */
-export function decidingPolicy({ policies }: Authority, policy: Policy): Policy {
+export function decidingPolicy(authority: Authority, policy: Policy): Policy {
   if (policy.number === 1) return policy;
-  const before = policies.find(({ number }) => number === policy.number - 1);
-  if (before !== undefined && equalBytes(before.hash, policy.previous!)) return before;
-  throw notVerified(
-    `policy ${policy.number} follows another policy than number ${policy.number - 1} of this authority`,
-  );
+  const { newest, policies } = chainBefore(authority, policy.hash);
+  const before = policies.at(-1);
+  const follows = before?.number === policy.number - 1 && equalBytes(newest, policy.previous);
+  if (follows) return before;
+  throw notVerified(`policy ${policy.number} does not follow what this authority has in force`);
+}
+
+/** The hash of the newest note of an authority, which the next policy names, 32 bytes. */
+export function newestNote(authority: Authority): Uint8Array {
+  return chainBefore(authority, new Uint8Array()).newest;
 }
 
 /** Whether a policy's hash begins with these digits. */

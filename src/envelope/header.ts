@@ -12,6 +12,16 @@ import { decodeJcs, encodeJcs, formatTime, type Json, Members } from "../jcs.js"
 /** How the key inside a SIMPLEBLOB is padded; nothing in the blob says which. */
 export type Padding = "oaep" | "pkcs1-v1_5";
 export const PADDINGS: readonly Padding[] = ["oaep", "pkcs1-v1_5"];
+/** What files and messages call them: other algorithms than RSA can stand beside. */
+export const ALGS = ["rsa-oaep-sha1", "rsa-pkcs1-v1_5"] as const;
+
+export function algOf(padding: Padding): (typeof ALGS)[number] {
+  return ALGS[PADDINGS.indexOf(padding)]!;
+}
+
+export function paddingOf(alg: (typeof ALGS)[number]): Padding {
+  return PADDINGS[ALGS.indexOf(alg)]!;
+}
 
 /** The session key, wrapped for one key pair. */
 export interface Wrap {
@@ -137,7 +147,7 @@ export function checkAlgorithms(members: Members): void {
 export function wrapToJson(wrap: Wrap): { [name: string]: Json } {
   return {
     fingerprint: toBase64Url(wrap.fingerprint),
-    padding: wrap.padding,
+    alg: algOf(wrap.padding),
     simpleblob: toBase64Url(wrap.simpleBlob),
   };
 }
@@ -146,7 +156,7 @@ export function wrapToJson(wrap: Wrap): { [name: string]: Json } {
 export function readWrap(members: Members): Wrap {
   return {
     fingerprint: members.bytes("fingerprint", 32),
-    padding: members.oneOf("padding", PADDINGS),
+    padding: paddingOf(members.oneOf("alg", ALGS)),
     simpleBlob: members.bytes("simpleblob", 0, MAX_SIMPLE_BLOB),
   };
 }

@@ -28,6 +28,8 @@ export interface Approval {
   decision: "approve" | "deny";
   /** How the officer made sure who the requester is: one line for people. */
   identity: string;
+  /** When it was signed, by the officer's clock. */
+  date: Date;
   expires: Date;
 }
 
@@ -47,6 +49,7 @@ export function formatApproval(approval: Approval): string {
     ["records", String(approval.records)],
     ["decision", approval.decision],
     ["identity", approval.identity],
+    ["date", formatTime(approval.date)],
     ["expires", formatTime(approval.expires)],
   ]);
   readBack(() => parseApprovalText(text), "BAD_FORMAT");
@@ -63,6 +66,7 @@ function parseApprovalText(text: string): Approval {
     records: lines.number("records", 1, MAX_RECORDS),
     decision: lines.oneOf("decision", ["approve", "deny"]),
     identity: lines.value("identity", (value, where) => checkText(value, MAX_IDENTITY, where)),
+    date: lines.time("date"),
     expires: lines.time("expires"),
   };
   lines.end();
@@ -85,6 +89,7 @@ export function parseApproval(note: string): SignedApproval {
 /**
  * An officer's word on a request, signed.
  * @param policy hash of the policy in force, 32 bytes
+ * @param options.date by default now
  * @param options.expires by default when the request does
  * @throws TwinwrapError BAD_FORMAT if `identity` is not one line of text, LIMIT_EXCEEDED if it is longer
  *   than 1000 bytes
@@ -94,7 +99,12 @@ export function signApproval(
   signer: Signer,
   request: RecoveryRequest,
   policy: Uint8Array,
-  options: { decision: "approve" | "deny"; identity: string; expires?: Date | undefined },
+  options: {
+    decision: "approve" | "deny";
+    identity: string;
+    date?: Date | undefined;
+    expires?: Date | undefined;
+  },
 ): Promise<string> {
   const text = formatApproval({
     authority: request.authority,
@@ -104,6 +114,7 @@ export function signApproval(
     records: request.records.length,
     decision: options.decision,
     identity: options.identity,
+    date: options.date ?? new Date(),
     expires: options.expires ?? request.expires,
   });
   return signNote(core, text, signer);

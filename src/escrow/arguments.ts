@@ -14,7 +14,7 @@ import {
   wrongKind,
 } from "../arguments.js";
 import { PADDINGS } from "../envelope/header.js";
-import { FIELDS, type Leaf } from "./leaf.js";
+import { FIELDS, type FieldKind, type KnownLeaf } from "./leaf.js";
 import { LogView } from "./log-view.js";
 
 // The arguments of this room's functions, checked at its door (index.ts). Inside, the functions pass checked values
@@ -101,13 +101,21 @@ export const request = like({
   nonce: bytes,
 });
 const released = like({ record: bytes, wrap, leaf: needText, proof: needText });
-export const release = like({ request, releases: list(released) });
+const provenLeaf = like({ leaf: needText, proof: needText });
+export const release = like({ request, requested: provenLeaf, releases: list(released) });
+export const requestedHolder = like({ requested: like({ leaf: needText }) });
+export const veto = like({ authority: needText, request: bytes, owner: needText, date: needDate });
 export const leafHolder = like({ leaf: needText });
 const map: Kind<unknown> = (value, what) => {
   if (Object.prototype.toString.call(value) === "[object Map]") return value;
   throw wrongKind(value, what, "a Map");
 };
-export const checkedRelease = like({ request, requestHash: bytes, keys: map });
+export const checkedRelease = like({
+  request,
+  requestHash: bytes,
+  basis: oneOf("quorum", "emergency"),
+  keys: map,
+});
 export const expected: Kind<unknown> = (value, what) =>
   isObject(value) && "id" in value
     ? like({ id: needText })(value, what)
@@ -117,11 +125,13 @@ const officer = like({ name: needText, key: bytes, share: publicKey, self: texts
 const policyText = {
   authority: needText,
   number,
-  previous: optional(bytes),
+  previous: bytes,
   release: number,
   change: number,
   emergency: number,
   waiting: number,
+  owners: oneOf("open", "enrolled"),
+  unproven: oneOf("refused", "taken"),
   officers: list(officer),
 };
 
@@ -131,14 +141,21 @@ export const officerPublicKeys = like({ publicKey: hash, shareKey: publicKey });
 export { officer as anOfficer };
 export const aPolicyText = like(policyText);
 export const policy = like({ ...policyText, hash: bytes });
+export const policyPlace = like({
+  previous: bytes,
+  policy: optional(policy),
+  log: verifierKey,
+  retired: verifierKeys,
+});
+const logPoint = like({ size: number, root: bytes });
 const identityText = {
   origin: needText,
   number,
-  previous: optional(bytes),
-  logs: verifierKeys,
+  previous: bytes,
+  log: verifierKey,
   wrapKeys: publicKeys,
   paddings: list(padding),
-  policy: bytes,
+  ended: list(like({ name: needText, publicKey: bytes, kept: logPoint, end: logPoint })),
 };
 export const anIdentityText = like(identityText);
 export const authorityFile = like({ identities: texts, policies: texts });
@@ -152,7 +169,6 @@ export const authority = like({
   padding,
   wrapFingerprints: list(bytes),
 });
-export const logOwner = like({ origin: needText, logKeys: verifierKeys });
 
 export const checkpoint = like({ origin: needText, size: number, root: bytes });
 export const logProof = like({ index: number, path: list(bytes), checkpoint: needText });
@@ -161,12 +177,22 @@ export const view: Kind<unknown> = (value, what) => {
   throw wrongKind(value, what, "a LogView");
 };
 const leafType = like({
-  type: oneOf("escrow", "verified", "release", "veto", "policy", "authority"),
+  type: oneOf(...(Object.keys(FIELDS) as KnownLeaf["type"][])),
   time: needDate,
 });
+const FIELD_KINDS: Record<FieldKind, Kind<unknown>> = {
+  hash: bytes,
+  number: anyNumber,
+  time: needDate,
+  basis: oneOf("quorum", "emergency"),
+  owners: list(bytes),
+};
 export const leaf: Kind<unknown> = (value, what) => {
-  const { type } = leafType(value, what) as Leaf;
-  const fields = FIELDS[type].map((field) => [field, field === "number" ? anyNumber : bytes]);
+  const { type } = leafType(value, what) as KnownLeaf;
+  const fields = Object.entries(FIELDS[type]).map(([field, kind]) => [
+    field,
+    FIELD_KINDS[kind as FieldKind],
+  ]);
   return like(Object.fromEntries(fields))(value, what);
 };
 export const note = like({
@@ -181,6 +207,7 @@ export const approval = like({
   records: number,
   decision: oneOf("approve", "deny"),
   identity: needText,
+  date: needDate,
   expires: needDate,
 });
 export const report = like({

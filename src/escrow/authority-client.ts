@@ -3,7 +3,7 @@ import type { TwinwrapError } from "../errors.js";
 import type { AuthorityFile } from "./identity.js";
 import type { LogSource } from "./log-view.js";
 import type { Receipt } from "./receipt.js";
-import type { Release } from "./release.js";
+import type { ProvenLeaf, Release } from "./release.js";
 import type { RecoveryRequest } from "./request.js";
 import type { Submission } from "./submission.js";
 
@@ -94,9 +94,12 @@ export interface StandingMessage {
   /** The request (JCS), as it came. */
   request: Uint8Array;
   status: RequestStatus;
-  received: Date;
+  /** Its leaf in the log, which says when it came and until when it waits. */
+  requested: ProvenLeaf;
   /** All approvals and denials there are, as signed notes. */
   approvals: readonly string[];
+  /** Owners' vetoes as signed notes, with the control key (32 bytes) that the authority has of each owner. */
+  vetoes: readonly { note: string; control: Uint8Array }[];
   /** The records asked for, in the request's order. */
   records: readonly StoredRecord[];
 }
@@ -128,8 +131,8 @@ export interface AuthorityClient extends LogSource {
   /** Where a request stands. @param id 26 characters @throws NOT_FOUND */
   standing(id: string): Promise<StandingMessage>;
   /**
-   * Takes an officer's signed word about a request: an approval or a denial. The last approval that is
-   * needed releases, where the authority's key is open.
+   * Takes a signed word about a request: an officer's approval or denial, or an owner's veto. The last approval
+   * that is needed releases, where the authority's key is open.
    * @throws NOT_FOUND, NOT_ENTITLED, CLOSED, DUPLICATE, FENCED
    */
   decide(note: string): Promise<StandingMessage>;

@@ -130,7 +130,7 @@ function compactJson(json: Uint8Array, joint: "" | " "): Uint8Array {
 
 /** How every line of a note begins, but for the three of a checkpoint. */
 const LINE =
-  /^(?:$|twinwrap\/|(?:authority|policy|request|recipient|records|decision|identity|expires|number|previous|release|change|emergency|waiting|officer|key|share|self|—)(?: |$))/;
+  /^(?:$|twinwrap\/|(?:authority|policy|request|recipient|records|decision|identity|date|expires|owner|number|previous|release|change|emergency|waiting|owners|unproven|officer|key|share|self|—)(?: |$))/;
 /** Lines that end in base64, with the words before it. */
 const BASE64_LINE = /^(?:(?:share|key) |— \S+ )\S/;
 

@@ -1,50 +1,59 @@
-import { equalBytes, toBase64, toHex, toUtf8 } from "../bytes.js";
+import { fromHex, toBase64, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { PADDINGS, type Padding } from "../envelope/header.js";
-import { notVerified, readBack, TwinwrapError } from "../errors.js";
+import { ALGS, algOf, type Padding, paddingOf } from "../envelope/header.js";
+import { readBack, TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, type Json, Members } from "../jcs.js";
 import type { RsaPublicKey } from "../keys/index.js";
 import { labelledHash } from "./hashes.js";
 import { formatLines, Lines } from "./lines.js";
 import { checkOrigin } from "./names.js";
 import { MAX_NOTE, parseNote, type VerifierKey } from "./note.js";
-import {
-  checkShares,
-  officerKey,
-  type Policy,
-  parseEd25519,
-  signersOf,
-  verifyPolicyChain,
-} from "./policy.js";
-import { encodeSpki, formatSpki, parseSpkiText } from "./spki.js";
+import { MAX_NOTES, parseEd25519 } from "./policy.js";
+import { formatSpki, parseSpkiText } from "./spki.js";
 
 // An identity says which keys are an authority's. It is a note; every change is another note, signed by the
-// keys and officers before it. Anybody who knows the hash of the first can verify all that follow.
+// keys and officers before it: see chain.ts.
 
 const KIND = "twinwrap/authority/v1";
 const MAX_KEYS = 64;
-/** Identities, and policies, in one authority.json at most. */
-const MAX_NOTES = 256;
+/** Logs of one authority that have ended, at most. */
+const MAX_ENDED = 63;
 /** Bytes of an authority.json at most. */
 export const MAX_AUTHORITY = 32 << 20;
 /** Values in its JSON: two lists of notes and a type, with some to spare for a better error. */
 const MAX_VALUES = 4 * MAX_NOTES;
 
+/** A log at one size. */
+export interface LogPoint {
+  /** Leaves. */
+  size: number;
+  /** The root hash, 32 bytes. */
+  root: Uint8Array;
+}
+
+/** A log that goes on no more, and the key that signed it. */
+export interface EndedLog extends VerifierKey {
+  /** What the authority still holds of it. */
+  kept: LogPoint;
+  /** The newest state that was known when it ended. What its key signed beyond has no worth. */
+  end: LogPoint;
+}
+
 export interface IdentityText {
   /** The authority's name; stays the same. */
   origin: string;
-  /** 1, 2, … */
+  /** 1 to 1024. */
   number: number;
-  /** Hash of the identity before, 32 bytes; none for number 1. */
-  previous: Uint8Array | undefined;
-  /** Log keys, each with the origin of the log it signs; the first is in use. */
-  logs: VerifierKey[];
+  /** Hash of the note before it, a policy's or an identity's; for number 1 that of the first policy. 32 bytes. */
+  previous: Uint8Array;
+  /** The log key, with the origin of the log that it signs. */
+  log: VerifierKey;
   /** RSA keys that session keys were wrapped for; the first is the one to wrap for. */
   wrapKeys: RsaPublicKey[];
   /** What the authority takes. */
   paddings: Padding[];
-  /** Hash of the first policy, 32 bytes. */
-  policy: Uint8Array;
+  /** Logs before this one, in the order in which they ended. */
+  ended: EndedLog[];
 }
 
 /** An identity and its hash. */
@@ -56,70 +65,82 @@ export interface Identity extends IdentityText {
 /** What authority.json holds: notes, oldest first. */
 export interface AuthorityFile {
   identities: string[];
-  /** The policies whose officers signed the identities after the first; may be missing with one. */
+  /** Those in force so far; none while the first lacks signatures. */
   policies: string[];
 }
 
-/** An authority whose notes verified. */
-export interface Authority {
-  origin: string;
-  /** The hash of its first identity, 32 bytes: what people compare, and what never changes. */
-  fingerprint: Uint8Array;
-  identities: Identity[];
-  policies: Policy[];
-  /** Whose checkpoints count: the log keys of the newest identity. */
-  logKeys: VerifierKey[];
-  /** The key to wrap for. */
-  wrapKey: RsaPublicKey;
-  /** How to pad for it: OAEP. */
-  padding: Padding;
-  /** Fingerprints (32 bytes) of all keys that were ever wrapped for. */
-  wrapFingerprints: Uint8Array[];
+/** The lines that name the keys of an identity. */
+function keyLines({ origin, log, wrapKeys, paddings }: IdentityText): [string, string][] {
+  return [
+    ["origin", origin],
+    ["log", `${log.name} ${toBase64(log.publicKey)}`],
+    ...wrapKeys.map((key): [string, string] => ["wrap", formatSpki(key)]),
+    ["alg", paddings.map(algOf).join(" ")],
+  ];
+}
+
+/**
+ * The hash of an identity's keys, which the first policy names: whoever signs that policy signs for these keys.
+ * @returns SHA-256("twinwrap/v1/keys\n" ‖ the lines origin, log, wrap and alg), 32 bytes
+ */
+export function keysHash(core: Core, identity: IdentityText): Uint8Array<ArrayBuffer> {
+  const lines = keyLines(identity).map(([key, value]) => `${key} ${value}\n`);
+  return labelledHash(core, "twinwrap/v1/keys", toUtf8(lines.join("")));
 }
 
 /** The text to sign. @throws TwinwrapError BAD_FORMAT if it would not be an identity, LIMIT_EXCEEDED */
 export function formatIdentity(identity: IdentityText): string {
+  const [origin, ...keys] = keyLines(identity);
+  const point = ({ size, root }: LogPoint) => `${size} ${toHex(root)}`;
   const text = formatLines(KIND, [
-    ["origin", identity.origin],
+    origin!,
     ["number", String(identity.number)],
-    ["previous", identity.previous === undefined ? "none" : toHex(identity.previous)],
-    ...identity.logs.map(({ name, publicKey }): [string, string] => [
-      "log",
-      `${name} ${toBase64(publicKey)}`,
+    ["previous", toHex(identity.previous)],
+    ...keys,
+    ...identity.ended.flatMap(({ name, publicKey, kept, end }): [string, string][] => [
+      ["ended", `${name} ${toBase64(publicKey)}`],
+      ["kept", point(kept)],
+      ["end", point(end)],
     ]),
-    ...identity.wrapKeys.map((key): [string, string] => ["wrap", formatSpki(key)]),
-    ["padding", identity.paddings.join(" ")],
-    ["policy", toHex(identity.policy)],
   ]);
   readBack(() => parseIdentityText(text), "BAD_FORMAT");
   return text;
 }
 
-function parseIdentityText(text: string): IdentityText {
+/** The identity in a text that is to be signed. @throws TwinwrapError BAD_FORMAT */
+export function parseIdentityText(text: string): IdentityText {
   const lines = new Lines(text, KIND);
   const identity: IdentityText = {
     origin: lines.value("origin", checkOrigin),
-    number: lines.number("number", 1),
-    previous: lines.hashOrNone("previous"),
-    logs: lines.values("log", 1, MAX_KEYS, parseLog),
+    number: lines.number("number", 1, MAX_NOTES),
+    previous: lines.hash("previous"),
+    log: lines.value("log", parseLog),
     wrapKeys: lines.values("wrap", 1, MAX_KEYS, parseSpkiText),
-    paddings: lines.oneOf("padding", ["oaep", PADDINGS.join(" ")]).split(" ") as Padding[],
-    policy: lines.hash("policy"),
+    paddings: lines
+      .oneOf("alg", [ALGS[0], `${ALGS[0]} ${ALGS[1]}`])
+      .split(" ")
+      .map((alg) => paddingOf(alg as (typeof ALGS)[number])),
+    ended: lines.values("ended", 0, MAX_ENDED, (value, where) => ({
+      ...parseLog(value, where),
+      kept: lines.value("kept", parsePoint),
+      end: lines.value("end", parsePoint),
+    })),
   };
   lines.end();
-  if ((identity.number === 1) !== (identity.previous === undefined)) {
-    throw lines.bad("only number 1 has no identity before it");
-  }
-  if (identity.number === 1 && identity.logs[0]!.name !== identity.origin) {
+  const { log, ended, wrapKeys } = identity;
+  if (identity.number === 1 && (log.name !== identity.origin || ended.length > 0)) {
     throw lines.bad("the first log key does not sign under the origin");
   }
-  const isOnce = (keys: string[]) => new Set(keys).size === keys.length;
-  if (
-    !isOnce(identity.logs.map(({ publicKey }) => toHex(publicKey))) ||
-    !isOnce(identity.wrapKeys.map(formatSpki))
-  ) {
-    throw lines.bad("a key is there twice");
+  if (ended.some(({ kept, end }) => kept.size > end.size)) {
+    throw lines.bad("a log is kept beyond its end");
   }
+  const isOnce = (values: string[]) => new Set(values).size === values.length;
+  const logs = [log, ...ended];
+  const isRight =
+    isOnce(logs.map(({ publicKey }) => toHex(publicKey))) &&
+    isOnce(logs.map(({ name }) => name)) &&
+    isOnce(wrapKeys.map(formatSpki));
+  if (!isRight) throw lines.bad("a key or a log is there twice");
   return identity;
 }
 
@@ -129,6 +150,16 @@ function parseLog(value: string, where: string): VerifierKey {
     name: checkOrigin(value.slice(0, Math.max(0, space)), where),
     publicKey: parseEd25519(value.slice(space + 1), where),
   };
+}
+
+const POINT = /^(0|[1-9]\d{0,15}) ([0-9a-f]{64})$/;
+
+function parsePoint(value: string, where: string): LogPoint {
+  const [, size, root] = POINT.exec(value) ?? [];
+  if (root === undefined || !Number.isSafeInteger(Number(size))) {
+    throw new TwinwrapError("BAD_FORMAT", `${where}: not a number of leaves and a hash`);
+  }
+  return { size: Number(size), root: fromHex(root) };
 }
 
 /** The identity in a note. Nothing is verified. @throws TwinwrapError BAD_FORMAT */
@@ -170,89 +201,4 @@ export function decodeAuthority(bytes: Uint8Array): AuthorityFile {
   };
   members.end();
   return file;
-}
-
-/**
- * Verifies an authority's notes from the first identity on. Its own log key signs the first. The log key in
- * use before signs a later one, with as many officers of a policy as the policy asks for a change.
- * @param pinned the hash of the first identity, if it is known; 32 bytes
- * @throws TwinwrapError BAD_FORMAT; NOT_VERIFIED if it is another authority's, a note does not follow
- *   the one before, or signatures are missing or wrong
- */
-export async function verifyAuthority(
-  core: Core,
-  file: AuthorityFile,
-  options: { pinned?: Uint8Array | undefined } = {},
-): Promise<Authority> {
-  const identities = file.identities.map((note) => parseIdentity(core, note));
-  const first = identities[0];
-  if (first === undefined) throw notVerified("the authority has no identity");
-  if (options.pinned !== undefined && !equalBytes(first.hash, options.pinned)) {
-    throw notVerified("this is another authority than the one that was given before");
-  }
-  const { origin } = first;
-  const policies = await verifyPolicyChain(core, file.policies, {
-    origin,
-    logKeys: identities.flatMap(({ logs }) => logs),
-  });
-  if (policies[0] !== undefined && !equalBytes(policies[0].hash, first.policy)) {
-    throw notVerified("the first policy is not the one that the identity names");
-  }
-  for (const policy of policies)
-    checkShares(
-      policy,
-      identities.flatMap(({ wrapKeys }) => wrapKeys),
-    );
-  let at = 0;
-  for (const [index, identity] of identities.entries()) {
-    const before = identities[index - 1];
-    if (!followsIdentity(identity, before)) {
-      throw notVerified(`identity ${index + 1} does not follow the one before it`);
-    }
-    const note = file.identities[index]!;
-    const log = await signersOf(core, note, [(before ?? identity).logs[0]!]);
-    if (log.length === 0) throw notVerified(`identity ${index + 1} lacks the log key's signature`);
-    if (before === undefined) continue;
-    // Replaced officers have no say any more: policies only go forward.
-    while (at < policies.length && !(await hasQuorum(core, note, policies[at]!))) at++;
-    if (at === policies.length)
-      throw notVerified(`identity ${index + 1} lacks officers' signatures`);
-  }
-  const newest = identities.at(-1)!;
-  return {
-    origin,
-    fingerprint: first.hash,
-    identities,
-    policies,
-    logKeys: newest.logs,
-    wrapKey: newest.wrapKeys[0]!,
-    padding: newest.paddings[0]!,
-    wrapFingerprints: identities
-      .flatMap(({ wrapKeys }) => wrapKeys)
-      .map((key) => core.sha256(encodeSpki(key))),
-  };
-}
-
-/** Of the keys that were ever wrapped for, the one with this fingerprint (32 bytes). */
-export function wrapKeyOf(
-  { identities, wrapFingerprints }: Authority,
-  fingerprint: Uint8Array,
-): RsaPublicKey | undefined {
-  const at = wrapFingerprints.findIndex((known) => equalBytes(known, fingerprint));
-  return identities.flatMap(({ wrapKeys }) => wrapKeys)[at];
-}
-
-function followsIdentity(identity: Identity, before: Identity | undefined): boolean {
-  if (before === undefined) return identity.number === 1;
-  return (
-    identity.number === before.number + 1 &&
-    identity.origin === before.origin &&
-    equalBytes(identity.previous!, before.hash) &&
-    equalBytes(identity.policy, before.policy)
-  );
-}
-
-async function hasQuorum(core: Core, note: string, policy: Policy): Promise<boolean> {
-  const signers = await signersOf(core, note, policy.officers.map(officerKey));
-  return signers.length >= policy.change;
 }

@@ -1,6 +1,7 @@
 import {
   needBytes,
   needDate,
+  needFlag,
   needFunction,
   needStableBytes,
   needText,
@@ -20,6 +21,7 @@ import { READ_OPTIONS, type ReadKeyOptions } from "../keys/read.js";
 import * as $approval from "./approval.js";
 import * as k from "./arguments.js";
 import * as $blobSubmission from "./blob-submission.js";
+import * as $chain from "./chain.js";
 import * as $checkpoint from "./checkpoint.js";
 import * as $identity from "./identity.js";
 import * as $leaf from "./leaf.js";
@@ -38,6 +40,7 @@ import * as $release from "./release.js";
 import * as $reports from "./reports.js";
 import * as $request from "./request.js";
 import * as $submission from "./submission.js";
+import * as $veto from "./veto.js";
 import * as $words from "./words.js";
 
 export type { LockOptions } from "../keys/ed25519.js";
@@ -58,17 +61,40 @@ export {
   type SubmitResult,
 } from "./authority-client.js";
 export type { OwnerProof } from "./blob-submission.js";
+export type { Authority } from "./chain.js";
 export type { Checkpoint, LogProof } from "./checkpoint.js";
-export type { Authority, AuthorityFile, Identity, IdentityText } from "./identity.js";
+export type { AuthorityFile, EndedLog, Identity, IdentityText, LogPoint } from "./identity.js";
 export { MAX_AUTHORITY } from "./identity.js";
-export type { AuthorityLeaf, Leaf, PolicyLeaf, RecordLeaf, ReleaseLeaf, VetoLeaf } from "./leaf.js";
+export type {
+  AnnounceLeaf,
+  AuthorityLeaf,
+  Basis,
+  DenialLeaf,
+  EnrolLeaf,
+  KnownLeaf,
+  Leaf,
+  PolicyLeaf,
+  RecordLeaf,
+  ReleaseLeaf,
+  RequestLeaf,
+  UnknownLeaf,
+  VetoLeaf,
+} from "./leaf.js";
 export { type ComparedLog, type LogSource, LogView } from "./log-view.js";
 export type { Append, MerkleNode, NodeId, ReadNodes } from "./merkle.js";
 export type { Message, MessageKind } from "./message.js";
 export { MAX_MESSAGE } from "./message.js";
 export type { Note, NoteSignature, Signer, VerifiedNote, VerifierKey } from "./note.js";
 export type { OfficerKeys, OfficerPublicKeys } from "./officer-file.js";
-export type { Officer, Policy, PolicySignatures, PolicyText } from "./policy.js";
+export type {
+  Officer,
+  OwnersRule,
+  Policy,
+  PolicyPlace,
+  PolicySignatures,
+  PolicyText,
+  UnprovenRule,
+} from "./policy.js";
 export type {
   ApprovalCount,
   CountedApproval,
@@ -89,12 +115,13 @@ export type {
   UnprovenRecord,
 } from "./record.js";
 export type { CheckedRelease } from "./recovery.js";
-export type { Release, ReleasedKey } from "./release.js";
+export type { ProvenLeaf, Release, ReleasedKey } from "./release.js";
 export { MAX_RELEASE } from "./release.js";
 export type { CheckedReceipt, EscrowReport, EscrowStatus, HeldSubmission } from "./reports.js";
 export type { RecoveryRequest } from "./request.js";
 export { SigningKey } from "./signing-key.js";
 export type { Addressee, FileFacts, Submission } from "./submission.js";
+export type { Veto } from "./veto.js";
 
 // The door of this room: it checks every argument. Each function is documented where it is written. Within the
 // room, checked values are passed on.
@@ -107,10 +134,10 @@ const needNumber = k.anyNumber;
 
 const READING = optionsOf<ReadKeyOptions>(READ_OPTIONS);
 const APPROVING = optionsOf<Parameters<typeof $approval.signApproval>[4]>(
-  { decision: oneOf("approve", "deny"), identity: needText, expires: needDate },
+  { decision: oneOf("approve", "deny"), identity: needText, date: needDate, expires: needDate },
   ["decision", "identity"],
 );
-const VERIFYING = optionsOf<NonNullable<Parameters<typeof $identity.verifyAuthority>[2]>>({
+const VERIFYING = optionsOf<NonNullable<Parameters<typeof $chain.verifyAuthority>[2]>>({
   pinned: k.hash,
 });
 const COUNTING = optionsOf<{ now: Date; owners: readonly string[] }>(
@@ -285,12 +312,12 @@ export const parseIdentity = /* @__PURE__ */ taking($identity.parseIdentity, {
   core: needCore,
   note: needText,
 });
-export const verifyAuthority = /* @__PURE__ */ takingAsync($identity.verifyAuthority, {
+export const verifyAuthority = /* @__PURE__ */ takingAsync($chain.verifyAuthority, {
   core: needCore,
   file: k.authorityFile,
   options: VERIFYING,
 });
-export const wrapKeyOf = /* @__PURE__ */ taking($identity.wrapKeyOf, {
+export const wrapKeyOf = /* @__PURE__ */ taking($chain.wrapKeyOf, {
   authority: k.authority,
   fingerprint: k.hash,
 });
@@ -400,6 +427,17 @@ export const parsePolicy = /* @__PURE__ */ taking($policy.parsePolicy, {
   core: needCore,
   note: needText,
 });
+export const keysHash = /* @__PURE__ */ taking($identity.keysHash, {
+  core: needCore,
+  identity: k.anIdentityText,
+});
+export const parseIdentityText = /* @__PURE__ */ taking($identity.parseIdentityText, {
+  text: needText,
+});
+export const weakenings = /* @__PURE__ */ taking($policy.weakenings, {
+  before: k.aPolicyText,
+  policy: k.aPolicyText,
+});
 export const parsePolicyText = /* @__PURE__ */ taking($policy.parsePolicyText, { text: needText });
 export const policyHash = /* @__PURE__ */ taking($policy.policyHash, {
   core: needCore,
@@ -408,13 +446,7 @@ export const policyHash = /* @__PURE__ */ taking($policy.policyHash, {
 export const policySignatures = /* @__PURE__ */ takingAsync($policy.policySignatures, {
   core: needCore,
   note: needText,
-  predecessor: optional(k.policy),
-  logKeys: k.verifierKeys,
-});
-export const verifyPolicyChain = /* @__PURE__ */ takingAsync($policy.verifyPolicyChain, {
-  core: needCore,
-  notes: k.texts,
-  authority: k.logOwner,
+  place: k.policyPlace,
 });
 export const countApprovals = /* @__PURE__ */ takingAsync($quorum.countApprovals, {
   core: needCore,
@@ -428,6 +460,8 @@ const QUESTION = objectOf<Question>({
   approvals: k.texts,
   owners: k.texts,
   received: needDate,
+  notBefore: needDate,
+  vetoed: needFlag,
   now: needDate,
 });
 export const quorumPolicy: typeof $quorum.quorumPolicy = /* @__PURE__ */ taking(
@@ -519,6 +553,9 @@ export const decodeRelease = /* @__PURE__ */ taking($release.decodeRelease, {
 });
 export const encodeRelease = /* @__PURE__ */ taking($release.encodeRelease, { release: k.release });
 export const releaseLeaf = /* @__PURE__ */ taking($release.releaseLeaf, { key: k.leafHolder });
+export const requestLeaf = /* @__PURE__ */ taking($release.requestLeaf, {
+  release: k.requestedHolder,
+});
 export const decodeRequest = /* @__PURE__ */ taking($request.decodeRequest, {
   file: needStableBytes,
 });
@@ -564,9 +601,27 @@ export const recipientTag = /* @__PURE__ */ taking($submission.recipientTag, {
 export const submissionFromJson = /* @__PURE__ */ taking($submission.submissionFromJson, {
   json: k.json,
 });
+export const requestTag = /* @__PURE__ */ taking($submission.requestTag, {
+  core: needCore,
+  ownerSecret: needStableBytes,
+  request: k.hash,
+});
+export const enrolTag = /* @__PURE__ */ taking($submission.enrolTag, {
+  core: needCore,
+  ownerSecret: needStableBytes,
+});
 export const submissionToJson = /* @__PURE__ */ taking($submission.submissionToJson, {
   submission: k.submission,
 });
+export const formatVeto = /* @__PURE__ */ taking($veto.formatVeto, { veto: k.veto });
+export const parseVeto = /* @__PURE__ */ taking($veto.parseVeto, { note: needText });
+export const signVeto = /* @__PURE__ */ takingAsync($veto.signVeto, {
+  core: needCore,
+  signer: k.signer,
+  request: k.request,
+  options: optional(optionsOf<{ date?: Date | undefined }>({ date: optional(needDate) })),
+});
+export const vetoHash = /* @__PURE__ */ taking($veto.vetoHash, { core: needCore, note: needText });
 export const isRecoverable = /* @__PURE__ */ taking($words.isRecoverable, { reports: k.reports });
 export const messageName = /* @__PURE__ */ taking($words.messageName, {
   name: needText,

@@ -56,9 +56,7 @@ export class Lines {
     const values: T[] = [];
     while (this.next(key)) {
       values.push(this.value(key, read));
-      if (values.length > max) {
-        throw overLimit(`${this.#where}: more than ${max} lines of "${key}"`);
-      }
+      if (values.length > max) throw this.#tooMany(key, max);
     }
     if (values.length < min) throw this.bad(`fewer than ${min} lines of "${key}"`);
     return values;
@@ -89,11 +87,19 @@ export class Lines {
     return fromHex(text);
   }
 
-  /** A hash, or "none". */
-  hashOrNone(key: string): Uint8Array<ArrayBuffer> | undefined {
-    if (this.#lines[this.#at] !== `${key} none`) return this.hash(key);
-    this.#at++;
-    return undefined;
+  /** As many hashes with this key as there are, `min` to `max` of them. */
+  hashes(key: string, min: number, max: number): Uint8Array<ArrayBuffer>[] {
+    const hashes: Uint8Array<ArrayBuffer>[] = [];
+    while (this.next(key)) {
+      hashes.push(this.hash(key));
+      if (hashes.length > max) throw this.#tooMany(key, max);
+    }
+    if (hashes.length < min) throw this.bad(`fewer than ${min} lines of "${key}"`);
+    return hashes;
+  }
+
+  #tooMany(key: string, max: number): TwinwrapError {
+    return overLimit(`${this.#where}: more than ${max} lines of "${key}"`);
   }
 
   /** A time in UTC with whole seconds. */

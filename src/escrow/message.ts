@@ -14,6 +14,7 @@ import { MAX_SUBMISSION } from "./record.js";
 import { decodeRelease, MAX_RELEASE, type Release } from "./release.js";
 import { decodeRequest, MAX_REQUEST, type RecoveryRequest } from "./request.js";
 import { decodeSubmission, type Submission } from "./submission.js";
+import { parseVeto } from "./veto.js";
 
 // Every message between owner, authority and officers is a file too. Its content tells its kind, whatever its
 // name.
@@ -25,6 +26,7 @@ export type Message =
   | { kind: "release"; release: Release }
   | { kind: "authority"; authority: AuthorityFile }
   | { kind: "approval"; note: string }
+  | { kind: "veto"; note: string }
   | { kind: "policy"; note: string }
   | { kind: "checkpoint"; note: string };
 
@@ -35,14 +37,14 @@ const SEALED = toUtf8("TWIN\r\n\x1a\n");
 
 /** The error of a key without its proof: it can be read, but the log does not vouch for it. */
 function checkProofs(release: Json): void {
-  const { releases } = release as { releases?: Json };
+  const { releases, requested } = release as { releases?: Json; requested?: Json };
   if (!Array.isArray(releases)) return;
-  const isWhole = (key: Json) => {
+  const isWhole = (key: Json | undefined) => {
     const { leaf, proof } = (key ?? {}) as { leaf?: Json; proof?: Json };
     return typeof leaf === "string" && typeof proof === "string";
   };
-  if (releases.every(isWhole)) return;
-  throw notVerified("a key in it comes without the proof that its release is in the log");
+  if (releases.every(isWhole) && isWhole(requested)) return;
+  throw notVerified("something in it comes without the proof that it is in the log");
 }
 
 /** A kind of JSON message. In canonical order each begins with another member, so the first bytes tell it. */
@@ -68,7 +70,7 @@ const JSON_KINDS: readonly JsonKind[] = [
   },
   {
     kind: "request",
-    first: "authority",
+    first: "alg",
     maxBytes: MAX_REQUEST,
     read: (bytes) => ({ kind: "request", request: decodeRequest(bytes) }),
   },
@@ -113,6 +115,10 @@ function decodeNote(core: Core, bytes: Uint8Array): Message {
   if (text.startsWith("twinwrap/approval/v1\n")) {
     parseApproval(text);
     return { kind: "approval", note: text };
+  }
+  if (text.startsWith("twinwrap/veto/v1\n")) {
+    parseVeto(text);
+    return { kind: "veto", note: text };
   }
   if (text.startsWith("twinwrap/policy/v1\n")) {
     parsePolicy(core, text);

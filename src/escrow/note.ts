@@ -55,7 +55,7 @@ export interface VerifiedNote<Key extends VerifierKey> {
 
 /** Bytes of a whole note, and signatures on it. */
 export const MAX_NOTE = 65536;
-export const MAX_SIGNATURES = 64;
+export const MAX_SIGNATURES = 128;
 
 const ED25519_TYPE = 0x01;
 const KEY_ID = 4;
@@ -108,6 +108,19 @@ export function formatNote({ text, signatures }: Note): string {
   const note = `${text}\n${lines.map((line) => `${line}\n`).join("")}`;
   readBack(() => parseNote(note), "BAD_FORMAT");
   return note;
+}
+
+/**
+ * Checks that a text has room for the signatures of some keys.
+ * @param names under which they sign
+ * @throws TwinwrapError LIMIT_EXCEEDED if the note would be longer than 64 KiB
+ */
+export function signatureRoom(text: string, names: readonly string[]): void {
+  const keyId = new Uint8Array(KEY_ID);
+  const signature = new Uint8Array(ED25519_SIGNATURE);
+  const lines = names.map((name) => `${formatSignature({ name, keyId, signature })}\n`);
+  if (toUtf8(`${text}\n${lines.join("")}`).length <= MAX_NOTE) return;
+  throw new TwinwrapError("LIMIT_EXCEEDED", "a note has no room for all signatures that it needs");
 }
 
 function formatSignature({ name, keyId, signature }: NoteSignature): string {

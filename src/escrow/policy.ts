@@ -9,11 +9,13 @@ import { keyId, parseNote, type VerifierKey, verifyNote } from "./note.js";
 import { formatSpki, parseSpkiText } from "./spki.js";
 
 // A policy says who decides at an authority, and how many of them it takes. It is a note, signed by those
-// who decided before. quorum.ts applies it.
+// who decided before. quorum.ts applies it, chain.ts says what is before it.
 
 const KIND = "twinwrap/policy/v1";
-/** A note has at most 64 signatures, and the log key signs besides every officer. */
+/** A note has at most 128 signatures: the log key signs, and all officers of two policies may. */
 const MAX_OFFICERS = 63;
+/** Policies of an authority, and identities, at most. */
+export const MAX_NOTES = 1024;
 const MAX_SELF = 64;
 /** A request is good for 366 days at most, so waiting longer would be waiting for nothing. */
 const MAX_WAITING = 366 * 86_400;
@@ -29,13 +31,18 @@ export interface Officer {
   self: string[];
 }
 
+/** Whose records are taken in: anybody's, or only those of owners who are enrolled. */
+export type OwnersRule = "open" | "enrolled";
+/** Whether keys that nobody proves are taken in. */
+export type UnprovenRule = "refused" | "taken";
+
 export interface PolicyText {
   /** The authority's origin. */
   authority: string;
-  /** 1, 2, … */
+  /** 1 to 1024. */
   number: number;
-  /** Hash of the policy before, 32 bytes; none for number 1. */
-  previous: Uint8Array | undefined;
+  /** Hash of the note before it, a policy's or an identity's; for number 1 the keysHash. 32 bytes. */
+  previous: Uint8Array;
   /** How many officers it takes to release keys. */
   release: number;
   /** How many to change the policy or the authority's identity. */
@@ -44,6 +51,8 @@ export interface PolicyText {
   emergency: number;
   /** Seconds between a request and its release. */
   waiting: number;
+  owners: OwnersRule;
+  unproven: UnprovenRule;
   /** Sorted by name. */
   officers: Officer[];
 }
@@ -54,15 +63,34 @@ export interface Policy extends PolicyText {
   hash: Uint8Array;
 }
 
+/** What is before a policy in the chain of notes. */
+export interface PolicyPlace {
+  /** What its `previous` has to be, 32 bytes. */
+  previous: Uint8Array;
+  /** The newest policy before it; undefined for number 1. */
+  policy: Policy | undefined;
+  /** The log key in use, which signs it. */
+  log: VerifierKey;
+  /** Log keys that were in use before. */
+  retired: readonly VerifierKey[];
+}
+
 /** Which signatures a policy has. */
 export interface PolicySignatures {
-  /** Whether a log key signed. */
+  /** Whether the log key signed. */
   log: boolean;
   /** The officers whose signatures count, by name: who decided before, or everybody in number 1. */
   officers: string[];
   /** How many of them it takes. */
   needed: number;
+  /** Officers who join, or have another key than before, and have not signed yet. They never count. */
+  joining: string[];
+  /** What makes it weaker than the policy before, in words for people. */
+  weaker: string[];
+  /** Whether all signatures are there that it takes. */
   complete: boolean;
+  /** Seconds that it has to wait once it was announced, because it is weaker and fewer than the emergency number signed. */
+  waiting: number;
 }
 
 /** The text to sign. @throws TwinwrapError BAD_FORMAT if it would not be a policy, LIMIT_EXCEEDED */
@@ -70,11 +98,13 @@ export function formatPolicy(policy: PolicyText): string {
   const text = formatLines(KIND, [
     ["authority", policy.authority],
     ["number", String(policy.number)],
-    ["previous", policy.previous === undefined ? "none" : toHex(policy.previous)],
+    ["previous", toHex(policy.previous)],
     ["release", String(policy.release)],
     ["change", String(policy.change)],
     ["emergency", String(policy.emergency)],
     ["waiting", String(policy.waiting)],
+    ["owners", policy.owners],
+    ["unproven", policy.unproven],
     ...policy.officers.flatMap((officer): [string, string][] => [
       ["officer", officer.name],
       ["key", toBase64(officer.key)],
@@ -91,12 +121,14 @@ export function parsePolicyText(text: string): PolicyText {
   const lines = new Lines(text, KIND);
   const policy: PolicyText = {
     authority: lines.value("authority", checkOrigin),
-    number: lines.number("number", 1),
-    previous: lines.hashOrNone("previous"),
+    number: lines.number("number", 1, MAX_NOTES),
+    previous: lines.hash("previous"),
     release: lines.number("release", 1, MAX_OFFICERS),
     change: lines.number("change", 1, MAX_OFFICERS),
     emergency: lines.number("emergency", 1, MAX_OFFICERS),
     waiting: lines.number("waiting", 0, MAX_WAITING),
+    owners: lines.oneOf("owners", ["open", "enrolled"]),
+    unproven: lines.oneOf("unproven", ["refused", "taken"]),
     officers: lines.values("officer", 1, MAX_OFFICERS, (name, where) => ({
       name: checkName(name, where),
       key: lines.value("key", parseEd25519),
@@ -106,9 +138,6 @@ export function parsePolicyText(text: string): PolicyText {
   };
   lines.end();
   const { officers } = policy;
-  if ((policy.number === 1) !== (policy.previous === undefined)) {
-    throw lines.bad("only number 1 has no policy before it");
-  }
   for (const quorum of ["release", "change", "emergency"] as const) {
     if (policy[quorum] > officers.length) {
       throw lines.bad(`"${quorum}" asks for more officers than there are`);
@@ -189,63 +218,98 @@ export async function signersOf<Key extends VerifierKey>(
 }
 
 /**
- * Checks the signatures of a policy. Number 1 needs a log key and every officer in it. A later one needs
- * a log key and as many of its predecessor's officers as the predecessor asks for a change.
- * @param predecessor the policy before; undefined for number 1
- * @throws TwinwrapError NOT_VERIFIED if it does not follow its predecessor, a signature is wrong, or an
- *   officer's key is a log key
+ * Checks the signatures of a policy. Number 1 needs the log key and every officer in it. A later one needs the
+ * log key, as many of its predecessor's officers as the predecessor asks for a change, and every officer who joins
+ * or has a new key.
+ * @param place what is before it
+ * @throws TwinwrapError BAD_FORMAT; NOT_VERIFIED if it does not follow what is before it, a signature is wrong, or
+ *   an officer's key is a log key
  */
 export async function policySignatures(
   core: Core,
   note: string,
-  predecessor: Policy | undefined,
-  logKeys: readonly VerifierKey[],
+  place: PolicyPlace,
 ): Promise<PolicySignatures> {
   const policy = parsePolicy(core, note);
+  const before = place.policy;
   const follows =
-    predecessor === undefined
-      ? policy.number === 1
-      : policy.number === predecessor.number + 1 &&
-        equalBytes(policy.previous!, predecessor.hash) &&
-        policy.authority === predecessor.authority;
-  if (!follows) throw notVerified("the policy does not follow the one before it");
+    policy.number === (before?.number ?? 0) + 1 &&
+    equalBytes(policy.previous, place.previous) &&
+    policy.authority === (before?.authority ?? policy.authority);
+  if (!follows) throw notVerified(`policy ${policy.number} does not follow what is before it`);
   for (const { name, key } of policy.officers) {
-    if (logKeys.some(({ publicKey }) => equalBytes(publicKey, key))) {
-      throw notVerified(`the key of officer ${name} is a log key`);
-    }
+    const isLogKey = [place.log, ...place.retired].some(({ publicKey }) =>
+      equalBytes(publicKey, key),
+    );
+    if (isLogKey) throw notVerified(`the key of officer ${name} is a log key`);
   }
-  const deciding = predecessor ?? policy;
-  const log = await signersOf(core, note, logKeys);
-  const officers = await signersOf(core, note, deciding.officers.map(officerKey));
-  const needed = predecessor === undefined ? policy.officers.length : predecessor.change;
+  const deciding = (before ?? policy).officers.map(officerKey);
+  const joining = before === undefined ? [] : joiningOfficers(before, policy).map(officerKey);
+  const keys = [place.log, ...deciding, ...joining];
+  const signed = await signersOf(core, note, keys);
+  const officers = deciding.filter((key) => signed.includes(key)).map(({ name }) => name);
+  const missing = joining.filter((key) => !hasSigned(signed, key)).map(({ name }) => name);
+  const needed = before === undefined ? policy.officers.length : before.change;
+  const log = signed.includes(place.log);
+  const weaker = before === undefined ? [] : weakenings(before, policy);
+  const waits = weaker.length > 0 && officers.length < before!.emergency;
   return {
-    log: log.length > 0,
-    officers: officers.map(({ name }) => name),
+    log,
+    officers,
     needed,
-    complete: log.length > 0 && officers.length >= needed,
+    joining: missing,
+    weaker,
+    complete: log && officers.length >= needed && missing.length === 0,
+    waiting: waits ? before!.waiting : 0,
   };
 }
 
+function hasSigned(signed: readonly VerifierKey[], { name, publicKey }: VerifierKey): boolean {
+  return signed.some((key) => key.name === name && equalBytes(key.publicKey, publicKey));
+}
+
+/** Officers of a policy who were not in the one before with this name and these keys. */
+function joiningOfficers(before: PolicyText, { officers }: PolicyText): Officer[] {
+  return officers.filter(
+    ({ name, key, share }) =>
+      !before.officers.some(
+        (other) =>
+          other.name === name &&
+          equalBytes(other.key, key) &&
+          formatSpki(other.share) === formatSpki(share),
+      ),
+  );
+}
+
 /**
- * Verifies all policies of an authority, the first one first.
- * @param logKeys the log keys of its identity
- * @throws TwinwrapError BAD_FORMAT; NOT_VERIFIED if one is for another authority, does not follow the
- *   one before, or lacks signatures
+ * What a policy weakens of the one before, in words for people: it brings in officers or keys, asks for fewer
+ * officers or a shorter wait, forgets an owner ID that is an officer, or opens what was closed.
  */
-export async function verifyPolicyChain(
-  core: Core,
-  notes: readonly string[],
-  authority: { origin: string; logKeys: readonly VerifierKey[] },
-): Promise<Policy[]> {
-  const policies: Policy[] = [];
-  for (const note of notes) {
-    const signatures = await policySignatures(core, note, policies.at(-1), authority.logKeys);
-    const policy = parsePolicy(core, note);
-    if (policy.authority !== authority.origin) {
-      throw notVerified(`policy ${policy.number} is not one of ${authority.origin}`);
-    }
-    if (!signatures.complete) throw notVerified(`policy ${policy.number} lacks signatures`);
-    policies.push(policy);
+export function weakenings(before: PolicyText, policy: PolicyText): string[] {
+  const found: string[] = [];
+  for (const { name } of joiningOfficers(before, policy)) {
+    const isThere = before.officers.some((other) => other.name === name);
+    found.push(isThere ? `${name} has another key` : `${name} joins`);
   }
-  return policies;
+  for (const number of ["release", "change", "emergency"] as const) {
+    if (policy[number] < before[number]) {
+      found.push(`${number} takes ${policy[number]} officers, not ${before[number]}`);
+    }
+  }
+  if (policy.waiting < before.waiting) {
+    found.push(`a release waits ${policy.waiting} seconds, not ${before.waiting}`);
+  }
+  for (const officer of policy.officers) {
+    const old = before.officers.find(({ key }) => equalBytes(key, officer.key));
+    for (const id of old?.self ?? []) {
+      if (!officer.self.includes(id)) found.push(`owner ${id} is not ${officer.name} any more`);
+    }
+  }
+  if (policy.owners === "open" && before.owners === "enrolled") {
+    found.push("owners need not be enrolled");
+  }
+  if (policy.unproven === "taken" && before.unproven === "refused") {
+    found.push("unproven keys are taken");
+  }
+  return found;
 }

@@ -2,6 +2,7 @@ import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { isAboutContent } from "../errors.js";
 import { approvalHash, approvalsHash, parseApproval, type SignedApproval } from "./approval.js";
+import type { Basis } from "./leaf.js";
 import { foldName } from "./names.js";
 import { verifyNote } from "./note.js";
 import { type Officer, officerKey, type Policy } from "./policy.js";
@@ -18,8 +19,12 @@ export interface Question {
   approvals: readonly string[];
   /** Owner ids of the records asked for. Callers leave out unopened records, which could name anybody. */
   owners: readonly string[];
-  /** When the authority got the request. */
+  /** When the authority got the request: the time of its leaf. */
   received: Date;
+  /** Until when it waits, as its leaf says. */
+  notBefore: Date;
+  /** Whether an enrolled owner of a record has a veto against it. */
+  vetoed: boolean;
   now: Date;
 }
 
@@ -27,6 +32,8 @@ export interface Decision {
   approved: boolean;
   /** Why not, in words for people; undefined if approved. */
   reason: string | undefined;
+  /** What the approvals suffice for; undefined unless approved. */
+  basis: Basis | undefined;
   /** When it would be approved if nothing changes; undefined if it takes more than time. */
   notBefore: Date | undefined;
   /** Whether too few officers are left who neither deny nor are kept from deciding. */
@@ -147,7 +154,8 @@ function biasOf(
 
 /**
  * The built-in policy: `release` officers, and the waiting period, which begins when the authority
- * got the request; `emergency` officers need not wait. Fewer than `release` never suffice.
+ * got the request; `emergency` officers need not wait, and they alone release what an owner has vetoed. Fewer than
+ * `release` never suffice.
  */
 export function quorumPolicy(policy: Policy): ReleasePolicy {
   return {
@@ -162,9 +170,10 @@ export function quorumPolicy(policy: Policy): ReleasePolicy {
           !count.denying.some(({ officer: { name } }) => name === officer.name),
       );
       const denied = able.length < policy.release;
-      const answer = (reason?: string, notBefore?: Date): Decision => ({
+      const answer = (reason?: string, notBefore?: Date, basis?: Basis): Decision => ({
         approved: reason === undefined,
         reason,
+        basis,
         notBefore,
         denied,
         approvals: approvalsHash(
@@ -176,15 +185,19 @@ export function quorumPolicy(policy: Policy): ReleasePolicy {
       if (request.authority !== policy.authority) return answer("it is for another authority");
       if (request.expires <= now) return answer("the request has expired");
       if (denied) return answer("too few officers are left who could approve");
-      const missing = policy.release - count.approving.length;
+      const approvals = count.approving.length;
+      const missing = policy.release - approvals;
       if (missing > 0) return answer(`${missing} more of ${policy.release} approvals are needed`);
-      // It begins no earlier than the request's own date.
-      const begin = Math.max(received.getTime(), request.created.getTime());
-      const end = new Date(begin + policy.waiting * 1000);
-      if (end > now && count.approving.length < policy.emergency) {
-        return answer("the waiting period is not over", end);
-      }
-      return answer();
+      const end = new Date(
+        Math.max(question.notBefore.getTime(), received.getTime() + policy.waiting * 1000),
+      );
+      if (end <= now && !question.vetoed) return answer(undefined, undefined, "quorum");
+      if (approvals >= policy.emergency) return answer(undefined, undefined, "emergency");
+      if (!question.vetoed) return answer("the waiting period is not over", end);
+      const more = policy.emergency - approvals;
+      return answer(
+        `an owner has vetoed it: ${more} more of ${policy.emergency} approvals are needed`,
+      );
     },
   };
 }

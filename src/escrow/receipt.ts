@@ -1,6 +1,6 @@
 import { readBack, TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, type Json, Members } from "../jcs.js";
-import { decodeLeaf, MAX_LEAF, type RecordLeaf } from "./leaf.js";
+import { decodeLeaf, MAX_RECORD_LEAF, type RecordLeaf } from "./leaf.js";
 
 // The authority's answer to a submission: the leaf that it put into its log, and the proof that the leaf is
 // there.
@@ -42,7 +42,10 @@ export function receiptFromJson(json: Json): Receipt {
 export function decodeReceipt(bytes: Uint8Array): Receipt {
   const members = new Members(decodeJcs(bytes, MAX_RECEIPT), "receipt");
   members.exactly("type", TYPE);
-  const receipt = { leaf: members.text("leaf", MAX_LEAF), proof: members.text("proof", MAX_PROOF) };
+  const receipt = {
+    leaf: members.text("leaf", MAX_RECORD_LEAF),
+    proof: members.text("proof", MAX_PROOF),
+  };
   members.end();
   receiptLeaf(receipt);
   return receipt;

@@ -5,12 +5,19 @@ import type { Wrap } from "../envelope/header.js";
 import type { Head } from "../envelope/open.js";
 import { isWrapFor } from "../envelope/wraps.js";
 import { notVerified, TwinwrapError } from "../errors.js";
-import { type Checkpoint, parseProof, verifyCheckpoint, verifyPath } from "./checkpoint.js";
-import type { Authority } from "./identity.js";
+import type { Authority } from "./chain.js";
+import { parseProof, verifyCheckpoint, verifyPath } from "./checkpoint.js";
+import type { Basis, ReleaseLeaf, RequestLeaf } from "./leaf.js";
 import type { LogView } from "./log-view.js";
 import { receiptLeaf } from "./receipt.js";
 import { type BlobRecord, type EscrowRecord, recordHash } from "./record.js";
-import { type Release, type ReleasedKey, releaseLeaf } from "./release.js";
+import {
+  type ProvenLeaf,
+  type Release,
+  type ReleasedKey,
+  releaseLeaf,
+  requestLeaf,
+} from "./release.js";
 import {
   fits,
   type HeldSubmission,
@@ -38,6 +45,8 @@ export interface CheckedRelease {
   request: RecoveryRequest;
   /** 32 bytes. */
   requestHash: Uint8Array;
+  /** Whether officers released it without waiting, or against a veto: then an owner should know. */
+  basis: Basis;
   /** By record, in lower-case hexadecimal. */
   keys: Map<string, ReleasedKey>;
 }
@@ -73,29 +82,78 @@ export function checkRelease(
       records: new Set(request.records.map(toHex)),
       policies: authority.policies.map((policy) => toHex(policy.hash)),
     };
+    // A release has thousands of proofs, and all lead to one checkpoint.
+    const { checkpoint: note } = parseProof(release.requested.proof);
+    const checkpoint = await verifyCheckpoint(core, note, authority.logKeys);
+    const indexOf = async ({ leaf, proof: text }: ProvenLeaf) => {
+      const proof = parseProof(text);
+      if (proof.checkpoint !== note) throw notVerified("its proofs lead to several checkpoints");
+      verifyPath(core, leaf, proof, checkpoint);
+      await view?.see(leaf, text);
+      return proof.index;
+    };
+    const asked = requestLeaf(release);
+    checkRequested(asked, about);
+    const first = await indexOf(release.requested);
     const keys = new Map<string, ReleasedKey>();
-    const places = new Set<string>();
-    // A release has thousands of proofs, and most lead to one checkpoint.
-    const checkpoints = new Map<string, Checkpoint>();
+    const places = new Set<number>();
+    let basis: Basis = "quorum";
     for (const key of release.releases) {
       const name = toHex(key.record);
-      checkReleased(key, about);
-      const proof = parseProof(key.proof);
-      const checkpoint =
-        checkpoints.get(proof.checkpoint) ??
-        (await verifyCheckpoint(core, proof.checkpoint, authority.logKeys));
-      checkpoints.set(proof.checkpoint, checkpoint);
-      verifyPath(core, key.leaf, proof, checkpoint);
-      await view?.see(key.leaf, key.proof);
-      const place = `${checkpoint.origin} ${proof.index}`;
-      if (keys.has(name) || places.has(place)) {
+      const leaf = checkReleased(key, about);
+      if (leaf.basis === "emergency") basis = leaf.basis;
+      const index = await indexOf(key);
+      checkOrder(name, { leaf, index }, { leaf: asked, index: first });
+      if (keys.has(name) || places.has(index)) {
         throw notVerified("the release has the same leaf twice");
       }
-      places.add(place);
+      places.add(index);
       keys.set(name, key);
     }
-    return { request, requestHash: hash, keys };
+    return { request, requestHash: hash, basis, keys };
   });
+}
+
+/** What the leaf of the request must say. */
+function checkRequested(
+  leaf: RequestLeaf,
+  { request, hash, policies }: Pick<About, "request" | "hash" | "policies">,
+): void {
+  const isRight =
+    equalBytes(leaf.request, hash) &&
+    leaf.expires.getTime() === request.expires.getTime() &&
+    leaf.notbefore >= leaf.time &&
+    (policies.length === 0 || policies.includes(toHex(leaf.policy)));
+  if (!isRight) throw notVerified("the log does not say that this request was taken in");
+}
+
+/** A release comes after its request, and within the time in which it may. */
+function checkOrder(
+  name: string,
+  { leaf, index }: { leaf: ReleaseLeaf; index: number },
+  asked: { leaf: RequestLeaf; index: number },
+): void {
+  const { time, basis } = leaf;
+  const { notbefore, expires } = asked.leaf;
+  const isRight =
+    index > asked.index &&
+    time >= asked.leaf.time &&
+    time < expires &&
+    (basis === "emergency" || time >= notbefore);
+  if (isRight) return;
+  throw notVerified(`the release of record ${name} came before it was allowed, or after`);
+}
+
+/** What a release is checked against. */
+interface About {
+  request: RecoveryRequest;
+  /** requestHash, 32 bytes. */
+  hash: Uint8Array;
+  /** Fingerprint of the key that is wrapped for. */
+  recipient: Uint8Array;
+  records: ReadonlySet<string>;
+  /** Hashes of the authority's policies; none if they are not known. */
+  policies: readonly string[];
 }
 
 function isExpected(
@@ -109,16 +167,7 @@ function isExpected(
 }
 
 /** What a released key's leaf and wrap must say. */
-function checkReleased(
-  key: ReleasedKey,
-  about: {
-    request: RecoveryRequest;
-    hash: Uint8Array;
-    recipient: Uint8Array;
-    records: ReadonlySet<string>;
-    policies: readonly string[];
-  },
-): void {
+function checkReleased(key: ReleasedKey, about: About): ReleaseLeaf {
   const leaf = releaseLeaf(key);
   const name = toHex(key.record);
   const need = (condition: boolean, problem: string) => {
@@ -137,6 +186,7 @@ function checkReleased(
     about.policies.length === 0 || about.policies.includes(toHex(leaf.policy)),
     "it was released under a policy that is not the authority's",
   );
+  return leaf;
 }
 
 /**

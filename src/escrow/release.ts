@@ -2,7 +2,13 @@ import { equalBytes, toBase64Url, toHex } from "../bytes.js";
 import { readWrap, type Wrap, wrapToJson } from "../envelope/header.js";
 import { TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, type Json, Members } from "../jcs.js";
-import { decodeLeaf, MAX_LEAF, type ReleaseLeaf } from "./leaf.js";
+import {
+  decodeLeaf,
+  MAX_LEAF,
+  MAX_RECORD_LEAF,
+  type ReleaseLeaf,
+  type RequestLeaf,
+} from "./leaf.js";
 import { MAX_PROOF } from "./receipt.js";
 import {
   MAX_RECORDS,
@@ -34,14 +40,24 @@ export interface ReleasedKey {
   proof: string;
 }
 
+/** A leaf, and the proof that it is in the log. */
+export interface ProvenLeaf {
+  /** As it stands in the log. */
+  leaf: string;
+  /** C2SP tlog-proof. */
+  proof: string;
+}
+
 export interface Release {
   request: RecoveryRequest;
+  /** That the request was taken in; {@link requestLeaf} reads it. Its proof leads where those of the releases do. */
+  requested: ProvenLeaf;
   /** In the order of the request's records; what could not be released is missing. */
   releases: ReleasedKey[];
 }
 
 /** The bytes of a release file. @throws TwinwrapError LIMIT_EXCEEDED if they are over 32 MiB */
-export function encodeRelease({ request, releases }: Release): Uint8Array<ArrayBuffer> {
+export function encodeRelease({ request, requested, releases }: Release): Uint8Array<ArrayBuffer> {
   const bytes = encodeJcs({
     releases: releases.map(({ record, wrap, leaf, proof }) => ({
       leaf,
@@ -50,6 +66,7 @@ export function encodeRelease({ request, releases }: Release): Uint8Array<ArrayB
       wrap: wrapToJson(wrap),
     })),
     request: requestToJson(request),
+    requested: { leaf: requested.leaf, proof: requested.proof },
     type: TYPE,
   });
   if (bytes.length <= MAX_RELEASE) return bytes;
@@ -62,7 +79,7 @@ function readReleased(item: Json, where: string): ReleasedKey {
   const released: ReleasedKey = {
     record: members.bytes("record", 32),
     wrap: readWrap(wrapMembers),
-    leaf: members.text("leaf", MAX_LEAF),
+    leaf: members.text("leaf", MAX_RECORD_LEAF),
     proof: members.text("proof", MAX_PROOF),
   };
   wrapMembers.end();
@@ -81,6 +98,7 @@ export function decodeRelease(bytes: Uint8Array, check?: (json: Json) => void): 
   const members = new Members(json, "release");
   members.exactly("type", TYPE);
   const request = requestFromJson(members.json("request"));
+  const requested = readRequested(members.members("requested"));
   const releases = members.list("releases", request.records.length, readReleased);
   members.end();
   let at = 0;
@@ -93,7 +111,24 @@ export function decodeRelease(bytes: Uint8Array, check?: (json: Json) => void): 
       );
     }
   }
-  return { request, releases };
+  return { request, requested, releases };
+}
+
+function readRequested(members: Members): ProvenLeaf {
+  const requested = {
+    leaf: members.text("leaf", MAX_LEAF),
+    proof: members.text("proof", MAX_PROOF),
+  };
+  members.end();
+  requestLeaf({ requested });
+  return requested;
+}
+
+/** What the leaf of the request says. @throws TwinwrapError BAD_FORMAT */
+export function requestLeaf({ requested }: Pick<Release, "requested">): RequestLeaf {
+  const decoded = decodeLeaf(requested.leaf);
+  if (decoded.type === "request") return decoded;
+  throw new TwinwrapError("BAD_FORMAT", "release: a leaf that is not one of a request");
 }
 
 /** What the leaf of a released key says. @throws TwinwrapError BAD_FORMAT */

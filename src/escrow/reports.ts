@@ -5,6 +5,7 @@ import type { Head } from "../envelope/open.js";
 import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
 import { encodeJcs, type Json } from "../jcs.js";
 import { isBoundWrap } from "./blob-submission.js";
+import type { Authority } from "./chain.js";
 import {
   type Checkpoint,
   parseCheckpoint,
@@ -12,7 +13,6 @@ import {
   verifyPath,
   verifyProof,
 } from "./checkpoint.js";
-import type { Authority } from "./identity.js";
 import type { RecordLeaf } from "./leaf.js";
 import type { LogView } from "./log-view.js";
 import {

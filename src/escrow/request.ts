@@ -1,6 +1,6 @@
 import { fromHex, randomBytes, toBase32, toBase64Url, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { PADDINGS, type Padding } from "../envelope/header.js";
+import { ALGS, algOf, type Padding, paddingOf } from "../envelope/header.js";
 import { overLimit, readBack, TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, formatTime, type Json, Members } from "../jcs.js";
 import type { RsaPublicKey } from "../keys/index.js";
@@ -15,7 +15,7 @@ const TYPE = "twinwrap/request/v1";
 /** Bytes of a request at most. */
 export const MAX_REQUEST = 256 * 1024;
 /** Records in one request at most. */
-export const MAX_RECORDS = 4096;
+export const MAX_RECORDS = 1000;
 /** Values in the JSON of a request: its members and records, with some to spare for a better error. */
 export const MAX_REQUEST_VALUES = MAX_RECORDS + 32;
 /** Bytes of UTF-8 that name a requester at most. */
@@ -50,11 +50,12 @@ export interface RecoveryRequest {
 /** A request as it stands in a release. */
 export function requestToJson(request: RecoveryRequest): Json {
   return {
+    alg: algOf(request.padding),
     authority: request.authority,
     created: formatTime(request.created),
     expires: formatTime(request.expires),
     nonce: toBase64Url(request.nonce),
-    padding: request.padding,
+
     recipient: toBase64Url(encodeSpki(request.recipient)),
     records: request.records.map(toBase64Url),
     requester: request.requester,
@@ -82,7 +83,7 @@ export function decodeRequest(bytes: Uint8Array): RecoveryRequest {
     authority: checkOrigin(members.text("authority", 255)),
     requester: checkText(members.text("requester", MAX_REQUESTER), MAX_REQUESTER, "the requester"),
     recipient: decodeSpki(members.bytes("recipient", 1, MAX_SPKI), "request: recipient"),
-    padding: members.oneOf("padding", PADDINGS),
+    padding: paddingOf(members.oneOf("alg", ALGS)),
     records: members.list("records", MAX_RECORDS, (item, where) =>
       new Members({ record: item }, where).bytes("record", 32),
     ),

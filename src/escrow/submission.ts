@@ -112,6 +112,23 @@ export function ownerTag(
 }
 
 /**
+ * How the log names an owner of a request's records.
+ * @param request {@link requestHash}
+ */
+export function requestTag(
+  core: Core,
+  ownerSecret: Uint8Array,
+  request: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  return labelledTag(core, ownerSecret, "twinwrap/v1/request-tag", request);
+}
+
+/** How the log names an owner whose control key is enrolled: HMAC-SHA-256(secret, "twinwrap/v1/enrol"), 32 bytes. */
+export function enrolTag(core: Core, ownerSecret: Uint8Array): Uint8Array<ArrayBuffer> {
+  return core.hmac("SHA-256", ownerSecret, toUtf8("twinwrap/v1/enrol"));
+}
+
+/**
  * How the log names the key of a release: only somebody with the submission can tell which it is.
  * @param blind 32 bytes, from the record
  * @param fingerprint 32 bytes, of the recipient's key

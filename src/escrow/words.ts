@@ -1,7 +1,7 @@
 import { toHex } from "../bytes.js";
 import { formatTime } from "../jcs.js";
 import { safe } from "../text.js";
-import type { Authority } from "./identity.js";
+import type { Authority } from "./chain.js";
 import type { EscrowReport } from "./reports.js";
 
 // The words and file names that the command line and the page share.

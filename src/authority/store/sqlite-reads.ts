@@ -1,5 +1,5 @@
 import type { Database, Statement } from "better-sqlite3";
-import { fromHex, toHex } from "../../bytes.js";
+import { toHex } from "../../bytes.js";
 import type { Padding, Wrap } from "../../envelope/index.js";
 import { TwinwrapError } from "../../errors.js";
 import {
@@ -13,11 +13,13 @@ import {
 } from "../../escrow/authority-client.js";
 import type { NodeId } from "../../escrow/merkle.js";
 import { batches, repeated } from "./batches.js";
+import { indexOf, logOf, placeOf } from "./place.js";
 import { explained } from "./sqlite-errors.js";
 import type {
   ApprovalRow,
   BlockQuery,
   Candidate,
+  EnrolmentRow,
   LogEntry,
   LogExtent,
   LogHead,
@@ -26,6 +28,7 @@ import type {
   ReleaseRow,
   RequestRow,
   StoreReads,
+  VetoRow,
   WrapFacts,
 } from "./store.js";
 
@@ -83,7 +86,13 @@ function candidateOf(row: Row): Candidate {
 }
 
 function headOf(row: Row): LogHead {
-  return { size: number(row, "size")!, root: bytes(row, "root"), checkpoint: text(row, "note") };
+  const place = number(row, "place")!;
+  return {
+    log: logOf(place),
+    size: indexOf(place),
+    root: bytes(row, "root"),
+    checkpoint: text(row, "note"),
+  };
 }
 
 function recordOf(row: Row): RecordRow {
@@ -108,7 +117,7 @@ function requestOf(row: Row): RequestRow {
     bytes: bytes(row, "bytes"),
     status: text(row, "status") as RequestStatus,
     expires: time(row, "expires"),
-    received: time(row, "received"),
+    leaf: number(row, "leaf")!,
   };
 }
 
@@ -117,7 +126,24 @@ function approvalOf(row: Row): ApprovalRow {
     hash: bytes(row, "hash"),
     request: bytes(row, "request"),
     note: text(row, "note"),
-    vetoLeaf: number(row, "veto_leaf"),
+    denialLeaf: number(row, "denial_leaf"),
+  };
+}
+
+function vetoOf(row: Row): VetoRow {
+  return {
+    hash: bytes(row, "hash"),
+    request: bytes(row, "request"),
+    note: text(row, "note"),
+    leaf: number(row, "leaf")!,
+  };
+}
+
+function enrolmentOf(row: Row): EnrolmentRow {
+  return {
+    owner: text(row, "owner"),
+    control: bytes(row, "control"),
+    leaf: number(row, "leaf")!,
   };
 }
 
@@ -135,6 +161,7 @@ function noteOf(row: Row): NoteRow {
     number: number(row, "number")!,
     hash: bytes(row, "hash"),
     note: text(row, "note"),
+    announceLeaf: number(row, "announce_leaf"),
     leaf: number(row, "leaf"),
   };
 }
@@ -176,20 +203,21 @@ function partsOf(cursor: string, form: RegExp): string[] {
 
 /** The leaf that a record came with; as in the indexes. */
 const FIRST_LEAF = "coalesce(escrow_leaf, verified_leaf)";
+const PLACE = /^(0|[1-9]\d{0,15})$/;
 const RECORDS: Order = {
   by: `${FIRST_LEAF} DESC`,
   cursor: (row) => String(row.escrow_leaf ?? row.verified_leaf),
   after(cursor) {
-    const [leaf] = partsOf(cursor, /^(0|[1-9]\d{0,14})$/);
+    const [leaf] = partsOf(cursor, PLACE);
     return [`${FIRST_LEAF} < ?`, Number(leaf)];
   },
 };
 const REQUESTS: Order = {
-  by: "received DESC, hash DESC",
-  cursor: (row) => `${row.received}-${toHex(bytes(row, "hash"))}`,
+  by: "leaf DESC",
+  cursor: (row) => String(row.leaf),
   after(cursor) {
-    const [received, hash] = partsOf(cursor, /^(0|[1-9]\d{0,14})-([0-9a-f]{64})$/);
-    return ["(received, hash) < (?, ?)", Number(received), fromHex(hash!)];
+    const [leaf] = partsOf(cursor, PLACE);
+    return ["leaf < ?", Number(leaf)];
   },
 };
 
@@ -276,41 +304,44 @@ export class SqliteReads implements StoreReads {
   }
 
   async head(): Promise<LogHead | undefined> {
-    const sql = "SELECT head.size, root, note FROM head LEFT JOIN checkpoints USING (size)";
+    const sql = "SELECT head.place, root, note FROM head LEFT JOIN checkpoints USING (place)";
     const row = this.#get(sql, [], (found) => found);
     if (row === undefined) throw new TwinwrapError("FAULT", "the log has no head");
     if (row.note !== null) return headOf(row);
-    if (row.size === 0) return undefined;
+    if (row.place === 0) return undefined;
     throw new TwinwrapError(
       "FAULT",
-      `the log's newest checkpoint, of ${row.size} leaves, is missing`,
+      `the log's newest checkpoint, of ${indexOf(number(row, "place")!)} leaves, is missing`,
     );
   }
 
-  async checkpointOf(index: number): Promise<LogHead | undefined> {
-    return (await this.checkpoints(index, 1))[0];
+  async checkpointOf(leaf: number): Promise<LogHead | undefined> {
+    return (await this.checkpoints(logOf(leaf), indexOf(leaf), 1))[0];
   }
 
-  async checkpoints(size: number, limit: number): Promise<LogHead[]> {
-    const sql = "SELECT * FROM checkpoints WHERE size > ? ORDER BY size LIMIT ?";
-    return this.#all(sql, [size, limit], headOf);
+  async checkpoints(log: number, size: number, limit: number): Promise<LogHead[]> {
+    const sql = "SELECT * FROM checkpoints WHERE place > ? AND place < ? ORDER BY place LIMIT ?";
+    return this.#all(sql, [placeOf(log, size), placeOf(log + 1, 0), limit], headOf);
   }
 
-  async logExtent(): Promise<LogExtent> {
-    const sql = `SELECT (SELECT count(*) FROM leaves) AS leaves, (SELECT count(*) FROM nodes) AS nodes,
-      (SELECT count(*) FROM checkpoints) AS checkpoints`;
-    return this.#get(sql, [], (row) => ({
+  async logExtent(log: number): Promise<LogExtent> {
+    const sql = `SELECT
+      (SELECT count(*) FROM leaves WHERE leaf >= ? AND leaf < ?) AS leaves,
+      (SELECT count(*) FROM nodes WHERE log = ?) AS nodes,
+      (SELECT count(*) FROM checkpoints WHERE place > ? AND place < ?) AS checkpoints`;
+    const [from, to] = [placeOf(log, 0), placeOf(log + 1, 0)];
+    return this.#get(sql, [from, to, log, from, to], (row) => ({
       leaves: number(row, "leaves")!,
       nodes: number(row, "nodes")!,
       checkpoints: number(row, "checkpoints")!,
     }))!;
   }
 
-  async leavesAt(indices: readonly number[]): Promise<(string | undefined)[]> {
+  async leavesAt(leaves: readonly number[]): Promise<(string | undefined)[]> {
     return this.#each(
-      indices,
+      leaves,
       (some) => `SELECT leaf, text FROM leaves WHERE leaf IN (${repeated("?", some)})`,
-      (index) => [index],
+      (leaf) => [leaf],
       (row) => [String(row.leaf), text(row, "text")],
       String,
     );
@@ -321,12 +352,12 @@ export class SqliteReads implements StoreReads {
     return this.#all(sql, [from, from + limit], (row) => text(row, "text"));
   }
 
-  async nodes(ids: readonly NodeId[]): Promise<(Uint8Array | undefined)[]> {
+  async nodes(log: number, ids: readonly NodeId[]): Promise<(Uint8Array | undefined)[]> {
     return this.#each(
       ids,
-      (some) =>
-        `SELECT * FROM nodes WHERE (level, position) IN (VALUES ${repeated("(?, ?)", some)})`,
-      ({ level, index }) => [level, index],
+      (some) => `SELECT * FROM nodes
+        WHERE (log, level, position) IN (VALUES ${repeated("(?, ?, ?)", some)})`,
+      ({ level, index }) => [log, level, index],
       (row) => [`${row.level} ${row.position}`, bytes(row, "hash")],
       ({ level, index }) => `${level} ${index}`,
     );
@@ -440,6 +471,10 @@ export class SqliteReads implements StoreReads {
     return this.#all(sql, [request], approvalOf);
   }
 
+  async vetoes(request: Uint8Array): Promise<VetoRow[]> {
+    return this.#all("SELECT * FROM vetoes WHERE request = ? ORDER BY leaf", [request], vetoOf);
+  }
+
   async releases(request: Uint8Array): Promise<ReleaseRow[]> {
     const sql = "SELECT * FROM releases WHERE request = ? ORDER BY record";
     return this.#all(sql, [request], releaseOf);
@@ -450,7 +485,7 @@ export class SqliteReads implements StoreReads {
   }
 
   async identities(): Promise<NoteRow[]> {
-    return this.#all("SELECT * FROM identities ORDER BY number", [], noteOf);
+    return this.#all("SELECT * FROM identities ORDER BY number, hash", [], noteOf);
   }
 
   async ownerSecrets(owners: readonly string[]): Promise<(Uint8Array | undefined)[]> {
@@ -463,8 +498,17 @@ export class SqliteReads implements StoreReads {
     );
   }
 
+  async enrolments(owners: readonly string[]): Promise<EnrolmentRow[][]> {
+    const found = new Map<string, EnrolmentRow[]>(owners.map((owner) => [owner, []]));
+    for (const some of batches([...found.keys()])) {
+      const sql = `SELECT * FROM enrolments WHERE owner IN (${repeated("?", some)}) ORDER BY leaf`;
+      for (const row of this.#all(sql, [...some], enrolmentOf)) found.get(row.owner)!.push(row);
+    }
+    return owners.map((owner) => found.get(owner)!);
+  }
+
   async seenCheckpoint(): Promise<LogHead | undefined> {
-    return this.#get("SELECT * FROM seen ORDER BY size DESC LIMIT 1", [], headOf);
+    return this.#get("SELECT * FROM seen ORDER BY place DESC LIMIT 1", [], headOf);
   }
 
   async entries(from: number, to: number): Promise<LogEntry[]> {
@@ -484,19 +528,23 @@ export class SqliteReads implements StoreReads {
         (row) => ({ type, row: recordOf(row), isReleased: row.is_released === 1 }),
         ", EXISTS (SELECT 1 FROM releases WHERE record = records.hash) AS is_released",
       );
+    const one = <Type extends string, T>(
+      type: Type,
+      table: string,
+      read: (row: Row) => T,
+      column = "leaf",
+    ) => standing(table, column, (row) => ({ type, row: read(row) }));
     const entries: LogEntry[] = [
       ...records("escrow"),
       ...records("verified"),
-      ...standing("releases", "leaf", (row) => ({ type: "release" as const, row: releaseOf(row) })),
-      ...standing("approvals", "veto_leaf", (row) => ({
-        type: "veto" as const,
-        row: approvalOf(row),
-      })),
-      ...standing("policies", "leaf", (row) => ({ type: "policy" as const, row: noteOf(row) })),
-      ...standing("identities", "leaf", (row) => ({
-        type: "authority" as const,
-        row: noteOf(row),
-      })),
+      ...one("request", "requests", requestOf),
+      ...one("release", "releases", releaseOf),
+      ...one("denial", "approvals", approvalOf, "denial_leaf"),
+      ...one("veto", "vetoes", vetoOf),
+      ...one("enrol", "enrolments", enrolmentOf),
+      ...one("announce", "policies", noteOf, "announce_leaf"),
+      ...one("policy", "policies", noteOf),
+      ...one("authority", "identities", noteOf),
     ];
     return entries.sort((a, b) => a.leaf - b.leaf);
   }

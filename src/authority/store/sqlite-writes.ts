@@ -3,11 +3,13 @@ import { TwinwrapError } from "../../errors.js";
 import type { RequestStatus } from "../../escrow/authority-client.js";
 import type { MerkleNode } from "../../escrow/merkle.js";
 import { batches, repeated } from "./batches.js";
+import { indexOf, placeOf } from "./place.js";
 import { errorCode } from "./sqlite-errors.js";
 import { fold, type RowStatement, SqliteReads, seconds, type Value } from "./sqlite-reads.js";
 import type {
   ApprovalRow,
   CandidateOf,
+  EnrolmentRow,
   LogHead,
   NoteRow,
   OwnerRow,
@@ -16,6 +18,7 @@ import type {
   ReleaseRow,
   RequestRow,
   StoreWrites,
+  VetoRow,
 } from "./store.js";
 
 /** What stands for the tag of a wrap that has none. */
@@ -86,22 +89,25 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
   }
 
   async extendLog(
-    oldSize: number,
+    old: number,
+    from: number,
     leaves: readonly string[],
     nodes: readonly MerkleNode[],
     head: LogHead,
   ): Promise<void> {
-    const swapped = this.#run("UPDATE head SET size = ? WHERE size = ?", head.size, oldSize);
-    if (swapped === 0 || head.size !== oldSize + leaves.length) {
+    const place = placeOf(head.log, head.size);
+    const swapped = this.#run("UPDATE head SET place = ? WHERE place = ?", place, old);
+    if (swapped === 0 || place !== from + leaves.length) {
       throw this.#failed(new TwinwrapError("CONFLICT", "the log has grown meanwhile"));
     }
     const damaged = new TwinwrapError(
       "FAULT",
-      `the log is damaged: after its ${oldSize} leaves something is there already`,
+      `the log is damaged: after its ${indexOf(from)} leaves something is there already`,
     );
-    this.#insert("leaves", [...leaves.entries()], ([i, leaf]) => [oldSize + i, leaf], damaged);
-    this.#insert("nodes", nodes, ({ level, index, hash }) => [level, index, hash], damaged);
-    this.#insert("checkpoints", [head], (one) => [one.size, one.root, one.checkpoint], damaged);
+    this.#insert("leaves", [...leaves.entries()], ([i, leaf]) => [from + i, leaf], damaged);
+    const { log } = head;
+    this.#insert("nodes", nodes, ({ level, index, hash }) => [log, level, index, hash], damaged);
+    this.#insert("checkpoints", [head], (one) => [place, one.root, one.checkpoint], damaged);
   }
 
   async insertRecords(rows: readonly RecordRow[]): Promise<void> {
@@ -171,15 +177,15 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
 
   async insertRequest(row: RequestRow): Promise<void> {
     this.#insert(
-      "requests (hash, id, bytes, status, expires, received)",
+      "requests (hash, id, bytes, status, expires, leaf)",
       [row],
-      ({ hash, id, bytes, status, expires, received }) => [
+      ({ hash, id, bytes, status, expires, leaf }) => [
         hash,
         id,
         bytes,
         status,
         seconds(expires),
-        seconds(received),
+        leaf,
       ],
       present("the request"),
     );
@@ -191,10 +197,19 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
 
   async insertApproval(row: ApprovalRow): Promise<void> {
     this.#insert(
-      "approvals (hash, request, note, veto_leaf)",
+      "approvals (hash, request, note, denial_leaf)",
       [row],
-      ({ hash, request, note, vetoLeaf }) => [hash, request, note, vetoLeaf ?? null],
+      ({ hash, request, note, denialLeaf }) => [hash, request, note, denialLeaf ?? null],
       present("the approval"),
+    );
+  }
+
+  async insertVeto(row: VetoRow): Promise<void> {
+    this.#insert(
+      "vetoes (hash, request, note, leaf)",
+      [row],
+      ({ hash, request, note, leaf }) => [hash, request, note, leaf],
+      present("the veto"),
     );
   }
 
@@ -214,13 +229,14 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
     );
   }
 
-  #putNote(table: string, { number, hash, note, leaf }: NoteRow): void {
+  #putNote(table: string, { number, hash, note, announceLeaf, leaf }: NoteRow): void {
     const another = present("another note of this number");
-    const values = [number, hash, note, leaf ?? null];
+    const values = [hash, number, note, announceLeaf ?? null, leaf ?? null];
     try {
       const changes = this.#run(
-        `INSERT INTO ${table} (number, hash, note, leaf) VALUES (?, ?, ?, ?) ON CONFLICT (hash) DO
-          UPDATE SET note = excluded.note, leaf = excluded.leaf
+        `INSERT INTO ${table} (hash, number, note, announce_leaf, leaf) VALUES (?, ?, ?, ?, ?)
+          ON CONFLICT (hash) DO UPDATE SET note = excluded.note,
+            announce_leaf = excluded.announce_leaf, leaf = excluded.leaf
           WHERE ${table}.number = excluded.number`,
         ...values,
       );
@@ -235,8 +251,10 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
     this.#putNote("policies", row);
   }
 
-  async dropDrafts(number: number): Promise<void> {
-    this.#run("DELETE FROM policies WHERE number = ? AND leaf IS NULL", number);
+  async dropDrafts(): Promise<void> {
+    for (const table of ["policies", "identities"]) {
+      this.#run(`DELETE FROM ${table} WHERE leaf IS NULL`);
+    }
   }
 
   async putIdentity(row: NoteRow): Promise<void> {
@@ -247,11 +265,20 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
     this.#insert("owners", rows, ({ owner, secret }) => [owner, secret], present("the owner"));
   }
 
-  async addSeenCheckpoint({ size, root, checkpoint }: LogHead): Promise<void> {
+  async insertEnrolment(row: EnrolmentRow): Promise<void> {
+    this.#insert(
+      "enrolments (leaf, owner, control)",
+      [row],
+      ({ leaf, owner, control }) => [leaf, owner, control],
+      present("the enrolment"),
+    );
+  }
+
+  async addSeenCheckpoint({ log, size, root, checkpoint }: LogHead): Promise<void> {
     this.#run(
       `INSERT INTO seen VALUES (?, ?, ?)
-        ON CONFLICT (size) DO UPDATE SET root = excluded.root, note = excluded.note`,
-      size,
+        ON CONFLICT (place) DO UPDATE SET root = excluded.root, note = excluded.note`,
+      placeOf(log, size),
       root,
       checkpoint,
     );

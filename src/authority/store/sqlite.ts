@@ -4,7 +4,7 @@ import type BetterSqlite3 from "better-sqlite3";
 import { TwinwrapError } from "../../errors.js";
 import { errorCode, explained, inWords } from "./sqlite-errors.js";
 import { SqliteReads } from "./sqlite-reads.js";
-import { APPLICATION_ID, MIGRATIONS } from "./sqlite-schema.js";
+import { APPLICATION_ID, BEFORE, MIGRATIONS } from "./sqlite-schema.js";
 import { SqliteWrites } from "./sqlite-writes.js";
 import type { Store, StoreReads, StoreWrites } from "./store.js";
 
@@ -126,33 +126,30 @@ function notAStore(path: string): TwinwrapError {
 
 function migrate(db: Database, create: boolean): void {
   const id = db.pragma("application_id", { simple: true });
-  const known = () => db.pragma("user_version", { simple: true }) as number;
-  if (create ? id !== 0 || known() !== 0 : id !== APPLICATION_ID) throw notAStore(db.name);
-  if (known() > MIGRATIONS.length) {
+  const version = () => db.pragma("user_version", { simple: true }) as number;
+  if (create ? id !== 0 || version() !== 0 : id !== APPLICATION_ID) throw notAStore(db.name);
+  const newest = BEFORE + MIGRATIONS.length;
+  if (version() === newest) return;
+  if (version() > newest) {
     throw new TwinwrapError("UNSUPPORTED", `${db.name} was made by a newer version of Twinwrap`);
   }
-  if (known() === MIGRATIONS.length) return;
-  // A table that others refer to is made anew and takes the old one's name. That needs the foreign-key check
-  // off, which can't be switched off inside a transaction. Everything is checked at the end.
-  db.pragma("foreign_keys = OFF");
+  if (!create && version() <= BEFORE) {
+    throw new TwinwrapError(
+      "UNSUPPORTED",
+      `${db.name} was made before the first release of Twinwrap, in a format that is not read any more`,
+    );
+  }
   try {
     db.exec("BEGIN IMMEDIATE");
     // Another process may have been here in between.
-    for (const statements of MIGRATIONS.slice(known())) db.exec(statements);
-    if ((db.pragma("foreign_key_check") as unknown[]).length > 0) {
-      throw new TwinwrapError(
-        "FAULT",
-        `${db.name} is damaged: a row refers to one that is missing`,
-      );
-    }
-    db.pragma(`user_version = ${MIGRATIONS.length}`);
+    const done = Math.max(0, version() - BEFORE);
+    for (const statements of MIGRATIONS.slice(done)) db.exec(statements);
+    db.pragma(`user_version = ${newest}`);
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.exec("COMMIT");
   } catch (error) {
     if (db.inTransaction) db.exec("ROLLBACK");
     throw error;
-  } finally {
-    db.pragma("foreign_keys = ON");
   }
 }
 

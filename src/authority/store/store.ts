@@ -11,6 +11,7 @@ import type { MerkleNode, NodeId } from "../../escrow/merkle.js";
 
 // What an authority keeps, and how any backend gives access to it. Methods are asynchronous and speak
 // of rows, not of SQL, so that one conformance suite (test/authority/suite-store.ts) holds for all backends.
+// A leaf is named by its place (place.ts): its log and its index.
 
 /** One escrowed session key, without its wraps. */
 export interface RecordRow {
@@ -26,9 +27,9 @@ export interface RecordRow {
   /** The record (JCS). What it says about the file is read from here. */
   record: Uint8Array;
   status: RecordStatus;
-  /** Index of its leaf of type escrow, if it was taken in unverified or unproven. */
+  /** Its leaf of type escrow, if it was taken in unverified or unproven. */
   escrowLeaf: number | undefined;
-  /** Index of its leaf of type verified; an unproven one never has it. */
+  /** Its leaf of type verified; an unproven one never has it. */
   verifiedLeaf: number | undefined;
 }
 
@@ -58,6 +59,13 @@ export interface OwnerRow {
   secret: Uint8Array;
 }
 
+/** An owner's control key, Ed25519 (32 bytes), and its leaf of type enrol. */
+export interface EnrolmentRow {
+  owner: string;
+  control: Uint8Array;
+  leaf: number;
+}
+
 /** What an authority has of wraps. */
 export interface WrapFacts {
   /** For which keys and how they are padded, each once. */
@@ -66,8 +74,10 @@ export interface WrapFacts {
   odd: Uint8Array | undefined;
 }
 
-/** The newest state of the log. */
+/** A log at one size. */
 export interface LogHead {
+  /** Which one of the authority's, from 0. */
+  log: number;
   /** Leaves. */
   size: number;
   /** 32 bytes. */
@@ -85,7 +95,8 @@ export interface RequestRow {
   bytes: Uint8Array;
   status: RequestStatus;
   expires: Date;
-  received: Date;
+  /** Of type request. */
+  leaf: number;
 }
 
 /** An approval or a denial. */
@@ -96,8 +107,19 @@ export interface ApprovalRow {
   request: Uint8Array;
   /** The signed note. */
   note: string;
-  /** Index of its leaf of type veto, if it is a denial. */
-  vetoLeaf: number | undefined;
+  /** Its leaf of type denial, if it is one. */
+  denialLeaf: number | undefined;
+}
+
+/** An owner's veto against a request. */
+export interface VetoRow {
+  /** vetoHash, 32 bytes. */
+  hash: Uint8Array;
+  /** requestHash, 32 bytes. */
+  request: Uint8Array;
+  /** The signed note. */
+  note: string;
+  leaf: number;
 }
 
 /** One record given out for one request. */
@@ -115,6 +137,8 @@ export interface NoteRow {
   /** policyHash or identityHash, 32 bytes. */
   hash: Uint8Array;
   note: string;
+  /** Of type announce: a policy that waits, or waited. */
+  announceLeaf: number | undefined;
   leaf: number | undefined;
 }
 
@@ -130,16 +154,16 @@ export interface StoreReads {
    * @throws TwinwrapError FAULT if the newest checkpoint is missing
    */
   head(): Promise<LogHead | undefined>;
-  /** The first signed checkpoint of a tree with more than `index` leaves: the one its leaf came with. */
-  checkpointOf(index: number): Promise<LogHead | undefined>;
-  /** Signed checkpoints of trees with more than `size` leaves, the smallest first. */
-  checkpoints(size: number, limit: number): Promise<LogHead[]>;
-  /** How many rows the log has, whatever its head says. */
-  logExtent(): Promise<LogExtent>;
-  leavesAt(indices: readonly number[]): Promise<(string | undefined)[]>;
-  /** Leaves from index `from` on, at most `limit`, without gaps. */
+  /** The first signed checkpoint that covers a leaf: the one it came with. */
+  checkpointOf(leaf: number): Promise<LogHead | undefined>;
+  /** Signed checkpoints of one log with more than `size` leaves, the smallest first. */
+  checkpoints(log: number, size: number, limit: number): Promise<LogHead[]>;
+  /** How many rows one log has, whatever the head says. */
+  logExtent(log: number): Promise<LogExtent>;
+  leavesAt(leaves: readonly number[]): Promise<(string | undefined)[]>;
+  /** Leaves from one place on, at most `limit`, without gaps. */
   leaves(from: number, limit: number): Promise<string[]>;
-  nodes(ids: readonly NodeId[]): Promise<(Uint8Array | undefined)[]>;
+  nodes(log: number, ids: readonly NodeId[]): Promise<(Uint8Array | undefined)[]>;
   record(hash: Uint8Array): Promise<RecordRow | undefined>;
   recordsByHash(hashes: readonly Uint8Array[]): Promise<(RecordRow | undefined)[]>;
   /** Those of each record, by tag. */
@@ -154,11 +178,13 @@ export interface StoreReads {
   countRecords(): Promise<Record<RecordStatus, number>>;
   request(hash: Uint8Array): Promise<RequestRow | undefined>;
   requestById(id: string): Promise<RequestRow | undefined>;
-  /** By when they were received, the last one first; those of one second by hash. */
+  /** By their leaf, the last one first. */
   requests(query: RequestQuery, page?: PageOptions): Promise<Page<RequestRow>>;
   countRequests(query: RequestQuery): Promise<number>;
   /** By hash. */
   approvals(request: Uint8Array): Promise<ApprovalRow[]>;
+  /** By leaf. */
+  vetoes(request: Uint8Array): Promise<VetoRow[]>;
   /** By record. */
   releases(request: Uint8Array): Promise<ReleaseRow[]>;
   /** By number; those of one number by hash. */
@@ -167,6 +193,8 @@ export interface StoreReads {
   identities(): Promise<NoteRow[]>;
   /** The secrets of owners, 32 bytes each. */
   ownerSecrets(owners: readonly string[]): Promise<(Uint8Array | undefined)[]>;
+  /** All enrolments of each owner, the first one first. */
+  enrolments(owners: readonly string[]): Promise<EnrolmentRow[][]>;
   /** The newest checkpoint known from outside. */
   seenCheckpoint(): Promise<LogHead | undefined>;
   /** Rows that stand on the leaves `from` ≤ index < `to`, by index; a record can stand on two. */
@@ -190,8 +218,11 @@ export type LogEntry = { leaf: number } & (
       isReleased: boolean;
     }
   | { type: "release"; row: ReleaseRow }
-  | { type: "veto"; row: ApprovalRow }
-  | { type: "policy" | "authority"; row: NoteRow }
+  | { type: "request"; row: RequestRow }
+  | { type: "denial"; row: ApprovalRow }
+  | { type: "veto"; row: VetoRow }
+  | { type: "enrol"; row: EnrolmentRow }
+  | { type: "announce" | "policy" | "authority"; row: NoteRow }
 );
 
 /**
@@ -202,12 +233,14 @@ export type LogEntry = { leaf: number } & (
 export interface StoreWrites extends StoreReads {
   setSetting(name: string, value: string | undefined): Promise<void>;
   /**
-   * Makes the log longer: compare-and-swap.
-   * @throws TwinwrapError CONFLICT if the head no longer has `oldSize` leaves; FAULT if there is already
+   * Makes the log longer, or begins the next one: compare-and-swap.
+   * @param from the place where the first leaf goes
+   * @throws TwinwrapError CONFLICT if the head is no longer at `old`; FAULT if there is already
    *   something after the log's end
    */
   extendLog(
-    oldSize: number,
+    old: number,
+    from: number,
     leaves: readonly string[],
     nodes: readonly MerkleNode[],
     head: LogHead,
@@ -227,6 +260,8 @@ export interface StoreWrites extends StoreReads {
   setRequestStatus(hash: Uint8Array, status: RequestStatus): Promise<void>;
   /** @throws TwinwrapError CONFLICT if it is there */
   insertApproval(row: ApprovalRow): Promise<void>;
+  /** @throws TwinwrapError CONFLICT if it is there */
+  insertVeto(row: VetoRow): Promise<void>;
   /** @throws TwinwrapError CONFLICT if one of the records was released for the same request */
   insertReleases(rows: readonly ReleaseRow[]): Promise<void>;
   /**
@@ -235,12 +270,13 @@ export interface StoreWrites extends StoreReads {
    * @throws TwinwrapError CONFLICT if another one of this number has a leaf, and this has one too
    */
   putPolicy(row: NoteRow): Promise<void>;
-  /** Removes the policies of this number that have no leaf. */
-  dropDrafts(number: number): Promise<void>;
-  /** Like putPolicy, but a number has only one. @throws TwinwrapError CONFLICT */
+  /** Removes policies and identities that have no leaf. */
+  dropDrafts(): Promise<void>;
+  /** The same for an identity. @throws TwinwrapError CONFLICT */
   putIdentity(row: NoteRow): Promise<void>;
   /** @throws TwinwrapError CONFLICT if an owner has a secret */
   insertOwners(rows: readonly OwnerRow[]): Promise<void>;
+  insertEnrolment(row: EnrolmentRow): Promise<void>;
   addSeenCheckpoint(checkpoint: LogHead): Promise<void>;
 }
 
