@@ -343,13 +343,15 @@ test("what processes left that were killed is removed by the next that writes th
   const dead = mine.replace(`-${process.pid}-`, `-${pid}-`);
   const elsewhere = dead.replace(/-m?h?[0-9a-f]+-[0-9a-f]+-/, "-m0123456789ab-0123456789ab-");
   writeFileSync(at(dead), "a private key");
-  mkdirSync(at(`${dead.slice(0, -5)}a.tmp`));
-  writeFileSync(at(`${dead.slice(0, -5)}a.tmp/log.pem`), "another");
+  // Another name of the same process: its last digit is another one.
+  const other = dead.replace(/.(?=\.tmp$)/, (digit) => (digit === "a" ? "b" : "a"));
+  mkdirSync(at(other));
+  writeFileSync(at(`${other}/log.pem`), "another");
   // Where others may rename things, a folder of this name may be anything.
   for (const shared of [0o777, 0o770]) {
     chmodSync(folder, shared);
     removeLeftovers(folder, true);
-    expect(readdirSync(folder)).toContain(`${dead.slice(0, -5)}a.tmp`);
+    expect(readdirSync(folder)).toContain(basename(other));
     expect(readdirSync(folder)).not.toContain(dead);
     writeFileSync(at(dead), "a private key");
   }

@@ -128,7 +128,7 @@ export class Log {
     const tree = { origin: this.#signer.name, size: grown.size, root: grown.root };
     const checkpoint = await signCheckpoint(this.#core, tree, this.#signer);
     const place = placeOf(log, size);
-    await writes.extendLog(place, place, texts, grown.nodes, {
+    await writes.extendLog(place, texts, grown.nodes, {
       log,
       size: grown.size,
       root: grown.root,

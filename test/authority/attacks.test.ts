@@ -273,7 +273,7 @@ describe("an approval", () => {
     const next: PolicyText = {
       ...policy,
       number: 2,
-      previous: policy.hash,
+      previous: await one.newest(),
       officers: policy.officers.filter(({ name }) => name !== "cyd"),
       release: 1,
     };
@@ -333,7 +333,10 @@ describe("a request", () => {
     const files = await one.files(1);
     const n = new Uint8Array(1025).fill(0xa5);
     for (const [options, reason] of [
-      [{ created: new Date("9000-01-01"), expires: new Date("9000-02-01") }, /366 days/],
+      [
+        { created: new Date("9000-01-01"), expires: new Date("9000-02-01") },
+        /one of the two clocks/,
+      ],
       [{ recipient: { n, e: newOwner.publicKey.e } }, /8200 bits/],
       [{ padding: "pkcs1-v1_5" }, /does not pad/],
       [{ requester: "Ann" }, /never be approved/],
@@ -350,15 +353,15 @@ describe("a request", () => {
 
   test("that says it was made a day ago waits from when it came in all the same", async () => {
     const one = await office({ waiting: 3600 });
-    const created = new Date("2026-06-01T12:00:00Z");
-    const now = new Date("2026-06-02T12:00:00Z");
+    const created = new Date("2027-06-01T12:00:00Z");
+    const now = new Date("2027-06-02T12:00:00Z");
     vi.useFakeTimers({ toFake: ["Date"], now });
     try {
-      const expires = new Date("2026-07-01T12:00:00Z");
+      const expires = new Date("2027-07-01T12:00:00Z");
       const { request, id } = await one.asked(await one.files(1), { created, expires });
       await one.approve(request, "ann", "bob");
       const { decision } = await one.service.standing(id);
-      expect(decision.notBefore).toEqual(new Date("2026-06-02T13:00:00Z"));
+      expect(decision.notBefore).toEqual(new Date("2027-06-02T13:00:00Z"));
     } finally {
       vi.useRealTimers();
     }
@@ -367,17 +370,17 @@ describe("a request", () => {
   test("that expires 366 days after it came in is taken, one that does so later is refused", async () => {
     const one = await office();
     const files = await one.files(1);
-    const now = new Date("2026-06-01T12:00:00Z");
-    // The requester's clock is ahead: by it, the request is not open for as long.
-    const created = new Date("2026-07-01T12:00:00Z");
+    const now = new Date("2026-12-01T12:00:00Z");
+    // The requester's clock is a little ahead: by it, the request is not open for as long.
+    const created = new Date("2026-12-01T12:05:00Z");
     const request = (expires: string) =>
       one.request(files, { created, expires: new Date(expires) });
     vi.useFakeTimers({ toFake: ["Date"], now });
     try {
-      const late = one.service.takeRequest(request("2027-06-02T12:00:01Z"));
+      const late = one.service.takeRequest(request("2027-12-02T12:00:01Z"));
       await expect(late).rejects.toThrow(/366 days/);
-      const row = await one.service.takeRequest(request("2027-06-02T12:00:00Z"));
-      expect(row.received).toEqual(now);
+      const row = await one.service.takeRequest(request("2027-12-02T12:00:00Z"));
+      expect((await one.service.standing(row.id)).leaf.time).toEqual(now);
     } finally {
       vi.useRealTimers();
     }
@@ -406,8 +409,13 @@ describe("a policy", () => {
 });
 
 describe("a later policy", () => {
-  const draftOf = (policy: Policy, change: Partial<PolicyText>) =>
-    formatPolicy({ ...policy, number: policy.number + 1, previous: policy.hash, ...change });
+  const draftOf = (one: Office, policy: Policy, change: Partial<PolicyText>) =>
+    formatPolicy({
+      ...policy,
+      number: 2,
+      previous: one.service.authority.fingerprint,
+      ...change,
+    });
 
   test("is not blocked by other drafts of one officer, and these end with it", async () => {
     const one = await office();
@@ -415,24 +423,24 @@ describe("a later policy", () => {
     const [ann, bob, cyd] = ["ann", "bob", "cyd"].map((name) => one.officers.get(name)!);
     const without = (name: string) => policy.officers.filter((officer) => officer.name !== name);
     for (let waiting = 1; waiting <= 4; waiting++) {
-      const own = draftOf(policy, { waiting });
+      const own = draftOf(one, policy, { waiting });
       expect(await one.service.takePolicy(await signNote(core, own, ann!))).toMatchObject({
         officers: ["ann"],
         complete: false,
       });
     }
     // No more of hers alone: the store is not hers to fill.
-    const fifth = draftOf(policy, { waiting: 5 });
+    const fifth = draftOf(one, policy, { waiting: 5 });
     await expect(one.service.takePolicy(await signNote(core, fifth, ann!))).rejects.toEqual(
       REFUSED,
     );
-    const text = draftOf(policy, { officers: without("ann"), emergency: 2 });
+    const text = draftOf(one, policy, { officers: without("ann"), emergency: 2 });
     await one.service.takePolicy(await signNote(core, text, bob!));
     expect(await one.service.policies()).toHaveLength(6);
     expect((await one.policy()).number).toBe(1);
     expect((await one.service.takePolicy(await signNote(core, text, cyd!))).complete).toBe(true);
     expect((await one.service.policies()).map(({ policy: { number } }) => number)).toEqual([1, 2]);
-    const late = await signNote(core, draftOf(policy, { waiting: 1 }), ann!, bob!);
+    const late = await signNote(core, draftOf(one, policy, { waiting: 1 }), ann!, bob!);
     await expect(one.service.takePolicy(late)).rejects.toEqual(failing("DUPLICATE"));
     await one.service.verifyLog();
   });
@@ -441,7 +449,7 @@ describe("a later policy", () => {
     const one = await office();
     const policy = await one.policy();
     const officers = policy.officers.filter(({ name }) => name !== "cyd");
-    const text = draftOf(policy, { officers, emergency: 2 });
+    const text = draftOf(one, policy, { officers, emergency: 2 });
     const [ann, bob] = ["ann", "bob"].map((name) => one.officers.get(name)!);
     await one.service.takePolicy(await signNote(core, text, ann!, bob!));
     const { request, id } = await one.asked(await one.files(1));
@@ -475,13 +483,11 @@ describe("what the store says beside its hashes", () => {
       one.folder,
       ["INSERT INTO owners VALUES ('somebody', ?)", randomBytes(32)],
       "UPDATE records SET owner = 'somebody'",
-      "UPDATE requests SET received = 0",
     );
     await expect(one.service.takeApproval(await one.word("bob", request))).rejects.toThrow(/owns/);
     await one.approve(request, "ann", "cyd");
-    // Not before the requester himself can have asked.
-    const { decision } = await one.service.standing(id);
-    expect(decision.notBefore!.getTime()).toBe(request.created.getTime() + 3_600_000);
+    const { decision, leaf } = await one.service.standing(id);
+    expect(decision.notBefore!.getTime()).toBe(leaf.time.getTime() + 3_600_000);
     alter(one.folder, replaced("records", "content", "bob-at", "somebo"));
     await expect(one.service.standing(id)).rejects.toMatchObject({ code: "FAULT" });
     await expect(one.service.release(id)).rejects.toMatchObject({ code: "FAULT" });
@@ -527,7 +533,7 @@ describe("the log", () => {
 
   test("verifies as it is, and a copy of it too", async () => {
     const state = await one.service.verifyLog({ known });
-    expect(state).toMatchObject({ size: 14, checkpoints: 10 + known.length });
+    expect(state).toMatchObject({ size: 15, checkpoints: 11 + known.length });
     expect((await altered()).root).toEqual(state.root);
   });
 
@@ -538,9 +544,9 @@ describe("the log", () => {
     ],
     "an entry removed": ["DELETE FROM leaves WHERE leaf = 4"],
     "the last entry removed": [
-      "DELETE FROM leaves WHERE leaf = 13",
-      "DELETE FROM checkpoints WHERE size = 14",
-      "UPDATE head SET size = 13",
+      "DELETE FROM leaves WHERE leaf = 14",
+      "DELETE FROM checkpoints WHERE place = 15",
+      "UPDATE head SET place = 14",
     ],
     "two entries swapped": [
       "UPDATE leaves SET leaf = -1 WHERE leaf = 4",
@@ -550,12 +556,12 @@ describe("the log", () => {
     "a hash over entries altered": [
       ["UPDATE nodes SET hash = ? WHERE level = 1 AND position = 1", randomBytes(32)],
     ],
-    "a checkpoint removed": ["DELETE FROM checkpoints WHERE size = 14"],
+    "a checkpoint removed": ["DELETE FROM checkpoints WHERE place = 15"],
     "a checkpoint's signature altered": [
       { table: "checkpoints", column: "note", change: withSignatureAltered },
     ],
     "a checkpoint's root altered": [
-      ["UPDATE checkpoints SET root = ? WHERE size = 6", randomBytes(32)],
+      ["UPDATE checkpoints SET root = ? WHERE place = 6", randomBytes(32)],
     ],
     "a record that has no entry": [
       "UPDATE records SET verified_leaf = NULL, status = 'unverified', escrow_leaf = 99 WHERE verified_leaf = 4",
@@ -565,13 +571,13 @@ describe("the log", () => {
       ["UPDATE records SET hash = ? WHERE verified_leaf = 4", randomBytes(32)],
     ],
     "its head put back": [
-      "DELETE FROM releases WHERE leaf = 13",
-      "UPDATE head SET size = (SELECT max(size) FROM checkpoints WHERE size < 14)",
+      "DELETE FROM releases WHERE leaf = 14",
+      "UPDATE head SET place = (SELECT max(place) FROM checkpoints WHERE place < 15)",
     ],
     "an entry ahead": ["INSERT INTO leaves VALUES (99, 'x')"],
-    "a hash ahead": [["INSERT INTO nodes VALUES (0, 14, ?)", new Uint8Array(32)]],
+    "a hash ahead": [["INSERT INTO nodes VALUES (0, 0, 15, ?)", new Uint8Array(32)]],
     "a checkpoint ahead": [
-      "INSERT INTO checkpoints SELECT 15, root, note FROM checkpoints WHERE size = 14",
+      "INSERT INTO checkpoints SELECT 16, root, note FROM checkpoints WHERE place = 15",
     ],
     "a record's bytes altered": [
       ["UPDATE records SET content = ? WHERE verified_leaf = 4", new Uint8Array(1)],
@@ -603,9 +609,12 @@ describe("the log", () => {
     "a request removed": ["DELETE FROM requests"],
     "a request opened again": ["UPDATE requests SET status = 'open'"],
     "a request's end altered": ["UPDATE requests SET expires = expires + 60"],
+    "a request on another entry": ["UPDATE requests SET leaf = 2"],
     "an approval altered": ["UPDATE approvals SET note = replace(note, 'known', 'knows')"],
     "the approvals of a release removed": ["DELETE FROM approvals"],
-    "an approval of a release removed": ["DELETE FROM approvals WHERE sequence = 1"],
+    "an approval of a release removed": [
+      "DELETE FROM approvals WHERE hash = (SELECT min(hash) FROM approvals)",
+    ],
     "a release for another key": [["UPDATE releases SET fingerprint = ?", randomBytes(32)]],
     "a release without its wrap": [["UPDATE releases SET simple_blob = ?", new Uint8Array(1)]],
     "a policy's note altered": [
@@ -635,7 +644,7 @@ describe("the log", () => {
       await busy.service.takeApproval(await busy.word(name, denied.request, { decision: "deny" }));
     }
     const policy = await busy.policy();
-    const text = formatPolicy({ ...policy, number: 2, previous: policy.hash, waiting: 9 });
+    const text = formatPolicy({ ...policy, number: 2, previous: await busy.newest(), waiting: 9 });
     await busy.service.takePolicy(await signNote(core, text, busy.officers.get("cyd")!));
     await busy.unlock();
     await busy.service.verifyWaiting();
@@ -664,7 +673,7 @@ describe("the log", () => {
     const { submission } = await damaged.file();
     const FAULT = expect.objectContaining({ code: "FAULT" });
     const zeros = new Uint8Array(32);
-    const [node] = await storeOf(damaged.service).nodes([{ level: 2, index: 0 }]);
+    const [node] = await storeOf(damaged.service).nodes(0, [{ level: 2, index: 0 }]);
     const stays = async () => {
       const before = await damaged.leaves();
       await expect(damaged.service.intake([submission])).rejects.toEqual(FAULT);
@@ -676,13 +685,13 @@ describe("the log", () => {
         [["UPDATE nodes SET hash = ? WHERE level = 2", node!]],
       ],
       [
-        ["UPDATE checkpoints SET note = replace(note, '— ', '— x') WHERE size = 4"],
-        ["UPDATE checkpoints SET note = replace(note, '— x', '— ') WHERE size = 4"],
+        ["UPDATE checkpoints SET note = replace(note, '— ', '— x') WHERE place = 4"],
+        ["UPDATE checkpoints SET note = replace(note, '— x', '— ') WHERE place = 4"],
       ],
       [["INSERT INTO leaves VALUES (4, 'x')"], ["DELETE FROM leaves WHERE leaf = 4"]],
       [
-        ["UPDATE head SET size = 2", ["INSERT INTO nodes VALUES (9, 9, ?)", zeros]],
-        ["UPDATE head SET size = 4", "DELETE FROM nodes WHERE level = 9"],
+        ["UPDATE head SET place = 2", ["INSERT INTO nodes VALUES (0, 9, 9, ?)", zeros]],
+        ["UPDATE head SET place = 4", "DELETE FROM nodes WHERE level = 9"],
       ],
     ] as [spoil: Statement[], mend: Statement[]][]) {
       alter(damaged.folder, ...spoil);
@@ -704,7 +713,7 @@ describe("the log", () => {
     const { submission } = await damaged.file();
     alter(
       damaged.folder,
-      "UPDATE head SET size = 2",
+      "UPDATE head SET place = 2",
       "DELETE FROM leaves WHERE leaf >= 2",
       "DELETE FROM nodes WHERE (position + 1) * (1 << level) > 2",
       "DELETE FROM candidates",
@@ -716,12 +725,13 @@ describe("the log", () => {
   test("that was rolled back is found out by what is known outside", async () => {
     const back = [
       "DELETE FROM leaves WHERE leaf >= 5",
-      "DELETE FROM checkpoints WHERE size > 5",
+      "DELETE FROM checkpoints WHERE place > 5",
       "DELETE FROM nodes WHERE (position + 1) * (1 << level) > 5",
-      "UPDATE head SET size = 5",
+      "UPDATE head SET place = 5",
       "DELETE FROM releases",
       "UPDATE records SET status = 'verified'",
-      "UPDATE requests SET status = 'open'",
+      "DELETE FROM approvals",
+      "DELETE FROM requests",
       "DELETE FROM candidates WHERE record IN (SELECT hash FROM records WHERE verified_leaf >= 5)",
       "DELETE FROM records WHERE verified_leaf >= 5",
     ];
@@ -768,13 +778,13 @@ describe("the log", () => {
       failing("FENCED"),
     );
     await expect(good.requireUnfenced()).rejects.toEqual(failing("FENCED"));
-    // What is older than the backup says nothing about what came after it.
-    const [older] = await storeOf(good).checkpoints(0, 1);
-    await expect(good.unfence([older!.checkpoint])).rejects.toThrow(
-      /does not show that the log did not go on/,
-    );
+    // Nothing that is in the backup says anything about what came after it.
+    const [older] = await storeOf(good).checkpoints(0, 0, 1);
+    for (const shown of [[older!.checkpoint], [newest]]) {
+      await expect(good.unfence(shown)).rejects.toThrow(/can't show that the log did not go on/);
+    }
     expect(await good.isFenced()).toBe(true);
-    await good.unfence([newest, older!.checkpoint]);
+    await good.unfence([newest, older!.checkpoint], { nothingNewer: true });
     expect(await good.intake([submission])).toMatchObject([{ isNew: true }]);
     await good.verifyLog({ known: [newest] });
     await good.close();

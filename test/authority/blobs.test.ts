@@ -1,11 +1,13 @@
 import { constants, publicEncrypt, randomBytes } from "node:crypto";
 import {
   type FileRecord,
+  formatPolicy,
   makeBlobSubmission,
   readBlobWrap,
   receiptLeaf,
   recordHash,
   type Submission,
+  signNote,
 } from "twinwrap/escrow";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { backend, type Statement } from "./backend.js";
@@ -15,10 +17,10 @@ import { core, failing, newOwner, Office, owner, REFUSED, storeOf, unwrap } from
 
 const made: Office[] = [];
 let one: Office;
-const ACCEPT = { acceptUnproven: true };
+const ACCEPT = { unproven: "taken" as const };
 /** One that takes what is not proven, whose key is open from the beginning unless it is asked for locked. */
 const office = async (locked = false) => {
-  const office = await Office.make({ pkcs1: true, settings: ACCEPT });
+  const office = await Office.make({ pkcs1: true, ...ACCEPT });
   made.push(office);
   if (!locked) await office.unlock();
   return office;
@@ -125,24 +127,36 @@ describe("keys of other programs", () => {
     expect(await one.count()).toMatchObject({ escrow: 3, verified: 2, release: 5 });
     expect(await one.service.release(id)).toEqual(release);
     await one.service.verifyLog();
-    // What came twice is answered with the same receipt, whoever allows what.
-    const again = await one.elsewhere({}, (strict) => strict.intake([all[1]!.submission]));
+    // What came twice is answered with the same receipt.
+    const again = await one.elsewhere({}, (other) => other.intake([all[1]!.submission]));
     expect(again).toEqual([{ ...taken[1], isNew: false }]);
     const rows = await storeOf(one.service).records({ text: "2" });
     expect(rows.rows.map(({ label }) => label)).toEqual(["2"]);
   });
 
-  test("that nobody proves are taken only where that is said, all or none with what comes along", async () => {
-    const { submission, record } = await sent(one);
-    const file = await one.file();
-    await one.elsewhere({}, async (strict) => {
-      await expect(strict.intake([file.submission, submission])).rejects.toEqual(
-        failing("NOT_PROVEN"),
-      );
+  test("that nobody proves are taken only where the policy says so, all or none with what comes along", async () => {
+    const strict = await Office.make({ pkcs1: true });
+    made.push(strict);
+    const { submission, record } = await sent(strict);
+    const file = await strict.file();
+    const both = [file.submission, submission];
+    await expect(strict.service.intake(both)).rejects.toEqual(failing("NOT_PROVEN"));
+    for (const hash of [record, file.record]) {
+      expect(await statusOf(hash, strict)).toBeUndefined();
+    }
+    // It opens what was closed, so it is weaker. Nothing waits here.
+    const text = formatPolicy({
+      ...(await strict.policy()),
+      number: 2,
+      previous: await strict.newest(),
+      unproven: "taken",
     });
-    expect([await statusOf(record), await statusOf(file.record)]).toEqual([undefined, undefined]);
-    await one.service.intake([file.submission, submission]);
-    expect(await statusOf(record)).toBe("unproven");
+    for (const name of ["ann", "bob"]) {
+      await strict.service.takePolicy(await signNote(core, text, strict.officers.get(name)!));
+    }
+    await strict.service.intake(both);
+    expect(await statusOf(record, strict)).toBe("unproven");
+    await strict.service.verifyLog();
   });
 
   test("never become verified", async () => {
@@ -162,7 +176,7 @@ describe("keys of other programs", () => {
   });
 
   test("keep no officer out, unless they are proven", async () => {
-    const officer = await Office.make({ self: { ann: ["ann@example"] }, settings: ACCEPT });
+    const officer = await Office.make({ self: { ann: ["ann@example"] }, ...ACCEPT });
     made.push(officer);
     await officer.unlock();
     const his = { owner: "ann@example" };

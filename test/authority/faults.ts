@@ -139,7 +139,8 @@ export function failWrites(step: number): void {
     const whole = await run(0);
     expect(whole.leaves).toEqual(
       // biome-ignore format: the log, in order
-      ["authority", "policy", "escrow", "escrow", "verified", "verified", "verified", "veto",
+      ["authority", "policy", "escrow", "escrow", "verified", "verified", "verified", "request",
+    "denial",
      "release", "release", "release"],
     );
     expect(whole.failing.writes).toBeGreaterThan(40);

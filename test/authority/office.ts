@@ -149,6 +149,12 @@ export class Office {
     return this.service.takePolicy(await addSignature(core, log, this.officers.get(name)!));
   }
 
+  /** The hash of the newest note, which the next policy names. */
+  async newest(): Promise<Uint8Array> {
+    const { number, hash } = await this.policy();
+    return number === 1 ? this.service.authority.fingerprint : hash;
+  }
+
   async policy(): Promise<Policy> {
     return (await this.service.policy())!;
   }

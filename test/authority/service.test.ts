@@ -74,9 +74,10 @@ describe("a new authority", () => {
   test("has no policy before every officer has signed the first", async () => {
     const one = await office({ sign: false });
     expect(await one.service.policy()).toBeUndefined();
-    const files = await one.files(1);
-    const { request, id } = await one.asked(files);
-    await expect(one.service.standing(id)).rejects.toEqual(failing("NO_POLICY"));
+    const file = await one.file();
+    const NO_POLICY = failing("NO_POLICY");
+    await expect(one.service.intake([file.submission])).rejects.toEqual(NO_POLICY);
+    await expect(one.asked([file])).rejects.toEqual(failing("NOT_FOUND"));
     expect(await one.signPolicy("ann")).toMatchObject({ log: true, complete: false });
     expect(await one.signPolicy("ann")).toMatchObject({ officers: ["ann"], complete: false });
     await one.signPolicy("cyd");
@@ -84,7 +85,9 @@ describe("a new authority", () => {
     expect((await readAuthority(one.folder)).authority.policies).toEqual([]);
     expect(await one.signPolicy("bob")).toMatchObject({ complete: true });
     expect((await readAuthority(one.folder)).authority.policies).toHaveLength(1);
-    expect(await one.count()).toEqual({ authority: 1, escrow: 1, policy: 1 });
+    expect(await one.count()).toEqual({ authority: 1, policy: 1 });
+    await one.service.intake([file.submission]);
+    const { request } = await one.asked([file]);
     expect((await one.approve(request, "ann", "bob")).decision.approved).toBe(true);
   });
 
@@ -451,7 +454,7 @@ describe("a request", () => {
     const { request, id } = await slow.asked(await slow.files(1));
     const { decision } = await slow.approve(request, "ann", "bob");
     expect(decision.approved).toBe(false);
-    const { received } = (await slow.service.standing(id)).row;
+    const { time: received } = (await slow.service.standing(id)).leaf;
     expect(decision.notBefore).toEqual(new Date(received.getTime() + 3_600_000));
     await expect(slow.service.release(id)).rejects.toThrow(/waiting period/);
     await slow.approve(request, "cyd");
@@ -476,13 +479,13 @@ describe("a request", () => {
 
   test("is over when too many deny it, and every denial is in the log", async () => {
     const { request, id } = await one.asked(files);
-    const before = (await one.count()).veto ?? 0;
+    const before = (await one.count()).denial ?? 0;
     const denial = await one.word("ann", request, { decision: "deny" });
     expect((await one.service.takeApproval(denial)).row.status).toBe("open");
     await one.approve(request, "bob");
     const second = await one.word("bob", request, { decision: "deny" });
     expect((await one.service.takeApproval(second)).row.status).toBe("denied");
-    expect(await one.count()).toMatchObject({ veto: before + 2 });
+    expect(await one.count()).toMatchObject({ denial: before + 2 });
     await expect(one.service.release(id)).rejects.toThrow(/denied/);
     await expect(one.approve(request, "cyd")).rejects.toEqual(failing("CLOSED"));
     await one.service.verifyLog();

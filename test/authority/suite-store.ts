@@ -37,6 +37,8 @@ function candidate(fingerprint = bytes(32)): Candidate {
   return { tag: bytes(32), wrap: { fingerprint, padding: "oaep", simpleBlob: bytes(268) } };
 }
 
+const DRAFT = { announceLeaf: undefined, leaf: undefined };
+
 const byTag = (...all: Candidate[]) => all.sort((a, b) => Buffer.compare(a.tag!, b.tag!));
 const byHash = <Row extends { hash: Uint8Array }>(...all: Row[]) =>
   all.sort((a, b) => Buffer.compare(a.hash, b.hash));
@@ -48,7 +50,7 @@ function requestRow(fields: Partial<RequestRow> = {}): RequestRow {
     bytes: bytes(200),
     status: "open",
     expires: time("2026-03-01"),
-    received: time("2026-02-01"),
+    leaf: 0,
     ...fields,
   };
 }
@@ -71,6 +73,11 @@ class Filler {
     });
   }
 
+  /** A row that is not in the store yet, but its leaf is. */
+  request(fields: Partial<RequestRow> = {}): Promise<RequestRow> {
+    return this.write(async (_, leaf) => requestRow({ leaf: await leaf(), ...fields }));
+  }
+
   record(fields: Partial<RecordRow> = {}, ...candidates: Candidate[]): Promise<RecordRow> {
     return this.write(async (writes, leaf) => {
       const row = recordRow({ escrowLeaf: await leaf(), ...fields });
@@ -86,7 +93,7 @@ class Filler {
 }
 
 function headOf(size: number): LogHead {
-  return { size, root: bytes(32), checkpoint: `example.org/log\n${size}\n` };
+  return { log: 0, size, root: bytes(32), checkpoint: `example.org/log\n${size}\n` };
 }
 
 export function storeSuite(name: string, open: () => Promise<Store>): void {
@@ -129,7 +136,7 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       ]);
       expect(await store.leaves(before, 100)).toEqual(leaves);
       expect(await store.leaves(before + 1, 1)).toEqual([leaves[1]]);
-      expect(await store.nodes([nodes[1]!, { level: 41, index: 2 }, nodes[0]!])).toEqual([
+      expect(await store.nodes(0, [nodes[1]!, { level: 41, index: 2 }, nodes[0]!])).toEqual([
         nodes[1]!.hash,
         undefined,
         nodes[0]!.hash,
@@ -141,8 +148,8 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       const next = headOf(before + 3);
       await store.write((writes) => writes.extendLog(before + 2, ["x"], [], next));
       expect(await store.checkpointOf(before + 1)).toEqual(head);
-      expect(await store.checkpoints(before, 10)).toEqual([head, next]);
-      expect(await store.checkpoints(before + 2, 10)).toEqual([next]);
+      expect(await store.checkpoints(0, before, 10)).toEqual([head, next]);
+      expect(await store.checkpoints(0, before + 2, 10)).toEqual([next]);
       expect(await store.head()).toEqual(next);
     });
 
@@ -236,17 +243,22 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
 
     test("requests, approvals and releases", async () => {
       const record = await filler.record({ status: "verified" });
-      const request = requestRow();
+      const request = await filler.request();
       const approval = {
         hash: bytes(32),
         request: request.hash,
         note: "yes\n",
-        vetoLeaf: undefined,
+        denialLeaf: undefined,
       };
       const denial = await filler.write(async (writes, leaf) => {
         await writes.insertRequest(request);
         await writes.insertApproval(approval);
-        const no = { hash: bytes(32), request: request.hash, note: "no\n", vetoLeaf: await leaf() };
+        const no = {
+          hash: bytes(32),
+          request: request.hash,
+          note: "no\n",
+          denialLeaf: await leaf(),
+        };
         await writes.insertApproval(no);
         return no;
       });
@@ -259,7 +271,8 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       expect(await store.approvals(bytes(32))).toEqual([]);
       for (const twice of [
         (writes: StoreWrites) => writes.insertRequest({ ...request, id: "another" }),
-        (writes: StoreWrites) => writes.insertRequest({ ...requestRow(), id: request.id }),
+        (writes: StoreWrites) =>
+          writes.insertRequest({ ...requestRow({ leaf: 1 }), id: request.id }),
         (writes: StoreWrites) => writes.insertApproval({ ...approval, note: "other\n" }),
       ]) {
         await expect(store.write(twice)).rejects.toMatchObject({ code: "CONFLICT" });
@@ -283,13 +296,11 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       );
       await expect(second).rejects.toMatchObject({ code: "CONFLICT" });
 
-      const later = new Date(request.received.getTime() + 1000);
-      const others = [requestRow({ received: later }), requestRow()];
+      const others = [await filler.request(), await filler.request()];
       await store.write(async (writes) => {
         for (const row of others) await writes.insertRequest(row);
       });
-      // Of one second, by hash; the newest of all came first.
-      const expected = [others[0]!, ...byHash(request, others[1]!).reverse()];
+      const expected = [...others.reverse(), request];
       const newest = await store.requests({}, { limit: 2 });
       expect(newest.rows.map((row) => row.id)).toEqual(expected.slice(0, 2).map((row) => row.id));
       const rest = await store.requests({}, { limit: 10, cursor: newest.next! });
@@ -319,8 +330,8 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         ["putPolicy", "policies"],
         ["putIdentity", "identities"],
       ] as const) {
-        const first = { number: 1, hash: bytes(32), note: "first\n", leaf: undefined };
-        const second = { number: 2, hash: bytes(32), note: "second\n", leaf: undefined };
+        const first = { number: 1, hash: bytes(32), note: "first\n", ...DRAFT };
+        const second = { number: 2, hash: bytes(32), note: "second\n", ...DRAFT };
         await store.write(async (writes) => {
           await writes[put](second);
           await writes[put](first);
@@ -335,14 +346,14 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       }
       const twice = (put: "putPolicy" | "putIdentity") =>
         filler.write(async (writes, leaf) =>
-          writes[put]({ number: 1, hash: bytes(32), note: "x\n", leaf: await leaf() }),
+          writes[put]({ number: 1, hash: bytes(32), note: "x\n", ...DRAFT, leaf: await leaf() }),
         );
       await expect(twice("putPolicy")).rejects.toMatchObject({ code: "CONFLICT" });
       await expect(twice("putIdentity")).rejects.toMatchObject({ code: "CONFLICT" });
     });
 
     test("drafts of one policy stand side by side until one is in force", async () => {
-      const draft = () => ({ number: 7, hash: bytes(32), note: "draft\n", leaf: undefined });
+      const draft = () => ({ number: 7, hash: bytes(32), note: "draft\n", ...DRAFT });
       const [one, other] = [draft(), draft()];
       await store.write(async (writes) => {
         await writes.putPolicy(one);
@@ -351,12 +362,46 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       const all = async () => (await store.policies()).filter(({ number }) => number === 7);
       expect(await all()).toEqual(byHash(one, other));
       const signed = await filler.write(async (writes, leaf) => {
-        await writes.dropDrafts(7);
+        await writes.dropDrafts();
         const row = { ...other, leaf: await leaf() };
         await writes.putPolicy(row);
         return row;
       });
       expect(await all()).toEqual([signed]);
+    });
+
+    test("an announced policy keeps its leaf; vetoes and enrolments stand on theirs", async () => {
+      const note = { number: 9, hash: bytes(32), note: "announced\n" };
+      const request = await filler.request();
+      const [policy, veto, ...enrolments] = await filler.write(async (writes, leaf) => {
+        const row = { ...note, announceLeaf: await leaf(), leaf: undefined };
+        await writes.putPolicy(row);
+        await writes.insertRequest(request);
+        const hash = bytes(32);
+        const no = { hash, request: request.hash, note: "no\n", leaf: await leaf() };
+        await writes.insertVeto(no);
+        await writes.insertOwners([{ owner: "enrolled", secret: bytes(32) }]);
+        const keys = [];
+        for (let i = 0; i < 2; i++) {
+          keys.push({ owner: "enrolled", control: bytes(32), leaf: await leaf() });
+        }
+        for (const key of [...keys].reverse()) await writes.insertEnrolment(key);
+        return [row, no, ...keys] as const;
+      });
+      expect((await store.policies()).filter(({ number }) => number === 9)).toEqual([policy]);
+      expect(await store.vetoes(request.hash)).toEqual([veto]);
+      expect(await store.vetoes(bytes(32))).toEqual([]);
+      expect(await store.enrolments(["nobody", "enrolled"])).toEqual([[], enrolments]);
+      const from = policy.announceLeaf;
+      expect(await store.entries(from, from + 3)).toEqual([
+        { leaf: from, type: "announce", row: policy },
+        { leaf: veto.leaf, type: "veto", row: veto },
+        { leaf: from + 2, type: "enrol", row: enrolments[0] },
+      ]);
+      const again = store.write((writes) => writes.insertVeto(veto));
+      await expect(again).rejects.toMatchObject({ code: "CONFLICT" });
+      await store.write((writes) => writes.dropDrafts());
+      expect((await store.policies()).filter(({ number }) => number === 9)).toEqual([]);
     });
 
     test("a snapshot stays as it was, whatever is written meanwhile", async () => {
@@ -390,15 +435,20 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
     });
 
     test("every row says which leaf it stands on", async () => {
+      const request = await filler.request();
       const from = (await store.head())!.size;
       const record = await filler.record({ status: "verified" });
-      const request = requestRow();
-      const [release, veto] = await filler.write(async (writes, leaf) => {
+      const [release, denial] = await filler.write(async (writes, leaf) => {
         await writes.insertRequest(request);
         const released = { request: request.hash, record: record.hash, wrap: candidate().wrap };
         const row = { ...released, leaf: await leaf() };
         await writes.insertReleases([row]);
-        const no = { hash: bytes(32), request: request.hash, note: "no\n", vetoLeaf: await leaf() };
+        const no = {
+          hash: bytes(32),
+          request: request.hash,
+          note: "no\n",
+          denialLeaf: await leaf(),
+        };
         await writes.insertApproval(no);
         return [row, no] as const;
       });
@@ -407,10 +457,10 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         { leaf: from, type: "escrow", row: record, isReleased: true },
         { leaf: from + 1, type: "verified", row: record, isReleased: true },
         { leaf: release.leaf, type: "release", row: release },
-        { leaf: veto.vetoLeaf, type: "veto", row: veto },
+        { leaf: denial.denialLeaf, type: "denial", row: denial },
       ]);
       expect(await store.entries(from + 1, from + 2)).toEqual([rows[1]]);
-      const note = { number: 8, hash: bytes(32), note: "n\n" };
+      const note = { number: 8, hash: bytes(32), note: "n\n", announceLeaf: undefined };
       const [policy, identity] = await filler.write(async (writes, leaf) => {
         const both = [
           { ...note, leaf: await leaf() },
@@ -427,11 +477,11 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
     });
 
     test("the log's rows are counted, whatever its head says", async () => {
-      const before = await store.logExtent();
+      const before = await store.logExtent(0);
       const size = (await store.head())!.size;
       const node = { level: 50, index: 1, hash: bytes(32) };
       await store.write((writes) => writes.extendLog(size, ["x"], [node], headOf(size + 1)));
-      expect(await store.logExtent()).toEqual({
+      expect(await store.logExtent(0)).toEqual({
         leaves: before.leaves + 1,
         nodes: before.nodes + 1,
         checkpoints: before.checkpoints + 1,
@@ -461,7 +511,7 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
           const leaves = owners.map(({ owner }) => owner);
           const nodes = owners.map((_, i) => ({ level: 60, index: from + i, hash: bytes(32) }));
           await writes.extendLog(from, leaves, nodes, headOf(from + MANY));
-          expect(await writes.nodes(backwards(nodes))).toEqual(
+          expect(await writes.nodes(0, backwards(nodes))).toEqual(
             backwards(nodes).map(({ hash }) => hash),
           );
           for (const [i, { owner }] of owners.entries()) {
@@ -507,9 +557,10 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
             "recordsWithBlocks",
             "ownerSecrets",
           ] as const;
-          for (const name of [...read, "leavesAt", "nodes"] as const) {
+          for (const name of [...read, "leavesAt", "enrolments"] as const) {
             expect(await writes[name]([])).toEqual([]);
           }
+          expect(await writes.nodes(0, [])).toEqual([]);
           for (const name of [
             "insertOwners",
             "insertRecords",
@@ -525,10 +576,11 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       });
 
       test("change each by itself", async () => {
-        const request = requestRow();
+        const request = await filler.request();
         const more = candidate();
         const release = await store.write(async (writes) => {
-          const size = from + MANY;
+          // The request stands on a leaf too.
+          const size = from + MANY + 1;
           const leaves = rows.map((_, i) => `verified ${i}`);
           const head = await writes.head();
           expect(head?.size).toBe(size);
@@ -563,7 +615,7 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
           rows.map((row, i) => ({
             ...row,
             status: i % 2 === 0 ? "verified" : "released",
-            verifiedLeaf: from + MANY + i,
+            verifiedLeaf: from + MANY + 1 + i,
           })),
         );
         expect(await store.candidatesOf(rows.map(({ hash }) => hash))).toEqual(
@@ -672,7 +724,7 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         await add("strasse_10", "2026-02-01", "verified", candidate(key), candidate(key));
         await add(undefined, "2026-03-01");
         await add("ÉTUDE", "2026-04-01", "verified");
-        const request = requestRow();
+        const request = await filler.request();
         await filler.write(async (writes, leaf) => {
           await writes.insertRequest(request);
           const { wrap } = candidate(key);

@@ -47,7 +47,7 @@ export const MIGRATIONS: readonly string[] = [
     secret BLOB NOT NULL CHECK (length(secret) = 32)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE enrolments (
-    leaf INTEGER PRIMARY KEY,
+    leaf INTEGER PRIMARY KEY REFERENCES leaves,
     owner TEXT NOT NULL REFERENCES owners,
     control BLOB NOT NULL CHECK (length(control) = 32)
   ) STRICT;
@@ -63,8 +63,8 @@ export const MIGRATIONS: readonly string[] = [
     created INTEGER NOT NULL,
     content BLOB NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('unverified', 'verified', 'unproven', 'released')),
-    escrow_leaf INTEGER UNIQUE,
-    verified_leaf INTEGER UNIQUE,
+    escrow_leaf INTEGER UNIQUE REFERENCES leaves,
+    verified_leaf INTEGER UNIQUE REFERENCES leaves,
     CHECK (escrow_leaf IS NOT NULL OR verified_leaf IS NOT NULL),
     CHECK (status <> 'verified' OR verified_leaf IS NOT NULL),
     CHECK (status <> 'unproven' OR verified_leaf IS NULL)
@@ -93,21 +93,21 @@ export const MIGRATIONS: readonly string[] = [
     bytes BLOB NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('open', 'denied', 'released')),
     expires INTEGER NOT NULL,
-    leaf INTEGER NOT NULL UNIQUE
+    leaf INTEGER NOT NULL UNIQUE REFERENCES leaves
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX requests_status ON requests (status, leaf);
   CREATE TABLE approvals (
     hash BLOB PRIMARY KEY CHECK (length(hash) = 32),
     request BLOB NOT NULL REFERENCES requests (hash),
     note TEXT NOT NULL,
-    denial_leaf INTEGER UNIQUE
+    denial_leaf INTEGER UNIQUE REFERENCES leaves
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX approvals_request ON approvals (request);
   CREATE TABLE vetoes (
     hash BLOB PRIMARY KEY CHECK (length(hash) = 32),
     request BLOB NOT NULL REFERENCES requests (hash),
     note TEXT NOT NULL,
-    leaf INTEGER NOT NULL UNIQUE
+    leaf INTEGER NOT NULL UNIQUE REFERENCES leaves
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX vetoes_request ON vetoes (request);
   CREATE TABLE releases (
@@ -116,7 +116,7 @@ export const MIGRATIONS: readonly string[] = [
     fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 32),
     padding TEXT NOT NULL,
     simple_blob BLOB NOT NULL,
-    leaf INTEGER NOT NULL UNIQUE,
+    leaf INTEGER NOT NULL UNIQUE REFERENCES leaves,
     PRIMARY KEY (request, record)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX releases_record ON releases (record);
@@ -126,8 +126,8 @@ export const MIGRATIONS: readonly string[] = [
     hash BLOB PRIMARY KEY CHECK (length(hash) = 32),
     number INTEGER NOT NULL,
     note TEXT NOT NULL,
-    announce_leaf INTEGER UNIQUE,
-    leaf INTEGER UNIQUE
+    announce_leaf INTEGER UNIQUE REFERENCES leaves,
+    leaf INTEGER UNIQUE REFERENCES leaves
   ) STRICT, WITHOUT ROWID;
   CREATE UNIQUE INDEX policies_in_force ON policies (number) WHERE leaf IS NOT NULL;
   CREATE TABLE identities (
@@ -135,7 +135,7 @@ export const MIGRATIONS: readonly string[] = [
     number INTEGER NOT NULL,
     note TEXT NOT NULL,
     announce_leaf INTEGER CHECK (announce_leaf IS NULL),
-    leaf INTEGER UNIQUE
+    leaf INTEGER UNIQUE REFERENCES leaves
   ) STRICT, WITHOUT ROWID;
   CREATE UNIQUE INDEX identities_in_force ON identities (number) WHERE leaf IS NOT NULL;
   `,

@@ -89,11 +89,11 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
   }
 
   async extendLog(
-    old: number,
     from: number,
     leaves: readonly string[],
     nodes: readonly MerkleNode[],
     head: LogHead,
+    old: number = from,
   ): Promise<void> {
     const place = placeOf(head.log, head.size);
     const swapped = this.#run("UPDATE head SET place = ? WHERE place = ?", place, old);

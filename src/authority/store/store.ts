@@ -235,15 +235,16 @@ export interface StoreWrites extends StoreReads {
   /**
    * Makes the log longer, or begins the next one: compare-and-swap.
    * @param from the place where the first leaf goes
+   * @param old where the head is, if the leaves begin another log
    * @throws TwinwrapError CONFLICT if the head is no longer at `old`; FAULT if there is already
    *   something after the log's end
    */
   extendLog(
-    old: number,
     from: number,
     leaves: readonly string[],
     nodes: readonly MerkleNode[],
     head: LogHead,
+    old?: number,
   ): Promise<void>;
   /** @throws TwinwrapError CONFLICT if one is there */
   insertRecords(rows: readonly RecordRow[]): Promise<void>;
