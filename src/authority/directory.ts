@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { equalBytes, wipe } from "../bytes.js";
 import { isFolder, isSystemError } from "../calls.node.js";
@@ -12,10 +13,10 @@ import {
   encodeAuthority,
   MAX_MESSAGE,
   parseIdentity,
+  type Signer,
   verifyAuthority,
 } from "../escrow/index.js";
 import { messagePieces } from "../escrow/message.js";
-import { SigningKey } from "../escrow/signing-key.js";
 import {
   collectPieces,
   FileSource,
@@ -23,10 +24,11 @@ import {
   readFileWhole,
   writeFileWhole,
 } from "../files.node.js";
-import { readEd25519Key, writeEd25519Key } from "../keys/ed25519.js";
+import { writeEd25519Key } from "../keys/ed25519.js";
 import { type Passphrase, wipePrivateKey, writePrivateKey } from "../keys/index.js";
 import { MAX_KEY_FILE } from "../keys/recognise.js";
-import { AUTHORITY, LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
+import { AUTHORITY, LOG_KEY, NEXT_LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
+import { anchorIn, nextLogIn, readLogKey } from "./folder-keys.js";
 import { beginStore, type FoundingOptions, found } from "./founding.js";
 import { fence } from "./log.js";
 import type { OperatorSettings } from "./office.js";
@@ -82,6 +84,7 @@ export async function initDirectory(path: string, options: InitOptions): Promise
       await withStore(await openStore(folder, { create: true }), async (store) => {
         await beginStore(core, store, founding);
         await publish(folder, await publicFile(store));
+        await writeAnchor(folder, store);
       });
     });
     return founding.authority;
@@ -89,6 +92,12 @@ export async function initDirectory(path: string, options: InitOptions): Promise
     wipe(founding.logSeed, ...keys.map(([, pem]) => pem));
     wipePrivateKey(founding.wrapKey);
   }
+}
+
+/** Begins the anchor with what a store holds. */
+async function writeAnchor(folder: string, store: Store): Promise<void> {
+  const head = await store.head();
+  if (head !== undefined) await anchorIn(folder).write(head.checkpoint, () => true);
 }
 
 async function withStore<T>(store: Store, work: (store: Store) => Promise<T>): Promise<T> {
@@ -123,16 +132,15 @@ export async function openDirectory(
   const { openStore = inFolder, partial } = options;
   const core = options.core ?? (await sharedCore());
   const shown = await readPart(path, AUTHORITY);
-  // Only a name so far: the service verifies that the key is the one of its identity.
-  const { log } = parseIdentity(core, asAuthority(core, shown).identities.at(-1)!);
-  const logPem = await readPart(path, LOG_KEY);
-  const logSeed = await readEd25519Key(logPem, { core }).finally(() => wipe(logPem));
-  const logKey = await SigningKey.from(logSeed).finally(() => wipe(logSeed));
+  asAuthority(core, shown);
   const store = await openStore(path, { create: false });
+  const logSigner = await logKeyFor(core, path, store);
   const service = await AuthorityService.start({
     core,
     store,
-    logSigner: logKey.signer(log.name),
+    logSigner,
+    nextLog: nextLogIn(core, path),
+    anchor: anchorIn(path),
     readWrapKey: () => readPart(path, WRAP_KEY),
     publish: (file) => publish(path, file),
     settings: { partial },
@@ -142,6 +150,18 @@ export async function openDirectory(
     return service;
   } catch (error) {
     await service.close();
+    throw error;
+  }
+}
+
+/** The log key of a store's newest identity: only its name counts here, the service verifies the rest. */
+async function logKeyFor(core: Core, path: string, store: Store): Promise<Signer | undefined> {
+  try {
+    const newest = (await publicFile(store)).identities.at(-1);
+    if (newest === undefined) throw new TwinwrapError("FAULT", "the store has no identity");
+    return await readLogKey(core, path, parseIdentity(core, newest));
+  } catch (error) {
+    await store.close();
     throw error;
   }
 }
@@ -221,8 +241,9 @@ export async function backupDirectory(
     await makeFolderWhole(to, async (folder) => {
       await copySqlite(join(path, STORE), join(folder, STORE));
       await withStore(await inFolder(folder, { create: false }), async (store) => {
-        await store.write(fence);
+        await store.write((writes) => fence(writes, "restored"));
         await publish(folder, await publicFile(store));
+        await writeAnchor(folder, store);
       });
       await copyKeys(path, folder);
     });
@@ -241,8 +262,10 @@ async function copyPrivate(from: string, to: string): Promise<void> {
   }
 }
 
+/** The keys that are there: a log key may be lost, and there may be one of a log that is to follow. */
 async function copyKeys(from: string, to: string): Promise<void> {
-  for (const name of [WRAP_KEY, LOG_KEY]) {
+  for (const name of [WRAP_KEY, LOG_KEY, NEXT_LOG_KEY]) {
+    if (name !== WRAP_KEY && !existsSync(join(from, name))) continue;
     const key = await readPart(from, name);
     await writeFileWhole(join(to, name), [key], { mode: PRIVATE_MODE }).finally(() => wipe(key));
   }
@@ -267,7 +290,10 @@ export async function restoreDirectory(
     });
     await writeFileWhole(join(folder, AUTHORITY), [await readPart(from, AUTHORITY)]);
     await copyKeys(from, folder);
-    await withStore(await inFolder(folder, { create: false }), (store) => store.write(fence));
+    await withStore(await inFolder(folder, { create: false }), async (store) => {
+      await store.write((writes) => fence(writes, "restored"));
+      await writeAnchor(folder, store);
+    });
     const service = await openDirectory(folder, options);
     await service.verifyLog().finally(() => service.close());
   });

@@ -7,10 +7,14 @@ import { basename, dirname, join } from "node:path";
 export const AUTHORITY = "authority.json";
 export const WRAP_KEY = "wrap.pem";
 export const LOG_KEY = "log.pem";
+/** Of the log that is to follow, while officers close this one. */
+export const NEXT_LOG_KEY = "log.next.pem";
+/** The newest checkpoint that was shown. */
+export const ANCHOR = "anchor";
 export const STORE = "store.sqlite";
 export const WAL = `${STORE}-wal`;
 
-const PARTS = [AUTHORITY, WRAP_KEY, LOG_KEY, STORE, WAL, `${STORE}-shm`];
+const PARTS = [AUTHORITY, WRAP_KEY, LOG_KEY, NEXT_LOG_KEY, ANCHOR, STORE, WAL, `${STORE}-shm`];
 
 /** Whether a file is, or would be, one of those that an authority's folder is made of. */
 export async function isAuthorityPart(path: string): Promise<boolean> {

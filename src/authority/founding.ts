@@ -1,5 +1,6 @@
-import { randomBytes, toBase32, wipe } from "../bytes.js";
+import { randomBytes, toBase32, toUtf8, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
 import {
   type Authority,
   formatIdentity,
@@ -20,6 +21,8 @@ import type { NoteRow, Store } from "./store/store.js";
 // The caller decides where to keep them.
 
 const DEFAULT_BITS = 3072;
+/** Bytes of an origin: the logs that may follow have longer names. */
+const MAX_ORIGIN = 250;
 const NOT_IN_LOG = { announceLeaf: undefined, leaf: undefined };
 
 export interface FoundingOptions extends PolicyRules {
@@ -49,6 +52,9 @@ export interface Founding {
 /** Makes the keys and notes. @throws TwinwrapError BAD_ARGUMENT if officers or numbers don't fit */
 export async function found(core: Core, options: FoundingOptions): Promise<Founding> {
   const origin = options.origin ?? `authority-${toBase32(randomBytes(10))}`;
+  if (toUtf8(origin).length > MAX_ORIGIN) {
+    throw new TwinwrapError("BAD_ARGUMENT", `an origin has at most ${MAX_ORIGIN} bytes`);
+  }
   const { publicKey, privateKey } = await generateKeyPair({ bits: options.bits ?? DEFAULT_BITS });
   const logSeed = randomBytes(32);
   try {
@@ -89,7 +95,8 @@ export async function beginStore(
   store: Store,
   { authority, logKey, identity, policy }: Founding,
 ): Promise<void> {
-  const log = new Log(core, logKey.signer(authority.origin));
+  const signer = logKey.signer(authority.origin);
+  const log = new Log(core, { signer, logs: [signer] });
   await store.write(async (writes) => {
     const end = await log.end(writes);
     const { number, hash } = identity;

@@ -6,6 +6,7 @@ import {
   type Authority,
   appendLeaves,
   decodeLeaf,
+  type EndedLog,
   encodeLeaf,
   formatProof,
   inclusionProof,
@@ -65,21 +66,29 @@ export function wholeSeconds(time: Date): Date {
   return new Date(Math.floor(time.getTime() / 1000) * 1000);
 }
 
+/** What a log is kept with. */
+export interface LogOptions {
+  /** The log key, under the log's origin; undefined where it is lost, or not needed. */
+  signer: Signer | undefined;
+  /** The keys of all logs of the authority, see {@link logsOf}. */
+  logs: readonly VerifierKey[];
+  /** Called before every append. @throws TwinwrapError FENCED if the store may not go on */
+  guard?: ((reads: StoreReads) => Promise<void>) | undefined;
+}
+
 export class Log {
   readonly #core: Core;
-  readonly #signer: Signer;
+  readonly #signer: Signer | undefined;
+  readonly #guard: LogOptions["guard"];
   readonly #logs: readonly VerifierKey[];
   readonly #isSigned: (note: string) => boolean;
   /** The last checkpoint whose signature was right: successive proofs lead to it. */
   #verified: string | undefined;
 
-  /**
-   * @param signer the log key, under the log's origin
-   * @param logs the keys of all logs of the authority, see {@link logsOf}
-   */
-  constructor(core: Core, signer: Signer, logs: readonly VerifierKey[] = [signer]) {
+  constructor(core: Core, { signer, logs, guard }: LogOptions) {
     this.#core = core;
     this.#signer = signer;
+    this.#guard = guard;
     this.#logs = logs;
     this.#isSigned = checkerOf(core, logs);
   }
@@ -91,49 +100,37 @@ export class Log {
 
   /**
    * Where the log ends, for a transaction that makes it longer: read once in it.
-   * @throws TwinwrapError FENCED after a restore, until {@link unfence}; FAULT if the log was put back; UNAVAILABLE
+   * @throws TwinwrapError FENCED if it may not grow; FAULT if the log was put back; UNAVAILABLE
    *   while its newest leaf is more than 5 minutes ahead of the clock
    */
   async end(writes: StoreWrites): Promise<LogEnd> {
     await requireUnfenced(writes);
+    if (this.#signer === undefined) throw new TwinwrapError("FENCED", "the log key is not here");
+    await this.#guard?.(writes);
     const head = await writes.head();
+    if ((head?.log ?? 0) !== this.number) {
+      throw new TwinwrapError("FENCED", "this log has ended, and another has begun");
+    }
     const size = head?.size ?? 0;
     if ((await writes.checkpoints(this.number, size, 1)).length > 0) {
       throw fault(`its head says ${size} leaves, but a later checkpoint was signed`);
     }
     const next = placeOf(this.number, size);
     const time = await timeAfter(writes, next);
-    return { next, time, append: (leaves) => this.#append(writes, head, leaves, time) };
+    const signer = this.#signer;
+    const append = async (leaves: readonly NewLeaf[]) => {
+      if (leaves.length === 0) return;
+      if (head !== undefined) await this.#checkTree(writes, head);
+      await appendTo(this.#core, writes, { log: this.number, size, signer, time }, leaves);
+    };
+    return { next, time, append };
   }
 
-  async #append(
-    writes: StoreWrites,
-    head: LogHead | undefined,
-    leaves: readonly NewLeaf[],
-    time: Date,
-  ): Promise<void> {
-    if (leaves.length === 0) return;
-    const size = head?.size ?? 0;
-    const log = this.number;
-    const read = nodeReader(writes, log);
-    if (head !== undefined) {
-      const root = await rootHash(this.#core, read, size);
-      if (!equalBytes(root, this.#signedRoot(head))) {
-        throw fault(`the tree of ${size} leaves is not the one that was signed`);
-      }
-    }
-    const texts = leaves.map((leaf) => encodeLeaf({ ...leaf, time } as KnownLeaf));
-    const hashes = texts.map((text) => leafHash(this.#core, toUtf8(text)));
-    const grown = await appendLeaves(this.#core, read, size, hashes);
-    const tree = { origin: this.#signer.name, size: grown.size, root: grown.root };
-    const checkpoint = await signCheckpoint(this.#core, tree, this.#signer);
-    const place = placeOf(log, size);
-    await writes.extendLog(place, texts, grown.nodes, {
-      log,
-      size: grown.size,
-      root: grown.root,
-      checkpoint,
-    });
+  /** @throws TwinwrapError FAULT if the stored tree is not the one that was signed */
+  async #checkTree(reads: StoreReads, head: LogHead): Promise<void> {
+    const root = await rootHash(this.#core, nodeReader(reads, head.log), head.size);
+    if (equalBytes(root, this.#signedRoot(head))) return;
+    throw fault(`the tree of ${head.size} leaves is not the one that was signed`);
   }
 
   /** The root (32 bytes) that the checkpoint of a stored head was signed over. @throws TwinwrapError FAULT */
@@ -158,16 +155,25 @@ export class Log {
    */
   async prove(reads: StoreReads, places: readonly number[], at?: number): Promise<ProvenLeaf[]> {
     const leaves = await reads.leavesAt(places);
-    const heads = await headsOf(reads, at === undefined ? places : [at]);
+    const leading = places.map((place) => this.#leading(at ?? place));
+    const heads = await headsOf(reads, leading);
     const readers = new Map<number, ReadNodes>();
     return Promise.all(
       places.map((place, i) => {
-        const head = heads.get(at ?? place)!;
+        const head = heads.get(leading[i]!)!;
         const read = readers.get(head.log) ?? nodeReader(reads, head.log);
         readers.set(head.log, read);
         return this.#proof(read, indexOf(place), leaves[i], head);
       }),
     );
+  }
+
+  /** The leaf to whose checkpoint a proof leads. All of a log that ended lead to where it ended. */
+  #leading(place: number): number {
+    const key = this.#logs[logOf(place)];
+    if (key === undefined || !("kept" in key)) return place;
+    const { kept } = key as EndedLog;
+    return placeOf(logOf(place), Math.max(indexOf(place), kept.size - 1));
   }
 
   async #proof(
@@ -191,6 +197,26 @@ export class Log {
     }
     return { leaf, proof: formatProof({ index, path, checkpoint: head.checkpoint }) };
   }
+}
+
+/**
+ * Appends leaves to a log, and the signed checkpoint over them.
+ * @param old where the head is, if the leaves begin another log
+ */
+export async function appendTo(
+  core: Core,
+  writes: StoreWrites,
+  { log, size, signer, time }: { log: number; size: number; signer: Signer; time: Date },
+  leaves: readonly NewLeaf[],
+  old?: number,
+): Promise<void> {
+  const texts = leaves.map((leaf) => encodeLeaf({ ...leaf, time } as KnownLeaf));
+  const hashes = texts.map((text) => leafHash(core, toUtf8(text)));
+  const grown = await appendLeaves(core, nodeReader(writes, log), size, hashes);
+  const tree = { origin: signer.name, size: grown.size, root: grown.root };
+  const checkpoint = await signCheckpoint(core, tree, signer);
+  const head = { log, size: grown.size, root: grown.root, checkpoint };
+  await writes.extendLog(placeOf(log, size), texts, grown.nodes, head, old);
 }
 
 /**
@@ -237,26 +263,46 @@ export function logSource(core: Core, reads: StoreReads, log: number): LogSource
   };
 }
 
-/** Whether the log was restored and may not grow yet. */
+/** Why a log may not grow. */
+export type FenceReason = "restored" | "anchor" | "closing";
+
+const FENCED: Record<FenceReason, string> = {
+  restored:
+    "this authority was restored from a backup: its log grows again once somebody vouches that it holds everything that is known outside",
+  anchor:
+    "what this authority showed last is not in its store: its log grows again once the store holds it, or another log is begun",
+  closing: "its officers are closing this log: it does not grow any more",
+};
+
+/** Why the log may not grow; undefined if it may. */
+export async function fenceOf(reads: StoreReads): Promise<FenceReason | undefined> {
+  const reason = await reads.setting(FENCE);
+  if (reason === undefined) return undefined;
+  return reason in FENCED ? (reason as FenceReason) : "restored";
+}
+
+/** Whether the log may not grow. */
 export async function isFenced(reads: StoreReads): Promise<boolean> {
-  return (await reads.setting(FENCE)) !== undefined;
+  return (await fenceOf(reads)) !== undefined;
 }
 
 /**
  * For calls that make the log grow, or show it as the newest.
- * @throws TwinwrapError FENCED while it is
+ * @throws TwinwrapError FENCED while it may not
  */
 export async function requireUnfenced(reads: StoreReads): Promise<void> {
-  if (!(await isFenced(reads))) return;
-  throw new TwinwrapError(
-    "FENCED",
-    "this authority was restored from a backup: its log grows again once it was shown the newest receipt, release or checkpoint that is known outside",
-  );
+  const reason = await fenceOf(reads);
+  if (reason !== undefined) throw new TwinwrapError("FENCED", FENCED[reason]);
 }
 
-/** Stops the log of a restored store from growing. */
-export async function fence(writes: StoreWrites): Promise<void> {
-  await writes.setSetting(FENCE, "restored");
+/** Stops a log from growing. */
+export async function fence(writes: StoreWrites, reason: FenceReason): Promise<void> {
+  await writes.setSetting(FENCE, reason);
+}
+
+/** Nothing holds the log back any more. */
+export async function dropFence(writes: StoreWrites): Promise<void> {
+  await writes.setSetting(FENCE, undefined);
 }
 
 /**
@@ -283,11 +329,14 @@ export async function unfence(
       "what is known outside fits, but it can't show that the log did not go on after the backup: somebody has to vouch that nothing newer was ever given out",
     );
   }
-  await writes.setSetting(FENCE, undefined);
+  await dropFence(writes);
+  // A log that grows again is not being closed.
+  await writes.dropDrafts();
 }
 
 /**
  * Compares a checkpoint from outside with what is stored of its log.
+ * @param options.mayBeLonger whether the log may have lost what is behind its end
  * @throws TwinwrapError NOT_VERIFIED
  */
 export async function compareKnown(
@@ -295,6 +344,7 @@ export async function compareKnown(
   reads: StoreReads,
   note: string,
   authority: Authority,
+  { mayBeLonger = false }: { mayBeLonger?: boolean } = {},
 ): Promise<LogHead> {
   const { origin, size, root } = await verifyCheckpoint(core, note, authority.logKeys);
   const log = logsOf(authority).findIndex(({ name }) => name === origin);
@@ -302,7 +352,7 @@ export async function compareKnown(
   const present = ended?.kept.size ?? (await reads.head())?.size ?? 0;
   if (size > present) {
     // Of a log that ended, the identity says what was lost.
-    if (ended !== undefined) return { log, size, root, checkpoint: note };
+    if (ended !== undefined || mayBeLonger) return { log, size, root, checkpoint: note };
     throw notVerified(
       `the log has ${present} leaves, but one of ${size} leaves is known outside: it was rolled back`,
     );

@@ -298,7 +298,11 @@ export async function requirePolicy(reader: PolicyReader, reads: StoreReads): Pr
 }
 
 /** The signatures of some keys in notes of one text, in the order of the keys, each once. Nothing is verified. */
-function withSignaturesOf(core: Core, notes: readonly string[], keys: readonly VerifierKey[]) {
+export function withSignaturesOf(
+  core: Core,
+  notes: readonly string[],
+  keys: readonly VerifierKey[],
+) {
   const { text } = parseNote(notes[0]!);
   const all = notes.flatMap((note) => parseNote(note).signatures);
   const names = new Set<string>();

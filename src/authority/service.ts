@@ -30,9 +30,11 @@ import {
   readPrivateKey,
   wipePrivateKey,
 } from "../keys/index.js";
+import { type Anchor, Anchored } from "./anchor.js";
 import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
+import { beginClosing, type Closing, closingDraft, takeClosing } from "./closing.js";
 import { type Intake, intake, receiptsOf, verifyWaiting } from "./intake.js";
-import { isFenced, Log, logSource, logsOf, requireUnfenced, unfence } from "./log.js";
+import { fence, isFenced, Log, logSource, logsOf, requireUnfenced, unfence } from "./log.js";
 import type { Office, OperatorSettings } from "./office.js";
 import type { OpenKey } from "./opening.js";
 import { type Enrolled, enrolOwner } from "./owners.js";
@@ -62,13 +64,25 @@ import { takeVeto } from "./vetoes.js";
 export interface ServiceParts {
   core: Core;
   store: Store;
-  /** The log key, under the origin of the log. */
-  logSigner: Signer;
+  /** The log key, under the origin of the log; undefined if it is lost: then nothing is appended. */
+  logSigner: Signer | undefined;
+  /** The key for a log that follows this one. */
+  nextLog?: NextLog | undefined;
+  /** Where the newest checkpoint that was shown is kept. */
+  anchor?: Anchor | undefined;
   /** Reads the RSA key's file, locked or not. Its result is wiped. */
   readWrapKey: () => Promise<Uint8Array>;
   /** Called when the authority's public data has changed. */
   publish: (file: AuthorityFile) => Promise<void>;
   settings?: OperatorSettings | undefined;
+}
+
+/** The key of the log that is to follow, wherever it is kept. */
+export interface NextLog {
+  /** Makes the key, or reads the one that was made before. @param name the origin of the log */
+  signer(name: string): Promise<Signer>;
+  /** From now on it is the log key. */
+  use(): Promise<void>;
 }
 
 /**
@@ -78,7 +92,9 @@ export interface ServiceParts {
 export class AuthorityService {
   readonly core: Core;
   readonly #parts: ServiceParts;
-  readonly #log: Log;
+  readonly #anchored: Anchored;
+  #logSigner: Signer | undefined;
+  #log: Log;
   #authority: Authority;
   readonly #chain: VerifiedChain;
   #key: OpenKey | undefined;
@@ -88,8 +104,10 @@ export class AuthorityService {
   private constructor(parts: ServiceParts, authority: Authority, file: AuthorityFile) {
     this.core = parts.core;
     this.#parts = parts;
-    this.#log = new Log(parts.core, parts.logSigner, logsOf(authority));
+    this.#anchored = new Anchored(parts.core, parts.anchor);
     this.#authority = authority;
+    this.#logSigner = parts.logSigner;
+    this.#log = this.#logWith(parts.logSigner);
     this.#chain = new VerifiedChain(parts.core, authority, file);
   }
 
@@ -104,14 +122,46 @@ export class AuthorityService {
       const file = await publicFile(store);
       const authority = await verifyAuthority(core, file);
       const [inUse] = authority.logKeys;
-      if (inUse?.name !== logSigner.name || !equalBytes(inUse.publicKey, logSigner.publicKey)) {
+      const isRight =
+        logSigner === undefined ||
+        (inUse?.name === logSigner.name && equalBytes(inUse.publicKey, logSigner.publicKey));
+      if (!isRight) {
         throw new TwinwrapError("BAD_KEY", "the log key is not the one of this authority");
       }
-      return new AuthorityService(parts, authority, file);
+      const service = new AuthorityService(parts, authority, file);
+      await service.#fenceIfLost();
+      return service;
     } catch (error) {
       await store.close();
       throw error;
     }
+  }
+
+  #logWith(signer: Signer | undefined): Log {
+    return new Log(this.core, {
+      signer,
+      logs: logsOf(this.#authority),
+      guard: (reads) => this.#anchored.check(reads, this.#authority),
+    });
+  }
+
+  /** A store that is not what was shown of it stops for good, until somebody sees to it. */
+  async #fenceIfLost(): Promise<void> {
+    const { store } = this.#parts;
+    if (await isFenced(store)) return;
+    try {
+      await this.#anchored.check(store, this.#authority);
+    } catch (error) {
+      if (!(error instanceof TwinwrapError && error.code === "FENCED")) throw error;
+      await store.write((writes) => fence(writes, "anchor"));
+    }
+  }
+
+  /** Does something, and shows its result only when the anchor covers what it leads to. */
+  async #shown<T>(work: () => Promise<T>): Promise<T> {
+    const result = await work();
+    await this.#anchored.cover(await this.#store.head(), this.#authority);
+    return result;
   }
 
   /** The authority's identity. */
@@ -197,7 +247,9 @@ export class AuthorityService {
   /** Takes a policy's note; see {@link takePolicy}. */
   async takePolicy(note: string): Promise<TakenPolicy> {
     await this.#settle();
-    const taken = await takePolicy(this.#office, this.#parts.logSigner, note);
+    const logSigner = this.#logSigner;
+    if (logSigner === undefined) throw new TwinwrapError("FENCED", "the log key is not here");
+    const taken = await this.#shown(() => takePolicy(this.#office, logSigner, note));
     if (taken.complete) await this.#renew();
     return taken;
   }
@@ -217,24 +269,26 @@ export class AuthorityService {
   /** Enrols an owner, or replaces their control key; see {@link enrolOwner}. */
   async enrolOwner(owner: string, control: Uint8Array): Promise<Enrolled> {
     await this.#settle();
-    return enrolOwner(this.#office, owner, control);
+    return this.#shown(() => enrolOwner(this.#office, owner, control));
   }
 
   /** Takes an owner's veto; see {@link takeVeto}. */
   async takeVeto(note: string): Promise<RequestRow> {
-    return takeVeto(this.#office, note);
+    return this.#shown(() => takeVeto(this.#office, note));
   }
 
   /** Takes submissions in, all or none; see {@link intake}. */
   async intake(submissions: readonly Submission[]): Promise<Intake[]> {
     await this.#settle();
-    return intake(this.#office, submissions);
+    return this.#shown(() => intake(this.#office, submissions));
   }
 
   /** The newest receipt of a record; undefined if it is not there. @param record recordHash, 32 bytes */
   async receipt(record: Uint8Array): Promise<Receipt | undefined> {
-    const row = await this.#store.record(record);
-    return row && (await receiptsOf(this.#office, [row]))[0];
+    return this.#shown(async () => {
+      const row = await this.#store.record(record);
+      return row && (await receiptsOf(this.#office, [row]))[0];
+    });
   }
 
   /** Records that fit a query; see {@link StoreReads.records}. */
@@ -275,13 +329,14 @@ export class AuthorityService {
     if (this.#key === undefined) {
       throw new TwinwrapError("PASSPHRASE_NEEDED", "the authority's RSA key is locked");
     }
-    return verifyWaiting(this.#office, this.#key, onProgress);
+    const key = this.#key;
+    return this.#shown(() => verifyWaiting(this.#office, key, onProgress));
   }
 
   /** See {@link takeRequest}. */
   async takeRequest(request: RecoveryRequest): Promise<RequestRow> {
     await this.#settle();
-    return takeRequest(this.#office, request);
+    return this.#shown(() => takeRequest(this.#office, request));
   }
 
   /** Where a request stands. @param id 26 characters @throws TwinwrapError NOT_FOUND if there is none */
@@ -291,24 +346,24 @@ export class AuthorityService {
 
   /** Everything that a decision about a request is made from; see {@link standingMessage}. */
   standingMessage(id: string): Promise<StandingMessage> {
-    return standingMessage(this.#office, this.#store, id);
+    return this.#shown(() => standingMessage(this.#office, this.#store, id));
   }
 
   /** Takes an approval or denial; see {@link takeApproval}. Releases nothing. */
   async takeApproval(note: string): Promise<Standing> {
     await this.#settle();
-    return takeApproval(this.#office, note);
+    return this.#shown(() => takeApproval(this.#office, note));
   }
 
   /** Releases what is approved, or gives what was released before; see {@link release}. */
   async release(id: string): Promise<Release> {
     await this.#settle();
-    return release(this.#office, id);
+    return this.#shown(() => release(this.#office, id));
   }
 
   /** What was released before; undefined if nothing was. */
   released(id: string): Promise<Release | undefined> {
-    return released(this.#office, id);
+    return this.#shown(() => released(this.#office, id));
   }
 
   /** Verifies the whole log as of one moment, while others write; see {@link verifyLog}. */
@@ -319,7 +374,7 @@ export class AuthorityService {
 
   /** The newest signed checkpoint; undefined while the log is empty. */
   checkpoint(): Promise<string | undefined> {
-    return logSource(this.core, this.#store, this.#log.number).checkpoint();
+    return this.#shown(() => logSource(this.core, this.#store, this.#log.number).checkpoint());
   }
 
   /** Proof that the log's first `to` leaves begin with its first `from`; see consistencyProof. */
@@ -338,12 +393,51 @@ export class AuthorityService {
   }
 
   /** Lets a restored log grow again; see {@link unfence}. @param known checkpoints (notes) */
-  unfence(
+  async unfence(
     known: readonly string[],
     options: { nothingNewer?: boolean | undefined } = {},
   ): Promise<void> {
     const { core, store } = this.#parts;
-    return store.write((writes) => unfence(core, writes, known, this.#authority, options));
+    await store.write((writes) => unfence(core, writes, known, this.#authority, options));
+    await this.#anchored.reset(await store.head());
+  }
+
+  /**
+   * Drafts the identity that ends the log, and stops the log; see {@link beginClosing}.
+   * @param known checkpoints (notes) that are known outside
+   */
+  async beginClosing(known: readonly string[] = []): Promise<Closing> {
+    const { anchor } = this.#parts;
+    const old = this.#logSigner;
+    const shown = await anchor?.read();
+    const notes = shown === undefined ? known : [...known, shown];
+    return beginClosing(this.#office, { old, next: await this.#nextSigner() }, notes);
+  }
+
+  async #nextSigner(): Promise<Signer> {
+    const { nextLog } = this.#parts;
+    if (nextLog === undefined)
+      throw new TwinwrapError("UNSUPPORTED", "no next log can be begun here");
+    const { origin } = this.#authority;
+    return nextLog.signer(`${origin}/${logsOf(this.#authority).length + 1}`);
+  }
+
+  /** The identity that is to end the log; see {@link closingDraft}. */
+  closing(): Promise<Closing | undefined> {
+    return closingDraft(this.#office, this.#store);
+  }
+
+  /** Takes signatures for it; see {@link takeClosing}. */
+  async takeClosing(note: string): Promise<Closing> {
+    const next = await this.#nextSigner();
+    const taken = await takeClosing(this.#office, note, next);
+    if (!taken.complete) return taken;
+    await this.#parts.nextLog!.use();
+    await this.#renew();
+    this.#log = this.#logWith(next);
+    this.#logSigner = next;
+    await this.#anchored.reset(await this.#parts.store.head());
+    return taken;
   }
 
   /** Ends the work and wipes the key. */

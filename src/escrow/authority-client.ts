@@ -22,9 +22,12 @@ export const RECORD_STATUSES: readonly RecordStatus[] = [
   "released",
 ];
 
-/** open: can be approved. denied: too few officers are left who could. released: something was given out. */
-export type RequestStatus = "open" | "denied" | "released";
-export const REQUEST_STATUSES: readonly RequestStatus[] = ["open", "denied", "released"];
+/**
+ * open: can be approved. denied: too few officers are left who could. released: something was given out. ended: it
+ * was open when the log that it came into ended, and has to be asked again.
+ */
+export type RequestStatus = "open" | "denied" | "released" | "ended";
+export const REQUEST_STATUSES: readonly RequestStatus[] = ["open", "denied", "released", "ended"];
 
 /** Which records are looked for; everything given must fit. */
 export interface RecordQuery {

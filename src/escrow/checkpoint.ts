@@ -1,6 +1,7 @@
-import { fromBase64, toBase64, toUtf8 } from "../bytes.js";
+import { equalBytes, fromBase64, toBase64, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, overLimit, readBack, TwinwrapError } from "../errors.js";
+import type { EndedLog } from "./identity.js";
 import { leafHash, verifyInclusion } from "./merkle.js";
 import { checkOrigin } from "./names.js";
 import { parseNote, type Signer, signNote, type VerifierKey, verifyNote } from "./note.js";
@@ -94,7 +95,26 @@ export async function verifyCheckpoint(
   const keys = logKeys.filter(({ name }) => name === checkpoint.origin);
   if (keys.length === 0) throw notVerified(`${checkpoint.origin} is another log`);
   await verifyNote(core, note, keys);
+  for (const key of keys) if (isEnded(key)) checkEnded(checkpoint, key);
   return checkpoint;
+}
+
+function isEnded(key: VerifierKey | EndedLog): key is EndedLog {
+  return "end" in key;
+}
+
+/** What the key of a log signed beyond its end has no worth, nor what contradicts where it ended. */
+function checkEnded({ origin, size, root }: Checkpoint, { kept, end }: EndedLog): void {
+  if (size > end.size) {
+    throw notVerified(
+      `log ${origin} ended at ${end.size} leaves: its key signed ${size} after that`,
+    );
+  }
+  for (const point of [kept, end]) {
+    if (size === point.size && !equalBytes(root, point.root)) {
+      throw notVerified(`log ${origin} ended with other leaves than these ${size}`);
+    }
+  }
 }
 
 /** The text of a proof. @throws TwinwrapError BAD_FORMAT if it could not be read back */

@@ -91,7 +91,7 @@ export const MIGRATIONS: readonly string[] = [
     hash BLOB PRIMARY KEY CHECK (length(hash) = 32),
     id TEXT NOT NULL UNIQUE,
     bytes BLOB NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('open', 'denied', 'released')),
+    status TEXT NOT NULL CHECK (status IN ('open', 'denied', 'released', 'ended')),
     expires INTEGER NOT NULL,
     leaf INTEGER NOT NULL UNIQUE REFERENCES leaves
   ) STRICT, WITHOUT ROWID;

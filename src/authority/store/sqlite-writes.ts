@@ -195,6 +195,10 @@ export class SqliteWrites extends SqliteReads implements StoreWrites {
     this.#run("UPDATE requests SET status = ? WHERE hash = ?", status, hash);
   }
 
+  async endRequests(): Promise<void> {
+    this.#run("UPDATE requests SET status = 'ended' WHERE status = 'open'");
+  }
+
   async insertApproval(row: ApprovalRow): Promise<void> {
     this.#insert(
       "approvals (hash, request, note, denial_leaf)",

@@ -259,6 +259,8 @@ export interface StoreWrites extends StoreReads {
   /** @throws TwinwrapError CONFLICT if it is there */
   insertRequest(row: RequestRow): Promise<void>;
   setRequestStatus(hash: Uint8Array, status: RequestStatus): Promise<void>;
+  /** All open requests are over: the log that they came into has ended. */
+  endRequests(): Promise<void>;
   /** @throws TwinwrapError CONFLICT if it is there */
   insertApproval(row: ApprovalRow): Promise<void>;
   /** @throws TwinwrapError CONFLICT if it is there */

@@ -1,0 +1,95 @@
+import type { Core } from "../core/index.js";
+import { isAboutContent, TwinwrapError } from "../errors.js";
+import { type Authority, parseCheckpoint } from "../escrow/index.js";
+import { compareKnown, logsOf } from "./log.js";
+import { placeOf } from "./store/place.js";
+import type { LogHead, StoreReads } from "./store/store.js";
+
+// The newest checkpoint that was shown to anybody, kept beside the store. A store that lost its newest part, or was
+// put back, does not reach it.
+
+/** Where it is kept. */
+export interface Anchor {
+  /** The checkpoint (a note); undefined if there is none. */
+  read(): Promise<string | undefined>;
+  /**
+   * Replaces the checkpoint, synced, before this is answered.
+   * @param isNewer whether it is newer than the one that is there: decided while nobody else writes it
+   */
+  write(note: string, isNewer: (present: string) => boolean): Promise<void>;
+}
+
+/** Keeps an authority's anchor. */
+export class Anchored {
+  readonly #core: Core;
+  readonly #anchor: Anchor | undefined;
+  /** The place up to which this process knows that the anchor covers the log. */
+  #covered = -1;
+  /** The last checkpoint that the store was compared with. */
+  #compared: string | undefined;
+
+  /** @param anchor undefined where none is kept */
+  constructor(core: Core, anchor: Anchor | undefined) {
+    this.#core = core;
+    this.#anchor = anchor;
+  }
+
+  /**
+   * Before anything is appended, and at the start.
+   * @throws TwinwrapError FENCED unless what the store holds extends the anchor
+   */
+  async check(reads: StoreReads, authority: Authority): Promise<void> {
+    if (this.#anchor === undefined) return;
+    const note = await this.#anchor.read();
+    const head = await reads.head();
+    if (note === undefined) {
+      if (head === undefined) return;
+      throw fenced("nothing says which state of its log was shown last");
+    }
+    try {
+      const place = placeOfNote(note, authority) ?? Number.POSITIVE_INFINITY;
+      if (note === this.#compared && place <= placeOfHead(head)) return;
+      await compareKnown(this.#core, reads, note, authority);
+    } catch (error) {
+      if (!isAboutContent(error)) throw error;
+      throw fenced(error.message);
+    }
+    this.#compared = note;
+  }
+
+  /** Before a checkpoint, or what leads to one, is shown. */
+  async cover(head: LogHead | undefined, authority: Authority): Promise<void> {
+    const place = placeOfHead(head);
+    if (this.#anchor === undefined || head === undefined || place <= this.#covered) return;
+    // A log that this process does not know is a newer one.
+    await this.#anchor.write(
+      head.checkpoint,
+      (present) => (placeOfNote(present, authority) ?? Number.POSITIVE_INFINITY) < place,
+    );
+    this.#covered = place;
+  }
+
+  /** Somebody vouched for this state. */
+  async reset(head: LogHead | undefined): Promise<void> {
+    if (this.#anchor === undefined || head === undefined) return;
+    await this.#anchor.write(head.checkpoint, () => true);
+    this.#covered = placeOfHead(head);
+    this.#compared = undefined;
+  }
+}
+
+/** Where a head ends; -1 without one. */
+function placeOfHead(head: LogHead | undefined): number {
+  return head === undefined ? -1 : placeOf(head.log, head.size);
+}
+
+/** Where a checkpoint ends; undefined if it is of no log that is known. @throws TwinwrapError BAD_FORMAT */
+function placeOfNote(note: string, authority: Authority): number | undefined {
+  const { origin, size } = parseCheckpoint(note);
+  const log = logsOf(authority).findIndex(({ name }) => name === origin);
+  return log < 0 ? undefined : placeOf(log, size);
+}
+
+function fenced(why: string): TwinwrapError {
+  return new TwinwrapError("FENCED", `the store is not what was shown of it before: ${why}`);
+}

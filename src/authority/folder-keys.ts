@@ -1,0 +1,97 @@
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
+import { equalBytes, fromUtf8, randomBytes, toUtf8, wipe } from "../bytes.js";
+import { isSystemError } from "../calls.node.js";
+import type { Core } from "../core/index.js";
+import type { Identity, Signer } from "../escrow/index.js";
+import { MAX_NOTE } from "../escrow/note.js";
+import { SigningKey } from "../escrow/signing-key.js";
+import { readFileWhole, withLock, writeFileWhole } from "../files.node.js";
+import { readEd25519Key, writeEd25519Key } from "../keys/ed25519.js";
+import { MAX_KEY_FILE } from "../keys/recognise.js";
+import type { Anchor } from "./anchor.js";
+import { ANCHOR, AUTHORITY, LOG_KEY, NEXT_LOG_KEY } from "./folder.js";
+import type { NextLog } from "./service.js";
+
+// What an authority's folder holds besides its store and its RSA key: the log key, the key of the log that is to
+// follow, and the anchor.
+
+const PRIVATE_MODE = 0o600;
+
+async function readIfThere(
+  path: string,
+  maxBytes: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return await readFileWhole(path, maxBytes);
+  } catch (error) {
+    if (isSystemError(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+async function readKey(core: Core, path: string): Promise<SigningKey | undefined> {
+  const pem = await readIfThere(path, MAX_KEY_FILE);
+  if (pem === undefined) return undefined;
+  const seed = await readEd25519Key(pem, { core }).finally(() => wipe(pem));
+  return SigningKey.from(seed).finally(() => wipe(seed));
+}
+
+/**
+ * The log key of an identity; undefined if the folder has none. A process may have been stopped between the end of a
+ * log and the last change of names.
+ * @throws TwinwrapError as readEd25519Key
+ */
+export async function readLogKey(
+  core: Core,
+  folder: string,
+  { log }: Pick<Identity, "log">,
+): Promise<Signer | undefined> {
+  const next = await readKey(core, join(folder, NEXT_LOG_KEY));
+  if (next !== undefined && equalBytes(next.publicKey, log.publicKey)) {
+    await nextLogIn(core, folder).use();
+    return next.signer(log.name);
+  }
+  return (await readKey(core, join(folder, LOG_KEY)))?.signer(log.name);
+}
+
+/** The key of the log that is to follow, in a folder. */
+export function nextLogIn(core: Core, folder: string): NextLog {
+  const path = join(folder, NEXT_LOG_KEY);
+  return {
+    async signer(name) {
+      const present = await readKey(core, path);
+      if (present !== undefined) return present.signer(name);
+      const seed = randomBytes(32);
+      let pem: Uint8Array | undefined;
+      try {
+        pem = await writeEd25519Key(seed, { core });
+        await writeFileWhole(path, [pem], { mode: PRIVATE_MODE });
+        return (await SigningKey.from(seed)).signer(name);
+      } finally {
+        wipe(seed, pem);
+      }
+    },
+    // What the old key could sign has no worth any more.
+    use: () => rename(path, join(folder, LOG_KEY)),
+  };
+}
+
+/** The anchor in a folder: a checkpoint, as it is. */
+export function anchorIn(folder: string): Anchor {
+  const path = join(folder, ANCHOR);
+  const read = async () => {
+    const bytes = await readIfThere(path, MAX_NOTE);
+    return bytes && fromUtf8(bytes);
+  };
+  return {
+    read,
+    write: (note, isNewer) =>
+      // A lock belongs to a file that is there.
+      withLock(join(folder, AUTHORITY), async () => {
+        const present = await read();
+        if (present !== undefined && !isNewer(present)) return;
+        await writeFileWhole(path, [toUtf8(note)], { force: true, mode: PRIVATE_MODE });
+      }),
+  };
+}
