@@ -1,6 +1,7 @@
 import { equalBytes, fromBase64, toBase64, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, readBack, TwinwrapError } from "../errors.js";
+import { isEd25519PublicKey } from "../keys/ed25519-point.js";
 import type { RsaPublicKey } from "../keys/index.js";
 import { labelledHash } from "./hashes.js";
 import { formatLines, Lines } from "./lines.js";
@@ -12,7 +13,7 @@ import { formatSpki, parseSpkiText } from "./spki.js";
 // who decided before. quorum.ts applies it.
 
 const KIND = "twinwrap/policy/v1";
-/** A note has at most 64 signatures, and the log key signs besides every officer. */
+/** A note has at most 128 signatures: officers before, officers after and a log key sign one. */
 const MAX_OFFICERS = 63;
 const MAX_SELF = 64;
 /** A request is good for 366 days at most, so waiting longer would be waiting for nothing. */
@@ -146,7 +147,9 @@ export function checkShares({ officers }: PolicyText, wrapKeys: readonly RsaPubl
 /** 32 bytes of an Ed25519 public key from base64. @throws TwinwrapError BAD_FORMAT */
 export function parseEd25519(base64: string, where: string): Uint8Array<ArrayBuffer> {
   const key = fromBase64(base64);
-  if (key.length !== 32) throw new TwinwrapError("BAD_FORMAT", `${where}: not 32 bytes`);
+  if (!isEd25519PublicKey(key)) {
+    throw new TwinwrapError("BAD_FORMAT", `${where}: no Ed25519 public key of prime order`);
+  }
   return key;
 }
 
