@@ -5,7 +5,7 @@ import { isEd25519PublicKey } from "../keys/ed25519-point.js";
 import type { RsaPublicKey } from "../keys/index.js";
 import { labelledHash } from "./hashes.js";
 import { formatLines, Lines } from "./lines.js";
-import { checkName, checkOrigin, checkOwnerId } from "./names.js";
+import { checkName, checkOrigin, checkOwnerId, foldName } from "./names.js";
 import { keyId, parseNote, type VerifierKey, verifyNote } from "./note.js";
 import { formatSpki, parseSpkiText } from "./spki.js";
 
@@ -26,7 +26,7 @@ export interface Officer {
   key: Uint8Array;
   /** Receives shares of the authority's key. */
   share: RsaPublicKey;
-  /** Owner ids that are this person: on their records the officer does not decide. Sorted. */
+  /** Owner ids that are this person: on their records the officer does not approve. Sorted. */
   self: string[];
 }
 
@@ -118,6 +118,7 @@ export function parsePolicyText(text: string): PolicyText {
   if (!isSorted(officers.map(({ name }) => name))) {
     throw lines.bad("the officers are not in order of name, or one is there twice");
   }
+  checkFolded(lines, officers);
   if (!officers.every(({ self }) => isSorted(self))) {
     throw lines.bad('the "self" of an officer are not in order, or one is there twice');
   }
@@ -128,6 +129,15 @@ export function parsePolicyText(text: string): PolicyText {
     if (new Set(keys).size < officers.length) throw lines.bad(`two officers have the same ${what}`);
   }
   return policy;
+}
+
+/** Officers are kept from approving by their names, however these are spelled: each has one of their own. */
+function checkFolded(lines: Lines, officers: readonly Officer[]): void {
+  const folded = officers.map(({ name }) => foldName(name));
+  if (folded.includes("")) throw lines.bad("the name of an officer has no letter and no digit");
+  if (new Set(folded).size < folded.length) {
+    throw lines.bad("two officers have names that differ only in case, accents or punctuation");
+  }
 }
 
 /**

@@ -14,6 +14,7 @@ import hmac
 import json
 import re
 import sys
+import unicodedata
 from datetime import datetime, timedelta
 
 from cryptography.exceptions import InvalidSignature
@@ -133,6 +134,20 @@ def spki(base64_reader):
 
 
 # JSON: RFC 8785, and objects with exactly these members.
+
+# The letters that are default-ignorable: fillers of Hangul. All else that is so is no letter.
+FILLERS = "\u115f\u1160\u3164\uffa0"
+
+
+def fold(name):
+    """A name as officers' names are compared."""
+    before = None
+    while name != before:
+        before = name
+        name = "".join(c for c in unicodedata.normalize("NFKD", name)
+                       if unicodedata.category(c)[0] in "LN" and c not in FILLERS).upper().lower()
+    return name
+
 
 def jcs(value, depth=1):
     need(depth <= 8, "JSON is nested too deep")
@@ -346,6 +361,8 @@ def parse_policy(note, _):
              and share not in shares, "the officers are not in order, or a key is there twice")
         officers[name] = key
         shares.add(share)
+    folded = {fold(name) for name in officers}
+    need("" not in folded and len(folded) == len(officers), "two officers' names fold alike, or one to nothing")
     need(max(policy[name] for name in ("release", "change", "emergency")) <= len(officers) <= 63,
          "a policy asks for more officers than there are, or has too many")
     return {**policy, "note": note, "hash": sha256(b"twinwrap/v1/policy\n", utf8(content)),
