@@ -23,6 +23,7 @@ import {
   requestHash,
   requestId,
   type StandingMessage,
+  wrapKeyOf,
 } from "../escrow/index.js";
 import { takesPadding } from "./intake.js";
 import { requireUnfenced } from "./log.js";
@@ -82,8 +83,8 @@ async function recordsOf(reads: StoreReads, { records }: RecoveryRequest): Promi
 /**
  * Takes a request; one that is there already is left as it is.
  * @throws TwinwrapError WRONG_AUTHORITY; CLOSED if it has expired; NOT_FOUND if it is for records that are not
- *   here; REFUSED if it expires too late, is for a key or padding that this authority does not wrap for, or
- *   too few officers could ever approve it
+ *   here; REFUSED if it expires too late, is for a key or padding that this authority does not wrap for, is for
+ *   its own key, or too few officers could ever approve it
  */
 export async function takeRequest(office: Office, request: RecoveryRequest): Promise<RequestRow> {
   const { core, store, authority } = office;
@@ -113,6 +114,7 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
     if (!takesPadding(authority, request.padding)) {
       throw refused(`this authority does not pad as the request asks for (${request.padding})`);
     }
+    refuseOwnKey(office, request);
     const records = await recordsOf(writes, request);
     const row: RequestRow = {
       hash,
@@ -135,6 +137,15 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
     await writes.insertRequest(row);
     return row;
   });
+}
+
+/** A wrap for the authority's own key could be handed in as anybody's. @throws TwinwrapError REFUSED */
+function refuseOwnKey(
+  { core, authority }: Pick<Office, "core" | "authority">,
+  request: RecoveryRequest,
+): void {
+  if (wrapKeyOf(authority, recipientFingerprint(core, request)) === undefined) return;
+  throw refused("the recipient's key is one of the authority itself");
 }
 
 /** Whether the author of the record has shown that they knew its key; never so for an unproven one. */
@@ -323,6 +334,8 @@ export async function release(office: Office, id: string): Promise<Release> {
   if (before !== undefined) return before;
   const standing = await standingOf(office, store, id);
   checkApproved(standing);
+  // The identity may have changed since the request came in.
+  refuseOwnKey(office, standing.request);
   if (key === undefined) {
     throw new TwinwrapError(
       "PASSPHRASE_NEEDED",

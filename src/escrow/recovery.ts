@@ -6,7 +6,7 @@ import type { Head } from "../envelope/open.js";
 import { isWrapFor } from "../envelope/wraps.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { type Checkpoint, parseProof, verifyCheckpoint, verifyPath } from "./checkpoint.js";
-import type { Authority } from "./identity.js";
+import { type Authority, wrapKeyOf } from "./identity.js";
 import type { LogView } from "./log-view.js";
 import { receiptLeaf } from "./receipt.js";
 import { type BlobRecord, type EscrowRecord, recordHash } from "./record.js";
@@ -73,6 +73,10 @@ export function checkRelease(
       records: new Set(request.records.map(toHex)),
       policies: authority.policies.map((policy) => toHex(policy.hash)),
     };
+    // It would be one more wrap that the authority opens.
+    if (wrapKeyOf(authority, about.recipient) !== undefined) {
+      throw notVerified("the release is for the authority's own key");
+    }
     const keys = new Map<string, ReleasedKey>();
     const places = new Set<string>();
     // A release has thousands of proofs, and most lead to one checkpoint.

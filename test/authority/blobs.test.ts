@@ -1,10 +1,13 @@
 import { constants, publicEncrypt, randomBytes } from "node:crypto";
 import {
+  encodeRequest,
   type FileRecord,
   makeBlobSubmission,
   readBlobWrap,
   receiptLeaf,
   recordHash,
+  requestHash,
+  requestId,
   type Submission,
 } from "twinwrap/escrow";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -305,6 +308,51 @@ describe("a thief who copied a wrap that the authority knows", () => {
     const [mine] = await stolen(one, both.submission);
     const together = one.service.intake([both.submission, mine!]);
     await expect(together).rejects.toEqual(failing("DUPLICATE"));
+  });
+
+  test("is refused out of a release, too, at intake and at the next release", async () => {
+    const [file] = await one.files(1);
+    const theirs = await one.asked([file!]);
+    await one.approve(theirs.request, "ann", "bob");
+    const [early, late] = [await sent(one), await sent(one)];
+    await one.service.intake([early.submission]);
+    const { request, id } = await asked(one, early);
+    await one.approve(request, "ann", "bob");
+    await one.service.release(theirs.id);
+    // As if the file had been released for a key that is the authority's now.
+    for (const [{ submission }, refused] of [
+      [late, () => one.service.intake([late.submission])],
+      [early, () => one.service.release(id)],
+    ] as const) {
+      await alter(one, ["UPDATE releases SET simple_blob = ?", submission.wrap.simpleBlob]);
+      await expect(refused()).rejects.toMatchObject({
+        code: "DUPLICATE",
+        message: expect.stringMatching(/not proven, and its blob is that of another record/),
+      });
+    }
+    expect(await one.service.released(id)).toBeUndefined();
+  });
+
+  test("is not made by asking for a key for the authority itself", async () => {
+    const [file] = await one.files(1);
+    const { wrapKey } = one.service.authority;
+    const request = one.request([file!], { recipient: wrapKey });
+    await expect(one.service.takeRequest(request)).rejects.toEqual(REFUSED);
+    // A request that came in before the key was the authority's.
+    const hash = requestHash(core, request);
+    await storeOf(one.service).write((writes) =>
+      writes.insertRequest({
+        hash,
+        id: requestId(hash),
+        bytes: encodeRequest(request),
+        status: "open",
+        expires: request.expires,
+        received: new Date(),
+      }),
+    );
+    await one.approve(request, "ann", "bob");
+    await expect(one.service.release(requestId(hash))).rejects.toEqual(REFUSED);
+    expect((await one.count()).release).toBeUndefined();
   });
 
   test("who comes first keeps nothing out, and gets nothing once the right one is there", async () => {

@@ -314,6 +314,31 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       }
     });
 
+    test("a record is found by the RSA block of a wrap in which it was released", async () => {
+      const [block, other] = [bytes(256), bytes(256)];
+      const wrapOf = (block: Uint8Array) => ({
+        ...candidate().wrap,
+        simpleBlob: new Uint8Array([...bytes(12), ...block]),
+      });
+      const row = await filler.record({ status: "verified" }, candidate());
+      const held = await filler.record({}, { ...candidate(), wrap: wrapOf(other) });
+      for (let i = 0; i < 2; i++) {
+        const request = requestRow();
+        await filler.write(async (writes, leaf) => {
+          await writes.insertRequest(request);
+          const about = { request: request.hash, record: row.hash };
+          await writes.insertReleases([{ ...about, wrap: wrapOf(block), leaf: await leaf() }]);
+        });
+      }
+      const found = await store.recordsWithBlocks([
+        { block, except: bytes(32) },
+        { block, except: row.hash },
+        { block: other, except: bytes(32) },
+        { block: block.subarray(1), except: bytes(32) },
+      ]);
+      expect(found).toEqual([row, undefined, held, undefined]);
+    });
+
     test("policies and identities get their signatures and their leaf, and nothing else", async () => {
       for (const [put, list] of [
         ["putPolicy", "policies"],

@@ -514,6 +514,7 @@ def check_release(authority_path, release_path, *submission_paths):
          and set(released) <= set(asked), "the records are not in order, or not those asked for")
     request_id = base64.b32encode(request["hash"]).decode().lower()[:26]
     recipient = sha256(request["recipient"])
+    need(recipient not in authority["wraps"], "the release is for the authority's own key")
     print(f"request: {request_id} by {request['requester']} for key {recipient.hex()}")
     leaves, places = {}, set()
     for key in release["releases"]:

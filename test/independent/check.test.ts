@@ -496,6 +496,9 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     const { nonce: _, ...asked } = request;
     const thief = makeRequest({ ...asked, recipient: alice.publicKey });
     await refusedRelease(/another request/, { request: thief });
+    const { wrapKey: recipient } = await verifyAuthority(core, notes);
+    const own = makeRequest({ ...asked, recipient });
+    await refusedRelease(/authority's own key/, { request: own, releases: [] });
     const wrap = await wrapOf(files[0]!.file, alice, alice);
     await refusedRelease(/another key/, { releases: [{ ...a, wrap }] });
     const padding = "pkcs1-v1_5" as const;

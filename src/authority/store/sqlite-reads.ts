@@ -362,13 +362,14 @@ export class SqliteReads implements StoreReads {
   async recordsWithBlocks(queries: readonly BlockQuery[]): Promise<(RecordRow | undefined)[]> {
     // However many records have the block, one of them is read.
     const one = `SELECT * FROM (SELECT CAST(? AS INTEGER) AS query, records.*
-      FROM candidates JOIN records ON hash = record
-      WHERE substr(simple_blob, 13) = ? AND record <> ?
+      FROM (SELECT record FROM candidates WHERE substr(simple_blob, 13) = ?
+        UNION SELECT record FROM releases WHERE substr(simple_blob, 13) = ?) AS wraps
+      JOIN records ON hash = record WHERE record <> ?
       ORDER BY verified_leaf IS NULL, hash LIMIT 1) AS found`;
     return this.#each(
       [...queries.entries()],
       (some) => repeated(one, some, " UNION ALL "),
-      ([at, { block, except }]) => [at, block, except],
+      ([at, { block, except }]) => [at, block, block, except],
       (row) => [String(row.query), recordOf(row)],
       ([at]) => String(at),
     );

@@ -175,4 +175,6 @@ export const MIGRATIONS: readonly string[] = [
   DROP INDEX requests_status;
   CREATE INDEX requests_status ON requests (status, received, hash);
   `,
+  // A wrap is found by its RSA block among those that were given out, too.
+  "CREATE INDEX releases_block ON releases (substr(simple_blob, 13))",
 ];

@@ -144,7 +144,7 @@ export interface StoreReads {
   recordsByHash(hashes: readonly Uint8Array[]): Promise<(RecordRow | undefined)[]>;
   /** Those of each record, by tag. */
   candidatesOf(records: readonly Uint8Array[]): Promise<Candidate[][]>;
-  /** For each block a record with a wrap of it, one that was verified before others. */
+  /** For each block a record with a wrap of it, or that went out in one; one that was verified before others. */
   recordsWithBlocks(queries: readonly BlockQuery[]): Promise<(RecordRow | undefined)[]>;
   /** What is known of all records' wraps. */
   wrapFacts(): Promise<WrapFacts>;
