@@ -153,7 +153,7 @@ export class Rows {
     return row.status === status ? undefined : `the status of record ${toHex(row.hash)}`;
   }
 
-  /** Nothing shows that its wrap opens, but the record names the wrap. */
+  /** Nothing shows that its wrap opens, but the record names the wrap, released or not. */
   async #wrongUnproven(
     { hash, status, verifiedLeaf }: RecordRow,
     record: UnprovenRecord,
@@ -167,7 +167,7 @@ export class Rows {
       others.length === 0 &&
       candidate.tag === undefined &&
       isBoundWrap(this.#core, record, candidate.wrap);
-    return isBound ? undefined : `the blob of record ${toHex(hash)}`;
+    return isBound ? undefined : `the blob of record ${toHex(hash)} is not the one that it names`;
   }
 
   async #checkWraps(): Promise<void> {

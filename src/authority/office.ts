@@ -1,7 +1,7 @@
 import type { Core } from "../core/index.js";
 import type { Authority } from "../escrow/index.js";
 import type { Log } from "./log.js";
-import type { OpenKey } from "./opening.js";
+import type { OpenKeys } from "./opening.js";
 import type { Store } from "./store/store.js";
 import type { VerifiedNotes } from "./verified-notes.js";
 
@@ -24,6 +24,6 @@ export interface Office {
   authority: Authority;
   notes: VerifiedNotes;
   settings: OperatorSettings;
-  /** While it is open. */
-  key: OpenKey | undefined;
+  /** Those that are open. */
+  keys: OpenKeys;
 }

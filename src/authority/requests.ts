@@ -28,7 +28,7 @@ import {
 import { takesPadding } from "./intake.js";
 import { requireUnfenced } from "./log.js";
 import type { Office } from "./office.js";
-import { checkBlocks, type OpenKey, openCandidates, recordOfRow } from "./opening.js";
+import { checkBlocks, openCandidates, recordOfRow } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
 import { policyInForce, requirePolicy } from "./policies.js";
 import type {
@@ -329,20 +329,20 @@ interface Prepared {
  *   DECRYPTION_FAILED if no record's wrap is right, or some are not and the rest alone may not go out
  */
 export async function release(office: Office, id: string): Promise<Release> {
-  const { store, key } = office;
+  const { store, keys } = office;
   const before = await released(office, id);
   if (before !== undefined) return before;
   const standing = await standingOf(office, store, id);
   checkApproved(standing);
   // The identity may have changed since the request came in.
   refuseOwnKey(office, standing.request);
-  if (key === undefined) {
+  if (keys.size === 0) {
     throw new TwinwrapError(
       "PASSPHRASE_NEEDED",
       "it is approved; the authority's RSA key has to be opened to release it",
     );
   }
-  const prepared = await prepare(office, key, standing);
+  const prepared = await prepare(office, standing);
   await store.write((writes) => commit(office, writes, id, prepared));
   return (await released(office, id))!;
 }
@@ -356,8 +356,7 @@ function checkApproved({ row, decision }: Standing): void {
 }
 
 async function prepare(
-  { core, store, settings: { partial = false } }: Office,
-  key: OpenKey,
+  { core, store, keys, settings: { partial = false } }: Office,
   { request, records }: Standing,
 ): Promise<Prepared[]> {
   const { recipient, padding } = request;
@@ -371,7 +370,7 @@ async function prepare(
   await checkBlocks(core, store, held);
   for (const [i, row] of records.entries()) {
     const record = recordOfRow(core, row);
-    const { opened } = openCandidates(core, key, row, candidates[i]!);
+    const { opened } = openCandidates(core, keys, row, candidates[i]!);
     if (opened === undefined) {
       missing.push(formatSerial(record.serial));
       continue;

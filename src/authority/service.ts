@@ -30,10 +30,17 @@ import {
   wipePrivateKey,
 } from "../keys/index.js";
 import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
-import { type Intake, intake, receiptsOf, verifyWaiting } from "./intake.js";
+import {
+  type Intake,
+  intake,
+  receiptsOf,
+  verifyAll,
+  verifyWaiting,
+  type WrapReport,
+} from "./intake.js";
 import { isFenced, Log, logSource, requireUnfenced, unfence } from "./log.js";
 import type { Office, OperatorSettings } from "./office.js";
-import type { OpenKey } from "./opening.js";
+import type { OpenKeys } from "./opening.js";
 import {
   type PolicyState,
   policyInForce,
@@ -77,7 +84,7 @@ export class AuthorityService {
   readonly #log: Log;
   #authority: Authority;
   #notes: VerifiedNotes;
-  #key: OpenKey | undefined;
+  #keys: OpenKeys = new Map();
   /** The last attempt to open it. */
   #opening: Promise<unknown> | undefined;
 
@@ -128,13 +135,13 @@ export class AuthorityService {
       authority: this.#authority,
       notes: this.#notes,
       settings,
-      key: this.#key,
+      keys: this.#keys,
     };
   }
 
-  /** Whether the RSA key is open. */
+  /** Whether an RSA key is open. */
   get isUnlocked(): boolean {
-    return this.#key !== undefined;
+    return this.#keys.size > 0;
   }
 
   /**
@@ -151,7 +158,7 @@ export class AuthorityService {
   }
 
   async #open(passphrase: Passphrase | undefined): Promise<boolean> {
-    if (this.#key !== undefined) return true;
+    if (this.isUnlocked) return true;
     const { core, readWrapKey } = this.#parts;
     const pem = await readWrapKey();
     let key: RsaPrivateKey | undefined;
@@ -167,7 +174,7 @@ export class AuthorityService {
       if (!this.#authority.wrapFingerprints.some((known) => equalBytes(known, mine))) {
         throw new TwinwrapError("BAD_KEY", `the RSA key ${toHex(mine)} is none of this authority`);
       }
-      this.#key = { fingerprint: mine, rsa: core.rsaPrivateKey(key) };
+      this.#keys = new Map([[toHex(mine), core.rsaPrivateKey(key)]]);
       return true;
     } finally {
       wipe(pem);
@@ -247,10 +254,19 @@ export class AuthorityService {
   async verifyWaiting(
     onProgress?: (done: number) => void,
   ): Promise<{ verified: number; failed: Uint8Array[] }> {
-    if (this.#key === undefined) {
-      throw new TwinwrapError("PASSPHRASE_NEEDED", "the authority's RSA key is locked");
-    }
-    return verifyWaiting(this.#office, this.#key, onProgress);
+    this.#needKey();
+    return verifyWaiting(this.#office, onProgress);
+  }
+
+  /** Opens every stored wrap again; see {@link verifyAll}. @throws TwinwrapError PASSPHRASE_NEEDED */
+  async verifyAll(onProgress?: (done: number) => void): Promise<WrapReport> {
+    this.#needKey();
+    return verifyAll(this.#office, onProgress);
+  }
+
+  #needKey(): void {
+    if (this.isUnlocked) return;
+    throw new TwinwrapError("PASSPHRASE_NEEDED", "the authority's RSA key is locked");
   }
 
   /** See {@link takeRequest}. */
@@ -322,8 +338,8 @@ export class AuthorityService {
   /** Ends the work and wipes the key. */
   async close(): Promise<void> {
     await this.#opening?.catch(() => {});
-    this.#key?.rsa.dispose();
-    this.#key = undefined;
+    for (const rsa of this.#keys.values()) rsa.dispose();
+    this.#keys = new Map();
     await this.#parts.store.close();
   }
 }

@@ -209,6 +209,7 @@ describe("intake", () => {
       record: file!.record,
       status: "unverified",
       isNew: false,
+      isRepaired: false,
       receipt: before,
     });
     expect(await one.leaves()).toHaveLength(size);

@@ -507,6 +507,9 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
           ...backwards(wraps).map((wrap) => [wrap]),
           [wraps[3]],
         ]);
+        // Of three, two are read with one statement and one with another.
+        const thrice = [rows[0]!.hash, rows[1]!.hash, rows[0]!.hash];
+        expect(await store.candidatesOf(thrice)).toEqual([[wraps[0]], [wraps[1]], [wraps[0]]]);
         const queries = backwards(wraps).map(({ wrap }) => ({
           block: wrap.simpleBlob.subarray(12),
           except: bytes(32),

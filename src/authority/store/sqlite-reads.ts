@@ -348,7 +348,9 @@ export class SqliteReads implements StoreReads {
 
   async candidatesOf(records: readonly Uint8Array[]): Promise<Candidate[][]> {
     const found = new Map<string, Candidate[]>(records.map((record) => [toHex(record), []]));
-    for (const some of batches(records)) {
+    // One that is asked for twice may stand in two batches.
+    const each = [...new Map(records.map((record) => [toHex(record), record])).values()];
+    for (const some of batches(each)) {
       const sql = `SELECT * FROM candidates WHERE record IN (${repeated("?", some)})
         ORDER BY tag, simple_blob`;
       const read = (row: Row) => [toHex(bytes(row, "record")), candidateOf(row)] as const;
