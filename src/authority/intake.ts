@@ -17,6 +17,7 @@ import { type Checked, IntakePlan } from "./intake-plan.js";
 import type { Office } from "./office.js";
 import { checkBlocks, openCandidates, recordOfRow, type WrapState, wrapState } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
+import { requirePolicy } from "./policies.js";
 import type { Candidate, RecordRow, StoreWrites } from "./store/store.js";
 
 // How records come in. A submission is opened before the transaction, if the authority's key is at
@@ -46,7 +47,7 @@ export function takesPadding({ identities }: Authority, padding: Padding): boole
  * Takes submissions in, all of them or none. Leaves records that are there already as they are, but that a wrap that
  * opens takes the place of a stored one that does not.
  * @throws TwinwrapError WRONG_AUTHORITY if one is for another authority or another key; REFUSED if the authority
- *   does not take its padding, or its blob is malformed; NOT_PROVEN; DUPLICATE if it has the blob of another
+ *   does not take its padding, or its blob is malformed; NO_POLICY; NOT_PROVEN; DUPLICATE if it has the blob of another
  *   record; BACKLOG; FENCED; DECRYPTION_FAILED if the key is open and a wrap does not lead to the session key of
  *   commitment and tag
  */
@@ -93,11 +94,14 @@ async function damagedOf(
 
 /** Its transaction. @returns what became of each submission */
 async function takeIn(
-  { core, log, settings }: Office,
+  office: Office,
   writes: StoreWrites,
   items: readonly Checked[],
   damaged: ReadonlyMap<string, readonly Candidate[]>,
 ): Promise<Pick<Intake, "isNew" | "isRepaired">[]> {
+  const { core, log, settings } = office;
+  // A receipt would look as if the key could be released.
+  await requirePolicy(office, writes);
   // Also for records that are there already: a receipt would look as if it came from the log's newest state.
   const end = await log.end(writes);
   const rows = await writes.recordsByHash(items.map(({ hash }) => hash));

@@ -30,7 +30,7 @@ import { requireUnfenced } from "./log.js";
 import type { Office } from "./office.js";
 import { checkBlocks, openCandidates, recordOfRow } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
-import { policyInForce, requirePolicy } from "./policies.js";
+import { requirePolicy } from "./policies.js";
 import type {
   ApprovalRow,
   Candidate,
@@ -82,7 +82,7 @@ async function recordsOf(reads: StoreReads, { records }: RecoveryRequest): Promi
 
 /**
  * Takes a request; one that is there already is left as it is.
- * @throws TwinwrapError WRONG_AUTHORITY; CLOSED if it has expired; NOT_FOUND if it is for records that are not
+ * @throws TwinwrapError NO_POLICY; WRONG_AUTHORITY; CLOSED if it has expired; NOT_FOUND if it is for records that are not
  *   here; REFUSED if it expires too late, is for a key or padding that this authority does not wrap for, is for
  *   its own key, or too few officers could ever approve it
  */
@@ -115,6 +115,7 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
       throw refused(`this authority does not pad as the request asks for (${request.padding})`);
     }
     refuseOwnKey(office, request);
+    const policy = await requirePolicy(office, writes);
     const records = await recordsOf(writes, request);
     const row: RequestRow = {
       hash,
@@ -124,15 +125,12 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
       expires: request.expires,
       received,
     };
-    const policy = await policyInForce(office, writes);
-    if (policy !== undefined) {
-      const about = { row, request, records };
-      const decision = await decide(core, policy, about, [], { now: received, counts: isOpened });
-      if (decision.denied) {
-        throw refused(
-          `it could never be approved: policy ${policy.number} asks for ${policy.release} officers, and too few are neither the requester nor owners`,
-        );
-      }
+    const about = { row, request, records };
+    const decision = await decide(core, policy, about, [], { now: received, counts: isOpened });
+    if (decision.denied) {
+      throw refused(
+        `it could never be approved: policy ${policy.number} asks for ${policy.release} officers, and too few are neither the requester nor owners`,
+      );
     }
     await writes.insertRequest(row);
     return row;

@@ -12,6 +12,7 @@ import {
   recordHash,
   statusText,
 } from "../escrow/index.js";
+import { noPolicyText } from "../escrow/words.js";
 import { formatTime } from "../jcs.js";
 import { type AuthorityOptions, authorityOption, withGiven } from "./authority-io.js";
 import { collect, EXIT, jsonOption, newCommand } from "./command.js";
@@ -84,10 +85,12 @@ async function verify(paths: string[], options: VerifyOptions): Promise<void> {
       const reports = isKept
         ? [await reportOfKept(path, receipts, party)]
         : await reportsOf(path, party);
-      const recoverable = isRecoverable(reports);
+      const recoverable = isRecoverable(reports, party?.authority);
       isEach &&= recoverable;
       const all = reports.length === 0 ? [NOT_ESCROWED] : reports;
       const texts = all.flatMap((one) => (party === undefined ? foundTexts(one) : statusText(one)));
+      const more = party && noPolicyText(party.authority);
+      if (more !== undefined) texts.push(more);
       report.add(
         { file: path, recoverable, escrows: reports.map(reportFacts) },
         texts.map((text, i) => [i === 0 ? path : "", text]),

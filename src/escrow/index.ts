@@ -567,7 +567,10 @@ export const submissionFromJson = /* @__PURE__ */ taking($submission.submissionF
 export const submissionToJson = /* @__PURE__ */ taking($submission.submissionToJson, {
   submission: k.submission,
 });
-export const isRecoverable = /* @__PURE__ */ taking($words.isRecoverable, { reports: k.reports });
+export const isRecoverable = /* @__PURE__ */ taking($words.isRecoverable, {
+  reports: k.reports,
+  authority: optional(k.authority),
+});
 export const messageName = /* @__PURE__ */ taking($words.messageName, {
   name: needText,
   authority: k.authority,

@@ -85,11 +85,13 @@ function copies({ submission }: TestFile, count: number) {
   });
 }
 
+const POLICY = ["policies", "leavesAt"];
 const BEGIN = ["setting", "head", "checkpoints"];
 
 test("an intake takes as many calls for a thousand records as for one", async () => {
   const { office, service, calls } = await counted();
   const first = [
+    ...POLICY,
     ...BEGIN,
     "recordsByHash",
     "ownerSecrets",
@@ -109,7 +111,7 @@ test("an intake takes as many calls for a thousand records as for one", async ()
   expect(calls.others).toEqual(["recordsByHash", "leavesAt", "checkpointOf", "nodes"]);
   // What is there already is only looked up.
   await service.intake(copies(many, 1000));
-  expect(calls.transactions.at(-1)).toEqual([...BEGIN, "recordsByHash", "candidatesOf"]);
+  expect(calls.transactions.at(-1)).toEqual([...POLICY, ...BEGIN, "recordsByHash", "candidatesOf"]);
 });
 
 test("opening what waited takes the same number for each batch", async () => {

@@ -74,9 +74,12 @@ describe("a new authority", () => {
   test("has no policy before every officer has signed the first", async () => {
     const one = await office({ sign: false });
     expect(await one.service.policy()).toBeUndefined();
-    const files = await one.files(1);
-    const { request, id } = await one.asked(files);
-    await expect(one.service.standing(id)).rejects.toEqual(failing("NO_POLICY"));
+    // Nobody could release it, so nothing is taken in.
+    const file = await one.file();
+    const NO_POLICY = failing("NO_POLICY");
+    await expect(one.service.intake([file.submission])).rejects.toEqual(NO_POLICY);
+    await expect(one.service.takeRequest(one.request([file]))).rejects.toEqual(NO_POLICY);
+    expect(await one.service.receipt(file.record)).toBeUndefined();
     expect(await one.signPolicy("ann")).toMatchObject({ log: true, complete: false });
     expect(await one.signPolicy("ann")).toMatchObject({ officers: ["ann"], complete: false });
     await one.signPolicy("cyd");
@@ -84,7 +87,9 @@ describe("a new authority", () => {
     expect((await readAuthority(one.folder)).authority.policies).toEqual([]);
     expect(await one.signPolicy("bob")).toMatchObject({ complete: true });
     expect((await readAuthority(one.folder)).authority.policies).toHaveLength(1);
-    expect(await one.count()).toEqual({ authority: 1, escrow: 1, policy: 1 });
+    expect(await one.count()).toEqual({ authority: 1, policy: 1 });
+    await one.service.intake([file.submission]);
+    const { request } = await one.asked([file]);
     expect((await one.approve(request, "ann", "bob")).decision.approved).toBe(true);
   });
 
