@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { equalBytes, wipe } from "../bytes.js";
 import { isFolder, isSystemError } from "../calls.node.js";
@@ -26,15 +27,16 @@ import {
 import { readEd25519Key, writeEd25519Key } from "../keys/ed25519.js";
 import { type Passphrase, wipePrivateKey, writePrivateKey } from "../keys/index.js";
 import { MAX_KEY_FILE } from "../keys/recognise.js";
-import { AUTHORITY, LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
+import { AUTHORITY, isWrapKey, LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
 import { beginStore, type FoundingOptions, found } from "./founding.js";
 import { fence } from "./log.js";
 import type { OperatorSettings } from "./office.js";
 import { AuthorityService, publicFile, publishNewest } from "./service.js";
 import { copySqlite, openSqlite } from "./store/sqlite.js";
 import type { Store } from "./store/store.js";
+import type { WrapKeyFile } from "./wrap-keys.js";
 
-// An authority as a folder: its identity for everybody, its two private keys, and its store.
+// An authority as a folder: its identity for everybody, its private keys, and its store.
 
 const PRIVATE_MODE = 0o600;
 
@@ -111,6 +113,25 @@ async function readPart(folder: string, name: string): Promise<Uint8Array<ArrayB
   }
 }
 
+/** The names of the RSA keys' files, that of the key in use first. It has to be there. */
+async function wrapKeyNames(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter(isWrapKey).sort();
+  return [WRAP_KEY, ...names.filter((name) => name !== WRAP_KEY)];
+}
+
+async function readWrapKeys(folder: string): Promise<WrapKeyFile[]> {
+  const files: WrapKeyFile[] = [];
+  try {
+    for (const name of await wrapKeyNames(folder)) {
+      files.push({ name, pem: await readPart(folder, name) });
+    }
+    return files;
+  } catch (error) {
+    wipe(...files.map(({ pem }) => pem));
+    throw error;
+  }
+}
+
 /**
  * Opens an authority's folder for work.
  * @throws TwinwrapError BAD_FORMAT if it is none, BAD_KEY if its keys are not those of its identity
@@ -132,7 +153,7 @@ export async function openDirectory(
     core,
     store,
     logSigner: logKey.signer(logs[0]!.name),
-    readWrapKey: () => readPart(path, WRAP_KEY),
+    readWrapKeys: () => readWrapKeys(path),
     publish: (file) => publish(path, file),
     settings: { acceptUnproven, partial },
   });
@@ -241,7 +262,7 @@ async function copyPrivate(from: string, to: string): Promise<void> {
 }
 
 async function copyKeys(from: string, to: string): Promise<void> {
-  for (const name of [WRAP_KEY, LOG_KEY]) {
+  for (const name of [...(await wrapKeyNames(from)), LOG_KEY]) {
     const key = await readPart(from, name);
     await writeFileWhole(join(to, name), [key], { mode: PRIVATE_MODE }).finally(() => wipe(key));
   }

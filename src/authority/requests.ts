@@ -4,6 +4,7 @@ import { formatSerial, type Wrap } from "../envelope/index.js";
 import { wrapFor } from "../envelope/wraps.js";
 import { type ErrorCode, isAboutContent, TwinwrapError } from "../errors.js";
 import {
+  type Authority,
   approvalHash,
   countApprovals,
   type Decision,
@@ -354,7 +355,7 @@ function checkApproved({ row, decision }: Standing): void {
 }
 
 async function prepare(
-  { core, store, keys, settings: { partial = false } }: Office,
+  { core, store, keys, authority, settings: { partial = false } }: Office,
   { request, records }: Standing,
 ): Promise<Prepared[]> {
   const { recipient, padding } = request;
@@ -368,8 +369,9 @@ async function prepare(
   await checkBlocks(core, store, held);
   for (const [i, row] of records.entries()) {
     const record = recordOfRow(core, row);
-    const { opened } = openCandidates(core, keys, row, candidates[i]!);
+    const { opened, untried } = openCandidates(core, keys, row, candidates[i]!);
     if (opened === undefined) {
+      checkTried(authority, record, untried);
       missing.push(formatSerial(record.serial));
       continue;
     }
@@ -391,6 +393,21 @@ async function prepare(
     "DECRYPTION_FAILED",
     `nothing is released: of the ${records.length} records, ${missing.length} without a wrap that opens (${missing.slice(0, 5).join(", ")}${more}): ${rest}`,
   );
+}
+
+/** A wrap whose key is only locked is not missing. @throws TwinwrapError PASSPHRASE_NEEDED */
+function checkTried(
+  authority: Authority,
+  { serial }: EscrowRecord,
+  untried: readonly Candidate[],
+): void {
+  for (const { wrap } of untried) {
+    if (wrapKeyOf(authority, wrap.fingerprint) === undefined) continue;
+    throw new TwinwrapError(
+      "PASSPHRASE_NEEDED",
+      `${formatSerial(serial)} is wrapped for the authority's RSA key ${toHex(wrap.fingerprint)}, which is not open`,
+    );
+  }
 }
 
 /** The ALG_ID in a release's SIMPLEBLOB: the one that the submitted blob had. */

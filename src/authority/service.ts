@@ -1,4 +1,4 @@
-import { equalBytes, toHex, wipe } from "../bytes.js";
+import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -20,15 +20,7 @@ import {
   type Submission,
   verifyAuthority,
 } from "../escrow/index.js";
-import {
-  fingerprint,
-  identifyKey,
-  type Passphrase,
-  publicKeyOf,
-  type RsaPrivateKey,
-  readPrivateKey,
-  wipePrivateKey,
-} from "../keys/index.js";
+import type { Passphrase } from "../keys/index.js";
 import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
 import {
   type Intake,
@@ -40,7 +32,6 @@ import {
 } from "./intake.js";
 import { isFenced, Log, logSource, requireUnfenced, unfence } from "./log.js";
 import type { Office, OperatorSettings } from "./office.js";
-import type { OpenKeys } from "./opening.js";
 import {
   type PolicyState,
   policyInForce,
@@ -60,6 +51,7 @@ import {
 import type { RequestRow, Store, StoreReads } from "./store/store.js";
 import { stored } from "./stored.js";
 import { VerifiedNotes } from "./verified-notes.js";
+import { type WrapKeyFile, WrapKeys } from "./wrap-keys.js";
 
 /** What an authority works with. */
 export interface ServiceParts {
@@ -67,8 +59,8 @@ export interface ServiceParts {
   store: Store;
   /** The log key, under the origin of the log. */
   logSigner: Signer;
-  /** Reads the RSA key's file, locked or not. Its result is wiped. */
-  readWrapKey: () => Promise<Uint8Array>;
+  /** Reads the RSA keys' files, locked or not, that of the key in use first. They are wiped. */
+  readWrapKeys: () => Promise<WrapKeyFile[]>;
   /** Called when the authority's public data has changed. */
   publish: (file: AuthorityFile) => Promise<void>;
   settings?: OperatorSettings | undefined;
@@ -84,7 +76,7 @@ export class AuthorityService {
   readonly #log: Log;
   #authority: Authority;
   #notes: VerifiedNotes;
-  #keys: OpenKeys = new Map();
+  readonly #keys: WrapKeys;
   /** The last attempt to open it. */
   #opening: Promise<unknown> | undefined;
 
@@ -94,6 +86,7 @@ export class AuthorityService {
     this.#log = new Log(parts.core, parts.logSigner, authority.logKeys);
     this.#authority = authority;
     this.#notes = new VerifiedNotes(parts.core, authority, file.policies);
+    this.#keys = new WrapKeys(parts.core, parts.readWrapKeys);
   }
 
   /**
@@ -135,51 +128,28 @@ export class AuthorityService {
       authority: this.#authority,
       notes: this.#notes,
       settings,
-      keys: this.#keys,
+      keys: this.#keys.open,
     };
   }
 
   /** Whether an RSA key is open. */
   get isUnlocked(): boolean {
-    return this.#keys.size > 0;
+    return this.#keys.open.size > 0;
   }
 
   /**
-   * Opens the RSA key, if it is not locked or a passphrase is given.
-   * @returns whether it is open
-   * @throws TwinwrapError WRONG_PASSPHRASE; BAD_KEY if it is not the key of the identity
+   * Opens the RSA keys that are not locked, and all that the passphrase opens.
+   * @returns whether one is open
+   * @throws TwinwrapError WRONG_PASSPHRASE if it opens none; BAD_KEY if one is not a key of the identity
    */
   unlock(passphrase?: Passphrase): Promise<boolean> {
     // One after the other: two at once would prepare two keys, of which only one would be wiped.
     const before = this.#opening ?? Promise.resolve();
-    const opening = before.catch(() => {}).then(() => this.#open(passphrase));
+    const opening = before
+      .catch(() => {})
+      .then(() => this.#keys.unlock(this.#authority, passphrase));
     this.#opening = opening;
     return opening;
-  }
-
-  async #open(passphrase: Passphrase | undefined): Promise<boolean> {
-    if (this.isUnlocked) return true;
-    const { core, readWrapKey } = this.#parts;
-    const pem = await readWrapKey();
-    let key: RsaPrivateKey | undefined;
-    try {
-      if (passphrase === undefined && identifyKey(pem).kind === "locked") return false;
-      key = await readPrivateKey(pem, {
-        core,
-        passphrase,
-        // The person asked may have given none: opening the key shows whether it is right.
-        allowEmptyPassphrase: true,
-      });
-      const mine = await fingerprint(publicKeyOf(key), { core });
-      if (!this.#authority.wrapFingerprints.some((known) => equalBytes(known, mine))) {
-        throw new TwinwrapError("BAD_KEY", `the RSA key ${toHex(mine)} is none of this authority`);
-      }
-      this.#keys = new Map([[toHex(mine), core.rsaPrivateKey(key)]]);
-      return true;
-    } finally {
-      wipe(pem);
-      if (key !== undefined) wipePrivateKey(key);
-    }
   }
 
   /** The policy in force; undefined until everybody has signed the first. */
@@ -335,11 +305,10 @@ export class AuthorityService {
     return store.write((writes) => unfence(core, writes, known, logKeys, options));
   }
 
-  /** Ends the work and wipes the key. */
+  /** Ends the work and wipes the keys. */
   async close(): Promise<void> {
     await this.#opening?.catch(() => {});
-    for (const rsa of this.#keys.values()) rsa.dispose();
-    this.#keys = new Map();
+    this.#keys.dispose();
     await this.#parts.store.close();
   }
 }

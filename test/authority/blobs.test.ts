@@ -449,7 +449,7 @@ describe("the log", () => {
       ],
       "the blob of record",
     ],
-    ["wrap that is gone", ["DELETE FROM candidates WHERE tag = ?", NO_TAG], "the blob of record"],
+    ["wrap that is gone", ["DELETE FROM candidates WHERE tag = ?", NO_TAG], "the wrap of record"],
   ] as [what: string, change: Statement, problem: string][])(
     "finds an altered %s of an unproven record",
     async (_, change, problem) => {

@@ -194,10 +194,8 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       );
       const released = { ...row, status: "released" };
       expect(await store.record(row.hash)).toEqual(released);
-      expect((await store.wrapFacts()).odd).not.toEqual(row.hash);
       await store.write((writes) => writes.dropCandidates([{ record: row.hash, ...wrap }]));
       expect(await candidatesOf(row)).toEqual([]);
-      expect((await store.wrapFacts()).odd).toEqual(row.hash);
       await store.write((writes) => writes.addCandidates([{ record: row.hash, ...wrap }]));
     });
 
@@ -219,19 +217,6 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       expect(await withBlock(block)).toEqual(verified);
       expect(await withBlock(block, last.hash)).toEqual(verified);
       expect(await withBlock(block.subarray(1))).toBeUndefined();
-    });
-
-    test("of all wraps it is known which keys they are for, and which record lacks its own", async () => {
-      const wrap = candidate();
-      const kinds = async () =>
-        (await store.wrapFacts()).kinds.filter(
-          ({ fingerprint }) => Buffer.compare(fingerprint, wrap.wrap.fingerprint) === 0,
-        );
-      await filler.record({}, wrap, { ...wrap, tag: bytes(32) });
-      const { fingerprint, padding } = wrap.wrap;
-      expect(await kinds()).toEqual([{ fingerprint, padding }]);
-      const one = await filler.record({ status: "verified" }, candidate());
-      expect((await store.wrapFacts()).odd).not.toEqual(one.hash);
     });
 
     test("requests, approvals and releases", async () => {

@@ -26,7 +26,6 @@ import type {
   ReleaseRow,
   RequestRow,
   StoreReads,
-  WrapFacts,
 } from "./store.js";
 
 /** What a column can hold. */
@@ -375,19 +374,6 @@ export class SqliteReads implements StoreReads {
       (row) => [String(row.query), recordOf(row)],
       ([at]) => String(at),
     );
-  }
-
-  async wrapFacts(): Promise<WrapFacts> {
-    const kinds = "SELECT DISTINCT fingerprint, padding FROM candidates";
-    const odd = `SELECT hash FROM records WHERE status <> 'unverified'
-      AND (SELECT count(*) FROM candidates WHERE record = records.hash) <> 1 LIMIT 1`;
-    return {
-      kinds: this.#all(kinds, [], (row) => ({
-        fingerprint: bytes(row, "fingerprint"),
-        padding: text(row, "padding") as Padding,
-      })),
-      odd: this.#get(odd, [], (row) => bytes(row, "hash")),
-    };
   }
 
   async records(query: RecordQuery, page: PageOptions = {}): Promise<Page<RecordRow>> {

@@ -58,14 +58,6 @@ export interface OwnerRow {
   secret: Uint8Array;
 }
 
-/** What an authority has of wraps. */
-export interface WrapFacts {
-  /** For which keys and how they are padded, each once. */
-  kinds: Pick<Wrap, "fingerprint" | "padding">[];
-  /** The hash of a record that is not unverified and has no wrap, or several; undefined if none. */
-  odd: Uint8Array | undefined;
-}
-
 /** The newest state of the log. */
 export interface LogHead {
   /** Leaves. */
@@ -146,8 +138,6 @@ export interface StoreReads {
   candidatesOf(records: readonly Uint8Array[]): Promise<Candidate[][]>;
   /** For each block a record with a wrap of it, or that went out in one; one that was verified before others. */
   recordsWithBlocks(queries: readonly BlockQuery[]): Promise<(RecordRow | undefined)[]>;
-  /** What is known of all records' wraps. */
-  wrapFacts(): Promise<WrapFacts>;
   /** By the first leaf that they stand on, the last one first. */
   records(query: RecordQuery, page?: PageOptions): Promise<Page<RecordRow>>;
   /** How many records have each status. */
