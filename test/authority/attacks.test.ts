@@ -266,6 +266,22 @@ describe("an approval", () => {
     expect((await self.approve(his, "ann", "cyd")).decision.approved).toBe(true);
   });
 
+  test("of the officer whose name the requester wrote is refused, and their denial is not", async () => {
+    const { request } = await one.asked(await one.files(1), { requester: "A. N. N." });
+    await refuse(await one.word("ann", request));
+    const vetoes = (await one.count()).veto ?? 0;
+    const denied = await one.service.takeApproval(
+      await one.word("ann", request, { decision: "deny" }),
+    );
+    expect(denied.decision.count.denying.map(({ officer }) => officer.name)).toEqual(["ann"]);
+    expect((await one.count()).veto).toBe(vetoes + 1);
+    expect(denied.row.status).toBe("open");
+    const second = await one.service.takeApproval(
+      await one.word("bob", request, { decision: "deny" }),
+    );
+    expect(second.row.status).toBe("denied");
+  });
+
   test("given under an earlier policy, or by an officer who was removed, does not count", async () => {
     const { request, id } = await one.asked(await one.files(1));
     expect((await one.approve(request, "ann", "cyd")).decision.approved).toBe(true);
