@@ -550,7 +550,7 @@ const FUNCTIONS: Record<string, Kind[]> = {
   openSubmission: [theCore, submission, exactly(() => core.rsaPrivateKey(key))],
   submissionFromJson: [json],
   submissionToJson: [submission],
-  isRecoverable: [list(() => [report.good()])],
+  isRecoverable: [list(() => [report.good()]), or(authority)],
   messageName: [text(), authority, text("receipt")],
   sayId: [text()],
   statusText: [report],

@@ -17,7 +17,15 @@ import { formatSpki, parseSpkiText } from "#build/escrow/spki.js";
 import { decodeJcs, encodeJcs } from "#build/jcs.js";
 import { canonical, type Odd, sealIndependently } from "./envelope/independent.js";
 import { makePair } from "./envelope/keys.js";
-import { fill, ONE_OFFICER, releaseEntry, SPKI, signer, spareKey } from "./escrow/material.js";
+import {
+  fill,
+  ONE_OFFICER,
+  releaseEntry,
+  SPKI,
+  signer,
+  spareEd25519,
+  spareKey,
+} from "./escrow/material.js";
 import { isQuick } from "./quick.js";
 
 // Every limit in docs/format.md, from both sides: what is at it is written and read again, what is one above is
@@ -61,7 +69,7 @@ const spki = SPKI.toString("base64");
 
 /** A note as anybody could write one: its signature is of a key that nobody knows. */
 const noteOf = (text: string, signatures = 1) =>
-  `${text}\n${`— nobody ${b64(Buffer.alloc(68))}\n`.repeat(signatures)}`;
+  `${text}\n${Array.from({ length: signatures }, (_, i) => `— nobody${i} ${b64(Buffer.alloc(68))}\n`).join("")}`;
 
 /** Keys that nobody can open for, of any size. */
 const keyOfBits = (bits: number): RsaPublicKey => {
@@ -84,7 +92,7 @@ const identity = (change: Partial<escrow.IdentityText> = {}): escrow.IdentityTex
   origin: "o",
   number: 1,
   previous: undefined,
-  logs: [{ name: change.origin ?? "o", publicKey: fill(1) }],
+  logs: [{ name: change.origin ?? "o", publicKey: spareEd25519(1) }],
   wrapKeys: [readPublicKey(SPKI)],
   paddings: ["oaep"],
   policy: fill(2),
@@ -101,7 +109,7 @@ const identityText = (lines: {
     `origin ${lines.origin ?? "o"}`,
     `number ${lines.number ?? "1"}`,
     `previous ${lines.number === undefined ? "none" : fill(1).toString("hex")}`,
-    ...(lines.logs ?? [b64(fill(1))]).map((key) => `log ${lines.origin ?? "o"} ${key}`),
+    ...(lines.logs ?? [b64(spareEd25519(1))]).map((key) => `log ${lines.origin ?? "o"} ${key}`),
     ...(lines.wraps ?? [spki]).map((key) => `wrap ${key}`),
     "padding oaep",
     `policy ${fill(2).toString("hex")}`,
@@ -121,7 +129,7 @@ const identityRow = (
 
 const officer = (index: number, self: string[] = []): escrow.Officer => ({
   name: `n${String(index).padStart(2, "0")}`,
-  key: fill(index + 1),
+  key: spareEd25519(index + 1),
   share: spareKey(index),
   self,
 });
@@ -642,13 +650,16 @@ const ROWS: Row[] = [
     },
   },
   {
-    says: ["for every signature, 1 to 64 times"],
-    at: () => escrow.parseNote(escrow.formatNote(escrow.parseNote(noteOf("x\n", 64)))),
+    says: ["for every signature, 1 to 128 times"],
+    at: () => escrow.parseNote(escrow.formatNote(escrow.parseNote(noteOf("x\n", 128)))),
     write: () => {
-      const { text, signatures } = escrow.parseNote(noteOf("x\n", 64));
-      return escrow.formatNote({ text, signatures: [...signatures, signatures[0]!] });
+      const { text, signatures } = escrow.parseNote(noteOf("x\n", 128));
+      return escrow.formatNote({
+        text,
+        signatures: [...signatures, { ...signatures[0]!, name: "n" }],
+      });
     },
-    read: () => escrow.parseNote(noteOf("x\n", 65)),
+    read: () => escrow.parseNote(noteOf("x\n", 129)),
   },
   {
     // A leaf of ours has at most 508 bytes.
@@ -778,9 +789,9 @@ const ROWS: Row[] = [
   ),
   identityRow(
     ["1 to 64 lines, no key twice: an Ed25519 log"],
-    { logs: many(64, (index) => ({ name: "o", publicKey: fill(index + 1) })) },
-    { logs: many(65, (index) => ({ name: "o", publicKey: fill(index + 1) })) },
-    { logs: many(65, (index) => b64(fill(index + 1))) },
+    { logs: many(64, (index) => ({ name: "o", publicKey: spareEd25519(index + 1) })) },
+    { logs: many(65, (index) => ({ name: "o", publicKey: spareEd25519(index + 1) })) },
+    { logs: many(65, (index) => b64(spareEd25519(index + 1))) },
   ),
   identityRow(
     ["1 to 64 lines, no key twice: the RSA keys"],

@@ -58,9 +58,11 @@ export class Anchored {
   }
 
   /** Before a checkpoint, or what leads to one, is shown. */
-  async cover(head: LogHead | undefined, authority: Authority): Promise<void> {
+  async cover(reads: StoreReads, authority: Authority): Promise<void> {
+    if (this.#anchor === undefined) return;
+    const head = await reads.head();
     const place = placeOfHead(head);
-    if (this.#anchor === undefined || head === undefined || place <= this.#covered) return;
+    if (head === undefined || place <= this.#covered) return;
     // A log that this process does not know is a newer one.
     await this.#anchor.write(
       head.checkpoint,

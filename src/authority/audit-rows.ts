@@ -1,5 +1,6 @@
 import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
+import type { Padding } from "../envelope/index.js";
 import { isWrapFor } from "../envelope/wraps.js";
 import { isAboutContent, type TwinwrapError } from "../errors.js";
 import {
@@ -23,8 +24,8 @@ import {
   recipientTag,
   type UnprovenRecord,
   vetoHash,
+  wrapKeyOf,
 } from "../escrow/index.js";
-import { takesPadding } from "./intake.js";
 import { CLOCK_SKEW } from "./log.js";
 import { fault } from "./nodes.js";
 import type { Office } from "./office.js";
@@ -35,6 +36,7 @@ import { requestOfRow } from "./request-row.js";
 import { askedOf, decide, ownerTags } from "./requests.js";
 import { indexOf } from "./store/place.js";
 import type {
+  Candidate,
   EnrolmentRow,
   LogEntry,
   NoteRow,
@@ -52,6 +54,8 @@ interface Beside {
   /** The records that are released on it, by hash. */
   released: Map<string, RecordRow | undefined>;
   secrets: OwnerSecrets;
+  /** The wraps of the records whose leaves it has, by hash. */
+  wraps: Map<string, Candidate[]>;
 }
 
 /** A request that was released, and what its release has to say. */
@@ -67,6 +71,7 @@ export class Rows {
   readonly #reads: StoreReads;
   readonly #authority: Authority;
   readonly #policies: PolicyState[];
+  readonly #identities: { leaf: number; paddings: readonly Padding[] }[];
   /** The last release looked at: those of one request stand one after the other. */
   #release: { of: string; facts: ReleaseFacts } | undefined;
   /** Of the last leaf: times never go back. */
@@ -74,18 +79,26 @@ export class Rows {
   /** Types of leaves that this edition does not know, and how often each is there. */
   readonly unknown = new Map<string, number>();
 
-  private constructor({ core, authority }: Auditor, reads: StoreReads, policies: PolicyState[]) {
+  private constructor(
+    { core, authority }: Auditor,
+    reads: StoreReads,
+    policies: PolicyState[],
+    identities: readonly NoteRow[],
+  ) {
     this.#core = core;
     this.#reads = reads;
     this.#authority = authority;
     this.#policies = policies;
+    this.#identities = identities.flatMap(({ leaf, note }) =>
+      leaf === undefined ? [] : [{ leaf, paddings: parseIdentity(core, note).paddings }],
+    );
   }
 
   /** @throws TwinwrapError NOT_VERIFIED or FAULT if the policies are not what was signed */
   static async begin(auditor: Auditor, reads: StoreReads): Promise<Rows> {
     const policies = await policyStates(auditor, reads);
     const { authority } = await auditor.chain.read(reads);
-    return new Rows({ ...auditor, authority }, reads, policies);
+    return new Rows({ ...auditor, authority }, reads, policies, await reads.identities());
   }
 
   /**
@@ -134,7 +147,10 @@ export class Rows {
       this.#reads,
       rows.map(({ owner }) => owner),
     );
-    return { released, secrets };
+    const hashesOfStored = stored.map(({ hash }) => hash);
+    const candidates = await this.#reads.candidatesOf(hashesOfStored);
+    const wraps = new Map(hashesOfStored.map((hash, i) => [toHex(hash), candidates[i]!]));
+    return { released, secrets, wraps };
   }
 
   /** What differs, in words. */
@@ -234,11 +250,11 @@ export class Rows {
     return isRight ? undefined : "the owners";
   }
 
-  async #wrongRecord(
+  #wrongRecord(
     { leaf, row, isReleased }: Extract<LogEntry, { isReleased: boolean }>,
     tag: Uint8Array,
-    { secrets }: Beside,
-  ): Promise<string | undefined> {
+    { secrets, wraps }: Beside,
+  ): string | undefined {
     if (!this.#core.equal(secrets.tag(this.#core, row.owner, row.hash), tag)) {
       return "the owner's secret";
     }
@@ -253,38 +269,53 @@ export class Rows {
       row.created.getTime() === record.created.getTime();
     if (!same) return `a column of record ${toHex(row.hash)}`;
     if (record.authority !== this.#authority.origin) return "the authority of the record";
-    if (!isProven(record)) return this.#wrongUnproven(row, record, isReleased);
+    const held = wraps.get(toHex(row.hash))!;
+    const wrong = this.#wrongWraps(row, held);
+    if (wrong !== undefined) return wrong;
+    if (!isProven(record)) return this.#wrongUnproven(row, record, isReleased, held);
     const status =
       row.verifiedLeaf === undefined ? "unverified" : isReleased ? "released" : "verified";
     return row.status === status ? undefined : `the status of record ${toHex(row.hash)}`;
   }
 
-  /** Nothing shows that its wrap opens, but the record names the wrap. */
-  async #wrongUnproven(
+  /** Nothing shows that its wrap opens, but the record names the wrap, released or not. */
+  #wrongUnproven(
     { hash, status, verifiedLeaf }: RecordRow,
     record: UnprovenRecord,
     isReleased: boolean,
-  ): Promise<string | undefined> {
+    [candidate]: readonly Candidate[],
+  ): string | undefined {
     const isRight = verifiedLeaf === undefined && status === (isReleased ? "released" : "unproven");
     if (!isRight) return `the status of record ${toHex(hash)}`;
-    const [candidate, ...others] = (await this.#reads.candidatesOf([hash]))[0]!;
     const isBound =
       candidate !== undefined &&
-      others.length === 0 &&
       candidate.tag === undefined &&
       isBoundWrap(this.#core, record, candidate.wrap);
-    return isBound ? undefined : `the blob of record ${toHex(hash)}`;
+    return isBound ? undefined : `the blob of record ${toHex(hash)} is not the one that it names`;
   }
 
-  async #checkWraps(): Promise<void> {
-    const { kinds, odd } = await this.#reads.wrapFacts();
-    if (odd !== undefined) throw fault(`record ${toHex(odd)} lacks the wrap that was opened`);
-    const { wrapFingerprints } = this.#authority;
-    for (const { fingerprint, padding } of kinds) {
-      const isKnown = wrapFingerprints.some((known) => equalBytes(known, fingerprint));
-      if (isKnown && takesPadding(this.#authority, padding)) continue;
-      throw fault(`there are wraps for ${toHex(fingerprint)} (${padding}), which were never taken`);
+  /** Each wrap is for a key of the authority, as an identity took it that was in force at the record's leaf or later. */
+  #wrongWraps(
+    { hash, status, escrowLeaf, verifiedLeaf }: RecordRow,
+    candidates: readonly Candidate[],
+  ): string | undefined {
+    const name = toHex(hash);
+    if (status !== "unverified" && candidates.length !== 1) return `the wrap of record ${name}`;
+    const first = (escrowLeaf ?? verifiedLeaf)!;
+    // An identity is in force until the next one's leaf.
+    const since = this.#identities.filter((_, i) => {
+      const next = this.#identities[i + 1];
+      return next === undefined || next.leaf > first;
+    });
+    for (const { wrap } of candidates) {
+      const isTaken =
+        wrapKeyOf(this.#authority, wrap.fingerprint) !== undefined &&
+        since.some(({ paddings }) => paddings.includes(wrap.padding));
+      if (isTaken) continue;
+      const about = `${toHex(wrap.fingerprint)} (${wrap.padding})`;
+      return `a wrap of record ${name} for ${about}, which was never taken`;
     }
+    return undefined;
   }
 
   async #wrongRelease(
@@ -347,9 +378,8 @@ export class Rows {
     return facts;
   }
 
-  /** What stands on no leaf: wraps; requests and approvals, by their own hashes. */
+  /** What stands on no leaf: requests and approvals, by their own hashes. */
   async end(): Promise<void> {
-    await this.#checkWraps();
     let cursor: string | undefined;
     do {
       const page = await this.#reads.requests({}, cursor === undefined ? {} : { cursor });

@@ -40,8 +40,9 @@ export interface VerifyLogOptions {
  * stored: all checkpoints and their signatures, all hashes that proofs are made of, and the checkpoints
  * known outside. Every leaf has to stand for exactly one row of the store, and each row has to be what
  * its leaf says: records, owners' secrets, denials, releases with the approvals that they took,
- * policies, identities. Requests and approvals have to be what their hashes name. No leaf covers
- * whether a stored wrap opens: only the authority's RSA key shows that.
+ * policies, identities. Requests and approvals have to be what their hashes name. The wrap of a key that nobody
+ * proves has to be the one that its record names. No leaf covers whether another stored wrap opens: only the
+ * authority's RSA key shows that (verifyAll).
  * @param reads of one moment
  * @throws TwinwrapError FAULT or NOT_VERIFIED that names the first thing that is wrong
  */

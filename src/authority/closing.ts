@@ -192,7 +192,7 @@ async function end(
   await appendTo(
     core,
     writes,
-    { log: logs, size: 0, signer: next, time },
+    { log: logs, size: 0, read: () => [], signer: next, time },
     [leaf],
     placeOf(logs - 1, held.size),
   );

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { equalBytes, wipe } from "../bytes.js";
 import { isFolder, isSystemError } from "../calls.node.js";
@@ -27,7 +28,7 @@ import {
 import { writeEd25519Key } from "../keys/ed25519.js";
 import { type Passphrase, wipePrivateKey, writePrivateKey } from "../keys/index.js";
 import { MAX_KEY_FILE } from "../keys/recognise.js";
-import { AUTHORITY, LOG_KEY, NEXT_LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
+import { AUTHORITY, isWrapKey, LOG_KEY, NEXT_LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
 import { anchorIn, nextLogIn, readLogKey } from "./folder-keys.js";
 import { beginStore, type FoundingOptions, found } from "./founding.js";
 import { fence } from "./log.js";
@@ -36,8 +37,9 @@ import { AuthorityService, publishNewest } from "./service.js";
 import { copySqlite, openSqlite } from "./store/sqlite.js";
 import type { Store } from "./store/store.js";
 import { publicFile } from "./verified-chain.js";
+import type { WrapKeyFile } from "./wrap-keys.js";
 
-// An authority as a folder: its identity for everybody, its two private keys, and its store.
+// An authority as a folder: its identity for everybody, its private keys, and its store.
 
 const PRIVATE_MODE = 0o600;
 
@@ -121,6 +123,25 @@ async function readPart(folder: string, name: string): Promise<Uint8Array<ArrayB
   }
 }
 
+/** The names of the RSA keys' files, that of the key in use first. It has to be there. */
+async function wrapKeyNames(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter(isWrapKey).sort();
+  return [WRAP_KEY, ...names.filter((name) => name !== WRAP_KEY)];
+}
+
+async function readWrapKeys(folder: string): Promise<WrapKeyFile[]> {
+  const files: WrapKeyFile[] = [];
+  try {
+    for (const name of await wrapKeyNames(folder)) {
+      files.push({ name, pem: await readPart(folder, name) });
+    }
+    return files;
+  } catch (error) {
+    wipe(...files.map(({ pem }) => pem));
+    throw error;
+  }
+}
+
 /**
  * Opens an authority's folder for work.
  * @throws TwinwrapError BAD_FORMAT if it is none, BAD_KEY if its keys are not those of its identity
@@ -141,7 +162,7 @@ export async function openDirectory(
     logSigner,
     nextLog: nextLogIn(core, path),
     anchor: anchorIn(path),
-    readWrapKey: () => readPart(path, WRAP_KEY),
+    readWrapKeys: () => readWrapKeys(path),
     publish: (file) => publish(path, file),
     settings: { partial },
   });
@@ -264,8 +285,8 @@ async function copyPrivate(from: string, to: string): Promise<void> {
 
 /** The keys that are there: a log key may be lost, and there may be one of a log that is to follow. */
 async function copyKeys(from: string, to: string): Promise<void> {
-  for (const name of [WRAP_KEY, LOG_KEY, NEXT_LOG_KEY]) {
-    if (name !== WRAP_KEY && !existsSync(join(from, name))) continue;
+  const logKeys = [LOG_KEY, NEXT_LOG_KEY].filter((name) => existsSync(join(from, name)));
+  for (const name of [...(await wrapKeyNames(from)), ...logKeys]) {
     const key = await readPart(from, name);
     await writeFileWhole(join(to, name), [key], { mode: PRIVATE_MODE }).finally(() => wipe(key));
   }

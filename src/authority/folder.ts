@@ -14,12 +14,21 @@ export const ANCHOR = "anchor";
 export const STORE = "store.sqlite";
 export const WAL = `${STORE}-wal`;
 
+/** A key that was in use before, by the first digits of its fingerprint. */
+const EARLIER_KEY = /^wrap-[0-9a-f]{16}\.pem$/;
+
+/** Whether a file in the folder has one of the RSA keys. */
+export function isWrapKey(name: string): boolean {
+  return name === WRAP_KEY || EARLIER_KEY.test(name);
+}
+
 const PARTS = [AUTHORITY, WRAP_KEY, LOG_KEY, NEXT_LOG_KEY, ANCHOR, STORE, WAL, `${STORE}-shm`];
 
 /** Whether a file is, or would be, one of those that an authority's folder is made of. */
 export async function isAuthorityPart(path: string): Promise<boolean> {
   const target = await realpath(path).catch(() => path);
-  if (!PARTS.includes(basename(target))) return false;
+  const name = basename(target);
+  if (!PARTS.includes(name) && !isWrapKey(name)) return false;
   const present = await stat(join(dirname(target), STORE)).catch(() => undefined);
   return present !== undefined;
 }

@@ -23,7 +23,7 @@ export interface Checked {
 /** A record as it will be. */
 interface Planned {
   row: RecordRow;
-  /** While it is unverified. */
+  /** While it is unverified, or they are damaged. */
   candidates: Candidate[];
   isNew: boolean;
 }
@@ -35,33 +35,53 @@ interface Planned {
 export class IntakePlan {
   readonly #core: Core;
   readonly #end: LogEnd;
+  readonly #damaged: ReadonlyMap<string, readonly Candidate[]>;
   readonly #records = new Map<string, Planned>();
   /** Records by the RSA blocks that came with them here. */
   readonly #blocks = new Map<string, { row: RecordRow; record: EscrowRecord }>();
   readonly #leaves: { type: "escrow" | "verified"; record: Uint8Array; owner: string }[] = [];
   readonly #added: CandidateOf[] = [];
   readonly #verified: { planned: Planned; candidate: Candidate }[] = [];
+  readonly #repaired: CandidateOf[] = [];
 
-  constructor(core: Core, end: LogEnd) {
+  /** @param damaged wraps that were tried and do not open, by record in lower-case hexadecimal */
+  constructor(core: Core, end: LogEnd, damaged: ReadonlyMap<string, readonly Candidate[]>) {
     this.#core = core;
     this.#end = end;
+    this.#damaged = damaged;
   }
 
-  /** An existing record, with its wraps if it is unverified. */
+  /** An existing record, with its wraps if it is unverified, or they are damaged. */
   know(row: RecordRow, candidates: Candidate[]): void {
     this.#records.set(toHex(row.hash), { row, candidates, isNew: false });
   }
 
   /**
-   * @returns whether its record is new
+   * @returns whether its record is new, and whether its wrap took the place of a damaged one
    * @throws TwinwrapError BACKLOG if an unproven one has the blob of one before it, or too many wraps of
    *   the record wait
    */
-  take(item: Checked): boolean {
+  take(item: Checked): { isNew: boolean; isRepaired: boolean } {
     const planned = this.#records.get(toHex(item.hash));
+    let isRepaired = false;
     if (planned === undefined) this.#insert(item);
     else if (planned.row.status === "unverified") this.#update(planned, item);
-    return planned === undefined;
+    else isRepaired = this.#repair(planned, item);
+    return { isNew: planned === undefined, isRepaired };
+  }
+
+  /** Puts a wrap that is right in the place of those that are not. */
+  #repair({ row, candidates }: Planned, { hash, status, submission: { tag, wrap } }: Checked) {
+    const name = toHex(hash);
+    const damaged = this.#damaged.get(name);
+    // Another process may have been here in between, or the same record stands before this one.
+    const isStill =
+      status !== "unverified" &&
+      damaged?.length === candidates.length &&
+      candidates.every((one) => damaged.some((other) => isSame(one, other)));
+    if (!isStill || this.#repaired.some(({ record }) => equalBytes(record, row.hash))) return false;
+    this.#repaired.push({ record: row.hash, tag, wrap });
+    return true;
   }
 
   #insert({ submission, hash, status }: Checked): void {
@@ -136,12 +156,14 @@ export class IntakePlan {
     const all = [...this.#records.values()];
     await writes.insertOwners(newOwners);
     await writes.insertRecords(all.filter(({ isNew }) => isNew).map(({ row }) => row));
-    await writes.addCandidates(this.#added);
+    await writes.addCandidates([...this.#added, ...this.#repaired]);
     const verified = this.#verified.filter(({ planned }) => !planned.isNew);
     await writes.updateRecords(verified.map(({ planned: { row } }) => row));
-    await writes.keepCandidates(
-      this.#verified.map(({ planned: { row }, candidate }) => ({ record: row.hash, ...candidate })),
-    );
+    const verifiedWraps = this.#verified.map(({ planned: { row }, candidate }) => ({
+      record: row.hash,
+      ...candidate,
+    }));
+    await writes.keepCandidates([...verifiedWraps, ...this.#repaired]);
   }
 }
 

@@ -15,7 +15,7 @@ import {
 } from "../escrow/index.js";
 import { type Checked, IntakePlan } from "./intake-plan.js";
 import type { Office } from "./office.js";
-import { checkBlocks, type OpenKey, openCandidates, recordOfRow } from "./opening.js";
+import { checkBlocks, openCandidates, recordOfRow, type WrapState, wrapState } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
 import { requirePolicy } from "./policies.js";
 import type { Candidate, RecordRow, StoreWrites } from "./store/store.js";
@@ -33,6 +33,8 @@ export interface Intake {
   status: "verified" | "unverified" | "unproven";
   /** Whether it is new here. */
   isNew: boolean;
+  /** Whether its wrap took the place of one that is damaged. */
+  isRepaired: boolean;
   receipt: Receipt;
 }
 
@@ -42,9 +44,10 @@ export function takesPadding({ identities }: Authority, padding: Padding): boole
 }
 
 /**
- * Takes submissions in, all of them or none. Leaves records that are there already as they are.
+ * Takes submissions in, all of them or none. Leaves records that are there already as they are, but that a wrap that
+ * opens takes the place of a stored one that does not.
  * @throws TwinwrapError WRONG_AUTHORITY if one is for another authority or another key; REFUSED if the authority
- *   does not take its padding, or its blob is malformed; NOT_PROVEN; DUPLICATE if it has the blob of another
+ *   does not take its padding, or its blob is malformed; NO_POLICY; NOT_PROVEN; DUPLICATE if it has the blob of another
  *   record; BACKLOG; FENCED; DECRYPTION_FAILED if the key is open and a wrap does not lead to the session key of
  *   commitment and tag
  */
@@ -54,23 +57,50 @@ export async function intake(
 ): Promise<Intake[]> {
   const { store } = office;
   const checked = submissions.map((submission) => check(office, submission));
-  const isNew = await store.write((writes) => takeIn(office, writes, checked));
+  const damaged = await damagedOf(office, checked);
+  const taken = await store.write((writes) => takeIn(office, writes, checked, damaged));
   const rows = (await store.recordsByHash(checked.map(({ hash }) => hash))) as RecordRow[];
   const receipts = await receiptsOf(office, rows);
   return checked.map(({ hash, status: asked }, i) => {
     const opened = rows[i]!.verifiedLeaf === undefined ? "unverified" : "verified";
     const status = asked === "unproven" ? asked : opened;
-    return { record: hash, status, isNew: isNew[i]!, receipt: receipts[i]! };
+    return { record: hash, status, ...taken[i]!, receipt: receipts[i]! };
   });
 }
 
-/** Its transaction. @returns for each submission whether it is new */
+/**
+ * Stored wraps that do not open any more, of records for which a right one has come: by record, in lower-case
+ * hexadecimal. They are opened before the transaction.
+ */
+async function damagedOf(
+  office: Office,
+  items: readonly Checked[],
+): Promise<Map<string, Candidate[]>> {
+  const { store } = office;
+  const right = items.filter(({ status }) => status !== "unverified");
+  if (right.length === 0) return new Map();
+  const found = await store.recordsByHash(right.map(({ hash }) => hash));
+  const rows = found.filter(
+    (row) => row !== undefined && row.status !== "unverified",
+  ) as RecordRow[];
+  const candidates = await store.candidatesOf(rows.map(({ hash }) => hash));
+  const damaged = new Map<string, Candidate[]>();
+  for (const [i, row] of rows.entries()) {
+    const state = wrapState(office, row, candidates[i]!);
+    if (state === "wrong") damaged.set(toHex(row.hash), candidates[i]!);
+  }
+  return damaged;
+}
+
+/** Its transaction. @returns what became of each submission */
 async function takeIn(
   office: Office,
   writes: StoreWrites,
   items: readonly Checked[],
-): Promise<boolean[]> {
+  damaged: ReadonlyMap<string, readonly Candidate[]>,
+): Promise<Pick<Intake, "isNew" | "isRepaired">[]> {
   const { core, log } = office;
+  // A receipt would look as if the key could be released.
   const policy = await requirePolicy(office, writes);
   // Also for records that are there already: a receipt would look as if it came from the log's newest state.
   const end = await log.end(writes);
@@ -90,13 +120,15 @@ async function takeIn(
   }));
   await checkBlocks(core, writes, held);
   const present = rows.filter((row) => row !== undefined);
-  const waiting = present.filter(({ status }) => status === "unverified");
-  const candidates = await writes.candidatesOf(waiting.map(({ hash }) => hash));
-  const plan = new IntakePlan(core, end);
-  for (const row of present) plan.know(row, candidates[waiting.indexOf(row)] ?? []);
-  const isNew = items.map((item) => plan.take(item));
+  const changing = present.filter(
+    ({ status, hash }) => status === "unverified" || damaged.has(toHex(hash)),
+  );
+  const candidates = await writes.candidatesOf(changing.map(({ hash }) => hash));
+  const plan = new IntakePlan(core, end, damaged);
+  for (const row of present) plan.know(row, candidates[changing.indexOf(row)] ?? []);
+  const taken = items.map((item) => plan.take(item));
   await plan.write(writes);
-  return isNew;
+  return taken;
 }
 
 /** @throws TwinwrapError NOT_ENTITLED */
@@ -111,7 +143,7 @@ async function checkEnrolled(reads: StoreWrites, items: readonly Checked[]): Pro
   );
 }
 
-function check({ core, authority, key }: Office, submission: Submission): Checked {
+function check({ core, authority, keys }: Office, submission: Submission): Checked {
   const { record, wrap } = submission;
   const which = `the submission for ${formatSerial(record.serial)}`;
   if (record.authority !== authority.origin) {
@@ -139,8 +171,9 @@ function check({ core, authority, key }: Office, submission: Submission): Checke
     if (isBoundWrap(core, record, wrap)) return { submission, hash, status: "unproven" };
     throw new TwinwrapError("REFUSED", `${which}: its blob is not the one that the record is for`);
   }
-  if (key === undefined) return { submission, hash, status: "unverified" };
-  wipe(openSubmission(core, submission, key.rsa));
+  const rsa = keys.get(toHex(wrap.fingerprint));
+  if (rsa === undefined) return { submission, hash, status: "unverified" };
+  wipe(openSubmission(core, submission, rsa));
   return { submission, hash, status: "verified" };
 }
 
@@ -159,10 +192,9 @@ export function receiptsOf({ store, log }: Office, rows: readonly RecordRow[]): 
  */
 export async function verifyWaiting(
   office: Office,
-  key: OpenKey,
   onProgress?: (done: number) => void,
 ): Promise<{ verified: number; failed: Uint8Array[] }> {
-  const { core, store } = office;
+  const { core, store, keys } = office;
   const failed: Uint8Array[] = [];
   let verified = 0;
   let done = 0;
@@ -173,7 +205,7 @@ export async function verifyWaiting(
     const candidates = await store.candidatesOf(rows.map(({ hash }) => hash));
     const tried: Tried[] = [];
     for (const [i, row] of rows.entries()) {
-      const { opened, wrong } = openCandidates(core, key, row, candidates[i]!);
+      const { opened, wrong } = openCandidates(core, keys, row, candidates[i]!);
       wipe(opened?.sessionKey);
       if (opened === undefined && wrong.length > 0) failed.push(row.hash);
       tried.push({ row, right: opened?.candidate, wrong });
@@ -225,4 +257,48 @@ async function recordTried({ core, store, log }: Office, tried: readonly Tried[]
     );
     return verified.length;
   });
+}
+
+/** What opening everything again has found. */
+export interface WrapReport {
+  /** How many records could be released. */
+  right: number;
+  /** Those of which no stored wrap is right, or whose record was altered. */
+  wrong: Pick<RecordRow, "hash" | "serial">[];
+  /** Those with a wrap for a key of the authority that is not open. */
+  locked: Pick<RecordRow, "hash" | "serial">[];
+}
+
+/** Opens the wraps of all records again, of released ones too. Changes nothing. */
+export async function verifyAll(
+  office: Office,
+  onProgress?: (done: number) => void,
+): Promise<WrapReport> {
+  const { store } = office;
+  const report: WrapReport = { right: 0, wrong: [], locked: [] };
+  let done = 0;
+  let cursor: string | undefined;
+  do {
+    const page = { limit: BATCH, ...(cursor === undefined ? {} : { cursor }) };
+    const { rows, next } = await store.records({}, page);
+    const candidates = await store.candidatesOf(rows.map(({ hash }) => hash));
+    for (const [i, row] of rows.entries()) {
+      const state = stateOf(office, row, candidates[i]!);
+      if (state === "right") report.right++;
+      else report[state].push({ hash: row.hash, serial: row.serial });
+      onProgress?.(++done);
+    }
+    cursor = next;
+  } while (cursor !== undefined);
+  return report;
+}
+
+/** One altered record must not hide what became of all others. */
+function stateOf(office: Office, row: RecordRow, candidates: readonly Candidate[]): WrapState {
+  try {
+    return wrapState(office, row, candidates);
+  } catch (error) {
+    if (error instanceof TwinwrapError && error.code === "FAULT") return "wrong";
+    throw error;
+  }
 }

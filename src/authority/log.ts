@@ -120,15 +120,16 @@ export class Log {
     const signer = this.#signer;
     const append = async (leaves: readonly NewLeaf[]) => {
       if (leaves.length === 0) return;
-      if (head !== undefined) await this.#checkTree(writes, head);
-      await appendTo(this.#core, writes, { log: this.number, size, signer, time }, leaves);
+      const read = nodeReader(writes, this.number);
+      if (head !== undefined) await this.#checkTree(read, head);
+      await appendTo(this.#core, writes, { log: this.number, size, read, signer, time }, leaves);
     };
     return { next, time, append };
   }
 
   /** @throws TwinwrapError FAULT if the stored tree is not the one that was signed */
-  async #checkTree(reads: StoreReads, head: LogHead): Promise<void> {
-    const root = await rootHash(this.#core, nodeReader(reads, head.log), head.size);
+  async #checkTree(read: ReadNodes, head: LogHead): Promise<void> {
+    const root = await rootHash(this.#core, read, head.size);
     if (equalBytes(root, this.#signedRoot(head))) return;
     throw fault(`the tree of ${head.size} leaves is not the one that was signed`);
   }
@@ -199,6 +200,16 @@ export class Log {
   }
 }
 
+interface AppendOptions {
+  log: number;
+  /** Leaves that it has. */
+  size: number;
+  read: ReadNodes;
+  signer: Signer;
+  /** Of the new leaves. */
+  time: Date;
+}
+
 /**
  * Appends leaves to a log, and the signed checkpoint over them.
  * @param old where the head is, if the leaves begin another log
@@ -206,13 +217,13 @@ export class Log {
 export async function appendTo(
   core: Core,
   writes: StoreWrites,
-  { log, size, signer, time }: { log: number; size: number; signer: Signer; time: Date },
+  { log, size, read, signer, time }: AppendOptions,
   leaves: readonly NewLeaf[],
   old?: number,
 ): Promise<void> {
   const texts = leaves.map((leaf) => encodeLeaf({ ...leaf, time } as KnownLeaf));
   const hashes = texts.map((text) => leafHash(core, toUtf8(text)));
-  const grown = await appendLeaves(core, nodeReader(writes, log), size, hashes);
+  const grown = await appendLeaves(core, read, size, hashes);
   const tree = { origin: signer.name, size: grown.size, root: grown.root };
   const checkpoint = await signCheckpoint(core, tree, signer);
   const head = { log, size: grown.size, root: grown.root, checkpoint };

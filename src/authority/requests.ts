@@ -4,6 +4,7 @@ import { formatSerial, type Wrap } from "../envelope/index.js";
 import { wrapFor } from "../envelope/wraps.js";
 import { type ErrorCode, TwinwrapError } from "../errors.js";
 import {
+  type Authority,
   approvalHash,
   countApprovals,
   type Decision,
@@ -24,13 +25,14 @@ import {
   requestId,
   requestTag,
   type StandingMessage,
+  wrapKeyOf,
 } from "../escrow/index.js";
 import { MAX_OWNERS } from "../escrow/leaf.js";
 import { formatTime } from "../jcs.js";
 import { takesPadding } from "./intake.js";
 import { CLOCK_SKEW, type NewLeaf, requireUnfenced } from "./log.js";
 import type { Office } from "./office.js";
-import { checkBlocks, type OpenKey, openCandidates, recordOfRow } from "./opening.js";
+import { checkBlocks, openCandidates, recordOfRow } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
 import { requirePolicy } from "./policies.js";
 import { requestOfRow } from "./request-row.js";
@@ -94,9 +96,9 @@ async function recordsOf(reads: StoreReads, { records }: RecoveryRequest): Promi
 
 /**
  * Takes a request; one that is there already is left as it is.
- * @throws TwinwrapError WRONG_AUTHORITY; CLOSED if it has expired; NOT_FOUND if it is for records that are not
- *   here; REFUSED if its times are wrong, it is for a key or padding that this authority does not wrap for, or
- *   too few officers could ever approve it; NO_POLICY; FENCED
+ * @throws TwinwrapError NO_POLICY; WRONG_AUTHORITY; CLOSED if it has expired; NOT_FOUND if it is for records that are
+ *   not here; REFUSED if its times are wrong, it is for a key or padding that this authority does not wrap for, is for
+ *   its own key, or too few officers could ever approve it; FENCED
  */
 export async function takeRequest(office: Office, request: RecoveryRequest): Promise<RequestRow> {
   const { core, store, log } = office;
@@ -106,8 +108,8 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
     if (present !== undefined) return present;
     const end = await log.end(writes);
     checkRequest(office, request, end.time);
-    const records = await recordsOf(writes, request);
     const policy = await requirePolicy(office, writes);
+    const records = await recordsOf(writes, request);
     const row: RequestRow = {
       hash,
       id: requestId(hash),
@@ -144,7 +146,8 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
 }
 
 /** What a request has to be, whatever it is for. @throws TwinwrapError as {@link takeRequest} */
-function checkRequest({ authority }: Office, request: RecoveryRequest, now: Date): void {
+function checkRequest(office: Office, request: RecoveryRequest, now: Date): void {
+  const { authority } = office;
   if (request.authority !== authority.origin) {
     throw refused(`the request is for another authority, ${request.authority}`, "WRONG_AUTHORITY");
   }
@@ -166,6 +169,7 @@ function checkRequest({ authority }: Office, request: RecoveryRequest, now: Date
   if (!takesPadding(authority, request.padding)) {
     throw refused(`this authority does not pad as the request asks for (${request.padding})`);
   }
+  refuseOwnKey(office, request);
 }
 
 /** How the log names the owners of a request's records. @throws TwinwrapError REFUSED if they are too many */
@@ -184,6 +188,15 @@ export async function ownerTags(
     .map((owner) => toHex(requestTag(core, secrets.secret(owner), request)))
     .sort()
     .map(fromHex);
+}
+
+/** A wrap for the authority's own key could be handed in as anybody's. @throws TwinwrapError REFUSED */
+function refuseOwnKey(
+  { core, authority }: Pick<Office, "core" | "authority">,
+  request: RecoveryRequest,
+): void {
+  if (wrapKeyOf(authority, recipientFingerprint(core, request)) === undefined) return;
+  throw refused("the recipient's key is one of the authority itself");
 }
 
 /** Whether the author of the record has shown that they knew its key; never so for an unproven one. */
@@ -368,18 +381,20 @@ interface Prepared {
  *   DECRYPTION_FAILED if no record's wrap is right, or some are not and the rest alone may not go out
  */
 export async function release(office: Office, id: string): Promise<Release> {
-  const { store, key } = office;
+  const { store, keys } = office;
   const before = await released(office, id);
   if (before !== undefined) return before;
   const standing = await standingOf(office, store, id);
   checkApproved(standing);
-  if (key === undefined) {
+  // The identity may have changed since the request came in.
+  refuseOwnKey(office, standing.request);
+  if (keys.size === 0) {
     throw new TwinwrapError(
       "PASSPHRASE_NEEDED",
       "it is approved; the authority's RSA key has to be opened to release it",
     );
   }
-  const prepared = await prepare(office, key, standing);
+  const prepared = await prepare(office, standing);
   await store.write((writes) => commit(office, writes, id, prepared));
   return (await released(office, id))!;
 }
@@ -393,8 +408,7 @@ function checkApproved({ row, decision }: Standing): void {
 }
 
 async function prepare(
-  { core, store, settings: { partial = false } }: Office,
-  key: OpenKey,
+  { core, store, keys, authority, settings: { partial = false } }: Office,
   { request, records }: Standing,
 ): Promise<Prepared[]> {
   const { recipient, padding } = request;
@@ -408,8 +422,9 @@ async function prepare(
   await checkBlocks(core, store, held);
   for (const [i, row] of records.entries()) {
     const record = recordOfRow(core, row);
-    const { opened } = openCandidates(core, key, row, candidates[i]!);
+    const { opened, untried } = openCandidates(core, keys, row, candidates[i]!);
     if (opened === undefined) {
+      checkTried(authority, record, untried);
       missing.push(formatSerial(record.serial));
       continue;
     }
@@ -431,6 +446,21 @@ async function prepare(
     "DECRYPTION_FAILED",
     `nothing is released: of the ${records.length} records, ${missing.length} without a wrap that opens (${missing.slice(0, 5).join(", ")}${more}): ${rest}`,
   );
+}
+
+/** A wrap whose key is only locked is not missing. @throws TwinwrapError PASSPHRASE_NEEDED */
+function checkTried(
+  authority: Authority,
+  { serial }: EscrowRecord,
+  untried: readonly Candidate[],
+): void {
+  for (const { wrap } of untried) {
+    if (wrapKeyOf(authority, wrap.fingerprint) === undefined) continue;
+    throw new TwinwrapError(
+      "PASSPHRASE_NEEDED",
+      `${formatSerial(serial)} is wrapped for the authority's RSA key ${toHex(wrap.fingerprint)}, which is not open`,
+    );
+  }
 }
 
 /** The ALG_ID in a release's SIMPLEBLOB: the one that the submitted blob had. */

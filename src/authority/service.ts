@@ -1,4 +1,4 @@
-import { equalBytes, toHex, wipe } from "../bytes.js";
+import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -21,22 +21,20 @@ import {
   type Submission,
   verifyAuthority,
 } from "../escrow/index.js";
-import {
-  fingerprint,
-  identifyKey,
-  type Passphrase,
-  publicKeyOf,
-  type RsaPrivateKey,
-  readPrivateKey,
-  wipePrivateKey,
-} from "../keys/index.js";
+import type { Passphrase } from "../keys/index.js";
 import { type Anchor, Anchored } from "./anchor.js";
 import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
 import { beginClosing, type Closing, closingDraft, takeClosing } from "./closing.js";
-import { type Intake, intake, receiptsOf, verifyWaiting } from "./intake.js";
+import {
+  type Intake,
+  intake,
+  receiptsOf,
+  verifyAll,
+  verifyWaiting,
+  type WrapReport,
+} from "./intake.js";
 import { fence, isFenced, Log, logSource, logsOf, requireUnfenced, unfence } from "./log.js";
 import type { Office, OperatorSettings } from "./office.js";
-import type { OpenKey } from "./opening.js";
 import { type Enrolled, enrolOwner } from "./owners.js";
 import {
   type PolicyState,
@@ -59,6 +57,7 @@ import type { RequestRow, Store, StoreReads } from "./store/store.js";
 import { stored, summaries } from "./stored.js";
 import { publicFile, VerifiedChain } from "./verified-chain.js";
 import { takeVeto } from "./vetoes.js";
+import { type WrapKeyFile, WrapKeys } from "./wrap-keys.js";
 
 /** What an authority works with. */
 export interface ServiceParts {
@@ -70,8 +69,8 @@ export interface ServiceParts {
   nextLog?: NextLog | undefined;
   /** Where the newest checkpoint that was shown is kept. */
   anchor?: Anchor | undefined;
-  /** Reads the RSA key's file, locked or not. Its result is wiped. */
-  readWrapKey: () => Promise<Uint8Array>;
+  /** Reads the RSA keys' files, locked or not, that of the key in use first. They are wiped. */
+  readWrapKeys: () => Promise<WrapKeyFile[]>;
   /** Called when the authority's public data has changed. */
   publish: (file: AuthorityFile) => Promise<void>;
   settings?: OperatorSettings | undefined;
@@ -97,7 +96,7 @@ export class AuthorityService {
   #log: Log;
   #authority: Authority;
   readonly #chain: VerifiedChain;
-  #key: OpenKey | undefined;
+  readonly #keys: WrapKeys;
   /** The last attempt to open it. */
   #opening: Promise<unknown> | undefined;
 
@@ -109,6 +108,7 @@ export class AuthorityService {
     this.#logSigner = parts.logSigner;
     this.#log = this.#logWith(parts.logSigner);
     this.#chain = new VerifiedChain(parts.core, authority, file);
+    this.#keys = new WrapKeys(parts.core, parts.readWrapKeys);
   }
 
   /**
@@ -160,7 +160,7 @@ export class AuthorityService {
   /** Does something, and shows its result only when the anchor covers what it leads to. */
   async #shown<T>(work: () => Promise<T>): Promise<T> {
     const result = await work();
-    await this.#anchored.cover(await this.#store.head(), this.#authority);
+    await this.#anchored.cover(this.#store, this.#authority);
     return result;
   }
 
@@ -182,51 +182,28 @@ export class AuthorityService {
       authority: this.#authority,
       chain: this.#chain,
       settings,
-      key: this.#key,
+      keys: this.#keys.open,
     };
   }
 
-  /** Whether the RSA key is open. */
+  /** Whether an RSA key is open. */
   get isUnlocked(): boolean {
-    return this.#key !== undefined;
+    return this.#keys.open.size > 0;
   }
 
   /**
-   * Opens the RSA key, if it is not locked or a passphrase is given.
-   * @returns whether it is open
-   * @throws TwinwrapError WRONG_PASSPHRASE; BAD_KEY if it is not the key of the identity
+   * Opens the RSA keys that are not locked, and all that the passphrase opens.
+   * @returns whether one is open
+   * @throws TwinwrapError WRONG_PASSPHRASE if it opens none; BAD_KEY if one is not a key of the identity
    */
   unlock(passphrase?: Passphrase): Promise<boolean> {
     // One after the other: two at once would prepare two keys, of which only one would be wiped.
     const before = this.#opening ?? Promise.resolve();
-    const opening = before.catch(() => {}).then(() => this.#open(passphrase));
+    const opening = before
+      .catch(() => {})
+      .then(() => this.#keys.unlock(this.#authority, passphrase));
     this.#opening = opening;
     return opening;
-  }
-
-  async #open(passphrase: Passphrase | undefined): Promise<boolean> {
-    if (this.#key !== undefined) return true;
-    const { core, readWrapKey } = this.#parts;
-    const pem = await readWrapKey();
-    let key: RsaPrivateKey | undefined;
-    try {
-      if (passphrase === undefined && identifyKey(pem).kind === "locked") return false;
-      key = await readPrivateKey(pem, {
-        core,
-        passphrase,
-        // The person asked may have given none: opening the key shows whether it is right.
-        allowEmptyPassphrase: true,
-      });
-      const mine = await fingerprint(publicKeyOf(key), { core });
-      if (!this.#authority.wrapFingerprints.some((known) => equalBytes(known, mine))) {
-        throw new TwinwrapError("BAD_KEY", `the RSA key ${toHex(mine)} is none of this authority`);
-      }
-      this.#key = { fingerprint: mine, rsa: core.rsaPrivateKey(key) };
-      return true;
-    } finally {
-      wipe(pem);
-      if (key !== undefined) wipePrivateKey(key);
-    }
   }
 
   /** The policy in force; undefined until everybody has signed the first. */
@@ -326,11 +303,19 @@ export class AuthorityService {
   async verifyWaiting(
     onProgress?: (done: number) => void,
   ): Promise<{ verified: number; failed: Uint8Array[] }> {
-    if (this.#key === undefined) {
-      throw new TwinwrapError("PASSPHRASE_NEEDED", "the authority's RSA key is locked");
-    }
-    const key = this.#key;
-    return this.#shown(() => verifyWaiting(this.#office, key, onProgress));
+    this.#needKey();
+    return this.#shown(() => verifyWaiting(this.#office, onProgress));
+  }
+
+  /** Opens every stored wrap again; see {@link verifyAll}. @throws TwinwrapError PASSPHRASE_NEEDED */
+  async verifyAll(onProgress?: (done: number) => void): Promise<WrapReport> {
+    this.#needKey();
+    return this.#shown(() => verifyAll(this.#office, onProgress));
+  }
+
+  #needKey(): void {
+    if (this.isUnlocked) return;
+    throw new TwinwrapError("PASSPHRASE_NEEDED", "the authority's RSA key is locked");
   }
 
   /** See {@link takeRequest}. */
@@ -440,11 +425,10 @@ export class AuthorityService {
     return taken;
   }
 
-  /** Ends the work and wipes the key. */
+  /** Ends the work and wipes the keys. */
   async close(): Promise<void> {
     await this.#opening?.catch(() => {});
-    this.#key?.rsa.dispose();
-    this.#key = undefined;
+    this.#keys.dispose();
     await this.#parts.store.close();
   }
 }

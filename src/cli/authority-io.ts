@@ -18,7 +18,7 @@ import {
 } from "../escrow/index.js";
 import { messagePieces } from "../escrow/message.js";
 import { collectPieces } from "../files.node.js";
-import { collect, UsageError } from "./command.js";
+import { collect, EXIT, UsageError } from "./command.js";
 import { STANDARD, withInput } from "./io.js";
 import { passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
@@ -136,16 +136,25 @@ export async function withParty<T>(
 ): Promise<T> {
   const core = await sharedCore();
   if (path === STANDARD || !isFolder(path)) {
-    return work({ ...partyOf(core, await loadAuthority(path)), path });
+    return watched({ ...partyOf(core, await loadAuthority(path)), path }, work);
   }
   return withService(
     path,
     (service) => {
       const client = new LocalClient(service, { unlock: () => unlock(service, path, options) });
-      return work({ ...partyOf(core, service.authority, client), path });
+      return watched({ ...partyOf(core, service.authority, client), path }, work);
     },
     options,
   );
+}
+
+/** Whatever else a command came to: if it saw two proofs that don't go together, it ends as what does not verify. */
+async function watched<T>(party: NamedParty, work: (party: NamedParty) => Promise<T>): Promise<T> {
+  try {
+    return await work(party);
+  } finally {
+    if (party.view.contradiction !== undefined) process.exitCode = EXIT.notVerified;
+  }
 }
 
 /** The same with several authorities. One that is given twice counts once. @throws UsageError if two have one origin */

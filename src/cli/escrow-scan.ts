@@ -5,6 +5,7 @@ import { isFolderStats, system } from "../calls.node.js";
 import type { Party } from "../client/party.js";
 import { isAboutContent } from "../errors.js";
 import { isRecoverable, statusText } from "../escrow/index.js";
+import { noPolicyText } from "../escrow/words.js";
 import { withGiven } from "./authority-io.js";
 import { EXIT, UsageError } from "./command.js";
 import { Report, tell, warn } from "./io.js";
@@ -44,9 +45,11 @@ async function lackOf(path: string, party: Party | undefined): Promise<string | 
     const isGood =
       party === undefined
         ? reports.some((report) => report.status === "verified")
-        : isRecoverable(reports);
+        : isRecoverable(reports, party.authority);
     if (isGood) return undefined;
-    return reports.length === 0 ? "not escrowed" : reports.map(statusText).join("; ");
+    const texts = reports.length === 0 ? ["not escrowed"] : reports.map(statusText);
+    const more = party && noPolicyText(party.authority);
+    return [...texts, ...(more === undefined ? [] : [more])].join("; ");
   } catch (error) {
     if (!isAboutContent(error)) throw error;
     return `damaged: ${safe(error.message)}`;

@@ -49,7 +49,7 @@ async function sendAgain(
   party: NamedParty,
   options: AddOptions,
 ): Promise<SentFacts | undefined> {
-  const { core, authority, client } = party;
+  const { core, authority, client, view } = party;
   const found = await presentEscrow(party, await readSealed(path), options.ownerId);
   if (found === undefined) return undefined;
   const { held, status } = found;
@@ -62,7 +62,7 @@ async function sendAgain(
     return { ...sent, ...(await writeSubmission(path, party, submission, options)) };
   }
   await amendFile(path, async (now) => ({
-    escrows: await attachReceipt(core, now, receipt, authority),
+    escrows: await attachReceipt(core, now, receipt, authority, view),
   }));
   return { ...sent, status: receiptStatus(receipt) };
 }

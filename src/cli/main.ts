@@ -55,7 +55,7 @@ async function main(argv: string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     const { message, code } = explain(error);
     warn(message);
-    return code;
+    return process.exitCode === EXIT.notVerified ? EXIT.notVerified : code;
   }
 }
 

@@ -12,12 +12,14 @@ import {
   recordHash,
   statusText,
 } from "../escrow/index.js";
+import { seeReceipt } from "../escrow/reports.js";
+import { noPolicyText } from "../escrow/words.js";
 import { formatTime } from "../jcs.js";
 import { type AuthorityOptions, authorityOption, withGiven } from "./authority-io.js";
 import { collect, EXIT, jsonOption, newCommand } from "./command.js";
 import { Report, STANDARD } from "./io.js";
 import { isSealed, readMessage, readSealed } from "./messages.js";
-import { forEachFile } from "./report.js";
+import { complain, forEachFile } from "./report.js";
 
 export interface VerifyOptions extends AuthorityOptions {
   receipt?: string[];
@@ -78,22 +80,28 @@ async function verify(paths: string[], options: VerifyOptions): Promise<void> {
   for (const path of options.receipt ?? []) {
     receipts.push((await readMessage(path, "receipt")).receipt);
   }
-  await withGiven(options, (party) =>
-    forEachFile(paths, async (path) => {
+  await withGiven(options, async (party) => {
+    // Also those that no file asks for: they have to go with all others.
+    for (const receipt of party === undefined ? [] : receipts) {
+      await seeReceipt(party!.core, receipt, party!.authority, party!.view).catch(complain);
+    }
+    await forEachFile(paths, async (path) => {
       const isKept = receipts.length > 0 && path !== STANDARD && !(await isSealed(path));
       const reports = isKept
         ? [await reportOfKept(path, receipts, party)]
         : await reportsOf(path, party);
-      const recoverable = isRecoverable(reports);
+      const recoverable = isRecoverable(reports, party?.authority);
       isEach &&= recoverable;
       const all = reports.length === 0 ? [NOT_ESCROWED] : reports;
       const texts = all.flatMap((one) => (party === undefined ? foundTexts(one) : statusText(one)));
+      const more = party && noPolicyText(party.authority);
+      if (more !== undefined) texts.push(more);
       report.add(
         { file: path, recoverable, escrows: reports.map(reportFacts) },
         texts.map((text, i) => [i === 0 ? path : "", text]),
       );
-    }),
-  );
+    });
+  });
   report.end();
   if (!isEach) process.exitCode ??= EXIT.notVerified;
 }

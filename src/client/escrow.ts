@@ -110,14 +110,15 @@ export interface PresentEscrow {
  * pending one. It can be sent again without a key.
  * @param owner takes only submissions of the owner with this ID
  * @returns undefined if the file holds none that the authority could open
+ * @throws TwinwrapError NOT_VERIFIED if a receipt in the file contradicts what was seen of the log
  */
 export async function presentEscrow(
-  { core, authority }: Party,
+  { core, authority, view }: Party,
   head: Head,
   owner?: string,
 ): Promise<PresentEscrow | undefined> {
   // A receipt that does not verify counts as none: the authority is asked for it again.
-  const proven = await provenSubmissions(core, head, authority);
+  const proven = await provenSubmissions(core, head, authority, view);
   const all = [...proven, ...submissionsOf(core, head, authority.origin)]
     .filter(
       ({ submission: { record, wrap } }) =>

@@ -22,6 +22,7 @@ import {
   requestId,
   type Submission,
   submissionsToAsk,
+  wrapKeyOf,
 } from "../escrow/index.js";
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
 import { type KnownRecord, type Party, type ReadRecord, readStored } from "./party.js";
@@ -145,12 +146,16 @@ export interface Asked {
 /**
  * Makes a request, but does not hand it in.
  * @param options those of makeRequest, except the authority
+ * @throws TwinwrapError REFUSED if it is for a key of the authority's own
  */
 export function makeAsked(
   { core, authority }: Party,
   options: Omit<Parameters<typeof makeRequest>[0], "authority">,
 ): Asked {
   const request = makeRequest({ ...options, authority: authority.origin });
+  if (wrapKeyOf(authority, recipientFingerprint(core, request)) !== undefined) {
+    throw new TwinwrapError("REFUSED", `the recipient's key is one of ${authority.origin} itself`);
+  }
   return { request, id: requestId(requestHash(core, request)) };
 }
 

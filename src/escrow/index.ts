@@ -622,7 +622,10 @@ export const signVeto = /* @__PURE__ */ takingAsync($veto.signVeto, {
   options: optional(optionsOf<{ date?: Date | undefined }>({ date: optional(needDate) })),
 });
 export const vetoHash = /* @__PURE__ */ taking($veto.vetoHash, { core: needCore, note: needText });
-export const isRecoverable = /* @__PURE__ */ taking($words.isRecoverable, { reports: k.reports });
+export const isRecoverable = /* @__PURE__ */ taking($words.isRecoverable, {
+  reports: k.reports,
+  authority: optional(k.authority),
+});
 export const messageName = /* @__PURE__ */ taking($words.messageName, {
   name: needText,
   authority: k.authority,

@@ -10,7 +10,7 @@ import {
 import { equalBytes, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { needCore } from "../core/need.js";
-import { isAboutContent, notVerified, type TwinwrapError } from "../errors.js";
+import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
 import { type Checkpoint, parseCheckpoint, parseProof, verifyCheckpoint } from "./checkpoint.js";
 import { leafHash, provenSubtrees, verifyConsistency } from "./merkle.js";
 import type { VerifierKey } from "./note.js";
@@ -64,11 +64,17 @@ export class LogView {
   readonly #seen = new Map<string, Map<string, Seen>>();
   /** Checkpoints shown to be the log's own. */
   readonly #compared = new Set<string>();
+  #contradiction: string | undefined;
 
   /** @param log the log itself, if it can be asked */
   constructor(core: Core, log?: ComparedLog) {
     this.#core = needCore(core);
     this.#log = needLog(log, "the log");
+  }
+
+  /** The first two proofs that did not go together, in words; undefined if all did. It stays, whatever comes later. */
+  get contradiction(): string | undefined {
+    return this.#contradiction;
   }
 
   /**
@@ -80,7 +86,19 @@ export class LogView {
    */
   async see(leaf: string, proof: string): Promise<void> {
     needText(leaf, "the leaf");
-    const { index, path, checkpoint: note } = parseProof(needText(proof, "the proof"));
+    needText(proof, "the proof");
+    try {
+      await this.#see(leaf, proof);
+    } catch (error) {
+      if (error instanceof TwinwrapError && error.code === "NOT_VERIFIED") {
+        this.#contradiction ??= error.message;
+      }
+      throw error;
+    }
+  }
+
+  async #see(leaf: string, proof: string): Promise<void> {
+    const { index, path, checkpoint: note } = parseProof(proof);
     const checkpoint = parseCheckpoint(note);
     const { origin, size, root } = checkpoint;
     const shown = new Map([[`root ${size}`, root]]);

@@ -50,16 +50,25 @@ export function checkName(text: string, what = "the name"): string {
   return checkOwnerId(text, what);
 }
 
+const NEITHER_LETTER_NOR_DIGIT = /[^\p{L}\p{N}]|\p{Default_Ignorable_Code_Point}/gu;
+
 /**
- * Folds names that look the same to people into one: compatibility forms (NFKC), case, white space and
- * invisible characters make no difference. For comparing only.
+ * Folds names that people take for one into one: only letters and digits count, in one case and without accents
+ * or compatibility forms. For comparing only. What has none of them folds to nothing.
  */
 export function foldName(text: string): string {
-  return text
-    .normalize("NFKC")
-    .toLowerCase()
-    .normalize("NFKC")
-    .replace(/[\p{White_Space}\p{Default_Ignorable_Code_Point}]/gu, "");
+  // One pass is not enough: "ẞ" becomes "ß" and then "ss", and what is dropped moves the end of a word.
+  for (let before = text; ; ) {
+    const bare = before.normalize("NFKD").replace(NEITHER_LETTER_NOR_DIGIT, "");
+    const after = bare.toUpperCase().toLowerCase();
+    if (after === before) return after;
+    before = after;
+  }
+}
+
+/** What a name or an owner ID is compared by: folded, or as it is if it folds to nothing. */
+export function comparedName(text: string): string {
+  return foldName(text) || text;
 }
 
 /** An authority's or a log's origin: the same rule as for names, because its log key signs under it. */

@@ -10,7 +10,8 @@ import {
 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, overLimit, readBack, TwinwrapError } from "../errors.js";
-import { ED25519_KEY, ED25519_SIGNATURE } from "./ed25519.js";
+import { isEd25519PublicKey } from "../keys/ed25519-point.js";
+import { ED25519_SIGNATURE } from "./ed25519.js";
 import { checkName } from "./names.js";
 
 // Signed notes: C2SP signed-note, https://c2sp.org/signed-note. Only its signature type Ed25519 is used;
@@ -69,7 +70,8 @@ function bad(message: string): TwinwrapError {
 
 /**
  * Takes a note apart, without verifying anything.
- * @throws TwinwrapError BAD_FORMAT if it is malformed, over 64 KiB, or has no or over 64 signatures
+ * @throws TwinwrapError BAD_FORMAT if it is malformed, over 64 KiB, has no or over 128 signatures, or two of
+ *   one name and key ID
  */
 export function parseNote(note: string): Note {
   if (note.length > MAX_NOTE || toUtf8(note).length > MAX_NOTE) {
@@ -86,7 +88,12 @@ export function parseNote(note: string): Note {
     throw overLimit(`a note has more than ${MAX_SIGNATURES} signatures`);
   }
   if (lines.pop() !== "" || lines.length === 0) throw bad("a note does not end in signatures");
-  return { text: note.slice(0, end + 1), signatures: lines.map(parseSignature) };
+  const signatures = lines.map(parseSignature);
+  // Each line of a known key costs a verification: a line that says nothing new is refused unseen.
+  const signers = new Set(signatures.map(({ name, keyId }) => `${name} ${toHex(keyId)}`));
+  if (signers.size < signatures.length)
+    throw bad("a note has two signatures of one name and key ID");
+  return { text: note.slice(0, end + 1), signatures };
 }
 
 function parseSignature(line: string): NoteSignature {
@@ -132,7 +139,7 @@ function formatSignature({ name, keyId, signature }: NoteSignature): string {
  * @throws TwinwrapError BAD_FORMAT if the name or the key can't be one
  */
 export function keyId(core: Core, { name, publicKey }: VerifierKey): Uint8Array<ArrayBuffer> {
-  if (publicKey.length !== ED25519_KEY) throw bad("an Ed25519 public key has 32 bytes");
+  if (!isEd25519PublicKey(publicKey)) throw bad("this is no Ed25519 public key of prime order");
   const start = toUtf8(`${checkName(name, "a key's name")}\n`);
   const digest = core.sha256(concatBytes(start, Uint8Array.of(ED25519_TYPE), publicKey));
   return digest.slice(0, KEY_ID);
@@ -221,16 +228,29 @@ export async function verifyNote<Key extends VerifierKey>(
   for (const signature of signatures) {
     // Names may repeat, and somebody can make IDs of 4 bytes repeat: then the key that fits is meant.
     const meant = known.filter(({ key, id }) => isFor(signature, key.name, id));
-    let good = meant.length === 0;
-    for (const { key } of meant) {
-      if (await verifyEd25519(core, key.publicKey, message, signature.signature)) {
-        signed.add(key);
-        good = true;
-      }
+    const good = await signersAmong(core, message, signature.signature, meant);
+    if (meant.length > 0 && good.length === 0) {
+      throw notVerified(`the signature of ${signature.name} does not verify`);
     }
-    if (!good) throw notVerified(`the signature of ${signature.name} does not verify`);
+    for (const key of good) signed.add(key);
   }
   const signers = keys.filter((key) => signed.has(key));
   if (signers.length === 0) throw notVerified("no signature of a known key");
   return { text, signers };
+}
+
+/** Which of some keys made a signature. Each is tried once, however often it is there. */
+async function signersAmong<Key extends VerifierKey>(
+  core: Core,
+  message: Uint8Array,
+  signature: Uint8Array,
+  meant: readonly { key: Key }[],
+): Promise<Key[]> {
+  const tried = new Map<string, boolean>();
+  for (const { key } of meant) {
+    const hex = toHex(key.publicKey);
+    if (tried.has(hex)) continue;
+    tried.set(hex, await verifyEd25519(core, key.publicKey, message, signature));
+  }
+  return meant.map(({ key }) => key).filter((key) => tried.get(toHex(key.publicKey)) === true);
 }

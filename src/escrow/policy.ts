@@ -1,10 +1,11 @@
 import { equalBytes, fromBase64, toBase64, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, readBack, TwinwrapError } from "../errors.js";
+import { isEd25519PublicKey } from "../keys/ed25519-point.js";
 import type { RsaPublicKey } from "../keys/index.js";
 import { labelledHash } from "./hashes.js";
 import { formatLines, Lines } from "./lines.js";
-import { checkName, checkOrigin, checkOwnerId } from "./names.js";
+import { checkName, checkOrigin, checkOwnerId, foldName } from "./names.js";
 import { keyId, parseNote, type VerifierKey, verifyNote } from "./note.js";
 import { formatSpki, parseSpkiText } from "./spki.js";
 
@@ -27,7 +28,7 @@ export interface Officer {
   key: Uint8Array;
   /** Receives shares of the authority's key. */
   share: RsaPublicKey;
-  /** Owner ids that are this person: on their records the officer does not decide. Sorted. */
+  /** Owner ids that are this person: on their records the officer does not approve. Sorted. */
   self: string[];
 }
 
@@ -146,6 +147,7 @@ export function parsePolicyText(text: string): PolicyText {
   if (!isSorted(officers.map(({ name }) => name))) {
     throw lines.bad("the officers are not in order of name, or one is there twice");
   }
+  checkFolded(lines, officers);
   if (!officers.every(({ self }) => isSorted(self))) {
     throw lines.bad('the "self" of an officer are not in order, or one is there twice');
   }
@@ -156,6 +158,15 @@ export function parsePolicyText(text: string): PolicyText {
     if (new Set(keys).size < officers.length) throw lines.bad(`two officers have the same ${what}`);
   }
   return policy;
+}
+
+/** Officers are kept from approving by their names, however these are spelled: each has one of their own. */
+function checkFolded(lines: Lines, officers: readonly Officer[]): void {
+  const folded = officers.map(({ name }) => foldName(name));
+  if (folded.includes("")) throw lines.bad("the name of an officer has no letter and no digit");
+  if (new Set(folded).size < folded.length) {
+    throw lines.bad("two officers have names that differ only in case, accents or punctuation");
+  }
 }
 
 /**
@@ -175,7 +186,9 @@ export function checkShares({ officers }: PolicyText, wrapKeys: readonly RsaPubl
 /** 32 bytes of an Ed25519 public key from base64. @throws TwinwrapError BAD_FORMAT */
 export function parseEd25519(base64: string, where: string): Uint8Array<ArrayBuffer> {
   const key = fromBase64(base64);
-  if (key.length !== 32) throw new TwinwrapError("BAD_FORMAT", `${where}: not 32 bytes`);
+  if (!isEd25519PublicKey(key)) {
+    throw new TwinwrapError("BAD_FORMAT", `${where}: no Ed25519 public key of prime order`);
+  }
   return key;
 }
 

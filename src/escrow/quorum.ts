@@ -3,7 +3,7 @@ import type { Core } from "../core/index.js";
 import { isAboutContent } from "../errors.js";
 import { approvalHash, approvalsHash, parseApproval, type SignedApproval } from "./approval.js";
 import type { Basis } from "./leaf.js";
-import { foldName } from "./names.js";
+import { comparedName } from "./names.js";
 import { verifyNote } from "./note.js";
 import { type Officer, officerKey, type Policy } from "./policy.js";
 import { type RecoveryRequest, recipientFingerprint, requestHash } from "./request.js";
@@ -36,7 +36,7 @@ export interface Decision {
   basis: Basis | undefined;
   /** When it would be approved if nothing changes; undefined if it takes more than time. */
   notBefore: Date | undefined;
-  /** Whether too few officers are left who neither deny nor are kept from deciding. */
+  /** Whether too few officers are left who neither deny nor are kept from approving. */
   denied: boolean;
   /** The hash of the approvals that counted, 32 bytes, as the log has it. */
   approvals: Uint8Array;
@@ -74,9 +74,9 @@ class Ignored extends Error {}
 
 /**
  * Counts the approvals of a request. Each is verified again, from the note alone; an officer counts
- * once, however many notes there are, and not at all if they deny, are the requester or own a record.
+ * once, however many notes there are, and not as approving if they deny, are the requester or own a record.
  * @param approvals notes
- * @param options.owners owner ids of the records: these owners must not decide
+ * @param options.owners owner ids of the records: these owners must not approve
  */
 export async function countApprovals(
   core: Core,
@@ -131,25 +131,26 @@ async function check(
   const officer = policy.officers.find(({ name }) => name === approval.officer);
   if (officer === undefined) throw new Ignored(`${approval.officer} is no officer`);
   await verifyNote(core, note, [officerKey(officer)]);
-  const bias = biasOf(officer, request, owners);
+  // Anybody can write an officer's name as the requester. That must not silence the officer.
+  const bias = approval.decision === "deny" ? undefined : biasOf(officer, request, owners);
   if (bias !== undefined) throw new Ignored(bias);
   return { officer, approval };
 }
 
-/** Why an officer must not decide about a request, in words; undefined if there is no reason. */
+/** Why an officer must not approve a request, in words; undefined if there is no reason. */
 function biasOf(
   { name, self, share }: Officer,
   { requester, recipient }: RecoveryRequest,
   owners: readonly string[],
 ): string | undefined {
   // Requester and owner write their names themselves: no spelling of them makes them somebody else.
-  const his = new Set([name, ...self].map(foldName));
-  if (his.has(foldName(requester))) return `${name} is the requester`;
-  if (owners.some((owner) => his.has(foldName(owner)))) {
+  const theirs = new Set([name, ...self].map(comparedName));
+  if (theirs.has(comparedName(requester))) return `${name} is the requester`;
+  if (owners.some((owner) => theirs.has(comparedName(owner)))) {
     return `${name} owns one of the records`;
   }
-  const isForHim = equalBytes(encodeSpki(recipient), encodeSpki(share));
-  return isForHim ? `the keys would be wrapped for ${name}` : undefined;
+  const isForThem = equalBytes(encodeSpki(recipient), encodeSpki(share));
+  return isForThem ? `the keys would be wrapped for ${name}` : undefined;
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Wrap } from "../envelope/header.js";
 import type { Head } from "../envelope/open.js";
 import { isWrapFor } from "../envelope/wraps.js";
 import { notVerified, TwinwrapError } from "../errors.js";
-import type { Authority } from "./chain.js";
+import { type Authority, wrapKeyOf } from "./chain.js";
 import { parseProof, verifyCheckpoint, verifyPath } from "./checkpoint.js";
 import type { Basis, ReleaseLeaf, RequestLeaf } from "./leaf.js";
 import type { LogView } from "./log-view.js";
@@ -82,6 +82,10 @@ export function checkRelease(
       records: new Set(request.records.map(toHex)),
       policies: authority.policies.map((policy) => toHex(policy.hash)),
     };
+    // It would be one more wrap that the authority opens.
+    if (wrapKeyOf(authority, about.recipient) !== undefined) {
+      throw notVerified("the release is for the authority's own key");
+    }
     // A release has thousands of proofs, and all lead to one checkpoint.
     const { checkpoint: note } = parseProof(release.requested.proof);
     const checkpoint = await verifyCheckpoint(core, note, authority.logKeys);

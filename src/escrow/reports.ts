@@ -158,8 +158,13 @@ export async function checkFile(
   const reports: EscrowReport[] = [];
   for (const escrow of head.header.escrows) {
     const origin = originOf(escrow.submission);
-    if (!isAsked(origin)) continue;
-    reports.push(await checkEscrow(core, head, escrow, origin, authority, view));
+    if (isAsked(origin)) {
+      reports.push(await checkEscrow(core, head, escrow, origin, authority, view));
+      continue;
+    }
+    // It is no answer, but the authority's log key signed it.
+    const reason = await contradictionOf(core, escrow.receipt, authority, view);
+    if (reason !== undefined) reports.push({ ...NOTHING, origin: authority!.origin, reason });
   }
   const meant = authority === undefined ? head.header.escrow : [authority.origin];
   for (const origin of meant) {
@@ -203,8 +208,47 @@ async function checkEscrow(
     return { ...report, ...(await answered(core, submission, receipt, authority, view)) };
   } catch (error) {
     if (!isAboutContent(error)) throw error;
-    return { ...report, reason: error.message };
+    const worse = await contradictionOf(core, escrow.receipt, authority, view);
+    return { ...report, reason: worse ?? error.message };
   }
+}
+
+/** Why a receipt does not go with what was seen of the log, whatever it stands beside; undefined if it does. */
+async function contradictionOf(
+  core: Core,
+  receipt: Json | undefined,
+  authority: Authority | undefined,
+  view: LogView | undefined,
+): Promise<string | undefined> {
+  if (authority === undefined || view === undefined) return undefined;
+  const read = receipt === undefined ? undefined : orUndefined(() => receiptFromJson(receipt));
+  if (read === undefined) return undefined;
+  try {
+    await seeReceipt(core, read, authority, view);
+    return undefined;
+  } catch (error) {
+    if (isAboutContent(error)) return error.message;
+    throw error;
+  }
+}
+
+/**
+ * Shows a receipt to a view, whatever record it is for. One that the authority did not sign shows nothing.
+ * @throws TwinwrapError NOT_VERIFIED if it contradicts what was seen of the log
+ */
+export async function seeReceipt(
+  core: Core,
+  { leaf, proof }: Receipt,
+  { logKeys }: Pick<Authority, "logKeys">,
+  view: LogView,
+): Promise<void> {
+  try {
+    await verifyProof(core, leaf, proof, logKeys);
+  } catch (error) {
+    if (isAboutContent(error)) return;
+    throw error;
+  }
+  await view.see(leaf, proof);
 }
 
 /**
@@ -350,7 +394,7 @@ export function submissionsOf(core: Core, head: Head, origin: string): HeldSubmi
 
 /**
  * The results of {@link submissionsOf} whose receipt the authority signed.
- * @param view gets these receipts
+ * @param view gets all receipts of the header that the authority signed, whatever they are for
  * @throws TwinwrapError NOT_VERIFIED if one contradicts what was seen of the log
  */
 export async function provenSubmissions(
@@ -360,10 +404,13 @@ export async function provenSubmissions(
   view?: LogView,
 ): Promise<HeldSubmission[]> {
   const proven: HeldSubmission[] = [];
+  for (const { receipt } of view === undefined ? [] : head.header.escrows) {
+    const reason = await contradictionOf(core, receipt, authority, view);
+    if (reason !== undefined) throw notVerified(reason);
+  }
   for (const held of submissionsOf(core, head, authority.origin)) {
     const { submission, receipt } = held;
     if (receipt === undefined || !(await isGood(core, submission, receipt, authority))) continue;
-    await view?.see(receipt.leaf, receipt.proof);
     proven.push(held);
   }
   return proven;

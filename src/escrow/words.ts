@@ -25,9 +25,25 @@ export function statusText({ status, origin, time, reason }: EscrowReport): stri
   }
 }
 
-/** Whether the file can be recovered, as far as its receipts prove it. */
-export function isRecoverable(reports: readonly EscrowReport[]): boolean {
-  return reports.some(({ status, shown }) => status === "verified" && shown);
+/**
+ * Whether the file can be recovered, as far as its receipts prove it.
+ * @param authority that the reports are about: one without a policy in force has nobody who could release a key
+ */
+export function isRecoverable(
+  reports: readonly EscrowReport[],
+  authority: Pick<Authority, "policies"> | undefined,
+): boolean {
+  const isDecided = authority !== undefined && authority.policies.length > 0;
+  return isDecided && reports.some(({ status, shown }) => status === "verified" && shown);
+}
+
+/** Said where an authority has no policy in force; undefined if it has one. */
+export function noPolicyText({
+  origin,
+  policies,
+}: Pick<Authority, "origin" | "policies">): string | undefined {
+  if (policies.length > 0) return undefined;
+  return `${safe(origin)} has no policy in force here, so nobody could release the key`;
 }
 
 /**

@@ -3,6 +3,7 @@ import { concatBytes, copyBytes, equalBytes, newBytes, wipe } from "../bytes.js"
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import { DerReader } from "./der.js";
+import { isEd25519PublicKey } from "./ed25519-point.js";
 import { withPassphrase } from "./passphrase.js";
 import { ITERATIONS, lockKey, parseLock, unlock } from "./pbes2.js";
 import { decodePemBody, encodePem, type PemBlock, pemBlocks } from "./pem.js";
@@ -167,5 +168,9 @@ export function readEd25519PublicBlock(block: PemBlock): Uint8Array {
     der.length === ED25519_SPKI_PREFIX.length + PUBLIC_KEY &&
     equalBytes(der.subarray(0, ED25519_SPKI_PREFIX.length), ED25519_SPKI_PREFIX);
   if (!right) throw new TwinwrapError("BAD_KEY", "this is not an Ed25519 public key");
-  return copyBytes(der.subarray(ED25519_SPKI_PREFIX.length));
+  const publicKey = copyBytes(der.subarray(ED25519_SPKI_PREFIX.length));
+  if (!isEd25519PublicKey(publicKey)) {
+    throw new TwinwrapError("BAD_FORMAT", "this is no Ed25519 public key of prime order");
+  }
+  return publicKey;
 }

@@ -16,6 +16,7 @@ import {
   statusText,
   submissionsOf,
 } from "../escrow/index.js";
+import { noPolicyText } from "../escrow/words.js";
 import { chosenAuthorities } from "./choices.js";
 import { find, make } from "./dom.js";
 import { chosen } from "./files.js";
@@ -30,10 +31,10 @@ function verdict(reports: readonly EscrowReport[], by: Party | undefined): HTMLE
   const answer =
     by === undefined
       ? "Not shown: without the authority's authority.json nobody can tell whose receipts these are."
-      : isRecoverable(reports)
+      : isRecoverable(reports, by.authority)
         ? "Yes: the authority has verified the key, and its receipt proves it."
         : "No: nothing here proves it.";
-  const kind = by !== undefined && isRecoverable(reports) ? "yes" : "no";
+  const kind = isRecoverable(reports, by?.authority) ? "yes" : "no";
   const rows = reports.map((report) =>
     make(
       "li",
@@ -43,6 +44,8 @@ function verdict(reports: readonly EscrowReport[], by: Party | undefined): HTMLE
         : statusText(report),
     ),
   );
+  const more = by && noPolicyText(by.authority);
+  if (more !== undefined) rows.push(make("li", {}, more));
   return make(
     "div",
     {},

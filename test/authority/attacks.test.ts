@@ -266,6 +266,22 @@ describe("an approval", () => {
     expect((await self.approve(his, "ann", "cyd")).decision.approved).toBe(true);
   });
 
+  test("of the officer whose name the requester wrote is refused, and their denial is not", async () => {
+    const { request } = await one.asked(await one.files(1), { requester: "A. N. N." });
+    await refuse(await one.word("ann", request));
+    const vetoes = (await one.count()).denial ?? 0;
+    const denied = await one.service.takeApproval(
+      await one.word("ann", request, { decision: "deny" }),
+    );
+    expect(denied.decision.count.denying.map(({ officer }) => officer.name)).toEqual(["ann"]);
+    expect((await one.count()).denial).toBe(vetoes + 1);
+    expect(denied.row.status).toBe("open");
+    const second = await one.service.takeApproval(
+      await one.word("bob", request, { decision: "deny" }),
+    );
+    expect(second.row.status).toBe("denied");
+  });
+
   test("given under an earlier policy, or by an officer who was removed, does not count", async () => {
     const { request, id } = await one.asked(await one.files(1));
     expect((await one.approve(request, "ann", "cyd")).decision.approved).toBe(true);
@@ -667,9 +683,16 @@ describe("the log", () => {
     await other.close();
   });
 
+  /** The anchor of the log's beginning: what it is compared with is not damaged. */
+  const anchorBefore = async (one: Office) => {
+    const [first] = await storeOf(one.service).checkpoints(0, 0, 1);
+    writeFileSync(join(one.folder, "anchor"), first!.checkpoint);
+  };
+
   test("does not go on from a damaged tree, nor prove anything from it", async () => {
     const damaged = await office();
     const files = await damaged.files(2);
+    await anchorBefore(damaged);
     const { submission } = await damaged.file();
     const FAULT = expect.objectContaining({ code: "FAULT" });
     const zeros = new Uint8Array(32);
@@ -710,6 +733,7 @@ describe("the log", () => {
   test("put back to an earlier state does not go on, if a later one was signed", async () => {
     const damaged = await office();
     await damaged.files(3);
+    await anchorBefore(damaged);
     const { submission } = await damaged.file();
     alter(
       damaged.folder,

@@ -1,15 +1,22 @@
 import { constants, publicEncrypt, randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import {
+  encodeRequest,
   type FileRecord,
   formatPolicy,
   makeBlobSubmission,
   readBlobWrap,
   receiptLeaf,
   recordHash,
+  requestHash,
+  requestId,
   type Submission,
   signNote,
 } from "twinwrap/escrow";
 import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { Log } from "#build/authority/log.js";
+import { SeedKey } from "../escrow/signers.js";
 import { backend, type Statement } from "./backend.js";
 import { core, failing, newOwner, Office, owner, REFUSED, storeOf, unwrap } from "./office.js";
 
@@ -321,6 +328,61 @@ describe("a thief who copied a wrap that the authority knows", () => {
     await expect(together).rejects.toEqual(failing("DUPLICATE"));
   });
 
+  test("is refused out of a release, too, at intake and at the next release", async () => {
+    const [file] = await one.files(1);
+    const theirs = await one.asked([file!]);
+    await one.approve(theirs.request, "ann", "bob");
+    const [early, late] = [await sent(one), await sent(one)];
+    await one.service.intake([early.submission]);
+    const { request, id } = await asked(one, early);
+    await one.approve(request, "ann", "bob");
+    await one.service.release(theirs.id);
+    // As if the file had been released for a key that is the authority's now.
+    for (const [{ submission }, refused] of [
+      [late, () => one.service.intake([late.submission])],
+      [early, () => one.service.release(id)],
+    ] as const) {
+      await alter(one, ["UPDATE releases SET simple_blob = ?", submission.wrap.simpleBlob]);
+      await expect(refused()).rejects.toMatchObject({
+        code: "DUPLICATE",
+        message: expect.stringMatching(/not proven, and its blob is that of another record/),
+      });
+    }
+    expect(await one.service.released(id)).toBeUndefined();
+  });
+
+  test("is not made by asking for a key for the authority itself", async () => {
+    const [file] = await one.files(1);
+    const { wrapKey } = one.service.authority;
+    const request = one.request([file!], { recipient: wrapKey });
+    await expect(one.service.takeRequest(request)).rejects.toEqual(REFUSED);
+    // A request that came in before the key was the authority's.
+    const hash = requestHash(core, request);
+    const signer = (await SeedKey.read(readFileSync(join(one.folder, "log.pem")))).signer(
+      request.authority,
+    );
+    const log = new Log(core, { signer, logs: [signer] });
+    const { hash: policy } = await one.policy();
+    const { expires } = request;
+    await storeOf(one.service).write(async (writes) => {
+      const end = await log.end(writes);
+      const owners = [new Uint8Array(32)];
+      const notbefore = end.time;
+      await end.append([{ type: "request", request: hash, policy, expires, notbefore, owners }]);
+      await writes.insertRequest({
+        hash,
+        id: requestId(hash),
+        bytes: encodeRequest(request),
+        status: "open",
+        expires,
+        leaf: end.next,
+      });
+    });
+    await one.approve(request, "ann", "bob");
+    await expect(one.service.release(requestId(hash))).rejects.toEqual(REFUSED);
+    expect((await one.count()).release).toBeUndefined();
+  });
+
   test("who comes first keeps nothing out, and gets nothing once the right one is there", async () => {
     for (const proveLater of [() => one.file(), () => sent(one, { alg: "aes256", proven: true })]) {
       const right = await proveLater();
@@ -415,7 +477,7 @@ describe("the log", () => {
       ],
       "the blob of record",
     ],
-    ["wrap that is gone", ["DELETE FROM candidates WHERE tag = ?", NO_TAG], "the blob of record"],
+    ["wrap that is gone", ["DELETE FROM candidates WHERE tag = ?", NO_TAG], "the wrap of record"],
   ] as [what: string, change: Statement, problem: string][])(
     "finds an altered %s of an unproven record",
     async (_, change, problem) => {

@@ -67,7 +67,9 @@ async function counted(settings: OperatorSettings = {}) {
     core,
     store: calls.store,
     logSigner: logKey.signer(office.service.authority.origin),
-    readWrapKey: async () => new Uint8Array(readFileSync(join(office.folder, "wrap.pem"))),
+    readWrapKeys: async () => [
+      { name: "wrap.pem", pem: new Uint8Array(readFileSync(join(office.folder, "wrap.pem"))) },
+    ],
     publish: async () => {},
     settings,
   });

@@ -111,7 +111,9 @@ async function run(failAt: number): Promise<{ failing: FailingStore; leaves: str
     core,
     store: failing.store,
     logSigner: logKey.signer(authority.origin),
-    readWrapKey: async () => new Uint8Array(readFileSync(join(office.folder, "wrap.pem"))),
+    readWrapKeys: async () => [
+      { name: "wrap.pem", pem: new Uint8Array(readFileSync(join(office.folder, "wrap.pem"))) },
+    ],
     publish: async () => {},
   });
   failing.failAt = failAt;

@@ -74,10 +74,12 @@ describe("a new authority", () => {
   test("has no policy before every officer has signed the first", async () => {
     const one = await office({ sign: false });
     expect(await one.service.policy()).toBeUndefined();
+    // Nobody could release it, so nothing is taken in.
     const file = await one.file();
     const NO_POLICY = failing("NO_POLICY");
     await expect(one.service.intake([file.submission])).rejects.toEqual(NO_POLICY);
-    await expect(one.asked([file])).rejects.toEqual(failing("NOT_FOUND"));
+    await expect(one.service.takeRequest(one.request([file]))).rejects.toEqual(NO_POLICY);
+    expect(await one.service.receipt(file.record)).toBeUndefined();
     expect(await one.signPolicy("ann")).toMatchObject({ log: true, complete: false });
     expect(await one.signPolicy("ann")).toMatchObject({ officers: ["ann"], complete: false });
     await one.signPolicy("cyd");
@@ -212,6 +214,7 @@ describe("intake", () => {
       record: file!.record,
       status: "unverified",
       isNew: false,
+      isRepaired: false,
       receipt: before,
     });
     expect(await one.leaves()).toHaveLength(size);

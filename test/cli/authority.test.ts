@@ -98,3 +98,34 @@ test("of a flooded serial what was opened is shown first, and has its receipt", 
     `record ${Buffer.from(row).toString("hex")}`,
   );
 });
+
+test("a damaged wrap is named with its serial, exit code 3, until its owner sends it again", async () => {
+  await office.unlock();
+  const file = await office.file();
+  await office.service.intake([file.submission]);
+  sandbox.write("f.twin", file.bytes);
+  expect(await run("verify --all")).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^opened again {2}1 of 1$/m),
+  });
+  const db = new Sqlite(join(office.folder, "store.sqlite"));
+  db.exec(
+    "UPDATE candidates SET simple_blob = CAST(substr(simple_blob, 1, 100) || zeroblob(9) || substr(simple_blob, 110) AS BLOB)",
+  );
+  db.close();
+  expect(await run("log verify")).toMatchObject({ code: 0 });
+  expect(await run("verify")).toMatchObject({ code: 0 });
+  const { code, stdout } = await run("verify --all --json");
+  const serial = (await run("list")).stdout.split("\n")[1]!.slice(0, 26);
+  expect(code).toBe(3);
+  expect(JSON.parse(stdout)).toMatchObject({
+    opened: 0,
+    wrong: [{ record: Buffer.from(file.record).toString("hex"), serial }],
+    locked: [],
+  });
+  expect(await run("intake f.twin")).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("verified, in place of a damaged wrap"),
+  });
+  expect(await run("verify --all")).toMatchObject({ code: 0 });
+});

@@ -3,6 +3,7 @@ import {
   checkRecipient,
   handIn,
   type KnownRecord,
+  makeAsked,
   partyOf,
   presentEscrow,
   recordsByHash,
@@ -78,6 +79,15 @@ async function records(count: number) {
   });
   return { file, all, rows };
 }
+
+test("nothing is asked for a key of the authority itself", () => {
+  const options = { requester: "Alice", records: [fill(1)] };
+  const party = partyOf(core, authority);
+  expect(() => makeAsked(party, { ...options, recipient: authority.wrapKey })).toThrow(
+    failing("REFUSED"),
+  );
+  expect(makeAsked(party, { ...options, recipient: fresh.publicKey }).id).toHaveLength(26);
+});
 
 describe("the records to ask for", () => {
   test("of a serial: all pages, and what was opened comes first", async () => {

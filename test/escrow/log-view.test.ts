@@ -1,3 +1,4 @@
+import { partyOf, presentEscrow } from "twinwrap/client";
 import { loadCore } from "twinwrap/core";
 import {
   type Authority,
@@ -202,6 +203,44 @@ describe("a file's receipts in a view", () => {
     expect(await status(forged.head, fresh)).toMatchObject({ status: "mismatch" });
     expect(await provenSubmissions(core, forged.head, authority, fresh)).toEqual([]);
     expect(await status(one.head, fresh)).toMatchObject({ status: "verified" });
+  });
+
+  test("every receipt that the authority signed is compared, whatever it stands beside", async () => {
+    const [one, other] = [await escrowed(log), await escrowed(fork)];
+    const [escrow] = other.head.header.escrows;
+    // Beside a submission of another file, and beside one to another authority.
+    const misfit = withEscrows(one.head, [...one.head.header.escrows, escrow!]);
+    const elsewhere = await sealFor(core, alice.publicKey, [
+      await makeAuthority(core, newSigner("other.example"), [authority.wrapKey]),
+    ]);
+    const [theirs] = elsewhere.head.header.escrows;
+    const foreign = withEscrows(one.head, [
+      ...one.head.header.escrows,
+      { ...theirs!, receipt: escrow!.receipt! },
+    ]);
+    for (const head of [misfit, foreign]) {
+      const view = new LogView(core);
+      const reports = await checkFile(core, head, authority, view);
+      expect(reports.map(({ status }) => status)).toEqual(["verified", "mismatch"]);
+      expect(reports[1]!.reason).toMatch(/forked or rewritten/);
+      expect(view.contradiction).toBe(reports[1]!.reason);
+      const again = provenSubmissions(core, head, authority, new LogView(core));
+      await expect(again).rejects.toEqual(NOT_VERIFIED);
+    }
+    const view = new LogView(core);
+    await checkFile(core, one.head, authority, view);
+    expect(view.contradiction).toBeUndefined();
+  });
+
+  test("an owner who escrows again is told of two histories, not that all is well", async () => {
+    const [one, other] = [await escrowed(log), await escrowed(fork)];
+    const party = partyOf(core, authority);
+    expect(await presentEscrow(party, one.head)).toMatchObject({ status: "verified" });
+    await expect(presentEscrow(party, other.head)).rejects.toEqual(NOT_VERIFIED);
+    expect(party.view.contradiction).toMatch(/forked or rewritten/);
+    expect(await presentEscrow(partyOf(core, authority), other.head)).toMatchObject({
+      status: "verified",
+    });
   });
 
   test("and a release is of the log that the file's receipt is of", async () => {

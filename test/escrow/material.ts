@@ -63,6 +63,9 @@ export const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 /** A signer whose private key is 32 times the same byte. */
 export const signer = (name: string, byte: number) => signerFor(name, fromSeed(fill(byte)));
 
+/** An Ed25519 public key by number. */
+export const spareEd25519 = (number: number) => signer("spare", number).publicKey;
+
 export const BAD_FORMAT = expect.objectContaining({ code: "BAD_FORMAT" });
 export const BAD_ARGUMENT = expect.objectContaining({ code: "BAD_ARGUMENT" });
 export const OVER_LIMIT = expect.objectContaining({ code: "LIMIT_EXCEEDED" });

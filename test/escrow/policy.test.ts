@@ -104,6 +104,19 @@ describe("the text of a policy", () => {
     ["more in an emergency than there are", { emergency: 5 }],
     ["waiting for less than nothing", { waiting: -1 }],
     ["number 0", { number: 0 }],
+    [
+      "a name that folds to nothing",
+      { officers: [officer(1), officer(2), officer(3), officer(0, "—")] },
+    ],
+    ["names that differ in case", { officers: [officer(0, "Bea"), ...officers(4).slice(1)] }],
+    [
+      "names that differ in accents",
+      { officers: [officer(1), officer(2), officer(3), officer(0, "béa")] },
+    ],
+    [
+      "names that differ in punctuation",
+      { officers: [officer(0, "b.ea"), ...officers(4).slice(1)] },
+    ],
     ["number 1 after another", { previous: hash(5) }],
     ["number 2 after none", { number: 2 }],
     ["no officers", { release: 1, change: 1, emergency: 1, officers: [] }],

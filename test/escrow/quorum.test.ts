@@ -240,7 +240,15 @@ describe("what decides", () => {
       (await decide(policy, all, { request: asked, owners })).count.approving.map(
         ({ officer }) => officer.name,
       );
-    for (const spelling of ["ann", "Ann", " A n n ", "\uff21\uff4e\uff4e", "a\u00adnn"]) {
+    for (const spelling of [
+      "ann",
+      "Ann",
+      " A n n ",
+      "\uff21\uff4e\uff4e",
+      "a\u00adnn",
+      "ÄNN",
+      "a.n.n",
+    ]) {
       expect(await of(request({ requester: spelling })), spelling).toEqual(["bea", "cas"]);
       expect(await of(request(), [spelling]), spelling).toEqual(["bea", "cas"]);
     }
@@ -251,6 +259,41 @@ describe("what decides", () => {
     // The keys would be wrapped for her share key.
     expect(await of(request({ recipient: spareKey(1) }))).toEqual(["ann", "cas"]);
     expect(await of(request(), ["dora"])).toEqual(all);
+  });
+
+  test("who must not approve may deny: whoever asks can write an officer's name", async () => {
+    const asked = request({ requester: "Ann." });
+    const decision = await decide(policy, ["-ann"], { request: asked });
+    expect(decision.count.denying.map(({ officer }) => officer.name)).toEqual(["ann"]);
+    expect(decision.count.ignored).toEqual([]);
+    // She was none of those who could approve, so one more is left than it takes to end it.
+    expect(decision.denied).toBe(false);
+    expect(await decide(policy, ["-ann", "-bea"], { request: asked })).toMatchObject({
+      denied: true,
+    });
+    const owned = await decide(policy, ["-cas", "ann"], { owners: ["cas-files"] });
+    expect(owned.count.denying.map(({ officer }) => officer.name)).toEqual(["cas"]);
+    const hers = await decide(policy, ["-bea"], { request: request({ recipient: spareKey(1) }) });
+    expect(hers.count.denying.map(({ officer }) => officer.name)).toEqual(["bea"]);
+    // Her approval does not count, with or without it.
+    const both = await decide(policy, ["ann", "-ann"], { request: asked });
+    expect(both.count.approving).toEqual([]);
+  });
+
+  test("an owner ID that folds to nothing is compared as it is", async () => {
+    const { officers } = policy;
+    const mine = await made({
+      officers: officers.map((one) => (one.name === "cas" ? { ...one, self: ["🐱"] } : one)),
+    });
+    const of = async (requester: string) => {
+      const { count } = await decide(mine, ["ann", "bea", "cas"], {
+        request: request({ requester }),
+      });
+      return count.approving.map(({ officer }) => officer.name);
+    };
+    expect(await of("🐱")).toEqual(["ann", "bea"]);
+    expect(await of("🐶")).toEqual(["ann", "bea", "cas"]);
+    expect(await of("…")).toEqual(["ann", "bea", "cas"]);
   });
 
   test("names the approvals that counted, in whatever order they came", async () => {

@@ -168,6 +168,20 @@ describe("a release that is refused", () => {
     await refused(await prove([padded]), /padded/);
   });
 
+  test("to a key of the authority itself", async () => {
+    const { records, requester } = request;
+    const own = makeRequest({
+      authority: ORIGIN,
+      requester,
+      records,
+      recipient: authority.wrapKey,
+    });
+    await expect(check(await prove([], own), { request: own })).rejects.toMatchObject({
+      code: "NOT_VERIFIED",
+      message: expect.stringMatching(/authority's own key/),
+    });
+  });
+
   test("with a wrap that can't be of the key's form", async () => {
     const [a] = good.releases as [ReleasedKey];
     const { simpleBlob } = a.wrap;

@@ -8,11 +8,13 @@ Prints one line for every fact and exits with 0, or says what is refused and exi
 fingerprint that it prints is the right authority's is for people to compare. Needs python3-cryptography.
 """
 import base64
+import functools
 import hashlib
 import hmac
 import json
 import re
 import sys
+import unicodedata
 from datetime import datetime, timedelta
 
 from cryptography.exceptions import InvalidSignature
@@ -133,6 +135,20 @@ def spki(base64_reader):
 
 # JSON: RFC 8785, and objects with exactly these members.
 
+# The letters that are default-ignorable: fillers of Hangul. All else that is so is no letter.
+FILLERS = "\u115f\u1160\u3164\uffa0"
+
+
+def fold(name):
+    """A name as officers' names are compared."""
+    before = None
+    while name != before:
+        before = name
+        name = "".join(c for c in unicodedata.normalize("NFKD", name)
+                       if unicodedata.category(c)[0] in "LN" and c not in FILLERS).upper().lower()
+    return name
+
+
 def jcs(value, depth=1):
     need(depth <= 8, "JSON is nested too deep")
     if type(value) is list:
@@ -195,16 +211,53 @@ class Lines:
         need(not self.rest, f"{self.kind}: a line too many")
 
 
-# y of the points of small order of Ed25519: 0, 1, -1, and those of order 8.
+# Ed25519 (RFC 8032, section 5.1): field, order of the base point, curve.
 P = 2**255 - 19
-Y8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, P) % P
+
+
+def add(a, b):
+    """Affine and slow, as RFC 8032 has the addition law."""
+    (x1, y1), (x2, y2) = a, b
+    t = D * x1 * x2 * y1 * y2
+    return (x1 * y2 + x2 * y1) * pow(1 + t, -1, P) % P, (y1 * y2 + x1 * x2) * pow(1 - t, -1, P) % P
+
+
+@functools.cache
+def is_public_key(key):
+    both = int.from_bytes(key, "little")
+    sign, y = both >> 255, both % 2**255
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if x * x % P != square:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if y >= P or x * x % P != square or (x == 0 and sign):
+        return False
+    point = (x if x % 2 == sign else P - x, y)
+    total, power = (0, 1), point
+    for bit in bin(L)[:1:-1]:
+        if bit == "1":
+            total = add(total, power)
+        power = add(power, power)
+    return total == (0, 1) != point
+
+
+def public_key(value, where):
+    key = b64(32)(value, where)
+    need(is_public_key(key), f"{where} is no Ed25519 public key")
+    return key
 
 
 def ed25519(key, message, signature):
-    y = int.from_bytes(key, "little") % 2**255
+    if len(signature) != 64 or int.from_bytes(signature[:32], "little") == 1:
+        return False
+    if int.from_bytes(signature[32:], "little") >= L:
+        return False
     try:
+        # OpenSSL: R is compared byte for byte, without the cofactor.
         Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
-        return y < P and y not in (0, 1, P - 1, Y8, P - Y8)
+        return True
     except (InvalidSignature, ValueError):
         return False
 
@@ -214,13 +267,14 @@ def split_note(note):
          "not a signed note")
     content, empty, tail = note.rpartition("\n\n")
     lines = tail.split("\n")
-    need(empty and lines.pop() == "" and 1 <= len(lines) <= 64, "not a note with 1 to 64 signatures")
+    need(empty and lines.pop() == "" and 1 <= len(lines) <= 128, "not a note with 1 to 128 signatures")
     signatures = []
     for line in lines:
         match = re.fullmatch(f"\u2014 ([^{SPACE}+]+) ([^ ]+)", line)
         need(match, "a note has a malformed signature line")
         blob = b64(5, 65536)(match[2], "a note's signature")
         signatures.append((match[1], blob[:4], blob[4:]))
+    need(len({one[:2] for one in signatures}) == len(signatures), "a note has two signatures of one name and key ID")
     return content + "\n", signatures
 
 
@@ -282,7 +336,7 @@ def parse_identity(note, _):
 
     def log(value, where):
         name, _, key = value.partition(" ")
-        return origin(name, where), b64(32)(key, where)
+        return origin(name, where), public_key(key, where)
     identity = lines.take(origin=origin, number=number(1), previous=previous)
     identity["logs"] = lines.many("log", 1, 64, log)
     identity["wraps"] = lines.many("wrap", 1, 64, spki(b64(1, 4096)))
@@ -300,13 +354,15 @@ def parse_policy(note, _):
                         change=number(1, 63), emergency=number(1, 63), waiting=number(0, 366 * 86400))
     officers, shares = {}, set()
     while lines.rest:
-        name, key, share = lines.take(officer=origin, key=b64(32), share=spki(b64(1, 4096))).values()
+        name, key, share = lines.take(officer=origin, key=public_key, share=spki(b64(1, 4096))).values()
         own = lines.many("self", 0, 64, owner_id)
         need(own == sorted(set(own), key=utf16), "the owner IDs of an officer are not sorted")
         need(all(utf16(other) < utf16(name) for other in officers) and key not in officers.values()
              and share not in shares, "the officers are not in order, or a key is there twice")
         officers[name] = key
         shares.add(share)
+    folded = {fold(name) for name in officers}
+    need("" not in folded and len(folded) == len(officers), "two officers' names fold alike, or one to nothing")
     need(max(policy[name] for name in ("release", "change", "emergency")) <= len(officers) <= 63,
          "a policy asks for more officers than there are, or has too many")
     return {**policy, "note": note, "hash": sha256(b"twinwrap/v1/policy\n", utf8(content)),
@@ -458,6 +514,7 @@ def check_release(authority_path, release_path, *submission_paths):
          and set(released) <= set(asked), "the records are not in order, or not those asked for")
     request_id = base64.b32encode(request["hash"]).decode().lower()[:26]
     recipient = sha256(request["recipient"])
+    need(recipient not in authority["wraps"], "the release is for the authority's own key")
     print(f"request: {request_id} by {request['requester']} for key {recipient.hex()}")
     leaves, places = {}, set()
     for key in release["releases"]:

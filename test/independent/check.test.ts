@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { Point } from "@noble/ed25519";
 import { loadCore } from "twinwrap/core";
 import {
   type AuthorityFile,
@@ -467,12 +468,37 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     await refused(/identity 1 is not signed/, "receipt", path, at("submission"), at("receipt"));
   });
 
+  test("refuses a signature line twice, and Ed25519 keys that are not of prime order", async () => {
+    const [leafText, proof] = [receipt.leaf, receipt.proof];
+    const line = proof.slice(proof.lastIndexOf("—"));
+    const json = { leaf: leafText, proof: proof + line, type: "twinwrap/receipt/v1" };
+    const twice = save("twice", { bytes: Buffer.from(JSON.stringify(json)) });
+    await refused(/two signatures/, "receipt", at("authority"), at("submission"), twice);
+    // The log key with a point of order 8 added, and the neutral element.
+    const torsion = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05";
+    const mixed = Point.fromBytes(log.signer.publicKey).add(Point.fromHex(torsion)).toBytes();
+    const right = Buffer.from(log.signer.publicKey).toString("base64");
+    for (const key of [mixed, fill(0).fill(1, 0, 1)]) {
+      const identity = notes.identities[0]!.replace(right, Buffer.from(key).toString("base64"));
+      const file = {
+        identities: [identity],
+        policies: notes.policies,
+        type: "twinwrap/authority/v1",
+      };
+      const path = save("changed", { bytes: Buffer.from(JSON.stringify(file)) });
+      await refused(/no Ed25519 public key/, "receipt", path, at("submission"), at("receipt"));
+    }
+  });
+
   test("refuses releases to others", async () => {
     const [a, b] = release.releases as [Release["releases"][0], Release["releases"][0]];
     await refusedRelease(/another request/, { request: { ...request, requester: "Somebody" } });
     const { nonce: _, ...asked } = request;
     const thief = makeRequest({ ...asked, recipient: alice.publicKey });
     await refusedRelease(/another request/, { request: thief });
+    const { wrapKey: recipient } = await verifyAuthority(core, notes);
+    const own = makeRequest({ ...asked, recipient });
+    await refusedRelease(/authority's own key/, { request: own, releases: [] });
     const wrap = await wrapOf(files[0]!.file, alice, alice);
     await refusedRelease(/another key/, { releases: [{ ...a, wrap }] });
     const padding = "pkcs1-v1_5" as const;

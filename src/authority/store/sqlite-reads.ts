@@ -29,7 +29,6 @@ import type {
   RequestRow,
   StoreReads,
   VetoRow,
-  WrapFacts,
 } from "./store.js";
 
 /** What a column can hold. */
@@ -379,7 +378,9 @@ export class SqliteReads implements StoreReads {
 
   async candidatesOf(records: readonly Uint8Array[]): Promise<Candidate[][]> {
     const found = new Map<string, Candidate[]>(records.map((record) => [toHex(record), []]));
-    for (const some of batches(records)) {
+    // One that is asked for twice may stand in two batches.
+    const each = [...new Map(records.map((record) => [toHex(record), record])).values()];
+    for (const some of batches(each)) {
       const sql = `SELECT * FROM candidates WHERE record IN (${repeated("?", some)})
         ORDER BY tag, simple_blob`;
       const read = (row: Row) => [toHex(bytes(row, "record")), candidateOf(row)] as const;
@@ -393,29 +394,17 @@ export class SqliteReads implements StoreReads {
   async recordsWithBlocks(queries: readonly BlockQuery[]): Promise<(RecordRow | undefined)[]> {
     // However many records have the block, one of them is read.
     const one = `SELECT * FROM (SELECT CAST(? AS INTEGER) AS query, records.*
-      FROM candidates JOIN records ON hash = record
-      WHERE substr(simple_blob, 13) = ? AND record <> ?
+      FROM (SELECT record FROM candidates WHERE substr(simple_blob, 13) = ?
+        UNION SELECT record FROM releases WHERE substr(simple_blob, 13) = ?) AS wraps
+      JOIN records ON hash = record WHERE record <> ?
       ORDER BY verified_leaf IS NULL, hash LIMIT 1) AS found`;
     return this.#each(
       [...queries.entries()],
       (some) => repeated(one, some, " UNION ALL "),
-      ([at, { block, except }]) => [at, block, except],
+      ([at, { block, except }]) => [at, block, block, except],
       (row) => [String(row.query), recordOf(row)],
       ([at]) => String(at),
     );
-  }
-
-  async wrapFacts(): Promise<WrapFacts> {
-    const kinds = "SELECT DISTINCT fingerprint, padding FROM candidates";
-    const odd = `SELECT hash FROM records WHERE status <> 'unverified'
-      AND (SELECT count(*) FROM candidates WHERE record = records.hash) <> 1 LIMIT 1`;
-    return {
-      kinds: this.#all(kinds, [], (row) => ({
-        fingerprint: bytes(row, "fingerprint"),
-        padding: text(row, "padding") as Padding,
-      })),
-      odd: this.#get(odd, [], (row) => bytes(row, "hash")),
-    };
   }
 
   async records(query: RecordQuery, page: PageOptions = {}): Promise<Page<RecordRow>> {

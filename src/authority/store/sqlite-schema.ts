@@ -121,6 +121,7 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX releases_record ON releases (record);
   CREATE INDEX releases_fingerprint ON releases (fingerprint);
+  CREATE INDEX releases_block ON releases (substr(simple_blob, 13));
 
   CREATE TABLE policies (
     hash BLOB PRIMARY KEY CHECK (length(hash) = 32),

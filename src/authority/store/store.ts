@@ -66,14 +66,6 @@ export interface EnrolmentRow {
   leaf: number;
 }
 
-/** What an authority has of wraps. */
-export interface WrapFacts {
-  /** For which keys and how they are padded, each once. */
-  kinds: Pick<Wrap, "fingerprint" | "padding">[];
-  /** The hash of a record that is not unverified and has no wrap, or several; undefined if none. */
-  odd: Uint8Array | undefined;
-}
-
 /** A log at one size. */
 export interface LogHead {
   /** Which one of the authority's, from 0. */
@@ -168,10 +160,8 @@ export interface StoreReads {
   recordsByHash(hashes: readonly Uint8Array[]): Promise<(RecordRow | undefined)[]>;
   /** Those of each record, by tag. */
   candidatesOf(records: readonly Uint8Array[]): Promise<Candidate[][]>;
-  /** For each block a record with a wrap of it, one that was verified before others. */
+  /** For each block a record with a wrap of it, or that went out in one; one that was verified before others. */
   recordsWithBlocks(queries: readonly BlockQuery[]): Promise<(RecordRow | undefined)[]>;
-  /** What is known of all records' wraps. */
-  wrapFacts(): Promise<WrapFacts>;
   /** By the first leaf that they stand on, the last one first. */
   records(query: RecordQuery, page?: PageOptions): Promise<Page<RecordRow>>;
   /** How many records have each status. */
