@@ -51,9 +51,9 @@ interface ApproveOptions extends AuthorityKeyOptions, PassphraseOptions, OutputO
 }
 
 /** A standing for people. */
-export function describeStanding(core: Core, standing: Standing): string {
+export function describeStanding(core: Core, standing: Standing, output?: string): string {
   const records = recordRows(standing.records).map((cells) => ["", ...cells]);
-  return `${table(questionRows(core, standing))}${table(records)}`;
+  return `${table(questionRows(core, standing), output)}${table(records, output)}`;
 }
 
 async function sign(
@@ -90,10 +90,10 @@ async function decideHere(
   const write = await outputFor([], output, options);
   const standing = await standingOf(party, id);
   const officer = await officerOf(standing, options);
-  print(describeStanding(party.core, standing), output);
+  print(describeStanding(party.core, standing, output), output);
   const note = await sign(party, decision, standing, officer, options);
   await write([toUtf8(note)]);
-  print(table([["now", nowText(await handInDecision(party, id, note))]]), output);
+  print(table([["now", nowText(await handInDecision(party, id, note))]], output), output);
 }
 
 function nowText(standing: Standing): string {
@@ -126,7 +126,7 @@ async function decideAway(
   const output = options.output ?? `${question.id}.${fileName(officer.officer.name)}.approval`;
   const write = await outputFor([path, party.path, ...submissions], output, options);
   const records = carriedRows(question).map((cells) => ["", ...cells]);
-  print(`${table(questionRows(party.core, question))}${table(records)}`, output);
+  print(`${table(questionRows(party.core, question), output)}${table(records, output)}`, output);
   const note = await sign(party, decision, question, officer, options);
   await write([toUtf8(note)]);
   print(table([["written", output]]), output);

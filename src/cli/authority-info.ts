@@ -4,6 +4,7 @@ import { isFolder } from "../calls.node.js";
 import { sharedCore } from "../core/index.js";
 import { type Authority, formatVerifierKey, parseCheckpoint } from "../escrow/index.js";
 import { writePublicKey } from "../keys/index.js";
+import { type Cell, outside } from "../text.js";
 import {
   type AuthorityOptions,
   authorityOption,
@@ -13,12 +14,12 @@ import {
 } from "./authority-io.js";
 import { policyRows } from "./authority-policy.js";
 import { requestQuery } from "./authority-requests.js";
-import { jsonOption, newCommand } from "./command.js";
+import { jsonOption, newCommand, wholeOption } from "./command.js";
 import { outputFor, STANDARD, tell } from "./io.js";
 import { formatFingerprint } from "./text.js";
 
 interface Facts {
-  rows: [string, string][];
+  rows: [string, Cell][];
   json: Record<string, unknown>;
 }
 
@@ -30,7 +31,7 @@ async function publicFacts(authority: Authority): Promise<Facts> {
   const logKeys = authority.logKeys.map((key) => formatVerifierKey(core, key));
   return {
     rows: [
-      ["authority", authority.origin],
+      ["authority", outside(authority.origin)],
       ["fingerprint", fingerprint],
       ...wrapKeys.map((key): [string, string] => ["wraps for", key]),
       ...logKeys.map((key): [string, string] => ["log key", key]),
@@ -105,5 +106,6 @@ export function infoCommand(): Command {
     .option("--force", "replace the output file if it exists")
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(info);
 }

@@ -17,6 +17,7 @@ import {
   submissionsOf,
 } from "../escrow/index.js";
 import { writeFileWhole } from "../files.node.js";
+import { outsidePath } from "../text.js";
 import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
@@ -25,7 +26,7 @@ import {
   unlock,
   withService,
 } from "./authority-io.js";
-import { EXIT, jsonOption, newCommand } from "./command.js";
+import { EXIT, jsonOption, newCommand, wholeOption } from "./command.js";
 import { Report, readSmall, STANDARD, tell, warn } from "./io.js";
 import { readMessage } from "./messages.js";
 import { about, complain, forEachFile } from "./report.js";
@@ -143,7 +144,7 @@ async function intake(paths: string[], options: IntakeOptions): Promise<void> {
       for (const taken of await takeFile(service, path, options)) {
         const { kind, result, receipt } = taken;
         const where = receipt === undefined ? [] : [`receipt in ${receipt}`];
-        report.add(taken, [[path, kind, result, ...where]]);
+        report.add(taken, [[outsidePath(path), kind, result, ...where]]);
       }
     });
     if (report.facts.some(({ result }) => result === "unverified")) {
@@ -185,6 +186,7 @@ export function intakeCommand(): Command {
   return addAuthorityKeyOption(command)
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(intake);
 }
 
@@ -197,5 +199,6 @@ export function verifyCommand(): Command {
   return addAuthorityKeyOption(command)
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(verify);
 }

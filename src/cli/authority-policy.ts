@@ -22,6 +22,7 @@ import {
   type Signer,
   signNote,
 } from "../escrow/index.js";
+import { type Cell, outside } from "../text.js";
 import {
   type AuthorityOptions,
   authorityOption,
@@ -49,14 +50,14 @@ import { readMessage } from "./messages.js";
 import { withOfficerKey } from "./officer-key.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
 import { asUsage, forEachFile } from "./report.js";
-import { formatFingerprint, formatKey, formatSeconds, table } from "./text.js";
+import { formatFingerprint, formatKey, formatSeconds, inline, table } from "./text.js";
 
 /** A policy for people. */
-export function policyRows(policy: Policy): [string, string][] {
+export function policyRows(policy: Policy): [string, Cell][] {
   const { officers, waiting } = policy;
   return [
     ["policy", `number ${policy.number}  ${formatFingerprint(policy.hash)}`],
-    ["authority", policy.authority],
+    ["authority", outside(policy.authority)],
     ["releases", `with ${policy.release} of ${officers.length} officers`],
     ["changes", `with ${policy.change} of ${officers.length}`],
     ...(waiting === 0
@@ -64,16 +65,16 @@ export function policyRows(policy: Policy): [string, string][] {
       : ([["waits", `${formatSeconds(waiting)}, unless ${policy.emergency} agree`]] as [
           [string, string],
         ])),
-    ...officers.map(({ name, key, self }): [string, string] => [
-      "officer",
-      [`${name}  ${formatKey(key)}`, ...self].join("  is owner "),
+    ...officers.flatMap(({ name, key, self }): [string, Cell][] => [
+      ["officer", `${inline(name)}  ${formatKey(key)}`],
+      ...self.map((id): [string, Cell] => ["", outside(`is owner ${id}`)]),
     ]),
   ];
 }
 
 function signatureText({ officers, needed, complete }: PolicySignatures): string {
   if (complete) return "in force: everybody who has to has signed it";
-  const signed = officers.length === 0 ? "nobody" : officers.join(", ");
+  const signed = officers.length === 0 ? "nobody" : officers.map(inline).join(", ");
   return `not in force: signed by ${signed}; ${needed - officers.length} more to come`;
 }
 
@@ -92,7 +93,7 @@ function chosen(states: readonly PolicyState[], { policy: name }: ChoiceOptions)
   if (drafts.length > 1) {
     const list = drafts
       .map(({ policy, signatures }) => {
-        const signed = signatures.officers.join(", ");
+        const signed = signatures.officers.map(inline).join(", ");
         return { signed, hash: formatFingerprint(policy.hash).slice(0, 16) };
       })
       // Drafts have no order of their own.
@@ -112,7 +113,7 @@ async function show(options: ChoiceOptions & OutputOptions): Promise<void> {
     const { output } = options;
     const write = await outputFor([], output, options);
     await write([toUtf8(note)]);
-    print(table([...policyRows(policy), ["state", signatureText(signatures)]]), output);
+    print(table([...policyRows(policy), ["state", signatureText(signatures)]], output), output);
   });
 }
 
@@ -139,7 +140,7 @@ async function sign(path: string | undefined, options: SignOptions): Promise<voi
 /** Tells who has signed a policy, and whether it is in force. */
 async function tellState({ core, authority }: Party, note: string, name = "state"): Promise<void> {
   const { signatures } = await stateOfPolicy(core, authority, note);
-  print(table([[name, signatureText(signatures)]]));
+  print(table([[outside(name), signatureText(signatures)]]));
 }
 
 /**

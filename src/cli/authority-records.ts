@@ -15,6 +15,7 @@ import {
   type RecordStatus,
 } from "../escrow/index.js";
 import { formatTime, parseTime } from "../jcs.js";
+import { type Cell, outside } from "../text.js";
 import {
   type AuthorityOptions,
   authorityOption,
@@ -30,6 +31,7 @@ import {
   type OutputOptions,
   parseFingerprint,
   UsageError,
+  wholeOption,
 } from "./command.js";
 import { outputFor, tell, warn } from "./io.js";
 import { asUsage } from "./report.js";
@@ -162,7 +164,7 @@ async function show(
       const write = await outputFor([], output, options);
       await write([encodeReceipt(receipt!)]);
     }
-    const text = rows.map((row) => table(storedRows(row))).join("");
+    const text = rows.map((row) => table(storedRows(row), output)).join("");
     tell(options, rows.map(recordFacts), text, output);
     if (more > 0 && !options.json) {
       warn(`${more} more unverified: \`twinwrap authority list --serial ${name}\` has them all`);
@@ -170,7 +172,7 @@ async function show(
   });
 }
 
-function storedRows(stored: ReadRecord): string[][] {
+function storedRows(stored: ReadRecord): Cell[][] {
   const { record, hash, status, escrowLeaf, verifiedLeaf, wraps } = stored;
   const leaf = (index: number | undefined) => (index === undefined ? "none" : `entry ${index}`);
   return [
@@ -178,8 +180,8 @@ function storedRows(stored: ReadRecord): string[][] {
     ["record", formatFingerprint(hash)],
     ["status", status],
     ...(isBlob(record) ? blobRows(record) : []),
-    ["owner", record.owner],
-    ...(record.description === undefined ? [] : [["description", record.description]]),
+    ["owner", outside(record.owner)],
+    ...(record.description === undefined ? [] : [["description", outside(record.description)]]),
     ["created", formatTime(record.created)],
     ["taken in", leaf(escrowLeaf)],
     ["verified", leaf(verifiedLeaf)],
@@ -188,10 +190,10 @@ function storedRows(stored: ReadRecord): string[][] {
 }
 
 /** What a record says about another program's key. */
-export function blobRows(record: BlobRecord): string[][] {
+export function blobRows(record: BlobRecord): Cell[][] {
   const { aiKeyAlg, keyLength, label } = record.blob;
   return [
-    ...(label === undefined ? [] : [["label", label]]),
+    ...(label === undefined ? [] : [["label", outside(label)]]),
     ["blob of", `${algorithmName(aiKeyAlg)}, ${keyLength} bytes`],
     ["key", isProven(record) ? "proven" : NOT_PROVEN],
   ];
@@ -216,6 +218,7 @@ export function listCommand(): Command {
     .option("--cursor <cursor>", "go on where the page before ended")
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(list);
 }
 
@@ -228,5 +231,6 @@ export function showCommand(): Command {
   return addOutputOptions(command, "where the receipt goes")
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(show);
 }

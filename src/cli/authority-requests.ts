@@ -33,6 +33,7 @@ import {
   jsonOption,
   newCommand,
   type OutputOptions,
+  wholeOption,
 } from "./command.js";
 import { outputFor, tell, warn } from "./io.js";
 import { asUsage } from "./report.js";
@@ -68,7 +69,7 @@ async function showRequest(party: NamedParty, id: string, options: RequestsOptio
   const { output } = options;
   const write = await outputFor([], output, options);
   await write([encodeRequest(standing.request)]);
-  tell(options, standingFacts(standing), describeStanding(party.core, standing), output);
+  tell(options, standingFacts(standing), describeStanding(party.core, standing, output), output);
 }
 
 async function listRequests(party: NamedParty, options: RequestsOptions): Promise<void> {
@@ -159,6 +160,7 @@ export function requestsCommand(): Command {
     .option("--cursor <cursor>", "go on where the page before ended")
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(requests);
 }
 
@@ -172,5 +174,6 @@ export function releaseCommand(): Command {
     .option("--partial", "release the others, where a record has no wrap that opens")
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(release);
 }

@@ -5,12 +5,12 @@ import { isFolderStats, system } from "../calls.node.js";
 import type { Party } from "../client/party.js";
 import { isAboutContent } from "../errors.js";
 import { isRecoverable, statusText } from "../escrow/index.js";
+import { outside, outsidePath } from "../text.js";
 import { withGiven } from "./authority-io.js";
 import { EXIT, UsageError } from "./command.js";
 import { Report, tell, warn } from "./io.js";
 import { isSealed } from "./messages.js";
 import { about, complain } from "./report.js";
-import { safe } from "./text.js";
 import { reportsOf, type VerifyOptions } from "./verify.js";
 
 export const UNCHECKED = "signatures were not checked: --authority says whose they should be";
@@ -49,7 +49,7 @@ async function lackOf(path: string, party: Party | undefined): Promise<string | 
     return reports.length === 0 ? "not escrowed" : reports.map(statusText).join("; ");
   } catch (error) {
     if (!isAboutContent(error)) throw error;
-    return `damaged: ${safe(error.message)}`;
+    return `damaged: ${error.message}`;
   }
 }
 
@@ -61,7 +61,8 @@ export async function scan(folder: string, options: VerifyOptions): Promise<void
     if (!(await isSealed(path))) return;
     sealed++;
     const reason = await lackOf(path, party);
-    if (reason !== undefined) lacking.add({ file: path, reason }, [[path, reason]]);
+    if (reason !== undefined)
+      lacking.add({ file: path, reason }, [[outsidePath(path), outside(reason)]]);
   };
   await withGiven(options, async (party) => {
     for await (const path of filesBelow(folder)) {

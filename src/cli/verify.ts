@@ -13,8 +13,9 @@ import {
   statusText,
 } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
+import { outside, outsidePath } from "../text.js";
 import { type AuthorityOptions, authorityOption, withGiven } from "./authority-io.js";
-import { collect, EXIT, jsonOption, newCommand } from "./command.js";
+import { collect, EXIT, jsonOption, newCommand, wholeOption } from "./command.js";
 import { Report, STANDARD } from "./io.js";
 import { isSealed, readMessage, readSealed } from "./messages.js";
 import { forEachFile } from "./report.js";
@@ -90,7 +91,7 @@ async function verify(paths: string[], options: VerifyOptions): Promise<void> {
       const texts = all.flatMap((one) => (party === undefined ? foundTexts(one) : statusText(one)));
       report.add(
         { file: path, recoverable, escrows: reports.map(reportFacts) },
-        texts.map((text, i) => [i === 0 ? path : "", text]),
+        texts.map((text, i) => [i === 0 ? outsidePath(path) : "", outside(text)]),
       );
     }),
   );
@@ -108,5 +109,6 @@ export function command(): Command {
     .option("--receipt <file>", "what came for a submission that is no file's (repeat)", collect)
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(verify);
 }

@@ -23,7 +23,7 @@ import {
   signApproval,
 } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
-import { safe } from "../text.js";
+import { type Cell, outside, safe } from "../text.js";
 import { type KnownRecord, type Party, type ReadRecord, readStored } from "./party.js";
 
 // What officers do: they see what a request asks for and where it stands, and decide.
@@ -194,14 +194,14 @@ export function isOver({ status, request }: Standing): boolean {
 export const NOT_PROVEN = "key not proven: whoever has the blob could have submitted it";
 
 /** A request for people: everything that officers have to know before they sign. Nothing in it controls a terminal. */
-export function questionRows(core: Core, question: Question | Standing): [string, string][] {
+export function questionRows(core: Core, question: Question | Standing): [string, Cell][] {
   const { id, request, policy, records } = question;
   const recipient = toHex(recipientFingerprint(core, request));
   const unproven = records.filter(({ record }) => !isProven(record)).length;
   const standing = "decision" in question ? question : undefined;
   return [
     ["request", id],
-    ["requester", safe(request.requester)],
+    ["requester", outside(request.requester)],
     ["recipient", `${recipient}  ${request.padding}`],
     ...(standing === undefined ? [] : [row("received", formatTime(standing.received))]),
     ["expires", formatTime(request.expires)],
@@ -211,9 +211,9 @@ export function questionRows(core: Core, question: Question | Standing): [string
   ];
 }
 
-const row = (name: string, value: string): [string, string] => [name, value];
+const row = (name: string, value: Cell): [string, Cell] => [name, value];
 
-function standingRows(standing: Standing, policy: Policy): [string, string][] {
+function standingRows(standing: Standing, policy: Policy): [string, Cell][] {
   const { approving, denying } = standing.decision.count;
   // In the order of the policy: the notes themselves have none.
   const inOrder = (side: typeof approving) =>
@@ -221,7 +221,7 @@ function standingRows(standing: Standing, policy: Policy): [string, string][] {
       side.filter(({ officer }) => equalBytes(officer.key, key)),
     );
   const word = (name: string, { officer, approval }: (typeof approving)[0]) =>
-    row(name, `${safe(officer.name)}: ${safe(approval.identity)}`);
+    row(name, outside(`${officer.name}: ${approval.identity}`));
   return [
     ["policy", `number ${policy.number}: ${policy.release} of ${policy.officers.length} officers`],
     ...inOrder(approving).map((one) => word("approved by", one)),
@@ -244,32 +244,32 @@ function recordStatus({ status, record }: Pick<ReadRecord, "status" | "record">)
 }
 
 /** Records for people: a head, and a line for each. There is a column of labels if one record has a label. */
-export function recordRows(records: readonly ReadRecord[]): string[][] {
+export function recordRows(records: readonly ReadRecord[]): Cell[][] {
   const isLabelled = records.some(({ record }) => record.blob?.label !== undefined);
-  const label = (cell: string) => (isLabelled ? [cell] : []);
+  const label = (cell: Cell) => (isLabelled ? [cell] : []);
   return [
     ["serial", "status", "created", "owner", ...label("label"), "description"],
     ...records.map((one) => [
       formatSerial(one.record.serial),
       recordStatus(one),
       formatTime(one.record.created),
-      safe(one.record.owner),
-      ...label(safe(one.record.blob?.label ?? "")),
-      safe(one.record.description ?? ""),
+      outside(one.record.owner),
+      ...label(outside(one.record.blob?.label ?? "")),
+      outside(one.record.description ?? ""),
     ]),
   ];
 }
 
 /** The records of a request that was carried: those that are known, and the hashes of the others. */
-export function carriedRows({ request, records }: Question): string[][] {
+export function carriedRows({ request, records }: Question): Cell[][] {
   const isLabelled = records.some(({ record }) => record.blob?.label !== undefined);
-  const label = (cell: string) => (isLabelled ? [cell] : []);
+  const label = (cell: Cell) => (isLabelled ? [cell] : []);
   const rows = request.records.map((hash) => {
     const known = records.find((one) => equalBytes(one.hash, hash));
     if (known === undefined) return [toHex(hash), "not shown to you", ""];
     const { serial, owner, description, blob } = known.record;
-    const labels = label(safe(blob?.label ?? ""));
-    return [formatSerial(serial), safe(owner), ...labels, safe(description ?? "")];
+    const labels = label(outside(blob?.label ?? ""));
+    return [formatSerial(serial), outside(owner), ...labels, outside(description ?? "")];
   });
   return [["serial or record", "owner", ...label("label"), "description"], ...rows];
 }
