@@ -21,7 +21,7 @@ import {
 import { takesPadding } from "./intake.js";
 import { fault } from "./nodes.js";
 import type { Office } from "./office.js";
-import { recordOfRow } from "./opening.js";
+import { hasColumnsOf, recordOfRow } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
 import { type PolicyState, policyStates } from "./policies.js";
 import { decide, requestOfRow } from "./requests.js";
@@ -139,13 +139,7 @@ export class Rows {
     // A record that was verified later stands on two leaves: once is enough for the rest.
     if (leaf !== (row.verifiedLeaf ?? row.escrowLeaf)) return undefined;
     const record = recordOfRow(this.#core, row);
-    const same =
-      row.owner === record.owner &&
-      row.description === record.description &&
-      row.label === record.blob?.label &&
-      equalBytes(row.serial, record.serial) &&
-      row.created.getTime() === record.created.getTime();
-    if (!same) return `a column of record ${toHex(row.hash)}`;
+    if (!hasColumnsOf(row, record)) return `a column of record ${toHex(row.hash)}`;
     if (record.authority !== this.#authority.origin) return "the authority of the record";
     if (!isProven(record)) return this.#wrongUnproven(row, record, isReleased);
     const status =

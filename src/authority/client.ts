@@ -16,6 +16,7 @@ import {
   type Submission,
   type SubmitResult,
 } from "../escrow/index.js";
+import { requestOfRow } from "./requests.js";
 import type { AuthorityService } from "./service.js";
 
 export interface LocalClientOptions {
@@ -69,12 +70,12 @@ export class LocalClient implements AuthorityClient {
 
   async requests(query: RequestQuery, page?: PageOptions): Promise<Page<RequestSummary>> {
     const { rows, next } = await this.#service.requests(query, page);
-    const summaries = rows.map(({ id, status, received, expires }) => ({
-      id,
-      status,
-      received,
-      expires,
-    }));
+    // A request's own bytes say what it is, and columns that differ are a fault.
+    const summaries = rows.map((row) => {
+      const { requester, records, expires } = requestOfRow(this.#service.core, row);
+      const { id, status, received } = row;
+      return { id, status, received, expires, requester, records: records.length };
+    });
     return { rows: summaries, next };
   }
 

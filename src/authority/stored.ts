@@ -1,18 +1,27 @@
+import { toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
 import type { StoredRecord } from "../escrow/index.js";
-import { recordOfRow } from "./opening.js";
+import { hasColumnsOf, recordOfRow } from "./opening.js";
 import type { RecordRow, StoreReads } from "./store/store.js";
 
 /**
- * Rows as they are shown to whoever asks the authority.
- * @throws TwinwrapError FAULT if a record is not the one that its hash names
+ * Rows as they are shown to whoever asks the authority. What they show is read from the bytes alone. But whoever
+ * looked for a record by a column that lies was led to another one, so that is a fault too.
+ * @throws TwinwrapError FAULT if a record is not the one that its hash names, or a column is not the record's
  */
 export async function stored(
   core: Core,
   reads: StoreReads,
   rows: readonly RecordRow[],
 ): Promise<StoredRecord[]> {
-  for (const row of rows) recordOfRow(core, row);
+  for (const row of rows) {
+    if (hasColumnsOf(row, recordOfRow(core, row))) continue;
+    throw new TwinwrapError(
+      "FAULT",
+      `a column of the stored record ${toHex(row.hash)} was altered`,
+    );
+  }
   const candidates = await reads.candidatesOf(rows.map(({ hash }) => hash));
   return rows.map(({ record, status, escrowLeaf, verifiedLeaf }, i) => ({
     record,

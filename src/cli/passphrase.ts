@@ -200,9 +200,10 @@ export async function newPassphrase(
 
 /**
  * Asks whether to go on.
+ * @param about lines above the question, which belong to it
  * @throws TwinwrapError ABORTED if the answer is not yes; UsageError if there is no terminal
  */
-export async function confirm(question: string): Promise<void> {
+export async function confirm(question: string, about = ""): Promise<void> {
   const terminal = openTerminal();
   if (terminal === undefined) {
     throw new UsageError("there is no terminal to ask for a confirmation on: give --yes");
@@ -211,6 +212,7 @@ export async function confirm(question: string): Promise<void> {
   const lines = createInterface({ input: terminal, output: process.stderr });
   try {
     const answer = await new Promise<string>((resolve) => {
+      process.stderr.write(about);
       lines.on("close", () => resolve(""));
       lines.question(`${safe(question)} [y/N] `, resolve);
     });

@@ -1,11 +1,12 @@
 import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { formatSerial } from "../envelope/index.js";
+import { formatSerial, type Header } from "../envelope/index.js";
 import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
 import {
   type Authority,
   type Decision,
   decodeRequest,
+  isBlob,
   isProven,
   type Officer,
   type Policy,
@@ -20,10 +21,11 @@ import {
   requestId,
   type Signer,
   type StandingMessage,
+  sayId,
   signApproval,
 } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
-import { type Cell, outside, safe } from "../text.js";
+import { type Cell, outside, outsidePath, safe } from "../text.js";
 import { type KnownRecord, type Party, type ReadRecord, readStored } from "./party.js";
 
 // What officers do: they see what a request asks for and where it stands, and decide.
@@ -260,16 +262,60 @@ export function recordRows(records: readonly ReadRecord[]): Cell[][] {
   ];
 }
 
-/** The records of a request that was carried: those that are known, and the hashes of the others. */
-export function carriedRows({ request, records }: Question): Cell[][] {
-  const isLabelled = records.some(({ record }) => record.blob?.label !== undefined);
-  const label = (cell: Cell) => (isLabelled ? [cell] : []);
-  const rows = request.records.map((hash) => {
+/** A sealed file that the officer was given. */
+export interface GivenFile {
+  path: string;
+  header: Header;
+}
+
+/**
+ * The given file that a record is of. A record holds the hash of its file's header, and that hash covers the name in
+ * it: so this name is the one that the file was sealed with.
+ */
+export function fileOf(
+  { record }: KnownRecord,
+  files: readonly GivenFile[],
+): GivenFile | undefined {
+  if (isBlob(record) || !isProven(record)) return undefined;
+  return files.find(({ header }) => equalBytes(header.hash, record.header));
+}
+
+/** Each record of a request for people: its hash, and what it says if it is known here. */
+export function detailRows(
+  { request, records }: Question,
+  files: readonly GivenFile[] = [],
+): [string, Cell][] {
+  return request.records.flatMap((hash) => {
     const known = records.find((one) => equalBytes(one.hash, hash));
-    if (known === undefined) return [toHex(hash), "not shown to you", ""];
-    const { serial, owner, description, blob } = known.record;
-    const labels = label(outside(blob?.label ?? ""));
-    return [formatSerial(serial), outside(owner), ...labels, outside(description ?? "")];
+    const own: [string, Cell][] =
+      known === undefined ? [row("", "not shown to you")] : knownRows(known, fileOf(known, files));
+    return [row("record", toHex(hash)), ...own];
   });
-  return [["serial or record", "owner", ...label("label"), "description"], ...rows];
+}
+
+function knownRows(known: Question["records"][0], file: GivenFile | undefined): [string, Cell][] {
+  const { record, status } = known;
+  const { serial, created, owner, description, blob } = record;
+  const stands = status === undefined ? "" : `  ${recordStatus({ status, record })}`;
+  const told = (name: string, text: string | undefined) =>
+    text === undefined ? [] : [row(`  ${name}`, outside(text))];
+  return [
+    row("  serial", `${formatSerial(serial)}${stands}`),
+    row("  created", formatTime(created)),
+    ...told("owner", owner),
+    ...told("label", blob?.label),
+    ...told("description", description),
+    ...(file === undefined ? [] : [row("  file", outsidePath(file.path))]),
+    ...told("name", file?.header.name),
+  ];
+}
+
+/** What an officer is asked about, in short, to stand right above the question. */
+export function shortRows(core: Core, { id, request }: Question): [string, Cell][] {
+  return [
+    ["request", sayId(id)],
+    ["recipient", toHex(recipientFingerprint(core, request))],
+    ["requester", outside(request.requester)],
+    ["records", String(request.records.length)],
+  ];
 }
