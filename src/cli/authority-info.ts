@@ -90,7 +90,7 @@ async function info(options: InfoOptions): Promise<void> {
       ...facts.flatMap(({ rows }) => rows),
       ...(policy === undefined
         ? [["policy", "none in force: see `authority policy show`"]]
-        : policyRows(policy).filter(([name]) => name !== "authority")),
+        : policyRows(await sharedCore(), policy).filter(([name]) => name !== "authority")),
     ],
     output,
   );

@@ -146,19 +146,22 @@ export function logCommand(): Command {
     );
 }
 
-async function backup(to: string, options: AuthorityOptions): Promise<void> {
-  await backupDirectory(requireAuthority(options), to);
-  print(table([["backup", `${to} (it holds the authority's private keys)`]]));
+interface JsonOption {
+  json?: boolean;
 }
 
-async function restore(from: string, path: string): Promise<void> {
+async function backup(to: string, options: AuthorityOptions & JsonOption): Promise<void> {
+  await backupDirectory(requireAuthority(options), to);
+  const rows = [["backup", `${to} (it holds the authority's private keys)`]];
+  tell(options, { backup: to, holdsPrivateKeys: true }, rows);
+}
+
+async function restore(from: string, path: string, options: JsonOption): Promise<void> {
   await restoreDirectory(from, path);
-  print(
-    table([
-      ["restored", path],
-      ["next", "twinwrap authority log unfence, with the newest that is known outside"],
-    ]),
-  );
+  tell(options, { restored: path, fenced: true }, [
+    ["restored", path],
+    ["next", "twinwrap authority log unfence, with the newest that is known outside"],
+  ]);
 }
 
 export function backupCommand(): Command {
@@ -169,6 +172,7 @@ export function backupCommand(): Command {
   )
     .argument("<dir>", "folder to make")
     .addOption(authorityOption())
+    .addOption(jsonOption())
     .action(backup);
 }
 
@@ -180,5 +184,6 @@ export function restoreCommand(): Command {
   )
     .argument("<backup>", "folder of the backup")
     .argument("<dir>", "folder to make")
+    .addOption(jsonOption())
     .action(restore);
 }
