@@ -8,9 +8,8 @@ export const AUTHORITY = "authority.json";
 export const WRAP_KEY = "wrap.pem";
 export const LOG_KEY = "log.pem";
 export const STORE = "store.sqlite";
-export const WAL = `${STORE}-wal`;
 
-const PARTS = [AUTHORITY, WRAP_KEY, LOG_KEY, STORE, WAL, `${STORE}-shm`];
+const PARTS = [AUTHORITY, WRAP_KEY, LOG_KEY, STORE, `${STORE}-wal`, `${STORE}-shm`];
 
 /** Whether a file is, or would be, one of those that an authority's folder is made of. */
 export async function isAuthorityPart(path: string): Promise<boolean> {

@@ -6,9 +6,10 @@ import { type Authority, formatVerifierKey, parseCheckpoint } from "../escrow/in
 import { writePublicKey } from "../keys/index.js";
 import { type Cell, outside } from "../text.js";
 import {
-  type AuthorityOptions,
   authorityOption,
   loadAuthority,
+  type ReadingOptions,
+  readOnlyOption,
   requireAuthority,
   withService,
 } from "./authority-io.js";
@@ -59,7 +60,7 @@ async function innerFacts(service: AuthorityService): Promise<Facts> {
   };
 }
 
-interface InfoOptions extends AuthorityOptions {
+interface InfoOptions extends ReadingOptions {
   wrapKey?: string;
   force?: boolean;
   json?: boolean;
@@ -72,7 +73,9 @@ async function info(options: InfoOptions): Promise<void> {
   const write = await outputFor([path], output, { output, force });
   await write([writePublicKey(authority.wrapKey, "msblob")]);
   const facts = [await publicFacts(authority)];
-  if (path !== STANDARD && isFolder(path)) facts.push(await withService(path, innerFacts));
+  if (path !== STANDARD && isFolder(path)) {
+    facts.push(await withService(path, innerFacts, { readOnly: options.readOnly }));
+  }
   const policy = authority.policies.at(-1);
   const json = facts.reduce((all, one) => Object.assign(all, one.json), {});
   tell(
@@ -105,6 +108,7 @@ export function infoCommand(): Command {
     .option("--wrap-key <file>", "write the public key to wrap for there, as a PUBLICKEYBLOB")
     .option("--force", "replace the output file if it exists")
     .addOption(authorityOption())
+    .addOption(readOnlyOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(info);

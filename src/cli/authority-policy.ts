@@ -32,6 +32,9 @@ import {
   authorityOption,
   clientOf,
   loadAuthority,
+  type NamedParty,
+  type ReadingOptions,
+  readOnlyOption,
   requireAuthority,
   withParty,
 } from "./authority-io.js";
@@ -169,8 +172,10 @@ function chosen(states: readonly PolicyState[], { policy: name }: ChoiceOptions)
   return last;
 }
 
-async function show(options: ChoiceOptions & OutputOptions & { json?: boolean }): Promise<void> {
-  await withParty(requireAuthority(options), async (party) => {
+async function show(
+  options: ChoiceOptions & ReadingOptions & OutputOptions & { json?: boolean },
+): Promise<void> {
+  const work = async (party: NamedParty) => {
     clientOf(party);
     const { core, authority } = party;
     const { note, policy, signatures } = chosen(await policyStates(party), options);
@@ -186,7 +191,8 @@ async function show(options: ChoiceOptions & OutputOptions & { json?: boolean })
     const { officers: signed, needed, complete } = signatures;
     const facts = { ...policyFacts(core, before, policy), signed, needed, complete };
     tell(options, facts, rows, output);
-  });
+  };
+  await withParty(requireAuthority(options), work, { readOnly: options.readOnly });
 }
 
 interface SignOptions extends ChoiceOptions, OutputOptions, PassphraseOptions {
@@ -312,6 +318,7 @@ function showCommand(): Command {
   return addOutputOptions(command, "also write the policy's note there")
     .addOption(policyOption())
     .addOption(authorityOption())
+    .addOption(readOnlyOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(show);

@@ -17,9 +17,11 @@ import {
 import { formatTime, parseTime } from "../jcs.js";
 import { type Cell, outside } from "../text.js";
 import {
-  type AuthorityOptions,
   authorityOption,
   clientOf,
+  type NamedParty,
+  type ReadingOptions,
+  readOnlyOption,
   requireAuthority,
   withParty,
 } from "./authority-io.js";
@@ -88,7 +90,7 @@ function parseDate(text: string): Date {
   throw new InvalidArgumentError("expected 2027-01-31 or 2027-01-31T12:00:00Z (UTC)");
 }
 
-interface ListOptions extends AuthorityOptions {
+interface ListOptions extends ReadingOptions {
   serial?: string;
   owner?: string;
   fingerprint?: Uint8Array;
@@ -112,13 +114,14 @@ async function list(options: ListOptions): Promise<void> {
     before,
     text,
   };
-  await withParty(requireAuthority(options), async (party) => {
+  const work = async (party: NamedParty) => {
     const client = clientOf(party);
     const { rows, next } = await asUsage(() => client.records(query, { limit, cursor }));
     const records = rows.map((stored) => readStored(party.core, stored));
     const facts = { records: records.map(recordFacts), next };
     tell(options, facts, pageText(recordRows(records), "no such record", next));
-  });
+  };
+  await withParty(requireAuthority(options), work, { readOnly: options.readOnly });
 }
 
 /** The most unverified records that are shown: anybody can send in any number with one serial. */
@@ -150,10 +153,10 @@ function theOne(rows: readonly ReadRecord[]): ReadRecord {
 
 async function show(
   name: string,
-  options: AuthorityOptions & OutputOptions & { json?: boolean },
+  options: ReadingOptions & OutputOptions & { json?: boolean },
 ): Promise<void> {
   const { output } = options;
-  await withParty(requireAuthority(options), async (party) => {
+  const work = async (party: NamedParty) => {
     const client = clientOf(party);
     const { rows, more } = await find(party, name);
     if (rows.length === 0) {
@@ -169,7 +172,8 @@ async function show(
     if (more > 0 && !options.json) {
       warn(`${more} more unverified: \`twinwrap authority list --serial ${name}\` has them all`);
     }
-  });
+  };
+  await withParty(requireAuthority(options), work, { readOnly: options.readOnly });
 }
 
 function storedRows(stored: ReadRecord): Cell[][] {
@@ -217,6 +221,7 @@ export function listCommand(): Command {
     .option("--limit <n>", "how many at once", integerBetween(1, 1000), 50)
     .option("--cursor <cursor>", "go on where the page before ended")
     .addOption(authorityOption())
+    .addOption(readOnlyOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(list);
@@ -230,6 +235,7 @@ export function showCommand(): Command {
   ).argument("<serial>", "a file's serial, or a record's hash");
   return addOutputOptions(command, "where the receipt goes")
     .addOption(authorityOption())
+    .addOption(readOnlyOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(show);

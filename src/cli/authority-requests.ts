@@ -13,11 +13,12 @@ import {
 import { type Cell, outside } from "../text.js";
 import {
   type AuthorityKeyOptions,
-  type AuthorityOptions,
   addAuthorityKeyOption,
   authorityOption,
   clientOf,
   type NamedParty,
+  type ReadingOptions,
+  readOnlyOption,
   requireAuthority,
   unlock,
   withParty,
@@ -48,7 +49,7 @@ export function requestQuery(status: ShownStatus | undefined): RequestQuery {
   return status === "expired" ? { status: "open", until: new Date() } : { status };
 }
 
-interface RequestsOptions extends AuthorityOptions, OutputOptions {
+interface RequestsOptions extends ReadingOptions, OutputOptions {
   status?: ShownStatus;
   limit: number;
   cursor?: string;
@@ -56,8 +57,10 @@ interface RequestsOptions extends AuthorityOptions, OutputOptions {
 }
 
 async function requests(id: string | undefined, options: RequestsOptions): Promise<void> {
-  await withParty(requireAuthority(options), (party) =>
-    id === undefined ? listRequests(party, options) : showRequest(party, id, options),
+  await withParty(
+    requireAuthority(options),
+    (party) => (id === undefined ? listRequests(party, options) : showRequest(party, id, options)),
+    { readOnly: options.readOnly },
   );
 }
 
@@ -142,6 +145,7 @@ export function requestsCommand(): Command {
     .option("--limit <n>", "how many at once", integerBetween(1, 1000), 50)
     .option("--cursor <cursor>", "go on where the page before ended")
     .addOption(authorityOption())
+    .addOption(readOnlyOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(requests);
