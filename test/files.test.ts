@@ -345,6 +345,23 @@ test("what processes left that were killed is removed by the next that writes th
   writeFileSync(at(dead), "a private key");
   mkdirSync(at(`${dead.slice(0, -5)}a.tmp`));
   writeFileSync(at(`${dead.slice(0, -5)}a.tmp/log.pem`), "another");
+  const unfinished = (digit: string, mark: string) => {
+    const name = `${dead.slice(0, -5)}${digit}.tmp`;
+    mkdirSync(at(`${name}/whole`), { recursive: true, mode: 0o700 });
+    writeFileSync(at(`${name}/whole/log.pem`), "another");
+    writeFileSync(at(`${name}/${mark || name}`), "");
+    return name;
+  };
+  const [marked, renamed, open] = [unfinished("b", ""), unfinished("c", dead), unfinished("d", "")];
+  chmodSync(at(open), 0o770);
+  chmodSync(folder, 0o777);
+  removeLeftovers(folder, true);
+  // One that was made under its name goes; one that was renamed, or that others could fill, may be anything.
+  const hasProc = existsSync("/proc/self/fd");
+  expect(readdirSync(folder).includes(marked)).toBe(!hasProc);
+  expect(readdirSync(folder)).toEqual(expect.arrayContaining([renamed, open]));
+  expect(readdirSync(at(renamed))).toEqual(expect.arrayContaining(["whole", dead]));
+  writeFileSync(at(dead), "a private key");
   // Where others may rename things, a folder of this name may be anything.
   for (const shared of [0o777, 0o770]) {
     chmodSync(folder, shared);
