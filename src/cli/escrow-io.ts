@@ -4,9 +4,9 @@ import { Escrower, receiptStatus, type Sent } from "../client/escrow.js";
 import { isAboutContent } from "../errors.js";
 import { encodeSubmission, messageName, type Submission } from "../escrow/index.js";
 import { type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
-import { type Cell, outside } from "../text.js";
 import { handInTo, type NamedParty } from "./authority-io.js";
 import { checkOutput, type ReadOptions } from "./io.js";
+import { inline } from "./text.js";
 
 // Submissions as files. They are written where an authority can't be asked: people carry them there.
 
@@ -108,14 +108,13 @@ export async function writeSubmission(
 }
 
 /** What became of the escrow, for people. Says also that there is none. */
-export function sentRows(sent: readonly SentFacts[]): [string, Cell][] {
+export function sentRows(sent: readonly SentFacts[]): [string, string][] {
   if (sent.length === 0) return [["escrow", "not escrowed: no authority was given"]];
-  return sent.map((one) => ["escrow", outside(sentText(one))]);
+  return sent.map((one) => ["escrow", sentText(one)]);
 }
 
 /** What became of it at one authority. */
 export function sentText({ origin, status, submission }: SentFacts): string {
-  return submission === undefined
-    ? `${status} by ${origin}`
-    : `pending: carry ${submission} to ${origin}`;
+  const by = inline(origin);
+  return submission === undefined ? `${status} by ${by}` : `pending: carry ${submission} to ${by}`;
 }

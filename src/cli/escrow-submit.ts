@@ -43,6 +43,7 @@ import { writeSubmission } from "./escrow-io.js";
 import { checkOutput, readSmall, STANDARD, tell, withPrivateKeyFile } from "./io.js";
 import type { PassphraseOptions } from "./passphrase.js";
 import { about, asUsage } from "./report.js";
+import { inline } from "./text.js";
 
 // Escrows the key of a program that does its own encryption: a SIMPLEBLOB that it exported for an authority.
 
@@ -234,7 +235,7 @@ async function submitTo(party: NamedParty, path: string, options: SubmitOptions)
     ...(label === undefined ? [] : [["label", outside(label)]]),
     ["key", `${algorithm}, ${keyLength} bytes: ${proven ? "proven" : "key not proven"}`],
     ["owner", outside(facts.owner)],
-    ["escrow", outside(deliveredText(delivered, authority))],
+    ["escrow", deliveredText(delivered, inline(authority))],
     ["kept in", delivered.submission],
     ...(delivered.receipt === undefined ? [] : [["receipt", delivered.receipt]]),
   ]);

@@ -31,6 +31,7 @@ import { checkInPlace, Report, tell, warn, withPrivateKeyFile } from "./io.js";
 import { readMessage, readSealed } from "./messages.js";
 import { about, forEachFile } from "./report.js";
 import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
+import { inline } from "./text.js";
 import { reportFacts, reportsOf, type VerifyOptions } from "./verify.js";
 
 /** Bytes of a receipt in a header: a leaf, some 30 hashes, and a checkpoint. */
@@ -101,10 +102,8 @@ async function add(paths: string[], options: AddOptions): Promise<void> {
       checkInPlace(path);
       const before = await sendAgain(path, party, options);
       const sent = before ?? (await sendNow(path, party, key, options));
-      const owner = before === undefined ? "" : `, escrowed before as ${before.owner}`;
-      report.add({ file: path, ...sent }, [
-        [outsidePath(path), outside(`${sentText(sent)}${owner}`)],
-      ]);
+      const owner = before === undefined ? "" : `, escrowed before as ${inline(before.owner)}`;
+      report.add({ file: path, ...sent }, [[outsidePath(path), `${sentText(sent)}${owner}`]]);
     });
   await withParty(
     requireAuthority(options),

@@ -4,8 +4,8 @@ import { lineWidth } from "./standard.js";
 
 export { formatSize, safe } from "../text.js";
 
-/** Columns of a name from outside that stands among our own words. */
-const NAME_WIDTH = 40;
+/** Columns of a name from outside that stands among our own words: a fingerprint fits, which many owners go by. */
+const NAME_WIDTH = 64;
 
 /** A name from outside, to stand among our own words. */
 export function inline(name: string): string {
