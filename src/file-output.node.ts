@@ -13,7 +13,7 @@ import {
 } from "./calls.node.js";
 import { TwinwrapError } from "./errors.js";
 import { descriptorOf, readFileWhole } from "./file-source.node.js";
-import { beginPath, removeLeftovers, temporaryName } from "./process.node.js";
+import { beginPath, markOf, removeLeftovers, temporaryName } from "./process.node.js";
 
 // Writing: output appears whole or not at all. Several files that belong together appear in an order in
 // which every interruption leaves something usable.
@@ -488,8 +488,8 @@ async function syncAll(folder: string): Promise<void> {
 }
 
 /**
- * Makes a folder for its user alone (mode 0700) that appears whole or not at all: filled beside its place,
- * synced, then renamed. Replaces an empty folder.
+ * Makes a folder for its user alone (mode 0700) that appears whole or not at all: filled beside its place, inside
+ * one that is marked as unfinished, synced, then renamed. Replaces an empty folder.
  * @throws TwinwrapError CONFLICT if there is anything else already; what `fill` throws
  */
 export async function makeFolderWhole(
@@ -508,11 +508,16 @@ export async function makeFolderWhole(
   const beside = join(parent, temporaryName());
   const end = beginPath(beside);
   try {
-    await naming(path, () => system.mkdirSync(beside, 0o700));
-    await fill(beside);
-    await syncAll(beside);
+    const whole = join(beside, "whole");
+    await naming(path, () => {
+      system.mkdirSync(beside, 0o700);
+      system.closeSync(system.openSync(markOf(beside), "wx", 0o600));
+      system.mkdirSync(whole, 0o700);
+    });
+    await fill(whole);
+    await syncAll(whole);
     try {
-      system.renameSync(beside, target);
+      system.renameSync(whole, target);
     } catch (error) {
       throw isSystemError(error, "ENOTEMPTY", "EEXIST") ? exists(path) : named(error, path);
     }

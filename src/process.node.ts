@@ -1,7 +1,19 @@
 import { createHash, randomBytes } from "node:crypto";
-import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { isFolderStats, isSystemError } from "./calls.node.js";
 
 // Records which process made a lock or a temporary file, so that others can tell whether it still runs; and
@@ -108,6 +120,14 @@ export function temporaryName(): string {
   return `.twinwrap-${pid}-${place}-${randomBytes(8).toString("hex")}.tmp`;
 }
 
+/**
+ * The file that marks an unfinished folder as one that a process made under this name. Only its user can put it in.
+ * So whatever others rename to look like such a folder lacks it.
+ */
+export function markOf(folder: string): string {
+  return join(folder, basename(folder));
+}
+
 const swept = new Set<string>();
 
 /**
@@ -140,12 +160,37 @@ export function removeLeftovers(folder: string, again = false): void {
     try {
       const stats = lstatSync(path);
       if (stats.uid !== (process.geteuid?.() ?? 0)) continue;
-      if (isFolderStats(stats) && isShared(folder)) continue;
-      rmSync(path, { recursive: true });
+      if (isFolderStats(stats) && isShared(folder)) removeMarked(path);
+      else rmSync(path, { recursive: true });
     } catch {
       // Somebody else was faster, or it is not ours to remove.
     }
   }
+}
+
+/**
+ * Removes an unfinished folder from where others may rename it, also while this looks. So it is emptied through a
+ * descriptor, which stays with the folder that was looked at. Where there is no /proc, it is left alone.
+ */
+function removeMarked(path: string): void {
+  const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
+  const descriptor = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  try {
+    const { uid, mode } = fstatSync(descriptor);
+    if (uid !== process.geteuid?.() || (mode & 0o022) !== 0) return;
+    const inside = `/proc/self/fd/${descriptor}`;
+    const mark = basename(path);
+    const names = readdirSync(inside);
+    if (!names.includes(mark)) return;
+    // The mark goes last: if this is stopped, the next run goes on.
+    for (const name of names.filter((one) => one !== mark)) {
+      rmSync(join(inside, name), { recursive: true });
+    }
+    rmSync(join(inside, mark));
+  } finally {
+    closeSync(descriptor);
+  }
+  rmdirSync(path); // which removes nothing that has something in it
 }
 
 /** How to undo unfinished work. */

@@ -343,10 +343,29 @@ test("what processes left that were killed is removed by the next that writes th
   const dead = mine.replace(`-${process.pid}-`, `-${pid}-`);
   const elsewhere = dead.replace(/-m?h?[0-9a-f]+-[0-9a-f]+-/, "-m0123456789ab-0123456789ab-");
   writeFileSync(at(dead), "a private key");
-  // Another name of the same process: its last digit is another one.
-  const other = dead.replace(/.(?=\.tmp$)/, (digit) => (digit === "a" ? "b" : "a"));
+  // Other names of the same process: their last digits are others.
+  const [a, b, c, d] = [..."abcdef"]
+    .filter((digit) => !dead.endsWith(`${digit}.tmp`))
+    .map((digit) => `${dead.slice(0, -5)}${digit}.tmp`) as [string, string, string, string];
+  const other = a;
   mkdirSync(at(other));
   writeFileSync(at(`${other}/log.pem`), "another");
+  const unfinished = (name: string, mark: string) => {
+    mkdirSync(at(`${name}/whole`), { recursive: true, mode: 0o700 });
+    writeFileSync(at(`${name}/whole/log.pem`), "another");
+    writeFileSync(at(`${name}/${mark || name}`), "");
+    return name;
+  };
+  const [marked, renamed, open] = [unfinished(b, ""), unfinished(c, dead), unfinished(d, "")];
+  chmodSync(at(open), 0o770);
+  chmodSync(folder, 0o777);
+  removeLeftovers(folder, true);
+  // One that was made under its name goes; one that was renamed, or that others could fill, may be anything.
+  const hasProc = existsSync("/proc/self/fd");
+  expect(readdirSync(folder).includes(marked)).toBe(!hasProc);
+  expect(readdirSync(folder)).toEqual(expect.arrayContaining([renamed, open]));
+  expect(readdirSync(at(renamed))).toEqual(expect.arrayContaining(["whole", dead]));
+  writeFileSync(at(dead), "a private key");
   // Where others may rename things, a folder of this name may be anything.
   for (const shared of [0o777, 0o770]) {
     chmodSync(folder, shared);

@@ -29,7 +29,7 @@ import {
 import { CLOCK_SKEW } from "./log.js";
 import { fault } from "./nodes.js";
 import type { Office } from "./office.js";
-import { recordOfRow } from "./opening.js";
+import { hasColumnsOf, recordOfRow } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
 import { type PolicyState, policyStates } from "./policies.js";
 import { requestOfRow } from "./request-row.js";
@@ -261,13 +261,7 @@ export class Rows {
     // A record that was verified later stands on two leaves: once is enough for the rest.
     if (leaf !== (row.verifiedLeaf ?? row.escrowLeaf)) return undefined;
     const record = recordOfRow(this.#core, row);
-    const same =
-      row.owner === record.owner &&
-      row.description === record.description &&
-      row.label === record.blob?.label &&
-      equalBytes(row.serial, record.serial) &&
-      row.created.getTime() === record.created.getTime();
-    if (!same) return `a column of record ${toHex(row.hash)}`;
+    if (!hasColumnsOf(row, record)) return `a column of record ${toHex(row.hash)}`;
     if (record.authority !== this.#authority.origin) return "the authority of the record";
     const held = wraps.get(toHex(row.hash))!;
     const wrong = this.#wrongWraps(row, held);

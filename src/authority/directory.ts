@@ -18,17 +18,11 @@ import {
   verifyAuthority,
 } from "../escrow/index.js";
 import { messagePieces } from "../escrow/message.js";
-import {
-  collectPieces,
-  FileSource,
-  makeFolderWhole,
-  readFileWhole,
-  writeFileWhole,
-} from "../files.node.js";
+import { collectPieces, makeFolderWhole, readFileWhole, writeFileWhole } from "../files.node.js";
 import { writeEd25519Key } from "../keys/ed25519.js";
 import { type Passphrase, wipePrivateKey, writePrivateKey } from "../keys/index.js";
 import { MAX_KEY_FILE } from "../keys/recognise.js";
-import { AUTHORITY, isWrapKey, LOG_KEY, NEXT_LOG_KEY, STORE, WAL, WRAP_KEY } from "./folder.js";
+import { AUTHORITY, isWrapKey, LOG_KEY, NEXT_LOG_KEY, STORE, WRAP_KEY } from "./folder.js";
 import { anchorIn, nextLogIn, readLogKey } from "./folder-keys.js";
 import { beginStore, type FoundingOptions, found } from "./founding.js";
 import { fence } from "./log.js";
@@ -44,7 +38,10 @@ import type { WrapKeyFile } from "./wrap-keys.js";
 const PRIVATE_MODE = 0o600;
 
 /** Opens the store that belongs to a folder, or makes it. */
-export type OpenStore = (folder: string, options: { create: boolean }) => Promise<Store>;
+export type OpenStore = (
+  folder: string,
+  options: { create: boolean; readOnly?: boolean },
+) => Promise<Store>;
 
 /** One file in the folder. */
 const inFolder: OpenStore = (folder, options) => openSqlite(join(folder, STORE), options);
@@ -55,7 +52,13 @@ export interface DirectoryOptions {
   openStore?: OpenStore | undefined;
 }
 
-export interface OpenOptions extends DirectoryOptions, OperatorSettings {}
+export interface OpenOptions extends DirectoryOptions, OperatorSettings {
+  /**
+   * Needs no private key and no right to write, and writes nothing. Whatever would write or sign is UNAVAILABLE.
+   * The store is read where it is while others work with it, and else from a private copy in $TMPDIR.
+   */
+  readOnly?: boolean | undefined;
+}
 
 export interface InitOptions extends DirectoryOptions, FoundingOptions {
   /** Locks the RSA key; without it, it stays open. */
@@ -152,6 +155,7 @@ export async function openDirectory(
 ): Promise<AuthorityService> {
   const { openStore = inFolder, partial } = options;
   const core = options.core ?? (await sharedCore());
+  if (options.readOnly) return openToRead(path, core, openStore);
   const shown = await readPart(path, AUTHORITY);
   asAuthority(core, shown);
   const store = await openStore(path, { create: false });
@@ -187,6 +191,34 @@ async function logKeyFor(core: Core, path: string, store: Store): Promise<Signer
   }
 }
 
+/** An authority's folder as somebody sees it who has neither its keys nor a right to write. */
+async function openToRead(
+  path: string,
+  core: Core,
+  openStore: OpenStore,
+): Promise<AuthorityService> {
+  const shown = (await authorityOf(core, await readPart(path, AUTHORITY))).authority;
+  const store = await openStore(path, { create: false, readOnly: true });
+  const refuse = () => {
+    const message = "the authority was opened to be read alone";
+    return Promise.reject(new TwinwrapError("UNAVAILABLE", message));
+  };
+  const service = await AuthorityService.start({
+    core,
+    store,
+    logSigner: undefined,
+    readWrapKeys: refuse,
+    publish: refuse,
+  });
+  if (equalBytes(service.authority.fingerprint, shown.fingerprint)) return service;
+  await service.close();
+  throw ofTwo(path);
+}
+
+function ofTwo(path: string): TwinwrapError {
+  return new TwinwrapError("FAULT", `${path}: ${AUTHORITY} and ${STORE} are of two authorities`);
+}
+
 /**
  * The public file has to say what the store says: the process that changed the store last may have been stopped
  * before writing it.
@@ -201,7 +233,7 @@ async function republish(
   if (equalBytes(encodeAuthority(await publicFile(store)), shown)) return;
   const { fingerprint } = (await authorityOf(core, shown)).authority;
   if (!equalBytes(authority.fingerprint, fingerprint)) {
-    throw new TwinwrapError("FAULT", `${path}: ${AUTHORITY} and ${STORE} are of two authorities`);
+    throw ofTwo(path);
   }
   await publishNewest(store, (newest) => publish(path, newest));
 }
@@ -273,16 +305,6 @@ export async function backupDirectory(
   }
 }
 
-/** A copy for its user alone, whatever the backup's medium made of the mode. */
-async function copyPrivate(from: string, to: string): Promise<void> {
-  const file = await FileSource.open(from);
-  try {
-    await writeFileWhole(to, file.pieces(), { mode: PRIVATE_MODE });
-  } finally {
-    await file.close();
-  }
-}
-
 /** The keys that are there: a log key may be lost, and there may be one of a log that is to follow. */
 async function copyKeys(from: string, to: string): Promise<void> {
   const logKeys = [LOG_KEY, NEXT_LOG_KEY].filter((name) => existsSync(join(from, name)));
@@ -304,11 +326,8 @@ export async function restoreDirectory(
   options: DirectoryOptions = {},
 ): Promise<void> {
   await makeFolderWhole(path, async (folder) => {
-    await copyPrivate(join(from, STORE), join(folder, STORE));
-    // Left there if somebody worked with the backup and was stopped.
-    await copyPrivate(join(from, WAL), join(folder, WAL)).catch((error) => {
-      if (!isSystemError(error, "ENOENT")) throw error;
-    });
+    // As of one moment: somebody may work with the folder that it comes from.
+    await copySqlite(join(from, STORE), join(folder, STORE));
     await writeFileWhole(join(folder, AUTHORITY), [await readPart(from, AUTHORITY)]);
     await copyKeys(from, folder);
     await withStore(await inFolder(folder, { create: false }), async (store) => {

@@ -12,7 +12,6 @@ export const NEXT_LOG_KEY = "log.next.pem";
 /** The newest checkpoint that was shown. */
 export const ANCHOR = "anchor";
 export const STORE = "store.sqlite";
-export const WAL = `${STORE}-wal`;
 
 /** A key that was in use before, by the first digits of its fingerprint. */
 const EARLIER_KEY = /^wrap-[0-9a-f]{16}\.pem$/;
@@ -22,7 +21,16 @@ export function isWrapKey(name: string): boolean {
   return name === WRAP_KEY || EARLIER_KEY.test(name);
 }
 
-const PARTS = [AUTHORITY, WRAP_KEY, LOG_KEY, NEXT_LOG_KEY, ANCHOR, STORE, WAL, `${STORE}-shm`];
+const PARTS = [
+  AUTHORITY,
+  WRAP_KEY,
+  LOG_KEY,
+  NEXT_LOG_KEY,
+  ANCHOR,
+  STORE,
+  `${STORE}-wal`,
+  `${STORE}-shm`,
+];
 
 /** Whether a file is, or would be, one of those that an authority's folder is made of. */
 export async function isAuthorityPart(path: string): Promise<boolean> {

@@ -163,7 +163,9 @@ function check({ core, authority, keys }: Office, submission: Submission): Check
     throw new TwinwrapError("REFUSED", `${which}: this authority does not take ${wrap.padding}`);
   }
   const hash = recordHash(core, record);
-  if (isBlob(record) && !isWrapFor(wrap, wrapKey, [record.blob.aiKeyAlg])) {
+  // What shows without the key is refused before anything is kept, whether the key is at hand or not.
+  const algorithms = isBlob(record) ? [record.blob.aiKeyAlg] : undefined;
+  if (!isWrapFor(wrap, wrapKey, algorithms)) {
     throw new TwinwrapError("REFUSED", `${which}: its blob is not of the form that it has to be`);
   }
   if (!isProven(record)) {

@@ -33,6 +33,17 @@ export function recordOfRow(core: Core, row: Pick<RecordRow, "hash" | "record">)
   throw new TwinwrapError("FAULT", `the stored record ${toHex(row.hash)} was altered`);
 }
 
+/** Whether the columns that a record is searched by say what the record says. */
+export function hasColumnsOf(row: RecordRow, record: EscrowRecord): boolean {
+  return (
+    row.owner === record.owner &&
+    row.description === record.description &&
+    row.label === record.blob?.label &&
+    equalBytes(row.serial, record.serial) &&
+    row.created.getTime() === record.created.getTime()
+  );
+}
+
 /** What became of a record's wraps. */
 export interface Opening {
   /** The first that is right, and its session key: 32 bytes, the caller wipes it. */

@@ -1,21 +1,28 @@
-import { equalBytes } from "../bytes.js";
+import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import { decodeLeaf, type RequestSummary, type StoredRecord } from "../escrow/index.js";
-import { recordOfRow } from "./opening.js";
+import { hasColumnsOf, recordOfRow } from "./opening.js";
 import { requestOfRow } from "./request-row.js";
 import type { RecordRow, RequestRow, StoreReads } from "./store/store.js";
 
 /**
- * Rows as they are shown to whoever asks the authority.
- * @throws TwinwrapError FAULT if a record is not the one that its hash names
+ * Rows as they are shown to whoever asks the authority. What they show is read from the bytes alone. But whoever
+ * looked for a record by a column that lies was led to another one, so that is a fault too.
+ * @throws TwinwrapError FAULT if a record is not the one that its hash names, or a column is not the record's
  */
 export async function stored(
   core: Core,
   reads: StoreReads,
   rows: readonly RecordRow[],
 ): Promise<StoredRecord[]> {
-  for (const row of rows) recordOfRow(core, row);
+  for (const row of rows) {
+    if (hasColumnsOf(row, recordOfRow(core, row))) continue;
+    throw new TwinwrapError(
+      "FAULT",
+      `a column of the stored record ${toHex(row.hash)} was altered`,
+    );
+  }
   const candidates = await reads.candidatesOf(rows.map(({ hash }) => hash));
   return rows.map(({ record, status, escrowLeaf, verifiedLeaf }, i) => ({
     record,
@@ -37,12 +44,12 @@ export async function summaries(
 ): Promise<RequestSummary[]> {
   const leaves = await reads.leavesAt(rows.map(({ leaf }) => leaf));
   return rows.map((row, i) => {
-    const { expires } = requestOfRow(core, row);
+    const { requester, records, expires } = requestOfRow(core, row);
     const leaf = leaves[i] === undefined ? undefined : decodeLeaf(leaves[i]);
     if (leaf?.type !== "request" || !equalBytes(leaf.request, row.hash)) {
       throw new TwinwrapError("FAULT", `request ${row.id} is not what the log says of it`);
     }
     const { id, status } = row;
-    return { id, status, received: leaf.time, expires };
+    return { id, status, received: leaf.time, expires, requester, records: records.length };
   });
 }

@@ -1,22 +1,21 @@
 import type { Command } from "commander";
 import { toUtf8 } from "../bytes.js";
 import {
-  carriedRows,
+  type GivenFile,
   handInDecision,
   officerWithKey,
   type Question,
   questionOf,
-  questionRows,
-  recordRows,
   type Standing,
+  shortRows,
   signDecision,
   standingOf,
   stateText,
 } from "../client/officer.js";
 import type { KnownRecord, Party } from "../client/party.js";
 import { recordOfKept } from "../client/recover.js";
-import type { Core } from "../core/index.js";
-import type { Officer, Signer } from "../escrow/index.js";
+import type { Head } from "../envelope/index.js";
+import { type Officer, type Signer, submissionsOf } from "../escrow/index.js";
 import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
@@ -29,16 +28,20 @@ import {
   addOutputOptions,
   addPassphraseOptions,
   collect,
+  jsonOption,
   newCommand,
   type OutputOptions,
   UsageError,
+  wholeOption,
 } from "./command.js";
-import { outputFor, print } from "./io.js";
-import { readMessage } from "./messages.js";
+import { outputFor, outputText, print, STANDARD, tell } from "./io.js";
+import { readMessage, readSealed } from "./messages.js";
 import { withOfficerKey } from "./officer-key.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
+import { readKept } from "./recover-records.js";
 import { about } from "./report.js";
-import { fileName, table } from "./text.js";
+import { describeQuestion, questionFacts, standingFacts } from "./standing.js";
+import { fileName, inline, table } from "./text.js";
 
 type Word = "approve" | "deny";
 
@@ -47,15 +50,12 @@ interface ApproveOptions extends AuthorityKeyOptions, PassphraseOptions, OutputO
   identity: string;
   request?: string;
   submission?: string[];
+  file?: string[];
+  json?: boolean;
   yes?: boolean;
 }
 
-/** A standing for people. */
-export function describeStanding(core: Core, standing: Standing): string {
-  const records = recordRows(standing.records).map((cells) => ["", ...cells]);
-  return `${table(questionRows(core, standing))}${table(records)}`;
-}
-
+/** What the officer has to know, and the question last: nothing that is printed before can stand in its place. */
 async function sign(
   { core }: Party,
   decision: Word,
@@ -64,9 +64,34 @@ async function sign(
   { identity, yes }: ApproveOptions,
 ): Promise<string> {
   const verb = decision === "approve" ? "Approve" : "Deny";
-  if (!yes) await confirm(`${verb} this request as ${officer.name}?`);
+  if (!yes) {
+    const about = table(shortRows(core, question), STANDARD);
+    await confirm(`${verb} this request as ${inline(officer.name)}?`, about);
+  }
   return signDecision(core, question, signer, { decision, identity });
 }
+
+/** Shows what is asked. Machines get it at the end, together with what became of it. */
+function showQuestion(
+  { core }: Party,
+  question: Question,
+  files: readonly GivenFile[],
+  { json, yes, output }: ApproveOptions,
+): void {
+  if (json && yes) return;
+  const where = json ? STANDARD : output;
+  print(describeQuestion(core, question, files, where), where);
+}
+
+/** The sealed files that the officer was given. */
+async function readGiven(paths: readonly string[]): Promise<{ path: string; head: Head }[]> {
+  const files: { path: string; head: Head }[] = [];
+  for (const path of paths) files.push({ path, head: await about(path, () => readSealed(path)) });
+  return files;
+}
+
+const given = (files: readonly { path: string; head: Head }[]): GivenFile[] =>
+  files.map(({ path, head }) => ({ path, header: head.header }));
 
 /** Reads an officer's key. @throws TwinwrapError NOT_ENTITLED if it is none of the policy's */
 function officerOf({ policy }: Question, options: ApproveOptions) {
@@ -86,14 +111,18 @@ async function decideHere(
   if (options.request !== undefined || options.submission !== undefined) {
     throw new UsageError("--request and --submission are for an authority that can't be asked");
   }
-  const { output } = options;
-  const write = await outputFor([], output, options);
+  const { output, file = [] } = options;
+  const write = await outputFor(file, output, options);
   const standing = await standingOf(party, id);
+  const files = given(await readGiven(file));
   const officer = await officerOf(standing, options);
-  print(describeStanding(party.core, standing), output);
+  showQuestion(party, standing, files, options);
   const note = await sign(party, decision, standing, officer, options);
+  const now = await handInDecision(party, id, note);
+  // A decision that the authority refuses is not kept: it may never come back.
   await write([toUtf8(note)]);
-  print(table([["now", nowText(await handInDecision(party, id, note))]]), output);
+  const facts = { decision, officer: officer.officer.name, ...standingFacts(now, files) };
+  tell(options, facts, [["now", nowText(now)]], output);
 }
 
 function nowText(standing: Standing): string {
@@ -111,25 +140,29 @@ async function decideAway(
   id: string,
   options: ApproveOptions,
 ): Promise<void> {
-  const { request: path, submission: submissions = [] } = options;
+  const { request: path, submission: submissions = [], file = [] } = options;
   if (path === undefined) {
     throw new UsageError("this authority can't be asked: give --request FILE");
   }
-  const known: KnownRecord[] = [];
-  for (const submission of submissions) {
-    const message = await readMessage(submission, "submission");
-    known.push(await about(submission, async () => recordOfKept(party, message.submission)));
+  const known: KnownRecord[] = await readKept(submissions, party);
+  const read = await readGiven(file);
+  for (const { head } of read) {
+    const held = submissionsOf(party.core, head, party.authority.origin);
+    known.push(...held.map(({ submission }) => recordOfKept(party, submission)));
   }
+  const files = given(read);
   const { request } = await readMessage(path, "request");
   const question = await about(path, async () => questionOf(party, request, id, known));
   const officer = await officerOf(question, options);
   const output = options.output ?? `${question.id}.${fileName(officer.officer.name)}.approval`;
-  const write = await outputFor([path, party.path, ...submissions], output, options);
-  const records = carriedRows(question).map((cells) => ["", ...cells]);
-  print(`${table(questionRows(party.core, question))}${table(records)}`, output);
+  const inputs = [path, party.path, ...submissions, ...file];
+  const write = await outputFor(inputs, output, options);
+  showQuestion(party, question, files, { ...options, output });
   const note = await sign(party, decision, question, officer, options);
   await write([toUtf8(note)]);
-  print(table([["written", output]]), output);
+  const { name } = officer.officer;
+  const facts = { decision, officer: name, ...questionFacts(question, files), written: output };
+  tell(options, facts, [["written", outputText(output)]], output);
 }
 
 function decide(decision: Word) {
@@ -160,9 +193,16 @@ function decideCommand(name: Word, summary: string): Command {
   addOutputOptions(command, "also write the signed note there")
     .option("--request <file>", "the request, where the authority can't be asked")
     .option("--submission <file>", "what one of the records is, to have it shown (repeat)", collect)
+    .option(
+      "--file <sealed>",
+      "a sealed file, to have its name shown with its record (repeat)",
+      collect,
+    )
     .option("--yes", "sign without asking");
   return addAuthorityKeyOption(addPassphraseOptions(command, "never ask for a passphrase"))
     .addOption(authorityOption())
+    .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(decide(name));
 }
 

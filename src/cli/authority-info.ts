@@ -4,21 +4,23 @@ import { isFolder } from "../calls.node.js";
 import { sharedCore } from "../core/index.js";
 import { type Authority, formatVerifierKey, parseCheckpoint } from "../escrow/index.js";
 import { writePublicKey } from "../keys/index.js";
+import { type Cell, outside } from "../text.js";
 import {
-  type AuthorityOptions,
   authorityOption,
   loadAuthority,
+  type ReadingOptions,
+  readOnlyOption,
   requireAuthority,
   withService,
 } from "./authority-io.js";
 import { policyRows } from "./authority-policy.js";
 import { requestQuery } from "./authority-requests.js";
-import { jsonOption, newCommand } from "./command.js";
+import { jsonOption, newCommand, wholeOption } from "./command.js";
 import { outputFor, STANDARD, tell } from "./io.js";
 import { formatFingerprint } from "./text.js";
 
 interface Facts {
-  rows: [string, string][];
+  rows: [string, Cell][];
   json: Record<string, unknown>;
 }
 
@@ -30,7 +32,7 @@ async function publicFacts(authority: Authority): Promise<Facts> {
   const logKeys = authority.logKeys.map((key) => formatVerifierKey(core, key));
   return {
     rows: [
-      ["authority", authority.origin],
+      ["authority", outside(authority.origin)],
       ["fingerprint", fingerprint],
       ...wrapKeys.map((key): [string, string] => ["wraps for", key]),
       ...logKeys.map((key): [string, string] => ["log key", key]),
@@ -58,7 +60,7 @@ async function innerFacts(service: AuthorityService): Promise<Facts> {
   };
 }
 
-interface InfoOptions extends AuthorityOptions {
+interface InfoOptions extends ReadingOptions {
   wrapKey?: string;
   force?: boolean;
   json?: boolean;
@@ -71,7 +73,9 @@ async function info(options: InfoOptions): Promise<void> {
   const write = await outputFor([path], output, { output, force });
   await write([writePublicKey(authority.wrapKey, "msblob")]);
   const facts = [await publicFacts(authority)];
-  if (path !== STANDARD && isFolder(path)) facts.push(await withService(path, innerFacts));
+  if (path !== STANDARD && isFolder(path)) {
+    facts.push(await withService(path, innerFacts, { readOnly: options.readOnly }));
+  }
   const policy = authority.policies.at(-1);
   const json = facts.reduce((all, one) => Object.assign(all, one.json), {});
   tell(
@@ -89,7 +93,7 @@ async function info(options: InfoOptions): Promise<void> {
       ...facts.flatMap(({ rows }) => rows),
       ...(policy === undefined
         ? [["policy", "none in force: see `authority policy show`"]]
-        : policyRows(policy).filter(([name]) => name !== "authority")),
+        : policyRows(await sharedCore(), policy).filter(([name]) => name !== "authority")),
     ],
     output,
   );
@@ -104,6 +108,8 @@ export function infoCommand(): Command {
     .option("--wrap-key <file>", "write the public key to wrap for there, as a PUBLICKEYBLOB")
     .option("--force", "replace the output file if it exists")
     .addOption(authorityOption())
+    .addOption(readOnlyOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(info);
 }

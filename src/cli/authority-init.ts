@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { initDirectory } from "../authority/directory.js";
 import { majority } from "../authority/policies.js";
 import { fingerprint } from "../keys/index.js";
+import { outside } from "../text.js";
 import {
   addOfficersOptions,
   type OfficersOptions,
@@ -66,7 +67,7 @@ async function init(path: string, options: InitOptions): Promise<void> {
     officers: officers.map(({ name }) => name),
   };
   tell(options, facts, [
-    ["authority", authority.origin],
+    ["authority", outside(authority.origin)],
     ["fingerprint", `${name}  (compare this)`],
     ["wraps for", `${key}  ${locked ? "locked" : "not locked"}`],
     ["releases", `with ${needed} of ${officers.length} officers`],

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { LocalClient } from "../authority/client.js";
 import type { AuthorityService } from "../authority/service.js";
 import { equalBytes, toHex } from "../bytes.js";
-import { isSystemError } from "../calls.node.js";
+import { present } from "../calls.node.js";
 import { readStanding, stateText } from "../client/officer.js";
 import { partyOf } from "../client/party.js";
 import { formatSerial } from "../envelope/index.js";
@@ -17,7 +17,8 @@ import {
   type Submission,
   submissionsOf,
 } from "../escrow/index.js";
-import { writeFileWhole } from "../files.node.js";
+import { readFileWhole, writeFileWhole } from "../files.node.js";
+import { outsidePath } from "../text.js";
 import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
@@ -26,8 +27,8 @@ import {
   unlock,
   withService,
 } from "./authority-io.js";
-import { EXIT, jsonOption, newCommand } from "./command.js";
-import { Report, readSmall, STANDARD, tell, warn } from "./io.js";
+import { EXIT, jsonOption, newCommand, wholeOption } from "./command.js";
+import { Report, STANDARD, tell, warn } from "./io.js";
 import { readMessage } from "./messages.js";
 import { about, complain, forEachFile } from "./report.js";
 
@@ -51,17 +52,39 @@ function stem(path: string): string {
   return basename(path).replace(/(\.submission)?\.json$/, "");
 }
 
-/** Writes a receipt. It replaces only an older one of the same record. */
-async function writeReceipt(path: string, receipt: Receipt): Promise<void> {
-  let force = false;
+/** What is in a receipt's place: nothing, an older one of the same record, or something else. */
+async function placeOf(path: string, receipt: Receipt): Promise<"free" | "older" | "taken"> {
+  const stats = present(path);
+  if (stats === undefined) return "free";
+  // Reading a FIFO would wait for somebody who writes.
+  if (!stats.isFile()) return "taken";
   try {
-    const present = receiptLeaf(decodeReceipt(await readSmall(path, 1 << 18)));
-    force = equalBytes(present.record, receiptLeaf(receipt).record);
+    const there = receiptLeaf(decodeReceipt(await readFileWhole(path, 1 << 18)));
+    return equalBytes(there.record, receiptLeaf(receipt).record) ? "older" : "taken";
   } catch (error) {
-    // There is nothing, or something else. Then writing throws the error.
-    if (!isAboutContent(error) && !isSystemError(error, "ENOENT")) throw error;
+    if (isAboutContent(error)) return "taken";
+    throw error;
   }
-  await writeFileWhole(path, [encodeReceipt(receipt)], { force });
+}
+
+/**
+ * Writes a receipt. It replaces only an older one of the same record. Where another one is, as of a submission of
+ * the same name from another folder, the record's hash goes into the name.
+ * @returns its file
+ */
+async function writeReceipt(folder: string, name: string, receipt: Receipt): Promise<string> {
+  const hash = toHex(receiptLeaf(receipt).record.subarray(0, 8));
+  const paths = [name, `${name}.${hash}`].map((each) => join(folder, `${each}.receipt.json`));
+  for (const path of paths) {
+    const place = await placeOf(path, receipt);
+    if (place === "taken") continue;
+    await writeFileWhole(path, [encodeReceipt(receipt)], { force: place === "older" });
+    return path;
+  }
+  throw new TwinwrapError(
+    "CONFLICT",
+    `${paths.join(" and ")} exist already: no receipt was written`,
+  );
 }
 
 /** Takes in a file's submissions one by one: a bad one, which a stranger may have put there, stops no other. */
@@ -74,7 +97,7 @@ async function takeSubmissions(
   const folder = options.output ?? (path === STANDARD ? "." : dirname(path));
   const taken: Taken[] = [];
   const failures: unknown[] = [];
-  for (const [i, submission] of submissions.entries()) {
+  for (const submission of submissions) {
     const result = await service.intake([submission]).catch((error) => {
       failures.push(error);
       return [];
@@ -82,8 +105,7 @@ async function takeSubmissions(
     if (result[0] === undefined) continue;
     const { record, status, isRepaired, receipt } = result[0];
     const name = path === STANDARD ? toHex(record.subarray(0, 8)) : stem(path);
-    const output = join(folder, `${name}${i === 0 ? "" : `.${i + 1}`}.receipt.json`);
-    await writeReceipt(output, receipt);
+    const output = await writeReceipt(folder, name, receipt);
     taken.push({
       file: path,
       kind: "submission",
@@ -143,7 +165,7 @@ async function intake(paths: string[], options: IntakeOptions): Promise<void> {
       for (const taken of await takeFile(service, path, options)) {
         const { kind, result, receipt } = taken;
         const where = receipt === undefined ? [] : [`receipt in ${receipt}`];
-        report.add(taken, [[path, kind, result, ...where]]);
+        report.add(taken, [[outsidePath(path), kind, result, ...where]]);
       }
     });
     if (report.facts.some(({ result }) => result === "unverified")) {
@@ -207,6 +229,7 @@ export function intakeCommand(): Command {
   return addAuthorityKeyOption(command)
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(intake);
 }
 
@@ -219,5 +242,6 @@ export function verifyCommand(): Command {
   return addAuthorityKeyOption(command)
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(verify);
 }

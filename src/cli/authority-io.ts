@@ -31,6 +31,18 @@ export interface AuthorityOptions {
   authority?: string;
 }
 
+/** Of commands that only show what an authority keeps. */
+export interface ReadingOptions extends AuthorityOptions {
+  readOnly?: boolean;
+}
+
+export function readOnlyOption(): Option {
+  return new Option(
+    "--read-only",
+    "without a private key, and without a write to the folder: for auditors, and on a full disk",
+  );
+}
+
 /** Where the passphrase of the authority's key is read from. */
 interface KeyFile {
   authorityPassphraseFile?: string | undefined;
@@ -104,15 +116,15 @@ export async function loadAuthority(path: string): Promise<Authority> {
 export async function withService<T>(
   path: string,
   work: (service: AuthorityService) => Promise<T>,
-  settings: OperatorSettings = {},
+  settings: OperatorSettings & { readOnly?: boolean | undefined } = {},
 ): Promise<T> {
   if (path === STANDARD || !isFolder(path)) {
     // If the file is bad, that error is better than ours.
     await loadAuthority(path);
     throw new UsageError(`${path} is what everybody may have: this needs the authority's folder`);
   }
-  const { partial } = settings;
-  const service = await about(path, () => openDirectory(path, { partial }));
+  const { partial, readOnly } = settings;
+  const service = await about(path, () => openDirectory(path, { partial, readOnly }));
   try {
     return await work(service);
   } finally {
@@ -132,7 +144,7 @@ export interface NamedParty extends Party {
 export async function withParty<T>(
   path: string,
   work: (party: NamedParty) => Promise<T>,
-  options: KeyFile & OperatorSettings = {},
+  options: KeyFile & OperatorSettings & { readOnly?: boolean | undefined } = {},
 ): Promise<T> {
   const core = await sharedCore();
   if (path === STANDARD || !isFolder(path)) {

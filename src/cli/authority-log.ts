@@ -8,6 +8,8 @@ import { parseProof, type Receipt, receiptFromJson } from "../escrow/index.js";
 import {
   type AuthorityOptions,
   authorityOption,
+  type ReadingOptions,
+  readOnlyOption,
   requireAuthority,
   withService,
 } from "./authority-io.js";
@@ -60,9 +62,9 @@ async function verified(service: AuthorityService, known: string[] = []): Promis
 
 async function verify(
   paths: string[],
-  options: AuthorityOptions & { json?: boolean },
+  options: ReadingOptions & { json?: boolean },
 ): Promise<void> {
-  await withService(requireAuthority(options), async (service) => {
+  const work = async (service: AuthorityService) => {
     const known = await knownIn(paths, service.authority.logKeys[0]!.name);
     const { size, root, checkpoints } = await verified(service, known);
     const facts = { size, root: formatFingerprint(root), checkpoints, known: known.length };
@@ -71,7 +73,8 @@ async function verify(
       ["root", facts.root],
       ...(known.length > 0 ? [["known outside", `${known.length}, all of this log`]] : []),
     ]);
-  });
+  };
+  await withService(requireAuthority(options), work, { readOnly: options.readOnly });
 }
 
 async function checkpoint(options: AuthorityOptions & OutputOptions): Promise<void> {
@@ -122,6 +125,7 @@ export function logCommand(): Command {
       )
         .argument("[known...]", "receipts, releases, sealed files or checkpoints kept elsewhere")
         .addOption(authorityOption())
+        .addOption(readOnlyOption())
         .addOption(jsonOption())
         .action(verify),
     )
@@ -146,19 +150,22 @@ export function logCommand(): Command {
     );
 }
 
-async function backup(to: string, options: AuthorityOptions): Promise<void> {
-  await backupDirectory(requireAuthority(options), to);
-  print(table([["backup", `${to} (it holds the authority's private keys)`]]));
+interface JsonOption {
+  json?: boolean;
 }
 
-async function restore(from: string, path: string): Promise<void> {
+async function backup(to: string, options: AuthorityOptions & JsonOption): Promise<void> {
+  await backupDirectory(requireAuthority(options), to);
+  const rows = [["backup", `${to} (it holds the authority's private keys)`]];
+  tell(options, { backup: to, holdsPrivateKeys: true }, rows);
+}
+
+async function restore(from: string, path: string, options: JsonOption): Promise<void> {
   await restoreDirectory(from, path);
-  print(
-    table([
-      ["restored", path],
-      ["next", "twinwrap authority log unfence, with the newest that is known outside"],
-    ]),
-  );
+  tell(options, { restored: path, fenced: true }, [
+    ["restored", path],
+    ["next", "twinwrap authority log unfence, with the newest that is known outside"],
+  ]);
 }
 
 export function backupCommand(): Command {
@@ -169,6 +176,7 @@ export function backupCommand(): Command {
   )
     .argument("<dir>", "folder to make")
     .addOption(authorityOption())
+    .addOption(jsonOption())
     .action(backup);
 }
 
@@ -180,5 +188,6 @@ export function restoreCommand(): Command {
   )
     .argument("<backup>", "folder of the backup")
     .argument("<dir>", "folder to make")
+    .addOption(jsonOption())
     .action(restore);
 }

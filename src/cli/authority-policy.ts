@@ -7,13 +7,17 @@ import {
   decidingPolicy,
   isNamed,
   newestNote,
+  officerKeys,
+  type PolicyChange,
   type PolicyState,
+  policyChanges,
   policyStates,
   stateOfPolicy,
 } from "../client/policy.js";
-import { sharedCore } from "../core/index.js";
+import { type Core, sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import {
+  type Authority,
   addSignature,
   type Policy,
   type PolicySignatures,
@@ -23,11 +27,15 @@ import {
   type Signer,
   signNote,
 } from "../escrow/index.js";
+import { type Cell, outside } from "../text.js";
 import {
   type AuthorityOptions,
   authorityOption,
   clientOf,
   loadAuthority,
+  type NamedParty,
+  type ReadingOptions,
+  readOnlyOption,
   requireAuthority,
   withParty,
 } from "./authority-io.js";
@@ -41,40 +49,99 @@ import {
   addOutputOptions,
   addPassphraseOptions,
   collect,
+  jsonOption,
   newCommand,
   type OutputOptions,
   UsageError,
+  wholeOption,
 } from "./command.js";
-import { outputFor, print } from "./io.js";
+import { outputFor, print, STANDARD, tell } from "./io.js";
 import { readMessage } from "./messages.js";
 import { withOfficerKey } from "./officer-key.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
 import { asUsage, forEachFile } from "./report.js";
-import { formatFingerprint, formatKey, formatSeconds, table } from "./text.js";
+import { formatFingerprint, formatSeconds, inline, table } from "./text.js";
 
 /** A policy for people. */
-export function policyRows(policy: Policy): [string, string][] {
-  const { officers, waiting } = policy;
+export function policyRows(core: Core, policy: Policy): [string, Cell][] {
+  const { officers, waiting, emergency } = policy;
+  const count = officers.length;
   return [
     ["policy", `number ${policy.number}  ${formatFingerprint(policy.hash)}`],
-    ["authority", policy.authority],
-    ["releases", `with ${policy.release} of ${officers.length} officers`],
-    ["changes", `with ${policy.change} of ${officers.length}`],
+    ["authority", outside(policy.authority)],
+    ["releases", `with ${policy.release} of ${count} officers`],
+    ["changes", `with ${policy.change} of ${count}`],
+    ["emergency", `${emergency} of ${count}`],
     ...(waiting === 0
       ? []
-      : ([["waits", `${formatSeconds(waiting)}, unless ${policy.emergency} agree`]] as [
-          [string, string],
-        ])),
-    ...officers.map(({ name, key, self }): [string, string] => [
-      "officer",
-      [`${name}  ${formatKey(key)}`, ...self].join("  is owner "),
-    ]),
+      : ([["waits", `${formatSeconds(waiting)}, unless ${emergency} agree`]] as [string, Cell][])),
+    ...officers.flatMap((officer): [string, Cell][] => {
+      const { key, share } = officerKeys(core, officer);
+      return [
+        ["officer", `${inline(officer.name)}  ${key}`],
+        ["", `shares for ${share}`],
+        ...officer.self.map((id): [string, Cell] => ["", outside(`is owner ${id}`)]),
+      ];
+    }),
   ];
+}
+
+/** What a policy changes, for people. @param before undefined for the first policy */
+function changeRows(core: Core, before: Policy | undefined, policy: Policy): [string, Cell][] {
+  if (before === undefined) return [["compared", "with none: it is the first policy"]];
+  const changes = policyChanges(core, before, policy);
+  const none = changes.length === 0 ? ": nothing differs" : "";
+  return [
+    ["compared", `with policy ${before.number}${none}`],
+    ...changes.map((change): [string, Cell] => [`  ${CHANGES[change.what]}`, changeText(change)]),
+  ];
+}
+
+const CHANGES: Record<PolicyChange["what"], string> = {
+  officer: "officer",
+  key: "signs with",
+  share: "shares for",
+  self: "is owner",
+  release: "releases",
+  change: "changes",
+  emergency: "emergency",
+  waiting: "waits",
+};
+
+function changeText({ what, officer, before, after }: PolicyChange): Cell {
+  const whose = officer === undefined ? "" : `${inline(officer)}: `;
+  if (what === "officer") return `${whose}${before === undefined ? "joins" : "leaves"}`;
+  if (what === "self") return outside(`${whose}${after ?? `${before} no more`}`);
+  const text = (value: string) => (what === "waiting" ? formatSeconds(Number(value)) : value);
+  if (before === undefined) return `${whose}${text(after!)}`;
+  if (after === undefined) return `${whose}${text(before)} no more`;
+  return `${whose}${text(after)}, before ${text(before)}`;
+}
+
+/** The same for machines. */
+function policyFacts(core: Core, before: Policy | undefined, policy: Policy) {
+  const { number, hash, authority, release, change, emergency, waiting, officers } = policy;
+  return {
+    number,
+    hash: formatFingerprint(hash),
+    ...{ authority, release, change, emergency, waiting },
+    officers: officers.map((officer) => ({
+      name: officer.name,
+      ...officerKeys(core, officer),
+      self: officer.self,
+    })),
+    changes: before && policyChanges(core, before, policy),
+  };
+}
+
+/** The policy before one of this authority; undefined for the first. @throws TwinwrapError NOT_VERIFIED */
+function predecessor(authority: Authority, policy: Policy): Policy | undefined {
+  return policy.number === 1 ? undefined : decidingPolicy(authority, policy);
 }
 
 function signatureText({ officers, needed, complete }: PolicySignatures): string {
   if (complete) return "in force: everybody who has to has signed it";
-  const signed = officers.length === 0 ? "nobody" : officers.join(", ");
+  const signed = officers.length === 0 ? "nobody" : officers.map(inline).join(", ");
   return `not in force: signed by ${signed}; ${needed - officers.length} more to come`;
 }
 
@@ -93,7 +160,7 @@ function chosen(states: readonly PolicyState[], { policy: name }: ChoiceOptions)
   if (drafts.length > 1) {
     const list = drafts
       .map(({ policy, signatures }) => {
-        const signed = signatures.officers.join(", ");
+        const signed = signatures.officers.map(inline).join(", ");
         return { signed, hash: formatFingerprint(policy.hash).slice(0, 16) };
       })
       // Drafts have no order of their own.
@@ -106,20 +173,33 @@ function chosen(states: readonly PolicyState[], { policy: name }: ChoiceOptions)
   return last;
 }
 
-async function show(options: ChoiceOptions & OutputOptions): Promise<void> {
-  await withParty(requireAuthority(options), async (party) => {
+async function show(
+  options: ChoiceOptions & ReadingOptions & OutputOptions & { json?: boolean },
+): Promise<void> {
+  const work = async (party: NamedParty) => {
     clientOf(party);
+    const { core, authority } = party;
     const { note, policy, signatures } = chosen(await policyStates(party), options);
+    const before = predecessor(authority, policy);
     const { output } = options;
     const write = await outputFor([], output, options);
     await write([toUtf8(note)]);
-    print(table([...policyRows(policy), ["state", signatureText(signatures)]]), output);
-  });
+    const rows: [string, Cell][] = [
+      ...policyRows(core, policy),
+      ...changeRows(core, before, policy),
+      ["state", signatureText(signatures)],
+    ];
+    const { officers: signed, needed, complete } = signatures;
+    const facts = { ...policyFacts(core, before, policy), signed, needed, complete };
+    tell(options, facts, rows, output);
+  };
+  await withParty(requireAuthority(options), work, { readOnly: options.readOnly });
 }
 
 interface SignOptions extends ChoiceOptions, OutputOptions, PassphraseOptions {
   key: string;
   yes?: boolean;
+  json?: boolean;
 }
 
 async function sign(path: string | undefined, options: SignOptions): Promise<void> {
@@ -131,28 +211,44 @@ async function sign(path: string | undefined, options: SignOptions): Promise<voi
     if (signatures.complete) {
       throw new TwinwrapError("DUPLICATE", `policy ${policy.number} is in force already`);
     }
-    const signer = await shownTo(policy, decidingPolicy(authority, policy), options);
+    const signer = await shownTo(core, policy, predecessor(authority, policy), options);
     const taken = await client.takePolicy(await addSignature(core, note, signer));
-    await tellState(party, taken);
+    await tellState(party, taken, options);
   });
 }
 
 /** Tells who has signed a policy, and whether it is in force. */
-async function tellState({ core, authority }: Party, note: string, name = "state"): Promise<void> {
-  const { signatures } = await stateOfPolicy(core, authority, note);
-  print(table([[name, signatureText(signatures)]]));
+async function tellState(
+  { core, authority }: Party,
+  note: string,
+  options: { json?: boolean | undefined },
+  name = "state",
+): Promise<void> {
+  const { policy, signatures } = await stateOfPolicy(core, authority, note);
+  const { officers: signed, needed, complete } = signatures;
+  const before = predecessor(authority, policy);
+  const facts = { ...policyFacts(core, before, policy), signed, needed, complete };
+  tell(options, facts, [[outside(name), signatureText(signatures)]]);
 }
 
 /**
- * Shows a policy to an officer who decides about it.
- * @param before the policy whose officers decide
+ * Shows a policy to an officer who decides about it, and what it changes.
+ * @param before the policy whose officers decide; the first policy's decide themselves
  * @returns the officer's signer
  */
-async function shownTo(policy: Policy, before: Policy, options: SignOptions): Promise<Signer> {
+async function shownTo(
+  core: Core,
+  policy: Policy,
+  before: Policy | undefined,
+  options: SignOptions,
+): Promise<Signer> {
   return withOfficerKey(options.key, options, async (key) => {
-    const officer = officerWithKey(before, key.publicKey);
-    print(table(policyRows(policy)), options.output);
-    if (!options.yes) await confirm(`Sign this policy as ${officer.name}?`);
+    const officer = officerWithKey(before ?? policy, key.publicKey);
+    const { json, yes, output } = options;
+    const where = json ? STANDARD : output;
+    const rows = [...policyRows(core, policy), ...changeRows(core, before, policy)];
+    if (!json || !yes) print(table(rows, where), where);
+    if (!yes) await confirm(`Sign this policy as ${inline(officer.name)}?`);
     return key.signer(officer.name);
   });
 }
@@ -168,11 +264,14 @@ async function signFile(path: string, options: SignOptions): Promise<void> {
   // The first policy names its own signers. For a later one, the authority has to be known.
   const before =
     policy.number === 1
-      ? policy
+      ? undefined
       : decidingPolicy(await loadAuthority(requireAuthority(options)), policy);
-  const signer = await shownTo(policy, before, options);
+  const signer = await shownTo(core, policy, before, options);
   const signed = await addSignature(core, note, signer);
   await write([toUtf8(signed)]);
+  if (options.json) {
+    tell(options, { ...policyFacts(core, before, policy), written: output }, [], output);
+  }
 }
 
 interface ProposeOptions extends SignOptions, OfficersOptions {
@@ -197,8 +296,8 @@ async function propose(options: ProposeOptions): Promise<void> {
       nextPolicy(before, newestNote(authority), { add, remove, quorum, waiting, owners, unproven }),
     );
     const next = { ...parsePolicyText(text), hash: policyHash(core, text) };
-    const note = await signNote(core, text, await shownTo(next, before, options));
-    await tellState(party, await client.takePolicy(note));
+    const note = await signNote(core, text, await shownTo(core, next, before, options));
+    await tellState(party, await client.takePolicy(note), options);
     warnOfWaiting(options);
   });
 }
@@ -208,7 +307,7 @@ async function add(paths: string[], options: AuthorityOptions): Promise<void> {
     forEachFile(paths, async (path) => {
       const client = clientOf(party);
       const { note } = await readMessage(path, "policy");
-      await tellState(party, await client.takePolicy(note), path);
+      await tellState(party, await client.takePolicy(note), {}, path);
     }),
   );
 }
@@ -226,6 +325,9 @@ function showCommand(): Command {
   return addOutputOptions(command, "also write the policy's note there")
     .addOption(policyOption())
     .addOption(authorityOption())
+    .addOption(readOnlyOption())
+    .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(show);
 }
 
@@ -242,6 +344,8 @@ function signCommand(): Command {
     .addOption(policyOption())
     .option("--yes", "sign without asking")
     .addOption(authorityOption())
+    .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(sign);
 }
 
@@ -263,6 +367,8 @@ function proposeCommand(): Command {
   return addPassphraseOptions(command, "never ask for a passphrase")
     .option("--yes", "sign without asking")
     .addOption(authorityOption())
+    .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(propose);
 }
 

@@ -15,10 +15,13 @@ import {
   type RecordStatus,
 } from "../escrow/index.js";
 import { formatTime, parseTime } from "../jcs.js";
+import { type Cell, outside } from "../text.js";
 import {
-  type AuthorityOptions,
   authorityOption,
   clientOf,
+  type NamedParty,
+  type ReadingOptions,
+  readOnlyOption,
   requireAuthority,
   withParty,
 } from "./authority-io.js";
@@ -30,6 +33,7 @@ import {
   type OutputOptions,
   parseFingerprint,
   UsageError,
+  wholeOption,
 } from "./command.js";
 import { outputFor, tell, warn } from "./io.js";
 import { asUsage } from "./report.js";
@@ -86,7 +90,7 @@ function parseDate(text: string): Date {
   throw new InvalidArgumentError("expected 2027-01-31 or 2027-01-31T12:00:00Z (UTC)");
 }
 
-interface ListOptions extends AuthorityOptions {
+interface ListOptions extends ReadingOptions {
   serial?: string;
   owner?: string;
   fingerprint?: Uint8Array;
@@ -110,13 +114,14 @@ async function list(options: ListOptions): Promise<void> {
     before,
     text,
   };
-  await withParty(requireAuthority(options), async (party) => {
+  const work = async (party: NamedParty) => {
     const client = clientOf(party);
     const { rows, next } = await asUsage(() => client.records(query, { limit, cursor }));
     const records = rows.map((stored) => readStored(party.core, stored));
     const facts = { records: records.map(recordFacts), next };
     tell(options, facts, pageText(recordRows(records), "no such record", next));
-  });
+  };
+  await withParty(requireAuthority(options), work, { readOnly: options.readOnly });
 }
 
 /** The most unverified records that are shown: anybody can send in any number with one serial. */
@@ -148,10 +153,10 @@ function theOne(rows: readonly ReadRecord[]): ReadRecord {
 
 async function show(
   name: string,
-  options: AuthorityOptions & OutputOptions & { json?: boolean },
+  options: ReadingOptions & OutputOptions & { json?: boolean },
 ): Promise<void> {
   const { output } = options;
-  await withParty(requireAuthority(options), async (party) => {
+  const work = async (party: NamedParty) => {
     const client = clientOf(party);
     const { rows, more } = await find(party, name);
     if (rows.length === 0) {
@@ -162,15 +167,16 @@ async function show(
       const write = await outputFor([], output, options);
       await write([encodeReceipt(receipt!)]);
     }
-    const text = rows.map((row) => table(storedRows(row))).join("");
+    const text = rows.map((row) => table(storedRows(row), output)).join("");
     tell(options, rows.map(recordFacts), text, output);
     if (more > 0 && !options.json) {
       warn(`${more} more unverified: \`twinwrap authority list --serial ${name}\` has them all`);
     }
-  });
+  };
+  await withParty(requireAuthority(options), work, { readOnly: options.readOnly });
 }
 
-function storedRows(stored: ReadRecord): string[][] {
+function storedRows(stored: ReadRecord): Cell[][] {
   const { record, hash, status, escrowLeaf, verifiedLeaf, wraps } = stored;
   const leaf = (index: number | undefined) => (index === undefined ? "none" : `entry ${index}`);
   return [
@@ -178,8 +184,8 @@ function storedRows(stored: ReadRecord): string[][] {
     ["record", formatFingerprint(hash)],
     ["status", status],
     ...(isBlob(record) ? blobRows(record) : []),
-    ["owner", record.owner],
-    ...(record.description === undefined ? [] : [["description", record.description]]),
+    ["owner", outside(record.owner)],
+    ...(record.description === undefined ? [] : [["description", outside(record.description)]]),
     ["created", formatTime(record.created)],
     ["taken in", leaf(escrowLeaf)],
     ["verified", leaf(verifiedLeaf)],
@@ -188,10 +194,10 @@ function storedRows(stored: ReadRecord): string[][] {
 }
 
 /** What a record says about another program's key. */
-export function blobRows(record: BlobRecord): string[][] {
+export function blobRows(record: BlobRecord): Cell[][] {
   const { aiKeyAlg, keyLength, label } = record.blob;
   return [
-    ...(label === undefined ? [] : [["label", label]]),
+    ...(label === undefined ? [] : [["label", outside(label)]]),
     ["blob of", `${algorithmName(aiKeyAlg)}, ${keyLength} bytes`],
     ["key", isProven(record) ? "proven" : NOT_PROVEN],
   ];
@@ -215,7 +221,9 @@ export function listCommand(): Command {
     .option("--limit <n>", "how many at once", integerBetween(1, 1000), 50)
     .option("--cursor <cursor>", "go on where the page before ended")
     .addOption(authorityOption())
+    .addOption(readOnlyOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(list);
 }
 
@@ -227,6 +235,8 @@ export function showCommand(): Command {
   ).argument("<serial>", "a file's serial, or a record's hash");
   return addOutputOptions(command, "where the receipt goes")
     .addOption(authorityOption())
+    .addOption(readOnlyOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(show);
 }

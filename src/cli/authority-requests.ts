@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { LocalClient } from "../authority/client.js";
 import type { AuthorityService } from "../authority/service.js";
-import { isOver, type Standing, shownStatus, standingOf, stateText } from "../client/officer.js";
+import { isOver, type shownStatus, standingOf, stateText } from "../client/officer.js";
 import { partyOf } from "../client/party.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -9,23 +9,21 @@ import {
   encodeRequest,
   REQUEST_STATUSES,
   type RequestQuery,
-  type RequestSummary,
 } from "../escrow/index.js";
-import { formatTime } from "../jcs.js";
-import { describeStanding } from "./authority-approve.js";
+import { type Cell, outside } from "../text.js";
 import {
   type AuthorityKeyOptions,
-  type AuthorityOptions,
   addAuthorityKeyOption,
   authorityOption,
   clientOf,
   type NamedParty,
+  type ReadingOptions,
+  readOnlyOption,
   requireAuthority,
   unlock,
   withParty,
   withService,
 } from "./authority-io.js";
-import { recordFacts } from "./authority-records.js";
 import {
   addOutputOptions,
   EXIT,
@@ -33,10 +31,12 @@ import {
   jsonOption,
   newCommand,
   type OutputOptions,
+  wholeOption,
 } from "./command.js";
 import { outputFor, tell, warn } from "./io.js";
 import { asUsage } from "./report.js";
-import { formatFingerprint, pageText } from "./text.js";
+import { describeQuestion, standingFacts, summaryFacts } from "./standing.js";
+import { pageText } from "./text.js";
 
 /** For people, a request that has expired is not open any more. */
 type ShownStatus = ReturnType<typeof shownStatus>;
@@ -49,7 +49,7 @@ export function requestQuery(status: ShownStatus | undefined): RequestQuery {
   return status === "expired" ? { status: "open", until: new Date() } : { status };
 }
 
-interface RequestsOptions extends AuthorityOptions, OutputOptions {
+interface RequestsOptions extends ReadingOptions, OutputOptions {
   status?: ShownStatus;
   limit: number;
   cursor?: string;
@@ -57,8 +57,10 @@ interface RequestsOptions extends AuthorityOptions, OutputOptions {
 }
 
 async function requests(id: string | undefined, options: RequestsOptions): Promise<void> {
-  await withParty(requireAuthority(options), (party) =>
-    id === undefined ? listRequests(party, options) : showRequest(party, id, options),
+  await withParty(
+    requireAuthority(options),
+    (party) => (id === undefined ? listRequests(party, options) : showRequest(party, id, options)),
+    { readOnly: options.readOnly },
   );
 }
 
@@ -68,7 +70,12 @@ async function showRequest(party: NamedParty, id: string, options: RequestsOptio
   const { output } = options;
   const write = await outputFor([], output, options);
   await write([encodeRequest(standing.request)]);
-  tell(options, standingFacts(standing), describeStanding(party.core, standing), output);
+  tell(
+    options,
+    standingFacts(standing),
+    describeQuestion(party.core, standing, [], output),
+    output,
+  );
 }
 
 async function listRequests(party: NamedParty, options: RequestsOptions): Promise<void> {
@@ -79,33 +86,13 @@ async function listRequests(party: NamedParty, options: RequestsOptions): Promis
   );
   const facts = rows.map(summaryFacts);
   const lines = [
-    ["id", "status", "received", "expires"],
-    ...facts.map((row) => Object.values(row)),
+    ["id", "status", "received", "expires", "records", "requester"],
+    ...facts.map(({ id, status, received, expires, records, requester }): Cell[] => [
+      ...[id, status, received, expires, String(records)],
+      outside(requester),
+    ]),
   ];
   tell(options, { requests: facts, next }, pageText(lines, "no such request", next));
-}
-
-function summaryFacts(row: RequestSummary): Record<string, string> {
-  const { id, received, expires } = row;
-  const times = { received: formatTime(received), expires: formatTime(expires) };
-  return { id, status: shownStatus(row), ...times };
-}
-
-function standingFacts(standing: Standing): Record<string, unknown> {
-  const { id, status, received, request, decision, policy, records } = standing;
-  const names = (side: Standing["decision"]["count"]["approving"]) =>
-    side.map(({ officer }) => officer.name);
-  return {
-    ...summaryFacts({ id, status, received, expires: request.expires }),
-    state: stateText(standing),
-    requester: request.requester,
-    padding: request.padding,
-    policy: { number: policy.number, hash: formatFingerprint(policy.hash) },
-    needed: policy.release,
-    approved: names(decision.count.approving),
-    denied: names(decision.count.denying),
-    records: records.map(recordFacts),
-  };
 }
 
 async function release(
@@ -158,7 +145,9 @@ export function requestsCommand(): Command {
     .option("--limit <n>", "how many at once", integerBetween(1, 1000), 50)
     .option("--cursor <cursor>", "go on where the page before ended")
     .addOption(authorityOption())
+    .addOption(readOnlyOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(requests);
 }
 
@@ -172,5 +161,6 @@ export function releaseCommand(): Command {
     .option("--partial", "release the others, where a record has no wrap that opens")
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(release);
 }

@@ -14,7 +14,8 @@ import { toHex, wipe } from "../bytes.js";
 import { importKeyBlob } from "../capi/index.js";
 import { TwinwrapError } from "../errors.js";
 import { fingerprint, identifyKey } from "../keys/index.js";
-import { jsonOption, newCommand } from "./command.js";
+import { type Cell, outsidePath } from "../text.js";
+import { jsonOption, newCommand, wholeOption } from "./command.js";
 import { Report, readBlobFile } from "./io.js";
 import { forEachFile } from "./report.js";
 import { table } from "./text.js";
@@ -81,8 +82,8 @@ function dump({ offset, length, hex }: BlobField): string {
 
 function describe(path: string, findings: Findings): string {
   const { size, text, kind, fields, problem } = findings;
-  const about: [string, string][] = [
-    ["blob", path],
+  const about: [string, Cell][] = [
+    ["blob", outsidePath(path)],
     ["kind", `${kind ?? "unknown"}, ${size} bytes${text === undefined ? "" : `, in ${text}`}`],
   ];
   if (findings.fingerprint !== undefined) about.push(["fingerprint", findings.fingerprint]);
@@ -160,5 +161,6 @@ export function inspectCommand(): Command {
     .argument("<blob...>", "blobs, or - for standard input")
     .option("--show-secrets", "show key material too")
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(inspectBlobs);
 }

@@ -130,6 +130,11 @@ export function jsonOption(): Option {
   return new Option("--json", "print facts as JSON");
 }
 
+/** For commands that show texts from outside. main.ts acts on it. */
+export function wholeOption(): Option {
+  return new Option("--whole", "show every text whole, however long (--json always does)");
+}
+
 /** For commands that change a header: see resealing.ts. */
 export function rewriteOption(): Option {
   return new Option(

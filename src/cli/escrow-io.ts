@@ -6,6 +6,7 @@ import { encodeSubmission, messageName, type Submission } from "../escrow/index.
 import { type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
 import { handInTo, type NamedParty } from "./authority-io.js";
 import { checkOutput, type ReadOptions } from "./io.js";
+import { inline } from "./text.js";
 
 // Submissions as files. They are written where an authority can't be asked: people carry them there.
 
@@ -109,10 +110,11 @@ export async function writeSubmission(
 /** What became of the escrow, for people. Says also that there is none. */
 export function sentRows(sent: readonly SentFacts[]): [string, string][] {
   if (sent.length === 0) return [["escrow", "not escrowed: no authority was given"]];
-  return sent.map(({ origin, status, submission }) => [
-    "escrow",
-    submission === undefined
-      ? `${status} by ${origin}`
-      : `pending: carry ${submission} to ${origin}`,
-  ]);
+  return sent.map((one) => ["escrow", sentText(one)]);
+}
+
+/** What became of it at one authority. */
+export function sentText({ origin, status, submission }: SentFacts): string {
+  const by = inline(origin);
+  return submission === undefined ? `${status} by ${by}` : `pending: carry ${submission} to ${by}`;
 }

@@ -6,12 +6,12 @@ import type { Party } from "../client/party.js";
 import { isAboutContent } from "../errors.js";
 import { isRecoverable, statusText } from "../escrow/index.js";
 import { noPolicyText } from "../escrow/words.js";
+import { outside, outsidePath } from "../text.js";
 import { withGiven } from "./authority-io.js";
 import { EXIT, UsageError } from "./command.js";
 import { Report, tell, warn } from "./io.js";
 import { isSealed } from "./messages.js";
 import { about, complain } from "./report.js";
-import { safe } from "./text.js";
 import { reportsOf, type VerifyOptions } from "./verify.js";
 
 export const UNCHECKED = "signatures were not checked: --authority says whose they should be";
@@ -52,7 +52,7 @@ async function lackOf(path: string, party: Party | undefined): Promise<string | 
     return [...texts, ...(more === undefined ? [] : [more])].join("; ");
   } catch (error) {
     if (!isAboutContent(error)) throw error;
-    return `damaged: ${safe(error.message)}`;
+    return `damaged: ${error.message}`;
   }
 }
 
@@ -64,7 +64,8 @@ export async function scan(folder: string, options: VerifyOptions): Promise<void
     if (!(await isSealed(path))) return;
     sealed++;
     const reason = await lackOf(path, party);
-    if (reason !== undefined) lacking.add({ file: path, reason }, [[path, reason]]);
+    if (reason !== undefined)
+      lacking.add({ file: path, reason }, [[outsidePath(path), outside(reason)]]);
   };
   await withGiven(options, async (party) => {
     for await (const path of filesBelow(folder)) {

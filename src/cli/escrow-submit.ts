@@ -20,6 +20,7 @@ import {
 } from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
 import { checkPublicKey, fingerprint, publicKeyOf } from "../keys/index.js";
+import { outside } from "../text.js";
 import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
@@ -36,11 +37,13 @@ import {
   newCommand,
   paddingOption,
   UsageError,
+  wholeOption,
 } from "./command.js";
 import { writeSubmission } from "./escrow-io.js";
 import { checkOutput, readSmall, STANDARD, tell, withPrivateKeyFile } from "./io.js";
 import type { PassphraseOptions } from "./passphrase.js";
 import { about, asUsage } from "./report.js";
+import { inline } from "./text.js";
 
 // Escrows the key of a program that does its own encryption: a SIMPLEBLOB that it exported for an authority.
 
@@ -228,10 +231,10 @@ async function submitTo(party: NamedParty, path: string, options: SubmitOptions)
   const { algorithm, proven, authority } = facts;
   tell(options, facts, [
     ["serial", facts.serial],
-    ...(label === undefined ? [] : [["label", label]]),
+    ...(label === undefined ? [] : [["label", outside(label)]]),
     ["key", `${algorithm}, ${keyLength} bytes: ${proven ? "proven" : "key not proven"}`],
-    ["owner", facts.owner],
-    ["escrow", deliveredText(delivered, authority)],
+    ["owner", outside(facts.owner)],
+    ["escrow", deliveredText(delivered, inline(authority))],
     ["kept in", delivered.submission],
     ...(delivered.receipt === undefined ? [] : [["receipt", delivered.receipt]]),
   ]);
@@ -278,5 +281,6 @@ export function submitCommand(): Command {
   return addAuthorityKeyOption(command)
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(submit);
 }

@@ -7,6 +7,7 @@ import { TwinwrapError } from "../errors.js";
 import { attachReceipt, originsOf, statusText } from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
+import { outside, outsidePath } from "../text.js";
 import {
   addAuthorityKeyOption,
   authorityOption,
@@ -21,14 +22,16 @@ import {
   type KeyOptions,
   newCommand,
   rewriteOption,
+  wholeOption,
 } from "./command.js";
-import { FileEscrower, type SentFacts, sentRows, writeSubmission } from "./escrow-io.js";
+import { FileEscrower, type SentFacts, sentText, writeSubmission } from "./escrow-io.js";
 import { scan, UNCHECKED } from "./escrow-scan.js";
 import { submitCommand } from "./escrow-submit.js";
 import { checkInPlace, Report, tell, warn, withPrivateKeyFile } from "./io.js";
 import { readMessage, readSealed } from "./messages.js";
 import { about, forEachFile } from "./report.js";
 import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
+import { inline } from "./text.js";
 import { reportFacts, reportsOf, type VerifyOptions } from "./verify.js";
 
 /** Bytes of a receipt in a header: a leaf, some 30 hashes, and a checkpoint. */
@@ -99,8 +102,8 @@ async function add(paths: string[], options: AddOptions): Promise<void> {
       checkInPlace(path);
       const before = await sendAgain(path, party, options);
       const sent = before ?? (await sendNow(path, party, key, options));
-      const owner = before === undefined ? "" : `, escrowed before as ${before.owner}`;
-      report.add({ file: path, ...sent }, [[path, `${sentRows([sent])[0]![1]}${owner}`]]);
+      const owner = before === undefined ? "" : `, escrowed before as ${inline(before.owner)}`;
+      report.add({ file: path, ...sent }, [[outsidePath(path), `${sentText(sent)}${owner}`]]);
     });
   await withParty(
     requireAuthority(options),
@@ -132,7 +135,7 @@ async function attach(file: string, receiptPath: string, options: VerifyOptions)
     }
   });
   const status = receiptStatus(receipt);
-  tell(options, { file, status }, [[file, `receipt attached: ${status}`]]);
+  tell(options, { file, status }, [[outsidePath(file), `receipt attached: ${status}`]]);
 }
 
 async function status(paths: string[], options: VerifyOptions): Promise<void> {
@@ -143,7 +146,7 @@ async function status(paths: string[], options: VerifyOptions): Promise<void> {
       const texts = reports.length === 0 ? ["not escrowed"] : reports.map(statusText);
       report.add(
         { file: path, escrows: reports.map(reportFacts) },
-        texts.map((text, i) => [i === 0 ? path : "", text]),
+        texts.map((text, i) => [i === 0 ? outsidePath(path) : "", outside(text)]),
       );
     });
     report.end();
@@ -163,9 +166,10 @@ export function command(): Command {
     .addOption(rewriteOption())
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(add);
   const withOptions = (command: Command) =>
-    command.addOption(authorityOption()).addOption(jsonOption());
+    command.addOption(authorityOption()).addOption(jsonOption()).addOption(wholeOption());
   return newCommand(
     "escrow",
     "Session keys that authorities hold.",

@@ -3,7 +3,8 @@ import { CryptoApiError, decodeSimpleBlob } from "../blob/index.js";
 import { toBase64Url, toHex } from "../bytes.js";
 import { formatSerial, type Header, inspect } from "../envelope/index.js";
 import { formatTime } from "../jcs.js";
-import { jsonOption, newCommand } from "./command.js";
+import { type Cell, outside, outsidePath } from "../text.js";
+import { jsonOption, newCommand, wholeOption } from "./command.js";
 import { Report, withInput } from "./io.js";
 import { forEachFile } from "./report.js";
 
@@ -45,15 +46,15 @@ export function wrapRows(header: Header): [string, string][] {
   ]);
 }
 
-function headerRows(path: string, header: Header): string[][] {
+function headerRows(path: string, header: Header): Cell[][] {
   const { name, description, generation, slot, bodyOffset } = header;
   return [
-    ["file", path],
+    ["file", outsidePath(path)],
     ["serial", formatSerial(header.serial)],
     ["sealed", formatTime(header.created)],
-    ...(name === undefined ? [] : [["name", name]]),
-    ...(description === undefined ? [] : [["description", description]]),
-    ...header.escrow.map((origin) => ["escrow meant", origin]),
+    ...(name === undefined ? [] : [["name", outside(name)]]),
+    ...(description === undefined ? [] : [["description", outside(description)]]),
+    ...header.escrow.map((origin) => ["escrow meant", outside(origin)]),
     ...wrapRows(header),
     ["header", `generation ${generation} in slot ${"AB"[slot]}, ${bodyOffset} bytes`],
     ["", "(read without a key: not authenticated)"],
@@ -77,5 +78,6 @@ export function command(): Command {
   )
     .argument("<file...>", "sealed files, or - for standard input")
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(inspectFiles);
 }

@@ -20,6 +20,7 @@ import {
   writePrivateKey,
   writePublicKey,
 } from "../keys/index.js";
+import { type Cell, outsidePath } from "../text.js";
 import {
   addPassphraseOptions,
   jsonOption,
@@ -128,8 +129,8 @@ async function info(path: string, options: InfoOptions): Promise<void> {
       // Without its passphrase, a locked key shows no more.
       if (!(error instanceof TwinwrapError && error.code === "PASSPHRASE_NEEDED")) throw error;
     }
-    const rows = [
-      ["file", path],
+    const rows: Cell[][] = [
+      ["file", outsidePath(path)],
       ["kind", kind === "locked" ? "private, locked with a passphrase" : kind],
       ["form", `${form} (${structure})${text === undefined ? "" : `, in ${text}`}`],
     ];

@@ -4,7 +4,7 @@ import { onWarning, undoOnSignals } from "../files.node.js";
 import { EXIT, newCommand } from "./command.js";
 import { checkEncoding } from "./encoding.js";
 import { explain } from "./report.js";
-import { endFacts, warn } from "./standard.js";
+import { endFacts, showWhole, warn } from "./standard.js";
 
 /** Every command, its summary, and its file, which is loaded only when the command is called. */
 const COMMANDS: [name: string, summary: string, load: () => Promise<{ command: () => Command }>][] =
@@ -48,6 +48,9 @@ async function main(argv: string[]): Promise<number> {
     checkEncoding();
     const [first, second] = argv.filter((argument) => !argument.startsWith("-"));
     const program = await build(first === "help" ? second : first);
+    program.hook("preAction", (_, command) => {
+      if (command.opts().whole) showWhole();
+    });
     await program.parseAsync(argv, { from: "user" });
     return Number(process.exitCode ?? EXIT.done);
   } catch (error) {

@@ -90,7 +90,7 @@ function ask(terminal: ReadStream, prompt: string): Promise<string> {
   const done = begin(() => terminal.setRawMode(false));
   // This comes before the question, to hide also what is typed ahead.
   terminal.setRawMode(true);
-  process.stderr.write(prompt);
+  process.stderr.write(`${safe(prompt, Number.POSITIVE_INFINITY)} `);
   terminal.setEncoding("utf8");
   terminal.resume();
   return new Promise((resolve, reject) => {
@@ -165,7 +165,7 @@ export function passphraseFor(
     if (options.passphrase === false) {
       throw new TwinwrapError("PASSPHRASE_NEEDED", `${what}, and --no-passphrase says not to ask`);
     }
-    return withTerminal(what, flag, (terminal) => ask(terminal, `Passphrase for ${path}: `));
+    return withTerminal(what, flag, (terminal) => ask(terminal, `Passphrase for ${path}:`));
   };
 }
 
@@ -185,14 +185,14 @@ export async function newPassphrase(
   const what = `${path} needs a passphrase (or --no-passphrase)`;
   return withTerminal(what, flag, async (terminal) => {
     for (;;) {
-      const first = await ask(terminal, `New passphrase for ${path}: `);
+      const first = await ask(terminal, `New passphrase for ${path}:`);
       if (first === "") {
         process.stderr.write(
           "An empty passphrase protects nothing; --no-passphrase leaves a key unlocked.\n",
         );
         continue;
       }
-      if ((await ask(terminal, "The same again: ")) === first) return first;
+      if ((await ask(terminal, "The same again:")) === first) return first;
       process.stderr.write("The two differ.\n");
     }
   });
@@ -200,9 +200,10 @@ export async function newPassphrase(
 
 /**
  * Asks whether to go on.
+ * @param about lines above the question, which belong to it
  * @throws TwinwrapError ABORTED if the answer is not yes; UsageError if there is no terminal
  */
-export async function confirm(question: string): Promise<void> {
+export async function confirm(question: string, about = ""): Promise<void> {
   const terminal = openTerminal();
   if (terminal === undefined) {
     throw new UsageError("there is no terminal to ask for a confirmation on: give --yes");
@@ -211,6 +212,7 @@ export async function confirm(question: string): Promise<void> {
   const lines = createInterface({ input: terminal, output: process.stderr });
   try {
     const answer = await new Promise<string>((resolve) => {
+      process.stderr.write(about);
       lines.on("close", () => resolve(""));
       lines.question(`${safe(question)} [y/N] `, resolve);
     });

@@ -16,6 +16,7 @@ import {
   releasedBlob,
 } from "../escrow/index.js";
 import type { RsaPrivateKey } from "../keys/index.js";
+import { type Cell, outside } from "../text.js";
 import { type OutputOptions, UsageError } from "./command.js";
 import { checkOutput, outputText, type ReadOptions, STANDARD, writeFiles } from "./io.js";
 
@@ -118,13 +119,13 @@ export async function fetchBlobs(
 }
 
 /** For people. */
-export function blobRow({ file, record, opened }: FetchedBlob): string[] {
+export function blobRow({ file, record, opened }: FetchedBlob): Cell[] {
   const { aiKeyAlg, label } = record.blob;
   const right = isProven(record) ? "and the proven key" : "key not proven";
   return [
     "recovered",
     outputText(file),
-    label === undefined ? formatSerial(record.serial) : `label ${label}`,
+    label === undefined ? formatSerial(record.serial) : outside(`label ${label}`),
     algorithmName(aiKeyAlg),
     opened ? `opened, ${right}` : "not opened: no -k",
   ];

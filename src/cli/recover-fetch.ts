@@ -17,6 +17,7 @@ import {
   recipientFingerprint,
 } from "../escrow/index.js";
 import type { RsaPrivateKey } from "../keys/index.js";
+import { outsidePath } from "../text.js";
 import { type AuthorityOptions, requireAuthority, withParty } from "./authority-io.js";
 import { EXIT, type OutputOptions, parseFingerprint, UsageError } from "./command.js";
 import { checkInPlace, Report, warn, withPrivateKeyFile } from "./io.js";
@@ -185,8 +186,8 @@ async function fetchAll(
         : await addOpened(file, recovery, key, remove, rewrite);
     done.push(fetched);
     const row = fetched.opened
-      ? ["recovered", file, "and opened"]
-      : ["added", file, "not opened: no -k"];
+      ? ["recovered", outsidePath(file), "and opened"]
+      : ["added", outsidePath(file), "not opened: no -k"];
     report.add(fetchedFacts(file, fetched), [row]);
     if (fetched.result === "rewritten") warnSealedAgain(file, fetched.lost);
   });

@@ -9,6 +9,7 @@ import {
   newCommand,
   paddingOption,
   rewriteOption,
+  wholeOption,
 } from "./command.js";
 import { fetch } from "./recover-fetch.js";
 import { request } from "./recover-request.js";
@@ -31,6 +32,7 @@ export function command(): Command {
     .addOption(paddingOption("--padding <padding>", "how the keys come padded (default: oaep)"))
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(request);
   const fetchCommand = newCommand(
     "fetch",
@@ -50,6 +52,7 @@ export function command(): Command {
     .addOption(rewriteOption())
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(fetch);
   return newCommand(
     "recover",

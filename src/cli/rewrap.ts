@@ -3,6 +3,7 @@ import { rewrapFile } from "../envelope/file.node.js";
 import type { Padding, Recipient } from "../envelope/index.js";
 import { originsOf } from "../escrow/index.js";
 import type { RsaPrivateKey } from "../keys/index.js";
+import { outsidePath } from "../text.js";
 import {
   addKeyOptions,
   collect,
@@ -13,10 +14,12 @@ import {
   parseFingerprint,
   rewriteOption,
   UsageError,
+  wholeOption,
 } from "./command.js";
 import { checkInPlace, Report, readRecipientFile, warn, withPrivateKeyFile } from "./io.js";
 import { forEachFile } from "./report.js";
 import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
+import { inline } from "./text.js";
 
 interface RewrapOptions extends KeyOptions {
   addOwner?: string[];
@@ -50,10 +53,10 @@ async function rewrap(paths: string[], options: RewrapOptions): Promise<void> {
     });
     const escrowsLost = result === "rewritten" ? origins : [];
     report.add({ file: path, result, escrowsLost }, [
-      ["rewrapped", path],
+      ["rewrapped", outsidePath(path)],
       ...escrowsLost.map((origin) => [
         "escrow",
-        `not escrowed with ${origin} any more: \`twinwrap escrow add\` does it again`,
+        `not escrowed with ${inline(origin)} any more: \`twinwrap escrow add\` does it again`,
       ]),
     ]);
     if (result === "rewritten") warnSealedAgain(path, origins);
@@ -83,5 +86,6 @@ export function command(): Command {
     .addOption(paddingOption("--padding <padding>", "how new wraps are padded (default: oaep)"))
     .addOption(rewriteOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(rewrap);
 }

@@ -11,6 +11,7 @@ import {
 } from "../envelope/index.js";
 import { descriptorOf, type NewFile } from "../files.node.js";
 import { fingerprint } from "../keys/index.js";
+import type { Cell } from "../text.js";
 import {
   addAuthorityKeyOption,
   addSealingAuthorityOptions,
@@ -188,7 +189,7 @@ async function sealFor(
 export function reportSealed(
   { output, header, detached, sent }: SealedFile,
   options: SealingOptions,
-  rows: readonly string[][] = [],
+  rows: readonly Cell[][] = [],
   facts: Record<string, unknown> = {},
 ): void {
   tell(

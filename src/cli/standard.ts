@@ -10,7 +10,7 @@ import {
   streamPieces,
   writeDescriptor,
 } from "../files.node.js";
-import { safe, safeJson } from "./text.js";
+import { safe, UNSAFE } from "../text.js";
 
 // Standard input and output. How they are read and written depends on what their descriptors are: Node's own
 // streams read nothing from block devices, folders and unknown sockets, and silently drop what is written there.
@@ -131,6 +131,22 @@ const facts = { out: new Facts(1), err: new Facts(2) };
 // Whoever writes to a closed pipe gets the error. Without a listener the event would end the process with a stack.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
+/** Columns of a line where no terminal says how many it has. */
+const DEFAULT_WIDTH = 160;
+let isWhole = false;
+
+/** Texts from outside are shown whole from now on, however long they are. */
+export function showWhole(): void {
+  isWhole = true;
+}
+
+/** Columns of a line. @param output where the command's data goes: facts are on standard error if it is `-` */
+export function lineWidth(output?: string): number {
+  if (isWhole) return Number.POSITIVE_INFINITY;
+  const { columns: width } = output === STANDARD ? process.stderr : process.stdout;
+  return width || DEFAULT_WIDTH;
+}
+
 let hasProgress = false;
 
 /** Shows a line on the terminal, until something else is shown. */
@@ -144,21 +160,45 @@ function hideProgress(): void {
   hasProgress = false;
 }
 
+function write(text: string, output: string | undefined): void {
+  hideProgress();
+  (output === STANDARD ? facts.err : facts.out).write(text);
+}
+
 /** Prints facts: to standard output, unless the data itself goes there. What controls a terminal is made visible. */
 export function print(text: string, output?: string): void {
-  const lines = text.split("\n").map(safe).join("\n");
-  hideProgress();
-  (output === STANDARD ? facts.err : facts.out).write(lines);
+  write(
+    text
+      .split("\n")
+      .map((line) => safe(line))
+      .join("\n"),
+    output,
+  );
+}
+
+/** Marks that would climb over other lines. */
+const CLIMBING = /(?<=\p{M}{4})\p{M}/gu;
+
+/** JSON that means the same, with every character that controls or paints over a terminal as \uXXXX. */
+function safeJson(json: string): string {
+  const escaped = (character: string) =>
+    Array.from(
+      { length: character.length },
+      (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
+    ).join("");
+  return json
+    .replace(UNSAFE, (character) => (character === "\n" ? character : escaped(character)))
+    .replace(CLIMBING, escaped);
 }
 
 export function printJson(value: unknown, output?: string): void {
-  print(`${safeJson(JSON.stringify(value, null, 2))}\n`, output);
+  write(`${safeJson(JSON.stringify(value, null, 2))}\n`, output);
 }
 
-/** Prints a warning or an error, as one line on standard error. */
+/** Prints a warning or an error, as one line on standard error. A terminal may fold it: nothing in it is left out. */
 export function warn(text: string): void {
   hideProgress();
-  facts.err.write(`twinwrap: ${safe(text)}\n`);
+  facts.err.write(`twinwrap: ${safe(text, Number.POSITIVE_INFINITY)}\n`);
 }
 
 /**

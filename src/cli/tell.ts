@@ -1,3 +1,4 @@
+import type { Cell } from "../text.js";
 import { print, printJson, STANDARD } from "./standard.js";
 import { table } from "./text.js";
 
@@ -8,7 +9,7 @@ interface JsonOption {
 }
 
 /** What people read: lines of cells, or a text as it is. */
-type Text = string | readonly (readonly string[])[];
+type Text = string | readonly (readonly Cell[])[];
 
 /** An output's name for people. */
 export function outputText(output: string): string {
@@ -18,7 +19,7 @@ export function outputText(output: string): string {
 /** Tells facts once. @param output where the command's data goes: facts keep out of its way */
 export function tell({ json }: JsonOption, facts: unknown, text: Text, output?: string): void {
   if (json) printJson(facts, output);
-  else print(typeof text === "string" ? text : table(text), output);
+  else print(typeof text === "string" ? text : table(text, output), output);
 }
 
 /** Tells facts one by one: people see each at once, machines get a list of all at the end. */

@@ -15,8 +15,9 @@ import {
 import { seeReceipt } from "../escrow/reports.js";
 import { noPolicyText } from "../escrow/words.js";
 import { formatTime } from "../jcs.js";
+import { outside, outsidePath } from "../text.js";
 import { type AuthorityOptions, authorityOption, withGiven } from "./authority-io.js";
-import { collect, EXIT, jsonOption, newCommand } from "./command.js";
+import { collect, EXIT, jsonOption, newCommand, wholeOption } from "./command.js";
 import { Report, STANDARD } from "./io.js";
 import { isSealed, readMessage, readSealed } from "./messages.js";
 import { complain, forEachFile } from "./report.js";
@@ -98,7 +99,7 @@ async function verify(paths: string[], options: VerifyOptions): Promise<void> {
       if (more !== undefined) texts.push(more);
       report.add(
         { file: path, recoverable, escrows: reports.map(reportFacts) },
-        texts.map((text, i) => [i === 0 ? path : "", text]),
+        texts.map((text, i) => [i === 0 ? outsidePath(path) : "", outside(text)]),
       );
     });
   });
@@ -116,5 +117,6 @@ export function command(): Command {
     .option("--receipt <file>", "what came for a submission that is no file's (repeat)", collect)
     .addOption(authorityOption())
     .addOption(jsonOption())
+    .addOption(wholeOption())
     .action(verify);
 }

@@ -41,6 +41,8 @@ const summary = objectOf<RequestSummary>({
   status: oneOf(...REQUEST_STATUSES),
   received: needDate,
   expires: needDate,
+  requester: needText,
+  records: whole(1),
 });
 const pageOf = <Item>(item: Kind<Item>) =>
   objectOf<Page<Item>>({ rows: listOf(item), next: optional(needText) });

@@ -1,11 +1,12 @@
 import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { formatSerial } from "../envelope/index.js";
+import { formatSerial, type Header } from "../envelope/index.js";
 import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
 import {
   type Authority,
   type Decision,
   decodeRequest,
+  isBlob,
   isProven,
   type LogView,
   type Officer,
@@ -24,12 +25,13 @@ import {
   requestLeaf,
   type Signer,
   type StandingMessage,
+  sayId,
   signApproval,
   verifyNote,
   verifyProof,
 } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
-import { safe } from "../text.js";
+import { type Cell, outside, outsidePath, safe } from "../text.js";
 import { type KnownRecord, type Party, type ReadRecord, readStored } from "./party.js";
 
 // What officers do: they see what a request asks for and where it stands, and decide.
@@ -241,14 +243,14 @@ export function isOver({ status, request }: Standing): boolean {
 export const NOT_PROVEN = "key not proven: whoever has the blob could have submitted it";
 
 /** A request for people: everything that officers have to know before they sign. Nothing in it controls a terminal. */
-export function questionRows(core: Core, question: Question | Standing): [string, string][] {
+export function questionRows(core: Core, question: Question | Standing): [string, Cell][] {
   const { id, request, policy, records } = question;
   const recipient = toHex(recipientFingerprint(core, request));
   const unproven = records.filter(({ record }) => !isProven(record)).length;
   const standing = "decision" in question ? question : undefined;
   return [
     ["request", id],
-    ["requester", safe(request.requester)],
+    ["requester", outside(request.requester)],
     ["recipient", `${recipient}  ${request.padding}`],
     ...(standing === undefined ? [] : [row("received", formatTime(standing.received))]),
     ["expires", formatTime(request.expires)],
@@ -258,9 +260,9 @@ export function questionRows(core: Core, question: Question | Standing): [string
   ];
 }
 
-const row = (name: string, value: string): [string, string] => [name, value];
+const row = (name: string, value: Cell): [string, Cell] => [name, value];
 
-function standingRows(standing: Standing, policy: Policy): [string, string][] {
+function standingRows(standing: Standing, policy: Policy): [string, Cell][] {
   const { approving, denying } = standing.decision.count;
   // In the order of the policy: the notes themselves have none.
   const inOrder = (side: typeof approving) =>
@@ -268,7 +270,7 @@ function standingRows(standing: Standing, policy: Policy): [string, string][] {
       side.filter(({ officer }) => equalBytes(officer.key, key)),
     );
   const word = (name: string, { officer, approval }: (typeof approving)[0]) =>
-    row(name, `${safe(officer.name)}: ${safe(approval.identity)}`);
+    row(name, outside(`${officer.name}: ${approval.identity}`));
   return [
     ["policy", `number ${policy.number}: ${policy.release} of ${policy.officers.length} officers`],
     ...inOrder(approving).map((one) => word("approved by", one)),
@@ -291,32 +293,76 @@ function recordStatus({ status, record }: Pick<ReadRecord, "status" | "record">)
 }
 
 /** Records for people: a head, and a line for each. There is a column of labels if one record has a label. */
-export function recordRows(records: readonly ReadRecord[]): string[][] {
+export function recordRows(records: readonly ReadRecord[]): Cell[][] {
   const isLabelled = records.some(({ record }) => record.blob?.label !== undefined);
-  const label = (cell: string) => (isLabelled ? [cell] : []);
+  const label = (cell: Cell) => (isLabelled ? [cell] : []);
   return [
     ["serial", "status", "created", "owner", ...label("label"), "description"],
     ...records.map((one) => [
       formatSerial(one.record.serial),
       recordStatus(one),
       formatTime(one.record.created),
-      safe(one.record.owner),
-      ...label(safe(one.record.blob?.label ?? "")),
-      safe(one.record.description ?? ""),
+      outside(one.record.owner),
+      ...label(outside(one.record.blob?.label ?? "")),
+      outside(one.record.description ?? ""),
     ]),
   ];
 }
 
-/** The records of a request that was carried: those that are known, and the hashes of the others. */
-export function carriedRows({ request, records }: Question): string[][] {
-  const isLabelled = records.some(({ record }) => record.blob?.label !== undefined);
-  const label = (cell: string) => (isLabelled ? [cell] : []);
-  const rows = request.records.map((hash) => {
+/** A sealed file that the officer was given. */
+export interface GivenFile {
+  path: string;
+  header: Header;
+}
+
+/**
+ * The given file that a record is of. A record holds the hash of its file's header, and that hash covers the name in
+ * it: so this name is the one that the file was sealed with.
+ */
+export function fileOf(
+  { record }: KnownRecord,
+  files: readonly GivenFile[],
+): GivenFile | undefined {
+  if (isBlob(record) || !isProven(record)) return undefined;
+  return files.find(({ header }) => equalBytes(header.hash, record.header));
+}
+
+/** Each record of a request for people: its hash, and what it says if it is known here. */
+export function detailRows(
+  { request, records }: Question,
+  files: readonly GivenFile[] = [],
+): [string, Cell][] {
+  return request.records.flatMap((hash) => {
     const known = records.find((one) => equalBytes(one.hash, hash));
-    if (known === undefined) return [toHex(hash), "not shown to you", ""];
-    const { serial, owner, description, blob } = known.record;
-    const labels = label(safe(blob?.label ?? ""));
-    return [formatSerial(serial), safe(owner), ...labels, safe(description ?? "")];
+    const own: [string, Cell][] =
+      known === undefined ? [row("", "not shown to you")] : knownRows(known, fileOf(known, files));
+    return [row("record", toHex(hash)), ...own];
   });
-  return [["serial or record", "owner", ...label("label"), "description"], ...rows];
+}
+
+function knownRows(known: Question["records"][0], file: GivenFile | undefined): [string, Cell][] {
+  const { record, status } = known;
+  const { serial, created, owner, description, blob } = record;
+  const stands = status === undefined ? "" : `  ${recordStatus({ status, record })}`;
+  const told = (name: string, text: string | undefined) =>
+    text === undefined ? [] : [row(`  ${name}`, outside(text))];
+  return [
+    row("  serial", `${formatSerial(serial)}${stands}`),
+    row("  created", formatTime(created)),
+    ...told("owner", owner),
+    ...told("label", blob?.label),
+    ...told("description", description),
+    ...(file === undefined ? [] : [row("  file", outsidePath(file.path))]),
+    ...told("name", file?.header.name),
+  ];
+}
+
+/** What an officer is asked about, in short, to stand right above the question. */
+export function shortRows(core: Core, { id, request }: Question): [string, Cell][] {
+  return [
+    ["request", sayId(id)],
+    ["recipient", toHex(recipientFingerprint(core, request))],
+    ["requester", outside(request.requester)],
+    ["records", String(request.records.length)],
+  ];
 }

@@ -1,13 +1,15 @@
-import { equalBytes, toHex } from "../bytes.js";
+import { equalBytes, toBase64, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { chainBefore, signaturesInChain } from "../escrow/chain.js";
 import {
   type Authority,
+  type Officer,
   type Policy,
   type PolicySignatures,
   parsePolicy,
 } from "../escrow/index.js";
+import { encodeSpki } from "../keys/pkcs.js";
 import type { Party } from "./party.js";
 
 // The policies of an authority, which say who decides, and drafts of the next one.
@@ -67,4 +69,67 @@ export function newestNote(authority: Authority): Uint8Array {
 /** Whether a policy's hash begins with these digits. */
 export function isNamed({ policy }: PolicyState, digits: string): boolean {
   return toHex(policy.hash).startsWith(digits);
+}
+
+/** One thing in which a policy differs from the one before it. */
+export interface PolicyChange {
+  /**
+   * What differs: an officer who comes or goes; an officer's signing key, share key or own owner ID; how many
+   * officers a release, a change or an emergency takes; the waiting period.
+   */
+  what: "officer" | "key" | "share" | "self" | "release" | "change" | "emergency" | "waiting";
+  /** Whose it is. */
+  officer?: string;
+  /** As it was: a key as {@link officerKeys} gives it, a number in digits; undefined if it was not there. */
+  before?: string;
+  /** As it is to be; undefined if it is there no more. */
+  after?: string;
+}
+
+/** An officer's two keys: Ed25519 in base64, and the fingerprint of the share key in hexadecimal. */
+export function officerKeys(core: Core, { key, share }: Officer): { key: string; share: string } {
+  return { key: toBase64(key), share: toHex(core.sha256(encodeSpki(share))) };
+}
+
+const NUMBERS = ["release", "change", "emergency", "waiting"] as const;
+
+/** Everything in which a policy differs from the one before it: numbers first, then officers by name. */
+export function policyChanges(core: Core, before: Policy, policy: Policy): PolicyChange[] {
+  const numbers = NUMBERS.map((what) => ({
+    what,
+    before: String(before[what]),
+    after: String(policy[what]),
+  }));
+  const names = [...before.officers, ...policy.officers].map(({ name }) => name);
+  const officers = [...new Set(names)].sort().flatMap((name) => {
+    const of = ({ officers }: Policy) => officers.find((officer) => officer.name === name);
+    return officerChanges(core, name, of(before), of(policy));
+  });
+  return [...numbers, ...officers].filter((change) => change.before !== change.after);
+}
+
+function officerChanges(
+  core: Core,
+  officer: string,
+  before: Officer | undefined,
+  after: Officer | undefined,
+): PolicyChange[] {
+  const was = before && officerKeys(core, before);
+  const is = after && officerKeys(core, after);
+  const change = (what: PolicyChange["what"], from?: string, to?: string): PolicyChange => ({
+    what,
+    officer,
+    ...(from === undefined ? {} : { before: from }),
+    ...(to === undefined ? {} : { after: to }),
+  });
+  const ids = new Set([...(before?.self ?? []), ...(after?.self ?? [])]);
+  return [
+    change("officer", before?.name, after?.name),
+    change("key", was?.key, is?.key),
+    change("share", was?.share, is?.share),
+    ...[...ids].sort().map((id) => {
+      const kept = (one: Officer | undefined) => (one?.self.includes(id) ? id : undefined);
+      return change("self", kept(before), kept(after));
+    }),
+  ];
 }

@@ -90,6 +90,10 @@ export interface RequestSummary {
   status: RequestStatus;
   received: Date;
   expires: Date;
+  /** Who asks, as they call themselves. */
+  requester: string;
+  /** How many records are asked for. */
+  records: number;
 }
 
 /** Everything that a decision about a request is made from, so that an officer can make it themselves. */

@@ -174,7 +174,10 @@ async function messageView(name: string, bytes: Uint8Array): Promise<Node | unde
     make(
       "pre",
       { tabindex: "0", "aria-label": `Text of ${safe(name)}` },
-      lines.split("\n").map(safe).join("\n"),
+      lines
+        .split("\n")
+        .map((line) => safe(line))
+        .join("\n"),
     ),
   );
 }

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type BetterSqlite3 from "better-sqlite3";
 import { TwinwrapError } from "../../errors.js";
 import { errorCode, explained, inWords } from "./sqlite-errors.js";
+import { type Reading, readingOf } from "./sqlite-reading.js";
 import { SqliteReads } from "./sqlite-reads.js";
 import { APPLICATION_ID, BEFORE, MIGRATIONS } from "./sqlite-schema.js";
 import { SqliteWrites } from "./sqlite-writes.js";
@@ -21,6 +22,8 @@ type Database = BetterSqlite3.Database;
 export interface SqliteOptions {
   /** Makes the file, which must not be there; else it must. */
   create?: boolean;
+  /** Writes nothing to its folder, and needs no right to: {@link Store.write} is UNAVAILABLE. */
+  readOnly?: boolean;
 }
 
 /**
@@ -31,6 +34,7 @@ export interface SqliteOptions {
  */
 export async function openSqlite(path: string, options: SqliteOptions = {}): Promise<Store> {
   const open = await loadSqlite();
+  if (options.readOnly) return openReading(open, path);
   makeOrFind(path, options.create ?? false);
   const writer = connect(open, path);
   try {
@@ -47,30 +51,87 @@ export async function openSqlite(path: string, options: SqliteOptions = {}): Pro
   }
 }
 
+/** Tries whether a store can be read where it is. A full disk may have left -wal and -shm that can't be used. */
+function opensIn(open: Open): (path: string) => boolean {
+  return (path) => {
+    try {
+      connect(open, path, true).close();
+      return true;
+    } catch (error) {
+      if (!(error instanceof TwinwrapError && error.code === "UNAVAILABLE")) throw error;
+      return false;
+    }
+  };
+}
+
+/** Opens a store to read it alone; see sqlite-reading.ts. */
+function openReading(open: Open, path: string): Store {
+  makeOrFind(path, false);
+  const reading = readingOf(path, opensIn(open));
+  const connectReader = () => {
+    const reader = connect(open, reading.path, !reading.isCopy);
+    reader.pragma("query_only = ON");
+    return reader;
+  };
+  try {
+    checkReadable(open, reading);
+    return new SqliteStore(undefined, connectReader, () => reading.end());
+  } catch (error) {
+    reading.end();
+    throw error;
+  }
+}
+
+/** @throws TwinwrapError BAD_FORMAT, UNSUPPORTED */
+function checkReadable(open: Open, { path, isCopy }: Reading): void {
+  const db = connect(open, path, !isCopy);
+  try {
+    // A copy of our own is brought up to date.
+    if (isCopy) explained(path, () => migrate(db, false));
+    if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) throw notAStore(path);
+    const version = db.pragma("user_version", { simple: true }) as number;
+    if (version === MIGRATIONS.length) return;
+    throw new TwinwrapError(
+      "UNSUPPORTED",
+      `${path} was made by another version of Twinwrap: whoever may write it has to open it once`,
+    );
+  } finally {
+    db.close();
+  }
+}
+
 /**
- * Copies a store as of one moment, while others write, into a new file that is synced.
+ * Copies a store as of one moment, while others write, into a new file that is synced. Nothing is written to the
+ * folder that it comes from.
  * @throws TwinwrapError as {@link openSqlite}; CONFLICT if there is something at `to`
  */
 export async function copySqlite(from: string, to: string): Promise<void> {
   const open = await loadSqlite();
   makeOrFind(from, false);
-  const db = connect(open, from);
+  const { path, isCopy, end } = readingOf(from, opensIn(open), dirname(to));
   try {
-    if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) throw notAStore(from);
-    makeOrFind(to, true);
-    // One read transaction.
-    explained(to, () => db.prepare("VACUUM INTO ?").run(to));
+    const db = connect(open, path, !isCopy);
+    try {
+      if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) throw notAStore(from);
+      makeOrFind(to, true);
+      // One read transaction.
+      explained(to, () => db.prepare("VACUUM INTO ?").run(to));
+    } finally {
+      db.close();
+    }
   } finally {
-    db.close();
+    end();
   }
   for (const name of [to, dirname(to)]) sync(name);
 }
 
-async function loadSqlite(): Promise<(path: string) => Database> {
+type Open = (path: string, readonly: boolean) => Database;
+
+async function loadSqlite(): Promise<Open> {
   try {
     const { default: Sqlite } = await import("better-sqlite3");
     new Sqlite(":memory:").close(); // its native part is looked for only now
-    return (path) => new Sqlite(path, { fileMustExist: true });
+    return (path, readonly) => new Sqlite(path, { fileMustExist: true, readonly });
   } catch (cause) {
     const isMissing = /^(ERR_)?MODULE_NOT_FOUND$|^ERR_DLOPEN_FAILED$/.test(errorCode(cause));
     const advice = isMissing ? "npm install better-sqlite3" : (cause as Error).message;
@@ -100,11 +161,13 @@ function makeOrFind(path: string, create: boolean): void {
   }
 }
 
-function connect(open: (path: string) => Database, path: string): Database {
-  const db = explained(path, () => open(path));
+function connect(open: Open, path: string, readonly = false): Database {
+  const db = explained(path, () => open(path, readonly));
   try {
     db.pragma("busy_timeout = 5000");
-    db.pragma("journal_mode = WAL");
+    // Reads something: whether it can be read at all shows now.
+    if (readonly) db.pragma("user_version");
+    else db.pragma("journal_mode = WAL");
     db.pragma("synchronous = FULL");
     // Elsewhere than on macOS, where fsync alone does not reach the disk, these do nothing.
     db.pragma("fullfsync = ON");
@@ -154,32 +217,40 @@ function migrate(db: Database, create: boolean): void {
 }
 
 class SqliteStore extends SqliteReads implements Store {
-  readonly #writer: Database;
+  /** undefined if it is only read. */
+  readonly #writer: Database | undefined;
   readonly #reader: Database;
   readonly #connectReader: () => Database;
   /** The transaction that began last; the next one waits for its end. */
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
+  readonly #onClose: () => void;
 
-  constructor(writer: Database, connectReader: () => Database) {
+  constructor(
+    writer: Database | undefined,
+    connectReader: () => Database,
+    onClose: () => void = () => {},
+  ) {
     const reader = connectReader();
     super(reader);
     this.#writer = writer;
     this.#reader = reader;
     this.#connectReader = connectReader;
     // BEGIN is tried again without blocking: this process may itself hold what it waits for.
-    writer.pragma("busy_timeout = 0");
+    writer?.pragma("busy_timeout = 0");
+    this.#onClose = onClose;
   }
 
   write<T>(work: (writes: StoreWrites) => Promise<T>): Promise<T> {
     if (this.#closed) throw closed();
-    const result = this.#last.then(() => this.#transaction(work));
+    const writer = this.#writer;
+    if (writer === undefined) return Promise.reject(onlyRead());
+    const result = this.#last.then(() => this.#transaction(writer, work));
     this.#last = result.catch(() => {});
     return result;
   }
 
-  async #transaction<T>(work: (writes: StoreWrites) => Promise<T>): Promise<T> {
-    const db = this.#writer;
+  async #transaction<T>(db: Database, work: (writes: StoreWrites) => Promise<T>): Promise<T> {
     await begin(db);
     const writes = new SqliteWrites(db);
     try {
@@ -212,8 +283,13 @@ class SqliteStore extends SqliteReads implements Store {
     this.#closed = true;
     await this.#last;
     this.#reader.close();
-    this.#writer.close();
+    this.#writer?.close();
+    this.#onClose();
   }
+}
+
+function onlyRead(): TwinwrapError {
+  return new TwinwrapError("UNAVAILABLE", "the authority was opened to be read alone");
 }
 
 function closed(): TwinwrapError {
