@@ -163,6 +163,7 @@ describe.skipIf(!haveSqlite)("an officer sees (needs better-sqlite3)", () => {
       ["serial", Buffer.alloc(16, 7)],
       ["created", 1_500_000_000],
       ["label", "4711"],
+      ["status", "unverified"],
     ] as const) {
       alter(`UPDATE records SET ${column} = ? WHERE hash = ?`, value, before.hash);
       for (const line of [
