@@ -6,7 +6,7 @@ import { describeForeign } from "../keys/foreign.js";
 import { parseApproval } from "./approval.js";
 import { carriedLimit, readCarried } from "./carried.js";
 import { parseCheckpoint } from "./checkpoint.js";
-import { type AuthorityFile, decodeAuthority, MAX_AUTHORITY } from "./identity.js";
+import { type AuthorityFile, decodeAuthority, MAX_AUTHORITY, parseIdentity } from "./identity.js";
 import { MAX_NOTE } from "./note.js";
 import { parsePolicy } from "./policy.js";
 import { decodeReceipt, MAX_RECEIPT, type Receipt } from "./receipt.js";
@@ -28,6 +28,7 @@ export type Message =
   | { kind: "approval"; note: string }
   | { kind: "veto"; note: string }
   | { kind: "policy"; note: string }
+  | { kind: "identity"; note: string }
   | { kind: "checkpoint"; note: string };
 
 export type MessageKind = Message["kind"];
@@ -124,6 +125,10 @@ function decodeNote(core: Core, bytes: Uint8Array): Message {
     parsePolicy(core, text);
     return { kind: "policy", note: text };
   }
+  if (text.startsWith("twinwrap/authority/v1\n")) {
+    parseIdentity(core, text);
+    return { kind: "identity", note: text };
+  }
   parseCheckpoint(text);
   return { kind: "checkpoint", note: text };
 }
@@ -210,5 +215,5 @@ function isNote(bytes: Uint8Array): boolean {
 /** The name of a kind of message in a sentence. */
 export function article(kind: string): string {
   if (kind === "authority") return "an authority.json";
-  return `${kind === "approval" ? "an" : "a"} ${kind}`;
+  return `${/^[ai]/.test(kind) ? "an" : "a"} ${kind}`;
 }
