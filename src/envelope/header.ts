@@ -147,7 +147,7 @@ export function checkAlgorithms(members: Members): void {
 export function wrapToJson(wrap: Wrap): { [name: string]: Json } {
   return {
     fingerprint: toBase64Url(wrap.fingerprint),
-    alg: algOf(wrap.padding),
+    alg: ALGS[PADDINGS.indexOf(wrap.padding)]!,
     simpleblob: toBase64Url(wrap.simpleBlob),
   };
 }
@@ -156,7 +156,7 @@ export function wrapToJson(wrap: Wrap): { [name: string]: Json } {
 export function readWrap(members: Members): Wrap {
   return {
     fingerprint: members.bytes("fingerprint", 32),
-    padding: paddingOf(members.oneOf("alg", ALGS)),
+    padding: PADDINGS[ALGS.indexOf(members.oneOf("alg", ALGS))]!,
     simpleBlob: members.bytes("simpleblob", 0, MAX_SIMPLE_BLOB),
   };
 }
