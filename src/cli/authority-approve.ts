@@ -21,6 +21,8 @@ import {
   addAuthorityKeyOption,
   authorityOption,
   type NamedParty,
+  type PinOptions,
+  pinOption,
   requireAuthority,
   withParty,
 } from "./authority-io.js";
@@ -45,7 +47,7 @@ import { fileName, inline, table } from "./text.js";
 
 type Word = "approve" | "deny";
 
-interface ApproveOptions extends AuthorityKeyOptions, PassphraseOptions, OutputOptions {
+interface ApproveOptions extends AuthorityKeyOptions, PinOptions, PassphraseOptions, OutputOptions {
   key: string;
   identity: string;
   request?: string;
@@ -201,6 +203,7 @@ function decideCommand(name: Word, summary: string): Command {
     .option("--yes", "sign without asking");
   return addAuthorityKeyOption(addPassphraseOptions(command, "never ask for a passphrase"))
     .addOption(authorityOption())
+    .addOption(pinOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(decide(name));

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { authorityOption } from "./authority-io.js";
+import { authorityOption, pinOption } from "./authority-io.js";
 import {
   addOutputOptions,
   addPassphraseOptions,
@@ -31,6 +31,7 @@ export function command(): Command {
     .option("--expires <days>", "how long it is good for (default: 14)", integerBetween(1, 366))
     .addOption(paddingOption("--padding <padding>", "how the keys come padded (default: oaep)"))
     .addOption(authorityOption())
+    .addOption(pinOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(request);
@@ -51,6 +52,7 @@ export function command(): Command {
     .option("--remove-owner <fingerprint>", "key whose wrap goes then (repeat for more)", collect)
     .addOption(rewriteOption())
     .addOption(authorityOption())
+    .addOption(pinOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(fetch);
