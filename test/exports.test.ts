@@ -510,6 +510,8 @@ const FUNCTIONS: Record<string, Kind[]> = {
   officerWithKey: [policy, array],
   signDecision: [theCore, asked, signer, object(() => ({ decision: "approve", identity: "x" }))],
   handInDecision: [party, text(), text()],
+  handInVeto: [party, text(), note],
+  recordsOfOwner: [party, text()],
   // escrow
   decodeRecord: [bytes()],
   encodeRecord: [record],

@@ -6,11 +6,9 @@ import {
   officerWithKey,
   type Question,
   questionOf,
-  type Standing,
   shortRows,
   signDecision,
   standingOf,
-  stateText,
 } from "../client/officer.js";
 import type { KnownRecord, Party } from "../client/party.js";
 import { recordOfKept } from "../client/recover.js";
@@ -42,7 +40,7 @@ import { withOfficerKey } from "./officer-key.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
 import { readKept } from "./recover-records.js";
 import { about } from "./report.js";
-import { describeQuestion, questionFacts, standingFacts } from "./standing.js";
+import { describeQuestion, nowText, questionFacts, standingFacts } from "./standing.js";
 import { fileName, inline, table } from "./text.js";
 
 type Word = "approve" | "deny";
@@ -125,14 +123,6 @@ async function decideHere(
   await write([toUtf8(note)]);
   const facts = { decision, officer: officer.officer.name, ...standingFacts(now, files) };
   tell(options, facts, [["now", nowText(now)]], output);
-}
-
-function nowText(standing: Standing): string {
-  const state = stateText(standing);
-  if (standing.status === "released") return `released: ${standing.records.length} records`;
-  return state === "approved"
-    ? `approved; the authority's key is locked, so \`twinwrap authority release ${standing.id}\` is next`
-    : state;
 }
 
 /** Where the authority can't be asked: reads files, and writes the note into a file. */
