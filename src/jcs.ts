@@ -121,7 +121,7 @@ export function decodeJcs(bytes: Uint8Array, maxBytes: number, maxValues = maxBy
   const value = parseJson<Json>(
     text,
     maxValues,
-    "this is damaged or cut: it only begins as JSON does",
+    "this is damaged or cut JSON",
   );
   if (write(value, 1) !== text) throw bad("JSON that is not in canonical form (RFC 8785)");
   return value;

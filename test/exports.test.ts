@@ -202,8 +202,14 @@ const request = object(() => ({
   expires: new Date(1e9),
   nonce: new Uint8Array(16),
 }));
-const release = object(() => ({ request: request.good(), releases: [] }));
-const checked = object(() => ({ request: request.good(), requestHash: HASH, keys: new Map() }));
+const proven = { leaf: "l", proof: "p" };
+const release = object(() => ({ request: request.good(), requested: proven, releases: [] }));
+const checked = object(() => ({
+  request: request.good(),
+  requestHash: HASH,
+  basis: "quorum",
+  keys: new Map(),
+}));
 const verifierKey = object(() => ({ name: "a", publicKey: HASH }));
 const verifierKeys = list(() => [verifierKey.good()]);
 const signer = object(() => ({ name: "a", publicKey: HASH, sign: async () => new Uint8Array(64) }));
@@ -211,24 +217,33 @@ const officer = object(() => ({ name: "a", key: HASH, share: publicKey.good(), s
 const policy = object(() => ({
   authority: "a",
   number: 1,
-  previous: undefined,
+  previous: HASH,
   release: 1,
   change: 1,
   emergency: 1,
   waiting: 0,
+  owners: "open",
+  unproven: "refused",
   officers: [officer.good()],
   hash: HASH,
 }));
 const identity = object(() => ({
   origin: "a",
   number: 1,
-  previous: undefined,
-  logs: verifierKeys.good(),
+  previous: HASH,
+  log: verifierKey.good(),
   wrapKeys: [publicKey.good()],
   paddings: ["oaep"],
-  policy: HASH,
+  ended: [],
   hash: HASH,
 }));
+const policyPlace = object(() => ({
+  previous: HASH,
+  policy: policy.good(),
+  log: verifierKey.good(),
+  retired: [],
+}));
+const veto = object(() => ({ authority: "a", request: HASH, owner: "o", date: new Date(0) }));
 const authority = object(() => ({
   origin: "a",
   fingerprint: HASH,
@@ -267,6 +282,8 @@ const question = object(() => ({
   approvals: [],
   owners: [],
   received: new Date(),
+  notBefore: new Date(),
+  vetoed: false,
   now: new Date(),
 }));
 
@@ -387,6 +404,7 @@ const FUNCTIONS: Record<string, Kind[]> = {
       records: 1,
       decision: "deny",
       identity: "i",
+      date: new Date(0),
       expires: new Date(0),
     })),
   ],
@@ -462,12 +480,14 @@ const FUNCTIONS: Record<string, Kind[]> = {
   parsePolicy: [theCore, note],
   parsePolicyText: [text()],
   policyHash: [theCore, text()],
-  policySignatures: [theCore, note, or(policy), verifierKeys],
-  verifyPolicyChain: [
-    theCore,
-    list(() => []),
-    object(() => ({ origin: "a", logKeys: verifierKeys.good() })),
-  ],
+  policySignatures: [theCore, note, policyPlace],
+  weakenings: [policy, policy],
+  keysHash: [theCore, identity],
+  parseIdentityText: [text()],
+  formatVeto: [veto],
+  parseVeto: [note],
+  signVeto: [theCore, signer, request, options()],
+  vetoHash: [theCore, text()],
   countApprovals: [
     theCore,
     policy,
@@ -528,6 +548,7 @@ const FUNCTIONS: Record<string, Kind[]> = {
   decodeRelease: [bytes()],
   encodeRelease: [release],
   releaseLeaf: [object(() => ({ leaf: "l" }))],
+  requestLeaf: [object(() => ({ requested: { leaf: "l" } }))],
   decodeRequest: [bytes()],
   encodeRequest: [request],
   parseRequestId: [text()],
@@ -547,6 +568,8 @@ const FUNCTIONS: Record<string, Kind[]> = {
   decodeSubmission: [bytes()],
   encodeSubmission: [submission],
   ownerTag: [theCore, bytes(), array],
+  requestTag: [theCore, bytes(), array],
+  enrolTag: [theCore, bytes()],
   recipientTag: [theCore, bytes(), array],
   makeSubmission: [
     theCore,

@@ -37,7 +37,7 @@ async function publicFacts(authority: Authority): Promise<Facts> {
       ["authority", outside(authority.origin)],
       ["fingerprint", fingerprint],
       ...wrapKeys.map((key): [string, string] => ["wraps for", key]),
-      ...logKeys.map((key): [string, string] => ["log key", key]),
+      ...logKeys.map((key, i): [string, string] => [i === 0 ? "log key" : "ended log", key]),
     ],
     json: { origin: authority.origin, fingerprint, wrapKeys, logKeys },
   };

@@ -5,6 +5,7 @@ import { LocalClient } from "../authority/client.js";
 import type { AuthorityService } from "../authority/service.js";
 import { equalBytes, toHex } from "../bytes.js";
 import { present } from "../calls.node.js";
+import { closingState } from "../client/closing.js";
 import { readStanding, stateText } from "../client/officer.js";
 import { partyOf } from "../client/party.js";
 import { formatSerial } from "../envelope/index.js";
@@ -37,7 +38,15 @@ interface IntakeOptions extends AuthorityKeyOptions {
   json?: boolean;
 }
 
-const TAKEN = ["submission", "sealed file", "request", "approval", "veto", "policy"] as const;
+const TAKEN = [
+  "submission",
+  "sealed file",
+  "request",
+  "approval",
+  "veto",
+  "policy",
+  "identity",
+] as const;
 
 interface Taken {
   file: string;
@@ -149,6 +158,12 @@ async function takeFile(
       const standing = await readStanding(party, await client.decide(message.note));
       return one(`${standing.id}  ${stateText(standing)}`);
     }
+    case "veto": {
+      const { id } = await service.takeVeto(message.note);
+      return one(`${id}  vetoed`);
+    }
+    case "identity":
+      return one(closingState(await service.takeClosing(message.note)));
     case "policy": {
       const { officers, needed, complete } = await service.takePolicy(message.note);
       return one(complete ? "in force" : `${officers.length} of ${needed} signatures`);

@@ -1,4 +1,4 @@
-import { toHex } from "../bytes.js";
+import { toHex, toUtf8 } from "../bytes.js";
 import { overLimit, readBack } from "../errors.js";
 import { formatTime } from "../jcs.js";
 import { formatLines, Lines } from "./lines.js";
@@ -199,7 +199,7 @@ function write(field: string, value: unknown): [string, string][] {
 }
 
 /**
- * A leaf as it stands in the log: ASCII lines, at most 65,535 bytes.
+ * A leaf as it stands in the log: lines of at most 65,535 bytes.
  * @throws TwinwrapError BAD_FORMAT if a value can't stand in one, BAD_ARGUMENT if a time can't
  */
 export function encodeLeaf(leaf: KnownLeaf): string {
@@ -218,8 +218,8 @@ export function encodeLeaf(leaf: KnownLeaf): string {
  * @throws TwinwrapError BAD_FORMAT if it is malformed or too long
  */
 export function decodeLeaf(text: string): Leaf {
-  // A known leaf is ASCII; anything else in one is refused below.
-  if (text.length > MAX_LEAF) {
+  // No character takes less than a byte: a text far too long is not encoded just to be counted.
+  if (text.length > MAX_LEAF || toUtf8(text).length > MAX_LEAF) {
     throw overLimit(`a leaf is longer than ${MAX_LEAF} bytes`);
   }
   const lines = new Lines(text, KIND);

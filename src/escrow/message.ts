@@ -6,7 +6,7 @@ import { describeForeign } from "../keys/foreign.js";
 import { parseApproval } from "./approval.js";
 import { carriedLimit, readCarried } from "./carried.js";
 import { parseCheckpoint } from "./checkpoint.js";
-import { type AuthorityFile, decodeAuthority, MAX_AUTHORITY } from "./identity.js";
+import { type AuthorityFile, decodeAuthority, MAX_AUTHORITY, parseIdentity } from "./identity.js";
 import { MAX_NOTE } from "./note.js";
 import { decodeOwnerFile, MAX_OWNER_FILE, type OwnerFile } from "./owner-file.js";
 import { parsePolicy } from "./policy.js";
@@ -30,6 +30,7 @@ export type Message =
   | { kind: "approval"; note: string }
   | { kind: "veto"; note: string }
   | { kind: "policy"; note: string }
+  | { kind: "identity"; note: string }
   | { kind: "checkpoint"; note: string };
 
 export type MessageKind = Message["kind"];
@@ -132,6 +133,10 @@ function decodeNote(core: Core, bytes: Uint8Array): Message {
     parsePolicy(core, text);
     return { kind: "policy", note: text };
   }
+  if (text.startsWith("twinwrap/authority/v1\n")) {
+    parseIdentity(core, text);
+    return { kind: "identity", note: text };
+  }
   parseCheckpoint(text);
   return { kind: "checkpoint", note: text };
 }
@@ -219,5 +224,5 @@ function isNote(bytes: Uint8Array): boolean {
 export function article(kind: string): string {
   if (kind === "authority") return "an authority.json";
   if (kind === "owner") return "an owner's file";
-  return `${kind === "approval" ? "an" : "a"} ${kind}`;
+  return `${/^[ai]/.test(kind) ? "an" : "a"} ${kind}`;
 }

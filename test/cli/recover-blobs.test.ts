@@ -20,7 +20,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { fetchBlobs } from "#build/cli/recover-blobs.js";
 import { wrapFor } from "#build/envelope/wraps.js";
 import { makePair, type Pair } from "../envelope/keys.js";
-import { makeAuthority, TestLog } from "../escrow/client-material.js";
+import { makeAuthority, proveRelease, requestEntry, TestLog } from "../escrow/client-material.js";
 import { fill, NOT_VERIFIED } from "../escrow/material.js";
 
 // What an authority that means harm can release for a blob: everything is signed and in its log, but
@@ -62,6 +62,7 @@ async function fetch(
     recipient: fresh.publicKey,
     records: hashes,
   });
+  const requested = log.add(requestEntry(core, request));
   const released = [];
   for (const [i, one] of of.entries()) {
     const { aiKeyAlg } = one.record.blob;
@@ -75,12 +76,12 @@ async function fetch(
       policy: fill(4),
       approvals: fill(5),
       recipient: recipientTag(core, one.record.blind, wrap.fingerprint),
+      basis: "quorum",
     });
     released.push({ record: hashes[i]!, wrap, leaf });
   }
-  const releases = [];
-  for (const one of released) releases.push({ ...one, proof: await log.proof(one.leaf) });
-  const checked = await checkRelease(core, { request, releases }, authority, { request });
+  const release = await proveRelease(log, request, requested, released);
+  const checked = await checkRelease(core, release, authority, { request });
   const kept = of.map((one, i) => ({ record: one.record, hash: hashes[i]! }));
   const recovery = { party: partyOf(core, authority), checked, kept };
   return fetchBlobs(recovery, join(folder, output), { force }, open ? fresh.privateKey : undefined);

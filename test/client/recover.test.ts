@@ -28,7 +28,15 @@ import {
 } from "twinwrap/escrow";
 import { beforeAll, describe, expect, test } from "vitest";
 import { makePair, type Pair } from "../envelope/keys.js";
-import { makeAuthority, sealFor, TestLog, withEscrows, wrapOf } from "../escrow/client-material.js";
+import {
+  makeAuthority,
+  proveRelease,
+  requestEntry,
+  sealFor,
+  TestLog,
+  withEscrows,
+  wrapOf,
+} from "../escrow/client-material.js";
 import { fill, NOT_VERIFIED } from "../escrow/material.js";
 import { clientOf } from "./material.js";
 
@@ -179,6 +187,7 @@ describe("what was released", () => {
       records: [record!],
     });
     const wrap = await wrapOf(file.file, alice, fresh);
+    const requested = log.add(requestEntry(core, request));
     const leaf = log.add({
       type: "release",
       time: new Date("2026-02-01T10:00:00Z"),
@@ -188,11 +197,10 @@ describe("what was released", () => {
       policy: fill(4),
       approvals: fill(5),
       recipient: recipientTag(core, file.submissions[0]!.record.blind, wrap.fingerprint),
+      basis: "quorum",
     });
-    const release = {
-      request,
-      releases: [{ record: record!, wrap, leaf, proof: await log.proof(leaf) }],
-    };
+    const key = { record: record!, wrap, leaf };
+    const release = await proveRelease(log, request, requested, [key]);
     return { file, request, wrap, release };
   }
 

@@ -74,9 +74,9 @@ describe("a second implementation, made from docs/format.md with node:crypto alo
       v: 1,
     });
     expect(slots).toHaveLength(1);
-    expect(slots[0].wraps.map((wrap: { padding: string }) => wrap.padding)).toEqual([
-      "oaep",
-      "oaep",
+    expect(slots[0].wraps.map((wrap: { alg: string }) => wrap.alg)).toEqual([
+      "rsa-oaep-sha1",
+      "rsa-oaep-sha1",
     ]);
     // Room for wraps to come, and 6 KiB for each authority.
     expect(header.slotLength).toBe(20480);
@@ -509,7 +509,7 @@ describe("whom it is refused to", () => {
     };
     const bad = {
       "another file's wrap": slots[0].wraps[0],
-      "the other padding": { ...mine, padding: "pkcs1-v1_5" },
+      "the other padding": { ...mine, alg: "rsa-pkcs1-v1_5" },
       "an altered block": change(100, 1),
       "a block above the modulus": {
         ...mine,
@@ -534,7 +534,7 @@ describe("whom it is refused to", () => {
       const { slotsOffset, hash } = await inspect(sealed);
       const file = Buffer.from(sealed);
       const json = Buffer.from(
-        `{"escrows":[],"wraps":[{"fingerprint":"${wrap.fingerprint}","padding":"${wrap.padding}","simpleblob":"${wrap.simpleblob}"}]}`,
+        `{"escrows":[],"wraps":[{"alg":"${wrap.alg}","fingerprint":"${wrap.fingerprint}","simpleblob":"${wrap.simpleblob}"}]}`,
       );
       const slot = Buffer.alloc(8192);
       slot.writeBigUInt64BE(2n);

@@ -19,7 +19,7 @@ const b64url = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64url");
 const manyWraps = (count: number) =>
   Array.from({ length: count }, (_, i) => ({
     fingerprint: b64url(Buffer.alloc(32, i)),
-    padding: "oaep",
+    alg: "rsa-oaep-sha1",
     simpleblob: "",
   }));
 
@@ -216,7 +216,9 @@ describe("headers that a careless or hostile writer makes", () => {
     ["a slot without wraps", { mutableText: "{}" }],
     [
       "a short fingerprint",
-      { mutable: { wraps: [{ fingerprint: "A".repeat(42), padding: "oaep", simpleblob: "" }] } },
+      {
+        mutable: { wraps: [{ fingerprint: "A".repeat(42), alg: "rsa-oaep-sha1", simpleblob: "" }] },
+      },
     ],
     [
       "a blob of 4097 bytes",
@@ -225,7 +227,7 @@ describe("headers that a careless or hostile writer makes", () => {
           wraps: [
             {
               fingerprint: "A".repeat(43),
-              padding: "oaep",
+              alg: "rsa-oaep-sha1",
               simpleblob: b64url(Buffer.alloc(4097)),
             },
           ],
@@ -235,10 +237,12 @@ describe("headers that a careless or hostile writer makes", () => {
     ["1025 wraps", { slotLength: 1 << 20, mutable: { wraps: manyWraps(1025) } }],
     ["17 escrows", { mutable: { escrows: Array(17).fill({ submission: 1 }) } }],
     ["an escrow without its submission", { mutable: { escrows: [{ receipt: 1 }] } }],
-    [
-      "an unknown padding",
-      { mutable: { wraps: [{ fingerprint: "A".repeat(43), padding: "none", simpleblob: "" }] } },
-    ],
+    ...["oaep", "pkcs1-v1_5", "RSA-OAEP-SHA1", "rsa-oaep-sha256", "", 1, null].map(
+      (alg): [string, object] => [
+        `wrapped by ${JSON.stringify(alg)}`,
+        { mutable: { wraps: [{ fingerprint: "A".repeat(43), alg, simpleblob: "" }] } },
+      ],
+    ),
   ];
 
   test.each(attempts)("%s", async (_, odd) => {
@@ -256,7 +260,7 @@ describe("headers that a careless or hostile writer makes", () => {
     };
     const blob = {
       fingerprint: b64url(Buffer.alloc(32)),
-      padding: "oaep",
+      alg: "rsa-oaep-sha1",
       simpleblob: b64url(Buffer.alloc(4096)),
     };
     const slotLength = 1 << 20;

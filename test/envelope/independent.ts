@@ -95,7 +95,7 @@ export function openIndependently(file: Buffer, privateKey: KeyObject) {
   if (!blob.subarray(0, 12).equals(Buffer.from("010200001066000000a40000", "hex")))
     throw new Error("SIMPLEBLOB");
   const block = Buffer.from(blob.subarray(12)).reverse();
-  const key = unpad(block, wrap.padding, privateKey);
+  const key = unpad(block, wrap.alg, privateKey);
   const body = file.subarray(slotsOffset + 2 * slotLength);
   const context = Buffer.concat([
     Buffer.from("twinwrap/v1\0"),
@@ -115,8 +115,8 @@ export function openIndependently(file: Buffer, privateKey: KeyObject) {
   return { plaintext: Buffer.concat(chunks), fixed, slots, key };
 }
 
-function unpad(block: Buffer, padding: string, key: KeyObject): Buffer {
-  if (padding === "oaep") {
+function unpad(block: Buffer, alg: string, key: KeyObject): Buffer {
+  if (alg === "rsa-oaep-sha1") {
     return privateDecrypt(
       { key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha1" },
       block,
@@ -191,7 +191,7 @@ export function sealIndependently(plaintext: Buffer, publicKey: KeyObject, odd: 
         wraps: [
           {
             fingerprint: fingerprintOf(publicKey).toString("base64url"),
-            padding,
+            alg: padding === "oaep" ? "rsa-oaep-sha1" : "rsa-pkcs1-v1_5",
             simpleblob: simpleblob.toString("base64url"),
           },
         ],

@@ -20,6 +20,7 @@ const approval = (change: Partial<Approval> = {}): Approval => ({
   records: 4,
   decision: "approve",
   identity: "passport, in person",
+  date: new Date("2026-05-31T12:00:00Z"),
   expires: new Date("2026-06-01T12:00:00Z"),
   ...change,
 });
@@ -29,7 +30,7 @@ describe("an approval", () => {
     ["as it is", {}],
     ["a denial", { decision: "deny" }],
     ["one record", { records: 1 }],
-    ["4096 records", { records: 4096 }],
+    ["1000 records", { records: 1000 }],
     ["1000 bytes about the identity", { identity: "ü".repeat(500) }],
   ])("is read back: %s", async (_, change) => {
     const note = await signNote(core, formatApproval(approval(change)), ann);
@@ -37,7 +38,7 @@ describe("an approval", () => {
   });
 
   test.each<[string, Partial<Approval>]>([
-    ["4097 records", { records: 4097 }],
+    ["1001 records", { records: 1001 }],
     ["1001 bytes about the identity", { identity: `${"ü".repeat(500)}x` }],
   ])("can't have %s", (_, change) => {
     expect(() => formatApproval(approval(change))).toThrow(OVER_LIMIT);
@@ -65,7 +66,20 @@ describe("an approval", () => {
     expect(() => parseApproval(twice)).toThrow(BAD_FORMAT);
     const more = await signNote(core, `${text}more 1\n`, ann);
     expect(() => parseApproval(more)).toThrow(BAD_FORMAT);
-    const less = await signNote(core, text.replace(/expires .*\n/, ""), ann);
-    expect(() => parseApproval(less)).toThrow(BAD_FORMAT);
+    for (const line of [/date .*\n/, /expires .*\n/, /identity .*\n/]) {
+      const less = await signNote(core, text.replace(line, ""), ann);
+      expect(() => parseApproval(less)).toThrow(BAD_FORMAT);
+    }
+  });
+
+  test("says when it was signed, by the officer's clock", async () => {
+    const about = approval();
+    const text = formatApproval(about);
+    expect(text).toMatch(/identity .*\ndate 2026-05-31T12:00:00Z\nexpires 2026-06-01T12:00:00Z\n$/);
+    const later = { ...about, date: new Date("2027-01-01T00:00:00Z") };
+    // A clock may be wrong: the date is for people, and what counts is when the approval expires.
+    expect(parseApproval(await signNote(core, formatApproval(later), ann)).date).toEqual(
+      later.date,
+    );
   });
 });

@@ -31,7 +31,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { canonical } from "../envelope/independent.js";
 import { makePair, type Pair } from "../envelope/keys.js";
 import { haveVectors, readVectors, readVectorsJson } from "../vectors.js";
-import { makeAuthority, sealFor, TestLog } from "./client-material.js";
+import { makeAuthority, proveRelease, requestEntry, sealFor, TestLog } from "./client-material.js";
 import { b64url, fill, NOT_VERIFIED, sha256 } from "./material.js";
 import { newSigner } from "./signers.js";
 
@@ -352,6 +352,7 @@ describe("a release", () => {
       recipient: fresh.publicKey,
       records: hashes,
     });
+    const requested = log.add(requestEntry(core, request));
     const release = async (algIds: number[]) => {
       const keys = await Promise.all(
         algIds.map(async (algId, i) => {
@@ -366,14 +367,14 @@ describe("a release", () => {
             policy: fill(4),
             approvals: fill(5),
             recipient: recipientTag(core, cores[i]!.blind, wrap.fingerprint),
+            basis: "quorum",
           });
           return { record: hashes[i]!, wrap, leaf };
         }),
       );
-      const releases = [];
-      for (const key of keys) releases.push({ ...key, proof: await log.proof(key.leaf) });
-      releases.sort((a, b) => Buffer.compare(a.record, b.record));
-      const read = decodeRelease(encodeRelease({ request, releases }));
+      keys.sort((a, b) => Buffer.compare(a.record, b.record));
+      const proven = await proveRelease(log, request, requested, keys);
+      const read = decodeRelease(encodeRelease(proven));
       return checkRelease(core, read, authority, { request });
     };
     const good = await release([AES_256, RC4, AES_256]);

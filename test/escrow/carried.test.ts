@@ -5,7 +5,7 @@ import { readPublicKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
 import { messagePieces } from "#build/escrow/message.js";
 import { some } from "../quick.js";
-import { TestLog } from "./client-material.js";
+import { proveRelease, requestEntry, TestLog } from "./client-material.js";
 import { fill, ONE_OFFICER, OTHER_SPKI, releaseEntry, SPKI, signer, spareKey } from "./material.js";
 
 // Messages as people get them: mail programs and editors change a text. What is signed is not weakened: the bytes
@@ -37,18 +37,15 @@ const request = escrow.makeRequest({
   records: [fill(1), fill(2)],
   created,
 });
+const requestLeaf = testLog.add(requestEntry(core, request));
 const releaseLeaf = testLog.add(releaseEntry(created));
-const release: escrow.Release = {
-  request,
-  releases: [
-    {
-      record: fill(1),
-      wrap: { fingerprint: fill(7), padding: "oaep", simpleBlob: fill(8, 268) },
-      leaf: releaseLeaf,
-      proof: await testLog.proof(releaseLeaf),
-    },
-  ],
-};
+const release = await proveRelease(testLog, request, requestLeaf, [
+  {
+    record: fill(1),
+    wrap: { fingerprint: fill(7), padding: "oaep", simpleBlob: fill(8, 268) },
+    leaf: releaseLeaf,
+  },
+]);
 const policyText = escrow.formatPolicy({
   authority: "office",
   ...ONE_OFFICER,
@@ -60,18 +57,20 @@ const identity = await escrow.signNote(
   escrow.formatIdentity({
     origin: "office",
     number: 1,
-    previous: undefined,
-    logs: [log],
+    previous: escrow.policyHash(core, policyText),
+    log,
     wrapKeys: [readPublicKey(SPKI)],
     paddings: ["oaep"],
-    policy: escrow.policyHash(core, policyText),
+    ended: [],
   }),
   log,
 );
 const approval = await escrow.signApproval(core, ann, request, fill(9), {
   decision: "approve",
   identity: `${"met at the counter and seen the passport, ".repeat(3)}number 17`,
+  date: created,
 });
+const veto = await escrow.signVeto(core, signer("alice", 3), request, { date: created });
 const checkpoint = receipt.proof.slice(receipt.proof.indexOf("\n\n") + 2);
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("utf8");
@@ -82,6 +81,7 @@ const MESSAGES: [string, string][] = [
   ["release", text(escrow.encodeRelease(release))],
   ["authority", text(escrow.encodeAuthority({ identities: [identity], policies: [policy] }))],
   ["approval", approval],
+  ["veto", veto],
   ["policy", policy],
   ["checkpoint", checkpoint],
 ];
@@ -214,7 +214,7 @@ describe("no more is read or parsed than a message of its kind can have", () => 
   const STARTS: [string, string, number][] = [
     ["submission", '{"record":[', 16 << 10],
     ["receipt", '{"leaf":[', 96 << 10],
-    ["request", '{"authority":[', 256 << 10],
+    ["request", '{"alg":[', 256 << 10],
     ["something else", '{"type":"twinwrap/receipt/v1","x":[', 64 << 10],
     ["a note", "twinwrap/approval/v1\n", 64 << 10],
   ];

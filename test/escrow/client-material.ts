@@ -6,10 +6,15 @@ import {
   type FileRecord,
   formatIdentity,
   formatProof,
-  type Leaf,
+  type KnownLeaf,
   makeSubmission,
   type Receipt,
+  type RecoveryRequest,
+  type Release,
+  type ReleasedKey,
+  type RequestLeaf,
   recordHash,
+  requestHash,
   type Signer,
   type Submission,
   signCheckpoint,
@@ -37,7 +42,7 @@ export class TestLog {
     this.signer = signer;
   }
 
-  add(...leaves: (Leaf | string)[]): string {
+  add(...leaves: (KnownLeaf | string)[]): string {
     this.leaves.push(...leaves.map((leaf) => (typeof leaf === "string" ? leaf : encodeLeaf(leaf))));
     return this.leaves.at(-1)!;
   }
@@ -66,6 +71,40 @@ export class TestLog {
   }
 }
 
+/** When requests came in, before anything was released. */
+const ASKED = new Date("2026-01-15T10:00:00Z");
+
+/** What the log says of a request that came in, under a policy without waiting. */
+export const requestEntry = (
+  core: Core,
+  request: RecoveryRequest,
+  change: Partial<RequestLeaf> = {},
+): RequestLeaf => ({
+  type: "request",
+  time: ASKED,
+  request: requestHash(core, request),
+  policy: fill(4),
+  expires: request.expires,
+  notbefore: ASKED,
+  owners: [fill(9)],
+  ...change,
+});
+
+/**
+ * A release, all of whose proofs lead to one checkpoint.
+ * @param requested the leaf of the request, which stands in the log
+ */
+export async function proveRelease(
+  log: TestLog,
+  request: RecoveryRequest,
+  requested: string,
+  keys: readonly Omit<ReleasedKey, "proof">[],
+): Promise<Release> {
+  const releases: ReleasedKey[] = [];
+  for (const key of keys) releases.push({ ...key, proof: await log.proof(key.leaf) });
+  return { request, requested: { leaf: requested, proof: await log.proof(requested) }, releases };
+}
+
 /** An authority with one log key and the RSA keys given, as its first identity has them. */
 export async function makeAuthority(
   core: Core,
@@ -75,11 +114,11 @@ export async function makeAuthority(
   const text = formatIdentity({
     origin: log.name,
     number: 1,
-    previous: undefined,
-    logs: [log],
+    previous: sha256("a policy"),
+    log,
     wrapKeys,
     paddings: ["oaep"],
-    policy: sha256("a policy"),
+    ended: [],
   });
   const note = await signNote(core, text, log);
   return verifyAuthority(core, { identities: [note], policies: [] });

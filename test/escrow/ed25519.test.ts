@@ -27,19 +27,21 @@ const BAD_FORMAT = expect.objectContaining({ code: "BAD_FORMAT" });
 const POLICY = {
   authority: "a.example",
   number: 1,
-  previous: undefined,
+  previous: new Uint8Array(32),
   release: 1,
   change: 1,
   emergency: 1,
   waiting: 0,
+  owners: "open" as const,
+  unproven: "refused" as const,
 };
 const IDENTITY = {
   origin: "a.example",
   number: 1,
-  previous: undefined,
+  previous: new Uint8Array(32),
   wrapKeys: [spareKey(1)],
   paddings: ["oaep" as const],
-  policy: new Uint8Array(32),
+  ended: [],
 };
 const hex = (text: string) => new Uint8Array(Buffer.from(text, "hex"));
 
@@ -377,8 +379,8 @@ describe("public keys", () => {
       expect(() => readOfficerPublicKeys(new Uint8Array(file))).toThrow(BAD_FORMAT);
       const officers = [{ name: "ann", key: publicKey, share: spareKey(1), self: [] }];
       expect(() => formatPolicy({ ...POLICY, officers })).toThrow(BAD_FORMAT);
-      const logs = [{ name: "a.example", publicKey }];
-      expect(() => formatIdentity({ ...IDENTITY, logs })).toThrow(BAD_FORMAT);
+      const log = { name: "a.example", publicKey };
+      expect(() => formatIdentity({ ...IDENTITY, log })).toThrow(BAD_FORMAT);
     }
   });
 });

@@ -18,7 +18,15 @@ import {
 import { beforeAll, describe, expect, test } from "vitest";
 import { makePair, type Pair } from "../envelope/keys.js";
 import { isQuick, stride } from "../quick.js";
-import { makeAuthority, sealFor, TestLog, withEscrows, wrapOf } from "./client-material.js";
+import {
+  makeAuthority,
+  proveRelease,
+  requestEntry,
+  sealFor,
+  TestLog,
+  withEscrows,
+  wrapOf,
+} from "./client-material.js";
 import { fill, NOT_VERIFIED } from "./material.js";
 import { newSigner } from "./signers.js";
 import { RecursiveTree } from "./tree.js";
@@ -255,6 +263,7 @@ describe("a file's receipts in a view", () => {
     });
     const wrap = await wrapOf(file.file, alice, fresh);
     const releaseOf = async (by: TestLog) => {
+      const requested = by.add(requestEntry(core, request));
       const leaf = by.add({
         type: "release",
         time: TIME,
@@ -264,8 +273,9 @@ describe("a file's receipts in a view", () => {
         policy: fill(4),
         approvals: fill(5),
         recipient: recipientTag(core, file.submissions[0]!.record.blind, wrap.fingerprint),
+        basis: "quorum",
       });
-      return { request, releases: [{ record: record!, wrap, leaf, proof: await by.proof(leaf) }] };
+      return proveRelease(by, request, requested, [{ record: record!, wrap, leaf }]);
     };
     const view = new LogView(core);
     await provenSubmissions(core, file.head, authority, view);

@@ -38,11 +38,13 @@ export const fill = (byte: number, length = 32) => Buffer.alloc(length, byte);
 /** What a first policy says if one officer suffices. */
 export const ONE_OFFICER = {
   number: 1,
-  previous: undefined,
+  previous: fill(7),
   release: 1,
   change: 1,
   emergency: 1,
   waiting: 0,
+  owners: "open" as const,
+  unproven: "refused" as const,
 };
 
 /** A leaf about a release, of hashes of nothing. */
@@ -55,6 +57,7 @@ export const releaseEntry = (time: Date) => ({
   policy: fill(4),
   approvals: fill(5),
   recipient: fill(6),
+  basis: "quorum" as const,
 });
 
 export const b64url = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64url");

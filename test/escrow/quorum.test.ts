@@ -8,6 +8,7 @@ import {
   type Policy,
   parsePolicy,
   policySignatures,
+  type Question,
   quorumPolicy,
   type RecoveryRequest,
   recipientFingerprint,
@@ -22,6 +23,8 @@ import { fill, hex, OTHER_SPKI, SPKI, sha256, signer, spareKey } from "./materia
 const core = await loadCore();
 const NOW = new Date("2026-06-01T12:00:00Z");
 const LATER = new Date("2026-06-08T12:00:00Z");
+/** A request that came in just now, of owners who keep nobody out. */
+const QUESTION = { owners: [], received: NOW, notBefore: NOW, vetoed: false, now: NOW };
 
 const log = signer("authority.example", 1);
 const people = { ann: signer("ann", 2), bea: signer("bea", 3), cas: signer("cas", 4) };
@@ -30,11 +33,13 @@ const mallory = signer("mallory", 9);
 const text = formatPolicy({
   authority: "authority.example",
   number: 1,
-  previous: undefined,
+  previous: fill(8),
   release: 2,
   change: 2,
   emergency: 3,
   waiting: 0,
+  owners: "open",
+  unproven: "refused",
   officers: Object.values(people).map(({ name, publicKey }, i) => ({
     name,
     key: publicKey,
@@ -66,6 +71,7 @@ const approve = (about: RecoveryRequest, by: Signer, change: Partial<Approval> =
       records: about.records.length,
       decision: "approve",
       identity: "passport, in person",
+      date: NOW,
       expires: LATER,
       ...change,
     }),
@@ -132,7 +138,7 @@ describe("approvals that count", () => {
   test("the decision: two of three, for this authority, until the request expires", async () => {
     const asked = request();
     const approvals = [await approve(asked, people.ann), await approve(asked, people.bea)];
-    const question = { request: asked, approvals, owners: [], received: NOW, now: NOW };
+    const question = { ...QUESTION, request: asked, approvals };
     const decide = async (change: object) =>
       (await quorumPolicy(policy).decide(core, { ...question, ...change })).approved;
     expect(await decide({})).toBe(true);
@@ -154,7 +160,7 @@ describe("what decides", () => {
   const decide = async (
     by: Policy,
     words: string[],
-    question: { received?: Date; now?: Date; owners?: string[]; request?: RecoveryRequest } = {},
+    question: Partial<Omit<Question, "approvals">> = {},
   ) => {
     const asked = question.request ?? request();
     const approvals = await Promise.all(
@@ -164,7 +170,7 @@ describe("what decides", () => {
         return approve(asked, person, { policy: by.hash, decision });
       }),
     );
-    const given = { owners: [], received: NOW, now: NOW, ...question, request: asked };
+    const given = { ...QUESTION, ...question, request: asked };
     return quorumPolicy(by).decide(core, { ...given, approvals });
   };
   const at = (seconds: number) => new Date(NOW.getTime() + 1000 * seconds);
@@ -302,7 +308,7 @@ describe("what decides", () => {
     const deny = await approve(asked, people.cas, { decision: "deny" });
     const hashes = notes.map((note) => sha256("twinwrap/v1/approval\n", note).toString("hex"));
     const expected = sha256("twinwrap/v1/approvals\n", ...hashes.sort().map((hash) => `${hash}\n`));
-    const question = { request: asked, owners: [], received: NOW, now: NOW };
+    const question = { ...QUESTION, request: asked };
     for (const approvals of [notes, [...notes].reverse(), [deny, ...notes, notes[0]!]]) {
       const { approvals: hash } = await quorumPolicy(policy).decide(core, {
         ...question,
@@ -314,9 +320,10 @@ describe("what decides", () => {
 });
 
 test("the first policy needs the log key and every officer", async () => {
+  const place = { previous: fill(8), policy: undefined, log, retired: [] };
   const of = async (...signers: Signer[]) => {
     const note = await signNote(core, text, ...signers);
-    return (await policySignatures(core, note, undefined, [log])).complete;
+    return (await policySignatures(core, note, place)).complete;
   };
   expect(await of(log, people.ann, people.bea, people.cas)).toBe(true);
   expect(await of(log, people.ann, people.bea)).toBe(false);

@@ -11,14 +11,23 @@ import {
   type Release,
   type ReleasedKey,
   type ReleaseLeaf,
+  type RequestLeaf,
   recipientTag,
   releasedFor,
   requestHash,
   requestId,
+  type Signer,
 } from "twinwrap/escrow";
 import { beforeAll, describe, expect, test } from "vitest";
 import { makePair, type Pair } from "../envelope/keys.js";
-import { makeAuthority, sealFor, TestLog, wrapOf } from "./client-material.js";
+import {
+  makeAuthority,
+  proveRelease,
+  requestEntry,
+  sealFor,
+  TestLog,
+  wrapOf,
+} from "./client-material.js";
 import { fill, hex, NOT_VERIFIED, ONE_OFFICER } from "./material.js";
 import { newSigner } from "./signers.js";
 
@@ -36,6 +45,8 @@ let authority: Authority;
 /** In the order of their records. */
 let files: File[];
 let request: RecoveryRequest;
+/** The leaf of the request. */
+let requested: string;
 let good: Release;
 
 /** What an authority would release for a file; any field of the leaf can be another one. */
@@ -54,17 +65,19 @@ async function releaseKey(
     policy: POLICY,
     approvals: fill(5),
     recipient: recipientTag(core, file.submissions[0]!.record.blind, wrap.fingerprint),
+    basis: "quorum",
     ...options.leaf,
   });
   return { record, wrap, leaf, proof: "" };
 }
 
 /** A release with proofs that all lead to the log's newest checkpoint. */
-async function prove(keys: ReleasedKey[], about = request): Promise<Release> {
-  const releases = [];
-  for (const key of keys) releases.push({ ...key, proof: await log.proof(key.leaf) });
-  return { request: about, releases };
-}
+const prove = (keys: ReleasedKey[], about = request, leaf = requested): Promise<Release> =>
+  proveRelease(log, about, leaf, keys);
+
+/** The leaf of a request, new in the log. */
+const askedFor = (about: RecoveryRequest, change: Partial<RequestLeaf> = {}): string =>
+  log.add(requestEntry(core, about, { policy: POLICY, ...change }));
 
 beforeAll(async () => {
   const pairs = await Promise.all([makePair(), makePair(), makePair(), makePair()]);
@@ -83,6 +96,7 @@ beforeAll(async () => {
     recipient: fresh.publicKey,
     records: files.map(({ records }) => records[0]!),
   });
+  requested = askedFor(request);
   good = await prove([await releaseKey(files[0]!), await releaseKey(files[1]!)]);
 });
 
@@ -121,7 +135,7 @@ describe("a release", () => {
     const { head, submissions } = files[2]!;
     const checked = await check(good);
     expect(() => releasedFor(core, checked, head, submissions[0]!.record)).toThrow(NOT_FOUND);
-    const nothing = await check({ request, releases: [] });
+    const nothing = await check({ ...good, releases: [] });
     expect(nothing.keys.size).toBe(0);
   });
 
@@ -189,7 +203,7 @@ describe("a release that is refused", () => {
     const longer = Buffer.concat([simpleBlob, Buffer.alloc(8)]);
     for (const blob of [above, longer, simpleBlob.subarray(0, 140), Buffer.alloc(268)]) {
       const wrap = { ...a.wrap, simpleBlob: blob };
-      await refused({ request, releases: [{ ...a, wrap }] }, /not of the form/);
+      await refused({ ...good, releases: [{ ...a, wrap }] }, /not of the form/);
     }
   });
 
@@ -197,7 +211,7 @@ describe("a release that is refused", () => {
     // Each is for the right recipient, so that only the private key can tell.
     const [a, b] = good.releases as [ReleasedKey, ReleasedKey];
     const swapped = {
-      request,
+      ...good,
       releases: [
         { ...a, wrap: b.wrap },
         { ...b, wrap: a.wrap },
@@ -208,18 +222,21 @@ describe("a release that is refused", () => {
     const released = { key: fresh.privateKey, released: [wrap] };
     await expect(rewrap(file, released)).rejects.toMatchObject({ code: "DECRYPTION_FAILED" });
     // With their leaves and proofs, it is told here.
-    await refused({ request, releases: [{ ...b, record: a.record }] }, /leaf is of another record/);
+    await refused({ ...good, releases: [{ ...b, record: a.record }] }, /leaf is of another record/);
   });
 
   test("without a proof, or with one of another leaf, log or key", async () => {
     const [a, b] = good.releases as [ReleasedKey, ReleasedKey];
-    const with1 = (change: Partial<ReleasedKey>) => ({ request, releases: [{ ...a, ...change }] });
+    const with1 = (change: Partial<ReleasedKey>) => ({ ...good, releases: [{ ...a, ...change }] });
     await refused(with1({ proof: "" }), /proof/);
     await refused(with1({ proof: b.proof }), /not in the log/);
-    const signer = newSigner(ORIGIN);
-    await refused(with1({ proof: await log.proof(a.leaf, { signer }) }), /signature/);
-    const elsewhere = newSigner("second.example");
-    await refused(with1({ proof: await log.proof(a.leaf, { signer: elsewhere }) }), /another log/);
+    const under = async (signer: Signer) => ({
+      request,
+      requested: { leaf: requested, proof: await log.proof(requested, { signer }) },
+      releases: [{ ...a, proof: await log.proof(a.leaf, { signer }) }],
+    });
+    await refused(await under(newSigner(ORIGIN)), /signature/);
+    await refused(await under(newSigner("second.example")), /another log/);
     const leaf = a.leaf.replace("2026-03-01", "2026-03-02");
     await refused(with1({ leaf }), /not in the log/);
     const index = log.leaves.indexOf(a.leaf);
@@ -231,12 +248,21 @@ describe("a release that is refused", () => {
     const [a, b] = good.releases as [ReleasedKey, ReleasedKey];
     const checkpointOf = (proof: string) => proof.slice(proof.indexOf("\n\n"));
     expect(checkpointOf(a.proof)).toBe(checkpointOf(b.proof));
-    await refused({ request, releases: [a, { ...b, proof: a.proof }] }, /not in the log/);
+    await refused({ ...good, releases: [a, { ...b, proof: a.proof }] }, /not in the log/);
     // The signature alone is another one: 20 characters before the end it is in the middle of s.
     const at = b.proof.length - 20;
     const by = b.proof[at] === "A" ? "B" : "A";
     const proof = b.proof.slice(0, at) + by + b.proof.slice(at + 1);
-    await refused({ request, releases: [a, { ...b, proof }] }, /signature/);
+    await refused({ ...good, releases: [a, { ...b, proof }] }, /several checkpoints/);
+    const all = (text: string) => text.replace(checkpointOf(text), checkpointOf(proof));
+    await refused(
+      {
+        request,
+        requested: { ...good.requested, proof: all(good.requested.proof) },
+        releases: [{ ...a, proof: all(a.proof) }],
+      },
+      /signature/,
+    );
   });
 
   test("with a leaf that is not a release's", async () => {
@@ -249,10 +275,11 @@ describe("a release that is refused", () => {
 
   test("for a record that nobody asked for, or twice", async () => {
     const [a] = good.releases as [ReleasedKey];
-    await refused({ request, releases: [a, a] }, /twice/);
+    await refused({ ...good, releases: [a, a] }, /twice/);
     const fewer = { ...request, records: request.records.slice(1) };
+    const leaf = askedFor(fewer);
     const key = await releaseKey(files[0]!, { request: fewer });
-    const release = await prove([key], fewer);
+    const release = await prove([key], fewer, leaf);
     await expect(check(release, { request: fewer })).rejects.toMatchObject({
       message: expect.stringMatching(/does not ask/),
     });
