@@ -151,7 +151,8 @@ async function takeFile(
       const { id, status } = await service.takeRequest(message.request);
       return one(`${id}  ${status}`);
     }
-    case "approval": {
+    case "approval":
+    case "veto": {
       const client = new LocalClient(service);
       const party = partyOf(service.core, service.authority, client);
       const standing = await readStanding(party, await client.decide(message.note));
@@ -236,7 +237,7 @@ async function openAgain(service: AuthorityService) {
 export function intakeCommand(): Command {
   const command = newCommand(
     "intake",
-    "Takes what came as files: submissions, sealed files that hold some, requests, approvals, signed policies.",
+    "Takes what came as files: submissions, sealed files that hold some, requests, approvals, vetoes, signed policies.",
     "twinwrap authority intake inbox/*.submission.json -o outbox",
   )
     .argument("<file...>", "messages, or - for standard input")

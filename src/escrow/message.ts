@@ -8,6 +8,7 @@ import { carriedLimit, readCarried } from "./carried.js";
 import { parseCheckpoint } from "./checkpoint.js";
 import { type AuthorityFile, decodeAuthority, MAX_AUTHORITY, parseIdentity } from "./identity.js";
 import { MAX_NOTE } from "./note.js";
+import { decodeOwnerFile, MAX_OWNER_FILE, type OwnerFile } from "./owner-file.js";
 import { parsePolicy } from "./policy.js";
 import { decodeReceipt, MAX_RECEIPT, type Receipt } from "./receipt.js";
 import { MAX_SUBMISSION } from "./record.js";
@@ -25,6 +26,7 @@ export type Message =
   | { kind: "request"; request: RecoveryRequest }
   | { kind: "release"; release: Release }
   | { kind: "authority"; authority: AuthorityFile }
+  | { kind: "owner"; owner: OwnerFile }
   | { kind: "approval"; note: string }
   | { kind: "veto"; note: string }
   | { kind: "policy"; note: string }
@@ -86,6 +88,12 @@ const JSON_KINDS: readonly JsonKind[] = [
     first: "identities",
     maxBytes: MAX_AUTHORITY,
     read: (bytes) => ({ kind: "authority", authority: decodeAuthority(bytes) }),
+  },
+  {
+    kind: "owner",
+    first: "authority",
+    maxBytes: MAX_OWNER_FILE,
+    read: (bytes) => ({ kind: "owner", owner: decodeOwnerFile(bytes) }),
   },
 ];
 
@@ -215,5 +223,6 @@ function isNote(bytes: Uint8Array): boolean {
 /** The name of a kind of message in a sentence. */
 export function article(kind: string): string {
   if (kind === "authority") return "an authority.json";
+  if (kind === "owner") return "an owner's file";
   return `${/^[ai]/.test(kind) ? "an" : "a"} ${kind}`;
 }
