@@ -116,6 +116,8 @@ function again(message: escrow.Message): string {
       return text(escrow.encodeRelease(message.release));
     case "authority":
       return text(escrow.encodeAuthority(message.authority));
+    case "owner":
+      return text(escrow.encodeOwnerFile(message.owner));
     default:
       return message.note;
   }
