@@ -61,7 +61,11 @@ describe("a control key", () => {
 });
 
 describe("an owner's file", () => {
-  const file = { authority: "office", fingerprint: fill(1), owner: "olivia", secret: fill(2) };
+  const [fingerprint, secret] = [1, 2].map((byte) => new Uint8Array(fill(byte))) as [
+    Uint8Array,
+    Uint8Array,
+  ];
+  const file = { authority: "office", fingerprint, owner: "olivia", secret };
   const TEXT = `{"authority":"office","fingerprint":"${b64url(fill(1))}","owner":"olivia","secret":"${b64url(fill(2))}","type":"twinwrap/owner/v1"}`;
 
   test("is canonical JSON, and read as it was written", () => {
