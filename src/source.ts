@@ -65,7 +65,7 @@ async function readWhole(blob: Blob): Promise<Uint8Array> {
   if (typeof blob.arrayBuffer !== "function" && typeof FileReader === "undefined") {
     throw new TwinwrapError(
       "UNSUPPORTED",
-      "this Blob can't be read: it has no arrayBuffer(), and there is no FileReader",
+      "a Blob can't be read here: arrayBuffer() and FileReader are missing",
     );
   }
   try {

@@ -441,6 +441,14 @@ const FUNCTIONS: Record<string, Kind[]> = {
   submissionsOf: [theCore, theHead, text()],
   withReceipt: [theCore, theHead, receipt],
   withSubmission: [theCore, escrows, submission, or(receipt)],
+  readControlKey: [bytes(), options()],
+  readControlPublicKey: [bytes()],
+  writeControlKey: [bytes(), options()],
+  writeControlPublicKey: [bytes()],
+  decodeOwnerFile: [bytes()],
+  encodeOwnerFile: [
+    object(() => ({ authority: "a", fingerprint: HASH, owner: "o", secret: HASH })),
+  ],
   decodeAuthority: [bytes()],
   encodeAuthority: [authorityFile],
   formatIdentity: [identity],
@@ -530,6 +538,8 @@ const FUNCTIONS: Record<string, Kind[]> = {
   officerWithKey: [policy, array],
   signDecision: [theCore, asked, signer, object(() => ({ decision: "approve", identity: "x" }))],
   handInDecision: [party, text(), text()],
+  handInVeto: [party, text(), note],
+  recordsOfOwner: [party, text()],
   // escrow
   decodeRecord: [bytes()],
   encodeRecord: [record],

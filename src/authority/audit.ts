@@ -97,8 +97,9 @@ async function auditLog(
     const next = await nextCheckpoint(reads, log, tree.size, end);
     while (tree.size < next.size) {
       const leaves = await leavesFrom(reads, log, tree.size, next.size);
-      await rows.check(leaves, placeOf(log, tree.size));
+      const from = placeOf(log, tree.size);
       await tree.append(leaves);
+      await rows.check(leaves, from);
       onProgress?.(tree.size);
     }
     compareSigned(next, tree);

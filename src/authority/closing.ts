@@ -10,7 +10,6 @@ import {
   type LogPoint,
   officerKey,
   parseIdentity,
-  parseNote,
   rootHash,
   type Signer,
   signNote,
@@ -87,7 +86,10 @@ export async function beginClosing(
       throw new TwinwrapError("NO_POLICY", "no policy is in force: nobody can end the log yet");
     }
     const kept = await heldPoint(core, writes);
-    const end = await newestPoint(core, writes, known, authority, kept);
+    const drafted = draftedEnd(core, identities);
+    const shown = await newestPoint(core, writes, known, authority, kept);
+    // What another officer has shown is not forgotten.
+    const end = drafted !== undefined && drafted.size > shown.size ? drafted : shown;
     const before = authority.identities.at(-1)!;
     const ended: EndedLog = { ...before.log, kept, end };
     const { newest } = chainBefore(authority, new Uint8Array());
@@ -110,6 +112,12 @@ export async function beginClosing(
     await writes.putIdentity({ number, hash, note, announceLeaf: undefined, leaf: undefined });
     return closingOf(core, authority, note);
   });
+}
+
+/** Where a draft says that the log ended. */
+function draftedEnd(core: Core, identities: readonly NoteRow[]): LogPoint | undefined {
+  const draft = identities.find(({ leaf }) => leaf === undefined);
+  return draft && parseIdentity(core, draft.note).ended.at(-1)?.end;
 }
 
 async function closingOf(core: Core, authority: Authority, note: string): Promise<Closing> {
@@ -200,9 +208,4 @@ async function end(
   await writes.dropDrafts();
   await writes.endRequests();
   await dropFence(writes);
-}
-
-/** The text of a draft, and who signs it: an officer adds a signature. @throws TwinwrapError BAD_FORMAT */
-export function closingText(note: string): string {
-  return parseNote(note).text;
 }

@@ -51,6 +51,8 @@ export interface Enrolled {
   owner: string;
   /** 32 bytes: tells which leaves of the log are about this owner. */
   secret: Uint8Array;
+  /** What came of it: they had no control key before, had another one, or have this one already. */
+  result: "enrolled" | "replaced" | "present";
 }
 
 /**
@@ -72,7 +74,9 @@ export async function enrolOwner(
     const secret = secrets.secret(owner);
     const [enrolments] = await writes.enrolments([owner]);
     const present = enrolments!.at(-1);
-    if (present !== undefined && equalBytes(present.control, control)) return { owner, secret };
+    if (present !== undefined && equalBytes(present.control, control)) {
+      return { owner, secret, result: "present" };
+    }
     const policy = await policyInForce(office, writes);
     if (policy === undefined) {
       throw new TwinwrapError("NO_POLICY", "no policy is in force: nobody can be enrolled yet");
@@ -93,6 +97,6 @@ export async function enrolOwner(
     ]);
     await writes.insertOwners(made);
     await writes.insertEnrolment({ owner, control, leaf: end.next });
-    return { owner, secret };
+    return { owner, secret, result: present === undefined ? "enrolled" : "replaced" };
   });
 }

@@ -286,8 +286,20 @@ export async function standingMessage(
     requested: requested!,
     approvals: (await reads.approvals(row.hash)).map(({ note }) => note),
     vetoes: (await vetoesOf(core, reads, row)).map(({ note, control }) => ({ note, control })),
+    enrolled: await enrolledOf(core, reads, records),
     records: await stored(core, reads, records),
   };
+}
+
+/** The owners of records who have a control key. */
+async function enrolledOf(
+  core: Core,
+  reads: StoreReads,
+  records: readonly RecordRow[],
+): Promise<string[]> {
+  const owners = [...new Set(records.map((row) => recordOfRow(core, row).owner))];
+  const enrolments = await reads.enrolments(owners);
+  return owners.filter((_, i) => enrolments[i]!.length > 0);
 }
 
 async function standingFrom(

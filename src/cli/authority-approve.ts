@@ -6,11 +6,9 @@ import {
   officerWithKey,
   type Question,
   questionOf,
-  type Standing,
   shortRows,
   signDecision,
   standingOf,
-  stateText,
 } from "../client/officer.js";
 import type { KnownRecord, Party } from "../client/party.js";
 import { recordOfKept } from "../client/recover.js";
@@ -21,6 +19,8 @@ import {
   addAuthorityKeyOption,
   authorityOption,
   type NamedParty,
+  type PinOptions,
+  pinOption,
   requireAuthority,
   withParty,
 } from "./authority-io.js";
@@ -40,12 +40,12 @@ import { withOfficerKey } from "./officer-key.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
 import { readKept } from "./recover-records.js";
 import { about } from "./report.js";
-import { describeQuestion, questionFacts, standingFacts } from "./standing.js";
+import { describeQuestion, nowText, questionFacts, standingFacts } from "./standing.js";
 import { fileName, inline, table } from "./text.js";
 
 type Word = "approve" | "deny";
 
-interface ApproveOptions extends AuthorityKeyOptions, PassphraseOptions, OutputOptions {
+interface ApproveOptions extends AuthorityKeyOptions, PinOptions, PassphraseOptions, OutputOptions {
   key: string;
   identity: string;
   request?: string;
@@ -125,14 +125,6 @@ async function decideHere(
   tell(options, facts, [["now", nowText(now)]], output);
 }
 
-function nowText(standing: Standing): string {
-  const state = stateText(standing);
-  if (standing.status === "released") return `released: ${standing.records.length} records`;
-  return state === "approved"
-    ? `approved; the authority's key is locked, so \`twinwrap authority release ${standing.id}\` is next`
-    : state;
-}
-
 /** Where the authority can't be asked: reads files, and writes the note into a file. */
 async function decideAway(
   party: NamedParty,
@@ -201,6 +193,7 @@ function decideCommand(name: Word, summary: string): Command {
     .option("--yes", "sign without asking");
   return addAuthorityKeyOption(addPassphraseOptions(command, "never ask for a passphrase"))
     .addOption(authorityOption())
+    .addOption(pinOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(decide(name));

@@ -8,12 +8,14 @@ import { type Cell, outside } from "../text.js";
 import {
   authorityOption,
   loadAuthority,
+  type PinOptions,
+  pinOption,
   type ReadingOptions,
   readOnlyOption,
   requireAuthority,
   withService,
 } from "./authority-io.js";
-import { policyRows } from "./authority-policy.js";
+import { policyRows, ruleFacts } from "./authority-policy.js";
 import { requestQuery } from "./authority-requests.js";
 import { jsonOption, newCommand, wholeOption } from "./command.js";
 import { outputFor, STANDARD, tell } from "./io.js";
@@ -35,7 +37,7 @@ async function publicFacts(authority: Authority): Promise<Facts> {
       ["authority", outside(authority.origin)],
       ["fingerprint", fingerprint],
       ...wrapKeys.map((key): [string, string] => ["wraps for", key]),
-      ...logKeys.map((key): [string, string] => ["log key", key]),
+      ...logKeys.map((key, i): [string, string] => [i === 0 ? "log key" : "ended log", key]),
     ],
     json: { origin: authority.origin, fingerprint, wrapKeys, logKeys },
   };
@@ -60,7 +62,7 @@ async function innerFacts(service: AuthorityService): Promise<Facts> {
   };
 }
 
-interface InfoOptions extends ReadingOptions {
+interface InfoOptions extends ReadingOptions, PinOptions {
   wrapKey?: string;
   force?: boolean;
   json?: boolean;
@@ -68,7 +70,7 @@ interface InfoOptions extends ReadingOptions {
 
 async function info(options: InfoOptions): Promise<void> {
   const path = requireAuthority(options);
-  const authority = await loadAuthority(path);
+  const authority = await loadAuthority(path, options);
   const { wrapKey: output, force } = options;
   const write = await outputFor([path], output, { output, force });
   await write([writePublicKey(authority.wrapKey, "msblob")]);
@@ -83,9 +85,7 @@ async function info(options: InfoOptions): Promise<void> {
     {
       ...json,
       policy: policy && {
-        number: policy.number,
-        hash: formatFingerprint(policy.hash),
-        release: policy.release,
+        ...ruleFacts(policy),
         officers: policy.officers.map(({ name }) => name),
       },
     },
@@ -108,6 +108,7 @@ export function infoCommand(): Command {
     .option("--wrap-key <file>", "write the public key to wrap for there, as a PUBLICKEYBLOB")
     .option("--force", "replace the output file if it exists")
     .addOption(authorityOption())
+    .addOption(pinOption())
     .addOption(readOnlyOption())
     .addOption(jsonOption())
     .addOption(wholeOption())

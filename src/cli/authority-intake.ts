@@ -5,6 +5,7 @@ import { LocalClient } from "../authority/client.js";
 import type { AuthorityService } from "../authority/service.js";
 import { equalBytes, toHex } from "../bytes.js";
 import { present } from "../calls.node.js";
+import { closingState } from "../client/closing.js";
 import { readStanding, stateText } from "../client/officer.js";
 import { partyOf } from "../client/party.js";
 import { formatSerial } from "../envelope/index.js";
@@ -37,7 +38,15 @@ interface IntakeOptions extends AuthorityKeyOptions {
   json?: boolean;
 }
 
-const TAKEN = ["submission", "sealed file", "request", "approval", "policy"] as const;
+const TAKEN = [
+  "submission",
+  "sealed file",
+  "request",
+  "approval",
+  "veto",
+  "policy",
+  "identity",
+] as const;
 
 interface Taken {
   file: string;
@@ -142,12 +151,19 @@ async function takeFile(
       const { id, status } = await service.takeRequest(message.request);
       return one(`${id}  ${status}`);
     }
-    case "approval": {
+    case "approval":
+    case "veto": {
       const client = new LocalClient(service);
       const party = partyOf(service.core, service.authority, client);
       const standing = await readStanding(party, await client.decide(message.note));
       return one(`${standing.id}  ${stateText(standing)}`);
     }
+    case "veto": {
+      const { id } = await service.takeVeto(message.note);
+      return one(`${id}  vetoed`);
+    }
+    case "identity":
+      return one(closingState(await service.takeClosing(message.note)));
     case "policy": {
       const { officers, needed, complete } = await service.takePolicy(message.note);
       return one(complete ? "in force" : `${officers.length} of ${needed} signatures`);
@@ -221,7 +237,7 @@ async function openAgain(service: AuthorityService) {
 export function intakeCommand(): Command {
   const command = newCommand(
     "intake",
-    "Takes what came as files: submissions, sealed files that hold some, requests, approvals, signed policies.",
+    "Takes what came as files: submissions, sealed files that hold some, requests, approvals, vetoes, signed policies.",
     "twinwrap authority intake inbox/*.submission.json -o outbox",
   )
     .argument("<file...>", "messages, or - for standard input")

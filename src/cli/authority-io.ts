@@ -1,14 +1,15 @@
 import { join } from "node:path";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { LocalClient } from "../authority/client.js";
 import { authorityOf, openDirectory, readAuthority } from "../authority/directory.js";
 import type { OperatorSettings } from "../authority/office.js";
 import type { AuthorityService } from "../authority/service.js";
-import { equalBytes } from "../bytes.js";
+import { equalBytes, fromHex } from "../bytes.js";
 import { isFolder } from "../calls.node.js";
 import { handIn } from "../client/escrow.js";
 import { type Party, partyOf } from "../client/party.js";
 import { sharedCore } from "../core/index.js";
+import { notVerified } from "../errors.js";
 import {
   type Authority,
   type AuthorityClient,
@@ -22,6 +23,7 @@ import { collect, EXIT, UsageError } from "./command.js";
 import { STANDARD, withInput } from "./io.js";
 import { passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
+import { formatFingerprint } from "./text.js";
 
 // The authority that a command is about, and the authority's key.
 
@@ -29,6 +31,12 @@ const FLAG = "--authority-passphrase-file";
 
 export interface AuthorityOptions {
   authority?: string;
+}
+
+/** Of commands that take an authority.json. */
+export interface PinOptions {
+  /** 32 bytes each: the authority has one of these fingerprints. */
+  fingerprint?: readonly Uint8Array[] | undefined;
 }
 
 /** Of commands that only show what an authority keeps. */
@@ -60,6 +68,30 @@ export function authorityOption(): Option {
   ).env(VARIABLE);
 }
 
+/** Reads an authority's fingerprint, as people tell it to each other. */
+function parsePin(text: string, before: readonly Uint8Array[] = []): Uint8Array[] {
+  const digits = text.replace(/[\s:]/g, "").toLowerCase();
+  if (/^[0-9a-f]{64}$/.test(digits)) return [...before, fromHex(digits)];
+  throw new InvalidArgumentError(
+    "expected a whole fingerprint: 64 hexadecimal digits, with or without spaces and colons",
+  );
+}
+
+/** Wherever somebody may have put another authority.json in the place of the right one. */
+export function pinOption(): Option {
+  return new Option(
+    "--fingerprint <hex>",
+    "the authority's fingerprint, as you were told it: another authority is refused (repeat for more)",
+  ).argParser(parsePin);
+}
+
+/** @throws TwinwrapError NOT_VERIFIED if it is none of the authorities that were meant */
+function checkPin({ fingerprint }: Authority, pins: PinOptions["fingerprint"]): void {
+  if (pins === undefined || pins.some((pin) => equalBytes(pin, fingerprint))) return;
+  const name = formatFingerprint(fingerprint);
+  throw notVerified(`this is another authority than --fingerprint says: it has ${name}`);
+}
+
 /** The authorities of a command that seals, and how to go without. */
 export function addSealingAuthorityOptions(command: Command): Command {
   return command
@@ -73,13 +105,25 @@ export function addSealingAuthorityOptions(command: Command): Command {
         )
         .env(VARIABLE),
     )
-    .option("--no-authority", `go without, whatever ${VARIABLE} says`);
+    .option("--no-authority", `go without, whatever ${VARIABLE} says`)
+    .addOption(pinOption());
 }
 
-/** The paths that the options of {@link addSealingAuthorityOptions} give. */
-export function sealingAuthorities(authority: string[] | false | undefined): string[] {
+/** The paths that the options of {@link addSealingAuthorityOptions} give. @throws UsageError */
+export function sealingAuthorities({
+  authority,
+  fingerprint,
+}: PinOptions & { authority?: string[] | false }): string[] {
   // An empty variable means none, as in other commands.
-  return (authority || []).filter((path) => path !== "");
+  const paths = (authority || []).filter((path) => path !== "");
+  if (paths.length === 0) checkUnpinned(fingerprint);
+  return paths;
+}
+
+/** @throws UsageError if the fingerprint of an authority is given, and no authority */
+function checkUnpinned(pins: PinOptions["fingerprint"]): void {
+  if (pins === undefined) return;
+  throw new UsageError("--fingerprint is for --authority, which is not given");
 }
 
 /** Options of commands that may open the authority's RSA key. */
@@ -101,15 +145,19 @@ export function requireAuthority({ authority }: AuthorityOptions): string {
  * @param path its folder, its authority.json, or - for that on standard input
  * @throws TwinwrapError BAD_FORMAT, NOT_VERIFIED
  */
-export async function loadAuthority(path: string): Promise<Authority> {
-  const { authority } = await about(path === STANDARD ? "standard input" : path, async () => {
-    if (path !== STANDARD) return readAuthority(path);
-    const bytes = await withInput(path, (file) =>
-      collectPieces(path, messagePieces(file.pieces()), MAX_MESSAGE),
-    );
-    return authorityOf(await sharedCore(), bytes);
+export function loadAuthority(path: string, { fingerprint }: PinOptions = {}): Promise<Authority> {
+  return about(path === STANDARD ? "standard input" : path, async () => {
+    const { authority } = await (path === STANDARD ? readStandard() : readAuthority(path));
+    checkPin(authority, fingerprint);
+    return authority;
   });
-  return authority;
+}
+
+async function readStandard() {
+  const bytes = await withInput(STANDARD, (file) =>
+    collectPieces(STANDARD, messagePieces(file.pieces()), MAX_MESSAGE),
+  );
+  return authorityOf(await sharedCore(), bytes);
 }
 
 /** Opens an authority's folder, works with it and closes it. Only operators need this. */
@@ -137,6 +185,8 @@ export interface NamedParty extends Party {
   path: string;
 }
 
+type PartyOptions = KeyFile & PinOptions & OperatorSettings & { readOnly?: boolean | undefined };
+
 /**
  * Works with an authority. This is the one place that chooses how it is reached: a folder is asked directly; to
  * an authority.json, messages are carried.
@@ -144,15 +194,16 @@ export interface NamedParty extends Party {
 export async function withParty<T>(
   path: string,
   work: (party: NamedParty) => Promise<T>,
-  options: KeyFile & OperatorSettings & { readOnly?: boolean | undefined } = {},
+  options: PartyOptions = {},
 ): Promise<T> {
   const core = await sharedCore();
   if (path === STANDARD || !isFolder(path)) {
-    return watched({ ...partyOf(core, await loadAuthority(path)), path }, work);
+    return watched({ ...partyOf(core, await loadAuthority(path, options)), path }, work);
   }
   return withService(
     path,
-    (service) => {
+    async (service) => {
+      await about(path, async () => checkPin(service.authority, options.fingerprint));
       const client = new LocalClient(service, { unlock: () => unlock(service, path, options) });
       return watched({ ...partyOf(core, service.authority, client), path }, work);
     },
@@ -173,7 +224,7 @@ async function watched<T>(party: NamedParty, work: (party: NamedParty) => Promis
 export async function withParties<T>(
   paths: readonly string[],
   work: (parties: NamedParty[]) => Promise<T>,
-  options: KeyFile & OperatorSettings = {},
+  options: PartyOptions = {},
 ): Promise<T> {
   const open = async (rest: readonly string[], parties: NamedParty[]): Promise<T> => {
     const [path, ...others] = rest;
@@ -199,10 +250,12 @@ function isNew(party: NamedParty, parties: readonly NamedParty[]): boolean {
 
 /** The same with the authority that was given, or with none. */
 export function withGiven<T>(
-  { authority: path }: AuthorityOptions,
+  { authority: path, fingerprint }: AuthorityOptions & PinOptions,
   work: (party: NamedParty | undefined) => Promise<T>,
 ): Promise<T> {
-  return path === undefined || path === "" ? work(undefined) : withParty(path, work);
+  if (path !== undefined && path !== "") return withParty(path, work, { fingerprint });
+  checkUnpinned(fingerprint);
+  return work(undefined);
 }
 
 /** The client that asks the authority. @throws UsageError if messages are carried to it */

@@ -4,7 +4,7 @@ import { backupDirectory, restoreDirectory } from "../authority/directory.js";
 import type { AuthorityService } from "../authority/service.js";
 import { toUtf8 } from "../bytes.js";
 import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
-import { parseProof, type Receipt, receiptFromJson } from "../escrow/index.js";
+import { knownIn } from "./authority-checkpoints.js";
 import {
   type AuthorityOptions,
   authorityOption,
@@ -13,40 +13,10 @@ import {
   requireAuthority,
   withService,
 } from "./authority-io.js";
+import { closeCommand, signCommand } from "./authority-log-close.js";
 import { addOutputOptions, jsonOption, newCommand, type OutputOptions } from "./command.js";
 import { outputFor, print, STANDARD, tell } from "./io.js";
-import { readMessage } from "./messages.js";
 import { formatFingerprint, table } from "./text.js";
-
-/** The checkpoints of one origin's log in a file that somebody kept. */
-async function checkpointsIn(path: string, origin: string): Promise<string[]> {
-  const message = await readMessage(path, "receipt", "release", "sealed file", "checkpoint");
-  const proofs = (items: { proof: string }[]) =>
-    items.map(({ proof }) => parseProof(proof).checkpoint);
-  switch (message.kind) {
-    case "checkpoint":
-      return [message.note];
-    case "receipt":
-      return proofs([message.receipt]);
-    case "release":
-      return [...new Set(proofs(message.release.releases))];
-    case "sealed file": {
-      const receipts = message.head.header.escrows
-        .map(({ receipt }) => receipt)
-        .filter((receipt) => receipt !== undefined)
-        .map((receipt): Receipt => receiptFromJson(receipt));
-      const found = proofs(receipts).filter((note) => note.startsWith(`${origin}\n`));
-      if (found.length > 0) return found;
-      throw new TwinwrapError("BAD_FORMAT", `${path}: it holds no receipt of this authority`);
-    }
-  }
-}
-
-async function knownIn(paths: string[], origin: string): Promise<string[]> {
-  const notes: string[] = [];
-  for (const path of paths) notes.push(...(await checkpointsIn(path, origin)));
-  return notes;
-}
 
 /** Verifies the log. @throws TwinwrapError NOT_VERIFIED, whatever is wrong with the log */
 async function verified(service: AuthorityService, known: string[] = []): Promise<LogState> {
@@ -65,13 +35,18 @@ async function verify(
   options: ReadingOptions & { json?: boolean },
 ): Promise<void> {
   const work = async (service: AuthorityService) => {
-    const known = await knownIn(paths, service.authority.logKeys[0]!.name);
-    const { size, root, checkpoints } = await verified(service, known);
-    const facts = { size, root: formatFingerprint(root), checkpoints, known: known.length };
+    const known = await knownIn(paths, service.authority);
+    const { size, root, checkpoints, unknown } = await verified(service, known);
+    const shown = formatFingerprint(root);
+    const facts = { size, root: shown, checkpoints, known: known.length, unknown };
     tell(options, facts, [
       ["log", `verified: ${size} entries, ${checkpoints} checkpoints`],
       ["root", facts.root],
       ...(known.length > 0 ? [["known outside", `${known.length}, all of this log`]] : []),
+      ...Object.entries(unknown).map(([type, count]) => [
+        "not known here",
+        `${count} of type ${type}: a newer version wrote them`,
+      ]),
     ]);
   };
   await withService(requireAuthority(options), work, { readOnly: options.readOnly });
@@ -95,7 +70,7 @@ async function unfence(
 ): Promise<void> {
   await withService(requireAuthority(options), async (service) => {
     await verified(service);
-    const known = await knownIn(paths, service.authority.logKeys[0]!.name);
+    const known = await knownIn(paths, service.authority);
     await service.unfence(known, { nothingNewer: options.nothingNewer }).catch((error) => {
       throw withAdvice(error);
     });
@@ -137,17 +112,19 @@ export function logCommand(): Command {
     .addCommand(
       newCommand(
         "unfence",
-        "Lets a restored log grow again, once it was shown the newest that is known outside and holds it.",
-        "twinwrap authority log unfence newest.receipt.json",
+        "Lets a log grow again that stopped, if it holds everything that was ever given out. Otherwise `authority log close` ends it.",
+        "twinwrap authority log unfence newest.receipt.json --nothing-newer",
       )
-        .argument("<known...>", "receipts, releases, sealed files or checkpoints kept elsewhere")
+        .argument("[known...]", "receipts, releases, sealed files or checkpoints kept elsewhere")
         .option(
           "--nothing-newer",
-          "you know that nothing newer is kept anywhere, though all of it is older than the backup",
+          "you know that nothing newer was given out than what the store holds; nothing else can show it",
         )
         .addOption(authorityOption())
         .action(unfence),
-    );
+    )
+    .addCommand(closeCommand())
+    .addCommand(signCommand());
 }
 
 interface JsonOption {

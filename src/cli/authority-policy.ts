@@ -19,6 +19,7 @@ import { TwinwrapError } from "../errors.js";
 import {
   type Authority,
   addSignature,
+  type OwnersRule,
   type Policy,
   type PolicySignatures,
   parsePolicy,
@@ -26,6 +27,7 @@ import {
   policyHash,
   type Signer,
   signNote,
+  type UnprovenRule,
 } from "../escrow/index.js";
 import { type Cell, outside } from "../text.js";
 import {
@@ -34,6 +36,8 @@ import {
   clientOf,
   loadAuthority,
   type NamedParty,
+  type PinOptions,
+  pinOption,
   type ReadingOptions,
   readOnlyOption,
   requireAuthority,
@@ -62,6 +66,13 @@ import { confirm, type PassphraseOptions } from "./passphrase.js";
 import { asUsage, forEachFile } from "./report.js";
 import { formatFingerprint, formatSeconds, inline, table } from "./text.js";
 
+const RULE_TEXTS: Record<OwnersRule | UnprovenRule, string> = {
+  open: "open: anybody's records are taken",
+  enrolled: "enrolled: only records of owners who are enrolled are taken",
+  refused: "refused: keys that nobody proves are not taken",
+  taken: "taken: also keys that nobody proves",
+};
+
 /** A policy for people. */
 export function policyRows(core: Core, policy: Policy): [string, Cell][] {
   const { officers, waiting, emergency } = policy;
@@ -72,9 +83,12 @@ export function policyRows(core: Core, policy: Policy): [string, Cell][] {
     ["releases", `with ${policy.release} of ${count} officers`],
     ["changes", `with ${policy.change} of ${count}`],
     ["emergency", `${emergency} of ${count}`],
-    ...(waiting === 0
-      ? []
-      : ([["waits", `${formatSeconds(waiting)}, unless ${emergency} agree`]] as [string, Cell][])),
+    [
+      "waits",
+      waiting === 0 ? "not at all" : `${formatSeconds(waiting)}, unless ${emergency} agree`,
+    ],
+    ["owners", RULE_TEXTS[policy.owners]],
+    ["unproven", RULE_TEXTS[policy.unproven]],
     ...officers.flatMap((officer): [string, Cell][] => {
       const { key, share } = officerKeys(core, officer);
       return [
@@ -106,6 +120,8 @@ const CHANGES: Record<PolicyChange["what"], string> = {
   change: "changes",
   emergency: "emergency",
   waiting: "waits",
+  owners: "owners",
+  unproven: "unproven",
 };
 
 function changeText({ what, officer, before, after }: PolicyChange): Cell {
@@ -118,13 +134,19 @@ function changeText({ what, officer, before, after }: PolicyChange): Cell {
   return `${whose}${text(after)}, before ${text(before)}`;
 }
 
+/** What a policy asks for, for machines. */
+export function ruleFacts(policy: Policy) {
+  const { number, hash, release, change, emergency, waiting, owners, unproven } = policy;
+  const name = formatFingerprint(hash);
+  return { number, hash: name, release, change, emergency, waiting, owners, unproven };
+}
+
 /** The same for machines. */
 function policyFacts(core: Core, before: Policy | undefined, policy: Policy) {
-  const { number, hash, authority, release, change, emergency, waiting, officers } = policy;
+  const { authority, officers } = policy;
   return {
-    number,
-    hash: formatFingerprint(hash),
-    ...{ authority, release, change, emergency, waiting },
+    authority,
+    ...ruleFacts(policy),
     officers: officers.map((officer) => ({
       name: officer.name,
       ...officerKeys(core, officer),
@@ -196,7 +218,7 @@ async function show(
   await withParty(requireAuthority(options), work, { readOnly: options.readOnly });
 }
 
-interface SignOptions extends ChoiceOptions, OutputOptions, PassphraseOptions {
+interface SignOptions extends ChoiceOptions, PinOptions, OutputOptions, PassphraseOptions {
   key: string;
   yes?: boolean;
   json?: boolean;
@@ -204,7 +226,7 @@ interface SignOptions extends ChoiceOptions, OutputOptions, PassphraseOptions {
 
 async function sign(path: string | undefined, options: SignOptions): Promise<void> {
   if (path !== undefined) return signFile(path, options);
-  await withParty(requireAuthority(options), async (party) => {
+  const work = async (party: NamedParty) => {
     const client = clientOf(party);
     const { core, authority } = party;
     const { note, policy, signatures } = chosen(await policyStates(party), options);
@@ -214,7 +236,8 @@ async function sign(path: string | undefined, options: SignOptions): Promise<voi
     const signer = await shownTo(core, policy, predecessor(authority, policy), options);
     const taken = await client.takePolicy(await addSignature(core, note, signer));
     await tellState(party, taken, options);
-  });
+  };
+  await withParty(requireAuthority(options), work, { fingerprint: options.fingerprint });
 }
 
 /** Tells who has signed a policy, and whether it is in force. */
@@ -265,7 +288,7 @@ async function signFile(path: string, options: SignOptions): Promise<void> {
   const before =
     policy.number === 1
       ? undefined
-      : decidingPolicy(await loadAuthority(requireAuthority(options)), policy);
+      : decidingPolicy(await loadAuthority(requireAuthority(options), options), policy);
   const signer = await shownTo(core, policy, before, options);
   const signed = await addSignature(core, note, signer);
   await write([toUtf8(signed)]);
@@ -344,6 +367,7 @@ function signCommand(): Command {
     .addOption(policyOption())
     .option("--yes", "sign without asking")
     .addOption(authorityOption())
+    .addOption(pinOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(sign);

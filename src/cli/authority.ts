@@ -4,6 +4,7 @@ import { infoCommand } from "./authority-info.js";
 import { initCommand } from "./authority-init.js";
 import { intakeCommand, verifyCommand } from "./authority-intake.js";
 import { backupCommand, logCommand, restoreCommand } from "./authority-log.js";
+import { ownerCommand } from "./authority-owner.js";
 import { policyCommand } from "./authority-policy.js";
 import { listCommand, showCommand } from "./authority-records.js";
 import { releaseCommand, requestsCommand } from "./authority-requests.js";
@@ -18,6 +19,7 @@ export function command(): Command {
     .addCommand(initCommand())
     .addCommand(policyCommand())
     .addCommand(infoCommand())
+    .addCommand(ownerCommand())
     .addCommand(intakeCommand())
     .addCommand(verifyCommand())
     .addCommand(listCommand())

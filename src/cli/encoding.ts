@@ -5,8 +5,11 @@ import { UsageError } from "./command.js";
 // That is another name: something else would be read or written under it.
 
 const REPLACED = "\ufffd";
-/** The variables that commands read names from. */
-const VARIABLES = ["TWINWRAP_AUTHORITY"];
+/** The variables that commands read names from, and what helps where one is not UTF-8. */
+const VARIABLES = {
+  TWINWRAP_AUTHORITY: "rename the folder",
+  TWINWRAP_OWNER_ID: "set it in UTF-8",
+};
 
 /** This process's arguments or variables as bytes; undefined where the system does not show them. */
 function given(kind: "cmdline" | "environ"): Buffer[] | undefined {
@@ -27,7 +30,7 @@ function given(kind: "cmdline" | "environ"): Buffer[] | undefined {
 const isText = (bytes: Buffer) => Buffer.from(bytes.toString()).equals(bytes);
 
 function refuse(what: string, how: string): never {
-  throw new UsageError(`${what} is not UTF-8, so it would name another file: ${how}`);
+  throw new UsageError(`${what} is not UTF-8, so it would name something else: ${how}`);
 }
 
 /** @throws UsageError if an argument or a variable was changed when it became text */
@@ -39,9 +42,9 @@ export function checkEncoding(): void {
   if (wrong !== undefined && !(given("cmdline")?.every(isText) ?? false)) {
     refuse(`the argument ${wrong}`, "rename the file, or use standard input and output, -");
   }
-  for (const name of VARIABLES) {
+  for (const [name, how] of Object.entries(VARIABLES)) {
     if (!process.env[name]?.includes(REPLACED)) continue;
     const entry = given("environ")?.find((bytes) => bytes.toString().startsWith(`${name}=`));
-    if (entry === undefined || !isText(entry)) refuse(name, "rename the folder");
+    if (entry === undefined || !isText(entry)) refuse(name, how);
   }
 }

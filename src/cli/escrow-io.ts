@@ -6,13 +6,15 @@ import { encodeSubmission, messageName, type Submission } from "../escrow/index.
 import { type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
 import { handInTo, type NamedParty } from "./authority-io.js";
 import { checkOutput, type ReadOptions } from "./io.js";
-import { inline } from "./text.js";
+import { formatFingerprint, inline } from "./text.js";
 
 // Submissions as files. They are written where an authority can't be asked: people carry them there.
 
 /** What an authority was sent for one file, and what it answered, for machines. */
 export interface SentFacts {
   origin: string;
+  /** The authority's, in lower-case hexadecimal. */
+  fingerprint: string;
   /** In lower-case hexadecimal. */
   record: string;
   /** The ID of its owner. */
@@ -70,6 +72,7 @@ export function sentFacts(
 ): SentFacts {
   const facts = {
     origin: authority.origin,
+    fingerprint: formatFingerprint(authority.fingerprint),
     record: toHex(record),
     owner: submission.record.owner,
   };
@@ -112,7 +115,10 @@ export async function writeSubmission(
 /** What became of the escrow, for people. Says also that there is none. */
 export function sentRows(sent: readonly SentFacts[]): [string, string][] {
   if (sent.length === 0) return [["escrow", "not escrowed: no authority was given"]];
-  return sent.map((one) => ["escrow", sentText(one)]);
+  return sent.flatMap((one): [string, string][] => [
+    ["authority", one.fingerprint],
+    ["escrow", sentText(one)],
+  ]);
 }
 
 /** What became of it at one authority. */

@@ -19,13 +19,15 @@ import {
   type Submission,
 } from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
-import { checkPublicKey, fingerprint, publicKeyOf } from "../keys/index.js";
+import { checkPublicKey } from "../keys/index.js";
 import { outside } from "../text.js";
 import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
   authorityOption,
   type NamedParty,
+  type PinOptions,
+  pinOption,
   requireAuthority,
   withParty,
 } from "./authority-io.js";
@@ -41,16 +43,14 @@ import {
 } from "./command.js";
 import { writeSubmission } from "./escrow-io.js";
 import { checkOutput, readSmall, STANDARD, tell, withPrivateKeyFile } from "./io.js";
+import { type OwnerIdOptions, ownerIdFor, ownerIdOption } from "./owner-id.js";
 import type { PassphraseOptions } from "./passphrase.js";
 import { about, asUsage } from "./report.js";
 import { inline } from "./text.js";
 
 // Escrows the key of a program that does its own encryption: a SIMPLEBLOB that it exported for an authority.
 
-/** The owner ID of a key that nobody proves, where none is given. */
-const NOBODY = "anonymous";
-
-interface SubmitOptions extends AuthorityKeyOptions, PassphraseOptions {
+interface SubmitOptions extends AuthorityKeyOptions, PinOptions, OwnerIdOptions, PassphraseOptions {
   description: string;
   serial?: string;
   key?: string;
@@ -58,7 +58,6 @@ interface SubmitOptions extends AuthorityKeyOptions, PassphraseOptions {
   padding?: Padding;
   ownerPadding?: Padding;
   keyLength?: number;
-  ownerId?: string;
   allowWeak?: boolean;
   force?: boolean;
   json?: boolean;
@@ -80,7 +79,7 @@ function cannotProve(path: string, what: string): TwinwrapError {
 }
 
 /** What the options say about the key, besides its blob. */
-type About = Omit<Parameters<typeof makeBlobSubmission>[1], "wrap" | "proof" | "owner">;
+type About = Omit<Parameters<typeof makeBlobSubmission>[1], "wrap" | "proof">;
 
 /** Makes a submission of a proven key: opens the owner's blob with the owner's key. */
 async function submitProven(
@@ -108,9 +107,8 @@ async function submitProven(
       if (aiKeyAlg !== CALG_AES_256) {
         throw cannotProve(ownerPath, `it holds a ${algorithmName(aiKeyAlg)} key`);
       }
-      const owner = options.ownerId ?? toHex(await fingerprint(publicKeyOf(privateKey), { core }));
       const { wrap } = blob;
-      return makeBlobSubmission(core, { ...said, owner, wrap, proof: { sessionKey, ownerBlob } });
+      return makeBlobSubmission(core, { ...said, wrap, proof: { sessionKey, ownerBlob } });
     } finally {
       wipe(sessionKey);
     }
@@ -127,13 +125,13 @@ async function makeFor(
   const bytes = await readSmall(path);
   const blob = await about(path, () => readBlobWrap(core, bytes, authority.wrapKey, padding));
   const { description, serial: label, keyLength, key, ownerBlob } = options;
-  const said = { authority: authority.origin, description, label, keyLength };
+  const owner = await ownerIdFor(options);
+  const said = { authority: authority.origin, owner, description, label, keyLength };
   return asUsage(() => {
     if (key !== undefined && ownerBlob !== undefined) {
       return submitProven(core, path, blob, said, { ...options, key, ownerBlob });
     }
-    const owner = options.ownerId ?? NOBODY;
-    return makeBlobSubmission(core, { ...said, owner, wrap: blob.wrap });
+    return makeBlobSubmission(core, { ...said, wrap: blob.wrap });
   });
 }
 
@@ -272,14 +270,12 @@ export function submitCommand(): Command {
       ),
     )
     .option("--key-length <n>", "bytes of an RC2 or RC4 key (default: 16)", integerBetween(1, 128))
-    .option(
-      "--owner-id <id>",
-      `who you are to the authority (default: the fingerprint of -k, or "${NOBODY}")`,
-    )
+    .addOption(ownerIdOption())
     .option("--force", "replace files that are there");
   addPassphraseOptions(command, "never ask for a passphrase").addOption(allowWeakOption());
   return addAuthorityKeyOption(command)
     .addOption(authorityOption())
+    .addOption(pinOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(submit);

@@ -13,12 +13,14 @@ import {
   statusText,
 } from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
-import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
+import type { RsaPrivateKey } from "../keys/index.js";
 import { outside, outsidePath } from "../text.js";
 import {
   addAuthorityKeyOption,
   authorityOption,
   type NamedParty,
+  type PinOptions,
+  pinOption,
   requireAuthority,
   withGiven,
   withParty,
@@ -36,18 +38,18 @@ import { scan, UNCHECKED } from "./escrow-scan.js";
 import { submitCommand } from "./escrow-submit.js";
 import { checkInPlace, Report, tell, warn, withPrivateKeyFile } from "./io.js";
 import { readMessage, readSealed } from "./messages.js";
+import { givenOwnerId, type OwnerIdOptions, ownerIdFor, ownerIdOption } from "./owner-id.js";
 import { about, forEachFile } from "./report.js";
 import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
-import { inline } from "./text.js";
+import { formatFingerprint, inline } from "./text.js";
 import { reportFacts, reportsOf, type VerifyOptions } from "./verify.js";
 
 /** Bytes of a receipt in a header: a leaf, some 30 hashes, and a checkpoint. */
 const RECEIPT_ROOM = 2048;
 
-interface AddOptions extends KeyOptions {
+interface AddOptions extends KeyOptions, PinOptions, OwnerIdOptions {
   authority?: string;
   authorityPassphraseFile?: string;
-  ownerId?: string;
   force?: boolean;
   rewrite?: boolean;
   json?: boolean;
@@ -60,12 +62,18 @@ async function sendAgain(
   options: AddOptions,
 ): Promise<SentFacts | undefined> {
   const { core, authority, view } = party;
-  const found = await presentEscrow(party, await readSealed(path), options.ownerId);
+  const found = await presentEscrow(party, await readSealed(path), await givenOwnerId(options));
   if (found === undefined) return undefined;
   const { submission, record } = found.held;
   const { status, receipt, isCarried } = await renewEscrow(party, found);
   const { origin } = authority;
-  const sent: SentFacts = { origin, record: toHex(record), owner: submission.record.owner, status };
+  const sent: SentFacts = {
+    origin,
+    fingerprint: formatFingerprint(authority.fingerprint),
+    record: toHex(record),
+    owner: submission.record.owner,
+    status,
+  };
   if (isCarried) {
     return { ...sent, ...(await writeSubmission(path, party, submission, options)), status };
   }
@@ -80,9 +88,10 @@ async function sendNow(
   path: string,
   party: NamedParty,
   key: RsaPrivateKey,
+  askOwnerId: () => Promise<string>,
   options: AddOptions,
 ): Promise<SentFacts> {
-  const ownerId = options.ownerId ?? toHex(await fingerprint(publicKeyOf(key)));
+  const ownerId = await askOwnerId();
   // The authority is asked later, once it is known which body the file will have.
   const escrower = new FileEscrower([{ ...party, client: undefined }], ownerId, options);
   const isCarried = party.client === undefined;
@@ -103,18 +112,23 @@ async function sendNow(
 
 async function add(paths: string[], options: AddOptions): Promise<void> {
   const report = new Report(options);
+  let asked: Promise<string> | undefined;
+  const askOwnerId = () => {
+    asked ??= ownerIdFor(options); // once for all files
+    return asked;
+  };
   const addAll = (party: NamedParty) => (key: RsaPrivateKey) =>
     forEachFile(paths, async (path) => {
       checkInPlace(path);
       const before = await sendAgain(path, party, options);
-      const sent = before ?? (await sendNow(path, party, key, options));
+      const sent = before ?? (await sendNow(path, party, key, askOwnerId, options));
       const owner = before === undefined ? "" : `, escrowed before as ${inline(before.owner)}`;
       report.add({ file: path, ...sent }, [[outsidePath(path), `${sentText(sent)}${owner}`]]);
     });
   await withParty(
     requireAuthority(options),
     (party) => withPrivateKeyFile(options.key, options, addAll(party)),
-    { authorityPassphraseFile: options.authorityPassphraseFile },
+    options,
   );
   report.end();
 }
@@ -174,15 +188,20 @@ export function command(): Command {
     "twinwrap escrow add report.pdf.twin -k alice.pem --authority backup",
   ).argument("<file...>", "sealed files");
   addAuthorityKeyOption(addKeyOptions(addCommand, "private key that opens the files"))
-    .option("--owner-id <id>", "who you are to the authority (default: the key's fingerprint)")
+    .addOption(ownerIdOption())
     .option("--force", "replace a submission's file that is there")
     .addOption(rewriteOption())
     .addOption(authorityOption())
+    .addOption(pinOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(add);
   const withOptions = (command: Command) =>
-    command.addOption(authorityOption()).addOption(jsonOption()).addOption(wholeOption());
+    command
+      .addOption(authorityOption())
+      .addOption(pinOption())
+      .addOption(jsonOption())
+      .addOption(wholeOption());
   return newCommand(
     "escrow",
     "Session keys that authorities hold.",

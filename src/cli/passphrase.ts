@@ -199,27 +199,38 @@ export async function newPassphrase(
 }
 
 /**
- * Asks whether to go on.
+ * Asks for a line that may be seen.
  * @param about lines above the question, which belong to it
- * @throws TwinwrapError ABORTED if the answer is not yes; UsageError if there is no terminal
+ * @param otherwise what to give where there is no terminal
+ * @returns the line without white space around it; empty if the terminal was closed
+ * @throws UsageError if there is no terminal
  */
-export async function confirm(question: string, about = ""): Promise<void> {
+export async function askLine(question: string, otherwise: string, about = ""): Promise<string> {
   const terminal = openTerminal();
-  if (terminal === undefined) {
-    throw new UsageError("there is no terminal to ask for a confirmation on: give --yes");
-  }
+  if (terminal === undefined) throw new UsageError(otherwise);
   const done = begin(() => terminal.setRawMode(false));
   const lines = createInterface({ input: terminal, output: process.stderr });
   try {
     const answer = await new Promise<string>((resolve) => {
       process.stderr.write(about);
       lines.on("close", () => resolve(""));
-      lines.question(`${safe(question)} [y/N] `, resolve);
+      lines.question(`${question} `, resolve);
     });
-    if (!/^y(es)?$/i.test(answer.trim())) throw new TwinwrapError("ABORTED", "nothing was signed");
+    return answer.trim();
   } finally {
     lines.close();
     done();
     if (terminal !== process.stdin) terminal.destroy();
   }
+}
+
+/**
+ * Asks whether to go on.
+ * @param about lines above the question, which belong to it
+ * @throws TwinwrapError ABORTED if the answer is not yes; UsageError if there is no terminal
+ */
+export async function confirm(question: string, about = ""): Promise<void> {
+  const otherwise = "there is no terminal to ask for a confirmation on: give --yes";
+  const answer = await askLine(`${safe(question)} [y/N]`, otherwise, about);
+  if (!/^y(es)?$/i.test(answer)) throw new TwinwrapError("ABORTED", "nothing was signed");
 }

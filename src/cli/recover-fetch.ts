@@ -11,6 +11,7 @@ import {
 } from "../client/recover.js";
 import { amendFile, rewrapFile } from "../envelope/file.node.js";
 import {
+  type Basis,
   type checkRelease,
   parseRequestId,
   type Release,
@@ -20,7 +21,12 @@ import {
 import { UNCONFIRMED_RELEASE, unshownTexts } from "../escrow/words.js";
 import type { RsaPrivateKey } from "../keys/index.js";
 import { outsidePath } from "../text.js";
-import { type AuthorityOptions, requireAuthority, withParty } from "./authority-io.js";
+import {
+  type AuthorityOptions,
+  type PinOptions,
+  requireAuthority,
+  withParty,
+} from "./authority-io.js";
 import { EXIT, type OutputOptions, parseFingerprint, UsageError } from "./command.js";
 import { checkInPlace, Report, warn, withPrivateKeyFile } from "./io.js";
 import { readMessage } from "./messages.js";
@@ -30,7 +36,7 @@ import { readKept } from "./recover-records.js";
 import { about, forEachFile } from "./report.js";
 import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
 
-interface FetchOptions extends AuthorityOptions, PassphraseOptions, OutputOptions {
+interface FetchOptions extends AuthorityOptions, PinOptions, PassphraseOptions, OutputOptions {
   release?: string;
   request?: string;
   key?: string;
@@ -156,7 +162,7 @@ function checkOptions(
 
 export async function fetch(words: string[], options: FetchOptions): Promise<void> {
   const { id, files, remove } = checkOptions(words, options);
-  await withParty(requireAuthority(options), async (party) => {
+  const work = async (party: Party) => {
     const found = await findRelease(party, id, options);
     if (found === undefined) return;
     const kept = await readKept(options.submission ?? [], party);
@@ -174,8 +180,13 @@ export async function fetch(words: string[], options: FetchOptions): Promise<voi
       await checkRecipient(recovery, key);
       await fetchAll(recovery, key, files, remove, options);
     });
-  });
+  };
+  await withParty(requireAuthority(options), work, { fingerprint: options.fingerprint });
 }
+
+/** Whoever did not ask for it so should know: their officers can be asked why. */
+const EMERGENCY =
+  "released as an emergency: so many officers agreed that it had neither to wait nor to heed a veto";
 
 async function fetchAll(
   recovery: Recovery,
@@ -185,6 +196,8 @@ async function fetchAll(
   options: FetchOptions,
 ): Promise<void> {
   const { rewrite = false, output } = options;
+  const { basis } = recovery.checked;
+  if (basis === "emergency") warn(EMERGENCY);
   const report = new Report(options, output);
   const done: Fetched[] = [];
   await forEachFile(files, async (file) => {
@@ -196,13 +209,14 @@ async function fetchAll(
     const row = fetched.opened
       ? ["recovered", outsidePath(file), "and opened"]
       : ["added", outsidePath(file), "not opened: no -k"];
-    report.add(fetchedFacts(file, fetched), [row]);
+    report.add(fetchedFacts(file, fetched, basis), [row]);
     if (fetched.result === "rewritten") warnSealedAgain(file, fetched.lost);
     tellUnshown(file, fetched.unshown);
   });
   if (output !== undefined) {
     const blobs = await fetchBlobs(recovery, output, options, key);
-    report.addAll(blobs.map(blobFacts), blobs.map(blobRow));
+    const facts = blobs.map((blob) => ({ ...blobFacts(blob), basis }));
+    report.addAll(facts, blobs.map(blobRow));
     if (!recovery.checked.confirmed) tellUnshown(output, [UNCONFIRMED_RELEASE]);
   }
   for (const gone of remove) {
@@ -217,10 +231,11 @@ function tellUnshown(file: string, texts: readonly string[]): void {
   if (texts.length > 0) process.exitCode ??= EXIT.notVerified;
 }
 
-function fetchedFacts(file: string, fetched: Fetched) {
+function fetchedFacts(file: string, fetched: Fetched, basis: Basis) {
   const { fingerprint, opened, result, lost, removed, unshown } = fetched;
   return {
     file,
+    basis,
     fingerprint: toHex(fingerprint),
     opened,
     result,

@@ -1,3 +1,6 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Command } from "commander";
 import { toHex } from "../bytes.js";
 import type { Party, ReadRecord } from "../client/party.js";
 import {
@@ -5,26 +8,36 @@ import {
   makeAsked,
   preferVerified,
   recordsByHash,
+  recordsOfOwner,
   recordsToAsk,
   recordsWithSerial,
 } from "../client/recover.js";
 import type { Padding } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
 import { encodeRequest, recipientFingerprint, sayId } from "../escrow/index.js";
+import { MAX_RECORDS } from "../escrow/request.js";
 import { askingTexts } from "../escrow/words.js";
 import { formatTime } from "../jcs.js";
-import { type AuthorityOptions, requireAuthority, withParty } from "./authority-io.js";
+import {
+  type AuthorityOptions,
+  type NamedParty,
+  type PinOptions,
+  requireAuthority,
+  withParty,
+} from "./authority-io.js";
 import { parseSerial } from "./authority-records.js";
 import { type OutputOptions, UsageError } from "./command.js";
-import { outputFor, readRecipientFile, tell, warn } from "./io.js";
+import { outputFor, Report, readRecipientFile, tell, warn } from "./io.js";
 import { readSealed } from "./messages.js";
+import { type OwnerIdOptions, ownerIdFor } from "./owner-id.js";
 import { type Kept, readKept } from "./recover-records.js";
-import { about, neverWeak } from "./report.js";
-import { formatFingerprint } from "./text.js";
+import { about as inFile, neverWeak } from "./report.js";
+import { formatFingerprint, inline } from "./text.js";
 
 const DAY = 86_400_000;
 
-interface RequestOptions extends AuthorityOptions, OutputOptions {
+interface RequestOptions extends AuthorityOptions, PinOptions, OutputOptions, OwnerIdOptions {
+  all?: boolean;
   serial?: string[];
   submission?: string[];
   to: string;
@@ -85,76 +98,143 @@ async function keptRecords(party: Party, kept: readonly Kept[]): Promise<Uint8Ar
   throw new TwinwrapError("NOT_FOUND", `${missing.path}: the authority did not get it`);
 }
 
-export async function request(paths: string[], options: RequestOptions): Promise<void> {
-  const { serial: serials = [], submission: submissions = [] } = options;
-  if (paths.length + serials.length + submissions.length === 0) {
-    throw new UsageError("for what? Give FILE, --serial or --submission");
-  }
-  // An authority releases nothing for a weak key.
-  const recipient = await neverWeak(() => readRecipientFile(options.to, false));
-  const authority = requireAuthority(options);
-  await withParty(authority, async (party) => {
-    const kept = await readKept(submissions, party);
-    const records = await keptRecords(party, kept);
-    for (const path of paths) {
-      records.push(...(await about(path, () => recordsOf(path, party, kept))));
-    }
-    const found = await bySerial(party, serials);
-    records.push(...found.flatMap(({ asked }) => asked.map(({ hash }) => hash)));
-    const { requester, padding } = options;
-    const created = new Date();
-    const expires = expiresIn(created, options.expires);
-    const asked = makeAsked(party, { requester, recipient, records, padding, created, expires });
-    const output = options.output ?? `${asked.id}.request.json`;
-    const inputs = [...paths, ...submissions, options.to, authority];
-    const write = await outputFor(inputs, output, options);
-    // A request that the authority refuses is not kept.
-    await party.client?.ask(asked.request);
-    await write([encodeRequest(asked.request)]);
-    tellAsked(party, asked, found, output, options);
-  });
-}
-
-function expiresIn(created: Date, days: number | undefined): Date | undefined {
-  return days === undefined ? undefined : new Date(created.getTime() + days * DAY);
-}
-
-function tellAsked(
-  { core, client }: Party,
-  { request, id }: Asked,
-  found: readonly BySerial[],
-  output: string,
+export async function request(
+  paths: string[],
   options: RequestOptions,
-): void {
-  const key = formatFingerprint(recipientFingerprint(core, request));
-  const delivered = client !== undefined;
-  const facts = {
+  command: Command,
+): Promise<void> {
+  const { serial = [], submission = [], all = false } = options;
+  const named = paths.length + serial.length + submission.length;
+  if (all && named > 0) {
+    throw new UsageError("--all asks for everything of one owner: leave the rest out");
+  }
+  if (!all && named === 0) {
+    throw new UsageError("for what? Give FILE, --serial or --submission, or --all");
+  }
+  if (!all && command.getOptionValueSource("ownerId") === "cli") {
+    throw new UsageError("--owner-id is for --all");
+  }
+  const work = (party: NamedParty) =>
+    all ? requestAll(party, options) : requestFor(party, paths, options);
+  await withParty(requireAuthority(options), work, { fingerprint: options.fingerprint });
+}
+
+/** Everything that requests of one command have in common, but for the records. */
+async function aboutRequest({ to, requester, padding, expires: days }: RequestOptions) {
+  // An authority releases nothing for a weak key.
+  const recipient = await neverWeak(() => readRecipientFile(to, false));
+  const created = new Date();
+  const expires = days === undefined ? undefined : new Date(created.getTime() + days * DAY);
+  return { requester, recipient, padding, created, expires };
+}
+
+async function requestFor(
+  party: NamedParty,
+  paths: string[],
+  options: RequestOptions,
+): Promise<void> {
+  const { serial: serials = [], submission: submissions = [] } = options;
+  const about = await aboutRequest(options);
+  const kept = await readKept(submissions, party);
+  const records = await keptRecords(party, kept);
+  for (const path of paths) {
+    records.push(...(await inFile(path, () => recordsOf(path, party, kept))));
+  }
+  const found = await bySerial(party, serials);
+  records.push(...found.flatMap(({ asked }) => asked.map(({ hash }) => hash)));
+  const asked = makeAsked(party, { ...about, records });
+  const output = options.output ?? `${asked.id}.request.json`;
+  await deliver(party, asked, output, [...paths, ...submissions], options);
+  const facts = { ...askedFacts(party, asked, output), serials: found.map(serialFacts) };
+  const rows = found.map((one) => ["by serial", `${one.serial}  ${serialText(one)}`]);
+  tell(options, facts, [...askedRows(party, asked, output, rows), NEXT], output);
+}
+
+/** Hands a request in, where that can be done, and keeps it. @param inputs files that were read for it */
+async function deliver(
+  party: NamedParty,
+  { request }: Asked,
+  output: string,
+  inputs: readonly string[],
+  options: RequestOptions,
+): Promise<void> {
+  const write = await outputFor([...inputs, options.to, party.path], output, options);
+  // A request that the authority refuses is not kept.
+  await party.client?.ask(request);
+  await write([encodeRequest(request)]);
+}
+
+/** Asks for all records of one owner, in as many requests as that takes. Each is kept as a file. */
+async function requestAll(party: NamedParty, options: RequestOptions): Promise<void> {
+  const owner = await ownerIdFor(options);
+  if (party.client === undefined) {
+    throw new UsageError("--all needs an authority that can be asked: give the files");
+  }
+  const about = await aboutRequest(options);
+  const rows = await recordsOfOwner(party, owner);
+  if (rows.length === 0) {
+    throw new TwinwrapError("NOT_FOUND", `the authority has no record of ${inline(owner)}`);
+  }
+  const { output: folder } = options;
+  if (folder !== undefined) await mkdir(folder, { recursive: true });
+  const report = new Report<ReturnType<typeof askedFacts>>(options);
+  try {
+    for (let at = 0; at < rows.length; at += MAX_RECORDS) {
+      const records = rows.slice(at, at + MAX_RECORDS).map(({ hash }) => hash);
+      const asked = makeAsked(party, { ...about, records });
+      const output = join(folder ?? "", `${asked.id}.request.json`);
+      await deliver(party, asked, output, [], { ...options, output });
+      report.add(askedFacts(party, asked, output), askedRows(party, asked, output));
+    }
+  } finally {
+    // What was asked for is told, whatever stopped the rest.
+    report.end();
+  }
+  if (!options.json) tell(options, {}, [NEXT]);
+  const unopened = rows.filter(({ verifiedLeaf }) => verifiedLeaf === undefined).length;
+  if (unopened > 0) {
+    warn(`${unopened} of ${rows.length} records were never opened: who sent these is not shown`);
+  }
+}
+
+function serialFacts({ serial, asked, leftOut }: BySerial) {
+  return {
+    serial,
+    asked: asked.map(({ hash, status }) => ({ record: formatFingerprint(hash), status })),
+    leftOut,
+  };
+}
+
+/** One request for machines. */
+function askedFacts({ core, client }: Party, { request, id }: Asked, output: string) {
+  return {
     id,
-    recipient: key,
+    recipient: formatFingerprint(recipientFingerprint(core, request)),
     records: request.records.length,
-    serials: found.map((one) => ({
-      serial: one.serial,
-      asked: one.asked.map(({ hash, status }) => ({ record: formatFingerprint(hash), status })),
-      leftOut: one.leftOut,
-    })),
     expires: formatTime(request.expires),
     request: output,
-    delivered,
+    delivered: client !== undefined,
   };
-  tell(
-    options,
-    facts,
-    [
-      ["request", id],
-      ["say it as", sayId(id)],
-      ["recipient", `${key}  ${request.padding}`],
-      ["records", String(request.records.length)],
-      ...found.map((one) => ["by serial", `${one.serial}  ${serialText(one)}`]),
-      ["expires", formatTime(request.expires)],
-      ["kept in", output],
-      ["delivered", delivered ? "to the authority" : `no: carry ${output} to the authority`],
-      ["next", "tell each officer the ID yourself, so that they know it is you"],
-    ],
-    output,
-  );
 }
+
+/** One request for people. @param more rows about what it asks for */
+function askedRows(
+  party: Party,
+  asked: Asked,
+  output: string,
+  more: readonly string[][] = [],
+): string[][] {
+  const { recipient, delivered, expires, records } = askedFacts(party, asked, output);
+  return [
+    ["request", asked.id],
+    ["say it as", sayId(asked.id)],
+    ["recipient", `${recipient}  ${asked.request.padding}`],
+    ["records", String(records)],
+    ...more,
+    ["expires", expires],
+    ["kept in", output],
+    ["delivered", delivered ? "to the authority" : `no: carry ${output} to the authority`],
+  ];
+}
+
+const NEXT = ["next", "tell each officer the ID yourself, so that they know it is you"];

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { authorityOption } from "./authority-io.js";
+import { authorityOption, pinOption } from "./authority-io.js";
 import {
   addOutputOptions,
   addPassphraseOptions,
@@ -11,8 +11,10 @@ import {
   rewriteOption,
   wholeOption,
 } from "./command.js";
+import { ownerIdOption } from "./owner-id.js";
 import { fetch } from "./recover-fetch.js";
 import { request } from "./recover-request.js";
+import { vetoCommand } from "./recover-veto.js";
 
 const SUBMISSION =
   "a submission that was kept: of a blob, or of a file whose header lost it (repeat for more)";
@@ -23,7 +25,12 @@ export function command(): Command {
     "Asks an authority for the session keys of files, wrapped for a new key. The request is kept as a file.",
     'twinwrap recover request *.twin --to new.pub.pem --requester "Olivia Owner" --authority backup',
   ).argument("[file...]", "sealed files");
-  addOutputOptions(requestCommand, "where the request is kept (default: ID.request.json)")
+  addOutputOptions(
+    requestCommand,
+    "where the request is kept (default: ID.request.json); with --all, a folder for them",
+  )
+    .option("--all", "everything of one owner, 1000 records in each request")
+    .addOption(ownerIdOption())
     .option("--serial <serial>", "a record by its serial (repeat for more)", collect)
     .option("--submission <file>", SUBMISSION, collect)
     .requiredOption("--to <pub>", "the new public key")
@@ -31,6 +38,7 @@ export function command(): Command {
     .option("--expires <days>", "how long it is good for (default: 14)", integerBetween(1, 366))
     .addOption(paddingOption("--padding <padding>", "how the keys come padded (default: oaep)"))
     .addOption(authorityOption())
+    .addOption(pinOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(request);
@@ -51,6 +59,7 @@ export function command(): Command {
     .option("--remove-owner <fingerprint>", "key whose wrap goes then (repeat for more)", collect)
     .addOption(rewriteOption())
     .addOption(authorityOption())
+    .addOption(pinOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(fetch);
@@ -60,5 +69,6 @@ export function command(): Command {
     'twinwrap recover request report.pdf.twin --to new.pub.pem --requester "Olivia Owner"',
   )
     .addCommand(requestCommand)
-    .addCommand(fetchCommand);
+    .addCommand(fetchCommand)
+    .addCommand(vetoCommand());
 }

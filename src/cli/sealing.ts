@@ -16,6 +16,7 @@ import {
   addAuthorityKeyOption,
   addSealingAuthorityOptions,
   type NamedParty,
+  type PinOptions,
   sealingAuthorities,
   withParties,
 } from "./authority-io.js";
@@ -42,17 +43,17 @@ import {
   tell,
   writeFiles,
 } from "./io.js";
+import { type OwnerIdOptions, ownerIdFor, ownerIdOption } from "./owner-id.js";
 import { neverWeak } from "./report.js";
 
 // What `encrypt` and `capi convert` share: both make a sealed file.
 
 export const SUFFIX = ".twin";
 
-export interface SealingOptions extends OutputOptions, EngineFlags {
+export interface SealingOptions extends OutputOptions, EngineFlags, PinOptions, OwnerIdOptions {
   owner: string[];
   /** commander turns --no-authority into false. */
   authority?: string[] | false;
-  ownerId?: string;
   authorityPassphraseFile?: string;
   name?: string;
   description?: string;
@@ -110,7 +111,7 @@ export async function sealInto(sealing: Sealing): Promise<SealedFile> {
   const { output, inputs, options, flags } = sealing;
   if (options.detached && output === STANDARD)
     throw new UsageError("--detached needs -o FILE to stand beside");
-  const authorities = sealingAuthorities(options.authority);
+  const authorities = sealingAuthorities(options);
   const named = [...inputs, ...options.owner, ...authorities];
   await checkOutput(named, output, options);
   const to: Recipient[] = [];
@@ -118,7 +119,7 @@ export async function sealInto(sealing: Sealing): Promise<SealedFile> {
     const read = () => readRecipientFile(path, flags.allowWeak ?? false);
     to.push({ key: await (flags.allowWeak === undefined ? neverWeak(read) : read()) });
   }
-  const ownerId = options.ownerId ?? toHex(await fingerprint(to[0]!.key));
+  const ownerId = authorities.length === 0 ? "" : await ownerIdFor(options);
   const work = async (parties: NamedParty[]) => {
     const escrower = new FileEscrower(parties, ownerId, options);
     await checkBeside(sealing, { to, parties, escrower }, named);
@@ -222,7 +223,7 @@ export function addSealingOptions(command: Command, padding: string): Command {
       "public key that can open it, in any form (repeat for more)",
       collect,
     )
-    .option("--owner-id <id>", "who you are to it (default: the first key's fingerprint)")
+    .addOption(ownerIdOption())
     .option("--name <text>", "a name to write into the header, readable by anyone")
     .option("--description <text>", "a description to write into the header, readable by anyone")
     .addOption(paddingOption(padding, "how the session key is padded (default: oaep)"))

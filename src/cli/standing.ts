@@ -2,6 +2,7 @@ import {
   detailRows,
   fileOf,
   type GivenFile,
+  ownersOf,
   type Question,
   questionRows,
   type Standing,
@@ -38,7 +39,7 @@ export function standingFacts(
   standing: Standing,
   files: readonly GivenFile[] = [],
 ): Record<string, unknown> {
-  const { id, status, received, request, decision, policy, records } = standing;
+  const { id, status, received, request, decision, policy, records, vetoes } = standing;
   const { requester, expires, padding } = request;
   const names = (side: Standing["decision"]["count"]["approving"]) =>
     side.map(({ officer }) => officer.name);
@@ -50,8 +51,20 @@ export function standingFacts(
     needed: policy.release,
     approved: names(decision.count.approving),
     denied: names(decision.count.denying),
+    vetoed: vetoes,
+    owners: ownersOf(standing).owners,
+    enrolled: ownersOf(standing).able,
     records: records.map((one) => ({ ...recordFacts(one), ...fileFacts(fileOf(one, files)) })),
   };
+}
+
+/** Where a request stands after a word about it, and what is next. */
+export function nowText(standing: Standing): string {
+  const state = stateText(standing);
+  if (standing.status === "released") return `released: ${standing.records.length} records`;
+  return state === "approved"
+    ? `approved; the authority's key is locked, so \`twinwrap authority release ${standing.id}\` is next`
+    : state;
 }
 
 /** A question that was carried, for machines. */

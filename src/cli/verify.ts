@@ -16,13 +16,20 @@ import { seeReceipt } from "../escrow/reports.js";
 import { noPolicyText } from "../escrow/words.js";
 import { formatTime } from "../jcs.js";
 import { outside, outsidePath } from "../text.js";
-import { type AuthorityOptions, authorityOption, withGiven } from "./authority-io.js";
+import {
+  type AuthorityOptions,
+  authorityOption,
+  type PinOptions,
+  pinOption,
+  withGiven,
+} from "./authority-io.js";
 import { collect, EXIT, jsonOption, newCommand, wholeOption } from "./command.js";
-import { Report, STANDARD } from "./io.js";
+import { Report, STANDARD, tell } from "./io.js";
 import { isSealed, readMessage, readSealed } from "./messages.js";
 import { complain, forEachFile } from "./report.js";
+import { formatFingerprint, inline } from "./text.js";
 
-export interface VerifyOptions extends AuthorityOptions {
+export interface VerifyOptions extends AuthorityOptions, PinOptions {
   receipt?: string[];
   json?: boolean;
 }
@@ -98,11 +105,16 @@ async function verify(paths: string[], options: VerifyOptions): Promise<void> {
       const texts = all.flatMap((one) => (party === undefined ? foundTexts(one) : statusText(one)));
       const more = party && noPolicyText(party.authority);
       if (more !== undefined) texts.push(more);
+      const fingerprint = party && toHex(party.authority.fingerprint);
       report.add(
-        { file: path, recoverable, escrows: reports.map(reportFacts) },
+        { file: path, recoverable, fingerprint, escrows: reports.map(reportFacts) },
         texts.map((text, i) => [i === 0 ? outsidePath(path) : "", outside(text)]),
       );
     });
+    if (party !== undefined && !options.json) {
+      const { origin, fingerprint } = party.authority;
+      tell(options, {}, [["authority", `${formatFingerprint(fingerprint)}  ${inline(origin)}`]]);
+    }
   });
   report.end();
   if (!isEach) process.exitCode ??= EXIT.notVerified;
@@ -117,6 +129,7 @@ export function command(): Command {
     .argument("<file...>", "sealed files; with --receipt also submissions, as of blobs")
     .option("--receipt <file>", "what came for a submission that is no file's (repeat)", collect)
     .addOption(authorityOption())
+    .addOption(pinOption())
     .addOption(jsonOption())
     .addOption(wholeOption())
     .action(verify);

@@ -52,6 +52,7 @@ const standing = objectOf<StandingMessage>({
   requested: objectOf({ leaf: needText, proof: needText }),
   approvals: listOf(needText),
   vetoes: listOf(objectOf({ note: needText, control: k.hash })),
+  enrolled: listOf(needText),
   records: listOf(stored),
 });
 const refused = objectOf({ record: k.hash, error: unchecked });

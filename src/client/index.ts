@@ -172,3 +172,12 @@ export const handInDecision = /* @__PURE__ */ takingAsync($officer.handInDecisio
   id: needText,
   note: needText,
 });
+export const handInVeto = /* @__PURE__ */ takingAsync($officer.handInVeto, {
+  party: needParty,
+  id: needText,
+  note: needText,
+});
+export const recordsOfOwner = /* @__PURE__ */ takingAsync($recover.recordsOfOwner, {
+  party: needParty,
+  owner: needText,
+});

@@ -54,8 +54,10 @@ export interface Standing extends Question {
   received: Date;
   /** Until when it waits, by its leaf. */
   notBefore: Date;
-  /** Owners who have a veto against it. */
+  /** Owners who have vetoed it. A veto counts once a record of its owner was opened. */
   vetoes: readonly string[];
+  /** Owners of its records who are enrolled, so that they can veto it. Only the authority knows: nothing shows it. */
+  enrolled: readonly string[];
   decision: Decision;
   /** All records of the request, in its order. */
   records: readonly ReadRecord[];
@@ -117,7 +119,8 @@ export async function readStanding(
     now,
   });
   const about = { id: found, request, policy, status, records };
-  return { ...about, received, notBefore, vetoes, decision, now };
+  const { enrolled } = message;
+  return { ...about, received, notBefore, vetoes, enrolled, decision, now };
 }
 
 /** The leaf of a request, which the authority's log holds. */
@@ -169,6 +172,18 @@ export async function standingOf(party: Party, id: string): Promise<Standing> {
  */
 export async function handInDecision(party: Party, id: string, note: string): Promise<Standing> {
   return readStanding(party, await reachable(party).decide(note), id);
+}
+
+/**
+ * Hands in an owner's veto.
+ * @param note the signed note
+ * @throws TwinwrapError as AuthorityClient.decide; NOT_VERIFIED if the authority does not count it afterwards
+ */
+export async function handInVeto(party: Party, id: string, note: string): Promise<Standing> {
+  const { owner } = parseVeto(note);
+  const standing = await handInDecision(party, id, note);
+  if (standing.vetoes.includes(owner)) return standing;
+  throw notVerified("the authority answered without the veto that it was given");
 }
 
 function reachable({ client }: Party) {
@@ -275,8 +290,36 @@ function standingRows(standing: Standing, policy: Policy): [string, Cell][] {
     ["policy", `number ${policy.number}: ${policy.release} of ${policy.officers.length} officers`],
     ...inOrder(approving).map((one) => word("approved by", one)),
     ...inOrder(denying).map((one) => word("denied by", one)),
+    ...standing.vetoes.map((owner) => row("vetoed by", vetoText(standing, owner))),
+    row("owners", ownersText(standing)),
     ["state", stateText(standing)],
   ];
+}
+
+function vetoText({ records }: Standing, owner: string): Cell {
+  const counts = records.some(
+    (one) => one.record.owner === owner && one.verifiedLeaf !== undefined,
+  );
+  return counts
+    ? outside(owner)
+    : outside(`${owner}, which counts once a record of theirs is opened`);
+}
+
+/** The owners of a request's records, and those of them who can veto it. A record of an unproven key has no owner. */
+export function ownersOf({ records, enrolled }: Pick<Standing, "records" | "enrolled">): {
+  owners: string[];
+  able: string[];
+} {
+  const proven = records.filter(({ record }) => isProven(record));
+  const owners = [...new Set(proven.map(({ record }) => record.owner))];
+  return { owners, able: owners.filter((owner) => enrolled.includes(owner)) };
+}
+
+function ownersText(standing: Standing): string {
+  const { owners, able } = ownersOf(standing);
+  if (able.length === 0) return "none is enrolled: the owners have no veto";
+  if (able.length === owners.length) return "enrolled: they have a veto";
+  return `${able.length} of ${owners.length} enrolled: the others have no veto`;
 }
 
 /** How many records there are, and how many may turn out not to open. */

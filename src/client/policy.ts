@@ -75,12 +75,12 @@ export function isNamed({ policy }: PolicyState, digits: string): boolean {
 export interface PolicyChange {
   /**
    * What differs: an officer who comes or goes; an officer's signing key, share key or own owner ID; how many
-   * officers a release, a change or an emergency takes; the waiting period.
+   * officers a release, a change or an emergency takes; the waiting period; whose records and which keys are taken.
    */
-  what: "officer" | "key" | "share" | "self" | "release" | "change" | "emergency" | "waiting";
+  what: "officer" | "key" | "share" | "self" | (typeof RULES)[number];
   /** Whose it is. */
   officer?: string;
-  /** As it was: a key as {@link officerKeys} gives it, a number in digits; undefined if it was not there. */
+  /** As it was: a key as {@link officerKeys} gives it, a number in digits, a word; undefined if it was not there. */
   before?: string;
   /** As it is to be; undefined if it is there no more. */
   after?: string;
@@ -91,11 +91,11 @@ export function officerKeys(core: Core, { key, share }: Officer): { key: string;
   return { key: toBase64(key), share: toHex(core.sha256(encodeSpki(share))) };
 }
 
-const NUMBERS = ["release", "change", "emergency", "waiting"] as const;
+const RULES = ["release", "change", "emergency", "waiting", "owners", "unproven"] as const;
 
-/** Everything in which a policy differs from the one before it: numbers first, then officers by name. */
+/** Everything in which a policy differs from the one before it: its rules first, then officers by name. */
 export function policyChanges(core: Core, before: Policy, policy: Policy): PolicyChange[] {
-  const numbers = NUMBERS.map((what) => ({
+  const rules = RULES.map((what) => ({
     what,
     before: String(before[what]),
     after: String(policy[what]),
@@ -105,7 +105,7 @@ export function policyChanges(core: Core, before: Policy, policy: Policy): Polic
     const of = ({ officers }: Policy) => officers.find((officer) => officer.name === name);
     return officerChanges(core, name, of(before), of(policy));
   });
-  return [...numbers, ...officers].filter((change) => change.before !== change.after);
+  return [...rules, ...officers].filter((change) => change.before !== change.after);
 }
 
 function officerChanges(

@@ -165,6 +165,31 @@ export async function recordsByHash(
   return rows;
 }
 
+/**
+ * The records to ask for to recover everything of one owner, those that were opened first. Of records of one serial
+ * that were opened, the others are left out: anybody can send in any number of these.
+ * @param owner the owner's ID
+ * @throws TwinwrapError UNAVAILABLE if the authority can't be asked; NOT_VERIFIED
+ */
+export async function recordsOfOwner(party: Party, owner: string): Promise<ReadRecord[]> {
+  const { core, client } = party;
+  if (client === undefined) {
+    throw new TwinwrapError("UNAVAILABLE", "this authority can't be asked: messages are carried");
+  }
+  const bySerial = new Map<string, ReadRecord[]>();
+  for await (const stored of allPages((page) => client.records({ owner }, page))) {
+    const read = readStored(core, stored);
+    if (read.record.owner !== owner) {
+      throw notVerified("the authority answered with a record of another owner");
+    }
+    const serial = toHex(read.record.serial);
+    bySerial.set(serial, [...(bySerial.get(serial) ?? []), read]);
+  }
+  const rows = [...bySerial.values()].flatMap(preferVerified);
+  const isOpened = ({ verifiedLeaf }: ReadRecord) => verifiedLeaf !== undefined;
+  return [...rows.filter(isOpened), ...rows.filter((one) => !isOpened(one))];
+}
+
 /** A request that was made. */
 export interface Asked {
   request: RecoveryRequest;

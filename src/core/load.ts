@@ -120,7 +120,7 @@ async function unpack(embedded: string): Promise<Uint8Array<ArrayBuffer>> {
   }
   if (typeof DecompressionStream === "undefined") {
     throw unsupported(
-      "this engine has no DecompressionStream to unpack the core with; call useWasm with the URL of twinwrap/core.wasm first",
+      "this engine has no DecompressionStream to unpack the core: call useWasm with the URL of twinwrap/core.wasm",
     );
   }
   const { readable, writable } = new DecompressionStream("gzip");

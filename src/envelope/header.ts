@@ -147,7 +147,7 @@ export function checkAlgorithms(members: Members): void {
 export function wrapToJson(wrap: Wrap): { [name: string]: Json } {
   return {
     fingerprint: toBase64Url(wrap.fingerprint),
-    alg: algOf(wrap.padding),
+    alg: ALGS[PADDINGS.indexOf(wrap.padding)]!,
     simpleblob: toBase64Url(wrap.simpleBlob),
   };
 }
@@ -156,7 +156,7 @@ export function wrapToJson(wrap: Wrap): { [name: string]: Json } {
 export function readWrap(members: Members): Wrap {
   return {
     fingerprint: members.bytes("fingerprint", 32),
-    padding: paddingOf(members.oneOf("alg", ALGS)),
+    padding: PADDINGS[ALGS.indexOf(members.oneOf("alg", ALGS))]!,
     simpleBlob: members.bytes("simpleblob", 0, MAX_SIMPLE_BLOB),
   };
 }
@@ -181,7 +181,7 @@ function decodeFixed(bytes: Uint8Array): FixedHeader {
   if (members.has("description")) fixed.description = members.text("description", MAX_DESCRIPTION);
   members.end();
   if (fixed.escrow.some((origin, index) => index > 0 && fixed.escrow[index - 1]! >= origin)) {
-    throw bad("header: escrow is not sorted or names an authority twice");
+    throw bad("header: escrow is not sorted, each once");
   }
   return fixed;
 }
@@ -206,7 +206,7 @@ export function encodeMutable(mutable: MutableHeader): Uint8Array {
 }
 
 function tooLarge(): TwinwrapError {
-  const message = "the wraps and escrows are too many: a header slot holds at most 1 MiB";
+  const message = "too many wraps and escrows: a header slot holds at most 1 MiB";
   return new TwinwrapError("LIMIT_EXCEEDED", message);
 }
 
@@ -363,9 +363,7 @@ export function decodePreamble(preamble: Uint8Array): Layout {
   if (preamble.length < PREAMBLE) throw bad("the file is truncated: it ends inside its header");
   const view = new DataView(preamble.buffer, preamble.byteOffset, PREAMBLE);
   if (view.getUint16(8) !== VERSION) {
-    throw bad(
-      `sealed by a newer version of the format (${view.getUint16(8)}); this one reads ${VERSION}`,
-    );
+    throw bad(`sealed in a newer format (${view.getUint16(8)}); this one reads ${VERSION}`);
   }
   const fixedLength = view.getUint32(12);
   const slotLength = view.getUint32(16);
@@ -401,9 +399,7 @@ export function decodeHeader(core: Core, bytes: Uint8Array): Header {
   const slot = a === undefined || (b !== undefined && b.generation > a.generation) ? 1 : 0;
   const valid = slots[slot];
   if (valid === undefined) {
-    throw bad(
-      "the header is damaged: neither of its two slots is whole, so no wrapped key can be read",
-    );
+    throw bad("the header is damaged: neither of its two slots is whole");
   }
   return { ...fixed, ...valid, hash, slot, slotLength, slotsOffset, bodyOffset };
 }

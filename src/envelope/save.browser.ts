@@ -148,7 +148,7 @@ function gather({ name, blobLimit = BLOB_LIMIT }: SaveOptions): Destination {
       if (length > blobLimit) {
         throw new TwinwrapError(
           "LIMIT_EXCEEDED",
-          `this browser would have to keep the whole file, and ${blobLimit} bytes are the most that it is trusted with; use one with File System Access (Chrome, Edge), or give the page a downloadUrl`,
+          `this browser keeps a file in memory, at most ${blobLimit} bytes: use one with File System Access (Chrome, Edge), or give the page a downloadUrl`,
         );
       }
       parts.push(piece);

@@ -73,7 +73,7 @@ export async function wrapForAll(
     if (present !== undefined && (present.padding ?? "oaep") !== (recipient.padding ?? "oaep")) {
       throw new TwinwrapError(
         "BAD_ARGUMENT",
-        `the key ${name} is given twice, with two paddings: a key has one wrap`,
+        `the key ${name} is given with two paddings: a key has one wrap`,
       );
     }
     once.set(name, recipient);

@@ -106,6 +106,12 @@ const provenLeaf = like({ leaf: needText, proof: needText });
 export const release = like({ request, requested: provenLeaf, releases: list(released) });
 export const requestedHolder = like({ requested: like({ leaf: needText }) });
 export const veto = like({ authority: needText, request: bytes, owner: needText, date: needDate });
+export const ownerFile = like({
+  authority: needText,
+  fingerprint: hash,
+  owner: needText,
+  secret: hash,
+});
 export const leafHolder = like({ leaf: needText });
 const map: Kind<unknown> = (value, what) => {
   if (Object.prototype.toString.call(value) === "[object Map]") return value;

@@ -107,6 +107,8 @@ export interface StandingMessage {
   approvals: readonly string[];
   /** Owners' vetoes as signed notes, with the control key (32 bytes) that the authority has of each owner. */
   vetoes: readonly { note: string; control: Uint8Array }[];
+  /** Which owners of these records are enrolled, so that they have a veto. The authority says so: nothing shows it. */
+  enrolled: readonly string[];
   /** The records asked for, in the request's order. */
   records: readonly StoredRecord[];
 }

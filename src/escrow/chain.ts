@@ -15,7 +15,7 @@ import {
   policySignatures,
   signersOf,
 } from "./policy.js";
-import { encodeSpki } from "./spki.js";
+import { encodeSpki, formatSpki } from "./spki.js";
 
 // An authority's identities and policies are one chain: each names the note before it, of either kind. The first
 // policy names the keys of the first identity, and that identity names the first policy. So whoever knows the hash
@@ -268,10 +268,14 @@ function authorityOf(core: Core, { identities, policies }: Chain): Authority {
     logKeys: [newest.log, ...newest.ended],
     wrapKey: newest.wrapKeys[0]!,
     padding: newest.paddings[0]!,
-    wrapFingerprints: identities
-      .flatMap(({ wrapKeys }) => wrapKeys)
-      .map((key) => core.sha256(encodeSpki(key))),
+    wrapFingerprints: everyWrapKey(identities).map((key) => core.sha256(encodeSpki(key))),
   };
+}
+
+/** The RSA keys of all identities, each once. */
+function everyWrapKey(identities: readonly Identity[]): RsaPublicKey[] {
+  const keys = identities.flatMap(({ wrapKeys }) => wrapKeys);
+  return [...new Map(keys.map((key) => [formatSpki(key), key])).values()];
 }
 
 /** Of the keys that were ever wrapped for, the one with this fingerprint (32 bytes). */
@@ -280,5 +284,5 @@ export function wrapKeyOf(
   fingerprint: Uint8Array,
 ): RsaPublicKey | undefined {
   const at = wrapFingerprints.findIndex((known) => equalBytes(known, fingerprint));
-  return identities.flatMap(({ wrapKeys }) => wrapKeys)[at];
+  return everyWrapKey(identities)[at];
 }

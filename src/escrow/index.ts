@@ -30,6 +30,7 @@ import * as $message from "./message.js";
 import * as $names from "./names.js";
 import * as $note from "./note.js";
 import * as $officerFile from "./officer-file.js";
+import * as $ownerFile from "./owner-file.js";
 import * as $policy from "./policy.js";
 import type { Question } from "./quorum.js";
 import * as $quorum from "./quorum.js";
@@ -86,6 +87,7 @@ export type { Message, MessageKind } from "./message.js";
 export { MAX_MESSAGE } from "./message.js";
 export type { Note, NoteSignature, Signer, VerifiedNote, VerifierKey } from "./note.js";
 export type { OfficerKeys, OfficerPublicKeys } from "./officer-file.js";
+export type { OwnerFile } from "./owner-file.js";
 export type {
   Officer,
   OwnersRule,
@@ -500,6 +502,26 @@ export const writeOfficerKeys = /* @__PURE__ */ takingAsync($officerFile.writeOf
 });
 export const writeOfficerPublicKeys = /* @__PURE__ */ taking($officerFile.writeOfficerPublicKeys, {
   keys: k.officerPublicKeys,
+});
+export const readControlKey = /* @__PURE__ */ takingAsync($ownerFile.readControlKey, {
+  pem: needStableBytes,
+  options: READING,
+});
+export const readControlPublicKey = /* @__PURE__ */ taking($ownerFile.readControlPublicKey, {
+  pem: needStableBytes,
+});
+export const writeControlKey = /* @__PURE__ */ takingAsync($ownerFile.writeControlKey, {
+  privateKey: k.hash,
+  options: LOCK,
+});
+export const writeControlPublicKey = /* @__PURE__ */ taking($ownerFile.writeControlPublicKey, {
+  publicKey: k.hash,
+});
+export const decodeOwnerFile = /* @__PURE__ */ taking($ownerFile.decodeOwnerFile, {
+  file: needStableBytes,
+});
+export const encodeOwnerFile = /* @__PURE__ */ taking($ownerFile.encodeOwnerFile, {
+  file: k.ownerFile,
 });
 export const decodeReceipt = /* @__PURE__ */ taking($receipt.decodeReceipt, {
   file: needStableBytes,

@@ -6,8 +6,9 @@ import { describeForeign } from "../keys/foreign.js";
 import { parseApproval } from "./approval.js";
 import { carriedLimit, readCarried } from "./carried.js";
 import { parseCheckpoint } from "./checkpoint.js";
-import { type AuthorityFile, decodeAuthority, MAX_AUTHORITY } from "./identity.js";
+import { type AuthorityFile, decodeAuthority, MAX_AUTHORITY, parseIdentity } from "./identity.js";
 import { MAX_NOTE } from "./note.js";
+import { decodeOwnerFile, MAX_OWNER_FILE, type OwnerFile } from "./owner-file.js";
 import { parsePolicy } from "./policy.js";
 import { decodeReceipt, MAX_RECEIPT, type Receipt } from "./receipt.js";
 import { MAX_SUBMISSION } from "./record.js";
@@ -25,9 +26,11 @@ export type Message =
   | { kind: "request"; request: RecoveryRequest }
   | { kind: "release"; release: Release }
   | { kind: "authority"; authority: AuthorityFile }
+  | { kind: "owner"; owner: OwnerFile }
   | { kind: "approval"; note: string }
   | { kind: "veto"; note: string }
   | { kind: "policy"; note: string }
+  | { kind: "identity"; note: string }
   | { kind: "checkpoint"; note: string };
 
 export type MessageKind = Message["kind"];
@@ -86,6 +89,12 @@ const JSON_KINDS: readonly JsonKind[] = [
     maxBytes: MAX_AUTHORITY,
     read: (bytes) => ({ kind: "authority", authority: decodeAuthority(bytes) }),
   },
+  {
+    kind: "owner",
+    first: "authority",
+    maxBytes: MAX_OWNER_FILE,
+    read: (bytes) => ({ kind: "owner", owner: decodeOwnerFile(bytes) }),
+  },
 ];
 
 /** Bytes at a message's start that tell its kind, whatever blanks stand there. */
@@ -123,6 +132,10 @@ function decodeNote(core: Core, bytes: Uint8Array): Message {
   if (text.startsWith("twinwrap/policy/v1\n")) {
     parsePolicy(core, text);
     return { kind: "policy", note: text };
+  }
+  if (text.startsWith("twinwrap/authority/v1\n")) {
+    parseIdentity(core, text);
+    return { kind: "identity", note: text };
   }
   parseCheckpoint(text);
   return { kind: "checkpoint", note: text };
@@ -210,5 +223,6 @@ function isNote(bytes: Uint8Array): boolean {
 /** The name of a kind of message in a sentence. */
 export function article(kind: string): string {
   if (kind === "authority") return "an authority.json";
-  return `${kind === "approval" ? "an" : "a"} ${kind}`;
+  if (kind === "owner") return "an owner's file";
+  return `${/^[ai]/.test(kind) ? "an" : "a"} ${kind}`;
 }

@@ -23,6 +23,8 @@ export const MAX_SUBMISSION = 16384;
 const BLOB = "blob";
 /** Bytes of UTF-8 of a foreign serial at most. */
 const MAX_LABEL = 255;
+/** Years in which a record can have been made: others come from a clock that is wrong, or from somebody who lies. */
+const [FIRST_YEAR, LAST_YEAR] = [2000, 2199];
 
 /** What every record says; its hash names the record everywhere. */
 export interface RecordFacts {
@@ -150,13 +152,23 @@ export function readRecord(members: Members): EscrowRecord {
     authority: checkOrigin(members.text("authority", 255)),
     owner: checkOwnerId(members.text("owner", 255)),
     serial: members.bytes("serial", 16),
-    created: members.time("created"),
+    created: readCreated(members),
     blind: members.bytes("blind", 32),
   };
   if (members.has("description")) facts.description = members.text("description", MAX_DESCRIPTION);
   const record = { ...facts, ...readKey(members, blob) };
   members.end();
   return record;
+}
+
+function readCreated(members: Members): Date {
+  const created = members.time("created");
+  const year = created.getUTCFullYear();
+  if (year >= FIRST_YEAR && year <= LAST_YEAR) return created;
+  throw new TwinwrapError(
+    "BAD_FORMAT",
+    `submission: core: "created" is not in the years ${FIRST_YEAR} to ${LAST_YEAR}`,
+  );
 }
 
 /** What the record says of its key, beside its algorithm. */

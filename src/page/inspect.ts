@@ -153,6 +153,9 @@ async function look(file: File): Promise<Node> {
   }
 }
 
+/** An owner's file has a secret, which others may see on this screen. */
+const withoutSecret = (name: string, value: unknown) => (name === "secret" ? "not shown" : value);
+
 /** Describes a message between owners, officers and authorities, which is text; undefined if it is none. */
 async function messageView(name: string, bytes: Uint8Array): Promise<Node | undefined> {
   const core = await sharedCore();
@@ -166,7 +169,7 @@ async function messageView(name: string, bytes: Uint8Array): Promise<Node | unde
   const text = fromUtf8(bytes)
     .replace(/^\ufeff/, "")
     .trim();
-  const lines = text.startsWith("{") ? JSON.stringify(JSON.parse(text), null, 2) : text;
+  const lines = text.startsWith("{") ? JSON.stringify(JSON.parse(text), withoutSecret, 2) : text;
   return make(
     "div",
     {},

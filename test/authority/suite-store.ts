@@ -319,7 +319,7 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       const row = await filler.record({ status: "verified" }, candidate());
       const held = await filler.record({}, { ...candidate(), wrap: wrapOf(other) });
       for (let i = 0; i < 2; i++) {
-        const request = requestRow();
+        const request = await filler.request();
         await filler.write(async (writes, leaf) => {
           await writes.insertRequest(request);
           const about = { request: request.hash, record: row.hash };

@@ -51,7 +51,7 @@ describe.skipIf(!haveSqlite || process.platform !== "linux")(
         expect(await run(backup)).toMatchObject({ code: 0, stderr: "" });
         expect(keysBelow(place)).toEqual(["copy/log.pem", "office/log.pem"]);
         const { stdout } = await run("ls -A copy");
-        expect(stdout).toBe("authority.json\nlog.pem\nstore.sqlite\nwrap.pem\n");
+        expect(stdout).toBe("anchor\nauthority.json\nlog.pem\nstore.sqlite\nwrap.pem\n");
       },
     );
   },

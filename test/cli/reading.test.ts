@@ -93,7 +93,7 @@ describe.skipIf(!haveSqlite)("an authority that is only read (needs better-sqlit
     expect([code, stderr]).toEqual([0, ""]);
     holder.kill("SIGKILL");
     expect((await run("ls -a copy")).stdout.split("\n").sort()).toEqual(
-      ["", ".", "..", "authority.json", "log.pem", "store.sqlite", "wrap.pem"].sort(),
+      ["", ".", "..", "anchor", "authority.json", "log.pem", "store.sqlite", "wrap.pem"].sort(),
     );
     // What was committed is there, though it stood in the -wal alone; what was not is not.
     const { stdout } = await run(`cd ${JSON.stringify(process.cwd())}; node --input-type=module -e '

@@ -77,6 +77,7 @@ export class Sandbox {
           NODE_OPTIONS: `--require "${PREPARED}"`,
           TWINWRAP_TEST_KEYS: this.#keys,
           TWINWRAP_AUTHORITY: "",
+          TWINWRAP_OWNER_ID: "",
         },
       });
       const out: Buffer[] = [];

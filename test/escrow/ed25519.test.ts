@@ -27,20 +27,23 @@ const BAD_FORMAT = expect.objectContaining({ code: "BAD_FORMAT" });
 const POLICY = {
   authority: "a.example",
   number: 1,
-  previous: undefined,
+  previous: new Uint8Array(32),
   release: 1,
   change: 1,
   emergency: 1,
   waiting: 0,
+  owners: "open" as const,
+  unproven: "refused" as const,
 };
 const IDENTITY = {
   origin: "a.example",
   number: 1,
-  previous: undefined,
+  previous: new Uint8Array(32),
   wrapKeys: [spareKey(1)],
   paddings: ["oaep" as const],
-  policy: new Uint8Array(32),
+  ended: [],
 };
+const EMPTY = { size: 0, root: new Uint8Array(32) };
 const hex = (text: string) => new Uint8Array(Buffer.from(text, "hex"));
 
 const P = 2n ** 255n - 19n;
@@ -377,8 +380,17 @@ describe("public keys", () => {
       expect(() => readOfficerPublicKeys(new Uint8Array(file))).toThrow(BAD_FORMAT);
       const officers = [{ name: "ann", key: publicKey, share: spareKey(1), self: [] }];
       expect(() => formatPolicy({ ...POLICY, officers })).toThrow(BAD_FORMAT);
-      const logs = [{ name: "a.example", publicKey }];
-      expect(() => formatIdentity({ ...IDENTITY, logs })).toThrow(BAD_FORMAT);
+      const log = { name: "a.example", publicKey };
+      expect(() => formatIdentity({ ...IDENTITY, log })).toThrow(BAD_FORMAT);
+      const later = (key: Uint8Array) =>
+        formatIdentity({
+          ...IDENTITY,
+          number: 2,
+          log: { name: "a.example", publicKey: Point.BASE.toBytes() },
+          ended: [{ name: "b.example", publicKey: key, kept: EMPTY, end: EMPTY }],
+        });
+      expect(() => later(publicKey)).toThrow(BAD_FORMAT);
+      expect(later(Point.BASE.multiply(2n).toBytes())).toContain("ended b.example ");
     }
   });
 });

@@ -90,7 +90,7 @@ function checkReadable(open: Open, { path, isCopy }: Reading): void {
     if (isCopy) explained(path, () => migrate(db, false));
     if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) throw notAStore(path);
     const version = db.pragma("user_version", { simple: true }) as number;
-    if (version === MIGRATIONS.length) return;
+    if (version === BEFORE + MIGRATIONS.length) return;
     throw new TwinwrapError(
       "UNSUPPORTED",
       `${path} was made by another version of Twinwrap: whoever may write it has to open it once`,

@@ -1,0 +1,91 @@
+import type { Command } from "commander";
+import type { AuthorityService } from "../authority/service.js";
+import { wipe } from "../bytes.js";
+import { encodeOwnerFile, readControlPublicKey } from "../escrow/index.js";
+import { outside } from "../text.js";
+import {
+  type AuthorityOptions,
+  authorityOption,
+  requireAuthority,
+  withService,
+} from "./authority-io.js";
+import {
+  addOutputOptions,
+  jsonOption,
+  newCommand,
+  type OutputOptions,
+  wholeOption,
+} from "./command.js";
+import { outputFor, outputText, readSmall, tell } from "./io.js";
+import { PRIVATE_MODE } from "./keygen.js";
+import { about, asUsage } from "./report.js";
+import { fileName, formatFingerprint, formatKey, inline } from "./text.js";
+
+interface AddOptions extends AuthorityOptions, OutputOptions {
+  control: string;
+  json?: boolean;
+}
+
+const RESULTS = {
+  enrolled: "now: this owner had no control key before",
+  replaced: "with this key from now on: it replaces the one before",
+  present: "before, with this key: nothing was changed",
+};
+
+async function add(id: string, options: AddOptions): Promise<void> {
+  const { control: path, output = `${fileName(id)}.owner` } = options;
+  const control = await about(path, async () => readControlPublicKey(await readSmall(path)));
+  const write = await outputFor([path], output, { ...options, output });
+  const work = async (service: AuthorityService) => {
+    const { origin, fingerprint } = service.authority;
+    const { owner, secret, result } = await asUsage(() => service.enrolOwner(id, control));
+    let bytes: Uint8Array<ArrayBuffer> | undefined;
+    try {
+      // Where this fails, the same command again gives the same secret.
+      bytes = encodeOwnerFile({ authority: origin, fingerprint, owner, secret });
+      await write([bytes], PRIVATE_MODE);
+    } finally {
+      wipe(bytes, secret);
+    }
+    const key = formatKey(control);
+    const name = formatFingerprint(fingerprint);
+    const facts = { owner, control: key, result, authority: origin, fingerprint: name };
+    tell(
+      options,
+      { ...facts, written: output },
+      [
+        ["owner", outside(owner)],
+        ["control key", `${key}  Ed25519`],
+        ["enrolled", RESULTS[result]],
+        ["authority", `${name}  ${inline(origin)}`],
+        ["written", `${outputText(output)}: for the owner, and secret`],
+        ["new key", "the same command with another --control replaces the control key"],
+      ],
+      output,
+    );
+  };
+  await withService(requireAuthority(options), work);
+}
+
+function addOwnerCommand(): Command {
+  const command = newCommand(
+    "add",
+    "Enrols an owner with their control key, or replaces that key; writes the owner's secret into a file for them.",
+    "twinwrap authority owner add olivia --control control.pub.pem -o olivia.owner",
+  )
+    .argument("<id>", "the owner's ID: the name that people know them by")
+    .requiredOption("--control <pub>", "the owner's public control key");
+  return addOutputOptions(command, "where the owner's secret goes (default: ID.owner)")
+    .addOption(authorityOption())
+    .addOption(jsonOption())
+    .addOption(wholeOption())
+    .action(add);
+}
+
+export function ownerCommand(): Command {
+  return newCommand(
+    "owner",
+    "Owners whom the authority knows, who can veto a request for their records.",
+    "twinwrap authority owner add olivia --control control.pub.pem -o olivia.owner",
+  ).addCommand(addOwnerCommand());
+}

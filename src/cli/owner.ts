@@ -1,0 +1,97 @@
+import type { Command } from "commander";
+import { randomBytes, wipe } from "../bytes.js";
+import { SigningKey, writeControlKey, writeControlPublicKey } from "../escrow/index.js";
+import { writeFilesWhole } from "../files.node.js";
+import {
+  addOutputOptions,
+  addPassphraseOptions,
+  jsonOption,
+  newCommand,
+  type OutputOptions,
+  UsageError,
+} from "./command.js";
+import { withControlKey } from "./control-key.js";
+import { outputFor, print, STANDARD, tell } from "./io.js";
+import { checkPairOutput, PRIVATE_MODE, publicPath } from "./keygen.js";
+import { newPassphrase, type PassphraseOptions } from "./passphrase.js";
+import { formatKey, table } from "./text.js";
+
+interface OwnerOptions extends OutputOptions, PassphraseOptions {
+  output: string;
+  json?: boolean;
+}
+
+async function keygen(options: OwnerOptions): Promise<void> {
+  const { output, force = false } = options;
+  if (output === STANDARD) throw new UsageError("a control key is two files: give -o FILE");
+  const publicOutput = publicPath(output);
+  await checkPairOutput(output, options, (from, to) => `twinwrap owner public ${from} -o ${to}`);
+  const passphrase = await newPassphrase(output, options);
+  const seed = randomBytes(32);
+  let pem: Uint8Array | undefined;
+  let signs: string;
+  try {
+    const { publicKey } = await SigningKey.from(seed);
+    signs = formatKey(publicKey);
+    pem = await writeControlKey(seed, { passphrase });
+    await writeFilesWhole([
+      { path: output, content: [pem], force, mode: PRIVATE_MODE },
+      { path: publicOutput, content: [writeControlPublicKey(publicKey)], force },
+    ]);
+  } finally {
+    wipe(pem, seed);
+  }
+  const locked = passphrase !== undefined;
+  tell(options, { privateKey: output, publicKey: publicOutput, locked, signs }, [
+    ["private key", `${output} (${locked ? "locked with the passphrase" : "not locked"})`],
+    ["public key", publicOutput],
+    ["signs with", `${signs}  Ed25519`],
+    ["next", "give the public key to the authority, and keep the private one away from your files"],
+  ]);
+}
+
+async function writePublic(
+  path: string,
+  options: OutputOptions & PassphraseOptions,
+): Promise<void> {
+  const { output = publicPath(path) } = options;
+  const write = await outputFor([path], output, { ...options, output });
+  await withControlKey(path, options, ({ publicKey }) => write([writeControlPublicKey(publicKey)]));
+  if (output !== STANDARD) print(table([["public key", output]]));
+}
+
+function keygenCommand(): Command {
+  const command = newCommand(
+    "keygen",
+    "Makes an owner's control key: Ed25519, which signs a veto against a request for the owner's records.",
+    "twinwrap owner keygen -o control.pem\n  writes control.pem (mode 0600) and control.pub.pem, which the authority is told",
+  );
+  addOutputOptions(command, "the private key's file").setOptionValueWithSource(
+    "output",
+    "control.pem",
+    "default",
+  );
+  return addPassphraseOptions(command, "leave the key unlocked")
+    .addOption(jsonOption())
+    .action(keygen);
+}
+
+function publicCommand(): Command {
+  const command = newCommand(
+    "public",
+    "Writes a control key's public half again, from the private one.",
+    "twinwrap owner public control.pem\n  writes control.pub.pem, which the authority is told",
+  ).argument("<key>", "the private key's file");
+  addOutputOptions(command, "the public key's file (default: beside the private one)");
+  return addPassphraseOptions(command, "never ask for a passphrase").action(writePublic);
+}
+
+export function command(): Command {
+  return newCommand(
+    "owner",
+    "Control keys of an authority's owners.",
+    "twinwrap owner keygen -o control.pem",
+  )
+    .addCommand(keygenCommand())
+    .addCommand(publicCommand());
+}
