@@ -9,6 +9,7 @@ import { type Authority, wrapKeyOf } from "./chain.js";
 import { endedLog, parseProof, verifyCheckpoint, verifyPath, worthInEnded } from "./checkpoint.js";
 import type { Basis, ReleaseLeaf, RequestLeaf } from "./leaf.js";
 import type { LogView } from "./log-view.js";
+import type { Policy } from "./policy.js";
 import { receiptLeaf } from "./receipt.js";
 import { type BlobRecord, type EscrowRecord, recordHash } from "./record.js";
 import {
@@ -121,7 +122,7 @@ export function checkRelease(
       return proof.index;
     };
     const asked = requestLeaf(release);
-    checkRequested(asked, about);
+    checkRequested(asked, about, authority.policies);
     const first = await indexOf(release.requested);
     const keys = new Map<string, ReleasedKey>();
     const places = new Set<number>();
@@ -142,16 +143,18 @@ export function checkRelease(
   });
 }
 
-/** What the leaf of the request must say. */
+/** What the leaf of the request must say: of the policy that it names it is known how long that waits. */
 function checkRequested(
   leaf: RequestLeaf,
-  { request, hash, policies }: Pick<About, "request" | "hash" | "policies">,
+  { request, hash }: Pick<About, "request" | "hash">,
+  policies: readonly Policy[],
 ): void {
+  const policy = policies.find((one) => equalBytes(one.hash, leaf.policy));
+  const waits = leaf.notbefore.getTime() - leaf.time.getTime();
   const isRight =
     equalBytes(leaf.request, hash) &&
     leaf.expires.getTime() === request.expires.getTime() &&
-    leaf.notbefore >= leaf.time &&
-    (policies.length === 0 || policies.includes(toHex(leaf.policy)));
+    (policies.length === 0 ? waits >= 0 : waits === (policy?.waiting ?? Number.NaN) * 1000);
   if (!isRight) throw notVerified("the log does not say that this request was taken in");
 }
 
