@@ -158,10 +158,6 @@ async function takeFile(
       const standing = await readStanding(party, await client.decide(message.note));
       return one(`${standing.id}  ${stateText(standing)}`);
     }
-    case "veto": {
-      const { id } = await service.takeVeto(message.note);
-      return one(`${id}  vetoed`);
-    }
     case "identity":
       return one(closingState(await service.takeClosing(message.note)));
     case "policy": {
