@@ -243,15 +243,15 @@ describe("after a log has ended", () => {
       proof: await lost.proof(lost.leaves[0]!, { size: 2 }),
     });
 
-    await log.receipt(fill(1));
+    const { leaf: unopened } = await log.receipt(records[0]!, { type: "escrow" });
     const size = log.leaves.length;
     const confirming = newLog();
-    const proof = await log.proof(receipt.leaf);
-    const kept = { leaf: receipt.leaf, proof };
+    const kept = { leaf: receipt.leaf, proof: await log.proof(receipt.leaf) };
     for (const [answer, way] of [
       [kept, ["receipt"]],
       // The receipt that the file has, and one of a record that is not opened.
       [receipt, ["receipt", "submit"]],
+      [{ leaf: unopened, proof: await log.proof(unopened) }, ["receipt", "submit"]],
       [undefined, ["receipt", "submit"]],
     ] as const) {
       const party = partyOf(core, endedAt(size, confirming.signer), answering(confirming, answer));
