@@ -7,6 +7,7 @@ import { isWrapFor } from "../envelope/wraps.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { type Authority, wrapKeyOf } from "./chain.js";
 import { endedLog, parseProof, verifyCheckpoint, verifyPath, worthInEnded } from "./checkpoint.js";
+import type { EndedLog } from "./identity.js";
 import type { Basis, ReleaseLeaf, RequestLeaf } from "./leaf.js";
 import type { LogView } from "./log-view.js";
 import type { Policy } from "./policy.js";
@@ -113,11 +114,7 @@ export function checkRelease(
       const proof = parseProof(text);
       if (proof.checkpoint !== note) throw notVerified("its proofs lead to several checkpoints");
       verifyPath(core, leaf, proof, checkpoint);
-      const worth = ended && worthInEnded(ended, checkpoint.size, proof.index);
-      if (worth === "unconfirmed") confirmed = false;
-      if (worth === "lost" || worth === "after the end") {
-        throw notVerified(`${authority.origin} lost the release: it has to be asked for again`);
-      }
+      if (ended !== undefined) confirmed &&= isConfirmed(ended, checkpoint.size, proof.index);
       await view?.see(leaf, text);
       return proof.index;
     };
@@ -141,6 +138,15 @@ export function checkRelease(
     }
     return { request, requestHash: hash, basis, confirmed, keys };
   });
+}
+
+/** Whether a proof of a log that ended leads to what was kept. @throws TwinwrapError NOT_VERIFIED if its leaf was lost */
+function isConfirmed(ended: EndedLog, size: number, index: number): boolean {
+  const worth = worthInEnded(ended, size, index);
+  if (worth === "lost" || worth === "after the end") {
+    throw notVerified(`${ended.name} lost the release: it has to be asked for again`);
+  }
+  return worth === "full";
 }
 
 /** What the leaf of the request must say: of the policy that it names it is known how long that waits. */
