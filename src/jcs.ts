@@ -118,11 +118,7 @@ export function parseJson<T>(text: string, maxValues: number, message: string): 
 export function decodeJcs(bytes: Uint8Array, maxBytes: number, maxValues = maxBytes): Json {
   if (bytes.length > maxBytes) throw overLimit(`JSON longer than ${maxBytes} bytes`);
   const text = fromUtf8(bytes);
-  const value = parseJson<Json>(
-    text,
-    maxValues,
-    "this is damaged or cut JSON",
-  );
+  const value = parseJson<Json>(text, maxValues, "this is damaged or cut JSON");
   if (write(value, 1) !== text) throw bad("JSON that is not in canonical form (RFC 8785)");
   return value;
 }

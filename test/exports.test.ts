@@ -208,6 +208,7 @@ const checked = object(() => ({
   request: request.good(),
   requestHash: HASH,
   basis: "quorum",
+  confirmed: true,
   keys: new Map(),
 }));
 const verifierKey = object(() => ({ name: "a", publicKey: HASH }));

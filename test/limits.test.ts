@@ -82,7 +82,7 @@ const keyOfBits = (bits: number): RsaPublicKey => {
 const wraps = (count: number) =>
   many(count, () => ({
     fingerprint: fill(1).toString("base64url"),
-    padding: "oaep",
+    alg: "rsa-oaep-sha1",
     simpleblob: fill(1, 268).toString("base64url"),
   }));
 
@@ -91,28 +91,37 @@ const wraps = (count: number) =>
 const identity = (change: Partial<escrow.IdentityText> = {}): escrow.IdentityText => ({
   origin: "o",
   number: 1,
-  previous: undefined,
-  logs: [{ name: change.origin ?? "o", publicKey: spareEd25519(1) }],
+  previous: fill(2),
+  log: { name: change.origin ?? "o", publicKey: spareEd25519(1) },
   wrapKeys: [readPublicKey(SPKI)],
   paddings: ["oaep"],
-  policy: fill(2),
+  ended: [],
   ...change,
 });
+const endedLogs = (count: number): escrow.IdentityText["ended"] =>
+  many(count, (index) => {
+    const point = { size: 0, root: fill(3) };
+    return { name: `e${index}`, publicKey: spareEd25519(index + 2), kept: point, end: point };
+  });
 const identityText = (lines: {
   origin?: string;
-  logs?: string[];
   wraps?: string[];
-  number?: string;
+  number?: number;
+  ended?: number;
 }) =>
   [
     "twinwrap/authority/v1",
     `origin ${lines.origin ?? "o"}`,
     `number ${lines.number ?? "1"}`,
-    `previous ${lines.number === undefined ? "none" : fill(1).toString("hex")}`,
-    ...(lines.logs ?? [b64(spareEd25519(1))]).map((key) => `log ${lines.origin ?? "o"} ${key}`),
+    `previous ${fill(2).toString("hex")}`,
+    `log ${lines.origin ?? "o"} ${b64(spareEd25519(1))}`,
     ...(lines.wraps ?? [spki]).map((key) => `wrap ${key}`),
-    "padding oaep",
-    `policy ${fill(2).toString("hex")}`,
+    "alg rsa-oaep-sha1",
+    ...endedLogs(lines.ended ?? 0).flatMap(({ name, publicKey, kept }) => [
+      `ended ${name} ${b64(publicKey)}`,
+      `kept 0 ${Buffer.from(kept.root).toString("hex")}`,
+      `end 0 ${Buffer.from(kept.root).toString("hex")}`,
+    ]),
     "",
   ].join("\n");
 const identityRow = (
@@ -140,16 +149,23 @@ const policy = (change: Partial<escrow.PolicyText> = {}): escrow.PolicyText => (
   ...change,
 });
 const self = (count: number) => many(count, (index) => `s${String(index).padStart(3, "0")}`);
-const policyText = (change: { waiting?: number; officers?: number; self?: number }) =>
+const policyText = (change: {
+  number?: number;
+  waiting?: number;
+  officers?: number;
+  self?: number;
+}) =>
   [
     "twinwrap/policy/v1",
     "authority o",
-    "number 1",
-    "previous none",
+    `number ${change.number ?? 1}`,
+    `previous ${fill(7).toString("hex")}`,
     "release 1",
     "change 1",
     "emergency 1",
     `waiting ${change.waiting ?? 0}`,
+    "owners open",
+    "unproven refused",
     ...many(change.officers ?? 1, (index) => {
       const { name, key, share } = officer(index);
       return [
@@ -193,11 +209,11 @@ const records = (count: number) =>
     return record;
   });
 const requestJson = (change: object = {}) => ({
+  alg: "rsa-oaep-sha1",
   authority: "o",
   created: "2026-02-01T00:00:00Z",
   expires: "2026-02-15T00:00:00Z",
   nonce: fill(1, 16).toString("base64url"),
-  padding: "oaep",
   recipient: SPKI.toString("base64url"),
   records: [fill(1).toString("base64url")],
   requester: "x",
@@ -227,12 +243,13 @@ const approval = (change: object = {}) => ({
   records: 1,
   decision: "approve" as const,
   identity: "x",
+  date: CREATED,
   expires: CREATED,
   ...change,
 });
 const approvalText = (records: number | string, who: string) =>
   `twinwrap/approval/v1\nauthority o\npolicy ${fill(1).toString("hex")}\nrequest ${fill(2).toString("hex")}\n` +
-  `recipient ${fill(3).toString("hex")}\nrecords ${records}\ndecision approve\nidentity ${who}\nexpires 2026-02-01T00:00:00Z\n`;
+  `recipient ${fill(3).toString("hex")}\nrecords ${records}\ndecision approve\nidentity ${who}\ndate 2026-02-01T00:00:00Z\nexpires 2026-02-01T00:00:00Z\n`;
 const approvalRow = (says: string[], at: object, above: object, text: string): Row => ({
   says,
   at: () => escrow.parseApproval(noteOf(escrow.formatApproval(approval(at)))),
@@ -310,6 +327,28 @@ const receiptOf = (bytes: number) => {
 };
 
 const releaseLeaf = escrow.encodeLeaf(releaseEntry(CREATED));
+const requestLeaf = (owners: number) =>
+  escrow.encodeLeaf({
+    type: "request",
+    time: CREATED,
+    request: fill(1),
+    policy: fill(2),
+    expires: days(14),
+    notbefore: CREATED,
+    owners: records(owners),
+  });
+const requested = { leaf: requestLeaf(1), proof: "" };
+const policyLeaf = escrow.encodeLeaf({
+  type: "policy",
+  time: CREATED,
+  number: 7,
+  policy: fill(1),
+});
+/** A leaf of a type that nobody knows yet, of so many bytes. */
+const laterLeaf = (type: string, bytes: number) => {
+  const head = `twinwrap/leaf/v1\ntype ${type}\ntime 2026-02-01T00:00:00Z\n`;
+  return `${head}${"x".repeat(bytes - head.length - 1)}\n`;
+};
 /** A release of exactly so many bytes. */
 const releaseOf = (bytes: number): escrow.Release => {
   const all = records(300);
@@ -321,7 +360,7 @@ const releaseOf = (bytes: number): escrow.Release => {
     proof,
   });
   const sizeOf = (releases: escrow.ReleasedKey[]) =>
-    escrow.encodeRelease({ request, releases }).length;
+    escrow.encodeRelease({ request, requested, releases }).length;
   const none = sizeOf([]);
   const empty = sizeOf([key(0, "")]) - none;
   // A newline takes a byte of a proof and two of JSON; a comma stands before every key but the first.
@@ -335,7 +374,7 @@ const releaseOf = (bytes: number): escrow.Release => {
     rest -= empty + 1;
   }
   const last = "\n".repeat(rest >> 1) + "x".repeat(rest & 1);
-  return { request, releases: [...releases, key(releases.length, last)] };
+  return { request, requested, releases: [...releases, key(releases.length, last)] };
 };
 
 /** An authority.json of exactly so many bytes, of notes that need not be any. */
@@ -460,7 +499,7 @@ const ROWS: Row[] = [
     read: () => inspect(byHand({ generations: [2n ** 53n, 0n] })),
   },
   {
-    says: ['{"fingerprint","padding","simpleblob"}`, at most 1024'],
+    says: ['{"alg","fingerprint","simpleblob"}`, at most 1024'],
     at: async () => {
       const others = many(1023, spareKey);
       const file = await bytesOf({ to: [alice.publicKey, ...others] });
@@ -599,9 +638,9 @@ const ROWS: Row[] = [
     read: () => escrow.decodeReceipt(json(receipt("x".repeat(80 * 1024 + 1)))),
   },
   {
-    // No request of ours is that long: 4096 records are 192 KiB.
+    // No request of ours is that long: 1000 records are 47 KiB.
     says: ["which key to wrap them | 256 KiB"],
-    at: () => escrow.encodeRequest(ask({ records: records(4096), requester: "\u2028".repeat(85) })),
+    at: () => escrow.encodeRequest(ask({ records: records(1000), requester: "\u2028".repeat(85) })),
     read: () => escrow.decodeRequest(Buffer.alloc(256 * 1024 + 1, '"')),
     readSays: /longer than 262144 bytes/,
   },
@@ -632,6 +671,7 @@ const ROWS: Row[] = [
   {
     says: [
       "on one request, yes or no                 | 64 KiB",
+      "against a request for their keys             | 64 KiB",
       "how many it takes                           | 64 KiB",
       "stands in `authority.json`             | 64 KiB",
       "stands in proofs                        | 64 KiB",
@@ -662,11 +702,28 @@ const ROWS: Row[] = [
     read: () => escrow.parseNote(noteOf("x\n", 129)),
   },
   {
-    // A leaf of ours has at most 508 bytes.
-    says: ["A leaf is [lines](#lines), at most 4096"],
-    at: () => escrow.decodeLeaf(releaseLeaf),
-    read: () => escrow.decodeLeaf(`${leaf}${"x".repeat(4096)}\n`),
-    readSays: /longer than 4096 bytes/,
+    // A leaf of ours has at most 35,292 bytes.
+    says: ["A leaf is [lines](#lines), at most 65535"],
+    at: () => escrow.decodeLeaf(laterLeaf("t", 65535)),
+    read: () => escrow.decodeLeaf(laterLeaf("t", 65536)),
+    readSays: /longer than 65535 bytes/,
+  },
+  {
+    says: ["A `request` has 1 to 500 lines"],
+    at: () => escrow.decodeLeaf(requestLeaf(500)),
+    write: () => requestLeaf(501),
+    read: () => escrow.decodeLeaf(`${requestLeaf(500)}owner ${"ff".repeat(32)}\n`),
+    readSays: /more than 500/,
+  },
+  {
+    says: ["to `z`, then at most 31 more of these"],
+    at: () => escrow.decodeLeaf(laterLeaf("t".repeat(32), 200)),
+    read: () => escrow.decodeLeaf(laterLeaf("t".repeat(33), 200)),
+  },
+  {
+    says: ["the note's own, NUMBER from 1 on"],
+    at: () => escrow.decodeLeaf(policyLeaf.replace(/number .*/, "number 1")),
+    read: () => escrow.decodeLeaf(policyLeaf.replace(/number .*/, "number 0")),
   },
   identityRow(
     ["ORIGIN, NAME: 1 to 255 bytes"],
@@ -746,10 +803,10 @@ const ROWS: Row[] = [
     { requester: "x".repeat(256) },
   ),
   requestRow(
-    ["1 to 4096 recordHashes"],
-    { records: records(4096) },
-    { records: records(4097) },
-    { records: records(4097).map((record) => record.toString("base64url")) },
+    ["1 to 1000 recordHashes"],
+    { records: records(1000) },
+    { records: records(1001) },
+    { records: records(1001).map((record) => record.toString("base64url")) },
   ),
   requestRow(
     ["TIME: after `created`, at most 366 days"],
@@ -758,10 +815,10 @@ const ROWS: Row[] = [
     { expires: "2027-02-02T00:00:01Z" },
   ),
   approvalRow(
-    ["records it has (1 to 4096)"],
-    { records: 4096 },
-    { records: 4097 },
-    approvalText(4097, "x"),
+    ["records it has (1 to 1000)"],
+    { records: 1000 },
+    { records: 1001 },
+    approvalText(1001, "x"),
   ),
   approvalRow(
     ["who asks (1 to 1000 bytes)"],
@@ -776,6 +833,12 @@ const ROWS: Row[] = [
     { officers: 64 },
   ),
   policyRow(
+    ["`number`                         | NUMBER, 1 to 1024"],
+    { number: 1024 },
+    { number: 1025 },
+    { number: 1025 },
+  ),
+  policyRow(
     ["0 to 31,622,400 (366 days)"],
     { waiting: 31_622_400 },
     { waiting: 31_622_401 },
@@ -788,10 +851,16 @@ const ROWS: Row[] = [
     { self: 65 },
   ),
   identityRow(
-    ["1 to 64 lines, no key twice: an Ed25519 log"],
-    { logs: many(64, (index) => ({ name: "o", publicKey: spareEd25519(index + 1) })) },
-    { logs: many(65, (index) => ({ name: "o", publicKey: spareEd25519(index + 1) })) },
-    { logs: many(65, (index) => b64(spareEd25519(index + 1))) },
+    ["| `number`   | NUMBER, 1 to 1024"],
+    { number: 1024 },
+    { number: 1025 },
+    { number: 1025 },
+  ),
+  identityRow(
+    ["0 to 63 times, none in number 1"],
+    { number: 2, ended: endedLogs(63) },
+    { number: 2, ended: endedLogs(64) },
+    { number: 2, ended: 64 },
   ),
   identityRow(
     ["1 to 64 lines, no key twice: the RSA keys"],
@@ -806,10 +875,10 @@ const ROWS: Row[] = [
       [name]: many(count, () => "c\n"),
     });
     return {
-      says: [name === "identities" ? "1 to 256 identity notes" : "1 to 256 policy notes"],
-      at: () => escrow.decodeAuthority(escrow.encodeAuthority(file(256))),
-      write: () => escrow.encodeAuthority(file(257)),
-      read: () => escrow.decodeAuthority(json({ ...file(257), type: "twinwrap/authority/v1" })),
+      says: [name === "identities" ? "1 to 1024 identity notes" : "1 to 1024 policy notes"],
+      at: () => escrow.decodeAuthority(escrow.encodeAuthority(file(1024))),
+      write: () => escrow.encodeAuthority(file(1025)),
+      read: () => escrow.decodeAuthority(json({ ...file(1025), type: "twinwrap/authority/v1" })),
     };
   }),
   {
@@ -884,6 +953,9 @@ const NO_LIMITS = [
   "an even exponent, or one under 3", // CryptoAPI's keys: test/blob
   "The index is the leaf's, from 0",
   "a key of at most 8192 bits", // the authority's own: test/authority
+  "of at most 500 different owners", // those of its leaf
+  "`created` is at most 5 minutes later", // the authority's own
+  "and so are identities, at most 1024 of each", // each kind has its row
   "has 0 to 24 bytes and stands behind", // the command line's own: test/cli/capi.test.ts
   "behind the key, up to 16", // what a hash has left over
 ];

@@ -9,7 +9,7 @@ const BY_CODE: Partial<Record<ErrorCode, string>> = {
   NO_ROOM: "sealing the file again with a key that opens it (--rewrite) makes some",
   NOT_PROVEN: "officers can allow it: twinwrap authority policy propose --unproven taken",
   BACKLOG: "run `twinwrap authority verify`",
-  FENCED: "`twinwrap authority log unfence` shows it",
+  FENCED: "see `twinwrap authority log unfence` and `twinwrap authority log close`",
   NO_POLICY: "each officer runs `twinwrap authority policy sign`",
 };
 

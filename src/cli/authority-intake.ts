@@ -28,6 +28,7 @@ import {
   unlock,
   withService,
 } from "./authority-io.js";
+import { signatureText } from "./authority-policy.js";
 import { EXIT, jsonOption, newCommand, wholeOption } from "./command.js";
 import { Report, STANDARD, tell, warn } from "./io.js";
 import { readMessage } from "./messages.js";
@@ -161,8 +162,7 @@ async function takeFile(
     case "identity":
       return one(closingState(await service.takeClosing(message.note)));
     case "policy": {
-      const { officers, needed, complete } = await service.takePolicy(message.note);
-      return one(complete ? "in force" : `${officers.length} of ${needed} signatures`);
+      return one(signatureText(await service.takePolicy(message.note)));
     }
   }
 }

@@ -12,6 +12,7 @@ import {
   type PolicyState,
   policyChanges,
   policyStates,
+  signingOfficer,
   stateOfPolicy,
 } from "../client/policy.js";
 import { type Core, sharedCore } from "../core/index.js";
@@ -161,10 +162,22 @@ function predecessor(authority: Authority, policy: Policy): Policy | undefined {
   return policy.number === 1 ? undefined : decidingPolicy(authority, policy);
 }
 
-function signatureText({ officers, needed, complete }: PolicySignatures): string {
+/** Who has signed a policy, and whether it is in force. */
+export function signatureText({
+  officers,
+  needed,
+  joining,
+  complete,
+  waiting,
+}: PolicySignatures): string {
+  if (complete && waiting > 0) {
+    return `announced: it is weaker than the one before, so it waits ${formatSeconds(waiting)}, or for the emergency number of officers`;
+  }
   if (complete) return "in force: everybody who has to has signed it";
   const signed = officers.length === 0 ? "nobody" : officers.map(inline).join(", ");
-  return `not in force: signed by ${signed}; ${needed - officers.length} more to come`;
+  const more = Math.max(0, needed - officers.length);
+  const others = joining.map((name) => `, and ${inline(name)}, who has a new key`).join("");
+  return `not in force: signed by ${signed}; ${more} more to come${others}`;
 }
 
 interface ChoiceOptions extends AuthorityOptions {
@@ -230,7 +243,7 @@ async function sign(path: string | undefined, options: SignOptions): Promise<voi
     const client = clientOf(party);
     const { core, authority } = party;
     const { note, policy, signatures } = chosen(await policyStates(party), options);
-    if (signatures.complete) {
+    if (signatures.complete && signatures.waiting === 0) {
       throw new TwinwrapError("DUPLICATE", `policy ${policy.number} is in force already`);
     }
     const signer = await shownTo(core, policy, predecessor(authority, policy), options);
@@ -359,7 +372,7 @@ function showCommand(): Command {
 function signCommand(): Command {
   const command = newCommand(
     "sign",
-    "Signs the draft as an officer: about the first policy of its own officers, about a later one of those in force. A FILE of it on another machine goes into the file given with -o.",
+    "Signs the draft as an officer: the first policy as one of its own officers, a later one as one of those in force, or as one who joins. A FILE of it on another machine goes into the file given with -o.",
     "twinwrap authority policy sign -k ann.pem",
   )
     .argument("[file]", "a policy that came as a file")

@@ -1,6 +1,6 @@
 import { equalBytes, toHex } from "../bytes.js";
 import { isSystemError } from "../calls.node.js";
-import { Escrower, receiptStatus, type Sent } from "../client/escrow.js";
+import { Escrower, type PresentEscrow, receiptStatus, type Sent } from "../client/escrow.js";
 import { isAboutContent } from "../errors.js";
 import { encodeSubmission, messageName, type Submission } from "../escrow/index.js";
 import { type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
@@ -19,7 +19,9 @@ export interface SentFacts {
   record: string;
   /** The ID of its owner. */
   owner: string;
-  status: "verified" | "unverified" | "pending";
+  status: PresentEscrow["status"];
+  /** It was sent again: the authority had lost it. */
+  again?: boolean;
   /** The submission's file, while there is no answer. */
   submission?: string;
 }
@@ -120,7 +122,16 @@ export function sentRows(sent: readonly SentFacts[]): [string, string][] {
 }
 
 /** What became of it at one authority. */
-export function sentText({ origin, status, submission }: SentFacts): string {
+export function sentText({ origin, status, submission, again = false }: SentFacts): string {
   const by = inline(origin);
-  return submission === undefined ? `${status} by ${by}` : `pending: carry ${submission} to ${by}`;
+  if (submission === undefined) {
+    return `${status} by ${by}${again ? ", sent again: the entry before was lost" : ""}`;
+  }
+  const why = {
+    lost: `lost by ${by}`,
+    unconfirmed: `unconfirmed: that log of ${by} has ended`,
+  };
+  return status === "lost" || status === "unconfirmed"
+    ? `${why[status]}; carry ${submission} there again`
+    : `pending: carry ${submission} to ${by}`;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isFolderStats, system } from "../calls.node.js";
 import type { Party } from "../client/party.js";
 import { isAboutContent } from "../errors.js";
-import { isRecoverable, statusText } from "../escrow/index.js";
+import { type EscrowReport, isRecoverable, statusText } from "../escrow/index.js";
 import { noPolicyText } from "../escrow/words.js";
 import { outside, outsidePath } from "../text.js";
 import { withGiven } from "./authority-io.js";
@@ -38,8 +38,19 @@ async function* filesBelow(folder: string, isRoot = true): AsyncGenerator<string
   }
 }
 
+/** A sealed file that can't be recovered. */
+interface Lacking {
+  file: string;
+  reason: string;
+  /** What its best receipt is worth, if its log has ended. */
+  ended?: "unconfirmed" | "lost";
+}
+
 /** Why a sealed file can't be recovered; undefined if it can. */
-async function lackOf(path: string, party: Party | undefined): Promise<string | undefined> {
+async function lackOf(
+  path: string,
+  party: Party | undefined,
+): Promise<Omit<Lacking, "file"> | undefined> {
   try {
     const reports = await reportsOf(path, party);
     const isGood =
@@ -49,23 +60,44 @@ async function lackOf(path: string, party: Party | undefined): Promise<string | 
     if (isGood) return undefined;
     const texts = reports.length === 0 ? ["not escrowed"] : reports.map(statusText);
     const more = party && noPolicyText(party.authority);
-    return [...texts, ...(more === undefined ? [] : [more])].join("; ");
+    const reason = [...texts, ...(more === undefined ? [] : [more])].join("; ");
+    const ended = endedOf(reports);
+    return ended === undefined ? { reason } : { reason, ended };
   } catch (error) {
     if (!isAboutContent(error)) throw error;
-    return `damaged: ${error.message}`;
+    return { reason: `damaged: ${error.message}` };
+  }
+}
+
+function endedOf(reports: readonly EscrowReport[]): Lacking["ended"] {
+  const has = (...statuses: EscrowReport["status"][]) =>
+    reports.some(({ status }) => statuses.includes(status));
+  if (has("unconfirmed")) return "unconfirmed";
+  return has("lost", "after the end") ? "lost" : undefined;
+}
+
+/** What to do about receipts of logs that ended. */
+function warnOfEnded(unconfirmed: number, lost: number): void {
+  if (unconfirmed > 0) {
+    warn(
+      `unconfirmed: ${unconfirmed}. That log has ended: \`twinwrap escrow add\` fetches what shows that the authority kept them`,
+    );
+  }
+  if (lost > 0) {
+    warn(`lost by the authority: ${lost}. \`twinwrap escrow add\` sends them again`);
   }
 }
 
 /** Finds every sealed file without a valid receipt. A file that can't be read gives an error line. */
 export async function scan(folder: string, options: VerifyOptions): Promise<void> {
-  const lacking = new Report<{ file: string; reason: string }>(options);
+  const lacking = new Report<Lacking>(options);
   let sealed = 0;
   const look = async (path: string, party: Party | undefined) => {
     if (!(await isSealed(path))) return;
     sealed++;
-    const reason = await lackOf(path, party);
-    if (reason !== undefined)
-      lacking.add({ file: path, reason }, [[outsidePath(path), outside(reason)]]);
+    const lack = await lackOf(path, party);
+    if (lack !== undefined)
+      lacking.add({ file: path, ...lack }, [[outsidePath(path), outside(lack.reason)]]);
   };
   await withGiven(options, async (party) => {
     for await (const path of filesBelow(folder)) {
@@ -74,7 +106,10 @@ export async function scan(folder: string, options: VerifyOptions): Promise<void
     const what = party === undefined ? "a receipt" : "a receipt that verifies";
     const { facts } = lacking;
     const text = `${sealed} sealed files, ${facts.length} without ${what}\n`;
-    tell(options, { sealed, lacking: facts }, text);
+    const count = (kind: Lacking["ended"]) => facts.filter(({ ended }) => ended === kind).length;
+    const [unconfirmed, lost] = [count("unconfirmed"), count("lost")];
+    tell(options, { sealed, unconfirmed, lost, lacking: facts }, text);
+    warnOfEnded(unconfirmed, lost);
     if (party === undefined) warn(UNCHECKED);
     if (facts.length > 0 || party === undefined) process.exitCode ??= EXIT.notVerified;
   });

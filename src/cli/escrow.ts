@@ -1,10 +1,17 @@
 import type { Command } from "commander";
-import { toHex } from "../bytes.js";
-import { handIn, presentEscrow, receiptStatus } from "../client/escrow.js";
+import { equalBytes, toHex } from "../bytes.js";
+import { presentEscrow, receiptStatus, renewEscrow } from "../client/escrow.js";
 import { sharedCore } from "../core/index.js";
 import { amendFile, rewrapFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
-import { attachReceipt, originsOf, statusText } from "../escrow/index.js";
+import {
+  attachReceipt,
+  checkFile,
+  type EscrowReport,
+  originsOf,
+  receiptLeaf,
+  statusText,
+} from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
 import type { RsaPrivateKey } from "../keys/index.js";
 import { outside, outsidePath } from "../text.js";
@@ -54,11 +61,11 @@ async function sendAgain(
   party: NamedParty,
   options: AddOptions,
 ): Promise<SentFacts | undefined> {
-  const { core, authority, client, view } = party;
+  const { core, authority, view } = party;
   const found = await presentEscrow(party, await readSealed(path), await givenOwnerId(options));
   if (found === undefined) return undefined;
-  const { held, status } = found;
-  const { submission, record } = held;
+  const { submission, record } = found.held;
+  const { status, receipt, isCarried } = await renewEscrow(party, found);
   const { origin } = authority;
   const sent: SentFacts = {
     origin,
@@ -67,15 +74,14 @@ async function sendAgain(
     owner: submission.record.owner,
     status,
   };
-  if (status === "verified" || (status === "unverified" && client === undefined)) return sent;
-  const receipt = await handIn(party, submission);
-  if (receipt === undefined) {
-    return { ...sent, ...(await writeSubmission(path, party, submission, options)) };
+  if (isCarried) {
+    return { ...sent, ...(await writeSubmission(path, party, submission, options)), status };
   }
+  if (receipt === undefined) return sent;
   await amendFile(path, async (now) => ({
     escrows: await attachReceipt(core, now, receipt, authority, view),
   }));
-  return { ...sent, status: receiptStatus(receipt) };
+  return found.status === "lost" ? { ...sent, again: true } : sent;
 }
 
 async function sendNow(
@@ -131,11 +137,15 @@ async function attach(file: string, receiptPath: string, options: VerifyOptions)
   const core = await sharedCore();
   checkInPlace(file);
   const { receipt } = await readMessage(receiptPath, "receipt");
+  let reports: EscrowReport[] = [];
   await withGiven(options, async (party) => {
     await about(file, () =>
-      amendFile(file, async (head) => ({
-        escrows: await attachReceipt(core, head, receipt, party?.authority, party?.view),
-      })),
+      amendFile(file, async (head) => {
+        const escrows = await attachReceipt(core, head, receipt, party?.authority, party?.view);
+        const now = { ...head, header: { ...head.header, escrows } };
+        reports = await checkFile(core, now, party?.authority);
+        return { escrows };
+      }),
     ).catch((error) => {
       if (error instanceof TwinwrapError && error.code === "DUPLICATE") {
         error.message += ": give --authority";
@@ -148,7 +158,10 @@ async function attach(file: string, receiptPath: string, options: VerifyOptions)
       );
     }
   });
-  const status = receiptStatus(receipt);
+  const { record } = receiptLeaf(receipt);
+  const mine = reports.filter((one) => one.record && equalBytes(one.record, record));
+  const isUnconfirmed = mine.some((one) => one.status === "unconfirmed");
+  const status = isUnconfirmed ? "unconfirmed" : receiptStatus(receipt);
   tell(options, { file, status }, [[outsidePath(file), `receipt attached: ${status}`]]);
 }
 
@@ -171,7 +184,7 @@ async function status(paths: string[], options: VerifyOptions): Promise<void> {
 export function command(): Command {
   const addCommand = newCommand(
     "add",
-    "Escrows files that were sealed before. What is escrowed already stays as it is.",
+    "Escrows files that were sealed before. What is escrowed already stays as it is, but what the authority lost is sent again.",
     "twinwrap escrow add report.pdf.twin -k alice.pem --authority backup",
   ).argument("<file...>", "sealed files");
   addAuthorityKeyOption(addKeyOptions(addCommand, "private key that opens the files"))

@@ -4,7 +4,7 @@ import { algorithmName } from "../blob/index.js";
 import { toHex, wipe } from "../bytes.js";
 import { isFolderStats, present } from "../calls.node.js";
 import { importSimpleBlob } from "../capi/index.js";
-import { type Recovery, releasedBlobs } from "../client/recover.js";
+import { needConfirmed, type Recovery, releasedBlobs } from "../client/recover.js";
 import type { Core } from "../core/index.js";
 import { formatSerial, type Wrap } from "../envelope/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
@@ -107,6 +107,7 @@ export async function fetchBlobs(
   const fetched: FetchedBlob[] = [];
   for (const [i, record] of records.entries()) {
     const wrap = releasedBlob(core, checked, record);
+    if (key === undefined || !isProven(record)) needConfirmed(recovery);
     if (key !== undefined) await checkOpens(core, record, wrap, key);
     const hash = recordHash(core, record);
     fetched.push({ file: paths[i]!, record, hash, wrap, opened: key !== undefined });

@@ -16,7 +16,9 @@ import {
   parseRequestId,
   type Release,
   recipientFingerprint,
+  type Unshown,
 } from "../escrow/index.js";
+import { UNCONFIRMED_RELEASE, unshownTexts } from "../escrow/words.js";
 import type { RsaPrivateKey } from "../keys/index.js";
 import { outsidePath } from "../text.js";
 import {
@@ -81,19 +83,23 @@ interface Fetched {
   lost: string[];
   /** Fingerprints of the wraps that were removed, 32 bytes each. */
   removed: Uint8Array[];
+  /** What could not be shown, for people. */
+  unshown: string[];
 }
 
 /** Adds the released wrap without opening it. All other wraps stay. */
 async function addUnopened(path: string, recovery: Recovery): Promise<Fetched> {
   let fingerprint = new Uint8Array();
-  const note = (wrap: { fingerprint: Uint8Array }) => {
+  let unshown: string[] = [];
+  const note = (wrap: { fingerprint: Uint8Array }, missing: Unshown) => {
     fingerprint = new Uint8Array(wrap.fingerprint);
+    unshown = unshownTexts(missing);
   };
   await amendFile(path, addReleased(recovery, note)).catch((error) => {
     const advice = "give -k NEW.pem with --remove-owner of an old key, or with --rewrite";
     throw withoutRoom(error, advice);
   });
-  return { fingerprint, opened: false, result: "patched", lost: [], removed: [] };
+  return { fingerprint, opened: false, result: "patched", lost: [], removed: [], unshown };
 }
 
 /** Opens the released wrap. It replaces a wrap that the new key had. */
@@ -107,16 +113,18 @@ async function addOpened(
   let fingerprint = new Uint8Array();
   let removed: Uint8Array[] = [];
   let origins: string[] = [];
+  let unshown: string[] = [];
   const change = replaceReleased(recovery, key, { remove, rewrite }, (replacing) => {
     fingerprint = new Uint8Array(replacing.wrap.fingerprint);
     ({ removed, origins } = replacing);
+    unshown = unshownTexts(replacing.unshown);
   });
   const result = await rewrapFile(path, change).catch((error) => {
     const again = sealingAgain(origins);
     throw withoutRoom(error, `--remove-owner of an old key can make some, and ${again}`);
   });
   const lost = result === "rewritten" ? origins : [];
-  return { fingerprint, opened: true, result, lost, removed };
+  return { fingerprint, opened: true, result, lost, removed, unshown };
 }
 
 /** The request's ID, if one is given, the files, and the fingerprints to remove. @throws UsageError */
@@ -203,11 +211,13 @@ async function fetchAll(
       : ["added", outsidePath(file), "not opened: no -k"];
     report.add(fetchedFacts(file, fetched, basis), [row]);
     if (fetched.result === "rewritten") warnSealedAgain(file, fetched.lost);
+    tellUnshown(file, fetched.unshown);
   });
   if (output !== undefined) {
     const blobs = await fetchBlobs(recovery, output, options, key);
     const facts = blobs.map((blob) => ({ ...blobFacts(blob), basis }));
     report.addAll(facts, blobs.map(blobRow));
+    if (!recovery.checked.confirmed) tellUnshown(output, [UNCONFIRMED_RELEASE]);
   }
   for (const gone of remove) {
     const isGone = done.some(({ removed }) => removed.some((one) => equalBytes(one, gone)));
@@ -216,11 +226,13 @@ async function fetchAll(
   report.end();
 }
 
-function fetchedFacts(
-  file: string,
-  { fingerprint, opened, result, lost, removed }: Fetched,
-  basis: Basis,
-) {
+function tellUnshown(file: string, texts: readonly string[]): void {
+  for (const text of texts) warn(`${file}: ${text}`);
+  if (texts.length > 0) process.exitCode ??= EXIT.notVerified;
+}
+
+function fetchedFacts(file: string, fetched: Fetched, basis: Basis) {
+  const { fingerprint, opened, result, lost, removed, unshown } = fetched;
   return {
     file,
     basis,
@@ -229,5 +241,6 @@ function fetchedFacts(
     result,
     removed: removed.map(toHex),
     escrowsLost: lost,
+    unshown,
   };
 }

@@ -16,6 +16,7 @@ import type { Padding } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
 import { encodeRequest, recipientFingerprint, sayId } from "../escrow/index.js";
 import { MAX_RECORDS } from "../escrow/request.js";
+import { askingTexts } from "../escrow/words.js";
 import { formatTime } from "../jcs.js";
 import {
   type AuthorityOptions,
@@ -48,13 +49,10 @@ interface RequestOptions extends AuthorityOptions, PinOptions, OutputOptions, Ow
 
 /** The records to ask for to recover a file. @returns hashes, 32 bytes each */
 async function recordsOf(path: string, party: Party, kept: readonly Kept[]): Promise<Uint8Array[]> {
-  const { records, known } = await recordsToAsk(party, await readSealed(path), kept);
-  if (!known) {
-    warn(
-      `${path}: no receipt in it verifies; if the authority did not get its submission, it refuses the whole request`,
-    );
-  }
-  return records;
+  const found = await recordsToAsk(party, await readSealed(path), kept);
+  for (const text of askingTexts(found)) warn(`${path}: ${text}`);
+  if (found.lost) warn(`\`twinwrap escrow add ${path}\` sends it again`);
+  return found.records;
 }
 
 /** The records that --serial asks for. */

@@ -62,6 +62,7 @@ export function reportFacts(report: EscrowReport): Record<string, unknown> {
     owner: report.owner,
     time: report.time && formatTime(report.time),
     wrappedFor: report.wrapFor && toHex(report.wrapFor),
+    log: report.checkpoint?.origin,
     leaf: report.index,
     logSize: report.checkpoint?.size,
     reason: report.reason,

@@ -7,12 +7,12 @@ import {
   checkReceipt,
   type HeldSubmission,
   makeSubmission,
-  provenSubmissions,
   type Receipt,
   receiptLeaf,
   recordHash,
   type Submission,
-  submissionsOf,
+  type WeighedSubmission,
+  weighedSubmissions,
   withSubmission,
 } from "../escrow/index.js";
 import { needParties } from "./arguments.js";
@@ -32,7 +32,7 @@ export interface Sent<To extends Party = Party> {
 
 /**
  * Hands in a submission.
- * @returns a receipt that verified; undefined if the submission has to be carried
+ * @returns a receipt that verified, in full; undefined if the submission has to be carried
  * @throws TwinwrapError NOT_VERIFIED; the authority's reason why it does not take it
  */
 export async function handIn(party: Party, submission: Submission): Promise<Receipt | undefined> {
@@ -43,7 +43,10 @@ export async function handIn(party: Party, submission: Submission): Promise<Rece
     throw notVerified("the authority answered otherwise than it was asked");
   if ("error" in result) throw result.error;
   const { receipt } = result;
-  await checkReceipt(core, submission, receipt, authority);
+  const { worth } = await checkReceipt(core, submission, receipt, authority);
+  if (worth !== "full") {
+    throw notVerified("the authority answered with a receipt that does not lead to what it kept");
+  }
   await view.see(receipt.leaf, receipt.proof);
   return receipt;
 }
@@ -101,13 +104,25 @@ export class Escrower<To extends Party = Party> {
 /** A submission that a file holds, and what became of it. */
 export interface PresentEscrow {
   held: HeldSubmission;
-  /** As its receipt says, if that verifies; else pending. */
-  status: "verified" | "unverified" | "pending";
+  /**
+   * As its receipt says, if that verifies; else pending. Of a receipt in a log that has ended: unconfirmed if it does
+   * not lead to what was kept, lost if the authority lost it.
+   */
+  status: "verified" | "unverified" | "unconfirmed" | "lost" | "pending";
+}
+
+/** What was found, from the best one on. */
+export const BY_STATUS = ["verified", "unverified", "unconfirmed", "lost", "pending"] as const;
+
+function presentStatus({ receipt, worth }: WeighedSubmission): PresentEscrow["status"] {
+  if (receipt === undefined || worth === undefined) return "pending";
+  if (worth === "full") return receiptStatus(receipt);
+  return worth === "unconfirmed" ? worth : "lost";
 }
 
 /**
- * Finds a file's own submission to an authority: a verified one if there is one, else an unverified one, else a
- * pending one. It can be sent again without a key.
+ * Finds a file's own submission to an authority: a verified one if there is one, else an unverified one, and so on. It
+ * can be sent again without a key.
  * @param owner takes only submissions of the owner with this ID
  * @returns undefined if the file holds none that the authority could open
  * @throws TwinwrapError NOT_VERIFIED if a receipt in the file contradicts what was seen of the log
@@ -118,19 +133,61 @@ export async function presentEscrow(
   owner?: string,
 ): Promise<PresentEscrow | undefined> {
   // A receipt that does not verify counts as none: the authority is asked for it again.
-  const proven = await provenSubmissions(core, head, authority, view);
-  const all = [...proven, ...submissionsOf(core, head, authority.origin)]
+  const all = (await weighedSubmissions(core, head, authority, view))
     .filter(
       ({ submission: { record, wrap } }) =>
         (owner === undefined || record.owner === owner) &&
         authority.wrapFingerprints.some((key) => equalBytes(key, wrap.fingerprint)),
     )
-    .map((held) => ({
-      held,
-      status: proven.includes(held) ? receiptStatus(held.receipt!) : ("pending" as const),
-    }));
-  const steps = ["verified", "unverified", "pending"] as const;
-  return steps
-    .map((step) => all.find(({ status }) => status === step))
-    .find((one) => one !== undefined);
+    .map((one) => {
+      const { worth: _, ...held } = one;
+      return { held, status: presentStatus(one) };
+    });
+  return BY_STATUS.map((step) => all.find(({ status }) => status === step)).find(
+    (one) => one !== undefined,
+  );
+}
+
+/** What is known of a submission that a file holds, once its authority was asked. */
+export interface RenewedEscrow {
+  status: PresentEscrow["status"];
+  /** To go into the file, in place of what it has. */
+  receipt: Receipt | undefined;
+  /** The submission has to be carried to the authority. */
+  isCarried: boolean;
+}
+
+/**
+ * Brings a submission that a file holds to where its authority has it and a receipt says so. It is sent again unless
+ * the authority has opened it and still has it. Whatever a receipt says, only the authority knows what it holds now.
+ * @throws TwinwrapError NOT_VERIFIED; the authority's reason why it does not take it
+ */
+export async function renewEscrow(
+  party: Party,
+  { held: { submission, record }, status }: PresentEscrow,
+): Promise<RenewedEscrow> {
+  const { client } = party;
+  if (client === undefined) {
+    const isCarried = status !== "verified" && status !== "unverified";
+    return { status, receipt: undefined, isCarried };
+  }
+  const isHeld = status === "verified" && (await client.record(record)) !== undefined;
+  if (isHeld) return { status, receipt: undefined, isCarried: false };
+  const kept = status === "unconfirmed" ? await keptReceipt(party, submission, record) : undefined;
+  const receipt = kept ?? (await handIn(party, submission))!;
+  return { status: receiptStatus(receipt), receipt, isCarried: false };
+}
+
+/** What the authority shows now of an entry that it kept; undefined if it has not opened it, or has it no more. */
+async function keptReceipt(
+  { core, authority, client, view }: Party,
+  submission: Submission,
+  record: Uint8Array,
+): Promise<Receipt | undefined> {
+  const receipt = await client?.receipt(record);
+  if (receipt === undefined || receiptStatus(receipt) !== "verified") return undefined;
+  const { worth } = await checkReceipt(core, submission, receipt, authority);
+  if (worth !== "full") return undefined;
+  await view.see(receipt.leaf, receipt.proof);
+  return receipt;
 }

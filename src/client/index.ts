@@ -22,7 +22,7 @@ import * as $officer from "./officer.js";
 import * as $party from "./party.js";
 import * as $recover from "./recover.js";
 
-export { Escrower, type PresentEscrow, type Sent } from "./escrow.js";
+export { Escrower, type PresentEscrow, type RenewedEscrow, type Sent } from "./escrow.js";
 export { NOT_PROVEN, type Question, type Standing } from "./officer.js";
 export type { KnownRecord, Party, ReadRecord } from "./party.js";
 export type { Asked, Recovery, Replacing, ToAsk } from "./recover.js";
@@ -49,6 +49,16 @@ const ASKING = optionsOf<Parameters<typeof $recover.makeAsked>[1]>(
     expires: needDate,
   },
   ["requester", "recipient", "records"],
+);
+const needPresent = same(
+  objectOf<$escrow.PresentEscrow>({
+    held: objectOf<$escrow.PresentEscrow["held"]>({
+      submission: k.submission as never,
+      record: k.hash,
+      receipt: optional(k.receipt) as never,
+    }),
+    status: oneOf(...$escrow.BY_STATUS),
+  }),
 );
 const needKnown = k.knownRecords;
 const needRecovery = same(
@@ -86,6 +96,10 @@ export const presentEscrow = /* @__PURE__ */ takingAsync($escrow.presentEscrow, 
   head: k.head,
   owner: optional(needText),
 });
+export const renewEscrow = /* @__PURE__ */ takingAsync($escrow.renewEscrow, {
+  party: needParty,
+  present: needPresent,
+});
 export const recordOfKept = /* @__PURE__ */ taking($recover.recordOfKept, {
   party: needParty,
   submission: k.submission,
@@ -120,6 +134,9 @@ export const checkRecipient = /* @__PURE__ */ takingAsync($recover.checkRecipien
 export const addReleased = /* @__PURE__ */ taking($recover.addReleased, {
   recovery: needRecovery,
   onWrap: optional(needFunction),
+});
+export const needConfirmed = /* @__PURE__ */ taking($recover.needConfirmed, {
+  recovery: needRecovery,
 });
 export const replaceReleased = /* @__PURE__ */ taking($recover.replaceReleased, {
   recovery: needRecovery,

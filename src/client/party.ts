@@ -18,15 +18,15 @@ export interface Party {
   authority: Authority;
   /** Asks it; undefined if messages are carried to it and back. */
   client: AuthorityClient | undefined;
-  /** What was seen of its log. Every new proof is compared with it. */
+  /** What was seen of its logs. Every new proof is compared with it. */
   view: LogView;
 }
 
 /** An authority that is known already. @param asked its client, if it can be asked */
 export function partyOf(core: Core, authority: Authority, asked?: AuthorityClient): Party {
   const client = asked && withCheckedAnswers(asked);
-  const log = client && { logKeys: authority.logKeys, source: client };
-  return { core, authority, client, view: new LogView(core, log) };
+  const view = new LogView(core, { logKeys: authority.logKeys, source: client });
+  return { core, authority, client, view };
 }
 
 /**

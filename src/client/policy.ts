@@ -61,6 +61,27 @@ export function decidingPolicy(authority: Authority, policy: Policy): Policy {
   throw notVerified(`policy ${policy.number} does not follow what this authority has in force`);
 }
 
+/**
+ * The officer who signs a policy with a key: one of those who decide about it, or one who joins with it.
+ * @param before the policy before; undefined for the first
+ * @param publicKey Ed25519, 32 bytes
+ * @throws TwinwrapError NOT_ENTITLED
+ */
+export function signingOfficer(
+  policy: Policy,
+  before: Policy | undefined,
+  publicKey: Uint8Array,
+): Officer {
+  const decides = (before ?? policy).officers.find(({ key }) => equalBytes(key, publicKey));
+  const joins = policy.officers.find(({ key }) => equalBytes(key, publicKey));
+  const officer = decides ?? joins;
+  if (officer !== undefined) return officer;
+  throw new TwinwrapError(
+    "NOT_ENTITLED",
+    `this is no officer's key in policy ${(before ?? policy).number}, nor of one who joins`,
+  );
+}
+
 /** The hash of the newest note of an authority, which the next policy names, 32 bytes. */
 export function newestNote(authority: Authority): Uint8Array {
   return chainBefore(authority, new Uint8Array()).newest;

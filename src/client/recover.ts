@@ -22,6 +22,8 @@ import {
   requestId,
   type Submission,
   submissionsToAsk,
+  type Unshown,
+  weighedSubmissions,
   wrapKeyOf,
 } from "../escrow/index.js";
 import { fingerprint, publicKeyOf, type RsaPrivateKey } from "../keys/index.js";
@@ -89,10 +91,15 @@ export interface ToAsk {
   records: Uint8Array[];
   /** The authority has them: it says so, or its receipt does. */
   known: boolean;
+  /** The authority lost what a receipt in the file is for, and is not known to have it again. */
+  lost: boolean;
+  /** How a receipt in the file contradicts what was seen of the log, in words; undefined if none does. */
+  contradiction: string | undefined;
 }
 
 /**
- * Finds the records to ask for to recover a file.
+ * Finds the records to ask for to recover a file. A receipt that contradicts the log proves nothing, but does not stand
+ * in the way.
  * @param kept records of submissions that were kept
  * @throws TwinwrapError NOT_FOUND if the file is not escrowed with this authority
  */
@@ -101,22 +108,42 @@ export async function recordsToAsk(
   head: Head,
   kept: readonly KnownRecord[] = [],
 ): Promise<ToAsk> {
-  const { core, authority, client, view } = party;
+  const { core, authority, client } = party;
+  const contradiction = await contradictionIn(party, head);
+  const known = { known: true, lost: false, contradiction };
   const mine = kept.filter(({ record }) => fits(head, record));
-  if (mine.length > 0) return { records: mine.map(({ hash }) => hash), known: true };
-  const { held, proven } = await submissionsToAsk(core, head, authority, view);
+  if (mine.length > 0) return { ...known, records: mine.map(({ hash }) => hash) };
+  const { held, proven, lost } = await submissionsToAsk(core, head, authority);
   const hashes = held.map(({ record }) => record);
-  if (client === undefined && hashes.length > 0) return { records: hashes, known: proven };
+  if (client === undefined && hashes.length > 0) {
+    const isKnown = proven && contradiction === undefined;
+    return { records: hashes, known: isKnown, lost, contradiction };
+  }
   const rows = await recordsByHash(party, hashes);
   // Whoever can write the file can add submissions that nobody else has, or remove all of them.
   const found = preferVerified(rows.length > 0 ? rows : await recordsOfFile(party, head));
-  if (found.length > 0) return { records: found.map(({ hash }) => hash), known: true };
+  if (found.length > 0) return { ...known, records: found.map(({ hash }) => hash) };
+  const had = lost || proven ? "lost" : "did not get";
   throw new TwinwrapError(
     "NOT_FOUND",
     held.length === 0
       ? `it is not escrowed with ${authority.origin}`
-      : `${authority.origin} did not get the submission that is in it`,
+      : `${authority.origin} ${had} the submission that is in it: it has to be sent${had === "lost" ? " again" : ""}`,
   );
+}
+
+/** How a receipt in a file contradicts what was seen of the log; undefined if none does. */
+async function contradictionIn(
+  { core, authority, view }: Party,
+  head: Head,
+): Promise<string | undefined> {
+  try {
+    await weighedSubmissions(core, head, authority, view);
+    return undefined;
+  } catch (error) {
+    if (error instanceof TwinwrapError && error.code === "NOT_VERIFIED") return error.message;
+    throw error;
+  }
 }
 
 /** Those of these records that the authority has; none if it can't be asked. @throws TwinwrapError NOT_VERIFIED */
@@ -220,11 +247,29 @@ export async function checkRecipient(
   throw notVerified("the release is for another key than the private key that was given");
 }
 
+/**
+ * For whoever takes keys out of a release that no private key can show to be right.
+ * @throws TwinwrapError NOT_VERIFIED if its proofs do not suffice for that
+ */
+export function needConfirmed({ checked }: Recovery): void {
+  if (checked.confirmed) return;
+  throw notVerified(
+    "the log of the release has ended, and its proofs do not lead to what was kept of that: only the private key can tell whether it has the right key",
+  );
+}
+
+async function unshownOf({ party, checked }: Recovery, head: Head): Promise<Unshown> {
+  const { core, authority } = party;
+  const contradiction = await contradictionIn(party, head);
+  const { lost } = await submissionsToAsk(core, head, authority);
+  return { unconfirmed: !checked.confirmed, lost, contradiction };
+}
+
 /** The released wrap for a file. @throws TwinwrapError NOT_FOUND, NOT_VERIFIED */
 async function wrapOf({ party, checked, kept }: Recovery, head: Head): Promise<Wrap> {
-  const { core, authority, view } = party;
+  const { core, authority } = party;
   const records = kept.map(({ record }) => record);
-  const wrap = await findReleased(core, checked, head, authority, records, view);
+  const wrap = await findReleased(core, checked, head, authority, records);
   if (wrap !== undefined) return wrap;
   const row = (await recordsOfFile(party, head)).find(({ hash }) => checked.keys.has(toHex(hash)));
   if (row !== undefined) return releasedFor(core, checked, head, row.record);
@@ -241,13 +286,17 @@ function isSameWrap(a: Wrap, b: Wrap): boolean {
 }
 
 /**
- * For `amend` and `amendFile`: adds the released wrap without opening it. All other wraps stay.
- * @param onWrap called with that wrap
+ * For `amend` and `amendFile`: adds the released wrap without opening it. All other wraps stay. So everything has to be
+ * shown by proofs, but that a lost receipt of the file is no reason against the release.
+ * @param onWrap called with that wrap, and with what can't be shown
  */
-export function addReleased(recovery: Recovery, onWrap?: (wrap: Wrap) => void) {
+export function addReleased(recovery: Recovery, onWrap?: (wrap: Wrap, unshown: Unshown) => void) {
   return async (head: Head): Promise<{ wraps: Wrap[] }> => {
+    const unshown = await unshownOf(recovery, head);
+    if (unshown.contradiction !== undefined) throw notVerified(unshown.contradiction);
+    needConfirmed(recovery);
     const wrap = await wrapOf(recovery, head);
-    onWrap?.(wrap);
+    onWrap?.(wrap, unshown);
     const { wraps } = head.header;
     return { wraps: wraps.some((other) => isSameWrap(other, wrap)) ? wraps : [...wraps, wrap] };
   };
@@ -260,10 +309,13 @@ export interface Replacing {
   removed: Uint8Array[];
   /** Origins of the authorities that the file is escrowed with. A body that is sealed again loses these escrows. */
   origins: string[];
+  /** That the wrap opens to the file's key does not depend on it. */
+  unshown: Unshown;
 }
 
 /**
- * For `rewrap` and `rewrapFile`: opens the released wrap. It replaces a wrap that the new key had.
+ * For `rewrap` and `rewrapFile`: opens the released wrap. That it leads to the key of the file's commitment shows that
+ * it is right, whatever the file's receipts are worth. It replaces a wrap that the new key had.
  * @param options.remove fingerprints (32 bytes each) of keys whose wraps are removed
  * @param options.rewrite seals the whole file again if the header has no room
  * @param onWrap called with what is about to happen
@@ -276,11 +328,12 @@ export function replaceReleased(
 ) {
   const { remove = [], rewrite = false } = options;
   return async (head: Head): Promise<WrapChange> => {
+    const unshown = await unshownOf(recovery, head);
     const wrap = await wrapOf(recovery, head);
     const removed = remove.filter((gone) =>
       head.header.wraps.some((one) => equalBytes(one.fingerprint, gone)),
     );
-    onWrap?.({ wrap, removed, origins: originsOf(head) });
+    onWrap?.({ wrap, removed, origins: originsOf(head), unshown });
     return { key, released: [wrap], remove: removed, rewrite };
   };
 }

@@ -363,9 +363,7 @@ export function decodePreamble(preamble: Uint8Array): Layout {
   if (preamble.length < PREAMBLE) throw bad("the file is truncated: it ends inside its header");
   const view = new DataView(preamble.buffer, preamble.byteOffset, PREAMBLE);
   if (view.getUint16(8) !== VERSION) {
-    throw bad(
-      `sealed in a newer format (${view.getUint16(8)}); this one reads ${VERSION}`,
-    );
+    throw bad(`sealed in a newer format (${view.getUint16(8)}); this one reads ${VERSION}`);
   }
   const fixedLength = view.getUint32(12);
   const slotLength = view.getUint32(16);
@@ -401,9 +399,7 @@ export function decodeHeader(core: Core, bytes: Uint8Array): Header {
   const slot = a === undefined || (b !== undefined && b.generation > a.generation) ? 1 : 0;
   const valid = slots[slot];
   if (valid === undefined) {
-    throw bad(
-      "the header is damaged: neither of its two slots is whole",
-    );
+    throw bad("the header is damaged: neither of its two slots is whole");
   }
   return { ...fixed, ...valid, hash, slot, slotLength, slotsOffset, bodyOffset };
 }

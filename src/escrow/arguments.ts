@@ -3,6 +3,7 @@ import {
   type Kind,
   listOf,
   needDate,
+  needFlag,
   needFunction,
   needText,
   needUint8Array,
@@ -120,6 +121,7 @@ export const checkedRelease = like({
   request,
   requestHash: bytes,
   basis: oneOf("quorum", "emergency"),
+  confirmed: needFlag,
   keys: map,
 });
 export const expected: Kind<unknown> = (value, what) =>
@@ -217,7 +219,17 @@ export const approval = like({
   expires: needDate,
 });
 export const report = like({
-  status: oneOf("verified", "unverified", "unproven", "pending", "not escrowed", "mismatch"),
+  status: oneOf(
+    "verified",
+    "unverified",
+    "unproven",
+    "unconfirmed",
+    "lost",
+    "after the end",
+    "pending",
+    "not escrowed",
+    "mismatch",
+  ),
   origin: needText,
   time: optional(needDate),
   reason: optional(needText),

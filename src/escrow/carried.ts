@@ -128,11 +128,28 @@ function compactJson(json: Uint8Array, joint: "" | " "): Uint8Array {
   return compact.subarray(0, length);
 }
 
-/** How every line of a note begins, but for the three of a checkpoint. */
-const LINE =
-  /^(?:$|twinwrap\/|(?:authority|policy|request|recipient|records|decision|identity|date|expires|owner|number|previous|release|change|emergency|waiting|owners|unproven|officer|key|share|self|—)(?: |$))/;
+/**
+ * How the lines of each note begin. No others are known in it: a word of these may well stand where a line of another
+ * note was broken.
+ */
+const KEYS = new Map([
+  ["approval", "authority|policy|request|recipient|records|decision|identity|date|expires"],
+  ["veto", "authority|request|owner|date"],
+  [
+    "policy",
+    "authority|number|previous|release|change|emergency|waiting|owners|unproven|officer|key|share|self",
+  ],
+  ["authority", "origin|number|previous|log|wrap|alg|ended|kept|end"],
+]);
+
+/** Whether a line of a note of this kind can begin so; of a checkpoint, only those of its signatures are known. */
+function lineStart(kind: string | undefined): RegExp {
+  const keys = KEYS.get(kind ?? "") ?? "—";
+  return new RegExp(`^(?:$|twinwrap/|(?:${keys}|—)(?: |$))`);
+}
+
 /** Lines that end in base64, with the words before it. */
-const BASE64_LINE = /^(?:(?:share|key) |— \S+ )\S/;
+const BASE64_LINE = /^(?:(?:share|key|wrap) |(?:log|ended|—) \S+ )\S/;
 
 /** Characters of a line within which those words end. */
 const WORDS = 512;
@@ -142,11 +159,12 @@ function joinLines(lines: readonly string[]): string[] {
   // The parts of each line, and its beginning: joined once.
   const joined: { parts: string[]; start: string }[] = [];
   // A checkpoint's own lines are anything; they are short, and only its signatures can have been broken.
-  const isKnown = lines[0]?.startsWith("twinwrap/") ?? false;
+  const kind = /^twinwrap\/([a-z]+)\/v1\s*$/.exec(lines[0] ?? "")?.[1];
+  const start = lineStart(kind);
   const signatures = lines.map((line) => line.trim()).lastIndexOf("");
   for (const [i, line] of lines.entries()) {
     const last = joined.at(-1);
-    const isWhole = LINE.test(line) || !(isKnown || i > signatures);
+    const isWhole = start.test(line) || !(kind !== undefined || i > signatures);
     if (last === undefined || last.start === "" || isWhole) {
       const whole = line.trim() === "" ? "" : line;
       joined.push({ parts: [whole], start: whole.slice(0, WORDS) });

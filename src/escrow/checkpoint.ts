@@ -53,6 +53,30 @@ function parseHash(text: string | undefined, what: string): Uint8Array<ArrayBuff
   return hash;
 }
 
+/** A checkpoint that a log key signed. */
+export interface SignedCheckpoint {
+  checkpoint: Checkpoint;
+  /** The log that it is of, if that has ended. */
+  ended: EndedLog | undefined;
+}
+
+/**
+ * What a proof is worth.
+ *
+ * full: the leaf is in the log in use, or in what was kept of a log that ended. unconfirmed: that log has ended, and
+ * kept the leaf's index, but the proof does not lead to what was kept. lost: the index is not kept. after the end:
+ * nor was it there when the log ended.
+ */
+export type ProofWorth = "full" | "unconfirmed" | "lost" | "after the end";
+
+/** A proof that a log key signed, and that leads there. */
+export interface WeighedProof {
+  /** Of the leaf, counted from 0. */
+  index: number;
+  checkpoint: Checkpoint;
+  worth: ProofWorth;
+}
+
 /** Signs a checkpoint, under the origin. @throws TwinwrapError BAD_FORMAT, BAD_ARGUMENT */
 export function signCheckpoint(core: Core, checkpoint: Checkpoint, key: Signer): Promise<string> {
   const { origin, size, root } = checkpoint;
@@ -91,25 +115,42 @@ export async function verifyCheckpoint(
   note: string,
   logKeys: readonly VerifierKey[],
 ): Promise<Checkpoint> {
+  const { checkpoint, ended } = await signedCheckpoint(core, note, logKeys);
+  if (ended === undefined) return checkpoint;
+  const { origin, size } = checkpoint;
+  if (size > ended.end.size) {
+    throw notVerified(
+      `log ${origin} ended at ${ended.end.size} leaves: its key signed ${size} after that`,
+    );
+  }
+  checkEnded(checkpoint, ended);
+  return checkpoint;
+}
+
+/**
+ * Verifies the signature of a checkpoint, and no more: the log may have ended, with less than this or otherwise.
+ * @param logKeys as for {@link verifyCheckpoint}
+ * @throws TwinwrapError BAD_FORMAT; NOT_VERIFIED
+ */
+export async function signedCheckpoint(
+  core: Core,
+  note: string,
+  logKeys: readonly VerifierKey[],
+): Promise<SignedCheckpoint> {
   const checkpoint = parseCheckpoint(note);
   const keys = logKeys.filter(({ name }) => name === checkpoint.origin);
   if (keys.length === 0) throw notVerified(`${checkpoint.origin} is another log`);
   await verifyNote(core, note, keys);
-  for (const key of keys) if (isEnded(key)) checkEnded(checkpoint, key);
-  return checkpoint;
+  return { checkpoint, ended: endedLog(keys, checkpoint.origin) };
 }
 
-function isEnded(key: VerifierKey | EndedLog): key is EndedLog {
-  return "end" in key;
+/** The log of this origin, if it has ended. @param logKeys as for {@link verifyCheckpoint} */
+export function endedLog(logKeys: readonly VerifierKey[], origin: string): EndedLog | undefined {
+  return logKeys.find((key): key is EndedLog => key.name === origin && "kept" in key);
 }
 
-/** What the key of a log signed beyond its end has no worth, nor what contradicts where it ended. */
+/** @throws TwinwrapError NOT_VERIFIED if a checkpoint contradicts where its log ended */
 function checkEnded({ origin, size, root }: Checkpoint, { kept, end }: EndedLog): void {
-  if (size > end.size) {
-    throw notVerified(
-      `log ${origin} ended at ${end.size} leaves: its key signed ${size} after that`,
-    );
-  }
   for (const point of [kept, end]) {
     if (size === point.size && !equalBytes(root, point.root)) {
       throw notVerified(`log ${origin} ended with other leaves than these ${size}`);
@@ -159,6 +200,34 @@ export async function verifyProof(
   const checkpoint = await verifyCheckpoint(core, parsed.checkpoint, logKeys);
   verifyPath(core, leaf, parsed, checkpoint);
   return { index: parsed.index, checkpoint };
+}
+
+/**
+ * Verifies that a leaf is in a log, which may have ended, and tells what that is worth.
+ * @param leaf as it stands in the log
+ * @param logKeys as for {@link verifyCheckpoint}
+ * @throws TwinwrapError BAD_FORMAT; NOT_VERIFIED, also if it contradicts where the log ended
+ */
+export async function weighProof(
+  core: Core,
+  leaf: string,
+  proof: string,
+  logKeys: readonly VerifierKey[],
+): Promise<WeighedProof> {
+  const parsed = parseProof(proof);
+  const { checkpoint, ended } = await signedCheckpoint(core, parsed.checkpoint, logKeys);
+  verifyPath(core, leaf, parsed, checkpoint);
+  const { index } = parsed;
+  if (ended === undefined) return { index, checkpoint, worth: "full" };
+  checkEnded(checkpoint, ended);
+  return { index, checkpoint, worth: worthInEnded(ended, checkpoint.size, index) };
+}
+
+/** @param size of the checkpoint that the proof leads to, which does not contradict the end */
+export function worthInEnded({ kept, end }: EndedLog, size: number, index: number): ProofWorth {
+  if (index >= end.size) return "after the end";
+  if (index >= kept.size) return "lost";
+  return size === kept.size ? "full" : "unconfirmed";
 }
 
 /**

@@ -63,7 +63,7 @@ export {
 } from "./authority-client.js";
 export type { OwnerProof } from "./blob-submission.js";
 export type { Authority } from "./chain.js";
-export type { Checkpoint, LogProof } from "./checkpoint.js";
+export type { Checkpoint, LogProof, ProofWorth } from "./checkpoint.js";
 export type { AuthorityFile, EndedLog, Identity, IdentityText, LogPoint } from "./identity.js";
 export { MAX_AUTHORITY } from "./identity.js";
 export type {
@@ -116,10 +116,16 @@ export type {
   RecordFacts,
   UnprovenRecord,
 } from "./record.js";
-export type { CheckedRelease } from "./recovery.js";
+export type { CheckedRelease, SubmissionsToAsk, Unshown } from "./recovery.js";
 export type { ProvenLeaf, Release, ReleasedKey } from "./release.js";
 export { MAX_RELEASE } from "./release.js";
-export type { CheckedReceipt, EscrowReport, EscrowStatus, HeldSubmission } from "./reports.js";
+export type {
+  CheckedReceipt,
+  EscrowReport,
+  EscrowStatus,
+  HeldSubmission,
+  WeighedSubmission,
+} from "./reports.js";
 export type { RecoveryRequest } from "./request.js";
 export { SigningKey } from "./signing-key.js";
 export type { Addressee, FileFacts, Submission } from "./submission.js";
@@ -285,6 +291,12 @@ export const submissionsOf = /* @__PURE__ */ taking($reports.submissionsOf, {
   core: needCore,
   head: k.head,
   origin: needText,
+});
+export const weighedSubmissions = /* @__PURE__ */ takingAsync($reports.weighedSubmissions, {
+  core: needCore,
+  head: k.head,
+  authority: k.authority,
+  view: optional(k.view),
 });
 export const withReceipt = /* @__PURE__ */ taking($reports.withReceipt, {
   core: needCore,

@@ -11,8 +11,15 @@ import { equalBytes, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { needCore } from "../core/need.js";
 import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
-import { type Checkpoint, parseCheckpoint, parseProof, verifyCheckpoint } from "./checkpoint.js";
-import { leafHash, provenSubtrees, verifyConsistency } from "./merkle.js";
+import {
+  type Checkpoint,
+  endedLog,
+  parseCheckpoint,
+  parseProof,
+  verifyCheckpoint,
+} from "./checkpoint.js";
+import type { EndedLog } from "./identity.js";
+import { leafHash, type NodeId, provenSubtrees, subtrees, verifyConsistency } from "./merkle.js";
 import type { VerifierKey } from "./note.js";
 
 // Each proof by itself is good in a forked or rewritten log, too. Only where proofs meet do they show that
@@ -31,16 +38,19 @@ export interface LogSource {
 
 /** A log that proofs are compared with. */
 export interface ComparedLog {
-  /** Whose checkpoints count: the log keys of its authority, the one in use first. */
+  /** Whose checkpoints count: the log keys of its authority, the one in use first. Logs that ended say where. */
   logKeys: readonly VerifierKey[];
-  source: LogSource;
+  /** The log in use, if it can be asked. */
+  source?: LogSource | undefined;
 }
 
 const needLog = optional(
   same(
     objectOf<ComparedLog>({
       logKeys: listOf(objectOf<VerifierKey>({ name: needText, publicKey: needUint8Array })),
-      source: same(objectOf<LogSource>({ checkpoint: needFunction, consistency: needFunction })),
+      source: optional(
+        same(objectOf<LogSource>({ checkpoint: needFunction, consistency: needFunction })),
+      ),
     }),
   ),
 );
@@ -49,11 +59,14 @@ const needLog = optional(
 interface Seen {
   hash: Uint8Array;
   size: number;
+  /** The authority's officers signed it when the log ended. */
+  isEnd?: boolean;
 }
 
 /**
  * What was seen of an authority's logs. Proofs of one log have to agree. A proof that meets no other (no size
- * and no subtree in common) can't be compared, unless the log itself can be asked.
+ * and no subtree in common) can't be compared, unless the log itself can be asked. Proofs of a log that ended have to
+ * agree with where it ended. What its key signed beyond has no worth, so it shows nothing.
  */
 export class LogView {
   readonly #core: Core;
@@ -66,7 +79,7 @@ export class LogView {
   readonly #compared = new Set<string>();
   #contradiction: string | undefined;
 
-  /** @param log the log itself, if it can be asked */
+  /** @param log what is known of the authority's logs, and the one in use if it can be asked */
   constructor(core: Core, log?: ComparedLog) {
     this.#core = needCore(core);
     this.#log = needLog(log, "the log");
@@ -101,17 +114,17 @@ export class LogView {
     const { index, path, checkpoint: note } = parseProof(proof);
     const checkpoint = parseCheckpoint(note);
     const { origin, size, root } = checkpoint;
+    const ended = endedLog(this.#log?.logKeys ?? [], origin);
+    if (ended !== undefined && size > ended.end.size) return;
     const shown = new Map([[`root ${size}`, root]]);
     const entry = leafHash(this.#core, toUtf8(leaf));
     for (const node of provenSubtrees(this.#core, entry, index, size, path)) {
-      shown.set(`subtree ${node.level} ${node.index}`, node.hash);
+      shown.set(nameOf(node), node.hash);
     }
-    const seen = this.#seen.get(origin) ?? new Map<string, Seen>();
+    const seen = this.#seen.get(origin) ?? seenAtEnd(ended);
     for (const [name, hash] of shown) {
       const before = seen.get(name);
-      if (before !== undefined && !equalBytes(before.hash, hash)) {
-        throw forked(`what it signed at ${before.size} and at ${size} leaves contradicts itself`);
-      }
+      if (before !== undefined && !equalBytes(before.hash, hash)) throw contradicted(before, size);
     }
     await this.#compare(checkpoint);
     for (const [name, hash] of shown) if (!seen.has(name)) seen.set(name, { hash, size });
@@ -122,30 +135,34 @@ export class LogView {
   async #compare({ origin, size, root }: Checkpoint): Promise<void> {
     const log = this.#log;
     // A log under an earlier name is another log.
-    if (log === undefined || log.logKeys[0]?.name !== origin) return;
+    if (log?.source === undefined || log.logKeys[0]?.name !== origin) return;
     const name = `${size} ${toHex(root)}`;
     if (this.#compared.has(name)) return;
-    const newest = await this.#newestFor(log, size);
-    await this.#checkExtends(log, { size, root }, newest);
+    const newest = await this.#newestFor(log.logKeys, log.source, size);
+    await this.#checkExtends(log.source, { size, root }, newest);
     this.#compared.add(name);
   }
 
   /** The newest checkpoint that the log showed, asked for again where a larger one is known: it may have grown. */
-  async #newestFor(log: ComparedLog, size: number): Promise<Checkpoint | undefined> {
+  async #newestFor(
+    logKeys: readonly VerifierKey[],
+    source: LogSource,
+    size: number,
+  ): Promise<Checkpoint | undefined> {
     const before = this.#newest;
     if (before !== undefined && before.size >= size) return before;
-    const note = await log.source.checkpoint();
+    const note = await source.checkpoint();
     const newest =
-      note === undefined ? undefined : await verifyCheckpoint(this.#core, note, log.logKeys);
+      note === undefined ? undefined : await verifyCheckpoint(this.#core, note, logKeys);
     // What was compared so far led to the one before: it holds only if this one goes on from there.
-    if (before !== undefined) await this.#checkExtends(log, before, newest);
+    if (before !== undefined) await this.#checkExtends(source, before, newest);
     this.#newest = newest;
     return newest;
   }
 
   /** @throws TwinwrapError NOT_VERIFIED unless the newest log begins with the older one */
   async #checkExtends(
-    { source }: ComparedLog,
+    source: LogSource,
     { size, root }: Pick<Checkpoint, "size" | "root">,
     newest: Checkpoint | undefined,
   ): Promise<void> {
@@ -163,6 +180,31 @@ export class LogView {
       );
     }
   }
+}
+
+/** What the officers say of a log that ended. */
+function seenAtEnd(ended: EndedLog | undefined): Map<string, Seen> {
+  const seen = new Map<string, Seen>();
+  for (const { size, root } of ended === undefined ? [] : [ended.end, ended.kept]) {
+    const point: Seen = { hash: root, size, isEnd: true };
+    seen.set(`root ${size}`, point);
+    // A complete tree is a subtree of every later one.
+    const [whole, ...more] = subtrees(0, size);
+    if (whole !== undefined && more.length === 0) seen.set(nameOf(whole), point);
+  }
+  return seen;
+}
+
+function nameOf({ level, index }: NodeId): string {
+  return `subtree ${level} ${index}`;
+}
+
+function contradicted({ size: before, isEnd = false }: Seen, size: number): TwinwrapError {
+  return forked(
+    isEnd
+      ? `what it signed at ${size} leaves is not what its authority says of ${before} leaves`
+      : `what it signed at ${before} and at ${size} leaves contradicts itself`,
+  );
 }
 
 function forked(how: string): TwinwrapError {

@@ -63,7 +63,7 @@ function split(n: number): number {
  * The complete subtrees that the leaves from `start` up to `end` consist of, largest first. `start` is
  * where a subtree of RFC 6962's division begins, so a multiple of each of their sizes.
  */
-function subtrees(start: number, end: number): NodeId[] {
+export function subtrees(start: number, end: number): NodeId[] {
   const nodes: NodeId[] = [];
   let size = 1;
   let level = 0;

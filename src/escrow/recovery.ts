@@ -6,9 +6,10 @@ import type { Head } from "../envelope/open.js";
 import { isWrapFor } from "../envelope/wraps.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { type Authority, wrapKeyOf } from "./chain.js";
-import { parseProof, verifyCheckpoint, verifyPath } from "./checkpoint.js";
+import { endedLog, parseProof, verifyCheckpoint, verifyPath, worthInEnded } from "./checkpoint.js";
 import type { Basis, ReleaseLeaf, RequestLeaf } from "./leaf.js";
 import type { LogView } from "./log-view.js";
+import type { Policy } from "./policy.js";
 import { receiptLeaf } from "./receipt.js";
 import { type BlobRecord, type EscrowRecord, recordHash } from "./record.js";
 import {
@@ -22,8 +23,10 @@ import {
   fits,
   type HeldSubmission,
   orNotVerified,
-  provenSubmissions,
+  seeReceipts,
   submissionsOf,
+  type WeighedSubmission,
+  weighedSubmissions,
 } from "./reports.js";
 import {
   parseRequestId,
@@ -40,6 +43,16 @@ import { recipientTag } from "./submission.js";
 /** What a release can hold before it is known which record is a file's. */
 const ANY_ALGORITHM = SESSION_ALGORITHMS.map(({ algId }) => algId);
 
+/** What can't be shown of a release, and of what a file holds. The private key can tell all the same. */
+export interface Unshown {
+  /** The release's log has ended, and its proofs do not lead to what was kept of that. */
+  unconfirmed: boolean;
+  /** The authority lost the entry that a receipt in the file is for. */
+  lost: boolean;
+  /** How a receipt in the file contradicts what was seen of the log, in words. */
+  contradiction: string | undefined;
+}
+
 /** A release that verified, all but what {@link releasedFor} and {@link releasedBlob} check. */
 export interface CheckedRelease {
   request: RecoveryRequest;
@@ -47,6 +60,11 @@ export interface CheckedRelease {
   requestHash: Uint8Array;
   /** Whether officers released it without waiting, or against a veto: then an owner should know. */
   basis: Basis;
+  /**
+   * false: its log has ended since, and its proofs do not lead to what was kept of that. Only the private key can tell
+   * then whether it has the right keys.
+   */
+  confirmed: boolean;
   /** By record, in lower-case hexadecimal. */
   keys: Map<string, ReleasedKey>;
 }
@@ -57,7 +75,7 @@ export interface CheckedRelease {
  * @param expected the request that was kept, or its ID. undefined: the caller checks that the request is
  *   their own, for example by holding the recipient's private key
  * @param view what was seen of the authority's log before; gets the release's proofs
- * @throws TwinwrapError NOT_VERIFIED
+ * @throws TwinwrapError NOT_VERIFIED, also if its log has ended and lost it
  */
 export function checkRelease(
   core: Core,
@@ -89,15 +107,22 @@ export function checkRelease(
     // A release has thousands of proofs, and all lead to one checkpoint.
     const { checkpoint: note } = parseProof(release.requested.proof);
     const checkpoint = await verifyCheckpoint(core, note, authority.logKeys);
+    const ended = endedLog(authority.logKeys, checkpoint.origin);
+    let confirmed = true;
     const indexOf = async ({ leaf, proof: text }: ProvenLeaf) => {
       const proof = parseProof(text);
       if (proof.checkpoint !== note) throw notVerified("its proofs lead to several checkpoints");
       verifyPath(core, leaf, proof, checkpoint);
+      const worth = ended && worthInEnded(ended, checkpoint.size, proof.index);
+      if (worth === "unconfirmed") confirmed = false;
+      if (worth === "lost" || worth === "after the end") {
+        throw notVerified(`${authority.origin} lost the release: it has to be asked for again`);
+      }
       await view?.see(leaf, text);
       return proof.index;
     };
     const asked = requestLeaf(release);
-    checkRequested(asked, about);
+    checkRequested(asked, about, authority.policies);
     const first = await indexOf(release.requested);
     const keys = new Map<string, ReleasedKey>();
     const places = new Set<number>();
@@ -114,20 +139,22 @@ export function checkRelease(
       places.add(index);
       keys.set(name, key);
     }
-    return { request, requestHash: hash, basis, keys };
+    return { request, requestHash: hash, basis, confirmed, keys };
   });
 }
 
-/** What the leaf of the request must say. */
+/** What the leaf of the request must say: of the policy that it names it is known how long that waits. */
 function checkRequested(
   leaf: RequestLeaf,
-  { request, hash, policies }: Pick<About, "request" | "hash" | "policies">,
+  { request, hash }: Pick<About, "request" | "hash">,
+  policies: readonly Policy[],
 ): void {
+  const policy = policies.find((one) => equalBytes(one.hash, leaf.policy));
+  const waits = leaf.notbefore.getTime() - leaf.time.getTime();
   const isRight =
     equalBytes(leaf.request, hash) &&
     leaf.expires.getTime() === request.expires.getTime() &&
-    leaf.notbefore >= leaf.time &&
-    (policies.length === 0 || policies.includes(toHex(leaf.policy)));
+    (policies.length === 0 ? waits >= 0 : waits === (policy?.waiting ?? Number.NaN) * 1000);
   if (!isRight) throw notVerified("the log does not say that this request was taken in");
 }
 
@@ -213,7 +240,7 @@ export function releasedFor(
 /**
  * The same, with a search for the record: in the file's header, and among records known otherwise.
  * @param others such as those of kept submissions: anybody who can write the file can take out its own
- * @param view gets the file's receipts: they have to be in the same log as the release
+ * @param view gets the file's receipts: they have to go with the release's proofs
  * @returns undefined if the release has nothing for any record of this file
  * @throws TwinwrapError NOT_VERIFIED, as {@link releasedFor}
  */
@@ -225,7 +252,7 @@ export async function findReleased(
   others: readonly EscrowRecord[] = [],
   view?: LogView,
 ): Promise<Wrap | undefined> {
-  await provenSubmissions(core, head, authority, view);
+  await seeReceipts(core, head, authority, view);
   const held = submissionsOf(core, head, authority.origin);
   const found = [...others, ...held.map(({ submission }) => submission.record)].find(
     (record) => fits(head, record) && checked.keys.has(toHex(recordHash(core, record))),
@@ -233,21 +260,33 @@ export async function findReleased(
   return found && releasedFor(core, checked, head, found);
 }
 
+/** Submissions of a file to ask for. */
+export interface SubmissionsToAsk {
+  held: HeldSubmission[];
+  /** Receipts show that the authority has them. */
+  proven: boolean;
+  /** The authority says that it lost what a receipt of theirs is for. */
+  lost: boolean;
+}
+
 /**
- * Of a file's submissions, those to ask for: verified ones if there are any, else those with a receipt, else
- * all. Then it is unknown whether the authority has them (`proven` is false).
+ * Of a file's submissions, those to ask for: verified ones if there are any, else those with a receipt that the
+ * authority has not lost, else all. Then it is unknown whether the authority has them.
  */
 export async function submissionsToAsk(
   core: Core,
   head: Head,
   authority: Authority,
   view?: LogView,
-): Promise<{ held: HeldSubmission[]; proven: boolean }> {
-  const proven = await provenSubmissions(core, head, authority, view);
+): Promise<SubmissionsToAsk> {
+  const all = await weighedSubmissions(core, head, authority, view);
+  const of = (...worths: WeighedSubmission["worth"][]) =>
+    all.filter(({ worth }) => worths.includes(worth));
+  const proven = of("full", "unconfirmed");
   const verified = proven.filter(({ receipt }) => receiptLeaf(receipt!).type === "verified");
-  if (verified.length > 0) return { held: verified, proven: true };
-  if (proven.length > 0) return { held: proven, proven: true };
-  return { held: submissionsOf(core, head, authority.origin), proven: false };
+  if (verified.length > 0) return { held: verified, proven: true, lost: false };
+  if (proven.length > 0) return { held: proven, proven: true, lost: false };
+  return { held: all, proven: false, lost: of("lost", "after the end").length > 0 };
 }
 
 /**

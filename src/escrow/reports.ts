@@ -8,10 +8,12 @@ import { isBoundWrap } from "./blob-submission.js";
 import type { Authority } from "./chain.js";
 import {
   type Checkpoint,
+  type ProofWorth,
   parseCheckpoint,
   parseProof,
+  signedCheckpoint,
   verifyPath,
-  verifyProof,
+  weighProof,
 } from "./checkpoint.js";
 import type { RecordLeaf } from "./leaf.js";
 import type { LogView } from "./log-view.js";
@@ -33,6 +35,9 @@ export type EscrowStatus =
   | "verified"
   | "unverified"
   | "unproven"
+  | "unconfirmed"
+  | "lost"
+  | "after the end"
   | "pending"
   | "not escrowed"
   | "mismatch";
@@ -42,13 +47,17 @@ export interface EscrowReport {
    * verified: the authority opened the wrap, and it is what it says. unverified: it took the record in.
    * unproven: it took in a blob whose key nobody proves. pending: submitted, no receipt yet. mismatch:
    * the parts in the file do not fit together.
+   *
+   * Of a receipt in a log that has ended, the three above are said only if its proof leads to what was kept of that
+   * log. unconfirmed: it does not yet. lost: the authority says that it lost this entry. after the end: the key of
+   * that log signed it when the log had ended, so it is worth nothing.
    */
   status: EscrowStatus;
   /** The origin that the submission, or the fixed header, names; "" if it can't be read. */
   origin: string;
   /**
-   * Whether the given authority signed for it: there was a receipt, and it verified. false: consistent
-   * at best.
+   * Whether the given authority stands for it: there was a receipt, and it verified, in the log in use or in what
+   * was kept of one that ended. false: consistent at best.
    */
   shown: boolean;
   /** {@link recordHash}, 32 bytes; undefined if there is no (readable) submission. */
@@ -82,6 +91,8 @@ export interface CheckedReceipt {
   /** Of the leaf in the log, counted from 0. */
   index: number;
   checkpoint: Checkpoint;
+  /** "full" if no authority is given: nobody knows whether its log has ended. */
+  worth: ProofWorth;
 }
 
 /** Which part of a record is not the file's, in words; undefined if it fits. */
@@ -234,7 +245,7 @@ async function contradictionOf(
 
 /**
  * Shows a receipt to a view, whatever record it is for. One that the authority did not sign shows nothing.
- * @throws TwinwrapError NOT_VERIFIED if it contradicts what was seen of the log
+ * @throws TwinwrapError NOT_VERIFIED if it contradicts what was seen of the log, or where that ended
  */
 export async function seeReceipt(
   core: Core,
@@ -243,7 +254,9 @@ export async function seeReceipt(
   view: LogView,
 ): Promise<void> {
   try {
-    await verifyProof(core, leaf, proof, logKeys);
+    const parsed = parseProof(proof);
+    const { checkpoint } = await signedCheckpoint(core, parsed.checkpoint, logKeys);
+    verifyPath(core, leaf, parsed, checkpoint);
   } catch (error) {
     if (isAboutContent(error)) return;
     throw error;
@@ -303,7 +316,7 @@ async function answered(
   view: LogView | undefined,
 ): Promise<Pick<EscrowReport, "status" | "shown" | "time" | "index" | "checkpoint">> {
   const hash = recordHash(core, record);
-  const { leaf, index, checkpoint } = await verifyReceipt(core, hash, receipt, authority);
+  const { leaf, index, checkpoint, worth } = await verifyReceipt(core, hash, receipt, authority);
   const isVerified = leaf.type === "verified";
   if (isVerified && !isProven(record)) {
     throw notVerified("the receipt calls a key verified that nobody proves");
@@ -311,9 +324,10 @@ async function answered(
   // A receipt without a known signer says nothing about a log.
   if (authority !== undefined) await view?.see(receipt.leaf, receipt.proof);
   const unopened = isProven(record) ? "unverified" : "unproven";
+  const said = isVerified ? "verified" : unopened;
   return {
-    status: isVerified ? "verified" : unopened,
-    shown: authority !== undefined,
+    status: worth === "full" ? said : worth,
+    shown: authority !== undefined && worth === "full",
     time: leaf.time,
     index,
     checkpoint,
@@ -333,19 +347,44 @@ async function verifyReceipt(
   const leaf = receiptLeaf(receipt);
   if (!equalBytes(leaf.record, record)) throw notVerified("the receipt is for another record");
   if (authority !== undefined) {
-    return { leaf, ...(await verifyProof(core, receipt.leaf, receipt.proof, authority.logKeys)) };
+    return { leaf, ...(await weighProof(core, receipt.leaf, receipt.proof, authority.logKeys)) };
   }
   const proof = parseProof(receipt.proof);
   const checkpoint = parseCheckpoint(proof.checkpoint);
   verifyPath(core, receipt.leaf, proof, checkpoint);
-  return { leaf, index: proof.index, checkpoint };
+  return { leaf, index: proof.index, checkpoint, worth: "full" };
 }
 
 /**
- * Verifies that a receipt is for this submission, and that the authority signed it.
+ * Verifies that a receipt is for this submission, and that the authority signed it and has not lost it.
+ * @returns its worth is "full", or "unconfirmed"
  * @throws TwinwrapError NOT_VERIFIED
  */
-export function checkReceipt(
+export async function checkReceipt(
+  core: Core,
+  submission: Submission,
+  receipt: Receipt,
+  authority: Authority,
+): Promise<CheckedReceipt> {
+  const checked = await weighReceipt(core, submission, receipt, authority);
+  if (!isKept(checked.worth)) {
+    throw notVerified(
+      `the receipt is of an entry that ${authority.origin} lost: the submission has to be sent again`,
+    );
+  }
+  return checked;
+}
+
+/** Whether the authority says that it holds what a receipt of this worth is for. */
+function isKept(worth: ProofWorth): boolean {
+  return worth === "full" || worth === "unconfirmed";
+}
+
+/**
+ * Verifies that a receipt is for this submission, and that the authority signed it; it may be of any worth.
+ * @throws TwinwrapError NOT_VERIFIED
+ */
+function weighReceipt(
   core: Core,
   submission: Submission,
   receipt: Receipt,
@@ -392,9 +431,53 @@ export function submissionsOf(core: Core, head: Head, origin: string): HeldSubmi
   ];
 }
 
+/** A submission that a file holds, and what its receipt is worth. */
+export interface WeighedSubmission extends HeldSubmission {
+  /** undefined if there is no receipt, or it does not verify. */
+  worth: ProofWorth | undefined;
+}
+
 /**
- * The results of {@link submissionsOf} whose receipt the authority signed.
+ * The results of {@link submissionsOf}, with what their receipts are worth.
  * @param view gets all receipts of the header that the authority signed, whatever they are for
+ * @throws TwinwrapError NOT_VERIFIED if one contradicts what was seen of the log
+ */
+export async function weighedSubmissions(
+  core: Core,
+  head: Head,
+  authority: Authority,
+  view?: LogView,
+): Promise<WeighedSubmission[]> {
+  await seeReceipts(core, head, authority, view);
+  const weighed: WeighedSubmission[] = [];
+  for (const held of submissionsOf(core, head, authority.origin)) {
+    const { submission, receipt } = held;
+    const worth = receipt && (await worthOf(core, submission, receipt, authority));
+    weighed.push({ ...held, worth });
+  }
+  return weighed;
+}
+
+/**
+ * Shows all receipts of a file's header to a view, whatever they are for.
+ * @throws TwinwrapError NOT_VERIFIED if one contradicts what was seen of the log
+ */
+export async function seeReceipts(
+  core: Core,
+  head: Head,
+  authority: Authority,
+  view: LogView | undefined,
+): Promise<void> {
+  for (const { receipt } of view === undefined ? [] : head.header.escrows) {
+    const reason = await contradictionOf(core, receipt, authority, view);
+    if (reason !== undefined) throw notVerified(reason);
+  }
+}
+
+/**
+ * The results of {@link submissionsOf} whose receipt the authority signed and has not lost. Of a log that ended, it
+ * need not lead to what was kept.
+ * @param view as for {@link weighedSubmissions}
  * @throws TwinwrapError NOT_VERIFIED if one contradicts what was seen of the log
  */
 export async function provenSubmissions(
@@ -403,25 +486,17 @@ export async function provenSubmissions(
   authority: Authority,
   view?: LogView,
 ): Promise<HeldSubmission[]> {
-  const proven: HeldSubmission[] = [];
-  for (const { receipt } of view === undefined ? [] : head.header.escrows) {
-    const reason = await contradictionOf(core, receipt, authority, view);
-    if (reason !== undefined) throw notVerified(reason);
-  }
-  for (const held of submissionsOf(core, head, authority.origin)) {
-    const { submission, receipt } = held;
-    if (receipt === undefined || !(await isGood(core, submission, receipt, authority))) continue;
-    proven.push(held);
-  }
-  return proven;
+  const weighed = await weighedSubmissions(core, head, authority, view);
+  return weighed
+    .filter(({ worth }) => worth !== undefined && isKept(worth))
+    .map(({ worth: _, ...held }) => held);
 }
 
-async function isGood(...facts: Parameters<typeof checkReceipt>): Promise<boolean> {
+async function worthOf(...facts: Parameters<typeof weighReceipt>): Promise<ProofWorth | undefined> {
   try {
-    await checkReceipt(...facts);
-    return true;
+    return (await weighReceipt(...facts)).worth;
   } catch (error) {
-    if (error instanceof TwinwrapError && error.code === "NOT_VERIFIED") return false;
+    if (error instanceof TwinwrapError && error.code === "NOT_VERIFIED") return undefined;
     throw error;
   }
 }
@@ -452,10 +527,12 @@ export function withReceipt(core: Core, head: Head, receipt: Receipt): Escrow[] 
 
 /**
  * Checks the receipt, then does as {@link withReceipt}.
- * @param authority whose the receipt has to be; an older receipt counts only if it is the authority's, too.
- *   undefined: nobody can tell whose it is, so it fills an empty place and replaces nothing
+ * @param authority whose the receipt has to be; an older receipt counts only if it is the authority's, too, and not
+ *   lost. One that is confirmed goes before one that is not. undefined: nobody can tell whose it is, so it fills an
+ *   empty place and replaces nothing
  * @param view gets the file's receipts and this one
- * @throws TwinwrapError NOT_VERIFIED; DUPLICATE if there is another receipt and no authority is given
+ * @throws TwinwrapError NOT_VERIFIED, also if the authority lost it; DUPLICATE if there is another receipt and no
+ *   authority is given
  */
 export async function attachReceipt(
   core: Core,
@@ -464,31 +541,45 @@ export async function attachReceipt(
   authority: Authority | undefined,
   view?: LogView,
 ): Promise<Escrow[]> {
+  if (authority === undefined)
+    return withReceipt(core, withEmptyPlace(core, head, receipt), receipt);
   const { record } = receiptLeaf(receipt);
-  const isFor = ({ record: other }: HeldSubmission) => equalBytes(other, record);
-  const proven = authority && (await provenSubmissions(core, head, authority, view));
+  const weighed = await weighedSubmissions(core, head, authority, view);
+  const [first, ...more] = weighed.filter((one) => equalBytes(one.record, record));
+  if (first === undefined) {
+    throw notVerified(
+      `the file holds no submission to ${authority.origin} that the receipt is for`,
+    );
+  }
+  const coming = await checkReceipt(core, first.submission, receipt, authority);
+  await view?.see(receipt.leaf, receipt.proof);
+  const present = [first, ...more].map(({ worth }) => worth);
+  if (present.includes("full") && coming.worth !== "full") return [...head.header.escrows];
+  // What is worth less than the one that comes is no reason to keep it.
+  const keeps = present.includes(coming.worth);
   const escrows = head.header.escrows.map((escrow): Escrow => {
     const held = readHeld(core, head, escrow);
-    if (escrow.receipt === undefined || held === undefined || !isFor(held)) return escrow;
-    if (proven?.some(isFor)) return escrow;
-    if (proven !== undefined) return withoutReceipt(escrow);
-    if (equalBytes(encodeJcs(escrow.receipt), encodeReceipt(receipt))) return escrow;
+    return keeps || held === undefined || !equalBytes(held.record, record)
+      ? escrow
+      : withoutReceipt(escrow);
+  });
+  return withReceipt(core, { ...head, header: { ...head.header, escrows } }, receipt);
+}
+
+/** A head whose submission for a receipt has that one or none. @throws TwinwrapError DUPLICATE if it has another */
+function withEmptyPlace(core: Core, head: Head, receipt: Receipt): Head {
+  const { record } = receiptLeaf(receipt);
+  for (const escrow of head.header.escrows) {
+    const held = readHeld(core, head, escrow);
+    if (escrow.receipt === undefined || held === undefined) continue;
+    if (!equalBytes(held.record, record)) continue;
+    if (equalBytes(encodeJcs(escrow.receipt), encodeReceipt(receipt))) continue;
     throw new TwinwrapError(
       "DUPLICATE",
       "there is a receipt already, and only one shown to be your authority's may take its place",
     );
-  });
-  if (authority !== undefined) {
-    const held = submissionsOf(core, head, authority.origin).find(isFor);
-    if (held === undefined) {
-      throw notVerified(
-        `the file holds no submission to ${authority.origin} that the receipt is for`,
-      );
-    }
-    await checkReceipt(core, held.submission, receipt, authority);
-    await view?.see(receipt.leaf, receipt.proof);
   }
-  return withReceipt(core, { ...head, header: { ...head.header, escrows } }, receipt);
+  return head;
 }
 
 /**

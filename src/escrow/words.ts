@@ -2,6 +2,7 @@ import { toHex } from "../bytes.js";
 import { formatTime } from "../jcs.js";
 import { safe } from "../text.js";
 import type { Authority } from "./chain.js";
+import type { Unshown } from "./recovery.js";
 import type { EscrowReport } from "./reports.js";
 
 // The words and file names that the command line and the page share.
@@ -16,6 +17,12 @@ export function statusText({ status, origin, time, reason }: EscrowReport): stri
       return `unverified: taken in by ${by} on ${formatTime(time!)}, not opened yet`;
     case "unproven":
       return `key not proven: taken in by ${by} on ${formatTime(time!)}; nobody can tell whether it opens`;
+    case "unconfirmed":
+      return `unconfirmed: taken in by ${by} on ${formatTime(time!)}, in a log that has ended since; its proof does not lead to what ${by} kept of that`;
+    case "lost":
+      return `lost: taken in by ${by} on ${formatTime(time!)}, but ${by} lost it: send it again`;
+    case "after the end":
+      return `lost: signed for ${by} on ${formatTime(time!)}, after that log had ended: send it again`;
     case "pending":
       return `pending: no receipt of ${by} yet`;
     case "not escrowed":
@@ -23,6 +30,39 @@ export function statusText({ status, origin, time, reason }: EscrowReport): stri
     case "mismatch":
       return `mismatch: ${safe(reason ?? "")}`;
   }
+}
+
+/**
+ * What to know before a file's records are asked for, one text for each.
+ * @param found as recordsToAsk of the room client/ gives it
+ */
+export function askingTexts(found: {
+  known: boolean;
+  lost: boolean;
+  contradiction: string | undefined;
+}): string[] {
+  const { known, lost, contradiction } = found;
+  const texts = contradiction === undefined ? [] : [safe(contradiction)];
+  if (lost) {
+    const what = "the authority lost the entry that its receipt is for";
+    texts.push(`${what}; send it again first, or the authority refuses the whole request`);
+  } else if (!known) {
+    const what = "no receipt in it verifies; if the authority did not get its submission";
+    texts.push(`${what}, it refuses the whole request`);
+  }
+  return texts;
+}
+
+export const UNCONFIRMED_RELEASE =
+  "the log of the release has ended, and nothing shows that the authority kept the release";
+
+/** What could not be shown of a recovered file, one text for each. */
+export function unshownTexts({ unconfirmed, lost, contradiction }: Unshown): string[] {
+  return [
+    ...(unconfirmed ? [UNCONFIRMED_RELEASE] : []),
+    ...(lost ? ["the authority lost the entry that its receipt is for"] : []),
+    ...(contradiction === undefined ? [] : [safe(contradiction)]),
+  ];
 }
 
 /**

@@ -4,12 +4,14 @@ import {
   addReleased,
   makeAsked,
   type Recovery,
+  type Replacing,
   recordsToAsk,
   replaceReleased,
   takeRelease,
 } from "../client/recover.js";
 import { amend, inspectHead, rewrap } from "../envelope/index.js";
 import { encodeRequest, recipientFingerprint, sayId } from "../escrow/index.js";
+import { askingTexts, unshownTexts } from "../escrow/words.js";
 import { formatTime } from "../jcs.js";
 import { checkPublicKey, type RsaPrivateKey } from "../keys/index.js";
 import { safe } from "../text.js";
@@ -35,7 +37,7 @@ async function recordsOf(files: readonly File[], by: Party) {
     const asked = await recordsToAsk(by, await inspectHead(file)).catch((error) => {
       throw error.code === "NOT_FOUND" ? new PageError(`${file.name}: ${error.message}.`) : error;
     });
-    if (!asked.known) unsure.push(file.name);
+    unsure.push(...askingTexts(asked).map((text) => `${file.name}: ${text}.`));
     records.push(...asked.records);
   }
   return { records, unsure };
@@ -61,13 +63,7 @@ async function ask(form: HTMLFormElement, files: readonly File[]): Promise<Node>
     make("p", {}, "Tell this to each officer yourself, so that they know that it is you who asks:"),
     make("output", { class: "id" }, sayId(id)),
     make("p", {}, `Keep ${name}, and carry it to ${safe(by.authority.origin)}.`),
-    ...unsure.map((file) =>
-      make(
-        "p",
-        { class: "note" },
-        `${safe(file)}: no receipt in it verifies. If the authority did not get its submission, it refuses the whole request.`,
-      ),
-    ),
+    ...unsure.map((text) => make("p", { class: "note" }, safe(text))),
     facts([
       ["New key", safe(key.name)],
       ["Good until", formatTime(request.expires)],
@@ -101,11 +97,15 @@ function newKeyOf({ party, checked }: Recovery): RsaPrivateKey | undefined {
 async function withReleased(file: File, recovery: Recovery) {
   const key = newKeyOf(recovery);
   if (key !== undefined) {
-    const { patch } = await rewrap(file, replaceReleased(recovery, key));
-    return { now: patched(file, patch!), opened: true };
+    let unshown: string[] = [];
+    const note = (replacing: Replacing) => {
+      unshown = unshownTexts(replacing.unshown);
+    };
+    const { patch } = await rewrap(file, replaceReleased(recovery, key, {}, note));
+    return { now: patched(file, patch!), opened: true, unshown };
   }
   const { patch } = await amend(file, addReleased(recovery));
-  return { now: patched(file, patch), opened: false };
+  return { now: patched(file, patch), opened: false, unshown: [] };
 }
 
 async function take(
@@ -113,7 +113,7 @@ async function take(
   { recovery, picker, openIt }: { recovery: Recovery; picker: boolean; openIt: boolean },
   doing: Doing,
 ): Promise<Node> {
-  const { now, opened } = await withReleased(file, recovery).catch((error) => {
+  const { now, opened, unshown } = await withReleased(file, recovery).catch((error) => {
     throw error.code === "NO_ROOM" ? new PageError(NO_ROOM) : error;
   });
   if (openIt) {
@@ -127,6 +127,7 @@ async function take(
     opened
       ? "Recovered: your new key opens it. Keep this file in place of the old one."
       : "The wrap for your new key was added; whether it opens shows with the private key.",
+    ...unshown.map((text) => make("p", { class: "note" }, `Not shown: ${text}.`)),
   );
 }
 

@@ -33,7 +33,9 @@ function verdict(reports: readonly EscrowReport[], by: Party | undefined): HTMLE
       ? "Not shown: without the authority's authority.json nobody can tell whose receipts these are."
       : isRecoverable(reports, by.authority)
         ? "Yes: the authority has verified the key, and its receipt proves it."
-        : "No: nothing here proves it.";
+        : reports.some(({ status }) => status === "unconfirmed")
+          ? "Not shown: its log has ended, and the receipt does not show that the authority kept it."
+          : "No: nothing here proves it.";
   const kind = isRecoverable(reports, by?.authority) ? "yes" : "no";
   const rows = reports.map((report) =>
     make(

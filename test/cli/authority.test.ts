@@ -28,7 +28,7 @@ test("a log that was altered does not verify: exit code 3", async () => {
   const db = new Sqlite(join(office.folder, "store.sqlite"));
   for (const [spoil, line] of [
     ["UPDATE records SET description = 'other'", /leaf 2 .* is not what the store has for it/],
-    ["UPDATE leaves SET text = replace(text, 'time 2', 'time 1') WHERE leaf = 1", /altered/],
+    ["UPDATE leaves SET text = replace(text, 'time 2', 'time 3') WHERE leaf = 1", /altered/],
     ["DELETE FROM checkpoints WHERE place = 1", /^twinwrap: the log is damaged/],
   ] as const) {
     db.exec(spoil);

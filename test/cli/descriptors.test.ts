@@ -297,7 +297,7 @@ test("names cannot paint on the terminal, or make lines of their own", async () 
   await expectRun(
     "twinwrap decrypt $'a\\e[31m\\nopened  b' -k alice.pem",
     "",
-    "twinwrap: a\\u{1b}[31m\\u{a}opened  b does not end in .twin: name the output with -o\n",
+    "twinwrap: a\\u{1b}[31m\\u{a}opened b does not end in .twin: name the output with -o\n",
     2,
   );
   const opened = await sandbox.shell("twinwrap decrypt $'a\\e[31m\\nopened  b.twin' -k alice.pem");

@@ -21,7 +21,7 @@ beforeAll(async () => {
   for (const name of ["alice", "new"]) sandbox.keyPair(name);
   await run("twinwrap officer keygen -o ann.pem --no-passphrase");
   await run(
-    "twinwrap authority init here --no-passphrase --accept-pkcs1-v1_5 --origin here.example --officer ann=ann.pub.pem",
+    "twinwrap authority init here --no-passphrase --accept-pkcs1-v1_5 --unproven taken --origin here.example --officer ann=ann.pub.pem",
   );
   await run("twinwrap authority policy sign -k ann.pem --yes --authority here");
   await run("twinwrap authority info --authority here --wrap-key authority.publickeyblob");
@@ -59,9 +59,9 @@ const WAYS = [
     "pkcs1-v1_5",
     "-k alice.pem --owner-blob owner.simpleblob",
   ],
-  ["3des", 0x6603, 24, "oaep", "--accept-unproven"],
-  ["rc4", 0x6801, 16, "pkcs1-v1_5", "--accept-unproven"],
-  ["rc4 of 40 bits", 0x6801, 5, "oaep", "--accept-unproven --key-length 5"],
+  ["3des", 0x6603, 24, "oaep", ""],
+  ["rc4", 0x6801, 16, "pkcs1-v1_5", ""],
+  ["rc4 of 40 bits", 0x6801, 5, "oaep", "--key-length 5"],
 ] as const;
 
 test.each(some(WAYS, WAYS.length - 1))(

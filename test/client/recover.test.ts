@@ -97,6 +97,8 @@ test("nothing is asked for a key of the authority itself", () => {
   expect(makeAsked(party, { ...options, recipient: fresh.publicKey }).id).toHaveLength(26);
 });
 
+const KNOWN = { known: true, lost: false, contradiction: undefined };
+
 describe("the records to ask for", () => {
   test("of a serial: all pages, and what was opened comes first", async () => {
     const { file, all, rows } = await records(9);
@@ -115,7 +117,7 @@ describe("the records to ask for", () => {
     const head = withEscrows(file.head, []);
     expect(await recordsToAsk(party, head)).toEqual({
       records: [recordHash(core, all[6]!)],
-      known: true,
+      ...KNOWN,
     });
     const junk = partyOf(core, authority, having(rows.slice(0, 6)));
     expect((await recordsToAsk(junk, head)).records).toHaveLength(6);
@@ -130,10 +132,14 @@ describe("the records to ask for", () => {
   test("where nobody can be asked: what the file holds, and whether a receipt shows it", async () => {
     const file = await sealed();
     const party = partyOf(core, authority);
-    expect(await recordsToAsk(party, file.head)).toEqual({ records: file.records, known: false });
+    expect(await recordsToAsk(party, file.head)).toEqual({
+      records: file.records,
+      ...KNOWN,
+      known: false,
+    });
     const receipt = await log.receipt(file.records[0]!);
     const proven = withEscrows(file.head, withReceipt(core, file.head, receipt));
-    expect(await recordsToAsk(party, proven)).toEqual({ records: file.records, known: true });
+    expect(await recordsToAsk(party, proven)).toEqual({ records: file.records, ...KNOWN });
   });
 
   test("an authority that answers with something else is not believed", async () => {

@@ -52,6 +52,7 @@ const policyText = escrow.formatPolicy({
   officers: [{ name: "ann", key: ann.publicKey, share: spareKey(1), self: ["alice"] }],
 });
 const policy = await escrow.signNote(core, policyText, log, ann);
+/** As it stands in authority.json. */
 const identity = await escrow.signNote(
   core,
   escrow.formatIdentity({
@@ -63,6 +64,21 @@ const identity = await escrow.signNote(
     paddings: ["oaep"],
     ended: [],
   }),
+  log,
+);
+/** One that ends a log: officers sign it by file. */
+const closing = await escrow.signNote(
+  core,
+  escrow.formatIdentity({
+    origin: "office",
+    number: 2,
+    previous: fill(5),
+    log: signer("office-2", 4),
+    wrapKeys: [readPublicKey(SPKI), readPublicKey(OTHER_SPKI)],
+    paddings: ["oaep", "pkcs1-v1_5"],
+    ended: [{ ...log, kept: { size: 3, root: fill(1) }, end: { size: 17, root: fill(2) } }],
+  }),
+  signer("office-2", 4),
   log,
 );
 const approval = await escrow.signApproval(core, ann, request, fill(9), {
@@ -83,6 +99,7 @@ const MESSAGES: [string, string][] = [
   ["approval", approval],
   ["veto", veto],
   ["policy", policy],
+  ["identity", closing],
   ["checkpoint", checkpoint],
 ];
 
@@ -99,6 +116,8 @@ function again(message: escrow.Message): string {
       return text(escrow.encodeRelease(message.release));
     case "authority":
       return text(escrow.encodeAuthority(message.authority));
+    case "owner":
+      return text(escrow.encodeOwnerFile(message.owner));
     default:
       return message.note;
   }
@@ -164,6 +183,19 @@ describe.each(MESSAGES)("%s", (kind, content) => {
     const message = escrow.decodeMessage(core, Buffer.from(`${altered}\r\n`));
     expect(again(message)).toBe(altered);
   });
+});
+
+test("a line that is broken before a word of another kind of note is put together", async () => {
+  for (const word of ["log", "alg", "end", "owner", "number", "share", "self"]) {
+    const identity = `met at the counter, seen the passport; ${word} 17 of the book`;
+    const note = await escrow.signApproval(core, ann, request, fill(9), {
+      decision: "approve",
+      identity,
+    });
+    const broken = note.replace(` ${word} 17`, `\n${word} 17`);
+    expect(broken).not.toBe(note);
+    expect(again(escrow.decodeMessage(core, Buffer.from(broken)))).toBe(note);
+  }
 });
 
 test("what is signed verifies as it did", async () => {

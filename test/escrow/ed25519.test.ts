@@ -43,6 +43,7 @@ const IDENTITY = {
   paddings: ["oaep" as const],
   ended: [],
 };
+const EMPTY = { size: 0, root: new Uint8Array(32) };
 const hex = (text: string) => new Uint8Array(Buffer.from(text, "hex"));
 
 const P = 2n ** 255n - 19n;
@@ -381,6 +382,15 @@ describe("public keys", () => {
       expect(() => formatPolicy({ ...POLICY, officers })).toThrow(BAD_FORMAT);
       const log = { name: "a.example", publicKey };
       expect(() => formatIdentity({ ...IDENTITY, log })).toThrow(BAD_FORMAT);
+      const later = (key: Uint8Array) =>
+        formatIdentity({
+          ...IDENTITY,
+          number: 2,
+          log: { name: "a.example", publicKey: Point.BASE.toBytes() },
+          ended: [{ name: "b.example", publicKey: key, kept: EMPTY, end: EMPTY }],
+        });
+      expect(() => later(publicKey)).toThrow(BAD_FORMAT);
+      expect(later(Point.BASE.multiply(2n).toBytes())).toContain("ended b.example ");
     }
   });
 });

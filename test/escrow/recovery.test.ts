@@ -302,6 +302,122 @@ describe("a release that is refused", () => {
     );
   });
 
+  describe("because of the leaf of its request", () => {
+    /** A release of one key for a request of its own, as the log could say it. */
+    async function asked(
+      change: Partial<RequestLeaf> = {},
+      key: Partial<ReleaseLeaf> = {},
+    ): Promise<Release> {
+      const own = { ...request, nonce: fill(log.leaves.length % 256, 16) };
+      const leaf = askedFor(own, change);
+      return prove([await releaseKey(files[0]!, { request: own, leaf: key })], own, leaf);
+    }
+    const at = (day: number) => new Date(Date.UTC(2026, 1, day));
+    const checked = (release: Release, by = authority) =>
+      checkRelease(core, release, by, { request: release.request });
+    const fails = async (release: Release, reason: RegExp, by = authority) =>
+      expect(checked(release, by)).rejects.toMatchObject({
+        code: "NOT_VERIFIED",
+        message: expect.stringMatching(reason),
+      });
+
+    test("it is of another request, or says other times", async () => {
+      await checked(await asked());
+      const notTaken = /does not say that this request was taken in/;
+      await fails(await asked({ request: fill(3) }), notTaken);
+      await fails(await asked({ expires: at(20) }), notTaken);
+      await fails(await asked({ time: at(2), notbefore: at(1) }), notTaken);
+      // That of another request, which the log has as well.
+      await fails({ ...(await asked()), requested: good.requested }, notTaken);
+    });
+
+    test("it is no request's, or not in the log as its proof says", async () => {
+      const own = await asked();
+      const verified = log.add({
+        type: "verified",
+        time: at(1),
+        record: files[0]!.records[0]!,
+        owner: fill(9),
+      });
+      for (const leaf of [verified, own.releases[0]!.leaf]) {
+        const proof = await log.proof(leaf);
+        await fails({ ...own, requested: { leaf, proof } }, /not one of a request/);
+      }
+      const proof = await log.proof(own.requested.leaf);
+      await fails(
+        { ...own, requested: { leaf: own.requested.leaf, proof } },
+        /several checkpoints/,
+      );
+      const moved = own.requested.proof.replace(/index (\d+)/, (_, i) => `index ${Number(i) + 1}`);
+      await fails({ ...own, requested: { ...own.requested, proof: moved } }, /not in the log/);
+      const changed = own.requested.leaf.replace(/owner .*/, `owner ${"00".repeat(32)}`);
+      await fails({ ...own, requested: { ...own.requested, leaf: changed } }, /not in the log/);
+    });
+
+    test("proofs lead to two checkpoints, though each is good", async () => {
+      const own = await asked();
+      log.add({ type: "policy", time: at(9), number: 7, policy: fill(1) });
+      const [key] = own.releases as [ReleasedKey];
+      const later = { ...key, proof: await log.proof(key.leaf) };
+      await fails({ ...own, releases: [later] }, /several checkpoints/);
+      const { leaf } = own.requested;
+      const requested = { leaf, proof: await log.proof(leaf) };
+      await fails({ ...own, requested }, /several checkpoints/);
+      await checked({ ...own, requested, releases: [later] });
+    });
+
+    test("the release stands before it, or is older", async () => {
+      const early = /before it was allowed, or after/;
+      const own = { ...request, nonce: fill(1, 16) };
+      const key = await releaseKey(files[0]!, { request: own });
+      const leaf = askedFor(own);
+      await fails(await prove([key], own, leaf), early);
+      await fails(await asked({ time: at(2), notbefore: at(2) }, { time: at(1) }), early);
+    });
+
+    test("a quorum does not release before its time, an emergency does and is told", async () => {
+      const early = /before it was allowed, or after/;
+      const waits = { time: at(1), notbefore: at(3) };
+      const just = new Date(at(3).getTime() - 1000);
+      await fails(await asked(waits, { time: just }), early);
+      expect((await checked(await asked(waits, { time: at(3) }))).basis).toBe("quorum");
+      const emergency = await asked(waits, { time: just, basis: "emergency" });
+      expect((await checked(emergency)).basis).toBe("emergency");
+      // One such key among others is enough to be told.
+      const own = { ...request, nonce: fill(2, 16) };
+      const leaf = askedFor(own, waits);
+      const both = [
+        await releaseKey(files[0]!, { request: own, leaf: { time: at(3) } }),
+        await releaseKey(files[1]!, { request: own, leaf: { time: at(3), basis: "emergency" } }),
+      ];
+      expect((await checked(await prove(both, own, leaf))).basis).toBe("emergency");
+    });
+
+    test("nobody releases once it has expired, not in an emergency either", async () => {
+      const { expires } = request;
+      const before = new Date(expires.getTime() - 1000);
+      await checked(await asked({}, { time: before }));
+      for (const basis of ["quorum", "emergency"] as const) {
+        const late = await asked({}, { time: expires, basis });
+        await fails(late, /before it was allowed, or after/);
+      }
+    });
+
+    test("it waits as long as the policy says that it names, which is the authority's", async () => {
+      const rules = { ...ONE_OFFICER, authority: ORIGIN, officers: [], waiting: 3600 };
+      const knows = { ...authority, policies: [{ ...rules, hash: POLICY }] };
+      const after = (seconds: number) => new Date(at(1).getTime() + 1000 * seconds);
+      const of = (seconds: number, policy = POLICY) =>
+        asked({ time: at(1), notbefore: after(seconds), policy }, { time: at(3) });
+      await checked(await of(3600), knows);
+      for (const seconds of [0, 3599, 3601]) {
+        await fails(await of(seconds), /was taken in/, knows);
+        await checked(await of(seconds));
+      }
+      await fails(await of(3600, fill(1)), /was taken in/, knows);
+    });
+  });
+
   test("to another recipient by its leaf's tag", async () => {
     const { head, submissions } = files[0]!;
     const { blind } = submissions[0]!.record;

@@ -96,8 +96,10 @@ def digest(value, where):
     return bytes.fromhex(value)
 
 
-def previous(value, where):
-    return None if value == "none" else digest(value, where)
+def point(value, where):
+    """A log at one size: how many leaves, and the root hash."""
+    size, _, root = value.partition(" ")
+    return number(0)(size, where), digest(root, where)
 
 
 def b64(least, most=None, altchars=None):
@@ -290,16 +292,26 @@ def signers(note, keys):
     return found
 
 
+LEAVES = {
+    "escrow": {"record": digest, "owner": digest},
+    "verified": {"record": digest, "owner": digest},
+    "request": {"request": digest, "policy": digest, "expires": time, "notbefore": time},
+    "release": {"record": digest, "owner": digest, "request": digest, "policy": digest, "approvals": digest,
+                "recipient": digest, "basis": one_of("quorum", "emergency")}}
+
+
 def parse_leaf(content, *types):
     lines = Lines(content, "twinwrap/leaf/v1")
-    leaf = lines.take(type=one_of(*types), time=time, record=digest, owner=digest)
-    if leaf["type"] == "release":
-        leaf.update(lines.take(request=digest, policy=digest, approvals=digest, recipient=digest))
+    leaf = lines.take(type=one_of(*types), time=time)
+    leaf.update(lines.take(**LEAVES[leaf["type"]]))
+    if leaf["type"] == "request":
+        leaf["owners"] = lines.many("owner", 1, 500, digest)
+        need(leaf["owners"] == sorted(set(leaf["owners"])), "the owners of a request's leaf are not sorted")
     lines.end()
     return leaf
 
 
-def verify_proof(leaf, proof, log_keys):
+def verify_proof(leaf, proof, authority):
     """Returns the leaf's index, the number of leaves, and the log's origin."""
     head, empty, note = proof.partition("\n\n")
     kind, *lines = head.split("\n")
@@ -311,8 +323,11 @@ def verify_proof(leaf, proof, log_keys):
     need(len(checkpoint) == 3, "a checkpoint does not have three lines")
     name, size = origin(checkpoint[0], "the log's origin"), number(0)(checkpoint[1], "the log's size")
     root = b64(32)(checkpoint[2], "the log's root")
-    need(signers(note, [key for key in log_keys if key[0] == name]),
+    need(signers(note, [key for key in authority["logs"] if key[0] == name]),
          f"the checkpoint of {name} is not signed by a log key of the authority")
+    kept, end = authority["ended"].get(name, ((0, sha256()), (MAX, b"")))
+    need(size <= end[0] and all(root == known for at, known in (kept, end) if at == size),
+         f"the log {name} ended before this, or otherwise")
     need(index < size, "the proof is for a leaf that the log does not have")
 
     def climb(start, end):
@@ -337,22 +352,31 @@ def parse_identity(note, _):
     def log(value, where):
         name, _, key = value.partition(" ")
         return origin(name, where), public_key(key, where)
-    identity = lines.take(origin=origin, number=number(1), previous=previous)
-    identity["logs"] = lines.many("log", 1, 64, log)
+    identity = lines.take(origin=origin, number=number(1, 1024), previous=digest, log=log)
     identity["wraps"] = lines.many("wrap", 1, 64, spki(b64(1, 4096)))
-    identity.update(lines.take(padding=one_of("oaep", "oaep pkcs1-v1_5"), policy=digest))
-    lines.end()
-    for keys in [key for _, key in identity["logs"]], identity["wraps"]:
-        need(len(set(keys)) == len(keys), "an identity has a key twice")
-    return {**identity, "note": note, "hash": sha256(b"twinwrap/v1/authority\n", utf8(content))}
+    identity.update(lines.take(alg=one_of("rsa-oaep-sha1", "rsa-oaep-sha1 rsa-pkcs1-v1_5")))
+    identity["ended"] = []
+    while lines.rest:
+        identity["ended"].append(tuple(lines.take(ended=log, kept=point, end=point).values()))
+    ended = identity["ended"]
+    need(len(ended) <= 63 and all(kept[0] <= end[0] for _, kept, end in ended), "a log ended as none can")
+    logs = [identity["log"], *(one[0] for one in ended)]
+    for keys in [name for name, _ in logs], [key for _, key in logs], identity["wraps"]:
+        need(len(set(keys)) == len(keys), "an identity has a key or a log twice")
+    need(identity["number"] > 1 or not ended and identity["log"][0] == identity["origin"],
+         "the first log key does not sign under the origin")
+    keys = [line for line in content.split("\n") if line.split(" ")[0] in ("origin", "log", "wrap", "alg")]
+    return {**identity, "note": note, "logs": logs, "hash": sha256(b"twinwrap/v1/authority\n", utf8(content)),
+            "keys": sha256(b"twinwrap/v1/keys\n", *(utf8(line + "\n") for line in keys))}
 
 
 def parse_policy(note, _):
     content, _ = split_note(note)
     lines = Lines(content, "twinwrap/policy/v1")
-    policy = lines.take(authority=origin, number=number(1), previous=previous, release=number(1, 63),
-                        change=number(1, 63), emergency=number(1, 63), waiting=number(0, 366 * 86400))
-    officers, shares = {}, set()
+    policy = lines.take(authority=origin, number=number(1, 1024), previous=digest, release=number(1, 63),
+                        change=number(1, 63), emergency=number(1, 63), waiting=number(0, 366 * 86400),
+                        owners=one_of("open", "enrolled"), unproven=one_of("refused", "taken"))
+    officers, shares, whole = {}, set(), set()
     while lines.rest:
         name, key, share = lines.take(officer=origin, key=public_key, share=spki(b64(1, 4096))).values()
         own = lines.many("self", 0, 64, owner_id)
@@ -361,62 +385,86 @@ def parse_policy(note, _):
              and share not in shares, "the officers are not in order, or a key is there twice")
         officers[name] = key
         shares.add(share)
+        whole.add((name, key, share))
     folded = {fold(name) for name in officers}
     need("" not in folded and len(folded) == len(officers), "two officers' names fold alike, or one to nothing")
     need(max(policy[name] for name in ("release", "change", "emergency")) <= len(officers) <= 63,
          "a policy asks for more officers than there are, or has too many")
     return {**policy, "note": note, "hash": sha256(b"twinwrap/v1/policy\n", utf8(content)),
-            "officers": list(officers.items()), "shares": shares}
+            "officers": list(officers.items()), "shares": shares, "whole": whole}
 
 
-def chain(notes, what, same):
-    """Each note with the one before it, once their numbers, hashes and what stays the same fit."""
-    before = None
-    for at, note in enumerate(notes, 1):
-        need(note["number"] == at and note["previous"] == (before and before["hash"])
-             and all(note[name] == (before or note)[name] for name in same),
-             f"{what} {at} does not follow the one before")
-        yield at, note, before
-        before = note
+def check_policy(policy, before, identities, previous):
+    """A policy in its place: behind another, or undefined, and some identities."""
+    at, logs = policy["number"], identities[-1]["logs"]
+    need(policy["previous"] == previous and at == (before["number"] if before else 0) + 1
+         and policy["authority"] == identities[0]["origin"], f"policy {at} does not follow what is before it")
+    need(not {key for _, key in policy["officers"]} & {key for _, key in logs},
+         f"policy {at}: an officer has a log key")
+    need(not policy["shares"] & {wrap for identity in identities for wrap in identity["wraps"]},
+         f"policy {at}: an officer has a key of the authority")
+    signed = len(signers(policy["note"], (before or policy)["officers"]))
+    takes = before["change"] if before else len(policy["officers"])
+    joining = [(name, key) for name, key, _ in policy["whole"] - before["whole"]] if before else []
+    need(signers(policy["note"], logs[:1]) and signed >= takes
+         and signers(policy["note"], joining) == set(joining), f"policy {at} lacks signatures")
+    print(f"policy {at}: signed by the log key, by {signed} officers and by all who join")
+
+
+def check_identity(identity, before, policy, previous):
+    """A later identity in its place: behind another, under the newest policy before it."""
+    at, log, ended = identity["number"], identity["log"], identity["ended"]
+    need(identity["previous"] == previous and at == before["number"] + 1
+         and identity["origin"] == before["origin"], f"identity {at} does not follow what is before it")
+    rest = ended[len(before["ended"]):]
+    need(ended[:len(before["ended"])] == before["ended"]
+         and [one[0] for one in rest] == ([] if log == before["log"] else [before["log"]]),
+         f"identity {at} does not say where the log before it ended")
+    need(log[1] not in [key for _, key in policy["officers"]] and not policy["shares"] & set(identity["wraps"]),
+         f"identity {at}: an officer has a key of it")
+    takes = policy["change" if signers(identity["note"], [before["log"]]) else "emergency"]
+    need(signers(identity["note"], [log]), f"identity {at} is not signed by its own log key")
+    signed = len(signers(identity["note"], policy["officers"]))
+    need(signed >= takes, f"identity {at} is not signed by the officers")
+    print(f"identity {at}: signed by the log keys and by {signed} officers")
 
 
 def load_authority(path):
     file = load(path, 32 << 20, {"type": one_of("twinwrap/authority/v1"),
-                                 "identities": items(1, 256, parse_identity),
-                                 "policies": items(1, 256, parse_policy)}, ["policies"])
-    identities, policies = file["identities"], file.get("policies", [])
-    first, logs = identities[0], [key for identity in identities for key in identity["logs"]]
-    need(first["logs"][0][0] == first["origin"], "the first log key does not sign under the origin")
-    for at, policy, before in chain(policies, "policy", ["authority"]):
-        need(policy["authority"] == first["origin"] and (before or policy["hash"] == first["policy"]),
-             f"policy {at} is not this authority's")
-        need(not {key for _, key in policy["officers"]} & {key for _, key in logs},
-             f"policy {at}: an officer has a log key")
-        need(not policy["shares"] & {wrap for identity in identities for wrap in identity["wraps"]},
-             f"policy {at}: an officer has a key of the authority")
-        signed = len(signers(policy["note"], (before or policy)["officers"]))
-        takes = before["change"] if before else len(policy["officers"])
-        need(signers(policy["note"], logs) and signed >= takes, f"policy {at} lacks signatures")
-        print(f"policy {at}: signed by a log key and by {signed} officers")
-    left = list(policies)
-    for at, identity, before in chain(identities, "identity", ["origin", "policy"]):
-        need(signers(identity["note"], (before or identity)["logs"][:1]),
-             f"identity {at} is not signed by the log key")
-        while before and left and (
-                len(signers(identity["note"], left[0]["officers"])) < left[0]["change"]):
-            left.pop(0)
-        need(not before or left, f"identity {at} is not signed by the officers")
-        print(f"identity {at}: signed as it must be")
+                                 "identities": items(1, 1024, parse_identity),
+                                 "policies": items(1, 1024, parse_policy)}, ["policies"])
+    (first, *later), policies = file["identities"], file.get("policies", [])
+    need(first["number"] == 1 and signers(first["note"], [first["log"]]),
+         "identity 1 is not signed by the log key")
+    print("identity 1: signed by its log key")
+    identities, newest, left = [first], first["hash"], list(policies)
+    if left:
+        check_policy(left[0], None, identities, first["keys"])
+        need(first["previous"] == left[0]["hash"], "policy 1 is not the one that identity 1 names")
+    policy = left.pop(0) if left else None
+    while later or left:
+        # The one that names the newest note is next; of two, one will follow nothing.
+        if left and (left[0]["previous"] == newest or not later):
+            check_policy(left[0], policy, identities, newest)
+            policy = left.pop(0)
+            newest = policy["hash"]
+        else:
+            need(policy, "an identity follows no policy")
+            check_identity(later[0], identities[-1], policy, newest)
+            identities.append(later.pop(0))
+            newest = identities[-1]["hash"]
+    last = identities[-1]
     print(f"authority: {first['origin']}, fingerprint {first['hash'].hex()}")
-    return {"origin": first["origin"], "logs": identities[-1]["logs"],
+    return {"origin": first["origin"], "logs": last["logs"],
+            "ended": {key[0]: (kept, end) for key, kept, end in last["ended"]},
             "wraps": {sha256(der) for identity in identities for der in identity["wraps"]},
-            "policies": [policy["hash"] for policy in policies]}
+            "policies": {policy["hash"]: policy["waiting"] for policy in policies}}
 
 
 # Messages.
 
-PADDING = one_of("oaep", "pkcs1-v1_5")
-WRAP = members({"fingerprint": binary(32), "padding": PADDING, "simpleblob": binary(0, 4096)})
+ALG = one_of("rsa-oaep-sha1", "rsa-pkcs1-v1_5")
+WRAP = members({"alg": ALG, "fingerprint": binary(32), "simpleblob": binary(0, 4096)})
 PROVEN = {"leaf": text(1, 4096), "proof": text(1, 80 << 10)}
 ALGORITHMS = {"body": "Cobblestone-256", "key": "CALG_AES_256", "wrap": "SIMPLEBLOB"}
 RECORD = {"v": one_of(1), "authority": origin, "owner": owner_id, "serial": binary(16),
@@ -465,8 +513,8 @@ def bound_wrap(value, where):
 
 REQUEST = members({
     "type": one_of("twinwrap/request/v1"), "v": one_of(1), "authority": origin,
-    "requester": text(1, 255, CONTROL), "recipient": spki(binary(1, 4096)), "padding": PADDING,
-    "records": items(1, 4096, binary(32)), "created": time, "expires": time, "nonce": binary(16)})
+    "requester": text(1, 255, CONTROL), "recipient": spki(binary(1, 4096)), "alg": ALG,
+    "records": items(1, 1000, binary(32)), "created": time, "expires": time, "nonce": binary(16)})
 
 
 def hashed(reader, label):
@@ -496,15 +544,33 @@ def check_receipt(authority_path, submission_path, receipt_path):
     leaf = parse_leaf(receipt["leaf"], "escrow", "verified")
     need(leaf["record"] == submission["record"]["hash"], "the receipt is for another record")
     need("tag" in submission or leaf["type"] == "escrow", "the receipt calls verified what nobody proves")
-    index, size, name = verify_proof(receipt["leaf"], receipt["proof"], authority["logs"])
+    index, size, name = verify_proof(receipt["leaf"], receipt["proof"], authority)
     print(f"receipt: {leaf['type']} at {leaf['time']}, leaf {index} of {size} in {name}")
+
+
+def checkpoint_of(proof):
+    return proof.partition("\n\n")[2]
+
+
+def check_requested(requested, request, authority):
+    """The leaf of the request, and its index."""
+    leaf = parse_leaf(requested["leaf"], "request")
+    need(leaf["request"] == request["hash"] and leaf["expires"] == request["expires"],
+         "the request's leaf is of another request")
+    waits, policies = leaf["notbefore"] - leaf["time"], authority["policies"]
+    need(leaf["policy"] in policies and waits == timedelta(seconds=policies[leaf["policy"]])
+         if policies else waits >= timedelta(0), "the request's leaf does not wait as a policy says")
+    index, size, name = verify_proof(requested["leaf"], requested["proof"], authority)
+    print(f"request: taken in at {leaf['time']}, waits until {leaf['notbefore']}, leaf {index} of {size} in {name}")
+    return leaf, index
 
 
 def check_release(authority_path, release_path, *submission_paths):
     authority = load_authority(authority_path)
     release = load(release_path, 32 << 20, {
         "type": one_of("twinwrap/release/v1"), "request": hashed(REQUEST, b"twinwrap/v1/request\n"),
-        "releases": items(0, 4096, members({"record": binary(32), "wrap": WRAP, **PROVEN}))})
+        "requested": members({"leaf": text(1, 65535), "proof": text(1, 80 << 10)}),
+        "releases": items(0, 1000, members({"record": binary(32), "wrap": WRAP, **PROVEN}))})
     request = release["request"]
     asked, released = request["records"], [key["record"] for key in release["releases"]]
     need(request["authority"] == authority["origin"], "the request is for another authority")
@@ -516,6 +582,7 @@ def check_release(authority_path, release_path, *submission_paths):
     recipient = sha256(request["recipient"])
     need(recipient not in authority["wraps"], "the release is for the authority's own key")
     print(f"request: {request_id} by {request['requester']} for key {recipient.hex()}")
+    asked_leaf, asked_index = check_requested(release["requested"], request, authority)
     leaves, places = {}, set()
     for key in release["releases"]:
         leaf = parse_leaf(key["leaf"], "release")
@@ -523,14 +590,20 @@ def check_release(authority_path, release_path, *submission_paths):
         need(leaf["record"] == key["record"], f"{where}: its leaf is of another record")
         need(leaf["request"] == request["hash"], f"{where}: its leaf is of another request")
         need(key["wrap"]["fingerprint"] == recipient, f"{where}: it is wrapped for another key")
-        need(key["wrap"]["padding"] == request["padding"], f"{where}: it is padded otherwise")
+        need(key["wrap"]["alg"] == request["alg"], f"{where}: it is padded otherwise")
         need(not authority["policies"] or leaf["policy"] in authority["policies"],
              f"{where}: its policy is not the authority's")
-        index, size, name = verify_proof(key["leaf"], key["proof"], authority["logs"])
-        need((name, index) not in places, f"{where}: its leaf is there twice")
-        places.add((name, index))
+        need(checkpoint_of(key["proof"]) == checkpoint_of(release["requested"]["proof"]),
+             f"{where}: its proof leads to another checkpoint than the request's")
+        index, size, name = verify_proof(key["leaf"], key["proof"], authority)
+        need(index not in places, f"{where}: its leaf is there twice")
+        need(index > asked_index and asked_leaf["time"] <= leaf["time"] < asked_leaf["expires"],
+             f"{where}: it was not released between the request and its end")
+        need(leaf["basis"] == "emergency" or leaf["time"] >= asked_leaf["notbefore"],
+             f"{where}: it was released before its time")
+        places.add(index)
         leaves[key["record"]] = leaf
-        print(f"{where}: released at {leaf['time']}, leaf {index} of {size} in {name}")
+        print(f"{where}: released by the {leaf['basis']} at {leaf['time']}, leaf {index} of {size} in {name}")
     for path in submission_paths:
         record = load_submission(path, authority)["record"]
         need(record["hash"] in leaves, f"{path}: the release has nothing for its record")

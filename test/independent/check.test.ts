@@ -11,24 +11,34 @@ import {
   type AuthorityFile,
   checkReceipt,
   checkRelease,
+  decodeLeaf,
   encodeAuthority,
+  encodeLeaf,
   encodeReceipt,
   encodeRelease,
   encodeSubmission,
   formatIdentity,
   formatPolicy,
+  type IdentityText,
+  keysHash,
   makeBlobSubmission,
   makeRequest,
+  type PolicyText,
+  parseCheckpoint,
   parseIdentity,
   parsePolicy,
+  parseProof,
   type Receipt,
   type RecoveryRequest,
   type Release,
+  type ReleaseLeaf,
+  type RequestLeaf,
   readBlobWrap,
   recipientTag,
   recordHash,
   requestHash,
   requestId,
+  type Signer,
   type Submission,
   signNote,
   verifyAuthority,
@@ -37,8 +47,15 @@ import type { RsaPublicKey } from "twinwrap/keys";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { wrapFor } from "#build/envelope/wraps.js";
 import { makePair, type Pair } from "../envelope/keys.js";
-import { makeAuthority, sealFor, TestLog, wrapOf } from "../escrow/client-material.js";
-import { fill, hex, spareKey } from "../escrow/material.js";
+import {
+  makeAuthority,
+  proveRelease,
+  requestEntry,
+  sealFor,
+  TestLog,
+  wrapOf,
+} from "../escrow/client-material.js";
+import { fill, hex, NOT_VERIFIED, sha256, spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
 import { stride } from "../quick.js";
 
@@ -123,65 +140,89 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
   let alice: Pair;
   let fresh: Pair;
   let policyHash: Uint8Array;
+  /** What the authority's notes are made of. */
+  let parts: {
+    rules: PolicyText;
+    second: IdentityText;
+    officers: [Signer, Signer, Signer];
+    first: string;
+    policy: string;
+  };
+  /** The leaf of the request. */
+  let requested: string;
+
+  /** What the log says of a request: the policy waits for an hour. */
+  const entryOf = (about: RecoveryRequest, change: Partial<RequestLeaf> = {}) =>
+    requestEntry(core, about, {
+      policy: policyHash,
+      time: new Date(TIME.getTime() - 3_600_000),
+      notbefore: TIME,
+      ...change,
+    });
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "twinwrap-"));
     core = await loadCore();
-    const pairs = await Promise.all([makePair(), makePair(), makePair()]);
+    const pairs = await Promise.all([makePair(), makePair(), makePair(), makePair()]);
     alice = pairs[0];
     fresh = pairs[1];
+    const fresher = pairs[3];
     const wrapKeys = [pairs[2].publicKey];
     log = new TestLog(core, ORIGIN);
     const officers = ["anna", "bert", "carla"].map(newSigner);
-    const policyText = formatPolicy({
+    const keys: IdentityText = {
+      origin: ORIGIN,
+      number: 1,
+      previous: fill(0),
+      log: log.signer,
+      wrapKeys,
+      paddings: ["oaep"],
+      ended: [],
+    };
+    const rules: PolicyText = {
       authority: ORIGIN,
       number: 1,
-      previous: undefined,
+      previous: keysHash(core, keys),
       release: 2,
       change: 2,
       emergency: 3,
       waiting: 3600,
+      owners: "enrolled",
+      unproven: "refused",
       officers: officers.map(({ name, publicKey }, i) => ({
         name,
         key: publicKey,
         share: spareKey(i),
         self: name === "anna" ? ["alice", "ärger"] : [],
       })),
-    });
-    const policy = await signNote(core, policyText, log.signer, ...officers);
-    policyHash = parsePolicy(core, policy).hash;
-    const identity = {
-      origin: ORIGIN,
-      number: 1,
-      previous: undefined,
-      logs: [log.signer],
-      wrapKeys,
-      paddings: ["oaep" as const],
-      policy: policyHash,
     };
+    const policy = await signNote(core, formatPolicy(rules), log.signer, ...officers);
+    policyHash = parsePolicy(core, policy).hash;
+    const identity = { ...keys, previous: policyHash };
     const first = await signNote(core, formatIdentity(identity), log.signer);
     notes = { identities: [first], policies: [policy] };
     const second = {
       ...identity,
       number: 2,
       previous: parseIdentity(core, first).hash,
-      wrapKeys: [alice.publicKey, ...wrapKeys],
+      wrapKeys: [fresher.publicKey, ...wrapKeys],
     };
-    const [anna, bert] = officers;
+    const [anna, bert, carla] = officers as [Signer, Signer, Signer];
     save("rotated", {
       bytes: encodeAuthority({
-        identities: [first, await signNote(core, formatIdentity(second), log.signer, anna!, bert!)],
+        identities: [first, await signNote(core, formatIdentity(second), log.signer, anna, bert)],
         policies: [policy],
       }),
     });
+    parts = { rules, second, officers: [anna, bert, carla], first, policy };
     const shared = { ...second, wrapKeys: [spareKey(0), ...wrapKeys] };
     sharing = {
-      identities: [first, await signNote(core, formatIdentity(shared), log.signer, anna!, bert!)],
+      identities: [first, await signNote(core, formatIdentity(shared), log.signer, anna, bert)],
       policies: [policy],
     };
     save("alone", {
       bytes: encodeAuthority({
-        identities: [first, await signNote(core, formatIdentity(second), log.signer, anna!)],
+        identities: [first, await signNote(core, formatIdentity(second), log.signer, anna)],
         policies: [policy],
       }),
     });
@@ -201,7 +242,8 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
       recipient: fresh.publicKey,
       records: files.map(({ records }) => records[0]!),
     });
-    const keys = [];
+    requested = log.add(entryOf(request));
+    const releaseKeys = [];
     for (const { file, submissions, records } of files.slice(0, 2)) {
       const wrap = await wrapOf(file, alice, fresh);
       const leaf = log.add({
@@ -213,12 +255,11 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
         policy: policyHash,
         approvals: fill(5),
         recipient: recipientTag(core, submissions[0]!.record.blind, wrap.fingerprint),
+        basis: "quorum",
       });
-      keys.push({ record: records[0]!, wrap, leaf });
+      releaseKeys.push({ record: records[0]!, wrap, leaf });
     }
-    const releases = [];
-    for (const key of keys) releases.push({ ...key, proof: await log.proof(key.leaf) });
-    release = { request, releases };
+    release = await proveRelease(log, request, requested, releaseKeys);
     // The library takes what the script is asked to take.
     await checkReceipt(core, submission, receipt, authority);
     await checkRelease(core, release, authority, { request });
@@ -323,6 +364,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
       recipient: fresh.publicKey,
       records,
     });
+    const askedFor = log.add(entryOf(asked));
     const releases = [];
     for (const [i, one] of submissions.entries()) {
       const saved = save("blob", { submission: one });
@@ -359,13 +401,14 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
         policy: policyHash,
         approvals: fill(5),
         recipient: recipientTag(core, one.record.blind, wrap.fingerprint),
+        basis: "quorum",
       });
       releases.push({ record: records[i]!, wrap, leaf });
     }
     releases.sort((a, b) => Buffer.compare(a.record, b.record));
-    const proven = [];
-    for (const one of releases) proven.push({ ...one, proof: await log.proof(one.leaf) });
-    const saved = save("blobs", { release: { request: asked, releases: proven } });
+    const saved = save("blobs", {
+      release: await proveRelease(log, asked, askedFor, releases),
+    });
     const paths = submissions.map((one, i) => save(`blob ${i}`, { submission: one }));
     const { status, stdout } = await check("release", at("authority"), saved, ...paths);
     expect(stdout.match(/the log names this key/g)).toHaveLength(3);
@@ -417,6 +460,120 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
       const stray = accepted.filter((position: number) => !allowed.has(position));
       expect(stray, `${args[0]}: ${name}`).toEqual([]);
       expect(accepted.length > 0).toBe(name === "submission" || name === "release");
+    }
+  });
+
+  /** Notes of every kind, one behind the other: a joiner, a new log, and where the one before it ended. */
+  async function chainOf(end: { size: number; root: Uint8Array }) {
+    const { rules, second, officers, first, policy } = parts;
+    const [anna, bert, carla] = officers;
+    const dora = newSigner("dora");
+    const note = (text: string, ...by: Signer[]) => signNote(core, text, ...by);
+    const rotated = await note(formatIdentity(second), log.signer, anna, bert);
+    const joined = formatPolicy({
+      ...rules,
+      number: 2,
+      previous: parseIdentity(core, rotated).hash,
+      officers: [
+        ...rules.officers,
+        { name: "dora", key: dora.publicKey, share: spareKey(9), self: [] },
+      ],
+    });
+    const later = await note(joined, log.signer, anna, carla, dora);
+    const next = newSigner("log-2.example");
+    const closing = {
+      ...second,
+      number: 3,
+      previous: parsePolicy(core, later).hash,
+      log: next,
+      ended: [{ ...log.signer, kept: { size: 0, root: sha256() }, end }],
+    };
+    const closed = (...by: Signer[]) => note(formatIdentity(closing), ...by);
+    const last = await closed(next, log.signer, bert, dora);
+    const third = (previous: Uint8Array, ...by: Signer[]) =>
+      note(
+        formatPolicy({ ...parsePolicy(core, later), number: 3, waiting: 7200, previous }),
+        ...by,
+      );
+    const { hash } = parseIdentity(core, last);
+    const whole = {
+      identities: [first, rotated, last],
+      policies: [policy, later, await third(hash, next, anna, bert)],
+    };
+    const forgotten = { ...closing, log: log.signer, ended: [{ ...closing.ended[0]!, ...next }] };
+    const behind = (policy2: string) => ({
+      identities: [first, rotated],
+      policies: [policy, policy2],
+    });
+    const ends = (note3: string) => ({
+      identities: [first, rotated, note3],
+      policies: [policy, later],
+    });
+    const lookAlike = formatIdentity({
+      ...second,
+      number: 1,
+      previous: policyHash,
+      wrapKeys: [spareKey(66)],
+    });
+    const bad: Record<string, AuthorityFile> = {
+      "an identity left out": { ...whole, identities: [first, last] },
+      "a policy left out": { ...whole, policies: [policy, whole.policies[2]!] },
+      "the last policy signed by the log that ended": {
+        ...whole,
+        policies: [policy, later, await third(hash, log.signer, anna, bert)],
+      },
+      "two notes after one": {
+        ...whole,
+        policies: [policy, later, await third(parsePolicy(core, later).hash, next, anna, bert)],
+      },
+      "the joiner has not signed": behind(await note(joined, log.signer, anna, carla)),
+      "the joiner counts": behind(await note(joined, log.signer, anna, dora)),
+      "the new log has not signed": ends(await closed(log.signer, bert, dora)),
+      "the log key is lost, and too few sign": ends(await closed(next, bert, dora)),
+      "a log that never was has ended": ends(
+        await note(formatIdentity(forgotten), next, log.signer, anna, bert),
+      ),
+      "a look-alike": { identities: [await note(lookAlike, log.signer)], policies: [policy] },
+    };
+    const lost = ends(await closed(next, anna, bert, carla));
+    return { good: { whole, "the log key is lost": lost }, bad };
+  }
+
+  test("follows a chain of notes, and refuses one that does not hold", async () => {
+    const all = await chainOf({ size: 1000, root: fill(7) });
+    const args = [at("submission"), at("receipt")] as const;
+    for (const [what, file] of Object.entries(all.good)) {
+      await verifyAuthority(core, file);
+      const path = save("chain", { bytes: encodeAuthority(file) });
+      expect(await check("receipt", path, ...args), what).toMatchObject({ status: 0 });
+    }
+    for (const [what, file] of Object.entries(all.bad)) {
+      await expect(verifyAuthority(core, file), what).rejects.toEqual(NOT_VERIFIED);
+      const path = save("chain", { bytes: encodeAuthority(file) });
+      await refused(/lacks signatures|does not|not signed|not the one/, "receipt", path, ...args);
+    }
+  });
+
+  test("takes what an ended log's key signed up to its end, and nothing beyond", async () => {
+    const { size, root } = parseCheckpoint(parseProof(receipt.proof).checkpoint);
+    for (const [end, isRight] of [
+      [{ size, root }, true],
+      [{ size: size + 1, root: fill(7) }, true],
+      [{ size, root: fill(7) }, false],
+      [{ size: size - 1, root: fill(7) }, false],
+    ] as const) {
+      const { good } = await chainOf(end);
+      const authority = await verifyAuthority(core, good.whole);
+      const checked = checkReceipt(core, submission, receipt, authority);
+      const path = save("chain", { bytes: encodeAuthority(good.whole) });
+      const args = ["receipt", path, at("submission"), at("receipt")] as const;
+      if (isRight) {
+        await checked;
+        expect(await check(...args)).toMatchObject({ status: 0 });
+      } else {
+        await expect(checked).rejects.toEqual(NOT_VERIFIED);
+        await refused(/ended before this, or otherwise/, ...args);
+      }
     }
   });
 
@@ -504,25 +661,80 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     const padding = "pkcs1-v1_5" as const;
     await refusedRelease(/padded/, { releases: [{ ...a, wrap: { ...a.wrap, padding } }] });
     await refusedRelease(/not in the log/, { releases: [{ ...a, proof: b.proof }] });
+    log.add({ type: "policy", time: TIME, number: log.leaves.length, policy: fill(4) });
+    const newer = await log.proof(a.leaf);
+    await refusedRelease(/another checkpoint/, { releases: [{ ...a, proof: newer }] });
     await refusedRelease(/another record/, { releases: [{ ...a, leaf: b.leaf, proof: b.proof }] });
-    await refusedRelease(/not a proof/, { releases: [{ ...a, proof: "none\n" }] });
+    await refusedRelease(/not a proof/, {
+      releases: [{ ...a, proof: a.proof.replace("tlog-proof@v1", "tlog-proof@v2") }],
+    });
     await refusedRelease(/not in order/, { releases: [b, a] });
     await refusedRelease(/not in order/, { releases: [a, a] });
     const third = save("third", { submission: files[2]!.submissions[0]! });
     await refused(/nothing for its record/, "release", at("authority"), at("release"), third);
-    const leaf = log.add(a.leaf.replace(/recipient .*/, `recipient ${hex(fill(1))}`));
-    const elsewhere = { ...a, leaf, proof: await log.proof(leaf) };
-    const path = save("changed", { release: { request, releases: [elsewhere] } });
+    const { proof: _proof, ...key } = a;
+    const changed = (from: RegExp, to: string) =>
+      proveRelease(log, request, requested, [{ ...key, leaf: log.add(a.leaf.replace(from, to)) }]);
+    const elsewhere = await changed(/recipient .*/, `recipient ${hex(fill(1))}`);
+    const path = save("changed", { release: elsewhere });
     expect((await check("release", at("authority"), path)).status).toBe(0);
     await refused(/to another key/, "release", at("authority"), path, at("submission"));
-    const other = log.add(a.leaf.replace(/policy .*/, `policy ${hex(fill(1))}`));
-    const underOther = { ...a, leaf: other, proof: await log.proof(other) };
-    await refusedRelease(/its policy/, { releases: [underOther] });
+    await refusedRelease(/its policy/, await changed(/policy .*/, `policy ${hex(fill(1))}`));
+  });
+
+  test("refuses a release whose request was not taken in, or too late or too early for it", async () => {
+    const authority = await verifyAuthority(core, notes);
+    const [{ proof: _, ...key }] = release.releases as [Release["releases"][0]];
+    const hour = (count: number) => new Date(TIME.getTime() + count * 3_600_000);
+    let serial = 0;
+    /** A release of its own request. The leaves say what is changed. */
+    const made = async (
+      asked: Partial<RequestLeaf>,
+      given: { time?: Date; basis?: "emergency" } = {},
+      order: "first" | "last" = "first",
+    ) => {
+      const own = { ...request, nonce: fill(++serial, 16) };
+      const addRequest = () => log.add(entryOf(own, asked));
+      const before = order === "first" ? addRequest() : undefined;
+      const leaf = decodeLeaf(key.leaf) as ReleaseLeaf;
+      const said = { ...leaf, request: requestHash(core, own), ...given };
+      const text = log.add(encodeLeaf(said));
+      return proveRelease(log, own, before ?? addRequest(), [{ ...key, leaf: text }]);
+    };
+    const cases: [string, RegExp, Release][] = [
+      ["another's leaf", /of another request/, await made({ request: fill(1) })],
+      ["another end", /of another request/, await made({ expires: hour(9) })],
+      ["a shorter wait", /does not wait/, await made({ notbefore: hour(-0.5) })],
+      ["a longer wait", /does not wait/, await made({ notbefore: hour(1) })],
+      ["no policy of the authority", /does not wait/, await made({ policy: fill(1) })],
+      ["behind the release", /not released between/, await made({}, {}, "last")],
+      ["later than it", /not released between/, await made({}, { time: hour(-2) })],
+      ["expired", /not released between/, await made({}, { time: request.expires })],
+      ["before its time", /before its time/, await made({}, { time: hour(-0.5) })],
+    ];
+    for (const [what, reason, odd] of cases) {
+      const checked = checkRelease(core, odd, authority, { request: odd.request });
+      await expect(checked, what).rejects.toEqual(NOT_VERIFIED);
+      await refused(reason, "release", at("authority"), save("odd", { release: odd }));
+    }
+    const early = await made({}, { time: hour(-0.5), basis: "emergency" });
+    await checkRelease(core, early, authority, { request: early.request });
+    const told = await check("release", at("authority"), save("early", { release: early }));
+    expect(told.stdout).toContain("released by the emergency at");
+    expect(told.status).toBe(0);
+    const [text, proof] = [key.leaf, await log.proof(key.leaf)];
+    await refusedRelease(/not one of/, { requested: { leaf: text, proof } });
   });
 
   test("refuses an officer whose share key is the authority's own", async () => {
     const path = save("changed", { bytes: encodeAuthority(sharing) });
-    await refused(/a key of the authority/, "receipt", path, at("submission"), at("receipt"));
+    await refused(
+      /identity 2: an officer has a key of it/,
+      "receipt",
+      path,
+      at("submission"),
+      at("receipt"),
+    );
     await expect(verifyAuthority(core, sharing)).rejects.toThrow(/share key of officer anna/);
   });
 
