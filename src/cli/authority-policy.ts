@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { nextPolicy } from "../authority/policies.js";
-import { equalBytes, toUtf8 } from "../bytes.js";
-import { officerWithKey, policyInForce } from "../client/officer.js";
+import { toUtf8 } from "../bytes.js";
+import { policyInForce } from "../client/officer.js";
 import type { Party } from "../client/party.js";
 import {
   decidingPolicy,
@@ -279,9 +279,7 @@ async function shownTo(
   options: SignOptions,
 ): Promise<Signer> {
   return withOfficerKey(options.key, options, async (key) => {
-    // Who joins signs too: they show that they have their key.
-    const decides = before?.officers.find((one) => equalBytes(one.key, key.publicKey));
-    const officer = decides ?? officerWithKey(policy, key.publicKey);
+    const officer = signingOfficer(policy, before, key.publicKey);
     const { json, yes, output } = options;
     const where = json ? STANDARD : output;
     const rows = [...policyRows(core, policy), ...changeRows(core, before, policy)];
