@@ -126,6 +126,8 @@ run(
   "report.bin",
   "--owner",
   "olivia.pub.pem",
+  "--owner-id",
+  "olivia",
   ...THERE,
   "--description",
   "Quarterly report",

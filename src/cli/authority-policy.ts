@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { nextPolicy } from "../authority/policies.js";
+import { toUtf8 } from "../bytes.js";
 import { policyInForce } from "../client/officer.js";
 import type { Party } from "../client/party.js";
 import {

@@ -52,7 +52,7 @@ export function convertCommand(): Command {
   const command = newCommand(
     "convert",
     "Turns a file that a CryptoAPI program encrypted into a sealed file, under a fresh session key. The plaintext is not written anywhere. --allow-weak is for the old key alone.",
-    "twinwrap capi convert -k alice.pem --layout length32 letter.enc --owner alice.pub.pem --authority backup/authority.json\n  seals letter.enc into letter.enc.twin, which alice.pem opens",
+    "twinwrap capi convert -k alice.pem --layout length32 letter.enc --owner alice.pub.pem --owner-id alice --authority backup/authority.json\n  seals letter.enc into letter.enc.twin, which alice.pem opens",
   ).argument("<in>", "the encrypted file, or - for standard input");
   return addSealingOptions(addOldFileOptions(command), "--to-padding <padding>").action(convert);
 }

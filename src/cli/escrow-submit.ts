@@ -250,7 +250,7 @@ export function submitCommand(): Command {
   const command = newCommand(
     "submit",
     "Sends an authority the key of a program that does its own encryption: the SIMPLEBLOB that it exported under the authority's public key.",
-    'twinwrap escrow submit backup.simpleblob --authority authority.json --description "Ledger" --serial 4711 -k alice.pem --owner-blob alice.simpleblob',
+    'twinwrap escrow submit backup.simpleblob --authority authority.json --owner-id alice --description "Ledger" --serial 4711 -k alice.pem --owner-blob alice.simpleblob',
   )
     .argument("<blob>", "SIMPLEBLOB for the authority")
     .requiredOption("--description <text>", "what the key is for")

@@ -185,7 +185,7 @@ export function command(): Command {
   const addCommand = newCommand(
     "add",
     "Escrows files that were sealed before. What is escrowed already stays as it is, but what the authority lost is sent again.",
-    "twinwrap escrow add report.pdf.twin -k alice.pem --authority backup",
+    "twinwrap escrow add report.pdf.twin -k alice.pem --owner-id alice --authority backup",
   ).argument("<file...>", "sealed files");
   addAuthorityKeyOption(addKeyOptions(addCommand, "private key that opens the files"))
     .addOption(ownerIdOption())

@@ -1,6 +1,9 @@
 import { createHash, createHmac } from "node:crypto";
+import { handInVeto, partyOf, standingOf } from "twinwrap/client";
 import { makeRequest, signVeto } from "twinwrap/escrow";
 import { afterAll, describe, expect, test, vi } from "vitest";
+import { LocalClient } from "#build/authority/client.js";
+import { questionRows } from "#build/client/officer.js";
 import { newSigner } from "../escrow/signers.js";
 import {
   core,
@@ -221,5 +224,37 @@ describe("time", () => {
     await ask(500);
     expect((await one.leaves()).at(-1)!.length).toBeLessThan(65_535);
     await service.verifyLog();
+  });
+});
+
+describe("an officer's client", () => {
+  test("is told who has vetoed, and who could", async () => {
+    const one = await office();
+    const client = new LocalClient(one.service);
+    const party = partyOf(core, one.service.authority, client);
+    const { result } = await one.service.enrolOwner("olivia", olivia.publicKey);
+    expect(result).toBe("enrolled");
+    const files = [...(await one.files(1)), ...(await one.files(1, { owner: "oscar" }))];
+    const { request, id } = await one.asked(files);
+    const rows = async () =>
+      Object.fromEntries(questionRows(core, await standingOf(party, id))) as Record<
+        string,
+        unknown
+      >;
+    expect(await rows()).toMatchObject({ owners: "1 of 2 enrolled: the others have no veto" });
+    expect((await standingOf(party, id)).enrolled).toEqual(["olivia"]);
+    const note = await signVeto(core, olivia, request);
+    // An authority that forgets a veto is noticed by the one who gives it.
+    const forgets = new LocalClient(one.service);
+    forgets.decide = () => client.standing(id);
+    const forgetful = partyOf(core, one.service.authority, forgets);
+    await expect(handInVeto(forgetful, id, note)).rejects.toEqual(NOT_VERIFIED);
+    expect((await handInVeto(party, id, note)).vetoes).toEqual(["olivia"]);
+    expect(await rows()).toHaveProperty("vetoed by");
+    const other = await one.asked(await one.files(1, { owner: "oscar" }));
+    expect(questionRows(core, await standingOf(party, other.id))).toContainEqual([
+      "owners",
+      "none is enrolled: the owners have no veto",
+    ]);
   });
 });

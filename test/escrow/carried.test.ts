@@ -89,6 +89,10 @@ const approval = await escrow.signApproval(core, ann, request, fill(9), {
 const veto = await escrow.signVeto(core, signer("alice", 3), request, { date: created });
 const checkpoint = receipt.proof.slice(receipt.proof.indexOf("\n\n") + 2);
 
+const ownerFile = {
+  ...{ authority: "office", owner: "olivia" },
+  ...{ fingerprint: fill(1), secret: fill(2) },
+};
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("utf8");
 const MESSAGES: [string, string][] = [
   ["submission", text(escrow.encodeSubmission(submission))],
@@ -96,6 +100,7 @@ const MESSAGES: [string, string][] = [
   ["request", text(escrow.encodeRequest(request))],
   ["release", text(escrow.encodeRelease(release))],
   ["authority", text(escrow.encodeAuthority({ identities: [identity], policies: [policy] }))],
+  ["owner", text(escrow.encodeOwnerFile(ownerFile))],
   ["approval", approval],
   ["veto", veto],
   ["policy", policy],

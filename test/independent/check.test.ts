@@ -757,6 +757,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
       [/whole/, text.replace('"v":1', '"v":1e0')],
       [/not an object/, text.replace('"v":1}', '"v":1,"w":1}')],
       [/not a time/, text.replace(/"created":"[^"]*"/, '"created":"2026-02-30T00:00:00Z"')],
+      [/years 2000/, text.replace(/"created":"[^"]*"/, '"created":"2200-01-01T00:00:00Z"')],
       [/not a text/, text.replace("ärger-17", "a b")],
       [/canonical/, text.replace("ärger-17", "\\ud800")],
       [/deep/, text.replace('"v":1', `"v":${"[".repeat(8)}${"]".repeat(8)}`)],
