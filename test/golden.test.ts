@@ -20,7 +20,6 @@ import * as escrow from "twinwrap/escrow";
 import { readPrivateKey, readPublicKey, writePrivateKey, writePublicKey } from "twinwrap/keys";
 import { describe, expect, test } from "vitest";
 import { FIELDS } from "#build/escrow/leaf.js";
-import { readEd25519Key, writeEd25519Key, writeEd25519PublicKey } from "#build/keys/ed25519.js";
 import { deriveBody, openIndependently } from "./envelope/independent.js";
 
 const core = await loadCore();
@@ -42,6 +41,7 @@ const FILES: Record<escrow.MessageKind, string[]> = {
   request: ["request.json"],
   release: ["release.json"],
   authority: ["authority.json"],
+  owner: ["owner.json"],
   approval: ["approval.1.txt", "approval.2.txt", "approval.3.txt", "denial.txt"],
   veto: ["veto.txt"],
   policy: ["policy.txt"],
@@ -81,6 +81,8 @@ function again(message: escrow.Message): string {
       return text(escrow.encodeRelease(message.release));
     case "authority":
       return text(escrow.encodeAuthority(message.authority));
+    case "owner":
+      return text(escrow.encodeOwnerFile(message.owner));
     default:
       return escrow.formatNote(escrow.parseNote(message.note));
   }
@@ -134,11 +136,14 @@ describe("are read, and written again as they are", () => {
       const { n } = await escrow.readOfficerShareKey(bytesOf(name), options);
       expect(hex(n)).toBe(hex(officer.shareKey.n));
     }
-    const seed = await readEd25519Key(bytesOf("control.pem"));
-    expect(hex(seed)).toBe(hex(sha256("golden olga-17")));
-    expect(Buffer.from(await writeEd25519Key(seed)).toString()).toBe(textOf("control.pem"));
     const control = rawKey(createPublicKey(bytesOf("control.pub.pem")));
-    expect(Buffer.from(writeEd25519PublicKey(control)).toString()).toBe(textOf("control.pub.pem"));
+    expect(hex(escrow.readControlPublicKey(bytesOf("control.pub.pem")))).toBe(hex(control));
+    const again = escrow.writeControlPublicKey(control);
+    expect(Buffer.from(again).toString()).toBe(textOf("control.pub.pem"));
+    const key = await escrow.readControlKey(bytesOf("control.pem"));
+    expect(hex(key.signer("olga-17").publicKey)).toBe(hex(control));
+    const pem = await escrow.writeControlKey(new Uint8Array(sha256("golden olga-17")));
+    expect(Buffer.from(pem).toString()).toBe(textOf("control.pem"));
   });
 });
 
@@ -316,6 +321,18 @@ const releaseLines = (record: string) => [
   ["recipient", recipientTag(nameOf(record))],
   ["basis", "emergency"],
 ];
+
+test("the owner's file has the secret of these tags, and the authority's fingerprint", () => {
+  const base64 = (hash: string | Uint8Array) =>
+    Buffer.from(hash as string, "hex").toString("base64url");
+  expect(jsonOf("owner.json")).toEqual({
+    authority: "golden.example",
+    fingerprint: base64(IDENTITIES[0]),
+    owner: "olga-17",
+    secret: base64(hex(SECRET)),
+    type: "twinwrap/owner/v1",
+  });
+});
 
 describe("leaves", () => {
   test.each(Object.keys(FIELDS).filter((type) => type !== "release"))("%s", (type) => {

@@ -81,6 +81,12 @@ const closing = await escrow.signNote(
   signer("office-2", 4),
   log,
 );
+const owner = escrow.encodeOwnerFile({
+  authority: "office",
+  fingerprint: fill(6),
+  owner: "alice",
+  secret: fill(7),
+});
 const approval = await escrow.signApproval(core, ann, request, fill(9), {
   decision: "approve",
   identity: `${"met at the counter and seen the passport, ".repeat(3)}number 17`,
@@ -96,6 +102,7 @@ const MESSAGES: [string, string][] = [
   ["request", text(escrow.encodeRequest(request))],
   ["release", text(escrow.encodeRelease(release))],
   ["authority", text(escrow.encodeAuthority({ identities: [identity], policies: [policy] }))],
+  ["owner", text(owner)],
   ["approval", approval],
   ["veto", veto],
   ["policy", policy],

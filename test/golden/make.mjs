@@ -43,7 +43,6 @@ const e = await build("escrow/index.js");
 const { wrapFor } = await build("envelope/wraps.js");
 const { readPrivateKey, readPublicKey, writePrivateKey, writePublicKey } =
   await build("keys/index.js");
-const { writeEd25519Key, writeEd25519PublicKey } = await build("keys/ed25519.js");
 const core = await twinwrap.loadCore();
 
 const folder = new URL("files/", import.meta.url);
@@ -95,8 +94,8 @@ save(
     shareKey: shares.get("anna").publicKey,
   }),
 );
-save("control.pem", await writeEd25519Key(new Uint8Array(seedOf(olga.name))));
-save("control.pub.pem", writeEd25519PublicKey(olga.publicKey));
+save("control.pem", await e.writeControlKey(new Uint8Array(seedOf(olga.name))));
+save("control.pub.pem", e.writeControlPublicKey(olga.publicKey));
 save("owner.pub.pem", writePublicKey(owner.publicKey, "pem"));
 
 // The chain: policy 1, identity 1, identity 2 (which ends the log), policy 2 (weaker: dora joins)
@@ -288,6 +287,11 @@ const policy2 = await e.signNote(core, policy2Text, nextLog, anna, bert, dora);
 const authorityFile = { identities: [identity1, identity2], policies: [policy1, policy2] };
 const authority = await e.verifyAuthority(core, authorityFile);
 save("authority.json", e.encodeAuthority(authorityFile));
+const { fingerprint: pinned } = authority;
+save(
+  "owner.json",
+  e.encodeOwnerFile({ authority: ORIGIN, fingerprint: pinned, owner: olga.name, secret }),
+);
 
 // A draft of the next policy, signed by the log key and one officer
 
