@@ -75,7 +75,7 @@ test.each(some(WAYS, WAYS.length - 1))(
     const alice = createPublicKey(sandbox.read("alice.pub.pem"));
     sandbox.write("owner.simpleblob", exportKey(algId, key, alice, isOaep));
     await run(
-      `twinwrap escrow submit ${file}.blob --description x --padding ${padding} --authority here ${options}`,
+      `twinwrap escrow submit ${file}.blob --description x --padding ${padding} --authority here --owner-id alice ${options}`,
     );
     const asked = await run(
       `twinwrap recover request --submission ${file}.blob.*.submission.json --to new.pub.pem --requester A --padding ${padding} --authority here`,
