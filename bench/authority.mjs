@@ -6,7 +6,6 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { initDirectory, openDirectory } from "../build/authority/directory.js";
-import { Ed25519Key } from "../build/authority/ed25519.js";
 import { sharedCore } from "../build/core/index.js";
 import { seal } from "../build/envelope/index.js";
 import {
@@ -14,6 +13,7 @@ import {
   encodeRelease,
   makeRequest,
   makeSubmission,
+  SigningKey,
   signApproval,
 } from "../build/escrow/index.js";
 import { generateKeyPair } from "../build/keys/index.js";
@@ -26,7 +26,8 @@ process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 const core = await sharedCore();
 const names = ["ann", "bob", "cyd"];
-const keys = new Map(names.map((name) => [name, Ed25519Key.generate()]));
+const keys = new Map();
+for (const name of names) keys.set(name, await SigningKey.from(new Uint8Array(randomBytes(32))));
 const newKey = async () => (await generateKeyPair({ bits: 2048 })).publicKey;
 const owner = await newKey();
 const officers = [];

@@ -105,7 +105,7 @@ test.each(some(WAYS, WAYS.length - 1))(
 test("what is refused leaves nothing behind", async () => {
   const before = readdirSync(sandbox.path);
   const { code } = await sandbox.shell(
-    "cp authority.publickeyblob x.blob; twinwrap escrow submit x.blob --description x --authority here --accept-unproven; ls -d x.blob.*",
+    "cp authority.publickeyblob x.blob; twinwrap escrow submit x.blob --description x --authority here --owner-id alice --key-length 99; ls -d x.blob.*",
   );
   expect(code).not.toBe(0);
   expect(readdirSync(sandbox.path).sort()).toEqual([...before, "x.blob"].sort());
