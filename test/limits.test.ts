@@ -280,13 +280,13 @@ const coreJson = (change: object = {}) => ({
   v: 1,
   ...change,
 });
-const submit = (change: { description?: string; owner?: string } = {}) =>
+const submit = (change: { description?: string; owner?: string; created?: Date } = {}) =>
   escrow.makeSubmission(core, {
     sessionKey: fill(7),
     authority: { origin: "o", wrapKey: readPublicKey(SPKI), padding: "oaep" },
     owner: change.owner ?? "o-17",
     file: { ...RECORD, hash: RECORD.header, description: change.description },
-    created: CREATED,
+    created: change.created ?? CREATED,
   });
 const WRAP = { fingerprint: fill(7), padding: "oaep" as const };
 const blobOf = (aiKeyAlg: number) => ({
@@ -781,6 +781,22 @@ const ROWS: Row[] = [
     at: () => submit({ description: "x".repeat(4096) }),
     write: () => submit({ description: "x".repeat(4097) }),
     read: () => escrow.decodeRecord(json(coreJson({ description: "x".repeat(4097) }))),
+  },
+  {
+    says: ["TIME of the years 2000 to 2199"],
+    at: () => {
+      for (const created of ["2000-01-01T00:00:00Z", "2199-12-31T23:59:59Z"]) {
+        escrow.decodeRecord(json(coreJson({ created })));
+        escrow.decodeRecord(escrow.encodeRecord({ ...RECORD, created: new Date(created) }));
+      }
+    },
+    write: () => submit({ created: new Date("2200-01-01T00:00:00Z") }),
+    writeCode: "BAD_ARGUMENT",
+    read: () => {
+      const early = () => escrow.decodeRecord(json(coreJson({ created: "1999-12-31T23:59:59Z" })));
+      expect(early).toThrow(expect.objectContaining({ code: "BAD_FORMAT" }));
+      return escrow.decodeRecord(json(coreJson({ created: "2200-01-01T00:00:00Z" })));
+    },
   },
   {
     says: ["own serial number, LINE of 1 to 255 bytes"],
