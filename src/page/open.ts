@@ -43,7 +43,7 @@ async function show(file: File, doing: Doing): Promise<Node> {
     if (!(error instanceof TwinwrapError)) throw error;
     throw new PageError("This is no text; open and save it.");
   }
-  const lines = text.replace(/[^\t\r\n]+/g, safe);
+  const lines = text.replace(/[^\t\r\n]+/g, (line) => safe(line));
   return make("pre", { tabindex: "0", "aria-label": `Text of ${safe(file.name)}` }, lines);
 }
 

@@ -109,6 +109,8 @@ describe("sealed in the page, with a backup authority", () => {
       "old.pub.pem",
       "--authority",
       "here/authority.json",
+      "--owner-id",
+      "olivia",
     );
     const visitor = await come();
     const { page } = visitor;
@@ -193,6 +195,8 @@ describe("recovered", () => {
       "old.pub.pem",
       "--authority",
       "here",
+      "--owner-id",
+      "olivia",
     );
     const asked = cli(
       "recover",
