@@ -627,7 +627,7 @@ const ROWS: Row[] = [
   },
   {
     // An owner's file of ours has at most 725 bytes.
-    says: ["it is secret             | 4 KiB"],
+    says: ["whom it enrols: a secret | 4 KiB"],
     at: () => {
       const text = "o".repeat(255);
       const file = { authority: text, fingerprint: fill(1), owner: text, secret: fill(2) };
