@@ -293,6 +293,10 @@ const party = object(() =>
   partyOf(core, authority.good() as Authority, client.good() as AuthorityClient),
 );
 const recovery = object(() => ({ party: party.good(), checked: checked.good(), kept: [] }));
+const present = object(() => ({
+  held: { submission: submission.good(), record: HASH, receipt: receipt.good() },
+  status: "lost",
+}));
 const asked = object(() => ({
   id: "a".repeat(26),
   request: request.good(),
@@ -433,6 +437,7 @@ const FUNCTIONS: Record<string, Kind[]> = {
   fits: [theHead, record],
   originsOf: [theHead],
   provenSubmissions: [theCore, theHead, authority, view],
+  weighedSubmissions: [theCore, theHead, authority, view],
   submissionsOf: [theCore, theHead, text()],
   withReceipt: [theCore, theHead, receipt],
   withSubmission: [theCore, escrows, submission, or(receipt)],
@@ -513,6 +518,7 @@ const FUNCTIONS: Record<string, Kind[]> = {
   connect: [theCore, client, options()],
   handIn: [party, submission],
   presentEscrow: [party, theHead, or(text())],
+  renewEscrow: [party, present],
   recordOfKept: [party, submission],
   recordsWithSerial: [party, bytes(16)],
   recordsByHash: [party, hashes],
@@ -523,6 +529,7 @@ const FUNCTIONS: Record<string, Kind[]> = {
   ],
   takeRelease: [party, release, or(object(() => ({ id: "a" }))), known],
   checkRecipient: [recovery, privateKey],
+  needConfirmed: [recovery],
   addReleased: [recovery, or(call)],
   replaceReleased: [recovery, privateKey, options(), or(call)],
   releasedBlobs: [recovery],

@@ -626,6 +626,17 @@ const ROWS: Row[] = [
       ),
   },
   {
+    // An owner's file of ours has at most 725 bytes.
+    says: ["it is secret             | 4 KiB"],
+    at: () => {
+      const text = "o".repeat(255);
+      const file = { authority: text, fingerprint: fill(1), owner: text, secret: fill(2) };
+      escrow.decodeOwnerFile(escrow.encodeOwnerFile(file));
+    },
+    read: () => escrow.decodeOwnerFile(Buffer.alloc(4097, '"')),
+    readSays: /longer than 4096 bytes/,
+  },
+  {
     says: ["and its proof     | 96 KiB"],
     at: () => escrow.decodeReceipt(escrow.encodeReceipt(receiptOf(96 * 1024))),
     write: () => escrow.encodeReceipt(receiptOf(96 * 1024 + 1)),

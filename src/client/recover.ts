@@ -123,12 +123,14 @@ export async function recordsToAsk(
   // Whoever can write the file can add submissions that nobody else has, or remove all of them.
   const found = preferVerified(rows.length > 0 ? rows : await recordsOfFile(party, head));
   if (found.length > 0) return { ...known, records: found.map(({ hash }) => hash) };
-  const had = lost || proven ? "lost" : "did not get";
+  const what = "the submission that is in it";
+  const missing =
+    lost || proven
+      ? `${authority.origin} lost ${what}: it has to be sent again`
+      : `${authority.origin} did not get ${what}`;
   throw new TwinwrapError(
     "NOT_FOUND",
-    held.length === 0
-      ? `it is not escrowed with ${authority.origin}`
-      : `${authority.origin} ${had} the submission that is in it: it has to be sent${had === "lost" ? " again" : ""}`,
+    held.length === 0 ? `it is not escrowed with ${authority.origin}` : missing,
   );
 }
 

@@ -6,7 +6,14 @@ import type { Head } from "../envelope/open.js";
 import { isWrapFor } from "../envelope/wraps.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { type Authority, wrapKeyOf } from "./chain.js";
-import { endedLog, parseProof, verifyCheckpoint, verifyPath, worthInEnded } from "./checkpoint.js";
+import {
+  type Checkpoint,
+  endedLog,
+  parseProof,
+  verifyCheckpoint,
+  verifyPath,
+  worthInEnded,
+} from "./checkpoint.js";
 import type { Basis, ReleaseLeaf, RequestLeaf } from "./leaf.js";
 import type { LogView } from "./log-view.js";
 import type { Policy } from "./policy.js";
@@ -107,17 +114,12 @@ export function checkRelease(
     // A release has thousands of proofs, and all lead to one checkpoint.
     const { checkpoint: note } = parseProof(release.requested.proof);
     const checkpoint = await verifyCheckpoint(core, note, authority.logKeys);
-    const ended = endedLog(authority.logKeys, checkpoint.origin);
-    let confirmed = true;
+    let [confirmed, basis]: [boolean, Basis] = [true, "quorum"];
     const indexOf = async ({ leaf, proof: text }: ProvenLeaf) => {
       const proof = parseProof(text);
       if (proof.checkpoint !== note) throw notVerified("its proofs lead to several checkpoints");
       verifyPath(core, leaf, proof, checkpoint);
-      const worth = ended && worthInEnded(ended, checkpoint.size, proof.index);
-      if (worth === "unconfirmed") confirmed = false;
-      if (worth === "lost" || worth === "after the end") {
-        throw notVerified(`${authority.origin} lost the release: it has to be asked for again`);
-      }
+      confirmed = isConfirmed(authority, checkpoint, proof.index) && confirmed;
       await view?.see(leaf, text);
       return proof.index;
     };
@@ -126,7 +128,6 @@ export function checkRelease(
     const first = await indexOf(release.requested);
     const keys = new Map<string, ReleasedKey>();
     const places = new Set<number>();
-    let basis: Basis = "quorum";
     for (const key of release.releases) {
       const name = toHex(key.record);
       const leaf = checkReleased(key, about);
@@ -141,6 +142,21 @@ export function checkRelease(
     }
     return { request, requestHash: hash, basis, confirmed, keys };
   });
+}
+
+/** Whether a proof leads to what was kept, if its log has ended. @throws TwinwrapError NOT_VERIFIED if its leaf was lost */
+function isConfirmed(
+  { origin, logKeys }: Authority,
+  checkpoint: Checkpoint,
+  index: number,
+): boolean {
+  const ended = endedLog(logKeys, checkpoint.origin);
+  if (ended === undefined) return true;
+  const worth = worthInEnded(ended, checkpoint.size, index);
+  if (worth === "lost" || worth === "after the end") {
+    throw notVerified(`${origin} lost the release: it has to be asked for again`);
+  }
+  return worth === "full";
 }
 
 /** What the leaf of the request must say: of the policy that it names it is known how long that waits. */

@@ -18,7 +18,7 @@ export function statusText({ status, origin, time, reason }: EscrowReport): stri
     case "unproven":
       return `key not proven: taken in by ${by} on ${formatTime(time!)}; nobody can tell whether it opens`;
     case "unconfirmed":
-      return `unconfirmed: taken in by ${by} on ${formatTime(time!)}, in a log that has ended since; its proof does not lead to what ${by} kept of that`;
+      return `unconfirmed: taken in by ${by} on ${formatTime(time!)}; that log has ended, and the receipt does not show that it was kept`;
     case "lost":
       return `lost: taken in by ${by} on ${formatTime(time!)}, but ${by} lost it: send it again`;
     case "after the end":

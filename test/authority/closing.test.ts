@@ -4,10 +4,11 @@ import {
   addSignature,
   parseIdentity,
   type Receipt,
+  receiptLeaf,
   verifyAuthority,
   verifyProof,
 } from "twinwrap/escrow";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { readAuthority } from "#build/authority/directory.js";
 import type { AuthorityService } from "#build/authority/service.js";
 import { backend } from "./backend.js";
@@ -46,6 +47,18 @@ async function restored(lost: () => Promise<Receipt>) {
   const service = await openAuthority(folder);
   return { folder, service, receipt };
 }
+
+test("a log that a fast clock brought ahead ends, and the next one begins with the right time", async () => {
+  const ahead = new Date(Date.now() + 3_600_000);
+  vi.useFakeTimers({ toFake: ["Date"], now: ahead });
+  await one.files(1).finally(() => vi.useRealTimers());
+  const { submission } = await one.file();
+  await expect(one.service.intake([submission])).rejects.toEqual(failing("UNAVAILABLE"));
+  await close(one.service, [], "ann", "bob");
+  const [taken] = await one.service.intake([submission]);
+  expect(receiptLeaf(taken!.receipt).time.getTime()).toBeLessThan(ahead.getTime());
+  await one.service.verifyLog();
+});
 
 describe("a log that lost its newest part", () => {
   test("ends, and its authority goes on with the next one", async () => {

@@ -75,7 +75,7 @@ test.each(some(WAYS, WAYS.length - 1))(
     const alice = createPublicKey(sandbox.read("alice.pub.pem"));
     sandbox.write("owner.simpleblob", exportKey(algId, key, alice, isOaep));
     await run(
-      `twinwrap escrow submit ${file}.blob --description x --padding ${padding} --authority here ${options}`,
+      `twinwrap escrow submit ${file}.blob --description x --padding ${padding} --authority here --owner-id alice ${options}`,
     );
     const asked = await run(
       `twinwrap recover request --submission ${file}.blob.*.submission.json --to new.pub.pem --requester A --padding ${padding} --authority here`,
@@ -105,7 +105,7 @@ test.each(some(WAYS, WAYS.length - 1))(
 test("what is refused leaves nothing behind", async () => {
   const before = readdirSync(sandbox.path);
   const { code } = await sandbox.shell(
-    "cp authority.publickeyblob x.blob; twinwrap escrow submit x.blob --description x --authority here --accept-unproven; ls -d x.blob.*",
+    "cp authority.publickeyblob x.blob; twinwrap escrow submit x.blob --description x --authority here --owner-id alice --key-length 99; ls -d x.blob.*",
   );
   expect(code).not.toBe(0);
   expect(readdirSync(sandbox.path).sort()).toEqual([...before, "x.blob"].sort());

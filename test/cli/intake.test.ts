@@ -19,7 +19,7 @@ beforeAll(async () => {
     twinwrap authority policy sign -k ann.pem --yes
     for folder in a b c; do
       mkdir $folder; echo $folder > $folder/report
-      twinwrap encrypt $folder/report --owner alice.pub.pem --authority office/authority.json
+      twinwrap encrypt $folder/report --owner alice.pub.pem --authority office/authority.json --owner-id alice
     done
     for folder in a b c; do mv $folder/*.submission.json $folder/report.json; done`);
   expect(made).toMatchObject({ code: 0, stderr: "" });

@@ -35,7 +35,7 @@ beforeAll(async () => {
     twinwrap officer keygen -o ann.pem --no-passphrase
     twinwrap authority init office --no-passphrase --origin office.example --officer ann=ann.pub.pem
     twinwrap authority policy sign -k ann.pem --yes
-    echo one > one; twinwrap encrypt one --owner alice.pub.pem --authority office
+    echo one > one; twinwrap encrypt one --owner alice.pub.pem --authority office --owner-id alice
     twinwrap recover request one.twin --to alice.pub.pem --requester Alice -o request.json
     twinwrap inspect one.twin | sed -n 's/^serial *//p' > serial
     chmod 755 office . ; chmod 644 office/store.sqlite`);

@@ -275,7 +275,12 @@ describe.skipIf(!haveSqlite)("an officer sees (needs better-sqlite3)", () => {
     const signed = await run(
       "twinwrap authority policy sign -k ben.pem --yes --json --authority office",
     );
-    expect(JSON.parse(signed.stdout)).toMatchObject({ number: 2, complete: true });
+    // Who has another key shows that they have it.
+    expect(JSON.parse(signed.stdout)).toMatchObject({ number: 2, complete: false });
+    const joined = await run(
+      "twinwrap authority policy sign -k cyd.pem --yes --json --authority office",
+    );
+    expect(JSON.parse(joined.stdout)).toMatchObject({ number: 2, complete: true });
     const leaving = await run(
       "twinwrap authority policy propose --remove ben --quorum 1 -k ann.pem --yes --authority office",
     );

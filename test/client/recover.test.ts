@@ -9,15 +9,18 @@ import {
   recordsByHash,
   recordsToAsk,
   recordsWithSerial,
+  renewEscrow,
   replaceReleased,
   takeRelease,
 } from "twinwrap/client";
 import { loadCore } from "twinwrap/core";
-import { amend, inspectHead } from "twinwrap/envelope";
+import { amend, inspectHead, rewrap } from "twinwrap/envelope";
 import {
   type Authority,
+  type EndedLog,
   encodeRecord,
   makeRequest,
+  type Receipt,
   type RecordQuery,
   type RecordStatus,
   recipientTag,
@@ -38,6 +41,8 @@ import {
   wrapOf,
 } from "../escrow/client-material.js";
 import { fill, NOT_VERIFIED } from "../escrow/material.js";
+import { newSigner } from "../escrow/signers.js";
+import { RecursiveTree } from "../escrow/tree.js";
 import { clientOf } from "./material.js";
 
 const core = await loadCore();
@@ -182,6 +187,129 @@ describe("an escrow", () => {
   });
 });
 
+/** The authority once the log has ended of which it kept so much. */
+const endedAt = (size: number, next = newSigner(`${log.signer.name}/2`)): Authority => {
+  const tree = new RecursiveTree((i) => Buffer.from(log.leaves[Number(i)]!));
+  const kept = { size, root: tree.root(size) };
+  const all = log.leaves.length;
+  const end = { size: all, root: tree.root(all) };
+  const ended: EndedLog = { ...authority.logKeys[0]!, kept, end };
+  return { ...authority, logKeys: [next, ended] };
+};
+
+describe("after a log has ended", () => {
+  /** A file with its receipt, and the leaf's index. */
+  async function escrowed() {
+    const file = await sealed();
+    const receipt = await log.receipt(file.records[0]!);
+    const head = withEscrows(file.head, withReceipt(core, file.head, receipt));
+    return { ...file, head, receipt, index: log.leaves.indexOf(receipt.leaf) };
+  }
+  const askedFor: string[] = [];
+  /** An authority with another log, which answers with these receipts. */
+  const answering = (next: TestLog, kept: Receipt | undefined) =>
+    clientOf({
+      record: async () => undefined,
+      receipt: async () => {
+        askedFor.push("receipt");
+        return kept;
+      },
+      submit: async ([submission]) => {
+        askedFor.push("submit");
+        const record = recordHash(core, submission!.record);
+        return [{ record, isNew: true, receipt: await next.receipt(record) }];
+      },
+      checkpoint: async () => {
+        const proof = await next.proof(next.leaves[0]!);
+        return proof.slice(proof.indexOf("\n\n") + 2);
+      },
+      consistency: async (from: number, to: number) =>
+        new RecursiveTree((i) => Buffer.from(next.leaves[Number(i)]!)).proof(from, to),
+    });
+  const newLog = () => new TestLog(core, `${log.signer.name}/2`);
+
+  test("what was lost is sent again, what was kept is asked for, and that has to lead there", async () => {
+    const { head, index, receipt, records } = await escrowed();
+    const lost = newLog();
+    const losing = partyOf(core, endedAt(index, lost.signer), answering(lost, undefined));
+    const gone = await presentEscrow(losing, head);
+    expect(gone).toMatchObject({ status: "lost", held: { receipt } });
+    askedFor.length = 0;
+    const sent = await renewEscrow(losing, gone!);
+    expect(askedFor).toEqual(["submit"]);
+    expect(sent).toMatchObject({ status: "verified", isCarried: false });
+    expect(sent.receipt).toEqual({
+      leaf: lost.leaves[0],
+      proof: await lost.proof(lost.leaves[0]!, { size: 2 }),
+    });
+
+    const { leaf: unopened } = await log.receipt(records[0]!, { type: "escrow" });
+    const size = log.leaves.length;
+    const confirming = newLog();
+    const kept = { leaf: receipt.leaf, proof: await log.proof(receipt.leaf) };
+    for (const [answer, way] of [
+      [kept, ["receipt"]],
+      // The receipt that the file has, and one of a record that is not opened.
+      [receipt, ["receipt", "submit"]],
+      [{ leaf: unopened, proof: await log.proof(unopened) }, ["receipt", "submit"]],
+      [undefined, ["receipt", "submit"]],
+    ] as const) {
+      const party = partyOf(core, endedAt(size, confirming.signer), answering(confirming, answer));
+      const found = await presentEscrow(party, head);
+      expect(found).toMatchObject({ status: "unconfirmed" });
+      askedFor.length = 0;
+      const renewed = await renewEscrow(party, found!);
+      expect(askedFor).toEqual(way);
+      expect(renewed).toMatchObject({ status: "verified", isCarried: false });
+      if (answer === kept) expect(renewed.receipt).toEqual(kept);
+    }
+    const away = partyOf(core, endedAt(size));
+    expect(await renewEscrow(away, (await presentEscrow(away, head))!)).toEqual({
+      status: "unconfirmed",
+      receipt: undefined,
+      isCarried: true,
+    });
+    expect(await recordsToAsk(away, head)).toEqual({ records, ...KNOWN });
+  });
+
+  test("verified is what the authority has now, whatever a receipt says", async () => {
+    const { head, records } = await escrowed();
+    const row = stored(new Uint8Array(), "verified");
+    const source = {
+      checkpoint: async () => {
+        const proof = await log.proof(log.leaves[0]!);
+        return proof.slice(proof.indexOf("\n\n") + 2);
+      },
+      consistency: async (from: number, to: number) =>
+        new RecursiveTree((i) => Buffer.from(log.leaves[Number(i)]!)).proof(from, to),
+    };
+    const submit = async () => [
+      { record: records[0]!, isNew: true, receipt: await log.receipt(records[0]!) },
+    ];
+    for (const there of [true, false]) {
+      const record = async () => (there ? row : undefined);
+      const party = partyOf(core, authority, clientOf({ ...source, record, submit }));
+      const found = await presentEscrow(party, head);
+      expect(found).toMatchObject({ status: "verified" });
+      const { receipt } = await renewEscrow(party, found!);
+      expect(receipt === undefined).toBe(there);
+    }
+  });
+
+  test("what was lost is not asked for as if it were there", async () => {
+    const { head, index, records } = await escrowed();
+    const authority = endedAt(index);
+    expect(await recordsToAsk(partyOf(core, authority), head)).toEqual({
+      records,
+      known: false,
+      lost: true,
+      contradiction: undefined,
+    });
+    const here = partyOf(core, authority, having([]));
+    await expect(recordsToAsk(here, head)).rejects.toThrow(/lost the submission .* sent again/);
+  });
+});
+
 describe("what was released", () => {
   async function released() {
     const file = await sealed();
@@ -249,6 +377,32 @@ describe("what was released", () => {
     const recovery = await takeRelease(party, release, undefined);
     await checkRecipient(recovery, fresh.privateKey);
     await expect(checkRecipient(recovery, alice.privateKey)).rejects.toEqual(NOT_VERIFIED);
+  });
+
+  test("needs the private key where its log has ended and nothing shows that it was kept", async () => {
+    const { file, request, release } = await released();
+    await log.receipt(fill(1));
+    const confirmed = await takeRelease(partyOf(core, authority), release, { request });
+    expect((await addReleased(confirmed)(file.head)).wraps).toHaveLength(2);
+    const party = partyOf(core, endedAt(log.leaves.length));
+    const recovery = await takeRelease(party, release, { request });
+    await expect(addReleased(recovery)(file.head)).rejects.toThrow(/only the private key can tell/);
+    let told: unknown;
+    const change = replaceReleased(recovery, fresh.privateKey, {}, (replacing) => {
+      told = replacing.unshown;
+    });
+    const { patch } = await rewrap(file.file, change);
+    expect(told).toEqual({ unconfirmed: true, lost: false, contradiction: undefined });
+    const copy = Buffer.from(file.file);
+    Buffer.from(patch!.bytes).copy(copy, patch!.offset);
+    expect((await inspectHead(copy)).header.wraps).toHaveLength(2);
+    // Of another key than the file's the private key tells that it is wrong.
+    const strange = await wrapOf((await sealed()).file, alice, fresh);
+    const other = { ...release.releases[0]!, wrap: strange };
+    const wrong = await takeRelease(party, { ...release, releases: [other] }, { request });
+    await expect(rewrap(file.file, replaceReleased(wrong, fresh.privateKey))).rejects.toEqual(
+      failing("DECRYPTION_FAILED"),
+    );
   });
 
   test("takes only wraps away that the file has, and tells which", async () => {

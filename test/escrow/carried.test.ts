@@ -81,6 +81,12 @@ const closing = await escrow.signNote(
   signer("office-2", 4),
   log,
 );
+const owner = escrow.encodeOwnerFile({
+  authority: "office",
+  fingerprint: fill(6),
+  owner: "alice",
+  secret: fill(7),
+});
 const approval = await escrow.signApproval(core, ann, request, fill(9), {
   decision: "approve",
   identity: `${"met at the counter and seen the passport, ".repeat(3)}number 17`,
@@ -89,10 +95,6 @@ const approval = await escrow.signApproval(core, ann, request, fill(9), {
 const veto = await escrow.signVeto(core, signer("alice", 3), request, { date: created });
 const checkpoint = receipt.proof.slice(receipt.proof.indexOf("\n\n") + 2);
 
-const ownerFile = {
-  ...{ authority: "office", owner: "olivia" },
-  ...{ fingerprint: fill(1), secret: fill(2) },
-};
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("utf8");
 const MESSAGES: [string, string][] = [
   ["submission", text(escrow.encodeSubmission(submission))],
@@ -100,7 +102,7 @@ const MESSAGES: [string, string][] = [
   ["request", text(escrow.encodeRequest(request))],
   ["release", text(escrow.encodeRelease(release))],
   ["authority", text(escrow.encodeAuthority({ identities: [identity], policies: [policy] }))],
-  ["owner", text(escrow.encodeOwnerFile(ownerFile))],
+  ["owner", text(owner)],
   ["approval", approval],
   ["veto", veto],
   ["policy", policy],

@@ -161,7 +161,7 @@ describe("a receipt of a log that has ended", () => {
     };
     expect(await textOf(3, KEPT)).toBe(`verified by ${ORIGIN} on 2026-02-01T10:00:00Z`);
     expect(await textOf(3, 7)).toMatch(
-      /^unconfirmed: taken in by authority.example on .* has ended/,
+      /^unconfirmed: taken in by authority.example on .* has ended, .* it was kept$/,
     );
     expect(await textOf(KEPT, END)).toMatch(
       /^lost: .* but authority.example lost it: send it again$/,

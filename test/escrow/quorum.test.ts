@@ -192,6 +192,59 @@ describe("what decides", () => {
     expect((await decide(odd, ["ann"], { now: at(9999) })).approved).toBe(false);
   });
 
+  test("time: of a policy that waits longer than the one when it came, and of one that waits less", async () => {
+    const longer = await made({ waiting: 7200, release: 1, change: 2, emergency: 3 });
+    const since = { received: NOW, notBefore: at(3600) };
+    expect(await decide(longer, ["ann"], { ...since, now: at(3600) })).toMatchObject({
+      approved: false,
+      notBefore: at(7200),
+    });
+    expect((await decide(longer, ["ann"], { ...since, now: at(7200) })).basis).toBe("quorum");
+    const shorter = await made({ waiting: 0, release: 1, change: 2, emergency: 3 });
+    expect(await decide(shorter, ["ann"], { ...since, now: at(3599) })).toMatchObject({
+      approved: false,
+      notBefore: at(3600),
+    });
+    expect((await decide(shorter, ["ann"], { ...since, now: at(3600) })).basis).toBe("quorum");
+  });
+
+  test("which number it was that decided: the emergency one only where the other does not suffice", async () => {
+    const waiting = await made({ waiting: 3600, release: 1, change: 2, emergency: 2 });
+    const of = async (words: string[], question: Partial<Omit<Question, "approvals">>) =>
+      (await decide(waiting, words, question)).basis;
+    expect(await of(["ann", "bea", "cas"], { now: at(3600) })).toBe("quorum");
+    expect(await of(["ann", "bea"], { now: at(3599) })).toBe("emergency");
+    expect(await of(["ann"], { now: at(3600) })).toBe("quorum");
+    expect(await of(["ann"], { now: at(3599) })).toBeUndefined();
+    expect(await of([], { now: at(3600) })).toBeUndefined();
+  });
+
+  test("a veto: from then on the emergency number alone, however long it waits", async () => {
+    const waiting = await made({ waiting: 3600, release: 1, change: 2, emergency: 3 });
+    for (const now of [at(0), at(3600), at(86_400)]) {
+      const question = { vetoed: true, now };
+      expect(await decide(waiting, ["ann", "bea"], question)).toMatchObject({
+        approved: false,
+        basis: undefined,
+        notBefore: undefined,
+        denied: false,
+        reason: "an owner has vetoed it: 1 more of 3 approvals are needed",
+      });
+      expect((await decide(waiting, ["ann", "bea", "cas"], question)).basis).toBe("emergency");
+    }
+    // Neither denials nor the numbers of a release are any weaker for it.
+    const odd = await made({ release: 2, change: 2, emergency: 1 });
+    expect((await decide(odd, ["ann"], { vetoed: true })).approved).toBe(false);
+    expect((await decide(odd, ["ann", "bea"], { vetoed: true })).basis).toBe("emergency");
+    expect(await decide(odd, ["ann", "-bea", "-cas"], { vetoed: true })).toMatchObject({
+      approved: false,
+      denied: true,
+    });
+    expect(
+      (await decide(waiting, ["ann", "bea", "cas"], { vetoed: true, now: LATER })).approved,
+    ).toBe(false);
+  });
+
   test("a request for another authority is none of its own, whoever approves it", async () => {
     const elsewhere = request({ authority: "other.example" });
     const decision = await decide(policy, ["ann", "bea", "cas"], { request: elsewhere });

@@ -318,7 +318,7 @@ def parse_leaf(content, *types):
 
 
 def verify_proof(leaf, proof, authority):
-    """Returns the leaf's index, the number of leaves, and the log's origin."""
+    """Returns the leaf's index, the number of leaves, and the log's origin, with what it is worth if that ended."""
     head, empty, note = proof.partition("\n\n")
     kind, *lines = head.split("\n")
     need(empty and kind == "c2sp.org/tlog-proof@v1" and lines and lines[0].startswith("index ")
@@ -332,8 +332,9 @@ def verify_proof(leaf, proof, authority):
     need(signers(note, [key for key in authority["logs"] if key[0] == name]),
          f"the checkpoint of {name} is not signed by a log key of the authority")
     kept, end = authority["ended"].get(name, ((0, sha256()), (MAX, b"")))
-    need(size <= end[0] and all(root == known for at, known in (kept, end) if at == size),
-         f"the log {name} ended before this, or otherwise")
+    need(all(root == known for at, known in (kept, end) if at == size), f"the log {name} ended otherwise")
+    need(index < end[0], f"the log {name} ended before this leaf")
+    need(name not in authority["ended"] or index < kept[0], f"the leaf is lost: of the log {name}, {kept[0]} are kept")
     need(index < size, "the proof is for a leaf that the log does not have")
 
     def climb(start, end):
@@ -346,7 +347,8 @@ def verify_proof(leaf, proof, authority):
             return sha256(b"\1", climb(start, middle), beside)
         return sha256(b"\1", beside, climb(middle, end))
     need(climb(0, size) == root and not path, "the leaf is not in the log as the proof says")
-    return index, size, name
+    unconfirmed = name in authority["ended"] and size != kept[0]
+    return index, size, name + (", unconfirmed since it ended" if unconfirmed else "")
 
 
 # Who the authority is.

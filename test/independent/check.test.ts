@@ -21,6 +21,7 @@ import {
   formatPolicy,
   type IdentityText,
   keysHash,
+  type LogPoint,
   makeBlobSubmission,
   makeRequest,
   type PolicyText,
@@ -55,7 +56,7 @@ import {
   TestLog,
   wrapOf,
 } from "../escrow/client-material.js";
-import { fill, hex, NOT_VERIFIED, sha256, spareKey } from "../escrow/material.js";
+import { fill, hex, NOT_VERIFIED, spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
 import { stride } from "../quick.js";
 
@@ -464,7 +465,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
   });
 
   /** Notes of every kind, one behind the other: a joiner, a new log, and where the one before it ended. */
-  async function chainOf(end: { size: number; root: Uint8Array }) {
+  async function chainOf(kept: LogPoint, end = kept) {
     const { rules, second, officers, first, policy } = parts;
     const [anna, bert, carla] = officers;
     const dora = newSigner("dora");
@@ -486,7 +487,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
       number: 3,
       previous: parsePolicy(core, later).hash,
       log: next,
-      ended: [{ ...log.signer, kept: { size: 0, root: sha256() }, end }],
+      ended: [{ ...log.signer, kept, end }],
     };
     const closed = (...by: Signer[]) => note(formatIdentity(closing), ...by);
     const last = await closed(next, log.signer, bert, dora);
@@ -540,7 +541,7 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
   }
 
   test("follows a chain of notes, and refuses one that does not hold", async () => {
-    const all = await chainOf({ size: 1000, root: fill(7) });
+    const all = await chainOf({ size: 999, root: fill(8) }, { size: 1000, root: fill(7) });
     const args = [at("submission"), at("receipt")] as const;
     for (const [what, file] of Object.entries(all.good)) {
       await verifyAuthority(core, file);
@@ -554,25 +555,44 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     }
   });
 
-  test("takes what an ended log's key signed up to its end, and nothing beyond", async () => {
-    const { size, root } = parseCheckpoint(parseProof(receipt.proof).checkpoint);
-    for (const [end, isRight] of [
-      [{ size, root }, true],
-      [{ size: size + 1, root: fill(7) }, true],
-      [{ size, root: fill(7) }, false],
-      [{ size: size - 1, root: fill(7) }, false],
-    ] as const) {
-      const { good } = await chainOf(end);
+  test("takes what is kept of a log that ended, confirmed or not, and nothing that is lost", async () => {
+    const { checkpoint, index } = parseProof(receipt.proof);
+    const { size, root } = parseCheckpoint(checkpoint);
+    expect(index).toBe(size - 2);
+    const point = (leaves: number, hash: Uint8Array = fill(7)) => ({ size: leaves, root: hash });
+    const cases: [string, LogPoint, LogPoint, RegExp | undefined][] = [
+      ["it leads to what is kept", point(size, root), point(size, root), undefined],
+      ["the same, and more was known", point(size, root), point(size + 5), undefined],
+      ["it leads beyond what is kept", point(size - 1), point(size, root), /unconfirmed/],
+      ["beyond the end, too", point(size - 1), point(size - 1), /unconfirmed/],
+      ["before what is kept", point(size + 1), point(size + 2), /unconfirmed/],
+      ["the leaf is not kept", point(index), point(size, root), /refused: the leaf is lost/],
+      [
+        "nor was it there at the end",
+        point(index),
+        point(index),
+        /refused: .* ended before this leaf/,
+      ],
+      ["what is kept is otherwise", point(size), point(size + 1), /refused: .* ended otherwise/],
+      ["the end is otherwise", point(size - 1), point(size), /refused: .* ended otherwise/],
+    ];
+    for (const [what, kept, end, reason] of cases) {
+      const { good } = await chainOf(kept, end);
       const authority = await verifyAuthority(core, good.whole);
-      const checked = checkReceipt(core, submission, receipt, authority);
       const path = save("chain", { bytes: encodeAuthority(good.whole) });
-      const args = ["receipt", path, at("submission"), at("receipt")] as const;
-      if (isRight) {
-        await checked;
-        expect(await check(...args)).toMatchObject({ status: 0 });
+      const { status, stdout } = await check("receipt", path, at("submission"), at("receipt"));
+      const checked = checkReceipt(core, submission, receipt, authority);
+      if (String(reason).includes("refused")) {
+        await expect(checked, what).rejects.toEqual(NOT_VERIFIED);
+        expect(stdout, what).toMatch(reason!);
+        expect(status).toBe(1);
       } else {
-        await expect(checked).rejects.toEqual(NOT_VERIFIED);
-        await refused(/ended before this, or otherwise/, ...args);
+        expect((await checked).worth, what).toBe(reason === undefined ? "full" : "unconfirmed");
+        expect([what, status, stdout.includes("unconfirmed")]).toEqual([
+          what,
+          0,
+          reason !== undefined,
+        ]);
       }
     }
   });
