@@ -777,6 +777,15 @@ const ROWS: Row[] = [
     read: () => escrow.parseCheckpoint(checkpointNote(String(2 ** 53))),
   },
   {
+    says: ["TIME of the years 2000 to 2199"],
+    at: () => {
+      for (const created of ["2000-01-01T00:00:00Z", "2199-12-31T23:59:59Z"]) {
+        escrow.decodeRecord(json(coreJson({ created })));
+      }
+    },
+    read: () => escrow.decodeRecord(json(coreJson({ created: "2200-01-01T00:00:00Z" }))),
+  },
+  {
     says: ["`description`    | optional, at most 4096 bytes"],
     at: () => submit({ description: "x".repeat(4096) }),
     write: () => submit({ description: "x".repeat(4097) }),
