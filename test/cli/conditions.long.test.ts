@@ -21,7 +21,9 @@ test("a header whose escrows were taken out: the submission that was kept, or th
   await run("twinwrap authority init office --no-passphrase --officer a/nn=ann.pub.pem");
   await run("twinwrap authority policy sign -k ann.pem --yes --authority office");
   await run("cp office/authority.json . && echo kept > kept");
-  await run("twinwrap encrypt kept --owner alice.pub.pem --authority authority.json");
+  await run(
+    "twinwrap encrypt kept --owner alice.pub.pem --owner-id alice --authority authority.json",
+  );
   await run("mv kept.twin.*.submission.json kept.json");
   await run("twinwrap authority intake kept.json --authority office");
   const file = Buffer.from(sandbox.read("kept.twin"));
