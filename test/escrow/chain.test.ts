@@ -157,7 +157,7 @@ describe("the first identity", () => {
     await refused("a policy for the second identity", [identity1], [await policy2()]);
   });
 
-  // [A5]: signatures under a genuine policy are for the keys that it names, and for no others.
+  // Signatures under a genuine policy are for the keys that it names, and for no others.
   test("of a look-alike, with the same origin and keys of its own, can't have the genuine policies", async () => {
     const own = signer(ORIGIN, 66);
     const lookAlike = (change: Partial<IdentityText>, by = own) =>
@@ -373,7 +373,7 @@ describe("who signs an identity", () => {
     await refused("a policy", [identity1, two], [policy1, await policy([log, ann, bea])]);
   });
 
-  // [A11]: an identity goes by the newest policy before it, and by no other.
+  // An identity goes by the newest policy before it, and by no other.
   test("officers of the newest policy before it, and nobody who was removed", async () => {
     const next = await policy2({ change: 1, emergency: 1, officers: officersOf(dan) }, [
       log,
@@ -420,7 +420,7 @@ describe("who signs an identity", () => {
   });
 });
 
-// A joiner's signature shows the key, and is no voice: [A14].
+// A joiner's signature shows the key, and is no voice.
 test("joiners are in no number", async () => {
   const officers = officersOf(ann, bea, cas, dan);
   const by = (...signers: Signer[]) => policy2({ officers }, signers);
