@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { equalBytes, fromUtf8, randomBytes, toUtf8, wipe } from "../bytes.js";
 import { isSystemError } from "../calls.node.js";
 import type { Core } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
 import type { Identity, Signer } from "../escrow/index.js";
 import { MAX_NOTE } from "../escrow/note.js";
 import { SigningKey } from "../escrow/signing-key.js";
@@ -84,14 +85,39 @@ export function anchorIn(folder: string): Anchor {
     const bytes = await readIfThere(path, MAX_NOTE);
     return bytes && fromUtf8(bytes);
   };
+  const write: Anchor["write"] = (note, isNewer) =>
+    // A lock belongs to a file that is there.
+    withLock(join(folder, AUTHORITY), async () => {
+      const present = await read();
+      if (present !== undefined && !isNewer(present)) return;
+      await writeFileWhole(path, [toUtf8(note)], { force: true, mode: PRIVATE_MODE });
+    });
+  // Of one process one after the other.
+  let last: Promise<unknown> = Promise.resolve();
   return {
     read,
-    write: (note, isNewer) =>
-      // A lock belongs to a file that is there.
-      withLock(join(folder, AUTHORITY), async () => {
-        const present = await read();
-        if (present !== undefined && !isNewer(present)) return;
-        await writeFileWhole(path, [toUtf8(note)], { force: true, mode: PRIVATE_MODE });
-      }),
+    write(note, isNewer) {
+      const written = last.then(() => whenFree(() => write(note, isNewer)));
+      last = written.catch(() => {});
+      return written;
+    },
   };
+}
+
+/** How long one process waits for others, in milliseconds, and the longest pause between two attempts. */
+const BUSY = 30_000;
+const PAUSE = 20;
+
+/** Does something under a lock as soon as no other process holds it. @throws TwinwrapError CONFLICT after a while */
+async function whenFree(work: () => Promise<void>): Promise<void> {
+  const until = Date.now() + BUSY;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const isBusy = error instanceof TwinwrapError && error.code === "CONFLICT";
+      if (!isBusy || Date.now() > until) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1 + Math.random() * PAUSE));
+  }
 }

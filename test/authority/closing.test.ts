@@ -256,4 +256,18 @@ describe("the anchor", () => {
     await other.close();
     await one.service.verifyLog();
   });
+
+  test("is waited for where others write it, and covers what each of them shows", async () => {
+    const others = [await openAuthority(one.folder), await openAuthority(one.folder)];
+    const files = [];
+    for (let i = 0; i < 12; i++) files.push(await one.file());
+    const services = [one.service, ...others];
+    const taken = await Promise.all(
+      files.map(({ submission }, i) => services[i % 3]!.intake([submission])),
+    );
+    const sizes = taken.map(([one]) => Number(checkpointOf(one!.receipt).split("\n")[1]));
+    const anchor = Number(readFileSync(join(one.folder, "anchor"), "utf8").split("\n")[1]);
+    expect(anchor).toBe(Math.max(...sizes));
+    for (const other of others) await other.close();
+  });
 });

@@ -15,6 +15,7 @@ import {
   signApproval,
 } from "../../build/escrow/index.js";
 import { readEd25519Key } from "../../build/keys/ed25519.js";
+import { generateKeyPair } from "../../build/keys/index.js";
 
 const [folder, keys, task, ...rest] = process.argv.slice(2);
 /** The whole line at once: a process that is killed prints it or not. */
@@ -50,6 +51,7 @@ const approve = (officer, request) =>
   signApproval(core, officer, request, policy, { decision: "approve", identity: "met" });
 
 async function work() {
+  const { publicKey: recipient } = await generateKeyPair({ bits: 2048 });
   for (;;) {
     const made = [await submission(), await submission(), await submission()];
     for (const one of made) {
@@ -60,7 +62,7 @@ async function work() {
     const request = makeRequest({
       authority: authority.origin,
       requester: "Olivia",
-      recipient: authority.wrapKey,
+      recipient,
       records: records.map(([{ record }]) => record),
     });
     const { id } = await service.takeRequest(request);
