@@ -1,6 +1,6 @@
 import type { Core } from "../core/index.js";
 import { isAboutContent, TwinwrapError } from "../errors.js";
-import { type Authority, parseCheckpoint } from "../escrow/index.js";
+import { type Authority, type Checkpoint, parseCheckpoint } from "../escrow/index.js";
 import { compareKnown, logsOf } from "./log.js";
 import { placeOf } from "./store/place.js";
 import type { LogHead, StoreReads } from "./store/store.js";
@@ -85,9 +85,16 @@ function placeOfHead(head: LogHead | undefined): number {
   return head === undefined ? -1 : placeOf(head.log, head.size);
 }
 
-/** Where a checkpoint ends; undefined if it is of no log that is known. @throws TwinwrapError BAD_FORMAT */
+/** Where a checkpoint ends; undefined if it is none, or of no log that is known. */
 function placeOfNote(note: string, authority: Authority): number | undefined {
-  const { origin, size } = parseCheckpoint(note);
+  let checkpoint: Checkpoint;
+  try {
+    checkpoint = parseCheckpoint(note);
+  } catch (error) {
+    if (!isAboutContent(error)) throw error;
+    return undefined;
+  }
+  const { origin, size } = checkpoint;
   const log = logsOf(authority).findIndex(({ name }) => name === origin);
   return log < 0 ? undefined : placeOf(log, size);
 }

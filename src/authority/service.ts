@@ -1,6 +1,6 @@
 import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { TwinwrapError } from "../errors.js";
+import { notVerified, TwinwrapError } from "../errors.js";
 import {
   type Authority,
   type AuthorityFile,
@@ -382,8 +382,17 @@ export class AuthorityService {
     known: readonly string[],
     options: { nothingNewer?: boolean | undefined } = {},
   ): Promise<void> {
-    const { core, store } = this.#parts;
-    await store.write((writes) => unfence(core, writes, known, this.#authority, options));
+    const { core, store, anchor } = this.#parts;
+    // What was shown, or drafted as the end of the log, is known outside too.
+    const shown = await anchor?.read();
+    const notes = shown === undefined ? known : [...known, shown];
+    const closing = await this.closing();
+    if (closing !== undefined && closing.end.size > closing.kept.size) {
+      throw notVerified(
+        `the log has ${closing.kept.size} leaves, but one of ${closing.end.size} was shown when its end was drafted: it was rolled back`,
+      );
+    }
+    await store.write((writes) => unfence(core, writes, notes, this.#authority, options));
     await this.#anchored.reset(await store.head());
   }
 

@@ -71,6 +71,9 @@ describe("a log that lost its newest part", () => {
     });
     const known = [checkpointOf(receipt)];
     await expect(service.unfence(known, { nothingNewer: true })).rejects.toThrow(/rolled back/);
+    // Nor what was shown when the end was drafted.
+    await service.beginClosing(known);
+    await expect(service.unfence([], { nothingNewer: true })).rejects.toThrow(/rolled back/);
     const closing = await close(service, known, "ann", "bob");
     expect(closing).toMatchObject({
       complete: true,
@@ -223,6 +226,9 @@ describe("the anchor", () => {
       failing("FENCED"),
     );
     await service.verifyLog();
+    // Nobody can vouch away what the anchor shows.
+    await expect(service.unfence([], { nothingNewer: true })).rejects.toThrow(/rolled back/);
+    expect(await service.isFenced()).toBe(true);
     // The anchor is known to the officers who end the log.
     expect(await close(service, [], "ann", "bob")).toMatchObject({
       complete: true,
