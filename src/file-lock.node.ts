@@ -193,6 +193,17 @@ async function refuseLinks(path: string): Promise<void> {
  */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   system.statSync(path);
+  return withLockBeside(path, async () => {
+    await refuseLinks(path);
+    return work();
+  });
+}
+
+/**
+ * The same for a file that is replaced as a whole: it need not be there, and may have several names.
+ * @throws TwinwrapError CONFLICT if somebody else holds the lock
+ */
+export async function withLockBeside<T>(path: string, work: () => Promise<T>): Promise<T> {
   const target = linkTarget(path);
   removeLeftovers(dirname(target));
   const lock = lockOf(target);
@@ -204,7 +215,6 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
     );
   }
   try {
-    await refuseLinks(path);
     return await work();
   } finally {
     release();

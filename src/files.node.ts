@@ -1,7 +1,7 @@
 // Files in Node: output appears whole or not at all, and one writer at a time changes a header. These types do
 // not mention Node's: users of the library need not have Node's declarations.
 
-export { withLock } from "./file-lock.node.js";
+export { withLock, withLockBeside } from "./file-lock.node.js";
 export {
   forEachPiece,
   isSameFile,

@@ -13,6 +13,7 @@ import {
   decodeMessage,
   encodeAuthority,
   MAX_MESSAGE,
+  parseCheckpoint,
   parseIdentity,
   type Signer,
   verifyAuthority,
@@ -103,6 +104,19 @@ export async function initDirectory(path: string, options: InitOptions): Promise
 async function writeAnchor(folder: string, store: Store): Promise<void> {
   const head = await store.head();
   if (head !== undefined) await anchorIn(folder).write(head.checkpoint, () => true);
+}
+
+/**
+ * A copy's anchor: that of the original if it knows more than the store, which then has lost something.
+ * @param shown the original's, read before its store was copied: others may work with it
+ */
+async function copyAnchor(shown: string | undefined, folder: string, store: Store): Promise<void> {
+  await writeAnchor(folder, store);
+  const held = await anchorIn(folder).read();
+  if (shown === undefined || held === undefined) return;
+  const [theirs, ours] = [parseCheckpoint(shown), parseCheckpoint(held)];
+  if (theirs.origin !== ours.origin || theirs.size <= ours.size) return;
+  await anchorIn(folder).write(shown, () => true);
 }
 
 async function withStore<T>(store: Store, work: (store: Store) => Promise<T>): Promise<T> {
@@ -292,11 +306,12 @@ export async function backupDirectory(
   const service = await openDirectory(path, options);
   try {
     await makeFolderWhole(to, async (folder) => {
+      const shown = await anchorIn(path).read();
       await copySqlite(join(path, STORE), join(folder, STORE));
       await withStore(await inFolder(folder, { create: false }), async (store) => {
         await store.write((writes) => fence(writes, "restored"));
         await publish(folder, await publicFile(store));
-        await writeAnchor(folder, store);
+        await copyAnchor(shown, folder, store);
       });
       await copyKeys(path, folder);
     });
@@ -326,13 +341,14 @@ export async function restoreDirectory(
   options: DirectoryOptions = {},
 ): Promise<void> {
   await makeFolderWhole(path, async (folder) => {
+    const shown = await anchorIn(from).read();
     // As of one moment: somebody may work with the folder that it comes from.
     await copySqlite(join(from, STORE), join(folder, STORE));
     await writeFileWhole(join(folder, AUTHORITY), [await readPart(from, AUTHORITY)]);
     await copyKeys(from, folder);
     await withStore(await inFolder(folder, { create: false }), async (store) => {
       await store.write((writes) => fence(writes, "restored"));
-      await writeAnchor(folder, store);
+      await copyAnchor(shown, folder, store);
     });
     const service = await openDirectory(folder, options);
     await service.verifyLog().finally(() => service.close());

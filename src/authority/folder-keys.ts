@@ -7,11 +7,11 @@ import { TwinwrapError } from "../errors.js";
 import type { Identity, Signer } from "../escrow/index.js";
 import { MAX_NOTE } from "../escrow/note.js";
 import { SigningKey } from "../escrow/signing-key.js";
-import { readFileWhole, withLock, writeFileWhole } from "../files.node.js";
+import { readFileWhole, withLockBeside, writeFileWhole } from "../files.node.js";
 import { readEd25519Key, writeEd25519Key } from "../keys/ed25519.js";
 import { MAX_KEY_FILE } from "../keys/recognise.js";
 import type { Anchor } from "./anchor.js";
-import { ANCHOR, AUTHORITY, LOG_KEY, NEXT_LOG_KEY } from "./folder.js";
+import { ANCHOR, LOG_KEY, NEXT_LOG_KEY } from "./folder.js";
 import type { NextLog } from "./service.js";
 
 // What an authority's folder holds besides its store and its RSA key: the log key, the key of the log that is to
@@ -86,8 +86,7 @@ export function anchorIn(folder: string): Anchor {
     return bytes && fromUtf8(bytes);
   };
   const write: Anchor["write"] = (note, isNewer) =>
-    // A lock belongs to a file that is there.
-    withLock(join(folder, AUTHORITY), async () => {
+    withLockBeside(path, async () => {
       const present = await read();
       if (present !== undefined && !isNewer(present)) return;
       await writeFileWhole(path, [toUtf8(note)], { force: true, mode: PRIVATE_MODE });

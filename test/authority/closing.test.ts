@@ -229,6 +229,12 @@ describe("the anchor", () => {
     // Nobody can vouch away what the anchor shows.
     await expect(service.unfence([], { nothingNewer: true })).rejects.toThrow(/rolled back/);
     expect(await service.isFenced()).toBe(true);
+    // A copy does not forget it.
+    const copy = join(one.folder, "..", "copy");
+    await backend.copy(one.folder, copy);
+    const copied = await openAuthority(copy);
+    await expect(copied.unfence([], { nothingNewer: true })).rejects.toThrow(/rolled back/);
+    await copied.close();
     // The anchor is known to the officers who end the log.
     expect(await close(service, [], "ann", "bob")).toMatchObject({
       complete: true,
