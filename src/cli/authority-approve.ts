@@ -36,10 +36,10 @@ import {
 } from "./command.js";
 import { outputFor, outputText, print, STANDARD, tell } from "./io.js";
 import { readMessage, readSealed } from "./messages.js";
-import { withOfficerKey } from "./officer-key.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
 import { readKept } from "./recover-records.js";
 import { about } from "./report.js";
+import { withOfficerKey } from "./signing-key-file.js";
 import { describeQuestion, nowText, questionFacts, standingFacts } from "./standing.js";
 import { fileName, inline, table } from "./text.js";
 

@@ -23,8 +23,8 @@ import {
 } from "./command.js";
 import { outputFor, print, tell } from "./io.js";
 import { readMessage } from "./messages.js";
-import { withOfficerKey } from "./officer-key.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
+import { withOfficerKey } from "./signing-key-file.js";
 import { formatFingerprint, table } from "./text.js";
 
 // A log ends when the officers say where. Each runs this beside the authority's folder, or signs a file.

@@ -62,9 +62,9 @@ import {
 } from "./command.js";
 import { outputFor, print, STANDARD, tell } from "./io.js";
 import { readMessage } from "./messages.js";
-import { withOfficerKey } from "./officer-key.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
 import { asUsage, forEachFile } from "./report.js";
+import { withOfficerKey } from "./signing-key-file.js";
 import { formatFingerprint, formatSeconds, inline, table } from "./text.js";
 
 const RULE_TEXTS: Record<OwnersRule | UnprovenRule, string> = {

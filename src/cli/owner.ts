@@ -10,10 +10,10 @@ import {
   type OutputOptions,
   UsageError,
 } from "./command.js";
-import { withControlKey } from "./control-key.js";
 import { outputFor, print, STANDARD, tell } from "./io.js";
 import { checkPairOutput, PRIVATE_MODE, publicPath } from "./keygen.js";
 import { newPassphrase, type PassphraseOptions } from "./passphrase.js";
+import { withControlKey } from "./signing-key-file.js";
 import { formatKey, table } from "./text.js";
 
 interface OwnerOptions extends OutputOptions, PassphraseOptions {

@@ -21,12 +21,12 @@ import {
   UsageError,
   wholeOption,
 } from "./command.js";
-import { withControlKey } from "./control-key.js";
 import { outputFor, outputText, print, STANDARD, tell } from "./io.js";
 import { readMessage } from "./messages.js";
 import { type OwnerIdOptions, ownerIdFor, ownerIdOption } from "./owner-id.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
 import { about } from "./report.js";
+import { withControlKey } from "./signing-key-file.js";
 import { describeQuestion, nowText, questionFacts, standingFacts } from "./standing.js";
 import { fileName, inline, table } from "./text.js";
 
