@@ -25,11 +25,14 @@ import { type Passphrase, wipePrivateKey, writePrivateKey } from "../keys/index.
 import { MAX_KEY_FILE } from "../keys/recognise.js";
 import { AUTHORITY, isWrapKey, LOG_KEY, NEXT_LOG_KEY, STORE, WRAP_KEY } from "./folder.js";
 import { anchorIn, nextLogIn, readLogKey } from "./folder-keys.js";
+import { type OpenStore, openFolderStore, writeStorePlace } from "./folder-store.js";
 import { beginStore, type FoundingOptions, found } from "./founding.js";
 import { fence } from "./log.js";
 import type { OperatorSettings } from "./office.js";
 import { AuthorityService, publishNewest } from "./service.js";
-import { copySqlite, openSqlite } from "./store/sqlite.js";
+import { dropPostgres } from "./store/postgres.js";
+import type { PostgresPlace } from "./store/postgres-url.js";
+import { copySqlite } from "./store/sqlite.js";
 import type { Store } from "./store/store.js";
 import { publicFile } from "./verified-chain.js";
 import type { WrapKeyFile } from "./wrap-keys.js";
@@ -38,18 +41,9 @@ import type { WrapKeyFile } from "./wrap-keys.js";
 
 const PRIVATE_MODE = 0o600;
 
-/** Opens the store that belongs to a folder, or makes it. */
-export type OpenStore = (
-  folder: string,
-  options: { create: boolean; readOnly?: boolean },
-) => Promise<Store>;
-
-/** One file in the folder. */
-const inFolder: OpenStore = (folder, options) => openSqlite(join(folder, STORE), options);
-
 export interface DirectoryOptions {
   core?: Core | undefined;
-  /** Where the store is: by default in the folder. */
+  /** Opens the store: by default the one in the folder, or that of which the folder says where it is. */
   openStore?: OpenStore | undefined;
 }
 
@@ -66,6 +60,8 @@ export interface InitOptions extends DirectoryOptions, FoundingOptions {
   passphrase?: Passphrase | undefined;
   /** PBKDF2 iterations. */
   iterations?: number | undefined;
+  /** Where the store is made, if not in the folder. */
+  store?: PostgresPlace | undefined;
 }
 
 /**
@@ -77,7 +73,8 @@ export interface InitOptions extends DirectoryOptions, FoundingOptions {
 export async function initDirectory(path: string, options: InitOptions): Promise<Authority> {
   const core = options.core ?? (await sharedCore());
   const founding = await found(core, options);
-  const { passphrase, iterations, openStore = inFolder } = options;
+  const { passphrase, iterations, openStore = openFolderStore, store: place } = options;
+  let isMade = false;
   const keys: [name: string, pem: Uint8Array][] = [];
   try {
     const lock = { core, passphrase, iterations };
@@ -87,13 +84,20 @@ export async function initDirectory(path: string, options: InitOptions): Promise
       for (const [name, pem] of keys) {
         await writeFileWhole(join(folder, name), [pem], { mode: PRIVATE_MODE });
       }
-      await withStore(await openStore(folder, { create: true }), async (store) => {
+      if (place !== undefined) await writeStorePlace(folder, place);
+      const store = await openStore(folder, { create: true });
+      isMade = true;
+      await withStore(store, async () => {
         await beginStore(core, store, founding);
         await publish(folder, await publicFile(store));
         await writeAnchor(folder, store);
       });
     });
     return founding.authority;
+  } catch (error) {
+    // The folder is gone as if it had never been; so is what was made elsewhere.
+    if (isMade && place !== undefined) await dropPostgres(place).catch(() => {});
+    throw error;
   } finally {
     wipe(founding.logSeed, ...keys.map(([, pem]) => pem));
     wipePrivateKey(founding.wrapKey);
@@ -167,7 +171,7 @@ export async function openDirectory(
   path: string,
   options: OpenOptions = {},
 ): Promise<AuthorityService> {
-  const { openStore = inFolder, partial } = options;
+  const { openStore = openFolderStore, partial } = options;
   const core = options.core ?? (await sharedCore());
   if (options.readOnly) return openToRead(path, core, openStore);
   const shown = await readPart(path, AUTHORITY);
@@ -308,7 +312,7 @@ export async function backupDirectory(
     await makeFolderWhole(to, async (folder) => {
       const shown = await anchorIn(path).read();
       await copySqlite(join(path, STORE), join(folder, STORE));
-      await withStore(await inFolder(folder, { create: false }), async (store) => {
+      await withStore(await openFolderStore(folder, { create: false }), async (store) => {
         await store.write((writes) => fence(writes, "restored"));
         await publish(folder, await publicFile(store));
         await copyAnchor(shown, folder, store);
@@ -346,7 +350,7 @@ export async function restoreDirectory(
     await copySqlite(join(from, STORE), join(folder, STORE));
     await writeFileWhole(join(folder, AUTHORITY), [await readPart(from, AUTHORITY)]);
     await copyKeys(from, folder);
-    await withStore(await inFolder(folder, { create: false }), async (store) => {
+    await withStore(await openFolderStore(folder, { create: false }), async (store) => {
       await store.write((writes) => fence(writes, "restored"));
       await copyAnchor(shown, folder, store);
     });

@@ -11,7 +11,10 @@ export const LOG_KEY = "log.pem";
 export const NEXT_LOG_KEY = "log.next.pem";
 /** The newest checkpoint that was shown. */
 export const ANCHOR = "anchor";
+/** The store in the folder itself. */
 export const STORE = "store.sqlite";
+/** Or where it is elsewhere. */
+export const STORE_PLACE = "store.json";
 
 /** A key that was in use before, by the first digits of its fingerprint. */
 const EARLIER_KEY = /^wrap-[0-9a-f]{16}\.pem$/;
@@ -28,6 +31,7 @@ const PARTS = [
   NEXT_LOG_KEY,
   ANCHOR,
   STORE,
+  STORE_PLACE,
   `${STORE}-wal`,
   `${STORE}-shm`,
 ];
@@ -37,6 +41,6 @@ export async function isAuthorityPart(path: string): Promise<boolean> {
   const target = await realpath(path).catch(() => path);
   const name = basename(target);
   if (!PARTS.includes(name) && !isWrapKey(name)) return false;
-  const present = await stat(join(dirname(target), STORE)).catch(() => undefined);
-  return present !== undefined;
+  const has = (part: string) => stat(join(dirname(target), part)).catch(() => undefined);
+  return ((await has(STORE)) ?? (await has(STORE_PLACE))) !== undefined;
 }

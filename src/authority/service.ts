@@ -354,6 +354,7 @@ export class AuthorityService {
   /** Verifies the whole log as of one moment, while others write; see {@link verifyLog}. */
   verifyLog(options: VerifyLogOptions = {}): Promise<LogState> {
     const office = this.#office;
+    this.#chain.forget();
     return office.store.snapshot((reads) => verifyLog(office, reads, options));
   }
 

@@ -15,14 +15,16 @@ export interface Known {
 }
 
 /**
- * Verifies an authority's notes whenever they are read from the store; the same notes once, however often they are
- * read.
+ * Verifies an authority's notes whenever they are read from the store. Notes are read again when the store says that
+ * they have changed, and the same notes are verified once.
  */
 export class VerifiedChain {
   readonly #core: Core;
   /** Of the first identity, 32 bytes. */
   readonly #fingerprint: Uint8Array;
   #last: { of: string; authority: Authority };
+  /** What was read last, and the version that the store's notes had then. */
+  #read: { version: number; known: Known } | undefined;
 
   /** @param file the notes that `authority` was verified from */
   constructor(core: Core, authority: Authority, file: AuthorityFile) {
@@ -33,6 +35,9 @@ export class VerifiedChain {
 
   /** @throws TwinwrapError NOT_VERIFIED if a note was altered; FAULT if they are another authority's */
   async read(reads: StoreReads): Promise<Known> {
+    // Read before the notes: if they change meanwhile, they are read again the next time.
+    const version = await reads.notesVersion();
+    if (this.#read?.version === version) return this.#read.known;
     const [identities, policies] = [await reads.identities(), await reads.policies()];
     const file = fileOf(identities, policies);
     const of = this.#name(file);
@@ -43,7 +48,14 @@ export class VerifiedChain {
       }
       this.#last = { of, authority };
     }
-    return { authority: this.#last.authority, file, policies, identities };
+    const known = { authority: this.#last.authority, file, policies, identities };
+    this.#read = { version, known };
+    return known;
+  }
+
+  /** The notes are read anew: an audit believes nothing that was read before. */
+  forget(): void {
+    this.#read = undefined;
   }
 
   #name({ identities, policies }: AuthorityFile): string {

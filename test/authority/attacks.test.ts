@@ -188,7 +188,7 @@ describe("an approval", () => {
     const replayed = await own.word("cyd", earlier.request);
     for (const note of [forged, replayed]) {
       const insert = "INSERT INTO approvals (hash, request, note) VALUES (?, ?, ?)";
-      alter(own.folder, [insert, createHash("sha256").update(note).digest(), hash, note]);
+      await alter(own.folder, [insert, createHash("sha256").update(note).digest(), hash, note]);
     }
     const { decision } = await own.service.standing(id);
     expect(decision.approved).toBe(false);
@@ -475,18 +475,26 @@ describe("a later policy", () => {
         identity: "x",
       });
     const words = [await word("ann"), await word("cyd")];
-    for (const statement of [
+    const statements = [
       "UPDATE policies SET leaf = NULL WHERE number = 2",
       "UPDATE policies SET leaf = 0 WHERE number = 2",
-    ]) {
-      alter(one.folder, statement);
+    ];
+    // Who works with the policy knows it.
+    for (const statement of statements) {
+      await alter(one.folder, statement);
+      await expect(one.service.takeApproval(words[1]!)).rejects.toThrow(/does not count/);
+      await expect(one.service.release(id)).rejects.toEqual(failing("NOT_APPROVED"));
+    }
+    // Who reads it anew sees that the store says something else.
+    for (const statement of statements) {
+      await alter(one.folder, statement);
+      await expect(one.service.verifyLog()).rejects.toEqual(NOT_VERIFIED);
       for (const note of words) {
         await expect(one.service.takeApproval(note)).rejects.toEqual(NOT_VERIFIED);
       }
       await expect(one.service.release(id)).rejects.toEqual(NOT_VERIFIED);
-      await expect(one.service.verifyLog()).rejects.toEqual(NOT_VERIFIED);
     }
-    alter(one.folder, "UPDATE policies SET leaf = 2 WHERE number = 2");
+    await alter(one.folder, "UPDATE policies SET leaf = 2 WHERE number = 2");
     await one.service.verifyLog();
   });
 });
@@ -495,7 +503,7 @@ describe("what the store says beside its hashes", () => {
   test("about a record's owner or a request's arrival is not believed", async () => {
     const one = await office({ self: { bob: ["bob-at-home"] }, waiting: 3600 });
     const { request, id } = await one.asked(await one.files(1, { owner: "bob-at-home" }));
-    alter(
+    await alter(
       one.folder,
       ["INSERT INTO owners VALUES ('somebody', ?)", randomBytes(32)],
       "UPDATE records SET owner = 'somebody'",
@@ -504,7 +512,7 @@ describe("what the store says beside its hashes", () => {
     await one.approve(request, "ann", "cyd");
     const { decision, leaf } = await one.service.standing(id);
     expect(decision.notBefore!.getTime()).toBe(leaf.time.getTime() + 3_600_000);
-    alter(one.folder, replaced("records", "content", "bob-at", "somebo"));
+    await alter(one.folder, replaced("records", "content", "bob-at", "somebo"));
     await expect(one.service.standing(id)).rejects.toMatchObject({ code: "FAULT" });
     await expect(one.service.release(id)).rejects.toMatchObject({ code: "FAULT" });
   });
@@ -512,7 +520,7 @@ describe("what the store says beside its hashes", () => {
   test("about an open request is not shown to officers", async () => {
     const one = await office();
     const { id } = await one.asked(await one.files(1));
-    alter(one.folder, replaced("requests", "bytes", "Olivia", "Mallory"));
+    await alter(one.folder, replaced("requests", "bytes", "Olivia", "Mallory"));
     await expect(one.service.standing(id)).rejects.toMatchObject({ code: "FAULT" });
   });
 });
@@ -538,7 +546,7 @@ describe("the log", () => {
     const copy = join(one.folder, "..", "copy");
     rmSync(copy, { recursive: true, force: true });
     await backend.copy(one.folder, copy);
-    alter(copy, ...changes);
+    await alter(copy, ...changes);
     const service = await openAuthority(copy);
     try {
       return await service.verifyLog({ known });
@@ -580,7 +588,7 @@ describe("the log", () => {
       ["UPDATE checkpoints SET root = ? WHERE place = 6", randomBytes(32)],
     ],
     "a record that has no entry": [
-      "UPDATE records SET verified_leaf = NULL, status = 'unverified', escrow_leaf = 99 WHERE verified_leaf = 4",
+      "UPDATE records SET verified_leaf = NULL, status = 'unverified', leaf = 99 WHERE verified_leaf = 4",
     ],
     "a release that has no record of it": ["DELETE FROM releases WHERE leaf = 12"],
     "a record exchanged under its entry": [
@@ -612,9 +620,9 @@ describe("the log", () => {
     "a released record's status altered": [
       "UPDATE records SET status = 'verified' WHERE status = 'released'",
     ],
-    "a record's wrap removed": ["DELETE FROM candidates WHERE id = 3"],
+    "a record's wrap removed": ["DELETE FROM candidates WHERE record = 4"],
     "a record's wrap for another key": [
-      ["UPDATE candidates SET fingerprint = ? WHERE id = 3", randomBytes(32)],
+      ["UPDATE candidates SET fingerprint = ? WHERE record = 4", randomBytes(32)],
     ],
     "an owner's secret altered": [["UPDATE owners SET secret = ?", randomBytes(32)]],
     "a request altered": [["UPDATE requests SET bytes = ?", new Uint8Array(1)]],
@@ -717,13 +725,16 @@ describe("the log", () => {
         ["UPDATE head SET place = 4", "DELETE FROM nodes WHERE level = 9"],
       ],
     ] as [spoil: Statement[], mend: Statement[]][]) {
-      alter(damaged.folder, ...spoil);
+      await alter(damaged.folder, ...spoil);
       await stays();
-      alter(damaged.folder, ...mend);
+      await alter(damaged.folder, ...mend);
     }
-    alter(damaged.folder, ["UPDATE nodes SET hash = ? WHERE level = 0 AND position = 2", zeros]);
+    await alter(damaged.folder, [
+      "UPDATE nodes SET hash = ? WHERE level = 0 AND position = 2",
+      zeros,
+    ]);
     await expect(damaged.service.receipt(files[1]!.record)).rejects.toEqual(FAULT);
-    alter(
+    await alter(
       damaged.folder,
       "UPDATE leaves SET text = replace(text, 'time 2', 'time 1') WHERE leaf = 2",
     );
@@ -735,7 +746,7 @@ describe("the log", () => {
     await damaged.files(3);
     await anchorBefore(damaged);
     const { submission } = await damaged.file();
-    alter(
+    await alter(
       damaged.folder,
       "UPDATE head SET place = 2",
       "DELETE FROM leaves WHERE leaf >= 2",
@@ -756,7 +767,7 @@ describe("the log", () => {
       "UPDATE records SET status = 'verified'",
       "DELETE FROM approvals",
       "DELETE FROM requests",
-      "DELETE FROM candidates WHERE record IN (SELECT hash FROM records WHERE verified_leaf >= 5)",
+      "DELETE FROM candidates WHERE record IN (SELECT leaf FROM records WHERE verified_leaf >= 5)",
       "DELETE FROM records WHERE verified_leaf >= 5",
     ];
     await expect(altered(...back)).rejects.toThrow(/rolled back/);
@@ -819,7 +830,7 @@ describe("the log", () => {
     await source.files(1);
     const other = join(one.folder, "..", "fork");
     await backend.copy(source.folder, other);
-    alter(other, "DELETE FROM settings");
+    await alter(other, "DELETE FROM settings");
     const fork = await openAuthority(other);
     const [there, here] = [await source.file(), await source.file()];
     const [receipt] = await fork.intake([there.submission]);

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
-import { backupDirectory, type OpenStore } from "#build/authority/directory.js";
-import { openSqlite } from "#build/authority/store/sqlite.js";
+import pg from "pg";
+import { backupDirectory, type InitOptions } from "#build/authority/directory.js";
+import { readStorePlace } from "#build/authority/folder-store.js";
+import { PostgresServer } from "../postgres.js";
 
 // What the suites of an authority at work need of a store. They know no store by themselves, so that the
 // same ones hold for each.
@@ -21,39 +23,71 @@ export interface Rewrite {
 }
 
 export interface Backend {
-  /** How an authority's folder opens and makes its store. */
-  readonly openStore: OpenStore;
+  /** Where a new authority is to make its store. */
+  place(): Promise<Pick<InitOptions, "store">>;
   /** Changes what the store of a folder holds, behind the authority's back and without its constraints. */
-  alter(folder: string, ...changes: (Statement | Rewrite)[]): void;
+  alter(folder: string, ...changes: (Statement | Rewrite)[]): Promise<void>;
   /** Copies an authority with its store; the copy is fenced. */
   copy(folder: string, to: string): Promise<void>;
 }
 
+/** The same changes, said to one database or another. */
+async function change(
+  all: (sql: string, values: Value[]) => Promise<Record<string, unknown>[]>,
+  changes: readonly (Statement | Rewrite)[],
+): Promise<void> {
+  for (const one of changes) {
+    if (typeof one === "string") await all(one, []);
+    else if (!("table" in one)) await all(one[0], one.slice(1));
+    else {
+      const { table, column, change } = one;
+      for (const { old } of await all(`SELECT DISTINCT ${column} AS old FROM ${table}`, [])) {
+        const text = change(String(old));
+        const changed = typeof old === "string" ? text : Buffer.from(text);
+        await all(`UPDATE ${table} SET ${column} = ? WHERE ${column} = ?`, [changed, old as Value]);
+      }
+    }
+  }
+}
+
 const sqlite: Backend = {
-  openStore: (folder, options) => openSqlite(join(folder, "store.sqlite"), options),
-  alter(folder, ...changes) {
+  place: async () => ({}),
+  async alter(folder, ...changes) {
     const db = new Sqlite(join(folder, "store.sqlite"));
     db.pragma("foreign_keys = OFF");
-    for (const change of changes) {
-      if (typeof change === "string") db.exec(change);
-      else if ("table" in change) rewrite(db, change);
-      else db.prepare(change[0]).run(...change.slice(1));
-    }
+    await change(async (sql, values) => {
+      const statement = db.prepare<Value[], Record<string, unknown>>(sql);
+      if (statement.reader) return statement.all(...values);
+      statement.run(...values);
+      return [];
+    }, changes);
     db.close();
   },
   copy: (folder, to) => backupDirectory(folder, to),
 };
 
-function rewrite(db: Sqlite.Database, { table, column, change }: Rewrite): void {
-  const rows = db.prepare<[], { old: string | Buffer }>(
-    `SELECT DISTINCT ${column} AS old FROM ${table}`,
-  );
-  for (const { old } of rows.all()) {
-    const text = change(old.toString());
-    const changed = typeof old === "string" ? text : Buffer.from(text);
-    db.prepare(`UPDATE ${table} SET ${column} = ? WHERE ${column} = ?`).run(changed, old);
-  }
-}
+let server: Promise<PostgresServer> | undefined;
+let schemas = 0;
+
+const postgres: Backend = {
+  async place() {
+    server ??= PostgresServer.start();
+    return { store: { url: (await server).url, schema: `office_${++schemas}` } };
+  },
+  async alter(folder, ...changes) {
+    const { url, schema } = (await readStorePlace(folder))!;
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    await client.query(`SET search_path = ${schema}; SET session_replication_role = replica`);
+    await change(async (sql, values) => {
+      let count = 0;
+      const text = sql.replaceAll("?", () => `$${++count}`);
+      return (await client.query(text, values)).rows;
+    }, changes);
+    await client.end();
+  },
+  copy: (folder, to) => backupDirectory(folder, to),
+};
 
 /** The one that the suites run on. */
-export const backend: Backend = sqlite;
+export const backend: Backend = process.env.TWINWRAP_TEST_STORE === "postgres" ? postgres : sqlite;

@@ -137,7 +137,7 @@ describe("keys of other programs", () => {
     // What came twice is answered with the same receipt.
     const again = await one.elsewhere({}, (other) => other.intake([all[1]!.submission]));
     expect(again).toEqual([{ ...taken[1], isNew: false }]);
-    const rows = await storeOf(one.service).records({ text: "2" });
+    const rows = await storeOf(one.service).records({ label: "2" });
     expect(rows.rows.map(({ label }) => label)).toEqual(["2"]);
   });
 
@@ -455,7 +455,7 @@ describe("the log", () => {
     ["label", "UPDATE records SET label = 'other' WHERE status = 'unproven'", "column"],
     [
       "leaf",
-      "UPDATE records SET status = 'verified', verified_leaf = escrow_leaf, escrow_leaf = NULL WHERE status = 'unproven'",
+      "UPDATE records SET status = 'verified', verified_leaf = leaf WHERE status = 'unproven'",
       "not what the store has",
     ],
     [
@@ -484,7 +484,7 @@ describe("the log", () => {
       const { submission } = await sent(one, { label: "17" });
       await one.service.intake([(await one.file()).submission, submission]);
       await one.service.verifyLog();
-      alter(one, change);
+      await alter(one, change);
       await expect(one.service.verifyLog()).rejects.toMatchObject({
         code: "FAULT",
         message: expect.stringContaining(problem),
@@ -502,7 +502,7 @@ describe("the log", () => {
     const { wrap } = (await storeOf(one.service).releases(hash))[0]!;
     const renamed = Buffer.from(wrap.simpleBlob);
     renamed.writeUInt32LE(ALGORITHMS.aes256, 4);
-    alter(one, ["UPDATE releases SET simple_blob = ?", renamed]);
+    await alter(one, ["UPDATE releases SET simple_blob = ?", renamed]);
     await expect(one.service.verifyLog()).rejects.toMatchObject({ code: "FAULT" });
   });
 });

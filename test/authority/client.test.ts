@@ -83,7 +83,7 @@ describe("the port over a folder", () => {
     const own = await office();
     const [file] = await own.files(1);
     await own.service.close();
-    backend.alter(own.folder, ["UPDATE records SET content = ?", new Uint8Array(100)]);
+    await backend.alter(own.folder, ["UPDATE records SET content = ?", new Uint8Array(100)]);
     const altered = new LocalClient(await own.open());
     await expect(altered.record(file!.record)).rejects.toEqual(failing("FAULT"));
     await expect(altered.records({})).rejects.toEqual(failing("FAULT"));

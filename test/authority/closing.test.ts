@@ -216,7 +216,7 @@ describe("the anchor", () => {
     expect(readFileSync(join(one.folder, "anchor"), "utf8")).toBe(checkpointOf(receipt!.receipt));
     await one.service.close();
     // The store of before, as after a lost -wal: the folder is the same.
-    backend.alter(backup, "DELETE FROM settings");
+    await backend.alter(backup, "DELETE FROM settings");
     for (const end of ["", "-wal", "-shm"])
       rmSync(join(one.folder, `store.sqlite${end}`), { force: true });
     writeFileSync(join(one.folder, "store.sqlite"), readFileSync(join(backup, "store.sqlite")));

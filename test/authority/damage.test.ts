@@ -26,7 +26,7 @@ async function damage(record: Uint8Array, column = "simple_blob"): Promise<void>
   const after = before.slice();
   after[20]! ^= 1;
   await backend.alter(one.folder, [
-    `UPDATE candidates SET ${column} = ? WHERE record = ?`,
+    `UPDATE candidates SET ${column} = ? WHERE record = (SELECT leaf FROM records WHERE hash = ?)`,
     after,
     record,
   ]);

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { encodeReceipt, encodeRelease, makeRequest, signApproval, signNote } from "twinwrap/escrow";
 import { afterAll, expect, test } from "vitest";
 import { readAuthority } from "#build/authority/directory.js";
+import { openFolderStore } from "#build/authority/folder-store.js";
 import { AuthorityService } from "#build/authority/service.js";
 import type { Store, StoreWrites } from "#build/authority/store/store.js";
 import { SeedKey } from "../escrow/signers.js";
-import { backend } from "./backend.js";
 import { core, newOwner, Office, type TestFile } from "./office.js";
 
 // Every write of the store fails once: nothing of its transaction is left, and the same call made
@@ -105,7 +105,7 @@ async function run(failAt: number): Promise<{ failing: FailingStore; leaves: str
   made.push(office);
   const { authority } = await readAuthority(office.folder);
   const logKey = await SeedKey.read(readFileSync(join(office.folder, "log.pem")));
-  const failing = new FailingStore(await backend.openStore(office.folder, { create: false }));
+  const failing = new FailingStore(await openFolderStore(office.folder, { create: false }));
   const files = [await office.file(), await office.file(), await office.file()];
   const service = await AuthorityService.start({
     core,

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterAll, expect, test } from "vitest";
-import { openSqlite } from "#build/authority/store/sqlite.js";
-import { APPLICATION_ID, BEFORE, MIGRATIONS } from "#build/authority/store/sqlite-schema.js";
+import { BEFORE, NEWEST } from "#build/authority/store/schema.js";
+import { APPLICATION_ID, openSqlite } from "#build/authority/store/sqlite.js";
 
 // Stores of other versions.
 
@@ -16,7 +16,7 @@ async function storeOfVersion(version: number): Promise<string> {
   await (await openSqlite(path, { create: true })).close();
   const db = new Sqlite(path);
   expect(db.pragma("application_id", { simple: true })).toBe(APPLICATION_ID);
-  expect(db.pragma("user_version", { simple: true })).toBe(BEFORE + MIGRATIONS.length);
+  expect(db.pragma("user_version", { simple: true })).toBe(NEWEST);
   db.pragma(`user_version = ${version}`);
   db.close();
   return path;
@@ -25,7 +25,7 @@ async function storeOfVersion(version: number): Promise<string> {
 test.each([
   [1, /before the first release/],
   [BEFORE, /before the first release/],
-  [BEFORE + MIGRATIONS.length + 1, /newer version/],
+  [NEWEST + 1, /newer version/],
 ])("a store of version %i is refused, and stays", async (version, message) => {
   const path = await storeOfVersion(version);
   await expect(openSqlite(path)).rejects.toThrow(message);

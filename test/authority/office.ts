@@ -20,6 +20,7 @@ import {
 } from "twinwrap/escrow";
 import { expect } from "vitest";
 import { type InitOptions, initDirectory, openDirectory } from "#build/authority/directory.js";
+import { openFolderStore } from "#build/authority/folder-store.js";
 import type { OperatorSettings } from "#build/authority/office.js";
 import type { AuthorityService } from "#build/authority/service.js";
 import type { Store } from "#build/authority/store/store.js";
@@ -62,8 +63,8 @@ export async function openAuthority(
   settings: OperatorSettings = {},
 ): Promise<AuthorityService> {
   let store: Store | undefined;
-  const openStore: typeof backend.openStore = async (...about) => {
-    store = await backend.openStore(...about);
+  const openStore: typeof openFolderStore = async (...about) => {
+    store = await openFolderStore(...about);
     return store;
   };
   const service = await openDirectory(folder, { openStore, ...settings });
@@ -104,7 +105,7 @@ export class Office {
       bits: 2048,
       iterations: 1000,
       passphrase: PASSPHRASE,
-      openStore: backend.openStore,
+      ...(await backend.place()),
       officers: names.map((name, i) => ({
         name,
         publicKey: officers.get(name)!.publicKey,

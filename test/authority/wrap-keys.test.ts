@@ -169,7 +169,8 @@ describe("after a new key has come into use", () => {
     // A record that came when the padding was not taken any more.
     const [later] = await one.files(1);
     await one.service.verifyLog();
-    const change = "UPDATE candidates SET padding = ? WHERE record = ?";
+    const change =
+      "UPDATE candidates SET padding = ? WHERE record = (SELECT leaf FROM records WHERE hash = ?)";
     await backend.alter(one.folder, [change, padding, later!.record]);
     await expect(one.service.verifyLog()).rejects.toMatchObject({
       code: "FAULT",
@@ -178,7 +179,7 @@ describe("after a new key has come into use", () => {
     await backend.alter(one.folder, [change, "oaep", later!.record]);
     await one.service.verifyLog();
     await backend.alter(one.folder, [
-      "UPDATE candidates SET fingerprint = ? WHERE record = ?",
+      "UPDATE candidates SET fingerprint = ? WHERE record = (SELECT leaf FROM records WHERE hash = ?)",
       new Uint8Array(32),
       later!.record,
     ]);

@@ -4,9 +4,25 @@ import { TwinwrapError } from "../../errors.js";
 
 // What SQLite says when it can't go on, in words for people.
 
-/** SQLite's extended result code, like "SQLITE_IOERR_WRITE"; or the system's. */
+/** Primary result codes by their numbers, which node:sqlite gives (https://www.sqlite.org/rescode.html). */
+const NAMES: Record<number, string> = {
+  3: "PERM",
+  5: "BUSY",
+  6: "LOCKED",
+  8: "READONLY",
+  10: "IOERR",
+  11: "CORRUPT",
+  13: "FULL",
+  14: "CANTOPEN",
+  19: "CONSTRAINT",
+  26: "NOTADB",
+};
+
+/** SQLite's result code, like "SQLITE_IOERR_WRITE" (of node:sqlite the primary one); or the system's. */
 export function errorCode(error: unknown): string {
-  return String((error as { code?: unknown } | undefined)?.code ?? "");
+  const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown };
+  if (typeof errcode === "number") return `SQLITE_${NAMES[errcode & 0xff] ?? errcode}`;
+  return String(code ?? "");
 }
 
 /** By the primary result code (https://www.sqlite.org/rescode.html). */

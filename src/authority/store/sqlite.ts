@@ -1,13 +1,13 @@
 import { closeSync, constants, existsSync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import type BetterSqlite3 from "better-sqlite3";
 import { TwinwrapError } from "../../errors.js";
+import { BEFORE, checkVersion, migrationsFrom, NEWEST, type Words } from "./schema.js";
+import type { Row, Sql, Value } from "./sql.js";
+import { type Database, SqlStore } from "./sql-store.js";
+import { loadSqlite, type Open, type SqliteConnection } from "./sqlite-driver.js";
 import { errorCode, explained, inWords } from "./sqlite-errors.js";
 import { type Reading, readingOf } from "./sqlite-reading.js";
-import { SqliteReads } from "./sqlite-reads.js";
-import { APPLICATION_ID, BEFORE, MIGRATIONS } from "./sqlite-schema.js";
-import { SqliteWrites } from "./sqlite-writes.js";
-import type { Store, StoreReads, StoreWrites } from "./store.js";
+import type { Store } from "./store.js";
 
 // The embedded store: SQLite in WAL mode, every commit synced. A process has two connections: one
 // writes, one transaction at a time; the other reads, and so never sees what is not committed.
@@ -17,19 +17,30 @@ const BUSY = 30_000;
 /** Pause between two attempts to begin, in milliseconds, at most. */
 const PAUSE = 20;
 
-type Database = BetterSqlite3.Database;
+/** "TWIN", so that `file` and SQLite know whose database it is (PRAGMA application_id). */
+export const APPLICATION_ID = 0x5457494e;
+
+const WORDS: Words = {
+  integer: "INTEGER",
+  bytes: "BLOB",
+  table: " STRICT",
+  ordered: " STRICT, WITHOUT ROWID",
+};
+
+/** Texts by their trigrams. What they are stands in the records. */
+const TEXTS = `CREATE VIRTUAL TABLE records_text USING fts5
+  (folded, content = '', columnsize = 0, tokenize = 'trigram case_sensitive 1')`;
 
 export interface SqliteOptions {
   /** Makes the file, which must not be there; else it must. */
-  create?: boolean;
+  create?: boolean | undefined;
   /** Writes nothing to its folder, and needs no right to: {@link Store.write} is UNAVAILABLE. */
-  readOnly?: boolean;
+  readOnly?: boolean | undefined;
 }
 
 /**
- * Opens a store of one file, and brings an older one up to date.
- * @throws TwinwrapError UNSUPPORTED if better-sqlite3 is not installed or the file is from a newer
- *   version; BAD_FORMAT if it is no such store; CONFLICT if it is there and should be created;
+ * Opens a store of one file.
+ * @throws TwinwrapError UNSUPPORTED if there is no SQLite, or the file is of a version that is not served; BAD_FORMAT if it is no such store; CONFLICT if it is there and should be created;
  *   BAD_ARGUMENT if it is missing and should not be; FAULT or UNAVAILABLE as for every {@link Store}
  */
 export async function openSqlite(path: string, options: SqliteOptions = {}): Promise<Store> {
@@ -38,17 +49,28 @@ export async function openSqlite(path: string, options: SqliteOptions = {}): Pro
   makeOrFind(path, options.create ?? false);
   const writer = connect(open, path);
   try {
-    explained(path, () => migrate(writer, options.create ?? false));
+    if (options.create) explained(path, () => migrate(writer, () => newVersion(writer)));
+    else
+      checkVersion(
+        path,
+        explained(path, () => versionOf(writer)),
+      );
     const connectReader = () => {
       const reader = connect(open, path);
       reader.pragma("query_only = ON");
       return reader;
     };
-    return new SqliteStore(writer, connectReader);
+    return new SqlStore(new SqliteDatabase(writer, connectReader));
   } catch (error) {
     writer.close();
     throw error;
   }
+}
+
+/** A new file has no version yet. @throws TwinwrapError BAD_FORMAT if it has something in it */
+function newVersion(db: SqliteConnection): number {
+  if (db.pragma("application_id") === 0 && db.pragma("user_version") === 0) return BEFORE;
+  throw notAStore(db.name);
 }
 
 /** Tries whether a store can be read where it is. A full disk may have left -wal and -shm that can't be used. */
@@ -75,7 +97,7 @@ function openReading(open: Open, path: string): Store {
   };
   try {
     checkReadable(open, reading);
-    return new SqliteStore(undefined, connectReader, () => reading.end());
+    return new SqlStore(new SqliteDatabase(undefined, connectReader, () => reading.end()));
   } catch (error) {
     reading.end();
     throw error;
@@ -86,14 +108,9 @@ function openReading(open: Open, path: string): Store {
 function checkReadable(open: Open, { path, isCopy }: Reading): void {
   const db = connect(open, path, !isCopy);
   try {
-    // A copy of our own is brought up to date.
-    if (isCopy) explained(path, () => migrate(db, false));
-    if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) throw notAStore(path);
-    const version = db.pragma("user_version", { simple: true }) as number;
-    if (version === BEFORE + MIGRATIONS.length) return;
-    throw new TwinwrapError(
-      "UNSUPPORTED",
-      `${path} was made by another version of Twinwrap: whoever may write it has to open it once`,
+    checkVersion(
+      path,
+      explained(path, () => versionOf(db)),
     );
   } finally {
     db.close();
@@ -112,10 +129,10 @@ export async function copySqlite(from: string, to: string): Promise<void> {
   try {
     const db = connect(open, path, !isCopy);
     try {
-      if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) throw notAStore(from);
+      explained(from, () => versionOf(db));
       makeOrFind(to, true);
       // One read transaction.
-      explained(to, () => db.prepare("VACUUM INTO ?").run(to));
+      explained(to, () => db.prepare("VACUUM INTO ?").run([to]));
     } finally {
       db.close();
     }
@@ -123,24 +140,6 @@ export async function copySqlite(from: string, to: string): Promise<void> {
     end();
   }
   for (const name of [to, dirname(to)]) sync(name);
-}
-
-type Open = (path: string, readonly: boolean) => Database;
-
-async function loadSqlite(): Promise<Open> {
-  try {
-    const { default: Sqlite } = await import("better-sqlite3");
-    new Sqlite(":memory:").close(); // its native part is looked for only now
-    return (path, readonly) => new Sqlite(path, { fileMustExist: true, readonly });
-  } catch (cause) {
-    const isMissing = /^(ERR_)?MODULE_NOT_FOUND$|^ERR_DLOPEN_FAILED$/.test(errorCode(cause));
-    const advice = isMissing ? "npm install better-sqlite3" : (cause as Error).message;
-    throw new TwinwrapError(
-      "UNSUPPORTED",
-      `an authority's embedded store needs the package better-sqlite3, which cannot be loaded: ${advice}`,
-      { cause },
-    );
-  }
 }
 
 /**
@@ -161,7 +160,7 @@ function makeOrFind(path: string, create: boolean): void {
   }
 }
 
-function connect(open: Open, path: string, readonly = false): Database {
+function connect(open: Open, path: string, readonly = false): SqliteConnection {
   const db = explained(path, () => open(path, readonly));
   try {
     db.pragma("busy_timeout = 5000");
@@ -187,27 +186,21 @@ function notAStore(path: string): TwinwrapError {
   return new TwinwrapError("BAD_FORMAT", `${path} is not the store of an authority`);
 }
 
-function migrate(db: Database, create: boolean): void {
-  const id = db.pragma("application_id", { simple: true });
-  const version = () => db.pragma("user_version", { simple: true }) as number;
-  if (create ? id !== 0 || version() !== 0 : id !== APPLICATION_ID) throw notAStore(db.name);
-  const newest = BEFORE + MIGRATIONS.length;
-  if (version() === newest) return;
-  if (version() > newest) {
-    throw new TwinwrapError("UNSUPPORTED", `${db.name} was made by a newer version of Twinwrap`);
-  }
-  if (!create && version() <= BEFORE) {
-    throw new TwinwrapError(
-      "UNSUPPORTED",
-      `${db.name} was made before the first release of Twinwrap, in a format that is not read any more`,
-    );
-  }
+/** The version of a store's tables. @throws TwinwrapError BAD_FORMAT */
+function versionOf(db: SqliteConnection): number {
+  if (db.pragma("application_id") !== APPLICATION_ID) throw notAStore(db.name);
+  return db.pragma("user_version") as number;
+}
+
+/** Makes the tables, or brings older ones up to date. */
+function migrate(db: SqliteConnection, version: () => number): void {
   try {
     db.exec("BEGIN IMMEDIATE");
     // Another process may have been here in between.
-    const done = Math.max(0, version() - BEFORE);
-    for (const statements of MIGRATIONS.slice(done)) db.exec(statements);
-    db.pragma(`user_version = ${newest}`);
+    const from = version();
+    for (const statement of migrationsFrom(from, WORDS)) db.exec(statement);
+    if (from === BEFORE) makeTextTable(db);
+    db.pragma(`user_version = ${NEWEST}`);
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.exec("COMMIT");
   } catch (error) {
@@ -216,72 +209,104 @@ function migrate(db: Database, create: boolean): void {
   }
 }
 
-class SqliteStore extends SqliteReads implements Store {
+/** Some builds of SQLite have no FTS5: then texts are not looked up alone. */
+function makeTextTable(db: SqliteConnection): void {
+  try {
+    db.exec(TEXTS);
+  } catch (error) {
+    if (!/no such (module|tokenizer)/.test(String(error))) throw error;
+  }
+}
+
+function hasTextTable(db: SqliteConnection): boolean {
+  const sql = "SELECT 1 FROM sqlite_schema WHERE name = 'records_text'";
+  return explained(db.name, () => db.prepare(sql).all([])).length > 0;
+}
+
+/** One connection, and its prepared statements. */
+class SqliteSql implements Sql {
+  readonly texts: Sql["texts"];
+  readonly #db: SqliteConnection;
+  readonly #statements = new Map<string, ReturnType<SqliteConnection["prepare"]>>();
+
+  constructor(db: SqliteConnection) {
+    this.#db = db;
+    this.texts = hasTextTable(db) ? "table" : "none";
+  }
+
+  get name(): string {
+    return this.#db.name;
+  }
+
+  async all(sql: string, values: readonly Value[]): Promise<Row[]> {
+    return explained(this.name, () => this.#statement(sql).all(values));
+  }
+
+  async run(sql: string, values: readonly Value[]): Promise<number> {
+    return explained(this.name, () => this.#statement(sql).run(values));
+  }
+
+  #statement(sql: string) {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+class SqliteDatabase implements Database {
   /** undefined if it is only read. */
-  readonly #writer: Database | undefined;
-  readonly #reader: Database;
-  readonly #connectReader: () => Database;
-  /** The transaction that began last; the next one waits for its end. */
-  #last: Promise<unknown> = Promise.resolve();
-  #closed = false;
+  readonly #writer: SqliteConnection | undefined;
+  readonly #writing: Sql | undefined;
+  readonly #reader: SqliteConnection;
+  readonly reading: Sql;
+  readonly #connectReader: () => SqliteConnection;
   readonly #onClose: () => void;
 
   constructor(
-    writer: Database | undefined,
-    connectReader: () => Database,
+    writer: SqliteConnection | undefined,
+    connectReader: () => SqliteConnection,
     onClose: () => void = () => {},
   ) {
-    const reader = connectReader();
-    super(reader);
     this.#writer = writer;
-    this.#reader = reader;
+    this.#writing = writer && new SqliteSql(writer);
+    this.#reader = connectReader();
+    this.reading = new SqliteSql(this.#reader);
     this.#connectReader = connectReader;
     // BEGIN is tried again without blocking: this process may itself hold what it waits for.
     writer?.pragma("busy_timeout = 0");
     this.#onClose = onClose;
   }
 
-  write<T>(work: (writes: StoreWrites) => Promise<T>): Promise<T> {
-    if (this.#closed) throw closed();
-    const writer = this.#writer;
-    if (writer === undefined) return Promise.reject(onlyRead());
-    const result = this.#last.then(() => this.#transaction(writer, work));
-    this.#last = result.catch(() => {});
-    return result;
-  }
-
-  async #transaction<T>(db: Database, work: (writes: StoreWrites) => Promise<T>): Promise<T> {
+  async write<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    const db = this.#writer;
+    if (db === undefined) throw onlyRead();
     await begin(db);
-    const writes = new SqliteWrites(db);
     try {
-      const result = await work(writes);
-      writes.check();
+      const result = await work(this.#writing!);
       explained(db.name, () => db.exec("COMMIT"));
       return result;
     } catch (error) {
       // After some errors SQLite has rolled back by itself.
       if (db.inTransaction) db.exec("ROLLBACK");
       throw error;
-    } finally {
-      writes.end();
     }
   }
 
-  async snapshot<T>(work: (reads: StoreReads) => Promise<T>): Promise<T> {
-    if (this.#closed) throw closed();
+  async snapshot<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     // A connection of its own: in WAL mode one read transaction sees one state, and writers go on.
     const db = this.#connectReader();
     try {
       explained(db.name, () => db.exec("BEGIN"));
-      return await work(new SqliteReads(db));
+      return await work(new SqliteSql(db));
     } finally {
       db.close();
     }
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#last;
     this.#reader.close();
     this.#writer?.close();
     this.#onClose();
@@ -292,11 +317,7 @@ function onlyRead(): TwinwrapError {
   return new TwinwrapError("UNAVAILABLE", "the authority was opened to be read alone");
 }
 
-function closed(): TwinwrapError {
-  return new TwinwrapError("DISPOSED", "the store was closed");
-}
-
-async function begin(db: Database): Promise<void> {
+async function begin(db: SqliteConnection): Promise<void> {
   const until = Date.now() + BUSY;
   for (;;) {
     try {

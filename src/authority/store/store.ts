@@ -162,7 +162,11 @@ export interface StoreReads {
   candidatesOf(records: readonly Uint8Array[]): Promise<Candidate[][]>;
   /** For each block a record with a wrap of it, or that went out in one; one that was verified before others. */
   recordsWithBlocks(queries: readonly BlockQuery[]): Promise<(RecordRow | undefined)[]>;
-  /** By the first leaf that they stand on, the last one first. */
+  /**
+   * By the first leaf that they stand on, the last one first; where dates are asked for, those made last first.
+   * @throws TwinwrapError BAD_ARGUMENT for a text of less than 3 characters without serial, label, owner or dates, or
+   *   any such text where the store has no index of texts
+   */
   records(query: RecordQuery, page?: PageOptions): Promise<Page<RecordRow>>;
   /** How many records have each status. */
   countRecords(): Promise<Record<RecordStatus, number>>;
@@ -175,8 +179,10 @@ export interface StoreReads {
   approvals(request: Uint8Array): Promise<ApprovalRow[]>;
   /** By leaf. */
   vetoes(request: Uint8Array): Promise<VetoRow[]>;
-  /** By record. */
+  /** By the first leaf of their records. */
   releases(request: Uint8Array): Promise<ReleaseRow[]>;
+  /** A number that every change of policies and identities changes. */
+  notesVersion(): Promise<number>;
   /** By number; those of one number by hash. */
   policies(): Promise<NoteRow[]>;
   /** By number. */

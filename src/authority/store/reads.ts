@@ -1,4 +1,3 @@
-import type { Database, Statement } from "better-sqlite3";
 import { toHex } from "../../bytes.js";
 import type { Padding, Wrap } from "../../envelope/index.js";
 import { TwinwrapError } from "../../errors.js";
@@ -14,7 +13,7 @@ import {
 import type { NodeId } from "../../escrow/merkle.js";
 import { batches, repeated } from "./batches.js";
 import { indexOf, logOf, placeOf } from "./place.js";
-import { explained } from "./sqlite-errors.js";
+import type { Row, Sql, Value } from "./sql.js";
 import type {
   ApprovalRow,
   BlockQuery,
@@ -31,11 +30,6 @@ import type {
   VetoRow,
 } from "./store.js";
 
-/** What a column can hold. */
-export type Value = number | string | Uint8Array | null;
-type Row = { [column: string]: Value };
-export type RowStatement = Statement<Value[], Row>;
-
 const PAGE = 50;
 const MAX_PAGE = 1000;
 
@@ -47,6 +41,9 @@ export function fold(text: string): string {
 export function seconds(time: Date): number {
   return Math.floor(time.getTime() / 1000);
 }
+
+/** A text that is searched for has more characters than that, or does not stand alone: an index knows three at least. */
+const FEW = 2;
 
 /** The driver's Buffer as plain bytes. */
 function bytes(row: Row, column: string): Uint8Array {
@@ -95,6 +92,8 @@ function headOf(row: Row): LogHead {
 }
 
 function recordOf(row: Row): RecordRow {
+  const first = number(row, "leaf")!;
+  const verifiedLeaf = number(row, "verified_leaf");
   return {
     hash: bytes(row, "hash"),
     owner: text(row, "owner"),
@@ -104,8 +103,8 @@ function recordOf(row: Row): RecordRow {
     created: time(row, "created"),
     record: bytes(row, "content"),
     status: text(row, "status") as RecordStatus,
-    escrowLeaf: number(row, "escrow_leaf"),
-    verifiedLeaf: number(row, "verified_leaf"),
+    escrowLeaf: first === verifiedLeaf ? undefined : first,
+    verifiedLeaf,
   };
 }
 
@@ -149,7 +148,7 @@ function enrolmentOf(row: Row): EnrolmentRow {
 function releaseOf(row: Row): ReleaseRow {
   return {
     request: bytes(row, "request"),
-    record: bytes(row, "record"),
+    record: bytes(row, "hash"),
     wrap: wrapOf(row),
     leaf: number(row, "leaf")!,
   };
@@ -185,7 +184,7 @@ function requestConditions({ status, after, until }: RequestQuery): Condition[] 
   return conditions;
 }
 
-/** The order of pages. */
+/** The order of pages, newest first. */
 interface Order {
   by: string;
   /** The cursor of a page that ends with a row. */
@@ -194,63 +193,60 @@ interface Order {
   after(cursor: string): Condition;
 }
 
-function partsOf(cursor: string, form: RegExp): string[] {
-  const parts = form.exec(cursor);
-  if (parts !== null) return parts.slice(1);
+const NUMBER = "(0|[1-9]\\d{0,15})";
+
+function partsOf(cursor: string, form: string): number[] {
+  const parts = new RegExp(`^${form}$`).exec(cursor);
+  if (parts !== null) return parts.slice(1).map(Number);
   throw new TwinwrapError("BAD_ARGUMENT", "this is not the cursor of a page");
 }
 
-/** The leaf that a record came with; as in the indexes. */
-const FIRST_LEAF = "coalesce(escrow_leaf, verified_leaf)";
-const PLACE = /^(0|[1-9]\d{0,15})$/;
-const RECORDS: Order = {
-  by: `${FIRST_LEAF} DESC`,
-  cursor: (row) => String(row.escrow_leaf ?? row.verified_leaf),
-  after(cursor) {
-    const [leaf] = partsOf(cursor, PLACE);
-    return [`${FIRST_LEAF} < ?`, Number(leaf)];
-  },
-};
-const REQUESTS: Order = {
-  by: "leaf DESC",
+/** By the (first) leaf. @param column its name, if there is more than one in a query */
+const byLeaf = (column = "leaf"): Order => ({
+  by: `${column} DESC`,
   cursor: (row) => String(row.leaf),
-  after(cursor) {
-    const [leaf] = partsOf(cursor, PLACE);
-    return ["leaf < ?", Number(leaf)];
-  },
+  after: (cursor) => [`${column} < ?`, ...partsOf(cursor, NUMBER)],
+});
+
+/** Where dates are asked for: whatever else stands in the log, an index leads to them. */
+const BY_CREATED: Order = {
+  by: "created DESC, leaf DESC",
+  cursor: (row) => `${row.created} ${row.leaf}`,
+  after: (cursor) => ["(created, leaf) < (?, ?)", ...partsOf(cursor, `(-?\\d{1,15}) ${NUMBER}`)],
 };
+
+function checkLimit({ limit = PAGE }: PageOptions): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_PAGE) return;
+  throw new TwinwrapError("BAD_ARGUMENT", `a page has 1 to ${MAX_PAGE} rows`);
+}
+
+/** What a page is made from. */
+interface PageQuery {
+  /** Tables, and columns of which `SELECT` takes all. */
+  from: string;
+  columns: string;
+  order: Order;
+  conditions: readonly Condition[];
+}
 
 /** Everything that is read, over one connection. */
-export class SqliteReads implements StoreReads {
-  readonly #db: Database;
-  readonly #statements = new Map<string, RowStatement>();
+export class SqlReads implements StoreReads {
+  readonly #sql: Sql;
 
-  constructor(db: Database) {
-    this.#db = db;
+  constructor(sql: Sql) {
+    this.#sql = sql;
   }
 
-  /** A prepared statement, kept. */
-  #statement(sql: string): RowStatement {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare<Value[], Row>(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
+  async #all<T>(sql: string, values: readonly Value[], read: (row: Row) => T): Promise<T[]> {
+    return (await this.#sql.all(sql, values)).map(read);
   }
 
-  /** What a statement does, and its failure in words. */
-  protected run<T>(sql: string, work: (statement: RowStatement) => T): T {
-    return explained(this.#db.name, () => work(this.#statement(sql)));
-  }
-
-  #get<T>(sql: string, values: Value[], read: (row: Row) => T): T | undefined {
-    const row = this.run(sql, (statement) => statement.get(...values));
-    return row === undefined ? undefined : read(row);
-  }
-
-  #all<T>(sql: string, values: Value[], read: (row: Row) => T): T[] {
-    return this.run(sql, (statement) => statement.all(...values)).map(read);
+  async #get<T>(
+    sql: string,
+    values: readonly Value[],
+    read: (row: Row) => T,
+  ): Promise<T | undefined> {
+    return (await this.#all(sql, values, read))[0];
   }
 
   /**
@@ -258,16 +254,16 @@ export class SqliteReads implements StoreReads {
    * @param sql for some of the keys, whose `values` it takes
    * @param read a row, with the name of its key
    */
-  #each<Key, T>(
+  async #each<Key, T>(
     keys: readonly Key[],
     sql: (some: readonly Key[]) => string,
     values: (key: Key) => Value[],
     read: (row: Row) => [name: string, value: T],
     nameOf: (key: Key) => string,
-  ): (T | undefined)[] {
+  ): Promise<(T | undefined)[]> {
     const found = new Map<string, T>();
     for (const some of batches(keys)) {
-      for (const [name, value] of this.#all(sql(some), some.flatMap(values), read)) {
+      for (const [name, value] of await this.#all(sql(some), some.flatMap(values), read)) {
         found.set(name, value);
       }
     }
@@ -275,20 +271,16 @@ export class SqliteReads implements StoreReads {
   }
 
   /** Pages along an order that has an index, newest first. */
-  #page<T>(
-    table: string,
-    order: Order,
-    conditions: readonly Condition[],
+  async #page<T>(
+    { from, columns, order, conditions }: PageQuery,
     { limit = PAGE, cursor }: PageOptions,
     read: (row: Row) => T,
-  ): Page<T> {
-    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
-      throw new TwinwrapError("BAD_ARGUMENT", `a page has 1 to ${MAX_PAGE} rows`);
-    }
+  ): Promise<Page<T>> {
     const all = [...conditions];
     if (cursor !== undefined) all.push(order.after(cursor));
-    const sql = `SELECT * FROM ${table} ${whereOf(all)} ORDER BY ${order.by} LIMIT ${limit + 1}`;
-    const rows = this.#all(sql, valuesOf(all), (row) => row);
+    const sql = `SELECT ${columns} FROM ${from} ${whereOf(all)}
+      ORDER BY ${order.by} LIMIT ${limit + 1}`;
+    const rows = await this.#all(sql, valuesOf(all), (row) => row);
     const last = rows.length > limit ? rows[limit - 1] : undefined;
     return {
       rows: rows.slice(0, limit).map(read),
@@ -304,7 +296,7 @@ export class SqliteReads implements StoreReads {
 
   async head(): Promise<LogHead | undefined> {
     const sql = "SELECT head.place, root, note FROM head LEFT JOIN checkpoints USING (place)";
-    const row = this.#get(sql, [], (found) => found);
+    const row = await this.#get(sql, [], (found) => found);
     if (row === undefined) throw new TwinwrapError("FAULT", "the log has no head");
     if (row.note !== null) return headOf(row);
     if (row.place === 0) return undefined;
@@ -329,11 +321,12 @@ export class SqliteReads implements StoreReads {
       (SELECT count(*) FROM nodes WHERE log = ?) AS nodes,
       (SELECT count(*) FROM checkpoints WHERE place > ? AND place < ?) AS checkpoints`;
     const [from, to] = [placeOf(log, 0), placeOf(log + 1, 0)];
-    return this.#get(sql, [from, to, log, from, to], (row) => ({
+    const values = [from, to, log, from, to];
+    return (await this.#get(sql, values, (row) => ({
       leaves: number(row, "leaves")!,
       nodes: number(row, "nodes")!,
       checkpoints: number(row, "checkpoints")!,
-    }))!;
+    })))!;
   }
 
   async leavesAt(leaves: readonly number[]): Promise<(string | undefined)[]> {
@@ -354,8 +347,8 @@ export class SqliteReads implements StoreReads {
   async nodes(log: number, ids: readonly NodeId[]): Promise<(Uint8Array | undefined)[]> {
     return this.#each(
       ids,
-      (some) => `SELECT * FROM nodes
-        WHERE (log, level, position) IN (VALUES ${repeated("(?, ?, ?)", some)})`,
+      (some) => `SELECT * FROM nodes WHERE (log, level, position) IN
+        (VALUES ${repeated("(CAST(? AS INTEGER), CAST(? AS INTEGER), CAST(? AS BIGINT))", some)})`,
       ({ level, index }) => [log, level, index],
       (row) => [`${row.level} ${row.position}`, bytes(row, "hash")],
       ({ level, index }) => `${level} ${index}`,
@@ -381,10 +374,10 @@ export class SqliteReads implements StoreReads {
     // One that is asked for twice may stand in two batches.
     const each = [...new Map(records.map((record) => [toHex(record), record])).values()];
     for (const some of batches(each)) {
-      const sql = `SELECT * FROM candidates WHERE record IN (${repeated("?", some)})
-        ORDER BY tag, simple_blob`;
-      const read = (row: Row) => [toHex(bytes(row, "record")), candidateOf(row)] as const;
-      for (const [record, candidate] of this.#all(sql, [...some], read)) {
+      const sql = `SELECT hash, candidates.* FROM records JOIN candidates ON record = leaf
+        WHERE hash IN (${repeated("?", some)}) ORDER BY tag, simple_blob`;
+      const read = (row: Row) => [toHex(bytes(row, "hash")), candidateOf(row)] as const;
+      for (const [record, candidate] of await this.#all(sql, some, read)) {
         found.get(record)!.push(candidate);
       }
     }
@@ -396,7 +389,7 @@ export class SqliteReads implements StoreReads {
     const one = `SELECT * FROM (SELECT CAST(? AS INTEGER) AS query, records.*
       FROM (SELECT record FROM candidates WHERE substr(simple_blob, 13) = ?
         UNION SELECT record FROM releases WHERE substr(simple_blob, 13) = ?) AS wraps
-      JOIN records ON hash = record WHERE record <> ?
+      JOIN records ON records.leaf = record WHERE hash <> ?
       ORDER BY verified_leaf IS NULL, hash LIMIT 1) AS found`;
     return this.#each(
       [...queries.entries()],
@@ -408,31 +401,65 @@ export class SqliteReads implements StoreReads {
   }
 
   async records(query: RecordQuery, page: PageOptions = {}): Promise<Page<RecordRow>> {
+    checkLimit(page);
+    return this.#page(this.#recordQuery(query, page), page, recordOf);
+  }
+
+  /** @throws TwinwrapError BAD_ARGUMENT if a text is too short to be looked up alone */
+  #recordQuery(query: RecordQuery, page: PageOptions): PageQuery {
+    const { text, fingerprint, from, before, ...exact } = query;
     const conditions: Condition[] = [];
-    const { serial, label, owner, fingerprint, status, from, before, text } = query;
-    if (serial !== undefined) conditions.push(["serial = ?", serial]);
-    if (label !== undefined) conditions.push(["label = ?", label]);
-    if (owner !== undefined) conditions.push(["owner = ?", owner]);
-    if (status !== undefined) conditions.push(["status = ?", status]);
+    for (const [column, value] of Object.entries(exact)) {
+      if (value !== undefined) conditions.push([`${column} = ?`, value]);
+    }
+    // These lead to few records, and need nothing else that does.
+    const isNarrow = [exact.serial, exact.label, exact.owner].some((value) => value !== undefined);
+    const hasDates = from !== undefined || before !== undefined;
     if (from !== undefined) conditions.push(["created >= ?", seconds(from)]);
     if (before !== undefined) conditions.push(["created < ?", seconds(before)]);
-    if (text !== undefined) conditions.push(["instr(folded, ?) > 0", fold(text)]);
-    if (fingerprint !== undefined) {
-      conditions.push([
-        `hash IN (WITH key(fingerprint) AS (SELECT ?)
-          SELECT record FROM candidates JOIN key USING (fingerprint)
-          UNION SELECT record FROM releases JOIN key USING (fingerprint))`,
-        fingerprint,
-      ]);
+    const order = hasDates ? BY_CREATED : byLeaf();
+    if (text !== undefined) {
+      const folded = fold(text);
+      if (isNarrow || hasDates) conditions.push(containing(folded));
+      else return this.#textQuery(folded, fingerprint, conditions);
     }
-    return this.#page("records", RECORDS, conditions, page, recordOf);
+    if (fingerprint !== undefined) {
+      const isAlone = conditions.length === 0;
+      conditions.push(isAlone ? amongWrapped(fingerprint, page) : wrappedFor(fingerprint));
+    }
+    return { from: "records", columns: "records.*", order, conditions };
+  }
+
+  #textQuery(folded: string, fingerprint: Uint8Array | undefined, conditions: Condition[]) {
+    const { texts } = this.#sql;
+    if (texts === "none") {
+      throw new TwinwrapError(
+        "BAD_ARGUMENT",
+        "this store has no index of texts: give an owner or dates as well",
+      );
+    }
+    if ([...folded].length <= FEW) {
+      throw new TwinwrapError(
+        "BAD_ARGUMENT",
+        `a text has at least ${FEW + 1} characters: give a longer one, or an owner or dates as well`,
+      );
+    }
+    if (fingerprint !== undefined) conditions.push(wrappedFor(fingerprint));
+    const columns = "records.*";
+    if (texts === "index") {
+      conditions.push(containing(folded));
+      return { from: "records", columns, order: byLeaf(), conditions };
+    }
+    // The table gives them in their order.
+    conditions.push(["records_text MATCH ?", `"${folded.replaceAll('"', '""')}"`]);
+    const from = "records_text CROSS JOIN records ON leaf = records_text.rowid";
+    return { from, columns, order: byLeaf("records_text.rowid"), conditions };
   }
 
   async countRecords(): Promise<Record<RecordStatus, number>> {
     const counts = Object.fromEntries(RECORD_STATUSES.map((status) => [status, 0]));
-    const sql = "SELECT status, count(*) AS count FROM records GROUP BY status";
-    for (const row of this.#all(sql, [], (found) => found)) {
-      counts[text(row, "status")] = number(row, "count")!;
+    for (const row of await this.#all("SELECT * FROM record_counts", [], (found) => found)) {
+      counts[text(row, "status")] = number(row, "records")!;
     }
     return counts as Record<RecordStatus, number>;
   }
@@ -446,13 +473,16 @@ export class SqliteReads implements StoreReads {
   }
 
   async requests(query: RequestQuery, page: PageOptions = {}): Promise<Page<RequestRow>> {
-    return this.#page("requests", REQUESTS, requestConditions(query), page, requestOf);
+    const conditions = requestConditions(query);
+    const all = { from: "requests", columns: "*", order: byLeaf(), conditions };
+    checkLimit(page);
+    return this.#page(all, page, requestOf);
   }
 
   async countRequests(query: RequestQuery): Promise<number> {
     const conditions = requestConditions(query);
     const sql = `SELECT count(*) AS count FROM requests ${whereOf(conditions)}`;
-    return this.#get(sql, valuesOf(conditions), (row) => number(row, "count")!)!;
+    return (await this.#get(sql, valuesOf(conditions), (row) => number(row, "count")!))!;
   }
 
   async approvals(request: Uint8Array): Promise<ApprovalRow[]> {
@@ -465,8 +495,13 @@ export class SqliteReads implements StoreReads {
   }
 
   async releases(request: Uint8Array): Promise<ReleaseRow[]> {
-    const sql = "SELECT * FROM releases WHERE request = ? ORDER BY record";
+    const sql = `SELECT hash, releases.* FROM releases JOIN records ON records.leaf = record
+      WHERE request = ? ORDER BY record`;
     return this.#all(sql, [request], releaseOf);
+  }
+
+  async notesVersion(): Promise<number> {
+    return (await this.#get("SELECT notes FROM head", [], (row) => number(row, "notes")))!;
   }
 
   async policies(): Promise<NoteRow[]> {
@@ -491,7 +526,7 @@ export class SqliteReads implements StoreReads {
     const found = new Map<string, EnrolmentRow[]>(owners.map((owner) => [owner, []]));
     for (const some of batches([...found.keys()])) {
       const sql = `SELECT * FROM enrolments WHERE owner IN (${repeated("?", some)}) ORDER BY leaf`;
-      for (const row of this.#all(sql, [...some], enrolmentOf)) found.get(row.owner)!.push(row);
+      for (const row of await this.#all(sql, some, enrolmentOf)) found.get(row.owner)!.push(row);
     }
     return owners.map((owner) => found.get(owner)!);
   }
@@ -502,39 +537,67 @@ export class SqliteReads implements StoreReads {
 
   async entries(from: number, to: number): Promise<LogEntry[]> {
     const standing = <Entry extends object>(
-      table: string,
+      rows: string,
       column: string,
       read: (row: Row) => Entry,
-      more = "",
+      where = "",
     ) => {
-      const sql = `SELECT *${more} FROM ${table} WHERE ${column} >= ? AND ${column} < ?`;
-      return this.#all(sql, [from, to], (row) => ({ leaf: number(row, column)!, ...read(row) }));
+      const sql = `SELECT ${rows} WHERE ${column} >= ? AND ${column} < ?${where}`;
+      return this.#all(sql, [from, to], (row) => ({
+        leaf: number(row, column.split(".").at(-1)!)!,
+        ...read(row),
+      }));
     };
-    const records = (type: "escrow" | "verified") =>
+    const records = (type: "escrow" | "verified", column: string, where?: string) =>
       standing(
-        "records",
-        `${type}_leaf`,
-        (row) => ({ type, row: recordOf(row), isReleased: row.is_released === 1 }),
-        ", EXISTS (SELECT 1 FROM releases WHERE record = records.hash) AS is_released",
+        "*, EXISTS (SELECT 1 FROM releases WHERE record = records.leaf) AS is_released FROM records",
+        column,
+        (row) => ({ type, row: recordOf(row), isReleased: Boolean(row.is_released) }),
+        where,
       );
     const one = <Type extends string, T>(
       type: Type,
       table: string,
       read: (row: Row) => T,
       column = "leaf",
-    ) => standing(table, column, (row) => ({ type, row: read(row) }));
-    const entries: LogEntry[] = [
-      ...records("escrow"),
-      ...records("verified"),
-      ...one("request", "requests", requestOf),
-      ...one("release", "releases", releaseOf),
-      ...one("denial", "approvals", approvalOf, "denial_leaf"),
-      ...one("veto", "vetoes", vetoOf),
-      ...one("enrol", "enrolments", enrolmentOf),
-      ...one("announce", "policies", noteOf, "announce_leaf"),
-      ...one("policy", "policies", noteOf),
-      ...one("authority", "identities", noteOf),
+    ) => standing(`* FROM ${table}`, column, (row) => ({ type, row: read(row) }));
+    const entries: LogEntry[][] = [
+      await records("escrow", "leaf", " AND (verified_leaf IS NULL OR verified_leaf <> leaf)"),
+      await records("verified", "verified_leaf"),
+      await one("request", "requests", requestOf),
+      await standing(
+        "hash, releases.* FROM releases JOIN records ON records.leaf = record",
+        "releases.leaf",
+        (row) => ({ type: "release" as const, row: releaseOf(row) }),
+      ),
+      await one("denial", "approvals", approvalOf, "denial_leaf"),
+      await one("veto", "vetoes", vetoOf),
+      await one("enrol", "enrolments", enrolmentOf),
+      await one("announce", "policies", noteOf, "announce_leaf"),
+      await one("policy", "policies", noteOf),
+      await one("authority", "identities", noteOf),
     ];
-    return entries.sort((a, b) => a.leaf - b.leaf);
+    return entries.flat().sort((a, b) => a.leaf - b.leaf);
   }
+}
+
+/** The text as a part of a description or a label. Its own signs of LIKE count as themselves. */
+function containing(folded: string): Condition {
+  return ["folded LIKE ? ESCAPE '!'", `%${folded.replace(/[!%_]/g, "!$&")}%`];
+}
+
+/** Whether a record is wrapped for a key, or was released for it. */
+function wrappedFor(fingerprint: Uint8Array): Condition {
+  const among = (table: string) =>
+    `EXISTS (SELECT 1 FROM ${table} WHERE fingerprint = ? AND record = records.leaf)`;
+  return [`(${among("candidates")} OR ${among("releases")})`, fingerprint, fingerprint];
+}
+
+/** The same where nothing else is asked for: all records may be wrapped for the key, or one released for it. */
+function amongWrapped(fingerprint: Uint8Array, { limit = PAGE, cursor }: PageOptions): Condition {
+  const [before] = cursor === undefined ? [Number.MAX_SAFE_INTEGER] : partsOf(cursor, NUMBER);
+  const some = (table: string) => `SELECT record FROM (SELECT DISTINCT record FROM ${table}
+    WHERE fingerprint = ? AND record < ? ORDER BY record DESC LIMIT ${limit + 1}) AS ${table}_found`;
+  const sql = `leaf IN (${some("candidates")} UNION ${some("releases")})`;
+  return [sql, fingerprint, before!, fingerprint, before!];
 }

@@ -1,0 +1,71 @@
+import { TwinwrapError } from "../../errors.js";
+
+// What PostgreSQL says when it can't go on (https://www.postgresql.org/docs/current/errcodes-appendix.html), in words
+// for people, and what it means for a transaction.
+
+/** SQLSTATE; or the system's code, like "ECONNREFUSED". */
+export function sqlState(error: unknown): string {
+  return String((error as { code?: unknown } | undefined)?.code ?? "");
+}
+
+const isState = (code: string) => /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code);
+
+/** The server ends, or has not begun to work, or has ended a transaction in which nothing happened. */
+const AWAY = new Set(["57P01", "57P02", "57P03", "57P05", "25P03"]);
+
+/** Whether the connection is gone: nobody knows what became of a COMMIT that was under way. */
+export function isLost(error: unknown): boolean {
+  if (error instanceof TwinwrapError) return false;
+  const code = sqlState(error);
+  if (code.startsWith("08") || AWAY.has(code)) return true;
+  // The driver and the system have no SQLSTATE.
+  return error instanceof Error && !isState(code) && isAboutConnection(error);
+}
+
+function isAboutConnection(error: Error): boolean {
+  return (
+    /^E[A-Z]+$/.test(sqlState(error)) ||
+    /connection|timeout|not queryable|client was closed/i.test(error.message)
+  );
+}
+
+/** Whether the same transaction may succeed if it begins again: 40001 serialization failure, 40P01 deadlock. */
+export function isConflict(error: unknown): boolean {
+  return ["40001", "40P01"].includes(sqlState(error));
+}
+
+type Words = [code: "FAULT" | "UNAVAILABLE" | "CONFLICT" | "UNSUPPORTED", words: string];
+
+/** By SQLSTATE, or its first two characters. */
+const WORDS: Record<string, Words> = {
+  "25006": ["UNAVAILABLE", "it is read-only: a standby, perhaps"],
+  "28": ["UNAVAILABLE", "it refuses this user or password"],
+  "3D000": ["UNAVAILABLE", "there is no such database"],
+  "42501": ["UNAVAILABLE", "this user has no right to that"],
+  "42P01": ["FAULT", "a table of the store is missing: go on from the newest backup"],
+  "53100": ["UNAVAILABLE", "no space left, nothing was written: make room, then again"],
+  "53300": ["UNAVAILABLE", "it has too many connections"],
+  "53": ["UNAVAILABLE", "it has too little of something: see its log"],
+  "55P03": ["CONFLICT", "the store was kept busy by others for too long: try again"],
+  "57": ["UNAVAILABLE", "it ended the work: see its log"],
+  "58": ["UNAVAILABLE", "its system fails: see its log"],
+  XX001: ["FAULT", "the store is damaged: go on from the newest backup"],
+  XX002: ["FAULT", "an index of the store is damaged: see its log"],
+  "40": ["CONFLICT", "others kept the store busy: try again"],
+};
+
+/**
+ * What to throw in place of PostgreSQL's error: a TwinwrapError FAULT, UNAVAILABLE or CONFLICT. Other errors stay as
+ * they are.
+ * @param name of the store
+ */
+export function inWords(name: string, cause: unknown): unknown {
+  if (cause instanceof TwinwrapError) return cause;
+  const state = sqlState(cause);
+  const known = WORDS[state] ?? (isState(state) ? WORDS[state.slice(0, 2)] : undefined);
+  if (known !== undefined) return new TwinwrapError(known[0], `${name}: ${known[1]}`, { cause });
+  if (!isLost(cause)) return cause;
+  const { message } = cause as Error;
+  const why = message || state;
+  return new TwinwrapError("UNAVAILABLE", `${name} can't be reached: ${why}`, { cause });
+}

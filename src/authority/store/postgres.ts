@@ -1,0 +1,389 @@
+import { randomBytes, toHex } from "../../bytes.js";
+import { TwinwrapError } from "../../errors.js";
+import { Connection, explained } from "./postgres-connection.js";
+import { isConflict, isLost, sqlState } from "./postgres-errors.js";
+import { checkDurability } from "./postgres-settings.js";
+import { nameOf, type PostgresPlace } from "./postgres-url.js";
+import { BEFORE, checkVersion, migrationsFrom, NEWEST, type Words } from "./schema.js";
+import type { Row, Sql, Value } from "./sql.js";
+import { type Database, SqlStore } from "./sql-store.js";
+import type { Store } from "./store.js";
+
+// The store for several machines. Whoever writes takes the row of the head first, so that writers stand in one queue
+// and none of them has to begin again. A connection can be lost at any moment, also while it commits: each commit
+// leaves its number, by which the process finds out whether it was done.
+
+/** How long a piece of work is tried again, in milliseconds, counted from its first failure. */
+const PATIENCE = 30_000;
+/** The pause before it is tried again, at most. */
+const PAUSE = 500;
+/** How long one statement of a transaction may take, a commit that waits for a standby among them. */
+const STATEMENT = 60_000;
+/** Connections for reading. */
+const READERS = 4;
+/** Seconds after which the numbers of a process that is gone are dropped. */
+const FORGET = 7 * 86_400;
+
+const WORDS: Words = { integer: "BIGINT", bytes: "BYTEA", table: "", ordered: "" };
+
+/** What only this store has: the numbers by which a process knows its commits. */
+const WRITERS = `CREATE TABLE writers (
+  writer TEXT PRIMARY KEY,
+  commits BIGINT NOT NULL,
+  last_time BIGINT NOT NULL
+)`;
+
+export interface PostgresOptions extends PostgresPlace {
+  /** Makes the schema, which must not be there; else it must. */
+  create?: boolean | undefined;
+  /** {@link Store.write} is UNAVAILABLE; the server may be a standby. */
+  readOnly?: boolean | undefined;
+}
+
+/**
+ * Opens a store in a schema of a PostgreSQL database.
+ * @throws TwinwrapError UNSUPPORTED if it is of a version that is not served; CONFLICT if it is there and should be
+ *   made; BAD_ARGUMENT if it is missing and should not be; REFUSED if the server may lose what was committed; FAULT or
+ *   UNAVAILABLE as for every {@link Store}
+ */
+export async function openPostgres(options: PostgresOptions): Promise<Store> {
+  const name = nameOf(options);
+  const texts = await explained(name, async () => {
+    const { readOnly } = options;
+    const connection = await connected(options, { readOnly });
+    try {
+      if (!options.readOnly) await checkDurability(connection, options);
+      if (options.create) await makeSchema(connection, options);
+      else checkVersion(name, await versionOf(connection));
+      return (await hasTextIndex(connection)) ? "index" : "none";
+    } finally {
+      await connection.close();
+    }
+  });
+  return new SqlStore(new PostgresDatabase(options, texts));
+}
+
+/** The server may be starting, or another one taking its place. */
+function connected(
+  place: PostgresPlace,
+  about: Parameters<typeof Connection.open>[1],
+): Promise<Connection> {
+  return patiently(() => Connection.open(place, about), isLost);
+}
+
+/** Does something again, with pauses, as long as it fails in a way that may pass. @throws its last error */
+async function patiently<T>(
+  work: () => Promise<T>,
+  mayPass: (error: unknown) => boolean,
+): Promise<T> {
+  let until: number | undefined;
+  for (let pause = 10; ; pause = Math.min(2 * pause, PAUSE)) {
+    try {
+      return await work();
+    } catch (error) {
+      until ??= Date.now() + PATIENCE;
+      if (!mayPass(error) || Date.now() > until) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
+  }
+}
+
+/** The version of the tables in the schema. @throws TwinwrapError BAD_ARGUMENT if there are none */
+async function versionOf(connection: Connection): Promise<number> {
+  try {
+    const [row] = await connection.exec("SELECT value FROM settings WHERE name = 'schema'");
+    return Number(row?.value ?? 0);
+  } catch (error) {
+    if (sqlState(error) !== "42P01") throw error;
+    throw new TwinwrapError("BAD_ARGUMENT", `${connection.name}: there is no such store`);
+  }
+}
+
+async function makeSchema(connection: Connection, { schema }: PostgresPlace): Promise<void> {
+  try {
+    await connection.exec(`CREATE SCHEMA "${schema}"`);
+  } catch (error) {
+    if (sqlState(error) !== "42P06" && sqlState(error) !== "23505") throw error;
+    const [row] = await connection.all(
+      "SELECT count(*) AS tables FROM information_schema.tables WHERE table_schema = ?",
+      [schema],
+    );
+    // An empty one that an administrator has made is as good.
+    if (row?.tables !== 0) {
+      throw new TwinwrapError("CONFLICT", `${connection.name}: there is something already`);
+    }
+  }
+  await migrate(connection, BEFORE);
+}
+
+/** Removes a schema with all that is in it. */
+export async function dropPostgres(place: PostgresPlace): Promise<void> {
+  await explained(nameOf(place), async () => {
+    const connection = await connected(place, {});
+    try {
+      await connection.exec(`DROP SCHEMA "${place.schema}" CASCADE`);
+    } finally {
+      await connection.close();
+    }
+  });
+}
+
+/** Makes the tables, or brings older ones up to date, all of it or nothing. */
+async function migrate(connection: Connection, from: number): Promise<void> {
+  await connection.exec("BEGIN");
+  for (const statement of migrationsFrom(from, WORDS)) await connection.exec(statement);
+  if (from === BEFORE) {
+    await connection.exec(WRITERS);
+    await makeTextIndex(connection);
+  }
+  await connection.run(
+    `INSERT INTO settings (name, value) VALUES ('schema', ?)
+      ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+    [String(NEWEST)],
+  );
+  await connection.exec("COMMIT");
+}
+
+/** Where the extension is, or its user may make it. Without it texts are not looked up alone. */
+async function makeTextIndex(connection: Connection): Promise<void> {
+  await connection.exec("SAVEPOINT trigrams");
+  try {
+    await connection.exec("CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public");
+    const [row] = await connection.exec(
+      "SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'pg_trgm'",
+    );
+    await connection.exec(
+      `CREATE INDEX records_text ON records USING gin (folded "${row?.nspname}".gin_trgm_ops)`,
+    );
+    await connection.exec("RELEASE SAVEPOINT trigrams");
+  } catch (error) {
+    if (isLost(error)) throw error;
+    await connection.exec("ROLLBACK TO SAVEPOINT trigrams");
+  }
+}
+
+async function hasTextIndex(connection: Connection): Promise<boolean> {
+  const [row] = await connection.exec("SELECT to_regclass('records_text') IS NOT NULL AS found");
+  return Boolean(row?.found);
+}
+
+/** Connections for reading, each for one query at a time. */
+class Readers implements Sql {
+  readonly name: string;
+  readonly texts: Sql["texts"];
+  readonly #open: () => Promise<Connection>;
+  readonly #idle: Connection[] = [];
+  readonly #waiting: (() => void)[] = [];
+  #count = 0;
+
+  constructor(name: string, texts: Sql["texts"], open: () => Promise<Connection>) {
+    this.name = name;
+    this.texts = texts;
+    this.#open = open;
+  }
+
+  all(sql: string, values: readonly Value[]): Promise<Row[]> {
+    return this.#with((connection) => connection.all(sql, values));
+  }
+
+  run(sql: string, values: readonly Value[]): Promise<number> {
+    return this.#with((connection) => connection.run(sql, values));
+  }
+
+  /** What is only read can be read again. */
+  #with<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    return explained(this.name, () => patiently(() => this.#once(work), isLost));
+  }
+
+  async #once<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    while (this.#idle.length === 0 && this.#count >= READERS) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#count += this.#idle.length === 0 ? 1 : 0;
+    let connection = this.#idle.pop();
+    try {
+      connection ??= await this.#open();
+      return await work(connection);
+    } finally {
+      if (connection === undefined || connection.isBroken) this.#count--;
+      else this.#idle.push(connection);
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#idle.splice(0).map((connection) => connection.close()));
+  }
+}
+
+class PostgresDatabase implements Database {
+  readonly #options: PostgresOptions;
+  readonly #name: string;
+  readonly #readers: Readers;
+  readonly #writer = toHex(randomBytes(16));
+  #connection: Connection | undefined;
+  /** Commits of this process so far. */
+  #commits = 0;
+  /** Whether something of this process may be on no standby. */
+  #isUnsure = false;
+
+  constructor(options: PostgresOptions, texts: Sql["texts"]) {
+    this.#options = options;
+    this.#name = nameOf(options);
+    const { readOnly } = options;
+    const open = () => Connection.open(options, { texts, readOnly });
+    this.#readers = new Readers(this.#name, texts, open);
+  }
+
+  get reading(): Sql {
+    const readers = this.#readers;
+    return {
+      name: this.#name,
+      texts: readers.texts,
+      all: (sql, values) => this.#sure(() => readers.all(sql, values)),
+      run: (sql, values) => this.#sure(() => readers.run(sql, values)),
+    };
+  }
+
+  /** Does something as soon as all that this process has committed is where it has to be. */
+  async #sure<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isUnsure) await this.#confirm();
+    return work();
+  }
+
+  async write<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    if (this.#options.readOnly) {
+      throw new TwinwrapError("UNAVAILABLE", "the authority was opened to be read alone");
+    }
+    if (this.#isUnsure) await this.#confirm();
+    const result = await explained(this.#name, () =>
+      patiently(
+        () => this.#transaction(work),
+        (error) => isLost(error) || isConflict(error),
+      ),
+    );
+    if (this.#isUnsure) throw this.#unsure();
+    return result;
+  }
+
+  #unsure(): TwinwrapError {
+    return new TwinwrapError(
+      "UNAVAILABLE",
+      `${this.#name}: no standby has confirmed what was written: it may be there or not, ask again later`,
+    );
+  }
+
+  /** One attempt. */
+  async #transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    const connection = await this.#connected();
+    let result: T;
+    try {
+      await connection.exec(BEGIN);
+      result = await work(connection);
+    } catch (error) {
+      await this.#rollback(connection);
+      throw error;
+    }
+    await this.#commit(connection);
+    return result;
+  }
+
+  async #rollback(connection: Connection): Promise<void> {
+    await connection.exec("ROLLBACK").catch(() => this.#drop());
+  }
+
+  #drop(): void {
+    void this.#connection?.close();
+    this.#connection = undefined;
+  }
+
+  get #about() {
+    const { readOnly } = this.#options;
+    return { texts: this.#readers.texts, readOnly };
+  }
+
+  async #connected(): Promise<Connection> {
+    if (this.#connection?.isBroken) this.#drop();
+    this.#connection ??= await Connection.open(this.#options, this.#about);
+    return this.#connection;
+  }
+
+  async #commit(connection: Connection): Promise<void> {
+    const next = this.#commits + 1;
+    try {
+      await connection.exec(`${this.#mark(next)}; COMMIT`);
+    } catch (error) {
+      if (!isLost(error)) {
+        await this.#rollback(connection);
+        throw error;
+      }
+      this.#drop();
+      if (!(await this.#isDone(next))) throw error;
+    }
+    this.#commits = next;
+    if (connection.isUnsure) {
+      connection.isUnsure = false;
+      this.#isUnsure = true;
+    }
+  }
+
+  /** Writes the number of a commit. It is part of the text, since several statements have no values. */
+  #mark(number: number): string {
+    const now = Math.floor(Date.now() / 1000);
+    const mark = `INSERT INTO writers (writer, commits, last_time)
+      VALUES ('${this.#writer}', ${number}, ${now})
+      ON CONFLICT (writer) DO UPDATE SET commits = excluded.commits, last_time = excluded.last_time`;
+    if (this.#commits > 0) return mark;
+    return `DELETE FROM writers WHERE last_time < ${now - FORGET}; ${mark}`;
+  }
+
+  /**
+   * Whether a commit was done whose connection was lost. Whoever holds the head's row knows that the transaction is
+   * over.
+   */
+  #isDone(number: number): Promise<boolean> {
+    return patiently(async () => {
+      const connection = await this.#connected();
+      await connection.exec(BEGIN);
+      const sql = `SELECT commits FROM writers WHERE writer = '${this.#writer}'`;
+      const [row] = await connection.exec(sql);
+      await connection.exec("ROLLBACK");
+      return Number(row?.commits ?? 0) >= number;
+    }, isLost);
+  }
+
+  /** A small commit that the standbys confirm, and with it all before it. @throws TwinwrapError UNAVAILABLE */
+  async #confirm(): Promise<void> {
+    this.#isUnsure = false;
+    try {
+      await explained(this.#name, () => patiently(() => this.#transaction(async () => {}), isLost));
+    } catch (error) {
+      this.#isUnsure = true;
+      throw error;
+    }
+    if (this.#isUnsure) throw this.#unsure();
+  }
+
+  async snapshot<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.#sure(() =>
+      explained(this.#name, async () => {
+        const connection = await connected(this.#options, this.#about);
+        try {
+          await connection.exec("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+          return await work(connection);
+        } finally {
+          await connection.close();
+        }
+      }),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#readers.close();
+    await this.#connection?.close();
+  }
+}
+
+/** The queue of those who write. */
+const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = ${STATEMENT};
+  SELECT place FROM head WHERE one = 1 FOR UPDATE`;

