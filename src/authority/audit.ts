@@ -1,11 +1,13 @@
-import { equalBytes, toUtf8 } from "../bytes.js";
+import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified } from "../errors.js";
-import { appendLeaves, leafHash, type NodeId, parseCheckpoint, rootHash } from "../escrow/index.js";
+import { parseCheckpoint } from "../escrow/index.js";
+import type { MerkleNode } from "../escrow/merkle.js";
 import { type Auditor, Rows } from "./audit-rows.js";
 import { checkerOf } from "./checker.js";
+import { GrowingTree } from "./growing-tree.js";
 import { compareKnown, logsOf } from "./log.js";
-import { fault, nodeName } from "./nodes.js";
+import { fault } from "./nodes.js";
 import { placeOf } from "./store/place.js";
 import type { LogHead, StoreReads } from "./store/store.js";
 
@@ -59,7 +61,7 @@ export async function verifyLog(
   const logs = logsOf(authority);
   if ((head?.log ?? 0) !== logs.length - 1) throw fault("it is not the log of the newest identity");
   let checkpoints = 0;
-  let last: AuditedTree | undefined;
+  let last: GrowingTree | undefined;
   for (const log of logs.keys()) {
     const ended = authority.identities.at(-1)!.ended[log];
     const size = ended?.kept.size ?? head?.size ?? 0;
@@ -90,16 +92,16 @@ async function auditLog(
   core: Core,
   reads: StoreReads,
   { log, size: end, isSigned, rows, onProgress }: LogAudit,
-): Promise<{ tree: AuditedTree; checkpoints: number }> {
-  const tree = await AuditedTree.empty(core, reads, log);
+): Promise<{ tree: GrowingTree; checkpoints: number }> {
+  const tree = await GrowingTree.empty(core);
   let checkpoints = 0;
   for (; tree.size < end; checkpoints++) {
     const next = await nextCheckpoint(reads, log, tree.size, end);
     while (tree.size < next.size) {
       const leaves = await leavesFrom(reads, log, tree.size, next.size);
-      const from = placeOf(log, tree.size);
-      await tree.append(leaves);
-      await rows.check(leaves, from);
+      const from = tree.size;
+      await compareNodes(reads, log, await tree.append(leaves), from);
+      await rows.check(leaves, placeOf(log, from));
       onProgress?.(tree.size);
     }
     compareSigned(next, tree);
@@ -149,51 +151,25 @@ async function leavesFrom(
 }
 
 /** @throws TwinwrapError FAULT if the tree is not the one that a checkpoint names */
-function compareSigned(head: LogHead, { size, root }: AuditedTree): void {
+function compareSigned(head: LogHead, { size, root }: GrowingTree): void {
   const signed = parseCheckpoint(head.checkpoint);
   const isRight =
     signed.size === size && equalBytes(signed.root, root) && equalBytes(head.root, root);
   if (!isRight) throw fault(`the leaves up to ${size} are not those that were signed`);
 }
 
-/** The tree again from its leaves, compared with the stored hashes. */
-class AuditedTree {
-  readonly #core: Core;
-  readonly #reads: StoreReads;
-  readonly #log: number;
-  /** Complete subtrees at the right edge, by name: no more of the earlier leaves is needed. */
-  readonly #edge = new Map<string, Uint8Array>();
-  size = 0;
-  root: Uint8Array;
-
-  private constructor(core: Core, reads: StoreReads, log: number, root: Uint8Array) {
-    this.#core = core;
-    this.#reads = reads;
-    this.#log = log;
-    this.root = root;
-  }
-
-  static async empty(core: Core, reads: StoreReads, log: number): Promise<AuditedTree> {
-    return new AuditedTree(core, reads, log, await rootHash(core, () => [], 0));
-  }
-
-  /** @throws TwinwrapError FAULT if a stored hash is another one */
-  async append(leaves: readonly string[]): Promise<void> {
-    const from = this.size;
-    const hashes = leaves.map((leaf) => leafHash(this.#core, toUtf8(leaf)));
-    const read = (ids: readonly NodeId[]) => ids.map((id) => this.#edge.get(nodeName(id))!);
-    const grown = await appendLeaves(this.#core, read, from, hashes);
-    const stored = await this.#reads.nodes(this.#log, grown.nodes);
-    for (const [i, node] of grown.nodes.entries()) {
-      if (stored[i] === undefined || !equalBytes(stored[i], node.hash)) {
-        const where = `level ${node.level}, ${node.index}`;
-        throw fault(`leaf ${from} or a hash over it was altered (${where})`);
-      }
-      this.#edge.set(nodeName(node), node.hash);
-    }
-    trim(this.#edge, grown.size);
-    this.size = grown.size;
-    this.root = grown.root;
+/** @throws TwinwrapError FAULT if a stored hash is not the one that the leaves lead to */
+async function compareNodes(
+  reads: StoreReads,
+  log: number,
+  nodes: readonly MerkleNode[],
+  from: number,
+): Promise<void> {
+  const stored = await reads.nodes(log, nodes);
+  for (const [i, node] of nodes.entries()) {
+    if (stored[i] !== undefined && equalBytes(stored[i], node.hash)) continue;
+    const where = `level ${node.level}, ${node.index}`;
+    throw fault(`leaf ${from} or a hash over it was altered (${where})`);
   }
 }
 
@@ -212,18 +188,5 @@ async function checkExtent(
     extent.leaves === size && extent.checkpoints === checkpoints && extent.nodes === nodes;
   if (!isRight || (await reads.entries(placeOf(log, size), placeOf(log + 1, 0))).length > 0) {
     throw fault(`its head says ${size} leaves, but there is more in the store: it was rolled back`);
-  }
-}
-
-/** Keeps what an append to a tree of `size` leaves reads. */
-function trim(edge: Map<string, Uint8Array>, size: number): void {
-  for (const id of edge.keys()) {
-    const [level, index] = id.split(" ").map(Number) as [number, number];
-    const width = 2 ** level;
-    const start = index * width;
-    // Subtrees at the edge begin where all larger ones of the size's binary digits end.
-    const isEdge =
-      start + width <= size && start === size - (size % (2 * width)) && size % (2 * width) >= width;
-    if (!isEdge) edge.delete(id);
   }
 }

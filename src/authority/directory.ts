@@ -1,8 +1,6 @@
-import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { equalBytes, wipe } from "../bytes.js";
-import { isFolder, isSystemError } from "../calls.node.js";
+import { isFolder } from "../calls.node.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
@@ -13,33 +11,34 @@ import {
   decodeMessage,
   encodeAuthority,
   MAX_MESSAGE,
-  parseCheckpoint,
   parseIdentity,
   type Signer,
   verifyAuthority,
 } from "../escrow/index.js";
 import { messagePieces } from "../escrow/message.js";
-import { collectPieces, makeFolderWhole, readFileWhole, writeFileWhole } from "../files.node.js";
+import { collectPieces, makeFolderWhole, writeFileWhole } from "../files.node.js";
 import { writeEd25519Key } from "../keys/ed25519.js";
 import { type Passphrase, wipePrivateKey, writePrivateKey } from "../keys/index.js";
-import { MAX_KEY_FILE } from "../keys/recognise.js";
-import { AUTHORITY, isWrapKey, LOG_KEY, NEXT_LOG_KEY, STORE, WRAP_KEY } from "./folder.js";
+import { AUTHORITY, LOG_KEY, STORE, WRAP_KEY } from "./folder.js";
 import { anchorIn, nextLogIn, readLogKey } from "./folder-keys.js";
+import {
+  PRIVATE_MODE,
+  publish,
+  readPart,
+  readWrapKeys,
+  withStore,
+  writeAnchor,
+} from "./folder-parts.js";
 import { type OpenStore, openFolderStore, writeStorePlace } from "./folder-store.js";
 import { beginStore, type FoundingOptions, found } from "./founding.js";
-import { fence } from "./log.js";
 import type { OperatorSettings } from "./office.js";
 import { AuthorityService, publishNewest } from "./service.js";
 import { dropPostgres } from "./store/postgres.js";
 import type { PostgresPlace } from "./store/postgres-url.js";
-import { copySqlite } from "./store/sqlite.js";
 import type { Store } from "./store/store.js";
 import { publicFile } from "./verified-chain.js";
-import type { WrapKeyFile } from "./wrap-keys.js";
 
 // An authority as a folder: its identity for everybody, its private keys, and its store.
-
-const PRIVATE_MODE = 0o600;
 
 export interface DirectoryOptions {
   core?: Core | undefined;
@@ -101,65 +100,6 @@ export async function initDirectory(path: string, options: InitOptions): Promise
   } finally {
     wipe(founding.logSeed, ...keys.map(([, pem]) => pem));
     wipePrivateKey(founding.wrapKey);
-  }
-}
-
-/** Begins the anchor with what a store holds. */
-async function writeAnchor(folder: string, store: Store): Promise<void> {
-  const head = await store.head();
-  if (head !== undefined) await anchorIn(folder).write(head.checkpoint, () => true);
-}
-
-/**
- * A copy's anchor: that of the original if it knows more than the store, which then has lost something.
- * @param shown the original's, read before its store was copied: others may work with it
- */
-async function copyAnchor(shown: string | undefined, folder: string, store: Store): Promise<void> {
-  await writeAnchor(folder, store);
-  const held = await anchorIn(folder).read();
-  if (shown === undefined || held === undefined) return;
-  const [theirs, ours] = [parseCheckpoint(shown), parseCheckpoint(held)];
-  if (theirs.origin !== ours.origin || theirs.size <= ours.size) return;
-  await anchorIn(folder).write(shown, () => true);
-}
-
-async function withStore<T>(store: Store, work: (store: Store) => Promise<T>): Promise<T> {
-  try {
-    return await work(store);
-  } finally {
-    await store.close();
-  }
-}
-
-function publish(folder: string, file: AuthorityFile): Promise<void> {
-  return writeFileWhole(join(folder, AUTHORITY), [encodeAuthority(file)], { force: true });
-}
-
-async function readPart(folder: string, name: string): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    return await readFileWhole(join(folder, name), name === AUTHORITY ? MAX_MESSAGE : MAX_KEY_FILE);
-  } catch (error) {
-    if (!isSystemError(error, "ENOENT") && !isSystemError(error, "ENOTDIR")) throw error;
-    throw new TwinwrapError("BAD_FORMAT", `${folder} is no authority's folder: it has no ${name}`);
-  }
-}
-
-/** The names of the RSA keys' files, that of the key in use first. It has to be there. */
-async function wrapKeyNames(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter(isWrapKey).sort();
-  return [WRAP_KEY, ...names.filter((name) => name !== WRAP_KEY)];
-}
-
-async function readWrapKeys(folder: string): Promise<WrapKeyFile[]> {
-  const files: WrapKeyFile[] = [];
-  try {
-    for (const name of await wrapKeyNames(folder)) {
-      files.push({ name, pem: await readPart(folder, name) });
-    }
-    return files;
-  } catch (error) {
-    wipe(...files.map(({ pem }) => pem));
-    throw error;
   }
 }
 
@@ -295,66 +235,4 @@ function asAuthority(core: Core, bytes: Uint8Array): AuthorityFile {
     what = cause.message;
   }
   throw new TwinwrapError("BAD_FORMAT", `this is no ${AUTHORITY} (${what})`);
-}
-
-/**
- * Copies an authority whose store is in its folder, as of one moment, into a new folder. The copy's log is fenced:
- * nothing may be appended to it while the original goes on.
- * @throws TwinwrapError CONFLICT if there is something already
- */
-export async function backupDirectory(
-  path: string,
-  to: string,
-  options: DirectoryOptions = {},
-): Promise<void> {
-  const service = await openDirectory(path, options);
-  try {
-    await makeFolderWhole(to, async (folder) => {
-      const shown = await anchorIn(path).read();
-      await copySqlite(join(path, STORE), join(folder, STORE));
-      await withStore(await openFolderStore(folder, { create: false }), async (store) => {
-        await store.write((writes) => fence(writes, "restored"));
-        await publish(folder, await publicFile(store));
-        await copyAnchor(shown, folder, store);
-      });
-      await copyKeys(path, folder);
-    });
-  } finally {
-    await service.close();
-  }
-}
-
-/** The keys that are there: a log key may be lost, and there may be one of a log that is to follow. */
-async function copyKeys(from: string, to: string): Promise<void> {
-  const logKeys = [LOG_KEY, NEXT_LOG_KEY].filter((name) => existsSync(join(from, name)));
-  for (const name of [...(await wrapKeyNames(from)), ...logKeys]) {
-    const key = await readPart(from, name);
-    await writeFileWhole(join(to, name), [key], { mode: PRIVATE_MODE }).finally(() => wipe(key));
-  }
-}
-
-/**
- * Makes an authority's folder from a backup whose log verifies. Its log is fenced until somebody shows it
- * the checkpoints known outside.
- * @throws TwinwrapError CONFLICT if there is something already; FAULT or NOT_VERIFIED if the backup
- *   was altered
- */
-export async function restoreDirectory(
-  from: string,
-  path: string,
-  options: DirectoryOptions = {},
-): Promise<void> {
-  await makeFolderWhole(path, async (folder) => {
-    const shown = await anchorIn(from).read();
-    // As of one moment: somebody may work with the folder that it comes from.
-    await copySqlite(join(from, STORE), join(folder, STORE));
-    await writeFileWhole(join(folder, AUTHORITY), [await readPart(from, AUTHORITY)]);
-    await copyKeys(from, folder);
-    await withStore(await openFolderStore(folder, { create: false }), async (store) => {
-      await store.write((writes) => fence(writes, "restored"));
-      await copyAnchor(shown, folder, store);
-    });
-    const service = await openDirectory(folder, options);
-    await service.verifyLog().finally(() => service.close());
-  });
 }

@@ -15,6 +15,8 @@ export const ANCHOR = "anchor";
 export const STORE = "store.sqlite";
 /** Or where it is elsewhere. */
 export const STORE_PLACE = "store.json";
+/** Or, in a backup, what such a store held. */
+export const STORE_EXPORT = "store.export";
 
 /** A key that was in use before, by the first digits of its fingerprint. */
 const EARLIER_KEY = /^wrap-[0-9a-f]{16}\.pem$/;
@@ -32,6 +34,7 @@ const PARTS = [
   ANCHOR,
   STORE,
   STORE_PLACE,
+  STORE_EXPORT,
   `${STORE}-wal`,
   `${STORE}-shm`,
 ];

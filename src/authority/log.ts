@@ -275,13 +275,15 @@ export function logSource(core: Core, reads: StoreReads, log: number): LogSource
 }
 
 /** Why a log may not grow. */
-export type FenceReason = "restored" | "anchor" | "closing";
+export type FenceReason = "restored" | "anchor" | "closing" | "moved";
 
 const FENCED: Record<FenceReason, string> = {
   restored:
     "this authority was restored from a backup: its log grows again once somebody vouches that it holds everything that is known outside",
   anchor:
     "what this authority showed last is not in its store: its log grows again once the store holds it, or another log is begun",
+  moved:
+    "this authority was moved into another store, which goes on in its place: this one's log does not grow any more",
   closing: "its officers are closing this log: it does not grow any more",
 };
 

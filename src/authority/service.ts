@@ -25,6 +25,7 @@ import type { Passphrase } from "../keys/index.js";
 import { type Anchor, Anchored } from "./anchor.js";
 import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
 import { beginClosing, type Closing, closingDraft, takeClosing } from "./closing.js";
+import { type ExportOptions, exportStore, type Sink } from "./export.js";
 import {
   type Intake,
   intake,
@@ -33,7 +34,16 @@ import {
   verifyWaiting,
   type WrapReport,
 } from "./intake.js";
-import { fence, isFenced, Log, logSource, logsOf, requireUnfenced, unfence } from "./log.js";
+import {
+  fence,
+  fenceOf,
+  isFenced,
+  Log,
+  logSource,
+  logsOf,
+  requireUnfenced,
+  unfence,
+} from "./log.js";
 import type { Office, OperatorSettings } from "./office.js";
 import { type Enrolled, enrolOwner } from "./owners.js";
 import {
@@ -433,6 +443,20 @@ export class AuthorityService {
     this.#logSigner = next;
     await this.#anchored.reset(await this.#parts.store.head());
     return taken;
+  }
+
+  /**
+   * Exports everything that the store holds; see {@link exportStore}.
+   * @throws TwinwrapError FENCED if it is to be moved, but its log may not grow
+   */
+  async export(sink: Sink, options: ExportOptions = {}): Promise<void> {
+    const office = this.#office;
+    const { store } = this.#parts;
+    if (options.move && (await fenceOf(store)) !== "moved") {
+      await requireUnfenced(store);
+      await this.#anchored.check(store, this.#authority);
+    }
+    await exportStore(office, sink, options);
   }
 
   /** Ends the work and wipes the keys. */

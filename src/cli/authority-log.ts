@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { LogState } from "../authority/audit.js";
-import { backupDirectory, restoreDirectory } from "../authority/directory.js";
+import { backupDirectory, restoreDirectory } from "../authority/copies.js";
 import type { AuthorityService } from "../authority/service.js";
 import { toUtf8 } from "../bytes.js";
 import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";

@@ -12,7 +12,6 @@ import {
   signNote,
 } from "twinwrap/escrow";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { restoreDirectory } from "#build/authority/directory.js";
 import { spareKey } from "../escrow/material.js";
 import { newSigner, SeedKey } from "../escrow/signers.js";
 import { backend, type Rewrite, type Statement } from "./backend.js";
@@ -792,7 +791,7 @@ describe("the log", () => {
     const { proof } = (await source.service.receipt(later!.record))!;
     const newest = proof.slice(proof.indexOf("\n\n") + 2);
 
-    await restoreDirectory(paths[0], paths[1]);
+    await backend.restore(paths[0], paths[1]);
     const old = await openAuthority(paths[1]);
     expect(await old.isFenced()).toBe(true);
     const { submission } = await source.file();
@@ -845,7 +844,7 @@ describe("the log", () => {
   test("of another authority under this one's name is not taken for its own", async () => {
     const [copy, other] = [join(one.folder, "..", "mixed"), await office()];
     await backend.copy(one.folder, copy);
-    for (const name of ["store.sqlite", "log.pem"]) {
+    for (const name of [backend.file, "log.pem"]) {
       await backend.copy(other.folder, join(copy, "other"));
       copyFileSync(join(copy, "other", name), join(copy, name));
       rmSync(join(copy, "other"), { recursive: true });
@@ -854,7 +853,7 @@ describe("the log", () => {
     const { origin } = one.service.authority;
     const twin = await office({ origin });
     await backend.copy(twin.folder, join(copy, "other"));
-    for (const name of ["store.sqlite", "log.pem"]) {
+    for (const name of [backend.file, "log.pem"]) {
       copyFileSync(join(copy, "other", name), join(copy, name));
     }
     await expect(openAuthority(copy)).rejects.toMatchObject({ code: "FAULT" });

@@ -1,7 +1,9 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import pg from "pg";
-import { backupDirectory, type InitOptions } from "#build/authority/directory.js";
+import { backupDirectory, restoreDirectory } from "#build/authority/copies.js";
+import type { InitOptions } from "#build/authority/directory.js";
 import { readStorePlace } from "#build/authority/folder-store.js";
 import { PostgresServer } from "../postgres.js";
 
@@ -23,12 +25,16 @@ export interface Rewrite {
 }
 
 export interface Backend {
+  /** The file in the folder that is the store, or says where it is. */
+  readonly file: string;
   /** Where a new authority is to make its store. */
   place(): Promise<Pick<InitOptions, "store">>;
   /** Changes what the store of a folder holds, behind the authority's back and without its constraints. */
   alter(folder: string, ...changes: (Statement | Rewrite)[]): Promise<void>;
-  /** Copies an authority with its store; the copy is fenced. */
+  /** Copies an authority with its store; the copy is fenced, and can be opened. */
   copy(folder: string, to: string): Promise<void>;
+  /** Makes an authority from a backup. */
+  restore(backup: string, to: string): Promise<void>;
 }
 
 /** The same changes, said to one database or another. */
@@ -51,6 +57,7 @@ async function change(
 }
 
 const sqlite: Backend = {
+  file: "store.sqlite",
   place: async () => ({}),
   async alter(folder, ...changes) {
     const db = new Sqlite(join(folder, "store.sqlite"));
@@ -64,12 +71,14 @@ const sqlite: Backend = {
     db.close();
   },
   copy: (folder, to) => backupDirectory(folder, to),
+  restore: (backup, to) => restoreDirectory(backup, to),
 };
 
 let server: Promise<PostgresServer> | undefined;
 let schemas = 0;
 
 const postgres: Backend = {
+  file: "store.json",
   async place() {
     server ??= PostgresServer.start();
     return { store: { url: (await server).url, schema: `office_${++schemas}` } };
@@ -86,7 +95,13 @@ const postgres: Backend = {
     }, changes);
     await client.end();
   },
-  copy: (folder, to) => backupDirectory(folder, to),
+  async copy(folder, to) {
+    const backup = `${to}-backup`;
+    await backupDirectory(folder, backup);
+    await postgres.restore(backup, to);
+    rmSync(backup, { recursive: true });
+  },
+  restore: async (backup, to) => restoreDirectory(backup, to, await postgres.place()),
 };
 
 /** The one that the suites run on. */

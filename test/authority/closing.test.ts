@@ -218,8 +218,8 @@ describe("the anchor", () => {
     // The store of before, as after a lost -wal: the folder is the same.
     await backend.alter(backup, "DELETE FROM settings");
     for (const end of ["", "-wal", "-shm"])
-      rmSync(join(one.folder, `store.sqlite${end}`), { force: true });
-    writeFileSync(join(one.folder, "store.sqlite"), readFileSync(join(backup, "store.sqlite")));
+      rmSync(join(one.folder, `${backend.file}${end}`), { force: true });
+    writeFileSync(join(one.folder, backend.file), readFileSync(join(backup, backend.file)));
     const service = await one.open();
     expect(await service.isFenced()).toBe(true);
     await expect(service.intake([(await one.file()).submission])).rejects.toEqual(

@@ -13,17 +13,14 @@ import {
 } from "twinwrap/escrow";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { LocalClient } from "#build/authority/client.js";
-import {
-  backupDirectory,
-  initDirectory,
-  readAuthority,
-  restoreDirectory,
-} from "#build/authority/directory.js";
+import { backupDirectory } from "#build/authority/copies.js";
+import { initDirectory, readAuthority } from "#build/authority/directory.js";
 import { publishNewest } from "#build/authority/service.js";
 import type { StoreReads } from "#build/authority/store/store.js";
 import { wrapFor } from "#build/envelope/wraps.js";
 import { spareKey } from "../escrow/material.js";
 import { RecursiveTree } from "../escrow/tree.js";
+import { backend } from "./backend.js";
 import {
   core,
   failing,
@@ -58,7 +55,7 @@ afterAll(async () => {
 describe("a new authority", () => {
   test("is a folder with two private keys, a store, and a file for everybody", async () => {
     const { folder, service } = await office();
-    for (const name of ["wrap.pem", "log.pem", "store.sqlite"]) {
+    for (const name of ["wrap.pem", "log.pem", backend.file]) {
       expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
     }
     expect(statSync(folder).mode & 0o777).toBe(0o700);
@@ -98,8 +95,8 @@ describe("a new authority", () => {
     const [backup, restored] = [join(folder, "..", "backup"), join(folder, "..", "restored")];
     await backupDirectory(folder, backup);
     for (const name of readdirSync(backup)) chmodSync(join(backup, name), 0o777);
-    await restoreDirectory(backup, restored);
-    for (const name of ["wrap.pem", "log.pem", "store.sqlite"]) {
+    await backend.restore(backup, restored);
+    for (const name of ["wrap.pem", "log.pem", backend.file]) {
       expect(statSync(join(restored, name)).mode & 0o777).toBe(0o600);
     }
   });

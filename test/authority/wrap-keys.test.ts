@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { formatIdentity, identityHash, type Signer, signNote, wrapKeyOf } from "twinwrap/escrow";
 import { fingerprint, publicKeyOf, writePrivateKey } from "twinwrap/keys";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { backupDirectory, openDirectory, restoreDirectory } from "#build/authority/directory.js";
+import { backupDirectory } from "#build/authority/copies.js";
+import { openDirectory } from "#build/authority/directory.js";
 import { Log } from "#build/authority/log.js";
 import { makePair, type Pair } from "../envelope/keys.js";
 import { SeedKey } from "../escrow/signers.js";
@@ -147,7 +148,7 @@ describe("after a new key has come into use", () => {
     await rotate();
     const [backup, restored] = [join(one.folder, "..", "backup"), join(one.folder, "..", "again")];
     await backupDirectory(one.folder, backup);
-    await restoreDirectory(backup, restored);
+    await backend.restore(backup, restored);
     const service = await openDirectory(restored);
     await service.unlock(PASSPHRASE);
     expect(await service.verifyAll()).toEqual({ right: 1, wrong: [], locked: [] });

@@ -38,6 +38,7 @@ type Words = [code: "FAULT" | "UNAVAILABLE" | "CONFLICT" | "UNSUPPORTED", words:
 
 /** By SQLSTATE, or its first two characters. */
 const WORDS: Record<string, Words> = {
+  "23": ["FAULT", "what was to be written does not fit what is there"],
   "25006": ["UNAVAILABLE", "it is read-only: a standby, perhaps"],
   "28": ["UNAVAILABLE", "it refuses this user or password"],
   "3D000": ["UNAVAILABLE", "there is no such database"],

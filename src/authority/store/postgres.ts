@@ -32,6 +32,8 @@ const WRITERS = `CREATE TABLE writers (
   commits BIGINT NOT NULL,
   last_time BIGINT NOT NULL
 )`;
+/** And the version of its tables. */
+const VERSION = "CREATE TABLE version (version BIGINT PRIMARY KEY)";
 
 export interface PostgresOptions extends PostgresPlace {
   /** Makes the schema, which must not be there; else it must. */
@@ -91,8 +93,8 @@ async function patiently<T>(
 /** The version of the tables in the schema. @throws TwinwrapError BAD_ARGUMENT if there are none */
 async function versionOf(connection: Connection): Promise<number> {
   try {
-    const [row] = await connection.exec("SELECT value FROM settings WHERE name = 'schema'");
-    return Number(row?.value ?? 0);
+    const [row] = await connection.exec("SELECT version FROM version");
+    return Number(row?.version ?? 0);
   } catch (error) {
     if (sqlState(error) !== "42P01") throw error;
     throw new TwinwrapError("BAD_ARGUMENT", `${connection.name}: there is no such store`);
@@ -134,13 +136,10 @@ async function migrate(connection: Connection, from: number): Promise<void> {
   for (const statement of migrationsFrom(from, WORDS)) await connection.exec(statement);
   if (from === BEFORE) {
     await connection.exec(WRITERS);
+    await connection.exec(VERSION);
     await makeTextIndex(connection);
   }
-  await connection.run(
-    `INSERT INTO settings (name, value) VALUES ('schema', ?)
-      ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
-    [String(NEWEST)],
-  );
+  await connection.exec(`DELETE FROM version; INSERT INTO version (version) VALUES (${NEWEST})`);
   await connection.exec("COMMIT");
 }
 

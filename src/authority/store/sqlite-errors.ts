@@ -37,6 +37,7 @@ const WORDS: Record<string, [code: "FAULT" | "UNAVAILABLE" | "CONFLICT", words: 
   ],
   PERM: ["UNAVAILABLE", "the store is not permitted to this user"],
   IOERR: ["UNAVAILABLE", "the disk fails to read or write the store: see the system's messages"],
+  CONSTRAINT: ["FAULT", "what was to be written does not fit what is there"],
   BUSY: ["CONFLICT", "the store was kept busy by others for too long: try again"],
   LOCKED: ["CONFLICT", "the store was kept busy by others for too long: try again"],
 };

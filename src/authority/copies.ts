@@ -1,0 +1,182 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type Core, sharedCore } from "../core/index.js";
+import { withFile } from "../envelope/file.node.js";
+import { makeFolderWhole, writeFileWhole } from "../files.node.js";
+import { type DirectoryOptions, openDirectory } from "./directory.js";
+import { exportStore } from "./export.js";
+import { STORE, STORE_EXPORT } from "./folder.js";
+import { anchorIn } from "./folder-keys.js";
+import { copyAnchor, copyKeys, PRIVATE_MODE, publish, withStore } from "./folder-parts.js";
+import { openFolderStore, readStorePlace, writeStorePlace } from "./folder-store.js";
+import { importStore } from "./import.js";
+import { fence } from "./log.js";
+import { piecesOf } from "./pieces.js";
+import { dropPostgres } from "./store/postgres.js";
+import type { PostgresPlace } from "./store/postgres-url.js";
+import { copySqlite } from "./store/sqlite.js";
+import type { Store } from "./store/store.js";
+import { publicFile } from "./verified-chain.js";
+
+// Copies of an authority: backups, what is restored from them, and its way into another store.
+
+/** Where a copy makes its store. */
+export interface CopyOptions extends DirectoryOptions {
+  /** By default in the folder. */
+  store?: PostgresPlace | undefined;
+  onProgress?: ((records: number) => void) | undefined;
+}
+
+/**
+ * Copies an authority, as of one moment, into a new folder. The copy's log is fenced: nothing may be appended to it
+ * while the original goes on. A store that is not in the folder is exported.
+ * @throws TwinwrapError CONFLICT if there is something already
+ */
+export async function backupDirectory(
+  path: string,
+  to: string,
+  options: DirectoryOptions = {},
+): Promise<void> {
+  const service = await openDirectory(path, options);
+  try {
+    await makeFolderWhole(to, async (folder) => {
+      const shown = await anchorIn(path).read();
+      if ((await readStorePlace(path)) === undefined) {
+        await copySqlite(join(path, STORE), join(folder, STORE));
+        await withStore(await openFolderStore(folder, {}), async (store) => {
+          await store.write((writes) => fence(writes, "restored"));
+          await publish(folder, await publicFile(store));
+          await copyAnchor(shown, folder, store);
+        });
+      } else {
+        await writeExport(join(folder, STORE_EXPORT), (sink) => service.export(sink));
+        await publish(folder, await service.file());
+        if (shown !== undefined) await anchorIn(folder).write(shown, () => true);
+      }
+      await copyKeys(path, folder);
+    });
+  } finally {
+    await service.close();
+  }
+}
+
+/** An export has the secrets of owners in it. */
+async function writeExport(path: string, write: Parameters<typeof piecesOf>[0]): Promise<void> {
+  await writeFileWhole(path, piecesOf(write), { mode: PRIVATE_MODE });
+}
+
+/**
+ * Makes an authority's folder from a backup whose log verifies, or from another folder. Its log is fenced until
+ * somebody vouches that it holds everything that is known outside.
+ * @throws TwinwrapError CONFLICT if there is something already; FAULT or NOT_VERIFIED if the backup
+ *   was altered
+ */
+export async function restoreDirectory(
+  from: string,
+  path: string,
+  options: CopyOptions = {},
+): Promise<void> {
+  const core = options.core ?? (await sharedCore());
+  await makeCopy(path, from, options, async (folder) => {
+    if (existsSync(join(from, STORE)) && options.store === undefined) {
+      // As of one moment: somebody may work with the folder that it comes from.
+      await copySqlite(join(from, STORE), join(folder, STORE));
+      const store = await openFolderStore(folder, {});
+      await store.write((writes) => fence(writes, "restored"));
+      return store;
+    }
+    return fill(core, folder, options, async (take) => {
+      if (existsSync(join(from, STORE_EXPORT))) {
+        await withFile(join(from, STORE_EXPORT), (file) => take(file.pieces()));
+        return;
+      }
+      await withStore(await openFolderStore(from, { readOnly: true }), (store) =>
+        take(piecesOf((sink) => exportStore({ core, store }, sink))),
+      );
+    });
+  });
+}
+
+export interface ImportOptions extends CopyOptions {
+  /** The folder whose keys the new one gets. */
+  keys: string;
+}
+
+/**
+ * Makes an authority's folder from an export, whose log is verified on the way in, and from the keys of another
+ * folder. If its source was fenced when it was exported, the new one goes on at once; else it is fenced, as after a
+ * restore.
+ * @throws TwinwrapError CONFLICT if there is something already; BAD_FORMAT if it is no whole export; FAULT or
+ *   NOT_VERIFIED if it was altered
+ */
+export async function importDirectory(
+  pieces: AsyncIterable<Uint8Array>,
+  path: string,
+  options: ImportOptions,
+): Promise<{ isMoved: boolean }> {
+  const core = options.core ?? (await sharedCore());
+  let isMoved = false;
+  await makeCopy(path, options.keys, options, (folder) =>
+    fill(
+      core,
+      folder,
+      options,
+      async (take) => {
+        isMoved = await take(pieces);
+      },
+      false,
+    ),
+  );
+  return { isMoved };
+}
+
+/** Makes the store of a folder, and fills it. @param from calls what it is given with the pieces of an export */
+async function fill(
+  core: Core,
+  folder: string,
+  { store: place, onProgress }: CopyOptions,
+  from: (take: (pieces: AsyncIterable<Uint8Array>) => Promise<boolean>) => Promise<void>,
+  isFenced = true,
+): Promise<Store> {
+  if (place !== undefined) await writeStorePlace(folder, place);
+  const store = await openFolderStore(folder, { create: true });
+  try {
+    await from(async (pieces) => {
+      const { isMoved } = await importStore(core, store, pieces, { onProgress });
+      if (isMoved && isFenced) await store.write((writes) => fence(writes, "restored"));
+      return isMoved;
+    });
+    return store;
+  } catch (error) {
+    await store.close();
+    if (place !== undefined) await dropPostgres(place).catch(() => {});
+    throw error;
+  }
+}
+
+/** A folder with a store, and with the keys and the anchor of another one. */
+async function makeCopy(
+  path: string,
+  keys: string,
+  options: CopyOptions,
+  makeStore: (folder: string) => Promise<Store>,
+): Promise<void> {
+  let isMade = false;
+  try {
+    await makeFolderWhole(path, async (folder) => {
+      const shown = await anchorIn(keys).read();
+      const made = await makeStore(folder);
+      isMade = true;
+      await withStore(made, async (store) => {
+        await publish(folder, await publicFile(store));
+        await copyKeys(keys, folder);
+        await copyAnchor(shown, folder, store);
+      });
+      const service = await openDirectory(folder, options);
+      await service.verifyLog().finally(() => service.close());
+    });
+  } catch (error) {
+    if (isMade && options.store !== undefined) await dropPostgres(options.store).catch(() => {});
+    throw error;
+  }
+}

@@ -1,0 +1,94 @@
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { wipe } from "../bytes.js";
+import { isSystemError } from "../calls.node.js";
+import { TwinwrapError } from "../errors.js";
+import {
+  type AuthorityFile,
+  encodeAuthority,
+  MAX_MESSAGE,
+  parseCheckpoint,
+} from "../escrow/index.js";
+import { readFileWhole, writeFileWhole } from "../files.node.js";
+import { MAX_KEY_FILE } from "../keys/recognise.js";
+import { AUTHORITY, isWrapKey, LOG_KEY, NEXT_LOG_KEY, WRAP_KEY } from "./folder.js";
+import { anchorIn } from "./folder-keys.js";
+import type { Store } from "./store/store.js";
+import type { WrapKeyFile } from "./wrap-keys.js";
+
+// The parts of an authority's folder: read, written, and copied into another one.
+
+export const PRIVATE_MODE = 0o600;
+
+/** Begins the anchor with what a store holds. */
+export async function writeAnchor(folder: string, store: Store): Promise<void> {
+  const head = await store.head();
+  if (head !== undefined) await anchorIn(folder).write(head.checkpoint, () => true);
+}
+
+/**
+ * A copy's anchor: that of the original if it knows more than the store, which then has lost something.
+ * @param shown the original's, read before its store was copied: others may work with it
+ */
+export async function copyAnchor(
+  shown: string | undefined,
+  folder: string,
+  store: Store,
+): Promise<void> {
+  await writeAnchor(folder, store);
+  const held = await anchorIn(folder).read();
+  if (shown === undefined || held === undefined) return;
+  const [theirs, ours] = [parseCheckpoint(shown), parseCheckpoint(held)];
+  if (theirs.origin !== ours.origin || theirs.size <= ours.size) return;
+  await anchorIn(folder).write(shown, () => true);
+}
+
+export async function withStore<T>(store: Store, work: (store: Store) => Promise<T>): Promise<T> {
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+export function publish(folder: string, file: AuthorityFile): Promise<void> {
+  return writeFileWhole(join(folder, AUTHORITY), [encodeAuthority(file)], { force: true });
+}
+
+export async function readPart(folder: string, name: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await readFileWhole(join(folder, name), name === AUTHORITY ? MAX_MESSAGE : MAX_KEY_FILE);
+  } catch (error) {
+    if (!isSystemError(error, "ENOENT") && !isSystemError(error, "ENOTDIR")) throw error;
+    throw new TwinwrapError("BAD_FORMAT", `${folder} is no authority's folder: it has no ${name}`);
+  }
+}
+
+/** The names of the RSA keys' files, that of the key in use first. It has to be there. */
+export async function wrapKeyNames(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter(isWrapKey).sort();
+  return [WRAP_KEY, ...names.filter((name) => name !== WRAP_KEY)];
+}
+
+export async function readWrapKeys(folder: string): Promise<WrapKeyFile[]> {
+  const files: WrapKeyFile[] = [];
+  try {
+    for (const name of await wrapKeyNames(folder)) {
+      files.push({ name, pem: await readPart(folder, name) });
+    }
+    return files;
+  } catch (error) {
+    wipe(...files.map(({ pem }) => pem));
+    throw error;
+  }
+}
+
+/** The keys that are there: a log key may be lost, and there may be one of a log that is to follow. */
+export async function copyKeys(from: string, to: string): Promise<void> {
+  const logKeys = [LOG_KEY, NEXT_LOG_KEY].filter((name) => existsSync(join(from, name)));
+  for (const name of [...(await wrapKeyNames(from)), ...logKeys]) {
+    const key = await readPart(from, name);
+    await writeFileWhole(join(to, name), [key], { mode: PRIVATE_MODE }).finally(() => wipe(key));
+  }
+}

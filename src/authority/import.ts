@@ -1,0 +1,342 @@
+import { createHash } from "node:crypto";
+import { equalBytes, fromHex } from "../bytes.js";
+import type { Core } from "../core/index.js";
+import { PADDINGS } from "../envelope/header.js";
+import type { Wrap } from "../envelope/index.js";
+import { TwinwrapError } from "../errors.js";
+import {
+  type AuthorityFile,
+  parseCheckpoint,
+  RECORD_STATUSES,
+  REQUEST_STATUSES,
+  verifyAuthority,
+} from "../escrow/index.js";
+import { checkerOf } from "./checker.js";
+import { FORMAT, type FullRecord, LineReader } from "./export-lines.js";
+import { GrowingTree } from "./growing-tree.js";
+import { fence, logsOf } from "./log.js";
+import { placeOf } from "./store/place.js";
+import type { LogHead, NoteRow, OwnerRow, Store, StoreWrites } from "./store/store.js";
+
+// A store from an export. Its log is made again from its leaves, and compared with what was signed, before a row is
+// taken; the rows are compared with the log by an audit afterwards. All of it is one transaction.
+
+/** Rows that are written at once. */
+const PAGE = 256;
+/** Longest line, in characters. */
+const MAX_LINE = 1 << 22;
+
+const damaged = (why: string) => new TwinwrapError("BAD_FORMAT", `the export is damaged: ${why}`);
+
+/** The lines of an export, and the checksum over them. */
+async function* linesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const sum = createHash("sha256");
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let rest = "";
+  let isEnded = false;
+  let before: string | undefined;
+  const decode = (piece?: Uint8Array) => {
+    try {
+      return decoder.decode(piece, { stream: piece !== undefined });
+    } catch {
+      throw damaged("it is no UTF-8");
+    }
+  };
+  for await (const piece of pieces) {
+    const lines = (rest + decode(piece)).split("\n");
+    rest = lines.pop()!;
+    if (rest.length > MAX_LINE) throw damaged("a line is too long");
+    for (const line of lines) {
+      if (isEnded) throw damaged("something stands behind its end");
+      if (before !== undefined) {
+        sum.update(`${before}\n`);
+        yield before;
+      }
+      before = line;
+      isEnded = line.startsWith('["end",');
+    }
+  }
+  if (decode() !== "" || rest !== "" || !isEnded) throw damaged("its end is missing");
+  if (before !== JSON.stringify(["end", sum.digest("hex")])) {
+    throw damaged("its checksum is another one");
+  }
+}
+
+export interface Imported {
+  /** Whether its source was fenced, so that this one may go on at once. */
+  isMoved: boolean;
+  head: LogHead;
+}
+
+/**
+ * Fills an empty store from an export. Unless its source was moved, its log is fenced, as after a restore.
+ * @param pieces of the export
+ * @throws TwinwrapError BAD_FORMAT if it is none, or damaged; NOT_VERIFIED or FAULT if its log is not the one that was
+ *   signed; CONFLICT if the store is not empty
+ */
+export function importStore(
+  core: Core,
+  store: Store,
+  pieces: AsyncIterable<Uint8Array>,
+  options: { onProgress?: ((records: number) => void) | undefined } = {},
+): Promise<Imported> {
+  let isBegun = false;
+  return store.write((writes) => {
+    // The pieces come once.
+    if (isBegun) {
+      throw new TwinwrapError("UNAVAILABLE", "the store was lost while it was filled: begin again");
+    }
+    isBegun = true;
+    return new Import(core, writes, options.onProgress).run(linesOf(pieces));
+  });
+}
+
+/** One import: what is known of it so far. */
+class Import {
+  readonly #core: Core;
+  readonly #writes: StoreWrites;
+  readonly #onProgress: ((records: number) => void) | undefined;
+  readonly #notes: Record<"identity" | "policy", NoteRow[]> = { identity: [], policy: [] };
+  #logs: ReturnType<typeof logsOf> = [];
+  #isSigned: (note: string) => boolean = () => false;
+  #log = -1;
+  #tree: GrowingTree | undefined;
+  #leaves: string[] = [];
+  #head: LogHead | undefined;
+  #records: FullRecord[] = [];
+  #count = 0;
+  #line = 0;
+
+  constructor(
+    core: Core,
+    writes: StoreWrites,
+    onProgress: ((records: number) => void) | undefined,
+  ) {
+    this.#core = core;
+    this.#writes = writes;
+    this.#onProgress = onProgress;
+  }
+
+  async run(lines: AsyncIterable<string>): Promise<Imported> {
+    let isMoved: boolean | undefined;
+    for await (const text of lines) {
+      this.#line++;
+      const line = new LineReader(text, `line ${this.#line} of the export`);
+      const kind = line.text();
+      if (isMoved === undefined) {
+        if (kind !== FORMAT) throw line.bad(`it does not begin with ${FORMAT}`);
+        isMoved = line.boolean();
+      } else await this.#take(kind, line);
+      line.end();
+    }
+    await this.#endLog();
+    await this.#flush();
+    const newest = this.#logs.length - 1;
+    if (this.#head === undefined || this.#head.log !== newest) throw damaged("a log is missing");
+    if (!isMoved) await fence(this.#writes, "restored");
+    return { isMoved: isMoved!, head: this.#head };
+  }
+
+  async #take(kind: string, line: LineReader): Promise<void> {
+    if (kind !== "record") await this.#flush();
+    switch (kind) {
+      case "identity":
+      case "policy":
+        if (this.#log >= 0) throw line.bad("notes come before the log");
+        this.#notes[kind].push(readNote(line));
+        return;
+      case "seen": {
+        const [log, size, root] = [line.number(), line.number(), hash(line, fromHex(line.text()))];
+        return this.#writes.addSeenCheckpoint({ log, size, root, checkpoint: line.text() });
+      }
+      case "log":
+        return this.#beginLog(line);
+      case "leaf":
+        this.#leaves.push(line.text());
+        return;
+      case "checkpoint":
+        return this.#takeCheckpoint(line);
+      default:
+        await this.#endLog();
+        return this.#takeRow(kind, line);
+    }
+  }
+
+  /** Who signed the log, from the notes, which prove themselves. */
+  async #readNotes(): Promise<void> {
+    const inForce = (rows: readonly NoteRow[]) =>
+      rows.filter(({ leaf }) => leaf !== undefined).map(({ note }) => note);
+    const file: AuthorityFile = {
+      identities: inForce(this.#notes.identity),
+      policies: inForce(this.#notes.policy),
+    };
+    const authority = await verifyAuthority(this.#core, file);
+    this.#logs = logsOf(authority);
+    this.#isSigned = checkerOf(this.#core, this.#logs);
+  }
+
+  async #beginLog(line: LineReader): Promise<void> {
+    if (this.#log < 0) await this.#readNotes();
+    else this.#checkLogEnd();
+    if (line.number() !== ++this.#log) throw line.bad("it is not the log that comes next");
+    this.#tree = await GrowingTree.empty(this.#core);
+  }
+
+  async #takeCheckpoint(line: LineReader): Promise<void> {
+    const tree = this.#tree;
+    if (tree === undefined) throw line.bad("a checkpoint comes before its log");
+    const checkpoint = line.text();
+    const from = tree.size;
+    const nodes = await tree.append(this.#leaves);
+    const { size, root } = tree;
+    const signed = parseCheckpoint(checkpoint);
+    const isRight =
+      signed.origin === this.#logs[this.#log]?.name &&
+      signed.size === size &&
+      equalBytes(signed.root, root);
+    if (!isRight) {
+      throw new TwinwrapError("FAULT", `the leaves up to ${size} are not those that were signed`);
+    }
+    const head = { log: this.#log, size, root, checkpoint };
+    const old = this.#head === undefined ? 0 : placeOf(this.#head.log, this.#head.size);
+    await this.#writes.extendLog(placeOf(this.#log, from), this.#leaves, nodes, head, old);
+    this.#leaves = [];
+    this.#head = head;
+  }
+
+  /** The last checkpoint's signature stands for all before it: they are of the same leaves. */
+  #checkLogEnd(): void {
+    if (this.#leaves.length > 0) throw damaged("leaves have no checkpoint");
+    if (this.#head?.log !== this.#log || !this.#isSigned(this.#head.checkpoint)) {
+      throw new TwinwrapError(
+        "NOT_VERIFIED",
+        "the log's newest checkpoint is not signed by its key",
+      );
+    }
+  }
+
+  /** Once, before the first row. */
+  async #endLog(): Promise<void> {
+    if (this.#tree === undefined) {
+      if (this.#log < 0) throw damaged("it has no log");
+      return;
+    }
+    this.#checkLogEnd();
+    this.#tree = undefined;
+    for (const row of this.#notes.identity) await this.#writes.putIdentity(row);
+    for (const row of this.#notes.policy) await this.#writes.putPolicy(row);
+  }
+
+  async #takeRow(kind: string, line: LineReader): Promise<void> {
+    switch (kind) {
+      case "record":
+        this.#records.push(readRecord(line));
+        if (this.#records.length >= PAGE) await this.#flush();
+        return;
+      case "enrolment": {
+        const [leaf, owner, secret] = [line.number(), line.text(), hash(line)];
+        await this.#addOwners([{ owner, secret }]);
+        return this.#writes.insertEnrolment({ leaf, owner, control: hash(line) });
+      }
+      case "request":
+        return this.#writes.insertRequest({
+          leaf: line.number(),
+          status: line.word(REQUEST_STATUSES),
+          hash: hash(line),
+          id: line.text(),
+          bytes: line.bytes(),
+          expires: line.time(),
+        });
+      case "approval":
+        return this.#writes.insertApproval({
+          denialLeaf: line.optionalNumber(),
+          hash: hash(line),
+          request: hash(line),
+          note: line.text(),
+        });
+      case "veto":
+        return this.#writes.insertVeto({
+          leaf: line.number(),
+          hash: hash(line),
+          request: hash(line),
+          note: line.text(),
+        });
+      case "release":
+        return this.#writes.insertReleases([
+          { leaf: line.number(), request: hash(line), record: hash(line), wrap: readWrap(line) },
+        ]);
+      default:
+        throw line.bad(`there is no such row as "${kind.slice(0, 20)}"`);
+    }
+  }
+
+  /** Writes the records that were gathered. */
+  async #flush(): Promise<void> {
+    const records = this.#records;
+    if (records.length === 0) return;
+    this.#records = [];
+    await this.#addOwners(records.map(({ row: { owner }, secret }) => ({ owner, secret })));
+    await this.#writes.insertRecords(records.map(({ row }) => row));
+    await this.#writes.addCandidates(
+      records.flatMap(({ row, candidates }) =>
+        candidates.map((candidate) => ({ record: row.hash, ...candidate })),
+      ),
+    );
+    this.#count += records.length;
+    this.#onProgress?.(this.#count);
+  }
+
+  /** An owner comes with each of their records. */
+  async #addOwners(rows: readonly OwnerRow[]): Promise<void> {
+    const each = [...new Map(rows.map((row) => [row.owner, row])).values()];
+    const present = await this.#writes.ownerSecrets(each.map(({ owner }) => owner));
+    await this.#writes.insertOwners(each.filter((_, i) => present[i] === undefined));
+  }
+}
+
+/** @throws TwinwrapError BAD_FORMAT if they are not 32 bytes */
+function hash(line: LineReader, bytes = line.bytes()): Uint8Array {
+  if (bytes.length === 32) return bytes;
+  throw line.bad("a hash, secret or key has not 32 bytes");
+}
+
+function readNote(line: LineReader): NoteRow {
+  return {
+    leaf: line.optionalNumber(),
+    announceLeaf: line.optionalNumber(),
+    number: line.number(),
+    hash: hash(line),
+    note: line.text(),
+  };
+}
+
+function readWrap(line: LineReader): Wrap {
+  return {
+    fingerprint: hash(line),
+    padding: line.word(PADDINGS),
+    simpleBlob: line.bytes(),
+  };
+}
+
+function readRecord(line: LineReader): FullRecord {
+  const [escrowLeaf, verifiedLeaf] = [line.optionalNumber(), line.optionalNumber()];
+  const status = line.word(RECORD_STATUSES);
+  const [recordHash, owner, secret] = [hash(line), line.text(), hash(line)];
+  const row = {
+    escrowLeaf,
+    verifiedLeaf,
+    status,
+    hash: recordHash,
+    owner,
+    serial: line.bytes(),
+    description: line.optionalText(),
+    label: line.optionalText(),
+    created: line.time(),
+    record: line.bytes(),
+  };
+  const candidates = line.lists((list) => {
+    const tag = list.optionalBytes();
+    return { tag: tag && hash(list, tag), wrap: readWrap(list) };
+  });
+  return { row, secret, candidates };
+}
