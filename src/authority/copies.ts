@@ -12,9 +12,9 @@ import { openFolderStore, readStorePlace, writeStorePlace } from "./folder-store
 import { importStore } from "./import.js";
 import { fence } from "./log.js";
 import { piecesOf } from "./pieces.js";
-import { dropPostgres } from "./store/postgres.js";
+import { dropPostgres, migratePostgres } from "./store/postgres.js";
 import type { PostgresPlace } from "./store/postgres-url.js";
-import { copySqlite } from "./store/sqlite.js";
+import { copySqlite, migrateSqlite } from "./store/sqlite.js";
 import type { Store } from "./store/store.js";
 import { publicFile } from "./verified-chain.js";
 
@@ -58,6 +58,12 @@ export async function backupDirectory(
   } finally {
     await service.close();
   }
+}
+
+/** Brings the tables of an authority's store up to date. @returns whether anything was changed */
+export async function migrateDirectory(path: string): Promise<boolean> {
+  const place = await readStorePlace(path);
+  return place === undefined ? migrateSqlite(join(path, STORE)) : migratePostgres(place);
 }
 
 /** An export has the secrets of owners in it. */

@@ -13,9 +13,10 @@ import { collect, jsonOption, newCommand, UsageError } from "./command.js";
 import { tell } from "./io.js";
 import { newPassphrase } from "./passphrase.js";
 import { asUsage } from "./report.js";
+import { addStoreOptions, type StoreOptions, storePlace } from "./store-options.js";
 import { formatFingerprint } from "./text.js";
 
-interface InitOptions extends OfficersOptions {
+interface InitOptions extends OfficersOptions, StoreOptions {
   origin?: string;
   /** Of --accept-pkcs1-v1_5. */
   acceptPkcs1V1_5?: boolean;
@@ -39,6 +40,7 @@ async function init(path: string, options: InitOptions): Promise<void> {
     { passphraseFile, passphrase: options.passphrase },
     "--authority-passphrase-file",
   );
+  const store = await storePlace(options);
   // Names and numbers come from the command line.
   const authority = await asUsage(() =>
     initDirectory(path, {
@@ -50,6 +52,7 @@ async function init(path: string, options: InitOptions): Promise<void> {
       unproven: options.unproven,
       passphrase,
       pkcs1: options.acceptPkcs1V1_5,
+      store,
     }),
   );
   warnOfWaiting(options);
@@ -84,7 +87,7 @@ export function initCommand(): Command {
   )
     .argument("<dir>", "folder to make")
     .requiredOption("--officer <name=pub>", "an officer and their public keys (repeat)", collect);
-  return addOfficersOptions(command, {
+  addOfficersOptions(command, {
     quorum: "a majority",
     waiting: "0",
     owners: "open",
@@ -99,7 +102,6 @@ export function initCommand(): Command {
       "--authority-passphrase-file <file>",
       "lock the authority's key with the file's first line",
     )
-    .option("--no-passphrase", "leave the authority's key unlocked")
-    .addOption(jsonOption())
-    .action(init);
+    .option("--no-passphrase", "leave the authority's key unlocked");
+  return addStoreOptions(command).addOption(jsonOption()).action(init);
 }

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import type { LogState } from "../authority/audit.js";
-import { backupDirectory, restoreDirectory } from "../authority/copies.js";
 import type { AuthorityService } from "../authority/service.js";
 import { toUtf8 } from "../bytes.js";
 import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
@@ -125,46 +124,4 @@ export function logCommand(): Command {
     )
     .addCommand(closeCommand())
     .addCommand(signCommand());
-}
-
-interface JsonOption {
-  json?: boolean;
-}
-
-async function backup(to: string, options: AuthorityOptions & JsonOption): Promise<void> {
-  await backupDirectory(requireAuthority(options), to);
-  const rows = [["backup", `${to} (it holds the authority's private keys)`]];
-  tell(options, { backup: to, holdsPrivateKeys: true }, rows);
-}
-
-async function restore(from: string, path: string, options: JsonOption): Promise<void> {
-  await restoreDirectory(from, path);
-  tell(options, { restored: path, fenced: true }, [
-    ["restored", path],
-    ["next", "twinwrap authority log unfence, with the newest that is known outside"],
-  ]);
-}
-
-export function backupCommand(): Command {
-  return newCommand(
-    "backup",
-    "Copies the authority, as of one moment, into a new folder.",
-    "twinwrap authority backup /mnt/backup/2027-01-31",
-  )
-    .argument("<dir>", "folder to make")
-    .addOption(authorityOption())
-    .addOption(jsonOption())
-    .action(backup);
-}
-
-export function restoreCommand(): Command {
-  return newCommand(
-    "restore",
-    "Makes an authority's folder from a backup. Its log may not grow before `authority log unfence`.",
-    "twinwrap authority restore /mnt/backup/2027-01-31 backup",
-  )
-    .argument("<backup>", "folder of the backup")
-    .argument("<dir>", "folder to make")
-    .addOption(jsonOption())
-    .action(restore);
 }

@@ -1,9 +1,16 @@
 import type { Command } from "commander";
 import { approveCommand, denyCommand } from "./authority-approve.js";
+import {
+  backupCommand,
+  exportCommand,
+  importCommand,
+  migrateCommand,
+  restoreCommand,
+} from "./authority-copies.js";
 import { infoCommand } from "./authority-info.js";
 import { initCommand } from "./authority-init.js";
 import { intakeCommand, verifyCommand } from "./authority-intake.js";
-import { backupCommand, logCommand, restoreCommand } from "./authority-log.js";
+import { logCommand } from "./authority-log.js";
 import { ownerCommand } from "./authority-owner.js";
 import { policyCommand } from "./authority-policy.js";
 import { listCommand, showCommand } from "./authority-records.js";
@@ -30,5 +37,8 @@ export function command(): Command {
     .addCommand(releaseCommand())
     .addCommand(logCommand())
     .addCommand(backupCommand())
-    .addCommand(restoreCommand());
+    .addCommand(restoreCommand())
+    .addCommand(exportCommand())
+    .addCommand(importCommand())
+    .addCommand(migrateCommand());
 }

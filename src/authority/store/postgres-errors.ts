@@ -29,6 +29,11 @@ function isAboutConnection(error: Error): boolean {
   );
 }
 
+/** Whether the server begins to work: it is there, and will answer soon. */
+export function isStarting(error: unknown): boolean {
+  return sqlState(error) === "57P03";
+}
+
 /** Whether the same transaction may succeed if it begins again: 40001 serialization failure, 40P01 deadlock. */
 export function isConflict(error: unknown): boolean {
   return ["40001", "40P01"].includes(sqlState(error));
@@ -65,6 +70,10 @@ export function inWords(name: string, cause: unknown): unknown {
   const state = sqlState(cause);
   const known = WORDS[state] ?? (isState(state) ? WORDS[state.slice(0, 2)] : undefined);
   if (known !== undefined) return new TwinwrapError(known[0], `${name}: ${known[1]}`, { cause });
+  if (cause instanceof Error && /^SASL/.test(cause.message)) {
+    const message = `${name} asks for a password: put it into a file, $PGPASSWORD or ~/.pgpass`;
+    return new TwinwrapError("UNAVAILABLE", message, { cause });
+  }
   if (!isLost(cause)) return cause;
   const { message } = cause as Error;
   const why = message || state;

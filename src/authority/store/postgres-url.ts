@@ -27,7 +27,7 @@ const PARAMETERS = ["host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey
 /** @throws TwinwrapError BAD_ARGUMENT. Messages never show the URL: a password may be in it. */
 function parsed(url: string): URL {
   const parts = isPostgresUrl(url) && URL.canParse(url) ? new URL(url) : undefined;
-  if (parts === undefined) {
+  if (parts === undefined || (parts.host === "" && !parts.searchParams.has("host"))) {
     throw new TwinwrapError(
       "BAD_ARGUMENT",
       "the URL of a store is like postgres://user@host:5432/database",

@@ -1,7 +1,7 @@
 import { randomBytes, toHex } from "../../bytes.js";
 import { TwinwrapError } from "../../errors.js";
 import { Connection, explained } from "./postgres-connection.js";
-import { isConflict, isLost, sqlState } from "./postgres-errors.js";
+import { isConflict, isLost, isStarting, sqlState } from "./postgres-errors.js";
 import { checkDurability } from "./postgres-settings.js";
 import { nameOf, type PostgresPlace } from "./postgres-url.js";
 import { BEFORE, checkVersion, migrationsFrom, NEWEST, type Words } from "./schema.js";
@@ -65,12 +65,12 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
   return new SqlStore(new PostgresDatabase(options, texts));
 }
 
-/** The server may be starting, or another one taking its place. */
+/** At the beginning: a server that is not there at all may have another name. */
 function connected(
   place: PostgresPlace,
   about: Parameters<typeof Connection.open>[1],
 ): Promise<Connection> {
-  return patiently(() => Connection.open(place, about), isLost);
+  return patiently(() => Connection.open(place, about), isStarting);
 }
 
 /** Does something again, with pauses, as long as it fails in a way that may pass. @throws its last error */
@@ -118,6 +118,26 @@ async function makeSchema(connection: Connection, { schema }: PostgresPlace): Pr
   await migrate(connection, BEFORE);
 }
 
+/**
+ * Brings the tables of a store up to date. Other processes go on meanwhile, if they serve both versions.
+ * @returns whether anything was changed
+ * @throws TwinwrapError UNSUPPORTED if it is newer, or older than anything that is read; as {@link openPostgres}
+ */
+export async function migratePostgres(place: PostgresPlace): Promise<boolean> {
+  return explained(nameOf(place), async () => {
+    const connection = await connected(place, {});
+    try {
+      const version = await versionOf(connection);
+      if (version === NEWEST) return false;
+      if (version > NEWEST || version <= BEFORE) checkVersion(connection.name, version);
+      await migrate(connection, version);
+      return true;
+    } finally {
+      await connection.close();
+    }
+  });
+}
+
 /** Removes a schema with all that is in it. */
 export async function dropPostgres(place: PostgresPlace): Promise<void> {
   await explained(nameOf(place), async () => {
@@ -131,8 +151,14 @@ export async function dropPostgres(place: PostgresPlace): Promise<void> {
 }
 
 /** Makes the tables, or brings older ones up to date, all of it or nothing. */
-async function migrate(connection: Connection, from: number): Promise<void> {
+async function migrate(connection: Connection, found: number): Promise<void> {
   await connection.exec("BEGIN");
+  let from = found;
+  if (found > BEFORE) {
+    // Another process may have been here in between.
+    await connection.exec("SELECT place FROM head WHERE one = 1 FOR UPDATE");
+    from = await versionOf(connection);
+  }
   for (const statement of migrationsFrom(from, WORDS)) await connection.exec(statement);
   if (from === BEFORE) {
     await connection.exec(WRITERS);
@@ -366,7 +392,8 @@ class PostgresDatabase implements Database {
   async snapshot<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.#sure(() =>
       explained(this.#name, async () => {
-        const connection = await connected(this.#options, this.#about);
+        const open = () => Connection.open(this.#options, this.#about);
+        const connection = await patiently(open, isLost);
         try {
           await connection.exec("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
           return await work(connection);

@@ -67,6 +67,26 @@ export async function openSqlite(path: string, options: SqliteOptions = {}): Pro
   }
 }
 
+/**
+ * Brings the tables of a store up to date.
+ * @returns whether anything was changed
+ * @throws TwinwrapError UNSUPPORTED if it is newer, or older than anything that is read; as {@link openSqlite}
+ */
+export async function migrateSqlite(path: string): Promise<boolean> {
+  const open = await loadSqlite();
+  makeOrFind(path, false);
+  const db = connect(open, path);
+  try {
+    const version = explained(path, () => versionOf(db));
+    if (version === NEWEST) return false;
+    if (version > NEWEST || version <= BEFORE) checkVersion(path, version);
+    explained(path, () => migrate(db, () => versionOf(db)));
+    return true;
+  } finally {
+    db.close();
+  }
+}
+
 /** A new file has no version yet. @throws TwinwrapError BAD_FORMAT if it has something in it */
 function newVersion(db: SqliteConnection): number {
   if (db.pragma("application_id") === 0 && db.pragma("user_version") === 0) return BEFORE;
