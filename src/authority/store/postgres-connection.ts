@@ -55,7 +55,7 @@ const NOT_REPLICATED = /synchronous replication/;
 
 export class Connection implements Sql {
   readonly name: string;
-  readonly texts: Sql["texts"];
+  texts: Sql["texts"];
   readonly #client: PgClient;
   /** One query after the other. */
   #last: Promise<unknown> = Promise.resolve();

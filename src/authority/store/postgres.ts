@@ -50,19 +50,20 @@ export interface PostgresOptions extends PostgresPlace {
  */
 export async function openPostgres(options: PostgresOptions): Promise<Store> {
   const name = nameOf(options);
-  const texts = await explained(name, async () => {
-    const { readOnly } = options;
+  const { create, readOnly } = options;
+  return explained(name, async () => {
     const connection = await connected(options, { readOnly });
     try {
-      if (!options.readOnly) await checkDurability(connection, options);
-      if (options.create) await makeSchema(connection, options);
+      if (!readOnly) await checkDurability(connection, options);
+      if (create) await makeSchema(connection, options);
       else checkVersion(name, await versionOf(connection));
-      return (await hasTextIndex(connection)) ? "index" : "none";
-    } finally {
+      connection.texts = (await hasTextIndex(connection)) ? "index" : "none";
+      return new SqlStore(new PostgresDatabase(options, connection));
+    } catch (error) {
       await connection.close();
+      throw error;
     }
   });
-  return new SqlStore(new PostgresDatabase(options, texts));
 }
 
 /** At the beginning: a server that is not there at all may have another name. */
@@ -159,7 +160,7 @@ async function migrate(connection: Connection, found: number): Promise<void> {
     await connection.exec("SELECT place FROM head WHERE one = 1 FOR UPDATE");
     from = await versionOf(connection);
   }
-  for (const statement of migrationsFrom(from, WORDS)) await connection.exec(statement);
+  await connection.exec(migrationsFrom(from, WORDS).join(";\n"));
   if (from === BEFORE) {
     await connection.exec(WRITERS);
     await connection.exec(VERSION);
@@ -201,10 +202,13 @@ class Readers implements Sql {
   readonly #waiting: (() => void)[] = [];
   #count = 0;
 
-  constructor(name: string, texts: Sql["texts"], open: () => Promise<Connection>) {
-    this.name = name;
-    this.texts = texts;
+  /** @param first one that is open */
+  constructor(first: Connection, open: () => Promise<Connection>) {
+    this.name = first.name;
+    this.texts = first.texts;
     this.#open = open;
+    this.#idle.push(first);
+    this.#count = 1;
   }
 
   all(sql: string, values: readonly Value[]): Promise<Row[]> {
@@ -252,12 +256,11 @@ class PostgresDatabase implements Database {
   /** Whether something of this process may be on no standby. */
   #isUnsure = false;
 
-  constructor(options: PostgresOptions, texts: Sql["texts"]) {
+  /** @param first a connection that is open */
+  constructor(options: PostgresOptions, first: Connection) {
     this.#options = options;
-    this.#name = nameOf(options);
-    const { readOnly } = options;
-    const open = () => Connection.open(options, { texts, readOnly });
-    this.#readers = new Readers(this.#name, texts, open);
+    this.#name = first.name;
+    this.#readers = new Readers(first, () => Connection.open(options, this.#about));
   }
 
   get reading(): Sql {
