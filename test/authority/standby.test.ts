@@ -1,0 +1,3 @@
+import { promoteStandbys } from "./standby.js";
+
+promoteStandbys(2);
