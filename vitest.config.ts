@@ -40,7 +40,7 @@ if (!haveSqlite) {
 
 /** Suites of an authority at work, which hold on every store (test/authority/backend.ts). */
 const ON_EVERY_STORE = ["attacks", "blobs", "calls", "client", "closing", "damage", "faults"]
-  .concat(["junk", "owners", "service", "weakening", "wrap-keys"])
+  .concat(["junk", "owners", "processes", "service", "weakening", "wrap-keys"])
   .map((name) => `test/authority/${name}`);
 if (!havePostgres) {
   console.warn(
@@ -48,13 +48,19 @@ if (!havePostgres) {
   );
 }
 
+/** And those that there are on PostgreSQL alone. */
+const ON_POSTGRES = ["test/authority/lost"];
+
 /** The same suites again, on PostgreSQL. */
 function onPostgres(name: string, ending: string, quick: string) {
   return {
     extends: true as const,
     test: {
       name,
-      include: havePostgres && haveSqlite ? ON_EVERY_STORE.map((file) => `${file}${ending}`) : [],
+      include:
+        havePostgres && haveSqlite
+          ? [...ON_EVERY_STORE, ...ON_POSTGRES].map((file) => `${file}${ending}`)
+          : [],
       env: { TWINWRAP_QUICK: quick, TWINWRAP_TEST_STORE: "postgres" },
     },
   };
@@ -67,7 +73,11 @@ function projects(name: string, infix: string, execArgv: string[]) {
     test: {
       name,
       include: [`test/**/*${ending}`],
-      exclude: haveSqlite ? exclude : [...exclude, ...NEED_SQLITE],
+      exclude: [
+        ...exclude,
+        ...(haveSqlite ? [] : NEED_SQLITE),
+        ...ON_POSTGRES.map((file) => `${file}${ending}`),
+      ],
       execArgv,
       env: { TWINWRAP_QUICK: quick }, // test/quick.ts
     },

@@ -1,0 +1,3 @@
+import { cutConnections } from "./lost.js";
+
+cutConnections(37);
