@@ -197,7 +197,7 @@ export type PolicyReader = Pick<Office, "core" | "chain">;
 
 /**
  * All policies, the first one first, each verified from its note: those in force so far, then the
- * drafts of the next.
+ * drafts of the next. Those are left out that were announced, and ended before they came into force.
  * @throws TwinwrapError NOT_VERIFIED or FAULT if one was altered, or it is not what its leaf says
  */
 export async function policyStates(
@@ -214,12 +214,16 @@ async function knownStates(
   const known = await chain.read(reads);
   const { authority, policies: rows } = known;
   const leaves = await leavesOf(reads, rows);
+  const { newest } = chainBefore(authority, new Uint8Array());
   const states: PolicyState[] = [];
   for (const row of rows) {
     const policy = parsePolicy(core, row.note);
+    checkRow(row, policy);
+    const notBefore = leaves.announced(row)?.notbefore;
+    if (row.leaf === undefined && isOvertaken(policy, newest)) continue;
     const before = chainBefore(authority, policy.hash);
     const signatures = await signaturesInChain(core, row.note, before);
-    const state = { row, policy, signatures, notBefore: leaves.announced(row)?.notbefore };
+    const state = { row, policy, signatures, notBefore };
     checkState(state, leaves.time(row));
     states.push(state);
   }
@@ -255,15 +259,19 @@ async function leavesOf(reads: StoreReads, rows: readonly NoteRow[]) {
   };
 }
 
+function checkRow(row: NoteRow, { number, hash }: Policy): void {
+  if (row.number === number && equalBytes(row.hash, hash)) return;
+  throw notVerified(`the stored policy ${row.number} was altered`);
+}
+
+/** Whether another note came behind the one that a draft names. @param newest the hash of the newest note in force */
+function isOvertaken({ number, previous }: Policy, newest: Uint8Array): boolean {
+  return number > 1 && !equalBytes(previous, newest);
+}
+
 /** @param time when it came into force */
-function checkState(
-  { row, policy, signatures, notBefore }: PolicyState,
-  time: Date | undefined,
-): void {
+function checkState({ policy, signatures, notBefore }: PolicyState, time: Date | undefined): void {
   const { number } = policy;
-  if (row.number !== number || !equalBytes(row.hash, policy.hash)) {
-    throw notVerified(`the stored policy ${row.number} was altered`);
-  }
   const waits = signatures.waiting > 0;
   if (time !== undefined && waits && !(notBefore !== undefined && notBefore <= time)) {
     throw notVerified(`policy ${number} came into force before its time`);
@@ -458,11 +466,10 @@ async function state(
 export async function settlePolicies(office: Office): Promise<boolean> {
   const { store, log } = office;
   if (!(await isDue(await store.policies(), store))) return false;
+  // One that has ended is always due.
+  if ((await firstAnnounced(office, store)) === undefined) return false;
   return store.write(async (writes) => {
-    const states = await policyStates(office, writes);
-    const [first] = states
-      .filter(({ row, notBefore }) => row.leaf === undefined && notBefore !== undefined)
-      .sort((a, b) => a.row.announceLeaf! - b.row.announceLeaf!);
+    const first = await firstAnnounced(office, writes);
     if (first === undefined) return false;
     const end = await log.end(writes);
     const { row, signatures, notBefore } = first;
@@ -473,10 +480,18 @@ export async function settlePolicies(office: Office): Promise<boolean> {
   });
 }
 
+/** Of the drafts that wait, the one that was announced first. */
+async function firstAnnounced(office: Office, reads: StoreReads): Promise<PolicyState | undefined> {
+  return (await policyStates(office, reads))
+    .filter(({ row, notBefore }) => row.leaf === undefined && notBefore !== undefined)
+    .sort((a, b) => a.row.announceLeaf! - b.row.announceLeaf!)[0];
+}
+
 /** A first look, without a transaction. */
 async function isDue(rows: readonly NoteRow[], reads: StoreReads): Promise<boolean> {
-  const waiting = rows.flatMap(({ leaf, announceLeaf }) =>
-    leaf === undefined && announceLeaf !== undefined ? [announceLeaf] : [],
+  const inForce = rows.filter(({ leaf }) => leaf !== undefined).length;
+  const waiting = rows.flatMap(({ number, leaf, announceLeaf }) =>
+    number > inForce && leaf === undefined && announceLeaf !== undefined ? [announceLeaf] : [],
   );
   if (waiting.length === 0) return false;
   const now = new Date();

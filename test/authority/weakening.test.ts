@@ -9,6 +9,7 @@ import {
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
+import { backend } from "./backend.js";
 import {
   core,
   failing,
@@ -114,6 +115,29 @@ describe("a weaker policy", () => {
       expect(await one.policy()).toMatchObject({ number: 2, waiting: 7200 });
     });
     await expect(sign(one, weaker, "cyd")).rejects.toEqual(failing("DUPLICATE"));
+    // Its announcement stands in the log for good.
+    expect(await one.service.policies()).toHaveLength(2);
+    await at(notBefore!, () => one.service.verifyLog());
+    const forged = {
+      table: "policies",
+      column: "note",
+      change: (note: string) => note.replace("waiting 0", "waiting 9"),
+    };
+    await backend.alter(one.folder, forged);
+    await expect(one.service.verifyLog()).rejects.toEqual(NOT_VERIFIED);
+  });
+
+  test("goes on waiting if a log was to be closed, and was not", async () => {
+    const one = await office({ waiting: 3600 });
+    const weaker = await next(one, () => ({ waiting: 0 }));
+    const { notBefore } = await sign(one, weaker, "ann", "bob");
+    await one.service.beginClosing();
+    await one.service.unfence([], { nothingNewer: true });
+    await at(notBefore!, async () => {
+      await one.files(1);
+      expect(await one.policy()).toMatchObject({ number: 2, waiting: 0 });
+      await one.service.verifyLog();
+    });
   });
 
   test("comes into force by another process too, and not without its announcement", async () => {

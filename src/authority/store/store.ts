@@ -269,7 +269,7 @@ export interface StoreWrites extends StoreReads {
    * @throws TwinwrapError CONFLICT if another one of this number has a leaf, and this has one too
    */
   putPolicy(row: NoteRow): Promise<void>;
-  /** Removes policies and identities that have no leaf. */
+  /** Removes policies and identities that have no leaf at all; an announced one stays, whatever becomes of it. */
   dropDrafts(): Promise<void>;
   /** The same for an identity. @throws TwinwrapError CONFLICT */
   putIdentity(row: NoteRow): Promise<void>;

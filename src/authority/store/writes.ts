@@ -343,7 +343,7 @@ export class SqlWrites extends SqlReads implements StoreWrites {
 
   async dropDrafts(): Promise<void> {
     for (const table of ["policies", "identities"]) {
-      await this.#run(`DELETE FROM ${table} WHERE leaf IS NULL`);
+      await this.#run(`DELETE FROM ${table} WHERE leaf IS NULL AND announce_leaf IS NULL`);
     }
     await this.#noteChange();
   }
