@@ -1,9 +1,10 @@
-import { equalBytes, toHex } from "../bytes.js";
+import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { chainBefore, type IdentitySignatures, identitySignatures } from "../escrow/chain.js";
 import {
   type Authority,
+  type AuthorityFile,
   type EndedLog,
   formatIdentity,
   identityHash,
@@ -14,21 +15,53 @@ import {
   type Signer,
   signNote,
 } from "../escrow/index.js";
-import { appendTo, compareKnown, dropFence, fence, logsOf, wholeSeconds } from "./log.js";
+import type { SigningKey } from "../escrow/signing-key.js";
+import {
+  appendTo,
+  compareKnown,
+  dropFence,
+  fence,
+  logsOf,
+  type NewLeaf,
+  wholeSeconds,
+} from "./log.js";
 import type { Office } from "./office.js";
 import { withSignaturesOf } from "./policies.js";
 import { placeOf } from "./store/place.js";
 import type { NoteRow, StoreReads, StoreWrites } from "./store/store.js";
+import {
+  chainWithTaken,
+  dropTaken,
+  firstThatWaited,
+  isLonger,
+  type KnownChain,
+  keepTaken,
+  type LostNote,
+  longestChain,
+  lostNotes,
+} from "./taken-back.js";
+import type { Known } from "./verified-chain.js";
 
 // A log never forks: it ends. The quorum signs an identity that says what is held of it and what is known of it, with
-// the key of the log that follows. From then on nothing counts that the old key signs.
+// the key of the log that follows. From then on nothing counts that the old key signs. A store that lost the newest
+// policies or identities with the end of its log takes them back from an authority.json (taken-back.ts).
 
 /** Keys for the end of a log. */
 export interface ClosingKeys {
   /** Of the log that ends; undefined if it is lost. */
   old: Signer | undefined;
-  /** Of the log that follows, under its origin. */
-  next: Signer;
+  /** Of the log that follows. */
+  next: SigningKey;
+}
+
+/** What is known outside of a log that is to end. */
+export interface KnownOutside {
+  /** Checkpoints (notes). */
+  checkpoints: readonly string[];
+  /** Policies and identities: the store may have lost some. */
+  files: readonly AuthorityFile[];
+  /** Somebody vouches that the policies among them that had to wait came into force. */
+  wereInForce?: boolean | undefined;
 }
 
 /** An identity that is to end a log, with the signatures that it has by now. */
@@ -37,13 +70,41 @@ export interface Closing extends IdentitySignatures {
   /** What is held of the log, and the newest state of it that is known. */
   kept: LogPoint;
   end: LogPoint;
+  /** All that is before it, with what the store had lost. */
+  authority: Authority;
+  /** What the store had lost of that. */
+  takenBack: Pick<LostNote, "kind" | "number">[];
 }
 
-/** The state of the log that the store holds. */
-async function heldPoint(core: Core, reads: StoreReads): Promise<LogPoint> {
+/** What an identity that ends a log follows. */
+interface Before {
+  own: Known;
+  chain: KnownChain;
+}
+
+/** What the store holds of each log of the chain, the first one first: it may lack the newest logs. */
+async function heldPoints(
+  core: Core,
+  reads: StoreReads,
+  { own, chain }: Before,
+): Promise<LogPoint[]> {
   const head = await reads.head();
-  if (head !== undefined) return { size: head.size, root: head.root };
-  return { size: 0, root: await rootHash(core, () => [], 0) };
+  const empty: LogPoint = { size: 0, root: await rootHash(core, () => [], 0) };
+  const ended = own.authority.identities.at(-1)!.ended.map(({ kept }) => kept);
+  const held = [...ended, head === undefined ? empty : { size: head.size, root: head.root }];
+  return logsOf(chain.authority).map((_, log) => held[log] ?? empty);
+}
+
+/**
+ * What an older store still keeps of a log that has ended: the same, or less.
+ * @throws TwinwrapError NOT_VERIFIED if it holds something else than what was kept
+ */
+function withLess(log: EndedLog, held: LogPoint): EndedLog {
+  const { kept, name } = log;
+  if (held.size > kept.size || (held.size === kept.size && !equalBytes(held.root, kept.root))) {
+    throw notVerified(`the store does not hold what was kept of log ${name} when that ended`);
+  }
+  return { ...log, kept: held };
 }
 
 /** The newest of some points of a log. @throws TwinwrapError NOT_VERIFIED if a checkpoint contradicts the store */
@@ -69,73 +130,137 @@ async function newestPoint(
   return newest;
 }
 
+/** What the next identity follows: the chain of the store, with what was taken back before. */
+async function before({ core, chain }: Reader, reads: StoreReads): Promise<Before> {
+  const own = await chain.read(reads);
+  return { own, chain: await chainWithTaken(core, reads, own) };
+}
+
+type Reader = Pick<Office, "core" | "chain">;
+
 /**
- * Drafts the identity that ends the log, and stops the log. An equal draft that is there stays.
- * @param known checkpoints (notes) that are known outside
- * @throws TwinwrapError NO_POLICY; NOT_VERIFIED if what is known contradicts the store; LIMIT_EXCEEDED
+ * What a store lacks of what is known outside, or was taken back before.
+ * @throws TwinwrapError NOT_VERIFIED if a file is a fork
+ */
+export async function lostOf(
+  reader: Reader,
+  reads: StoreReads,
+  files: readonly AuthorityFile[],
+): Promise<LostNote[]> {
+  const { own, chain } = await before(reader, reads);
+  return lostNotes(own, await longestChain(reader.core, chain, files));
+}
+
+/**
+ * Takes back what the store lost of the authority's notes.
+ * @throws TwinwrapError NOT_VERIFIED if a file is a fork, or another authority's; REFUSED if nobody vouches for a policy
+ *   that had to wait
+ */
+async function takeBack(
+  { core, chain }: Reader,
+  writes: StoreWrites,
+  { files, wereInForce = false }: KnownOutside,
+): Promise<Before> {
+  const known = await before({ core, chain }, writes);
+  const longest = await longestChain(core, known.chain, files);
+  const waited = await firstThatWaited(core, longest, known.chain);
+  if (waited !== undefined && !wereInForce) {
+    throw new TwinwrapError(
+      "REFUSED",
+      `policy ${waited.number} is weaker than the one before it, so it had to wait, and nothing shows that it came into force: somebody has to vouch for that`,
+    );
+  }
+  if (isLonger(longest.file, known.own.file)) await keepTaken(writes, longest.file);
+  return { own: known.own, chain: longest };
+}
+
+/**
+ * Drafts the identity that ends the log, and stops the log. An equal draft that is there stays. What the store lost of
+ * the authority's policies and identities is taken back from what is known outside.
+ * @throws TwinwrapError NO_POLICY; NOT_VERIFIED if what is known contradicts the store; REFUSED if nobody vouches for a
+ *   policy that is taken back and had to wait; BAD_KEY if the key for the next log is that of another; LIMIT_EXCEEDED
  */
 export async function beginClosing(
   office: Office,
   keys: ClosingKeys,
-  known: readonly string[],
+  outside: KnownOutside,
 ): Promise<Closing> {
-  const { core, store, chain } = office;
+  const { core, store } = office;
   return store.write(async (writes) => {
-    const { authority, identities } = await chain.read(writes);
+    const known = await takeBack(office, writes, outside);
+    const { identities } = known.own;
+    const { authority } = known.chain;
     if (authority.policies.length === 0) {
       throw new TwinwrapError("NO_POLICY", "no policy is in force: nobody can end the log yet");
     }
-    const kept = await heldPoint(core, writes);
-    const drafted = draftedEnd(core, identities);
-    const shown = await newestPoint(core, writes, known, authority, kept);
+    const held = await heldPoints(core, writes, known);
+    const kept = held.at(-1)!;
+    const drafted = draftedEnd(core, identities, authority);
+    const shown = await newestPoint(core, writes, outside.checkpoints, authority, kept);
     // What another officer has shown is not forgotten.
     const end = drafted !== undefined && drafted.size > shown.size ? drafted : shown;
-    const before = authority.identities.at(-1)!;
-    const ended: EndedLog = { ...before.log, kept, end };
+    const last = authority.identities.at(-1)!;
+    const next = nextLog(authority, keys.next);
     const { newest } = chainBefore(authority, new Uint8Array());
     const text = formatIdentity({
-      ...before,
-      number: before.number + 1,
+      ...last,
+      number: last.number + 1,
       previous: newest,
-      log: { name: keys.next.name, publicKey: keys.next.publicKey },
-      ended: [...before.ended, ended],
+      log: { name: next.name, publicKey: next.publicKey },
+      ended: [...last.ended.map((log, i) => withLess(log, held[i]!)), { ...last.log, kept, end }],
     });
     const hash = identityHash(core, text);
     const present = identities.find((row) => equalBytes(row.hash, hash));
     await fence(writes, "closing");
-    if (present !== undefined) return closingOf(core, authority, present.note);
+    if (present !== undefined) return closingOf(core, known, present.note);
     // Another draft said less, or is overtaken.
     await writes.dropDrafts();
-    const signers = keys.old === undefined ? [keys.next] : [keys.next, keys.old];
+    const isOld = keys.old !== undefined && equalBytes(keys.old.publicKey, last.log.publicKey);
+    const signers = isOld ? [next, keys.old!] : [next];
     const note = await signNote(core, text, ...signers);
-    const number = before.number + 1;
+    const number = last.number + 1;
     await writes.putIdentity({ number, hash, note, announceLeaf: undefined, leaf: undefined });
-    return closingOf(core, authority, note);
+    return closingOf(core, known, note);
   });
 }
 
-/** Where a draft says that the log ended. */
-function draftedEnd(core: Core, identities: readonly NoteRow[]): LogPoint | undefined {
-  const draft = identities.find(({ leaf }) => leaf === undefined);
-  return draft && parseIdentity(core, draft.note).ended.at(-1)?.end;
+/** The next log's key, under the name of that log. @throws TwinwrapError BAD_KEY if it is another log's */
+function nextLog(authority: Authority, key: SigningKey): Signer {
+  const logs = logsOf(authority);
+  if (logs.some(({ publicKey }) => equalBytes(publicKey, key.publicKey))) {
+    throw new TwinwrapError("BAD_KEY", "the key that is kept for the next log is another log's");
+  }
+  return key.signer(`${authority.origin}/${logs.length + 1}`);
 }
 
-async function closingOf(core: Core, authority: Authority, note: string): Promise<Closing> {
+/** Where a draft says that the log in use ended. */
+function draftedEnd(
+  core: Core,
+  identities: readonly NoteRow[],
+  authority: Authority,
+): LogPoint | undefined {
+  const draft = identities.find(({ leaf }) => leaf === undefined);
+  const ended = draft && parseIdentity(core, draft.note).ended.at(-1);
+  return ended?.name === authority.logKeys[0]!.name ? ended.end : undefined;
+}
+
+async function closingOf(core: Core, { own, chain }: Before, note: string): Promise<Closing> {
   const identity = parseIdentity(core, note);
-  const chain = chainBefore(authority, new Uint8Array());
-  const signatures = await identitySignatures(core, note, chain);
+  const { authority } = chain;
+  const signatures = await identitySignatures(core, note, chainBefore(authority, new Uint8Array()));
   const { kept, end } = identity.ended.at(-1)!;
-  return { ...signatures, note, kept, end };
+  const takenBack = lostNotes(own, chain).map(({ kind, number }) => ({ kind, number }));
+  return { ...signatures, note, kept, end, authority, takenBack };
 }
 
 /** The identity that is to end the log; undefined if nobody is ending it. @throws TwinwrapError NOT_VERIFIED */
 export async function closingDraft(
-  { core, chain }: Pick<Office, "core" | "chain">,
+  reader: Reader,
   reads: StoreReads,
 ): Promise<Closing | undefined> {
-  const { authority, identities } = await chain.read(reads);
-  const draft = identities.find(({ leaf }) => leaf === undefined);
-  return draft && closingOf(core, authority, draft.note);
+  const known = await before(reader, reads);
+  const draft = known.own.identities.find(({ leaf }) => leaf === undefined);
+  return draft && closingOf(reader.core, known, draft.note);
 }
 
 /**
@@ -145,12 +270,17 @@ export async function closingDraft(
  * @throws TwinwrapError NOT_FOUND if no such draft is there; NOT_VERIFIED; NOT_ENTITLED if no officer's signature is
  *   on it; CONFLICT if the log has grown since it was drafted
  */
-export async function takeClosing(office: Office, note: string, next: Signer): Promise<Closing> {
-  const { core, store, chain } = office;
+export async function takeClosing(
+  office: Office,
+  note: string,
+  next: SigningKey,
+): Promise<Closing> {
+  const { core, store } = office;
   const identity = parseIdentity(core, note);
   return store.write(async (writes) => {
-    const { authority, identities } = await chain.read(writes);
-    const row = identities.find(({ hash }) => equalBytes(hash, identity.hash));
+    const known = await before(office, writes);
+    const { authority } = known.chain;
+    const row = known.own.identities.find(({ hash }) => equalBytes(hash, identity.hash));
     if (row === undefined) {
       throw new TwinwrapError(
         "NOT_FOUND",
@@ -158,54 +288,73 @@ export async function takeClosing(office: Office, note: string, next: Signer): P
       );
     }
     if (row.leaf !== undefined) throw new TwinwrapError("DUPLICATE", "it is in force already");
-    const given = await closingOf(core, authority, note);
+    const given = await closingOf(core, known, note);
     if (given.officers.length === 0) {
       throw new TwinwrapError("NOT_ENTITLED", "no officer who decides about it has signed it");
     }
-    const before = authority.identities.at(-1)!;
+    const last = authority.identities.at(-1)!;
     const officers = authority.policies.at(-1)!.officers.map(officerKey);
-    const keys = [identity.log, before.log, ...officers];
+    const keys = [identity.log, last.log, ...officers];
     const merged = withSignaturesOf(core, [row.note, note], keys);
-    const closing = await closingOf(core, authority, merged);
+    const closing = await closingOf(core, known, merged);
     const draft = { ...row, note: merged };
-    if (closing.complete) await end(core, writes, { authority, draft, next, kept: closing.kept });
+    if (closing.complete) await end(core, writes, known, draft, next);
     else await writes.putIdentity(draft);
     return closing;
   });
 }
 
-/** Ends the log and begins the next one. */
+/** Ends the log and begins the next one: with the notes that were lost, and then with the identity that ends it. */
 async function end(
   core: Core,
   writes: StoreWrites,
-  about: { authority: Authority; draft: NoteRow; next: Signer; kept: LogPoint },
+  known: Before,
+  draft: NoteRow,
+  key: SigningKey,
 ): Promise<void> {
-  const { authority, draft, next, kept } = about;
-  const { number, hash } = draft;
-  const { log } = parseIdentity(core, draft.note);
-  if (next.name !== log.name || toHex(next.publicKey) !== toHex(log.publicKey)) {
+  const { log, ended } = parseIdentity(core, draft.note);
+  if (!equalBytes(key.publicKey, log.publicKey)) {
     throw new TwinwrapError(
       "BAD_KEY",
       "the key of the next log is not the one that was signed for",
     );
   }
-  const held = await heldPoint(core, writes);
-  if (held.size !== kept.size || !equalBytes(held.root, kept.root)) {
+  const held = await heldPoints(core, writes, known);
+  const isHeld = ({ kept }: EndedLog, i: number) =>
+    kept.size === held[i]!.size && equalBytes(kept.root, held[i]!.root);
+  if (!ended.every(isHeld)) {
     throw new TwinwrapError("CONFLICT", "the store does not hold what the officers signed for");
   }
-  const logs = logsOf(authority).length;
+  const head = await writes.head();
+  const logs = logsOf(known.chain.authority).length;
   const begin = placeOf(logs, 0);
   const time = wholeSeconds(new Date());
-  const leaf = { type: "authority", number, identity: hash } as const;
+  const lost = lostNotes(known.own, known.chain);
+  const { number, hash } = draft;
+  const leaves = [...lost, { kind: "identity" as const, number, hash }].map(leafOf);
   await appendTo(
     core,
     writes,
-    { log: logs, size: 0, read: () => [], signer: next, time },
-    [leaf],
-    placeOf(logs - 1, held.size),
+    { log: logs, size: 0, read: () => [], signer: key.signer(log.name), time },
+    leaves,
+    placeOf(head?.log ?? 0, head?.size ?? 0),
   );
-  await writes.putIdentity({ ...draft, leaf: begin });
+  const { policies, identities } = known.own;
+  for (const [i, { kind, number, hash, note }] of lost.entries()) {
+    const rows = kind === "policy" ? policies : identities;
+    // The store may hold it as a draft that was announced.
+    const announceLeaf = rows.find((row) => equalBytes(row.hash, hash))?.announceLeaf;
+    const row = { number, hash, note, announceLeaf, leaf: begin + i };
+    await (kind === "policy" ? writes.putPolicy(row) : writes.putIdentity(row));
+  }
+  await writes.putIdentity({ ...draft, leaf: begin + lost.length });
   await writes.dropDrafts();
+  await dropTaken(writes);
   await writes.endRequests();
   await dropFence(writes);
+}
+
+function leafOf({ kind, number, hash }: Pick<LostNote, "kind" | "number" | "hash">): NewLeaf {
+  if (kind === "policy") return { type: "policy", number, policy: hash };
+  return { type: "authority", number, identity: hash };
 }

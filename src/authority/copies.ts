@@ -7,7 +7,7 @@ import { type DirectoryOptions, openDirectory } from "./directory.js";
 import { exportStore } from "./export.js";
 import { STORE, STORE_EXPORT } from "./folder.js";
 import { anchorIn } from "./folder-keys.js";
-import { copyAnchor, copyKeys, PRIVATE_MODE, publish, withStore } from "./folder-parts.js";
+import { copyAnchor, copyKeys, copyPublic, PRIVATE_MODE, withStore } from "./folder-parts.js";
 import { openFolderStore, readStorePlace, writeStorePlace } from "./folder-store.js";
 import { importStore } from "./import.js";
 import { fence } from "./log.js";
@@ -45,12 +45,12 @@ export async function backupDirectory(
         await copySqlite(join(path, STORE), join(folder, STORE));
         await withStore(await openFolderStore(folder, {}), async (store) => {
           await store.write((writes) => fence(writes, "restored"));
-          await publish(folder, await publicFile(store));
+          await copyPublic(service.core, path, folder, await publicFile(store));
           await copyAnchor(shown, folder, store);
         });
       } else {
         await writeExport(join(folder, STORE_EXPORT), (sink) => service.export(sink));
-        await publish(folder, await service.file());
+        await copyPublic(service.core, path, folder, await service.file());
         if (shown !== undefined) await anchorIn(folder).write(shown, () => true);
       }
       await copyKeys(path, folder);
@@ -167,6 +167,7 @@ async function makeCopy(
   options: CopyOptions,
   makeStore: (folder: string) => Promise<Store>,
 ): Promise<void> {
+  const core = options.core ?? (await sharedCore());
   let isMade = false;
   try {
     await makeFolderWhole(path, async (folder) => {
@@ -174,7 +175,7 @@ async function makeCopy(
       const made = await makeStore(folder);
       isMade = true;
       await withStore(made, async (store) => {
-        await publish(folder, await publicFile(store));
+        await copyPublic(core, keys, folder, await publicFile(store));
         await copyKeys(keys, folder);
         await copyAnchor(shown, folder, store);
       });

@@ -7,9 +7,6 @@ import { TwinwrapError } from "../errors.js";
 import {
   type Authority,
   type AuthorityFile,
-  article,
-  decodeMessage,
-  encodeAuthority,
   MAX_MESSAGE,
   parseIdentity,
   type Signer,
@@ -22,8 +19,10 @@ import { type Passphrase, wipePrivateKey, writePrivateKey } from "../keys/index.
 import { AUTHORITY, LOG_KEY, STORE, WRAP_KEY } from "./folder.js";
 import { anchorIn, nextLogIn, readLogKey } from "./folder-keys.js";
 import {
+  asAuthority,
   PRIVATE_MODE,
   publish,
+  publishLonger,
   readPart,
   readWrapKeys,
   withStore,
@@ -114,22 +113,22 @@ export async function openDirectory(
   const { openStore = openFolderStore, partial } = options;
   const core = options.core ?? (await sharedCore());
   if (options.readOnly) return openToRead(path, core, openStore);
-  const shown = await readPart(path, AUTHORITY);
-  asAuthority(core, shown);
+  const shown = await authorityOf(core, await readPart(path, AUTHORITY));
   const store = await openStore(path, { create: false });
-  const logSigner = await logKeyFor(core, path, store);
+  const logSigner = await logKeyFor(core, path, store, shown.authority);
   const service = await AuthorityService.start({
     core,
     store,
     logSigner,
     nextLog: nextLogIn(core, path),
     anchor: anchorIn(path),
+    shown: async () => asAuthority(core, await readPart(path, AUTHORITY)),
     readWrapKeys: () => readWrapKeys(path),
-    publish: (file) => publish(path, file),
+    publish: (file) => publishLonger(core, path, file),
     settings: { partial },
   });
   try {
-    await republish(path, shown, service, store);
+    await publishNewest(store, (newest) => publishLonger(core, path, newest));
     return service;
   } catch (error) {
     await service.close();
@@ -137,12 +136,19 @@ export async function openDirectory(
   }
 }
 
-/** The log key of a store's newest identity: only its name counts here, the service verifies the rest. */
-async function logKeyFor(core: Core, path: string, store: Store): Promise<Signer | undefined> {
+/** The log key of a store's newest identity, or of the newest one that is shown: the service verifies it. */
+async function logKeyFor(
+  core: Core,
+  path: string,
+  store: Store,
+  shown: Authority,
+): Promise<Signer | undefined> {
   try {
-    const newest = (await publicFile(store)).identities.at(-1);
+    const identities = (await publicFile(store)).identities.map((one) => parseIdentity(core, one));
+    const newest = identities.at(-1);
     if (newest === undefined) throw new TwinwrapError("FAULT", "the store has no identity");
-    return await readLogKey(core, path, parseIdentity(core, newest));
+    if (!equalBytes(identities[0]!.hash, shown.fingerprint)) throw ofTwo(path);
+    return await readLogKey(core, path, [shown.identities.at(-1)!, newest]);
   } catch (error) {
     await store.close();
     throw error;
@@ -178,25 +184,6 @@ function ofTwo(path: string): TwinwrapError {
 }
 
 /**
- * The public file has to say what the store says: the process that changed the store last may have been stopped
- * before writing it.
- * @throws TwinwrapError FAULT if what is shown is of another authority, or as {@link authorityOf}
- */
-async function republish(
-  path: string,
-  shown: Uint8Array,
-  { core, authority }: AuthorityService,
-  store: Store,
-): Promise<void> {
-  if (equalBytes(encodeAuthority(await publicFile(store)), shown)) return;
-  const { fingerprint } = (await authorityOf(core, shown)).authority;
-  if (!equalBytes(authority.fingerprint, fingerprint)) {
-    throw ofTwo(path);
-  }
-  await publishNewest(store, (newest) => publish(path, newest));
-}
-
-/**
  * Reads and verifies what everybody may know of an authority.
  * @param path its folder, or an authority.json
  * @throws TwinwrapError BAD_FORMAT, NOT_VERIFIED
@@ -222,17 +209,4 @@ export async function authorityOf(
 ): Promise<{ authority: Authority; file: AuthorityFile }> {
   const file = asAuthority(core, bytes);
   return { authority: await verifyAuthority(core, file), file };
-}
-
-function asAuthority(core: Core, bytes: Uint8Array): AuthorityFile {
-  let what: string;
-  try {
-    const message = decodeMessage(core, bytes);
-    if (message.kind === "authority") return message.authority;
-    what = `this is ${article(message.kind)}`;
-  } catch (cause) {
-    if (!(cause instanceof TwinwrapError && cause.code === "BAD_FORMAT")) throw cause;
-    what = cause.message;
-  }
-  throw new TwinwrapError("BAD_FORMAT", `this is no ${AUTHORITY} (${what})`);
 }

@@ -39,36 +39,42 @@ async function readKey(core: Core, path: string): Promise<SigningKey | undefined
 }
 
 /**
- * The log key of an identity; undefined if the folder has none. A process may have been stopped between the end of a
- * log and the last change of names.
+ * The log key of one of some identities; undefined if the folder has none. A process may have been stopped between the
+ * end of a log and the last change of names.
+ * @returns under the name of the identity that it fits, or else of the last one
  * @throws TwinwrapError as readEd25519Key
  */
 export async function readLogKey(
   core: Core,
   folder: string,
-  { log }: Pick<Identity, "log">,
+  identities: readonly Pick<Identity, "log">[],
 ): Promise<Signer | undefined> {
+  const logs = identities.map(({ log }) => log);
+  const logOf = (key: SigningKey) =>
+    logs.find(({ publicKey }) => equalBytes(publicKey, key.publicKey));
   const next = await readKey(core, join(folder, NEXT_LOG_KEY));
-  if (next !== undefined && equalBytes(next.publicKey, log.publicKey)) {
+  const nextLog = next && logOf(next);
+  if (next !== undefined && nextLog !== undefined) {
     await nextLogIn(core, folder).use();
-    return next.signer(log.name);
+    return next.signer(nextLog.name);
   }
-  return (await readKey(core, join(folder, LOG_KEY)))?.signer(log.name);
+  const key = await readKey(core, join(folder, LOG_KEY));
+  return key?.signer((logOf(key) ?? logs.at(-1)!).name);
 }
 
 /** The key of the log that is to follow, in a folder. */
 export function nextLogIn(core: Core, folder: string): NextLog {
   const path = join(folder, NEXT_LOG_KEY);
   return {
-    async signer(name) {
+    async key() {
       const present = await readKey(core, path);
-      if (present !== undefined) return present.signer(name);
+      if (present !== undefined) return present;
       const seed = randomBytes(32);
       let pem: Uint8Array | undefined;
       try {
         pem = await writeEd25519Key(seed, { core });
         await writeFileWhole(path, [pem], { mode: PRIVATE_MODE });
-        return (await SigningKey.from(seed)).signer(name);
+        return await SigningKey.from(seed);
       } finally {
         wipe(seed, pem);
       }

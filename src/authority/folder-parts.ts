@@ -1,11 +1,14 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { wipe } from "../bytes.js";
+import { equalBytes, wipe } from "../bytes.js";
 import { isSystemError } from "../calls.node.js";
+import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import {
   type AuthorityFile,
+  article,
+  decodeMessage,
   encodeAuthority,
   MAX_MESSAGE,
   parseCheckpoint,
@@ -15,6 +18,7 @@ import { MAX_KEY_FILE } from "../keys/recognise.js";
 import { AUTHORITY, isWrapKey, LOG_KEY, NEXT_LOG_KEY, WRAP_KEY } from "./folder.js";
 import { anchorIn } from "./folder-keys.js";
 import type { Store } from "./store/store.js";
+import { isLonger } from "./taken-back.js";
 import type { WrapKeyFile } from "./wrap-keys.js";
 
 // The parts of an authority's folder: read, written, and copied into another one.
@@ -54,6 +58,45 @@ export async function withStore<T>(store: Store, work: (store: Store) => Promise
 
 export function publish(folder: string, file: AuthorityFile): Promise<void> {
   return writeFileWhole(join(folder, AUTHORITY), [encodeAuthority(file)], { force: true });
+}
+
+/**
+ * The public file has to say what the store says: the process that changed the store last may have been stopped before
+ * writing it. But what it says beyond the store stays: the store has lost that.
+ */
+export async function publishLonger(
+  core: Core,
+  folder: string,
+  file: AuthorityFile,
+): Promise<void> {
+  const bytes = await readPart(folder, AUTHORITY);
+  if (isLonger(asAuthority(core, bytes), file) || equalBytes(bytes, encodeAuthority(file))) return;
+  await publish(folder, file);
+}
+
+/** A copy's public file: that of the original if it says more than the store, which then has lost something. */
+export async function copyPublic(
+  core: Core,
+  from: string,
+  folder: string,
+  file: AuthorityFile,
+): Promise<void> {
+  await writeFileWhole(join(folder, AUTHORITY), [await readPart(from, AUTHORITY)]);
+  await publishLonger(core, folder, file);
+}
+
+/** What an authority.json holds; nothing is verified. @throws TwinwrapError BAD_FORMAT */
+export function asAuthority(core: Core, bytes: Uint8Array): AuthorityFile {
+  let what: string;
+  try {
+    const message = decodeMessage(core, bytes);
+    if (message.kind === "authority") return message.authority;
+    what = `this is ${article(message.kind)}`;
+  } catch (cause) {
+    if (!(cause instanceof TwinwrapError && cause.code === "BAD_FORMAT")) throw cause;
+    what = cause.message;
+  }
+  throw new TwinwrapError("BAD_FORMAT", `this is no ${AUTHORITY} (${what})`);
 }
 
 export async function readPart(folder: string, name: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -207,6 +207,8 @@ class Import {
   /** The last checkpoint's signature stands for all before it: they are of the same leaves. */
   #checkLogEnd(): void {
     if (this.#leaves.length > 0) throw damaged("leaves have no checkpoint");
+    // Of a log that was lost as a whole nothing is kept.
+    if (this.#tree?.size === 0 && this.#log < this.#logs.length - 1) return;
     if (this.#head?.log !== this.#log || !this.#isSigned(this.#head.checkpoint)) {
       throw new TwinwrapError(
         "NOT_VERIFIED",

@@ -362,7 +362,9 @@ export async function compareKnown(
   const { origin, size, root } = await verifyCheckpoint(core, note, authority.logKeys);
   const log = logsOf(authority).findIndex(({ name }) => name === origin);
   const ended = authority.identities.at(-1)!.ended[log];
-  const present = ended?.kept.size ?? (await reads.head())?.size ?? 0;
+  const head = (await reads.head()) ?? { log: 0, size: 0 };
+  const held = log === head.log ? head.size : log < head.log ? Number.POSITIVE_INFINITY : 0;
+  const present = Math.min(held, ended?.kept.size ?? held);
   if (size > present) {
     // Of a log that ended, the identity says what was lost.
     if (ended !== undefined || mayBeLonger) return { log, size, root, checkpoint: note };

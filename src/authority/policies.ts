@@ -26,6 +26,7 @@ import { signatureRoom } from "../escrow/note.js";
 import type { RsaPublicKey } from "../keys/index.js";
 import type { LogEnd } from "./log.js";
 import type { Office } from "./office.js";
+import { logOf } from "./store/place.js";
 import type { NoteRow, StoreReads, StoreWrites } from "./store/store.js";
 import type { Known } from "./verified-chain.js";
 
@@ -224,7 +225,7 @@ async function knownStates(
     const before = chainBefore(authority, policy.hash);
     const signatures = await signaturesInChain(core, row.note, before);
     const state = { row, policy, signatures, notBefore };
-    checkState(state, leaves.time(row));
+    checkState(state, leaves.time(row), isTakenBack(row, known));
     states.push(state);
   }
   return { known, states };
@@ -269,10 +270,26 @@ function isOvertaken({ number, previous }: Policy, newest: Uint8Array): boolean 
   return number > 1 && !equalBytes(previous, newest);
 }
 
+/**
+ * Whether a policy's entry is one of those that a log begins with, before the identity that ended the log before: it
+ * was lost with that one, and taken back.
+ */
+function isTakenBack({ leaf }: NoteRow, { authority, identities }: Known): boolean {
+  if (leaf === undefined) return false;
+  const first = authority.identities.find(({ ended }) => ended.length === logOf(leaf));
+  const row = identities.find((one) => one.leaf !== undefined && one.number === first?.number);
+  return row !== undefined && row.leaf! > leaf;
+}
+
 /** @param time when it came into force */
-function checkState({ policy, signatures, notBefore }: PolicyState, time: Date | undefined): void {
+function checkState(
+  { policy, signatures, notBefore }: PolicyState,
+  time: Date | undefined,
+  takenBack: boolean,
+): void {
   const { number } = policy;
-  const waits = signatures.waiting > 0;
+  // Where its entries were lost, officers vouched for it.
+  const waits = signatures.waiting > 0 && !takenBack;
   if (time !== undefined && waits && !(notBefore !== undefined && notBefore <= time)) {
     throw notVerified(`policy ${number} came into force before its time`);
   }

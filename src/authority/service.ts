@@ -21,10 +21,11 @@ import {
   type Submission,
   verifyAuthority,
 } from "../escrow/index.js";
+import type { SigningKey } from "../escrow/signing-key.js";
 import type { Passphrase } from "../keys/index.js";
 import { type Anchor, Anchored } from "./anchor.js";
 import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
-import { beginClosing, type Closing, closingDraft, takeClosing } from "./closing.js";
+import { beginClosing, type Closing, closingDraft, lostOf, takeClosing } from "./closing.js";
 import { type ExportOptions, exportStore, type Sink } from "./export.js";
 import {
   type Intake,
@@ -65,6 +66,7 @@ import {
 } from "./requests.js";
 import type { RequestRow, Store, StoreReads } from "./store/store.js";
 import { stored, summaries } from "./stored.js";
+import { isLonger, longestChain } from "./taken-back.js";
 import { publicFile, VerifiedChain } from "./verified-chain.js";
 import { takeVeto } from "./vetoes.js";
 import { type WrapKeyFile, WrapKeys } from "./wrap-keys.js";
@@ -73,12 +75,17 @@ import { type WrapKeyFile, WrapKeys } from "./wrap-keys.js";
 export interface ServiceParts {
   core: Core;
   store: Store;
-  /** The log key, under the origin of the log; undefined if it is lost: then nothing is appended. */
+  /**
+   * The log key, under the origin of the log; undefined if it is lost: then nothing is appended. Nor if it is the key of
+   * a log that the store lost as a whole.
+   */
   logSigner: Signer | undefined;
   /** The key for a log that follows this one. */
   nextLog?: NextLog | undefined;
   /** Where the newest checkpoint that was shown is kept. */
   anchor?: Anchor | undefined;
+  /** Reads what was published last, which the store may have lost since. */
+  shown?: (() => Promise<AuthorityFile>) | undefined;
   /** Reads the RSA keys' files, locked or not, that of the key in use first. They are wiped. */
   readWrapKeys: () => Promise<WrapKeyFile[]>;
   /** Called when the authority's public data has changed. */
@@ -88,8 +95,8 @@ export interface ServiceParts {
 
 /** The key of the log that is to follow, wherever it is kept. */
 export interface NextLog {
-  /** Makes the key, or reads the one that was made before. @param name the origin of the log */
-  signer(name: string): Promise<Signer>;
+  /** Makes the key, or reads the one that was made before. */
+  key(): Promise<SigningKey>;
   /** From now on it is the log key. */
   use(): Promise<void>;
 }
@@ -115,8 +122,8 @@ export class AuthorityService {
     this.#parts = parts;
     this.#anchored = new Anchored(parts.core, parts.anchor);
     this.#authority = authority;
-    this.#logSigner = parts.logSigner;
-    this.#log = this.#logWith(parts.logSigner);
+    this.#logSigner = isKeyOf(authority, parts.logSigner) ? parts.logSigner : undefined;
+    this.#log = this.#logWith(this.#logSigner);
     this.#chain = new VerifiedChain(parts.core, authority, file);
     this.#keys = new WrapKeys(parts.core, parts.readWrapKeys);
   }
@@ -124,22 +131,26 @@ export class AuthorityService {
   /**
    * Begins work, and takes care of the store from then on.
    * @throws TwinwrapError BAD_KEY if the log key is not the one of the identity; NOT_VERIFIED if a
-   *   stored note was altered
+   *   stored note was altered, or what was published is a fork of what is stored
    */
   static async start(parts: ServiceParts): Promise<AuthorityService> {
     const { core, store, logSigner } = parts;
     try {
+      // First: others may publish more, but never before they have stored it.
+      const shown = await parts.shown?.();
       const file = await publicFile(store);
       const authority = await verifyAuthority(core, file);
-      const [inUse] = authority.logKeys;
-      const isRight =
-        logSigner === undefined ||
-        (inUse?.name === logSigner.name && equalBytes(inUse.publicKey, logSigner.publicKey));
-      if (!isRight) {
+      const known = await longestChain(
+        core,
+        { authority, file },
+        shown === undefined ? [] : [shown],
+      );
+      const isRight = [authority, known.authority].some((one) => isKeyOf(one, logSigner));
+      if (logSigner !== undefined && !isRight) {
         throw new TwinwrapError("BAD_KEY", "the log key is not the one of this authority");
       }
       const service = new AuthorityService(parts, authority, file);
-      await service.#fenceIfLost();
+      await service.#fenceIfLost(isLonger(known.file, file));
       return service;
     } catch (error) {
       await store.close();
@@ -155,11 +166,15 @@ export class AuthorityService {
     });
   }
 
-  /** A store that is not what was shown of it stops for good, until somebody sees to it. */
-  async #fenceIfLost(): Promise<void> {
+  /**
+   * A store that is not what was shown of it stops for good, until somebody sees to it.
+   * @param lacksNotes whether more policies or identities were published than it has
+   */
+  async #fenceIfLost(lacksNotes: boolean): Promise<void> {
     const { store } = this.#parts;
     if (await isFenced(store)) return;
     try {
+      if (lacksNotes) throw new TwinwrapError("FENCED", "what was published is not in the store");
       await this.#anchored.check(store, this.#authority);
     } catch (error) {
       if (!(error instanceof TwinwrapError && error.code === "FENCED")) throw error;
@@ -397,6 +412,12 @@ export class AuthorityService {
     // What was shown, or drafted as the end of the log, is known outside too.
     const shown = await anchor?.read();
     const notes = shown === undefined ? known : [...known, shown];
+    const [lost] = await lostOf(this.#office, store, await this.#published());
+    if (lost !== undefined) {
+      throw notVerified(
+        `${lost.kind} ${lost.number} is known outside, but not in the store: it was rolled back`,
+      );
+    }
     const closing = await this.closing();
     if (closing !== undefined && closing.end.size > closing.kept.size) {
       throw notVerified(
@@ -407,24 +428,34 @@ export class AuthorityService {
     await this.#anchored.reset(await store.head());
   }
 
+  /** What was published last. */
+  async #published(): Promise<AuthorityFile[]> {
+    const shown = await this.#parts.shown?.();
+    return shown === undefined ? [] : [shown];
+  }
+
   /**
    * Drafts the identity that ends the log, and stops the log; see {@link beginClosing}.
    * @param known checkpoints (notes) that are known outside
+   * @param options.files what else is known outside: policies and identities that the store may have lost
+   * @param options.wereInForce somebody vouches that those of them that had to wait came into force
    */
-  async beginClosing(known: readonly string[] = []): Promise<Closing> {
-    const { anchor } = this.#parts;
-    const old = this.#logSigner;
-    const shown = await anchor?.read();
-    const notes = shown === undefined ? known : [...known, shown];
-    return beginClosing(this.#office, { old, next: await this.#nextSigner() }, notes);
+  async beginClosing(
+    known: readonly string[] = [],
+    options: { files?: readonly AuthorityFile[]; wereInForce?: boolean | undefined } = {},
+  ): Promise<Closing> {
+    const shown = await this.#parts.anchor?.read();
+    const checkpoints = shown === undefined ? known : [...known, shown];
+    const files = [...(options.files ?? []), ...(await this.#published())];
+    const old = this.#logSigner ?? this.#parts.logSigner;
+    const keys = { old, next: await this.#nextKey() };
+    return beginClosing(this.#office, keys, { ...options, checkpoints, files });
   }
 
-  async #nextSigner(): Promise<Signer> {
+  #nextKey(): Promise<SigningKey> {
     const { nextLog } = this.#parts;
-    if (nextLog === undefined)
-      throw new TwinwrapError("UNSUPPORTED", "no next log can be begun here");
-    const { origin } = this.#authority;
-    return nextLog.signer(`${origin}/${logsOf(this.#authority).length + 1}`);
+    if (nextLog !== undefined) return nextLog.key();
+    throw new TwinwrapError("UNSUPPORTED", "no next log can be begun here");
   }
 
   /** The identity that is to end the log; see {@link closingDraft}. */
@@ -434,13 +465,13 @@ export class AuthorityService {
 
   /** Takes signatures for it; see {@link takeClosing}. */
   async takeClosing(note: string): Promise<Closing> {
-    const next = await this.#nextSigner();
+    const next = await this.#nextKey();
     const taken = await takeClosing(this.#office, note, next);
     if (!taken.complete) return taken;
     await this.#parts.nextLog!.use();
     await this.#renew();
-    this.#log = this.#logWith(next);
-    this.#logSigner = next;
+    this.#logSigner = next.signer(this.#authority.logKeys[0]!.name);
+    this.#log = this.#logWith(this.#logSigner);
     await this.#anchored.reset(await this.#parts.store.head());
     return taken;
   }
@@ -465,6 +496,11 @@ export class AuthorityService {
     this.#keys.dispose();
     await this.#parts.store.close();
   }
+}
+
+/** Whether a key is the one of the log in use. */
+function isKeyOf({ logKeys: [inUse] }: Authority, signer: Signer | undefined): boolean {
+  return inUse?.name === signer?.name && equalBytes(inUse!.publicKey, signer!.publicKey);
 }
 
 /**

@@ -4,8 +4,9 @@ import { toUtf8 } from "../bytes.js";
 import { type Closing, closingRows, closingState, readClosing } from "../client/closing.js";
 import { officerWithKey } from "../client/officer.js";
 import { sharedCore } from "../core/index.js";
+import { TwinwrapError } from "../errors.js";
 import { addSignature, type Signer } from "../escrow/index.js";
-import { knownIn } from "./authority-checkpoints.js";
+import { knownWithFiles } from "./authority-checkpoints.js";
 import {
   type AuthorityOptions,
   authorityOption,
@@ -31,6 +32,7 @@ import { formatFingerprint, table } from "./text.js";
 
 interface CloseOptions extends AuthorityOptions, OutputOptions, PassphraseOptions {
   key?: string;
+  wereInForce?: boolean;
   yes?: boolean;
   json?: boolean;
 }
@@ -39,7 +41,14 @@ interface SignOptions extends CloseOptions {
   key: string;
 }
 
-function factsOf({ identity, ended, signatures }: Closing) {
+/** Only one thing is refused here, and it takes an option of its own. */
+function withAdvice(error: unknown): unknown {
+  if (!(error instanceof TwinwrapError) || error.code !== "REFUSED") return error;
+  const advice = "if you know that it was, --were-in-force says so";
+  return new TwinwrapError("REFUSED", `${error.message}; ${advice}`);
+}
+
+function factsOf({ identity, ended, signatures, takenBack }: Closing) {
   const point = ({ size, root }: Closing["ended"]["kept"]) => ({
     size,
     root: formatFingerprint(root),
@@ -49,6 +58,7 @@ function factsOf({ identity, ended, signatures }: Closing) {
     log: ended.name,
     kept: point(ended.kept),
     end: point(ended.end),
+    takenBack: takenBack?.map(({ kind, number }) => `${kind} ${number}`),
     nextLog: identity.log.name,
     signedBy: signatures.officers,
     needed: signatures.needed,
@@ -74,9 +84,15 @@ async function close(paths: string[], options: CloseOptions): Promise<void> {
     throw new UsageError("give -k KEY to sign, or -o FILE for officers who sign elsewhere");
   }
   await withService(requireAuthority(options), async (service) => {
-    const { core, authority } = service;
-    const known = await knownIn(paths, authority);
-    const draft = await readClosing(core, authority, (await service.beginClosing(known)).note);
+    const { core } = service;
+    const { checkpoints, files } = await knownWithFiles(paths, service.authority);
+    const begun = await service
+      .beginClosing(checkpoints, { files, wereInForce: options.wereInForce })
+      .catch((error) => {
+        throw withAdvice(error);
+      });
+    const { authority, note, takenBack } = begun;
+    const draft = { ...(await readClosing(core, authority, note)), takenBack };
     if (output !== undefined) {
       const write = await outputFor(paths, output, options);
       await write([toUtf8(draft.note)]);
@@ -118,10 +134,17 @@ export function closeCommand(): Command {
   const command = newCommand(
     "close",
     "Ends the log where its store ends, and begins another: after a loss, or to replace the log key. The log stops at once; it ends when enough officers have signed.",
-    "twinwrap authority log close newest.receipt.json -k ann.pem",
+    "twinwrap authority log close newest.receipt.json authority.json -k ann.pem",
   )
-    .argument("[known...]", "receipts, releases, sealed files or checkpoints kept elsewhere")
-    .option("-k, --key <file>", "the officer's keys");
+    .argument(
+      "[known...]",
+      "receipts, releases, sealed files or checkpoints kept elsewhere; an authority.json with policies that the store lost",
+    )
+    .option("-k, --key <file>", "the officer's keys")
+    .option(
+      "--were-in-force",
+      "you know that the policies in authority.json that had to wait were in force; nothing else can show it",
+    );
   addOutputOptions(command, "also write what is to be signed there");
   return addPassphraseOptions(command, "never ask for a passphrase")
     .option("--yes", "sign without asking")

@@ -17,6 +17,10 @@ export interface Closing {
   identity: Identity;
   /** The log that ends. */
   ended: EndedLog;
+  /** Logs that ended before, of which less is kept than was said then. */
+  lessKept: EndedLog[];
+  /** What the authority's store had lost of the notes before it, where that is known. */
+  takenBack?: readonly { kind: "policy" | "identity"; number: number }[] | undefined;
   /** Whose officers decide. */
   policy: Policy;
   signatures: IdentitySignatures;
@@ -38,14 +42,21 @@ export async function readClosing(
   if (ended === undefined || ended.name !== authority.logKeys[0]!.name) {
     throw notVerified("this identity does not end the log in use");
   }
-  return { note, identity, ended, policy: chain.policies.at(-1)!, signatures };
+  const before = authority.identities.at(-1)!.ended;
+  const lessKept = identity.ended.filter(({ kept }, i) => kept.size < (before[i]?.kept.size ?? 0));
+  return { note, identity, ended, lessKept, policy: chain.policies.at(-1)!, signatures };
 }
 
 /** For people: what is held, what is lost, and who has signed. */
-export function closingRows({ identity, ended, policy, signatures }: Closing): [string, string][] {
+export function closingRows(closing: Closing): [string, string][] {
+  const { identity, ended, lessKept, takenBack = [], policy, signatures } = closing;
   const { kept, end } = ended;
   const lost = end.size - kept.size;
   return [
+    ...lessKept.map((log): [string, string] => [
+      "log before",
+      `${safe(log.name)}: only its first ${log.kept.size} entries are held any more`,
+    ]),
     ["log", safe(ended.name)],
     ["held", `its first ${kept.size} entries`],
     [
@@ -54,6 +65,10 @@ export function closingRows({ identity, ended, policy, signatures }: Closing): [
         ? "nothing that is known"
         : `${lost === 1 ? "1 entry" : `${lost} entries`} from ${kept.size} on: owners send these records again`,
     ],
+    ...takenBack.map(({ kind, number }): [string, string] => [
+      "taken back",
+      `${kind} ${number}, which the store had lost`,
+    ]),
     ["next log", safe(identity.log.name)],
     ["policy", `number ${policy.number}`],
     ["state", closingState(signatures)],

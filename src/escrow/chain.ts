@@ -3,7 +3,13 @@ import type { Core } from "../core/index.js";
 import type { Padding } from "../envelope/header.js";
 import { notVerified } from "../errors.js";
 import type { RsaPublicKey } from "../keys/index.js";
-import { type AuthorityFile, type Identity, keysHash, parseIdentity } from "./identity.js";
+import {
+  type AuthorityFile,
+  type Identity,
+  keysHash,
+  type LogPoint,
+  parseIdentity,
+} from "./identity.js";
 import type { VerifierKey } from "./note.js";
 import {
   checkShares,
@@ -163,15 +169,20 @@ export async function identitySignatures(
   return { own, log, officers: names, needed, complete: own && names.length >= needed };
 }
 
-/** A log goes on, or it ends with its key: what was said of logs that ended stays. */
+/**
+ * A log goes on, or it ends with its key: what was said of logs that ended stays. Less may be kept of them when
+ * another one ends: the store that goes on may be older.
+ */
 function checkEnded(identity: Identity, before: Identity, what: string): void {
   const isSame = (a: VerifierKey, b: VerifierKey) =>
     a.name === b.name && equalBytes(a.publicKey, b.publicKey);
+  const isAt = (a: LogPoint, b: LogPoint) => a.size === b.size && equalBytes(a.root, b.root);
   const goesOn = isSame(identity.log, before.log);
-  const kept = identity.ended.slice(0, before.ended.length);
-  const stays =
-    kept.length === before.ended.length &&
-    kept.every((log, i) => JSON.stringify(log) === JSON.stringify(before.ended[i]));
+  const stays = before.ended.every((old, i) => {
+    const now = identity.ended[i];
+    if (now === undefined || !isSame(now, old) || !isAt(now.end, old.end)) return false;
+    return isAt(now.kept, old.kept) || (!goesOn && now.kept.size < old.kept.size);
+  });
   const [added, ...more] = identity.ended.slice(before.ended.length);
   const isRight =
     stays &&

@@ -17,6 +17,7 @@ import {
   type Submission,
   signApproval,
   submissionToJson,
+  verifyAuthority,
 } from "twinwrap/escrow";
 import { expect } from "vitest";
 import { type InitOptions, initDirectory, openDirectory } from "#build/authority/directory.js";
@@ -24,6 +25,7 @@ import { openFolderStore } from "#build/authority/folder-store.js";
 import type { OperatorSettings } from "#build/authority/office.js";
 import type { AuthorityService } from "#build/authority/service.js";
 import type { Store } from "#build/authority/store/store.js";
+import { chainBefore } from "#build/escrow/chain.js";
 import { makePair, OFFICES, type Pair } from "../envelope/keys.js";
 import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
@@ -152,8 +154,8 @@ export class Office {
 
   /** The hash of the newest note, which the next policy names. */
   async newest(): Promise<Uint8Array> {
-    const { number, hash } = await this.policy();
-    return number === 1 ? this.service.authority.fingerprint : hash;
+    const authority = await verifyAuthority(core, await this.service.file());
+    return chainBefore(authority, new Uint8Array()).newest;
   }
 
   async policy(): Promise<Policy> {

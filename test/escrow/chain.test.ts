@@ -343,6 +343,16 @@ describe("who signs an identity", () => {
     await verify([identity1, two, await next([ended, secondEnded])], [policy1]);
     await refused("the newest left out", [identity1, two, await next([ended])], [policy1]);
     await refused("another order", [identity1, two, await next([secondEnded, ended])], [policy1]);
+    // Only when another log ends, less may be kept of one before.
+    const kept = (size: number, n: number) => ({ ...ended, kept: { size, root: fill(n) } });
+    await verify([identity1, two, await next([kept(2, 7), secondEnded])], [policy1]);
+    for (const [what, other] of [
+      ["more is kept", kept(4, 1)],
+      ["as much, but otherwise", kept(3, 9)],
+      ["another end", { ...kept(2, 7), end: { size: 4, root: fill(2) } }],
+    ] as const) {
+      await refused(what, [identity1, two, await next([other, secondEnded])], [policy1]);
+    }
     // The same log under another key, and the other way round: what was there is to end.
     for (const [what, change] of [
       ["a new key, and no end", { log: newLog }],

@@ -424,9 +424,11 @@ def check_identity(identity, before, policy, previous):
     at, log, ended = identity["number"], identity["log"], identity["ended"]
     need(identity["previous"] == previous and at == before["number"] + 1
          and identity["origin"] == before["origin"], f"identity {at} does not follow what is before it")
-    rest = ended[len(before["ended"]):]
-    need(ended[:len(before["ended"])] == before["ended"]
-         and [one[0] for one in rest] == ([] if log == before["log"] else [before["log"]]),
+    rest, ends = ended[len(before["ended"]):], log != before["log"]
+    stays = [now == old or ends and (now[0], now[2]) == (old[0], old[2]) and now[1][0] < old[1][0]
+             for now, old in zip(ended, before["ended"])]
+    need(len(ended) >= len(before["ended"]) and all(stays)
+         and [one[0] for one in rest] == ([before["log"]] if ends else []),
          f"identity {at} does not say where the log before it ended")
     need(log[1] not in [key for _, key in policy["officers"]] and not policy["shares"] & set(identity["wraps"]),
          f"identity {at}: an officer has a key of it")

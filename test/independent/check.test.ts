@@ -537,7 +537,30 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
       "a look-alike": { identities: [await note(lookAlike, log.signer)], policies: [policy] },
     };
     const lost = ends(await closed(next, anna, bert, carla));
-    return { good: { whole, "the log key is lost": lost }, bad };
+    // Another log ends, and less is kept of the first: the store that goes on is older.
+    const [was] = closing.ended as [(typeof closing.ended)[0]];
+    const third3 = newSigner("log-3.example");
+    const none = { size: 0, root: core.sha256(fill(0, 0)) };
+    const again = async (change: object, ended: object[], ...by: Signer[]) => {
+      const text = { ...closing, number: 4, previous: hash, ...change, ended };
+      const identity = await note(formatIdentity(text as typeof closing), ...by);
+      return { identities: [first, rotated, last, identity], policies: [policy, later] };
+    };
+    const endsToo = { ...next, kept: none, end: { size: 2, root: fill(5) } };
+    const less = { ...was, kept: { size: kept.size - 1, root: fill(6) } };
+    const ending = (one: object) =>
+      again({ log: third3 }, [one, endsToo], third3, next, anna, bert);
+    bad["less is kept, and no log ends"] = await again({}, [less], next, anna, bert);
+    bad["more is kept than was"] = await ending({
+      ...was,
+      kept: { size: kept.size + 1, root: fill(6) },
+      end: { size: end.size + 1, root: fill(7) },
+    });
+    bad["another root is kept"] = await ending({ ...was, kept: { ...kept, root: fill(6) } });
+    return {
+      good: { whole, "the log key is lost": lost, "less is kept": await ending(less) },
+      bad,
+    };
   }
 
   test("follows a chain of notes, and refuses one that does not hold", async () => {
