@@ -117,10 +117,17 @@ async function add(paths: string[], options: AddOptions): Promise<void> {
     asked ??= ownerIdFor(options); // once for all files
     return asked;
   };
+  const isKnown = () =>
+    askOwnerId().then(
+      () => true,
+      () => false,
+    );
   const addAll = (party: NamedParty) => (key: RsaPrivateKey) =>
     forEachFile(paths, async (path) => {
       checkInPlace(path);
       const before = await sendAgain(path, party, options);
+      // Whoever does not say who they are is told so once, when the other files are done.
+      if (before === undefined && !(await isKnown())) return;
       const sent = before ?? (await sendNow(path, party, key, askOwnerId, options));
       const owner = before === undefined ? "" : `, escrowed before as ${inline(before.owner)}`;
       report.add({ file: path, ...sent }, [[outsidePath(path), `${sentText(sent)}${owner}`]]);
@@ -131,6 +138,7 @@ async function add(paths: string[], options: AddOptions): Promise<void> {
     options,
   );
   report.end();
+  await asked;
 }
 
 async function attach(file: string, receiptPath: string, options: VerifyOptions): Promise<void> {

@@ -59,6 +59,25 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     },
   );
 
+  test("who does not say who they are is told so once, and with the same exit code for several files", async () => {
+    for (const name of ["one", "two", "three"]) sandbox.write(name, name);
+    await run(
+      "twinwrap encrypt one --owner alice.pub.pem --owner-id olivia --authority office/authority.json",
+    );
+    for (const name of ["two", "three"])
+      await run(`twinwrap encrypt ${name} --owner alice.pub.pem`);
+    const add = "twinwrap escrow add -k alice.pem --authority office --json";
+    const needed = /^twinwrap: who are you to the authority\? Give --owner-id, .*\n$/;
+    const single = await sandbox.shell(`${add} two.twin`);
+    expect([single.code, single.stderr]).toEqual([2, expect.stringMatching(needed)]);
+    // Who sent the first is known from the file.
+    const several = await sandbox.shell(`${add} two.twin one.twin three.twin`);
+    expect([several.code, several.stderr]).toEqual([2, expect.stringMatching(needed)]);
+    expect(JSON.parse(several.stdout)).toMatchObject([{ file: "one.twin", status: "verified" }]);
+    const named = await sandbox.shell(`${add} two.twin one.twin three.twin --owner-id olivia`);
+    expect(JSON.parse(named.stdout)).toHaveLength(3);
+  });
+
   test("asks for 1001 records in two requests, each a file with an ID", async () => {
     const core = await loadCore();
     const service = await openDirectory(sandbox.file("office"));
