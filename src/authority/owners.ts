@@ -4,7 +4,7 @@ import { TwinwrapError } from "../errors.js";
 import { checkName, enrolTag, ownerTag } from "../escrow/index.js";
 import { logsOf } from "./log.js";
 import type { Office } from "./office.js";
-import { policyInForce } from "./policies.js";
+import { policyStates } from "./policies.js";
 import type { OwnerRow, StoreReads } from "./store/store.js";
 
 /** The secrets that the tags of some owners are made with. */
@@ -77,12 +77,16 @@ export async function enrolOwner(
     if (present !== undefined && equalBytes(present.control, control)) {
       return { owner, secret, result: "present" };
     }
-    const policy = await policyInForce(office, writes);
+    const states = await policyStates(office, writes);
+    const policy = states.filter(({ row }) => row.leaf !== undefined).at(-1);
     if (policy === undefined) {
       throw new TwinwrapError("NO_POLICY", "no policy is in force: nobody can be enrolled yet");
     }
+    const announced = states.filter(
+      ({ row }) => row.leaf === undefined && row.announceLeaf !== undefined,
+    );
     const others = [
-      ...policy.officers.map(({ key }) => key),
+      ...[policy, ...announced].flatMap((state) => state.policy.officers.map(({ key }) => key)),
       ...logsOf(office.authority).map(({ publicKey }) => publicKey),
     ];
     if (others.some((key) => equalBytes(key, control))) {

@@ -24,6 +24,7 @@ import {
 } from "../escrow/index.js";
 import { signatureRoom } from "../escrow/note.js";
 import type { RsaPublicKey } from "../keys/index.js";
+import { ownerWithKey } from "./enrolments.js";
 import type { LogEnd } from "./log.js";
 import type { Office } from "./office.js";
 import { logOf } from "./store/place.js";
@@ -375,7 +376,7 @@ function checkFileRoom({ file }: Known, note: string): void {
  * @param logSigner signs drafts for the authority
  * @throws TwinwrapError NOT_VERIFIED if it does not follow, or a signature is wrong; NOT_ENTITLED
  *   if it has no signature that counts; DUPLICATE if another policy of that number is in force; REFUSED if its
- *   officers have brought in too many drafts; LIMIT_EXCEEDED; BAD_FORMAT
+ *   officers have brought in too many drafts, or one has an owner's control key; LIMIT_EXCEEDED; BAD_FORMAT
  */
 export async function takePolicy(
   office: Office,
@@ -398,6 +399,7 @@ export async function takePolicy(
     if (present?.row.leaf !== undefined) {
       return { ...present.signatures, note: present.row.note, notBefore: present.notBefore };
     }
+    await checkNoOwner(writes, policy);
     const deciding = (place.policy ?? policy).officers;
     const notes = present === undefined ? [note] : [present.row.note, note];
     const keys = [place.log, ...deciding.map(officerKey), ...policy.officers.map(officerKey)];
@@ -438,6 +440,19 @@ function checkNumber(
   }
   if (origin === authority.origin && number === authority.policies.length + 1) return;
   throw notVerified("the policy does not follow one of this authority that is in force");
+}
+
+/** @throws TwinwrapError REFUSED if an officer has the control key of an owner */
+async function checkNoOwner(reads: StoreReads, { officers }: Policy): Promise<void> {
+  const found = await ownerWithKey(
+    reads,
+    officers.map(({ key }) => key),
+  );
+  if (found === undefined) return;
+  throw new TwinwrapError(
+    "REFUSED",
+    `the key of officer ${officers[found.key]!.name} is the control key of owner ${found.owner}: an officer needs a key of their own`,
+  );
 }
 
 /** A draft is brought in by somebody who decides; who joins may sign it then. */

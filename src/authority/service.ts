@@ -26,6 +26,7 @@ import type { Passphrase } from "../keys/index.js";
 import { type Anchor, Anchored } from "./anchor.js";
 import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
 import { beginClosing, type Closing, closingDraft, lostOf, takeClosing } from "./closing.js";
+import { type EnrolledOwner, enrolledOwners } from "./enrolments.js";
 import { type ExportOptions, exportStore, type Sink } from "./export.js";
 import {
   type Intake,
@@ -272,6 +273,11 @@ export class AuthorityService {
   async enrolOwner(owner: string, control: Uint8Array): Promise<Enrolled> {
     await this.#settle();
     return this.#shown(() => enrolOwner(this.#office, owner, control));
+  }
+
+  /** The owners who have a control key. */
+  owners(): Promise<EnrolledOwner[]> {
+    return enrolledOwners(this.#store);
   }
 
   /** Takes an owner's veto; see {@link takeVeto}. */

@@ -1,9 +1,10 @@
 import { createHash, createHmac } from "node:crypto";
 import { handInVeto, partyOf, standingOf } from "twinwrap/client";
-import { makeRequest, signVeto } from "twinwrap/escrow";
+import { formatPolicy, makeRequest, signNote, signVeto } from "twinwrap/escrow";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { LocalClient } from "#build/authority/client.js";
 import { questionRows } from "#build/client/officer.js";
+import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
 import {
   core,
@@ -65,6 +66,52 @@ describe("an owner", () => {
       );
     }
     expect(await one.count()).not.toHaveProperty("enrol");
+  });
+
+  test("has no key that an officer has, whoever came first", async () => {
+    const one = await office({ waiting: 3600 });
+    await one.service.enrolOwner("olivia", olivia.publicKey);
+    const dan = newSigner("dan");
+    const next = async (key: Uint8Array) => {
+      const { officers, ...policy } = await one.policy();
+      return formatPolicy({
+        ...policy,
+        number: 2,
+        previous: await one.newest(),
+        officers: [...officers, { name: "dan", key, share: spareKey(5), self: [] }],
+      });
+    };
+    const [ann, bob] = ["ann", "bob"].map((name) => one.officers.get(name)!);
+    const theirs = await next(olivia.publicKey);
+    const signed = await signNote(core, theirs, ann!, bob!, { ...olivia, name: "dan" });
+    await expect(one.service.takePolicy(signed)).rejects.toThrow(
+      /^the key of officer dan is the control key of owner olivia: /,
+    );
+    expect(await one.service.policies()).toHaveLength(1);
+    // Nor does an owner get the key of somebody who is about to join.
+    const draft = await signNote(core, await next(dan.publicKey), ann!, bob!, dan);
+    expect(await one.service.takePolicy(draft)).toMatchObject({ complete: true, waiting: 3600 });
+    await expect(one.service.enrolOwner("oscar", dan.publicKey)).rejects.toEqual(
+      failing("BAD_ARGUMENT"),
+    );
+    // A key that was replaced is nobody's any more.
+    await one.service.enrolOwner("olivia", newSigner("olivia").publicKey);
+    expect(await one.service.takePolicy(signed)).toMatchObject({ complete: true });
+    await one.service.verifyLog();
+  });
+
+  test("is listed with the key in use, and since when", async () => {
+    const one = await office();
+    expect(await one.service.owners()).toEqual([]);
+    const keys = [newSigner("zoe"), olivia, newSigner("olivia")].map((key) => key.publicKey);
+    for (const [i, owner] of ["zoe", "olivia", "olivia"].entries()) {
+      await one.service.enrolOwner(owner, keys[i]!);
+    }
+    const size = (await one.leaves()).length;
+    expect(await one.service.owners()).toEqual([
+      { owner: "olivia", control: keys[2], leaf: size - 1, since: expect.any(Date) },
+      { owner: "zoe", control: keys[0], leaf: size - 3, since: expect.any(Date) },
+    ]);
   });
 
   test("is named in the log when somebody asks for their records, to those who know the secret", async () => {

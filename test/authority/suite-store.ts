@@ -402,6 +402,7 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       expect(await store.vetoes(request.hash)).toEqual([veto]);
       expect(await store.vetoes(bytes(32))).toEqual([]);
       expect(await store.enrolments(["nobody", "enrolled"])).toEqual([[], enrolments]);
+      expect(await store.allEnrolments()).toEqual(enrolments);
       const from = policy.announceLeaf;
       expect(await store.entries(from, from + 3)).toEqual([
         { leaf: from, type: "announce", row: policy },

@@ -531,6 +531,10 @@ export class SqlReads implements StoreReads {
     return owners.map((owner) => found.get(owner)!);
   }
 
+  async allEnrolments(): Promise<EnrolmentRow[]> {
+    return this.#all("SELECT * FROM enrolments ORDER BY leaf", [], enrolmentOf);
+  }
+
   async seenCheckpoint(): Promise<LogHead | undefined> {
     return this.#get("SELECT * FROM seen ORDER BY place DESC LIMIT 1", [], headOf);
   }

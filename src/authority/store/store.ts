@@ -191,6 +191,8 @@ export interface StoreReads {
   ownerSecrets(owners: readonly string[]): Promise<(Uint8Array | undefined)[]>;
   /** All enrolments of each owner, the first one first. */
   enrolments(owners: readonly string[]): Promise<EnrolmentRow[][]>;
+  /** Those of all owners, by leaf. */
+  allEnrolments(): Promise<EnrolmentRow[]>;
   /** The newest checkpoint known from outside. */
   seenCheckpoint(): Promise<LogHead | undefined>;
   /** Rows that stand on the leaves `from` ≤ index < `to`, by index; a record can stand on two. */
