@@ -1,11 +1,16 @@
 import type { Command } from "commander";
+import { logsOf } from "../authority/log.js";
 import type { AuthorityService } from "../authority/service.js";
+import { indexOf, logOf } from "../authority/store/place.js";
 import { wipe } from "../bytes.js";
 import { encodeOwnerFile, readControlPublicKey } from "../escrow/index.js";
-import { outside } from "../text.js";
+import { formatTime } from "../jcs.js";
+import { type Cell, outside } from "../text.js";
 import {
   type AuthorityOptions,
   authorityOption,
+  type ReadingOptions,
+  readOnlyOption,
   requireAuthority,
   withService,
 } from "./authority-io.js";
@@ -67,6 +72,41 @@ async function add(id: string, options: AddOptions): Promise<void> {
   await withService(requireAuthority(options), work);
 }
 
+async function list(options: ReadingOptions & { json?: boolean }): Promise<void> {
+  const work = async (service: AuthorityService) => {
+    const logs = logsOf(service.authority);
+    const owners = (await service.owners()).map(({ owner, control, leaf, since }) => ({
+      owner,
+      control: formatKey(control),
+      since: formatTime(since),
+      log: logs[logOf(leaf)]!.name,
+      entry: indexOf(leaf),
+    }));
+    const rows: Cell[][] = owners.map(({ owner, control, since, log, entry }) => [
+      outside(owner),
+      control,
+      since,
+      `entry ${entry} of ${inline(log)}`,
+    ]);
+    const title = ["owner", "control key", "since", "in the log"];
+    tell(options, owners, rows.length === 0 ? "no owner has a control key\n" : [title, ...rows]);
+  };
+  await withService(requireAuthority(options), work, { readOnly: options.readOnly });
+}
+
+function listCommand(): Command {
+  return newCommand(
+    "list",
+    "Lists the owners who have a control key.",
+    "twinwrap authority owner list",
+  )
+    .addOption(authorityOption())
+    .addOption(readOnlyOption())
+    .addOption(jsonOption())
+    .addOption(wholeOption())
+    .action(list);
+}
+
 function addOwnerCommand(): Command {
   const command = newCommand(
     "add",
@@ -87,5 +127,7 @@ export function ownerCommand(): Command {
     "owner",
     "Owners whom the authority knows, who can veto a request for their records.",
     "twinwrap authority owner add olivia --control control.pub.pem -o olivia.owner",
-  ).addCommand(addOwnerCommand());
+  )
+    .addCommand(addOwnerCommand())
+    .addCommand(listCommand());
 }
