@@ -105,7 +105,7 @@ export function checkRelease(
       hash,
       recipient: recipientFingerprint(core, request),
       records: new Set(request.records.map(toHex)),
-      policies: authority.policies.map((policy) => toHex(policy.hash)),
+      policies: authority.policies,
     };
     // It would be one more wrap that the authority opens.
     if (wrapKeyOf(authority, about.recipient) !== undefined) {
@@ -124,7 +124,7 @@ export function checkRelease(
       return proof.index;
     };
     const asked = requestLeaf(release);
-    checkRequested(asked, about, authority.policies);
+    checkRequested(asked, about);
     const first = await indexOf(release.requested);
     const keys = new Map<string, ReleasedKey>();
     const places = new Set<number>();
@@ -134,6 +134,7 @@ export function checkRelease(
       if (leaf.basis === "emergency") basis = leaf.basis;
       const index = await indexOf(key);
       checkOrder(name, { leaf, index }, { leaf: asked, index: first });
+      checkPolicy(name, leaf, asked, about);
       if (keys.has(name) || places.has(index)) {
         throw notVerified("the release has the same leaf twice");
       }
@@ -160,12 +161,8 @@ function isConfirmed(
 }
 
 /** What the leaf of the request must say: of the policy that it names it is known how long that waits. */
-function checkRequested(
-  leaf: RequestLeaf,
-  { request, hash }: Pick<About, "request" | "hash">,
-  policies: readonly Policy[],
-): void {
-  const policy = policies.find((one) => equalBytes(one.hash, leaf.policy));
+function checkRequested(leaf: RequestLeaf, { request, hash, policies }: About): void {
+  const policy = policyOf(leaf, policies);
   const waits = leaf.notbefore.getTime() - leaf.time.getTime();
   const isRight =
     equalBytes(leaf.request, hash) &&
@@ -191,6 +188,39 @@ function checkOrder(
   throw notVerified(`the release of record ${name} came before it was allowed, or after`);
 }
 
+/** The policy that a leaf names, if it is known. */
+function policyOf(
+  leaf: Pick<ReleaseLeaf, "policy">,
+  policies: readonly Policy[],
+): Policy | undefined {
+  return policies.find(({ hash }) => equalBytes(hash, leaf.policy));
+}
+
+/**
+ * What can be told of the policy that decided, which has to be the one in force at its leaf: it is one of the
+ * authority's, not an older one than when the request came, and a quorum waits as long as it says. Only who has the
+ * whole log can tell whether a later one was in force by then.
+ */
+function checkPolicy(
+  name: string,
+  leaf: ReleaseLeaf,
+  asked: RequestLeaf,
+  { policies }: About,
+): void {
+  if (policies.length === 0) return;
+  const [policy, before] = [policyOf(leaf, policies), policyOf(asked, policies)];
+  const need = (condition: boolean, problem: string) => {
+    if (!condition) throw notVerified(`the release of record ${name}: ${problem}`);
+  };
+  need(policy !== undefined, "it was released under a policy that is not the authority's");
+  need(policy!.number >= before!.number, "its policy is older than the one of its request");
+  const waited = (leaf.time.getTime() - asked.time.getTime()) / 1000;
+  need(
+    leaf.basis === "emergency" || waited >= policy!.waiting,
+    `it came before policy ${policy!.number} allows it`,
+  );
+}
+
 /** What a release is checked against. */
 interface About {
   request: RecoveryRequest;
@@ -199,8 +229,8 @@ interface About {
   /** Fingerprint of the key that is wrapped for. */
   recipient: Uint8Array;
   records: ReadonlySet<string>;
-  /** Hashes of the authority's policies; none if they are not known. */
-  policies: readonly string[];
+  /** The authority's; none if they are not known. */
+  policies: readonly Policy[];
 }
 
 function isExpected(
@@ -228,10 +258,6 @@ function checkReleased(key: ReleasedKey, about: About): ReleaseLeaf {
   need(
     isWrapFor(key.wrap, about.request.recipient, ANY_ALGORITHM),
     "its wrap is not of the form of that key's",
-  );
-  need(
-    about.policies.length === 0 || about.policies.includes(toHex(leaf.policy)),
-    "it was released under a policy that is not the authority's",
   );
   return leaf;
 }

@@ -468,7 +468,7 @@ def load_authority(path):
     return {"origin": first["origin"], "logs": last["logs"],
             "ended": {key[0]: (kept, end) for key, kept, end in last["ended"]},
             "wraps": {sha256(der) for identity in identities for der in identity["wraps"]},
-            "policies": {policy["hash"]: policy["waiting"] for policy in policies}}
+            "policies": {policy["hash"]: (policy["number"], policy["waiting"]) for policy in policies}}
 
 
 # Messages.
@@ -568,7 +568,7 @@ def check_requested(requested, request, authority):
     need(leaf["request"] == request["hash"] and leaf["expires"] == request["expires"],
          "the request's leaf is of another request")
     waits, policies = leaf["notbefore"] - leaf["time"], authority["policies"]
-    need(leaf["policy"] in policies and waits == timedelta(seconds=policies[leaf["policy"]])
+    need(leaf["policy"] in policies and waits == timedelta(seconds=policies[leaf["policy"]][1])
          if policies else waits >= timedelta(0), "the request's leaf does not wait as a policy says")
     index, size, name = verify_proof(requested["leaf"], requested["proof"], authority)
     print(f"request: taken in at {leaf['time']}, waits until {leaf['notbefore']}, leaf {index} of {size} in {name}")
@@ -601,16 +601,19 @@ def check_release(authority_path, release_path, *submission_paths):
         need(leaf["request"] == request["hash"], f"{where}: its leaf is of another request")
         need(key["wrap"]["fingerprint"] == recipient, f"{where}: it is wrapped for another key")
         need(key["wrap"]["alg"] == request["alg"], f"{where}: it is padded otherwise")
-        need(not authority["policies"] or leaf["policy"] in authority["policies"],
-             f"{where}: its policy is not the authority's")
+        policies = authority["policies"]
+        need(not policies or leaf["policy"] in policies, f"{where}: its policy is not the authority's")
+        at, waits = policies.get(leaf["policy"], (0, 0))
+        need(not policies or at >= policies[asked_leaf["policy"]][0],
+             f"{where}: its policy is older than its request's")
         need(checkpoint_of(key["proof"]) == checkpoint_of(release["requested"]["proof"]),
              f"{where}: its proof leads to another checkpoint than the request's")
         index, size, name = verify_proof(key["leaf"], key["proof"], authority)
         need(index not in places, f"{where}: its leaf is there twice")
         need(index > asked_index and asked_leaf["time"] <= leaf["time"] < asked_leaf["expires"],
              f"{where}: it was not released between the request and its end")
-        need(leaf["basis"] == "emergency" or leaf["time"] >= asked_leaf["notbefore"],
-             f"{where}: it was released before its time")
+        due = max(asked_leaf["notbefore"], asked_leaf["time"] + timedelta(seconds=waits))
+        need(leaf["basis"] == "emergency" or leaf["time"] >= due, f"{where}: it was released before its time")
         places.add(index)
         leaves[key["record"]] = leaf
         print(f"{where}: released by the {leaf['basis']} at {leaf['time']}, leaf {index} of {size} in {name}")

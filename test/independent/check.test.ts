@@ -769,6 +769,50 @@ describe.skipIf(!havePython)("check.py (needs python3 and its module cryptograph
     await refusedRelease(/not one of/, { requested: { leaf: text, proof } });
   });
 
+  test("goes by the policy of the release, too: not an older one, and waits as long as it says", async () => {
+    const { rules, officers, first, policy } = parts;
+    const next = formatPolicy({
+      ...rules,
+      number: 2,
+      previous: parseIdentity(core, first).hash,
+      waiting: 7200,
+    });
+    const second = await signNote(core, next, log.signer, ...officers);
+    const both = { identities: [first], policies: [policy, second] };
+    const authority = await verifyAuthority(core, both);
+    const later = parsePolicy(core, second).hash;
+    const path = save("both", { bytes: encodeAuthority(both) });
+    const [{ proof: _, ...key }] = release.releases as [Release["releases"][0]];
+    const hour = (count: number) => new Date(TIME.getTime() + count * 3_600_000);
+    const leafOf = decodeLeaf(key.leaf) as ReleaseLeaf;
+    const newer = { policy: later, notbefore: hour(1) };
+    // The request came an hour before TIME.
+    const cases: [string, Partial<RequestLeaf>, Partial<ReleaseLeaf>, RegExp | undefined][] = [
+      ["before and after the change", {}, { policy: later, time: hour(1) }, undefined],
+      ["too early for the later policy", {}, { policy: later, time: hour(0.5) }, /before its time/],
+      ["in an emergency", {}, { policy: later, time: TIME, basis: "emergency" }, undefined],
+      ["the later policy alone", newer, { policy: later, time: hour(1) }, undefined],
+      ["back to the one before", newer, { time: hour(1) }, /is older than its request's/],
+      ["in an emergency, too", newer, { time: TIME, basis: "emergency" }, /is older than/],
+    ];
+    for (const [i, [what, asked, given, reason]] of cases.entries()) {
+      const own = { ...request, nonce: fill(100 + i, 16) };
+      const said = { ...leafOf, request: requestHash(core, own), ...given };
+      const before = log.add(entryOf(own, asked));
+      const leaf = log.add(encodeLeaf(said));
+      const odd = await proveRelease(log, own, before, [{ ...key, leaf }]);
+      const checked = checkRelease(core, odd, authority, { request: own });
+      const args = ["release", path, save("odd", { release: odd })] as const;
+      if (reason === undefined) {
+        await checked;
+        expect(await check(...args), what).toMatchObject({ status: 0 });
+      } else {
+        await expect(checked, what).rejects.toEqual(NOT_VERIFIED);
+        await refused(reason, ...args);
+      }
+    }
+  });
+
   test("refuses an officer whose share key is the authority's own", async () => {
     const path = save("changed", { bytes: encodeAuthority(sharing) });
     await refused(
