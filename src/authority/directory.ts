@@ -113,9 +113,9 @@ export async function openDirectory(
   const { openStore = openFolderStore, partial } = options;
   const core = options.core ?? (await sharedCore());
   if (options.readOnly) return openToRead(path, core, openStore);
-  const shown = await authorityOf(core, await readPart(path, AUTHORITY));
+  const shown = asAuthority(core, await readPart(path, AUTHORITY));
   const store = await openStore(path, { create: false });
-  const logSigner = await logKeyFor(core, path, store, shown.authority);
+  const logSigner = await logKeyFor(core, path, store, shown);
   const service = await AuthorityService.start({
     core,
     store,
@@ -136,19 +136,29 @@ export async function openDirectory(
   }
 }
 
-/** The log key of a store's newest identity, or of the newest one that is shown: the service verifies it. */
+/**
+ * The log key of a store's newest identity, or of the newest one that is shown: the service verifies them.
+ * @throws TwinwrapError FAULT if they are of two authorities
+ */
 async function logKeyFor(
   core: Core,
   path: string,
   store: Store,
-  shown: Authority,
+  shown: AuthorityFile,
 ): Promise<Signer | undefined> {
   try {
-    const identities = (await publicFile(store)).identities.map((one) => parseIdentity(core, one));
-    const newest = identities.at(-1);
-    if (newest === undefined) throw new TwinwrapError("FAULT", "the store has no identity");
-    if (!equalBytes(identities[0]!.hash, shown.fingerprint)) throw ofTwo(path);
-    return await readLogKey(core, path, [shown.identities.at(-1)!, newest]);
+    const stored = await publicFile(store);
+    if (stored.identities.length === 0) {
+      throw new TwinwrapError("FAULT", "the store has no identity");
+    }
+    const [first, ...newest] = [
+      shown.identities[0]!,
+      shown.identities.at(-1)!,
+      stored.identities.at(-1)!,
+    ].map((note) => parseIdentity(core, note));
+    const { hash } = parseIdentity(core, stored.identities[0]!);
+    if (!equalBytes(first!.hash, hash)) throw ofTwo(path);
+    return await readLogKey(core, path, newest);
   } catch (error) {
     await store.close();
     throw error;

@@ -32,6 +32,14 @@ export function isLonger(one: AuthorityFile, other: AuthorityFile): boolean {
   return lengthOf(one) > lengthOf(other);
 }
 
+/** Whether one file has no note that another lacks. */
+function isPart(one: AuthorityFile, other: AuthorityFile): boolean {
+  return (
+    one.identities.every((note, i) => note === other.identities[i]) &&
+    one.policies.every((note, i) => note === other.policies[i])
+  );
+}
+
 /** @throws TwinwrapError NOT_VERIFIED if two chains of one authority went different ways */
 function longerOf(one: KnownChain, other: KnownChain): KnownChain {
   const [long, short] = isLonger(other.file, one.file) ? [other, one] : [one, other];
@@ -57,6 +65,7 @@ export async function longestChain(
   const pinned = own.authority.fingerprint;
   let longest: KnownChain = own;
   for (const file of files) {
+    if (isPart(file, longest.file)) continue;
     longest = longerOf(longest, { authority: await verifyAuthority(core, file, { pinned }), file });
   }
   return longest;
