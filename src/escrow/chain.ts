@@ -78,21 +78,23 @@ export function chainBefore(
   { identities, policies }: Pick<Authority, "identities" | "policies">,
   hash: Uint8Array,
 ): Chain {
-  const rest = identities.slice(1);
-  let chain = begin(identities[0]!);
+  let newest = identities[0]!.hash;
+  let count = 1;
   const follow = (until?: Uint8Array) => {
-    while (rest[0] !== undefined && (until === undefined || !equalBytes(until, chain.newest))) {
-      const identity = rest.shift()!;
-      chain = { ...chain, newest: identity.hash, identities: [...chain.identities, identity] };
+    while (count < identities.length && (until === undefined || !equalBytes(until, newest))) {
+      newest = identities[count++]!.hash;
     }
   };
-  for (const policy of policies) {
+  for (const [at, policy] of policies.entries()) {
     if (policy.number > 1) follow(policy.previous);
-    if (equalBytes(policy.hash, hash)) return chain;
-    chain = withPolicy(chain, policy);
+    if (equalBytes(policy.hash, hash)) {
+      return { newest, identities: identities.slice(0, count), policies: policies.slice(0, at) };
+    }
+    // The first policy stands before the first identity, which names it.
+    if (policy.number > 1) newest = policy.hash;
   }
   follow();
-  return chain;
+  return { newest, identities: [...identities], policies: [...policies] };
 }
 
 /** What is before the next policy. */
