@@ -12,13 +12,19 @@ import { initDirectory, openDirectory } from "../build/authority/directory.js";
 import { openFolderStore } from "../build/authority/folder-store.js";
 import { piecesOf } from "../build/authority/pieces.js";
 import { sharedCore } from "../build/core/index.js";
-import { addSignature, makeSubmission, recordHashOf, SigningKey } from "../build/escrow/index.js";
+import {
+  addSignature,
+  decodeRecord,
+  makeSubmission,
+  recordHash,
+  SigningKey,
+} from "../build/escrow/index.js";
 import { fingerprint, generateKeyPair } from "../build/keys/index.js";
 
 const [, , count = "1000000", url] = process.argv;
 const RECORDS = Number(count);
 const FEW = 10_000;
-const GROUP = 64;
+const GROUP = 256;
 const folder = mkdtempSync(join(tmpdir(), "twinwrap-bench-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
@@ -88,7 +94,7 @@ async function questions(service) {
   const sample = [];
   const { rows: newest } = await service.records({}, { limit: 300 });
   const middle = await service.records({ owner: "owner-77" }, { limit: 2 });
-  for (const { record } of [...newest, ...middle.rows]) sample.push(record);
+  for (const { record } of [...newest, ...middle.rows]) sample.push(decodeRecord(record));
   const any = (i) => sample[(i * 7) % sample.length];
   const first = (i) => any(i).description.split(" ").at(-1);
   return {
@@ -108,9 +114,7 @@ async function questions(service) {
     "search by a common text": await often(50, () => service.records({ text: "quarterly" })),
     "search by a text that is nowhere": await often(50, () => service.records({ text: "zzzzzz" })),
     "counts of records": await often(50, () => service.countRecords()),
-    "receipt with its proof": await often(200, (i) =>
-      service.receipt(recordHashOf(core, any(i).bytes)),
-    ),
+    "receipt with its proof": await often(200, (i) => service.receipt(recordHash(core, any(i)))),
   };
 }
 let wrapKey;
