@@ -119,7 +119,7 @@ async function importStore(
     importDirectory(input.pieces(), path, { keys: options.keys, store }),
   );
   tell(options, { imported: path, fenced: !isMoved }, [
-    ["imported", path],
+    ["imported", `${path}; its log verified, its rows not: twinwrap authority log verify`],
     isMoved
       ? ["log", "it goes on at once: its source was fenced"]
       : ["next", "twinwrap authority log unfence, with the newest that is known outside"],
