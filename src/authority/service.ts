@@ -389,6 +389,11 @@ export class AuthorityService {
     return office.store.snapshot((reads) => verifyLog(office, reads, options));
   }
 
+  /** The database's own check of the whole store; see {@link Store.check}. */
+  checkStore(): Promise<string[] | undefined> {
+    return this.#parts.store.check();
+  }
+
   /** The newest signed checkpoint; undefined while the log is empty. */
   checkpoint(): Promise<string | undefined> {
     return this.#shown(() => logSource(this.core, this.#store, this.#log.number).checkpoint());

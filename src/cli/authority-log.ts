@@ -3,6 +3,7 @@ import type { LogState } from "../authority/audit.js";
 import type { AuthorityService } from "../authority/service.js";
 import { toUtf8 } from "../bytes.js";
 import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
+import { safe } from "../text.js";
 import { knownIn } from "./authority-checkpoints.js";
 import {
   type AuthorityOptions,
@@ -31,13 +32,14 @@ async function verified(service: AuthorityService, known: string[] = []): Promis
 
 async function verify(
   paths: string[],
-  options: ReadingOptions & { json?: boolean },
+  options: ReadingOptions & { database?: boolean; json?: boolean },
 ): Promise<void> {
   const work = async (service: AuthorityService) => {
     const known = await knownIn(paths, service.authority);
     const { size, root, checkpoints, unknown } = await verified(service, known);
+    const database = options.database ? await databaseState(service) : undefined;
     const shown = formatFingerprint(root);
-    const facts = { size, root: shown, checkpoints, known: known.length, unknown };
+    const facts = { size, root: shown, checkpoints, known: known.length, unknown, database };
     tell(options, facts, [
       ["log", `verified: ${size} entries, ${checkpoints} checkpoints`],
       ["root", facts.root],
@@ -46,9 +48,23 @@ async function verify(
         "not known here",
         `${count} of type ${type}: a newer version wrote them`,
       ]),
+      ...(database === undefined ? [] : [["database", database]]),
     ]);
   };
   await withService(requireAuthority(options), work, { readOnly: options.readOnly });
+}
+
+/** @throws TwinwrapError FAULT if its own check finds something */
+async function databaseState(service: AuthorityService): Promise<string> {
+  const wrong = await service.checkStore();
+  if (wrong === undefined)
+    return "not checked: its administrator has to make the extension amcheck";
+  if (wrong.length === 0) return "its own check found nothing wrong";
+  const more = wrong.length > 1 ? `, and ${wrong.length - 1} more` : "";
+  throw new TwinwrapError(
+    "FAULT",
+    `the log verifies, but the database says: ${safe(wrong[0]!)}${more}: go on from the newest backup`,
+  );
 }
 
 async function checkpoint(options: AuthorityOptions & OutputOptions): Promise<void> {
@@ -99,6 +115,7 @@ export function logCommand(): Command {
       )
         .argument("[known...]", "receipts, releases, sealed files or checkpoints kept elsewhere")
         .addOption(authorityOption())
+        .option("--database", "also have the database check all its pages and indexes")
         .addOption(readOnlyOption())
         .addOption(jsonOption())
         .action(verify),

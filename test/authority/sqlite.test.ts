@@ -184,6 +184,20 @@ describe("a store of one file", () => {
     await store.close();
   });
 
+  test("is checked by SQLite itself", async () => {
+    const path = fresh();
+    const store = await openSqlite(path, { create: true });
+    expect(await store.check()).toEqual([]);
+    const db = new Sqlite(path);
+    db.pragma("foreign_keys = OFF");
+    db.exec("INSERT INTO enrolments VALUES (7, 'nobody', zeroblob(32))");
+    db.close();
+    expect(await store.check()).toContain(
+      "a row of enrolments stands on one of leaves that is missing",
+    );
+    await store.close();
+  });
+
   test("without better-sqlite3 there is one clear line", () => {
     const module = new URL("../../build/authority/store/sqlite.js", import.meta.url).pathname;
     const hook = `export const resolve = (name, context, next) => {

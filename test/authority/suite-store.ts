@@ -116,6 +116,10 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       expect(await store.setting("fence")).toBeUndefined();
     });
 
+    test("nothing is wrong with it, as far as the database can tell", async () => {
+      expect((await store.check()) ?? []).toEqual([]);
+    });
+
     test("the log's head moves only from where it is", async () => {
       const before = (await store.head())?.size ?? 0;
       const head = headOf(before + 2);

@@ -407,6 +407,33 @@ class PostgresDatabase implements Database {
     );
   }
 
+  /** By the extension amcheck, where an administrator has made it: each index, and whether it has all rows. */
+  async check(): Promise<string[] | undefined> {
+    return this.snapshot(async (sql) => {
+      const [amcheck] = await sql.all(
+        "SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'amcheck'",
+        [],
+      );
+      if (amcheck === undefined) return undefined;
+      const indexes = await sql.all(
+        `SELECT CAST(CAST(c.oid AS BIGINT) AS TEXT) AS oid, relname FROM pg_class c JOIN pg_am a ON a.oid = relam
+          WHERE relkind = 'i' AND amname = 'btree' AND relnamespace = CAST(? AS regnamespace)`,
+        [this.#options.schema],
+      );
+      for (const { oid, relname } of indexes) {
+        const check = `SELECT "${amcheck.nspname}".bt_index_check(CAST(CAST(? AS BIGINT) AS OID), true)`;
+        try {
+          await sql.all(check, [String(oid)]);
+        } catch (error) {
+          if (!(error instanceof Error) || isLost(error)) throw error;
+          // After that the transaction is over: the first one is told.
+          return [`${relname}: ${error.message}`];
+        }
+      }
+      return [];
+    });
+  }
+
   async close(): Promise<void> {
     await this.#readers.close();
     await this.#connection?.close();

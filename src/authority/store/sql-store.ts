@@ -15,6 +15,8 @@ export interface Database {
   write<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /** Does `work` on everything as of one moment. */
   snapshot<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  /** {@link Store.check} */
+  check(): Promise<string[] | undefined>;
   close(): Promise<void>;
 }
 
@@ -51,6 +53,11 @@ export class SqlStore extends SqlReads implements Store {
   async snapshot<T>(work: (reads: StoreReads) => Promise<T>): Promise<T> {
     if (this.#closed) throw closed();
     return this.#database.snapshot((sql) => work(new SqlReads(sql)));
+  }
+
+  async check(): Promise<string[] | undefined> {
+    if (this.#closed) throw closed();
+    return this.#database.check();
   }
 
   async close(): Promise<void> {

@@ -326,6 +326,27 @@ class SqliteDatabase implements Database {
     }
   }
 
+  async check(): Promise<string[]> {
+    const db = this.#connectReader();
+    try {
+      const found = explained(db.name, () => [
+        ...db
+          .prepare("PRAGMA integrity_check")
+          .all([])
+          .map((row) => String(row.integrity_check)),
+        ...db
+          .prepare("PRAGMA foreign_key_check")
+          .all([])
+          .map(
+            ({ table, parent }) => `a row of ${table} stands on one of ${parent} that is missing`,
+          ),
+      ]);
+      return found.filter((line) => line !== "ok");
+    } finally {
+      db.close();
+    }
+  }
+
   async close(): Promise<void> {
     this.#reader.close();
     this.#writer?.close();

@@ -297,6 +297,11 @@ export interface Store extends StoreReads {
    *   busy for too long
    */
   write<T>(work: (writes: StoreWrites) => Promise<T>): Promise<T>;
+  /**
+   * The database's own check of all its pages and indexes. Reads everything.
+   * @returns what is wrong, a line each; undefined if the database has no such check here
+   */
+  check(): Promise<string[] | undefined>;
   /** Does `work` on everything as of one moment, whatever is written meanwhile. */
   snapshot<T>(work: (reads: StoreReads) => Promise<T>): Promise<T>;
   close(): Promise<void>;
