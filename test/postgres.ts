@@ -201,6 +201,15 @@ export class PostgresServer {
     await ended;
   }
 
+  /** Puts the data of a server that is not at work in the place of this one's, as a restore of the whole would. */
+  replaceData(copy: string): void {
+    const data = join(this.folder, "data");
+    rmSync(data, { recursive: true, maxRetries: 10 });
+    cpSync(copy, data, { recursive: true });
+    if (user !== undefined) execFileSync("chown", ["-R", `${user.uid}:${user.gid}`, data]);
+    execFileSync("chmod", ["700", data]);
+  }
+
   get url(): string {
     return `postgres://postgres@127.0.0.1:${this.port}/postgres`;
   }
