@@ -8,7 +8,6 @@ import {
   type Authority,
   type AuthorityLeaf,
   approvalHash,
-  decodeLeaf,
   type EnrolLeaf,
   type EscrowRecord,
   enrolTag,
@@ -26,6 +25,7 @@ import {
   vetoHash,
   wrapKeyOf,
 } from "../escrow/index.js";
+import { decodeLeaf } from "../escrow/leaf.js";
 import { CLOCK_SKEW } from "./log.js";
 import { fault } from "./nodes.js";
 import type { Office } from "./office.js";

@@ -1,7 +1,12 @@
 import { toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { appendLeaves, leafHash, type NodeId, rootHash } from "../escrow/index.js";
-import type { MerkleNode } from "../escrow/merkle.js";
+import {
+  appendLeaves,
+  leafHash,
+  type MerkleNode,
+  type NodeId,
+  rootHash,
+} from "../escrow/merkle.js";
 import { nodeName } from "./nodes.js";
 
 /** A log's tree, made again from its leaves, the first one first. Keeps no more than what the next ones need. */
