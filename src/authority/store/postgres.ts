@@ -252,6 +252,8 @@ class PostgresDatabase implements Database {
   readonly #readers: Readers;
   readonly #writer = toHex(randomBytes(16));
   #connection: Connection | undefined;
+  /** The attempt that began last. */
+  #last: Promise<unknown> = Promise.resolve();
   /** Commits of this process so far. */
   #commits = 0;
   /** Whether something of this process may be on no standby. */
@@ -302,8 +304,14 @@ class PostgresDatabase implements Database {
     );
   }
 
-  /** One attempt. */
-  async #transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+  /** One attempt, after those before it: they share a connection. */
+  #transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    const result = this.#last.then(() => this.#attempt(work));
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async #attempt<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     const connection = await this.#connected();
     let result: T;
     try {
@@ -437,6 +445,7 @@ class PostgresDatabase implements Database {
   }
 
   async close(): Promise<void> {
+    await this.#last;
     await this.#readers.close();
     await this.#connection?.close();
   }
