@@ -76,6 +76,27 @@ export async function bundleWorkers(root) {
     `${root}build/envelope/worker-script.js`,
     `export const script = ${JSON.stringify(readFileSync(`${root}build/worker.js`, "utf8"))};\n`,
   );
+  await bundleOpener(root);
+}
+
+/** The script of an authority's openers, as text: only Node runs it. They are given the core, so it holds none. */
+async function bundleOpener(root) {
+  const { outputFiles } = await build({
+    entryPoints: [`${root}build/authority/opener-worker.js`],
+    bundle: true,
+    write: false,
+    format: "cjs", // what a thread takes as text
+    platform: "neutral",
+    external: ["node:*"],
+    target: "node20.19",
+    conditions: ["twinwrap-wasm-url"],
+    minify: true,
+    logLevel: "warning",
+  });
+  writeFileSync(
+    `${root}build/authority/opener-script.js`,
+    `export const script = ${JSON.stringify(outputFiles[0].text)};\n`,
+  );
 }
 
 /** The command line, bundled for a quick start; each command stays a file that is loaded when called. */

@@ -113,8 +113,13 @@ const coresOf = (tests) =>
     if (entry !== "index") return false;
     return target === "relaxed" ? tests.some(isRelaxed) : !tests.every(isRelaxed);
   });
-const WORKERS = ["build/worker.js", "build/download.js", "build/envelope/worker-script.js"];
-const useWorkers = (tests) => tests.some((test) => test.includes("/engines."));
+const WORKERS = [
+  "build/worker.js",
+  "build/download.js",
+  "build/envelope/worker-script.js",
+  "build/authority/opener-script.js",
+];
+const useWorkers = (tests) => tests.some((test) => /\/(engines|openers)\./.test(test));
 const useCommand = (tests) => tests.some((test) => test.startsWith("test/cli/"));
 
 /** The parts of build/ to make anew for a mutation: those that come from its file and that its tests use. */

@@ -51,6 +51,8 @@ export interface OpenOptions extends DirectoryOptions, OperatorSettings {
    * The store is read where it is while others work with it, and else from a private copy in $TMPDIR.
    */
   readOnly?: boolean | undefined;
+  /** See {@link openersOf}. */
+  openers?: number | undefined;
 }
 
 export interface InitOptions extends DirectoryOptions, FoundingOptions {
@@ -110,7 +112,7 @@ export async function openDirectory(
   path: string,
   options: OpenOptions = {},
 ): Promise<AuthorityService> {
-  const { openStore = openFolderStore, partial } = options;
+  const { openStore = openFolderStore, partial, openers } = options;
   const core = options.core ?? (await sharedCore());
   if (options.readOnly) return openToRead(path, core, openStore);
   const shown = asAuthority(core, await readPart(path, AUTHORITY));
@@ -126,6 +128,7 @@ export async function openDirectory(
     readWrapKeys: () => readWrapKeys(path),
     publish: (file) => publishLonger(core, path, file),
     settings: { partial },
+    openers,
   });
   try {
     await publishNewest(store, (newest) => publishLonger(core, path, newest));

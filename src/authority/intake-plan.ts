@@ -2,7 +2,7 @@ import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { formatSerial } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
-import { type EscrowRecord, encodeRecord, isProven, type Submission } from "../escrow/index.js";
+import { type EscrowRecord, isProven, type Submission } from "../escrow/index.js";
 import type { LogEnd } from "./log.js";
 import { blockOf, recordOfRow, sameBlock } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
@@ -14,6 +14,8 @@ const MAX_CANDIDATES = 4;
 /** A submission that may come in. */
 export interface Checked {
   submission: Submission;
+  /** The record as it is hashed. */
+  bytes: Uint8Array;
   /** recordHash, 32 bytes. */
   hash: Uint8Array;
   /** What it is taken in as. */
@@ -84,7 +86,7 @@ export class IntakePlan {
     return true;
   }
 
-  #insert({ submission, hash, status }: Checked): void {
+  #insert({ submission, bytes, hash, status }: Checked): void {
     const { record, tag, wrap } = submission;
     const other = this.#blocks.get(toHex(blockOf(wrap)));
     if (other !== undefined && !isProven(record)) {
@@ -99,7 +101,7 @@ export class IntakePlan {
       description: record.description,
       label: record.blob?.label,
       created: record.created,
-      record: encodeRecord(record),
+      record: bytes,
       status,
       escrowLeaf: isVerified ? undefined : leaf,
       verifiedLeaf: isVerified ? leaf : undefined,

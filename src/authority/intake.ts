@@ -1,21 +1,22 @@
-import { toHex, wipe } from "../bytes.js";
+import { toHex } from "../bytes.js";
 import { formatSerial, type Padding } from "../envelope/index.js";
 import { isWrapFor } from "../envelope/wraps.js";
-import { TwinwrapError } from "../errors.js";
+import { decryptionFailed, TwinwrapError } from "../errors.js";
 import {
   type Authority,
+  encodeRecord,
   isBlob,
   isBoundWrap,
   isProven,
-  openSubmission,
   type Receipt,
-  recordHash,
+  type RecordQuery,
+  recordHashOf,
   type Submission,
   wrapKeyOf,
 } from "../escrow/index.js";
 import { type Checked, IntakePlan } from "./intake-plan.js";
 import type { Office } from "./office.js";
-import { checkBlocks, openCandidates, recordOfRow, type WrapState, wrapState } from "./opening.js";
+import { checkBlocks, recordOfRow, type WrapState, wrapState } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
 import { requirePolicy } from "./policies.js";
 import type { Candidate, RecordRow, StoreWrites } from "./store/store.js";
@@ -23,7 +24,7 @@ import type { Candidate, RecordRow, StoreWrites } from "./store/store.js";
 // How records come in. A submission is opened before the transaction, if the authority's key is at
 // hand. The transaction decides what the record is by then (intake-plan.ts).
 
-/** Records that one transaction of {@link verifyWaiting} takes along. */
+/** Records that are opened, and in {@link verifyWaiting} recorded, together. */
 const BATCH = 64;
 
 /** What became of a submission. */
@@ -56,7 +57,9 @@ export async function intake(
   submissions: readonly Submission[],
 ): Promise<Intake[]> {
   const { store } = office;
-  const checked = submissions.map((submission) => check(office, submission));
+  const checked = await Promise.all(
+    submissions.map((submission) => open(office, check(office, submission))),
+  );
   const damaged = await damagedOf(office, checked);
   const taken = await store.write((writes) => takeIn(office, writes, checked, damaged));
   const rows = (await store.recordsByHash(checked.map(({ hash }) => hash))) as RecordRow[];
@@ -84,12 +87,12 @@ async function damagedOf(
     (row) => row !== undefined && row.status !== "unverified",
   ) as RecordRow[];
   const candidates = await store.candidatesOf(rows.map(({ hash }) => hash));
-  const damaged = new Map<string, Candidate[]>();
-  for (const [i, row] of rows.entries()) {
-    const state = wrapState(office, row, candidates[i]!);
-    if (state === "wrong") damaged.set(toHex(row.hash), candidates[i]!);
-  }
-  return damaged;
+  const states = await Promise.all(rows.map((row, i) => wrapState(office, row, candidates[i]!)));
+  return new Map(
+    rows.flatMap(({ hash }, i) =>
+      states[i] === "wrong" ? [[toHex(hash), candidates[i]!] as const] : [],
+    ),
+  );
 }
 
 /** Its transaction. @returns what became of each submission */
@@ -143,7 +146,8 @@ async function checkEnrolled(reads: StoreWrites, items: readonly Checked[]): Pro
   );
 }
 
-function check({ core, authority, keys }: Office, submission: Submission): Checked {
+/** What shows of a submission without the authority's key. @throws TwinwrapError as {@link intake} */
+function check({ core, authority }: Office, submission: Submission): Checked {
   const { record, wrap } = submission;
   const which = `the submission for ${formatSerial(record.serial)}`;
   if (record.authority !== authority.origin) {
@@ -162,7 +166,8 @@ function check({ core, authority, keys }: Office, submission: Submission): Check
   if (!takesPadding(authority, wrap.padding)) {
     throw new TwinwrapError("REFUSED", `${which}: this authority does not take ${wrap.padding}`);
   }
-  const hash = recordHash(core, record);
+  const bytes = encodeRecord(record);
+  const hash = recordHashOf(core, bytes);
   // What shows without the key is refused before anything is kept, whether the key is at hand or not.
   const algorithms = isBlob(record) ? [record.blob.aiKeyAlg] : undefined;
   if (!isWrapFor(wrap, wrapKey, algorithms)) {
@@ -170,13 +175,19 @@ function check({ core, authority, keys }: Office, submission: Submission): Check
   }
   if (!isProven(record)) {
     // Never opened here: whether it opens must not show.
-    if (isBoundWrap(core, record, wrap)) return { submission, hash, status: "unproven" };
+    if (isBoundWrap(core, record, wrap)) return { submission, bytes, hash, status: "unproven" };
     throw new TwinwrapError("REFUSED", `${which}: its blob is not the one that the record is for`);
   }
-  const rsa = keys.get(toHex(wrap.fingerprint));
-  if (rsa === undefined) return { submission, hash, status: "unverified" };
-  wipe(openSubmission(core, submission, rsa));
-  return { submission, hash, status: "verified" };
+  return { submission, bytes, hash, status: "unverified" };
+}
+
+/** Opens it, if the key that it names is at hand. @throws TwinwrapError DECRYPTION_FAILED */
+async function open({ openers }: Office, item: Checked): Promise<Checked> {
+  const { tag, wrap } = item.submission;
+  if (item.status === "unproven" || !openers.keys.has(toHex(wrap.fingerprint))) return item;
+  const { right } = await openers.check(item.bytes, [{ tag, wrap }]);
+  if (right === undefined) throw decryptionFailed();
+  return { ...item, status: "verified" };
 }
 
 /** The newest receipts of records, in their order. */
@@ -185,6 +196,39 @@ export function receiptsOf({ store, log }: Office, rows: readonly RecordRow[]): 
     store,
     rows.map(({ verifiedLeaf, escrowLeaf }) => (verifiedLeaf ?? escrowLeaf)!),
   );
+}
+
+/** Records with their wraps, and what was found out about each. */
+interface Batch<T> {
+  rows: RecordRow[];
+  candidates: Candidate[][];
+  found: T[];
+}
+
+/**
+ * Asks something about all records that fit a query, in batches. While the caller works on one, the next is at work:
+ * so threads always have something to do.
+ */
+async function* inBatches<T>(
+  { store }: Office,
+  query: RecordQuery,
+  ask: (row: RecordRow, candidates: Candidate[]) => Promise<T>,
+): AsyncGenerator<Batch<T>> {
+  const begin = async (cursor: string | undefined) => {
+    const { rows, next } = await store.records(query, { limit: BATCH, ...(cursor && { cursor }) });
+    const candidates = await store.candidatesOf(rows.map(({ hash }) => hash));
+    const asked = Promise.all(rows.map((row, i) => ask(row, candidates[i]!)));
+    // It may fail before anybody waits for it.
+    asked.catch(() => {});
+    return { rows, candidates, asked, next };
+  };
+  let ahead = await begin(undefined);
+  for (;;) {
+    const { rows, candidates, asked, next } = ahead;
+    if (next !== undefined) ahead = await begin(next);
+    yield { rows, candidates, found: await asked };
+    if (next === undefined) return;
+  }
 }
 
 /**
@@ -196,37 +240,46 @@ export async function verifyWaiting(
   office: Office,
   onProgress?: (done: number) => void,
 ): Promise<{ verified: number; failed: Uint8Array[] }> {
-  const { core, store, keys } = office;
+  const { core, openers } = office;
   const failed: Uint8Array[] = [];
   let verified = 0;
   let done = 0;
-  let cursor: string | undefined;
-  do {
-    const page = { limit: BATCH, ...(cursor === undefined ? {} : { cursor }) };
-    const { rows, next } = await store.records({ status: "unverified" }, page);
-    const candidates = await store.candidatesOf(rows.map(({ hash }) => hash));
-    const tried: Tried[] = [];
-    for (const [i, row] of rows.entries()) {
-      const { opened, wrong } = openCandidates(core, keys, row, candidates[i]!);
-      wipe(opened?.sessionKey);
-      if (opened === undefined && wrong.length > 0) failed.push(row.hash);
-      tried.push({ row, right: opened?.candidate, wrong });
-      onProgress?.(++done);
-    }
+  const ask = async (row: RecordRow, candidates: Candidate[]) => {
+    recordOfRow(core, row); // its bytes are those of its hash
+    const { right, wrong } = await openers.check(row.record, candidates);
+    onProgress?.(++done);
+    return { right, wrong };
+  };
+  for await (const { rows, candidates, found } of inBatches(
+    office,
+    { status: "unverified" },
+    ask,
+  )) {
+    const tried = rows.map((row, i): Attempt => {
+      const { right, wrong } = found[i]!;
+      if (right === undefined && wrong.length > 0) failed.push(row.hash);
+      return {
+        row,
+        right: right === undefined ? undefined : candidates[i]![right],
+        wrong: wrong.map((at) => candidates[i]![at]!),
+      };
+    });
     verified += await recordTried(office, tried);
-    cursor = next;
-  } while (cursor !== undefined);
+  }
   return { verified, failed };
 }
 
 /** A record whose wraps were tried. */
-interface Tried {
+interface Attempt {
   row: RecordRow;
   right: Candidate | undefined;
   wrong: Candidate[];
 }
 
-async function recordTried({ core, store, log }: Office, tried: readonly Tried[]): Promise<number> {
+async function recordTried(
+  { core, store, log }: Office,
+  tried: readonly Attempt[],
+): Promise<number> {
   return store.write(async (writes) => {
     const rows = await writes.recordsByHash(tried.map(({ row }) => row.hash));
     // Another process may have been here in between.
@@ -276,29 +329,31 @@ export async function verifyAll(
   office: Office,
   onProgress?: (done: number) => void,
 ): Promise<WrapReport> {
-  const { store } = office;
   const report: WrapReport = { right: 0, wrong: [], locked: [] };
   let done = 0;
-  let cursor: string | undefined;
-  do {
-    const page = { limit: BATCH, ...(cursor === undefined ? {} : { cursor }) };
-    const { rows, next } = await store.records({}, page);
-    const candidates = await store.candidatesOf(rows.map(({ hash }) => hash));
-    for (const [i, row] of rows.entries()) {
-      const state = stateOf(office, row, candidates[i]!);
+  const ask = async (row: RecordRow, candidates: Candidate[]) => {
+    const state = await stateOf(office, row, candidates);
+    onProgress?.(++done);
+    return state;
+  };
+  for await (const { rows, found } of inBatches(office, {}, ask)) {
+    for (const [i, { hash, serial }] of rows.entries()) {
+      const state = found[i]!;
       if (state === "right") report.right++;
-      else report[state].push({ hash: row.hash, serial: row.serial });
-      onProgress?.(++done);
+      else report[state].push({ hash, serial });
     }
-    cursor = next;
-  } while (cursor !== undefined);
+  }
   return report;
 }
 
 /** One altered record must not hide what became of all others. */
-function stateOf(office: Office, row: RecordRow, candidates: readonly Candidate[]): WrapState {
+async function stateOf(
+  office: Office,
+  row: RecordRow,
+  candidates: readonly Candidate[],
+): Promise<WrapState> {
   try {
-    return wrapState(office, row, candidates);
+    return await wrapState(office, row, candidates);
   } catch (error) {
     if (error instanceof TwinwrapError && error.code === "FAULT") return "wrong";
     throw error;

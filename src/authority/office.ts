@@ -1,7 +1,7 @@
 import type { Core } from "../core/index.js";
 import type { Authority } from "../escrow/index.js";
 import type { Log } from "./log.js";
-import type { OpenKeys } from "./opening.js";
+import type { Openers } from "./opener.js";
 import type { Store } from "./store/store.js";
 import type { VerifiedChain } from "./verified-chain.js";
 
@@ -22,6 +22,6 @@ export interface Office {
   authority: Authority;
   chain: VerifiedChain;
   settings: OperatorSettings;
-  /** Those that are open. */
-  keys: OpenKeys;
+  /** Where its RSA keys work, as far as they are open. */
+  openers: Openers;
 }

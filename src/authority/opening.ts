@@ -1,27 +1,22 @@
-import { equalBytes, toHex, wipe } from "../bytes.js";
-import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
+import { equalBytes, toHex } from "../bytes.js";
+import type { Core } from "../core/index.js";
 import { formatSerial, type Wrap } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
 import {
-  type Authority,
   decodeRecord,
   type EscrowRecord,
   isBoundWrap,
   isProven,
-  openSubmission,
-  openUnproven,
   recordHashOf,
   wrapKeyOf,
 } from "../escrow/index.js";
+import type { Office } from "./office.js";
 import type { Candidate, RecordRow, StoreReads } from "./store/store.js";
 
-// A stored record, what it says, and which of its wraps open.
+// A stored record, what it says, and whether its wraps open.
 
 /** Where the RSA block begins in a SIMPLEBLOB. */
 const BLOCK_AT = 12;
-
-/** The authority's RSA keys that are open, by fingerprint in lower-case hexadecimal. */
-export type OpenKeys = ReadonlyMap<string, PreparedRsaPrivateKey>;
 
 /**
  * What a record says, from the bytes that its hash names: columns are for searching only.
@@ -44,45 +39,6 @@ export function hasColumnsOf(row: RecordRow, record: EscrowRecord): boolean {
   );
 }
 
-/** What became of a record's wraps. */
-export interface Opening {
-  /** The first that is right, and its session key: 32 bytes, the caller wipes it. */
-  opened: { sessionKey: Uint8Array; candidate: Candidate } | undefined;
-  /** Those that were tried before and are wrong. */
-  wrong: Candidate[];
-  /** Those for a key that is not open. */
-  untried: Candidate[];
-}
-
-/** Opens one of a record's wraps, with the key that it names; for an unproven key, the one that the record names. */
-export function openCandidates(
-  core: Core,
-  keys: OpenKeys,
-  row: Pick<RecordRow, "hash" | "record">,
-  candidates: readonly Candidate[],
-): Opening {
-  const record = recordOfRow(core, row);
-  const wrong: Candidate[] = [];
-  const untried: Candidate[] = [];
-  for (const candidate of candidates) {
-    const rsa = keys.get(toHex(candidate.wrap.fingerprint));
-    if (rsa === undefined) {
-      untried.push(candidate);
-      continue;
-    }
-    try {
-      const sessionKey = isProven(record)
-        ? openSubmission(core, { record, ...candidate }, rsa)
-        : openUnproven(core, record, candidate.wrap, rsa);
-      return { opened: { sessionKey, candidate }, wrong, untried };
-    } catch (error) {
-      if (!(error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED")) throw error;
-      wrong.push(candidate);
-    }
-  }
-  return { opened: undefined, wrong, untried };
-}
-
 /** What is known of a record's stored wraps. */
 export type WrapState = "right" | "wrong" | "locked";
 
@@ -91,19 +47,18 @@ export type WrapState = "right" | "wrong" | "locked";
  * wrap is the one that the record names. "locked" if that would take a key of the authority that is not open.
  * @throws TwinwrapError FAULT if the record was altered
  */
-export function wrapState(
-  { core, authority, keys }: { core: Core; authority: Authority; keys: OpenKeys },
+export async function wrapState(
+  { core, authority, openers }: Pick<Office, "core" | "authority" | "openers">,
   row: Pick<RecordRow, "hash" | "record">,
   candidates: readonly Candidate[],
-): WrapState {
+): Promise<WrapState> {
   const record = recordOfRow(core, row);
   if (!isProven(record)) {
     return candidates.some(({ wrap }) => isBoundWrap(core, record, wrap)) ? "right" : "wrong";
   }
-  const { opened, untried } = openCandidates(core, keys, row, candidates);
-  wipe(opened?.sessionKey);
-  if (opened !== undefined) return "right";
-  const isOurs = ({ wrap }: Candidate) => wrapKeyOf(authority, wrap.fingerprint) !== undefined;
+  const { right, untried } = await openers.check(row.record, candidates);
+  if (right !== undefined) return "right";
+  const isOurs = (i: number) => wrapKeyOf(authority, candidates[i]!.wrap.fingerprint) !== undefined;
   return untried.some(isOurs) ? "locked" : "wrong";
 }
 

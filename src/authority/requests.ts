@@ -1,7 +1,6 @@
-import { equalBytes, fromHex, toHex, wipe } from "../bytes.js";
+import { equalBytes, fromHex, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { formatSerial, type Wrap } from "../envelope/index.js";
-import { wrapFor } from "../envelope/wraps.js";
 import { type ErrorCode, TwinwrapError } from "../errors.js";
 import {
   type Authority,
@@ -32,7 +31,7 @@ import { formatTime } from "../jcs.js";
 import { takesPadding } from "./intake.js";
 import { CLOCK_SKEW, type NewLeaf, requireUnfenced } from "./log.js";
 import type { Office } from "./office.js";
-import { checkBlocks, openCandidates, recordOfRow } from "./opening.js";
+import { checkBlocks, recordOfRow } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
 import { requirePolicy } from "./policies.js";
 import { requestOfRow } from "./request-row.js";
@@ -393,14 +392,14 @@ interface Prepared {
  *   DECRYPTION_FAILED if no record's wrap is right, or some are not and the rest alone may not go out
  */
 export async function release(office: Office, id: string): Promise<Release> {
-  const { store, keys } = office;
+  const { store, openers } = office;
   const before = await released(office, id);
   if (before !== undefined) return before;
   const standing = await standingOf(office, store, id);
   checkApproved(standing);
   // The identity may have changed since the request came in.
   refuseOwnKey(office, standing.request);
-  if (keys.size === 0) {
+  if (openers.keys.size === 0) {
     throw new TwinwrapError(
       "PASSPHRASE_NEEDED",
       "it is approved; the authority's RSA key has to be opened to release it",
@@ -420,10 +419,10 @@ function checkApproved({ row, decision }: Standing): void {
 }
 
 async function prepare(
-  { core, store, keys, authority, settings: { partial = false } }: Office,
+  { core, store, openers, authority, settings: { partial = false } }: Office,
   { request, records }: Standing,
 ): Promise<Prepared[]> {
-  const { recipient, padding } = request;
+  const to = { key: request.recipient, padding: request.padding };
   const prepared: Prepared[] = [];
   const missing: string[] = [];
   const candidates = await store.candidatesOf(records.map(({ hash }) => hash));
@@ -432,21 +431,22 @@ async function prepare(
     return candidates[i]!.map(({ wrap }) => ({ hash: row.hash, record, wrap }));
   });
   await checkBlocks(core, store, held);
+  const tried = await Promise.all(
+    records.map((row, i) => openers.release(row.record, candidates[i]!, to)),
+  );
   for (const [i, row] of records.entries()) {
-    const record = recordOfRow(core, row);
-    const { opened, untried } = openCandidates(core, keys, row, candidates[i]!);
-    if (opened === undefined) {
-      checkTried(authority, record, untried);
-      missing.push(formatSerial(record.serial));
+    const { right, wrap, untried } = tried[i]!;
+    if (right !== undefined && wrap !== undefined) {
+      prepared.push({ record: row.hash, candidate: candidates[i]![right]!, wrap });
       continue;
     }
-    try {
-      const to = { key: recipient, padding };
-      const wrap = await wrapFor(core, opened.sessionKey, to, algorithmOf(record));
-      prepared.push({ record: row.hash, candidate: opened.candidate, wrap });
-    } finally {
-      wipe(opened.sessionKey);
-    }
+    const record = recordOfRow(core, row);
+    checkTried(
+      authority,
+      record,
+      untried.map((at) => candidates[i]![at]!),
+    );
+    missing.push(formatSerial(record.serial));
   }
   if (missing.length === 0 || (partial && prepared.length > 0)) return prepared;
   const more = missing.length > 5 ? ` and ${missing.length - 5} more` : "";
@@ -473,11 +473,6 @@ function checkTried(
       `${formatSerial(serial)} is wrapped for the authority's RSA key ${toHex(wrap.fingerprint)}, which is not open`,
     );
   }
-}
-
-/** The ALG_ID in a release's SIMPLEBLOB: the one that the submitted blob had. */
-function algorithmOf({ blob }: EscrowRecord): { aiKeyAlg?: number } {
-  return blob === undefined ? {} : { aiKeyAlg: blob.aiKeyAlg };
 }
 
 /** The transaction of a release: decides again, and either everything of it is there or nothing. */

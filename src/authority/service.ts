@@ -47,6 +47,8 @@ import {
   unfence,
 } from "./log.js";
 import type { Office, OperatorSettings } from "./office.js";
+import type { Openers } from "./opener.js";
+import { openersOf } from "./openers.js";
 import { type Enrolled, enrolOwner } from "./owners.js";
 import {
   type PolicyState,
@@ -92,6 +94,8 @@ export interface ServiceParts {
   /** Called when the authority's public data has changed. */
   publish: (file: AuthorityFile) => Promise<void>;
   settings?: OperatorSettings | undefined;
+  /** Threads in which the RSA keys work; without them this thread does, see {@link openersOf}. */
+  openers?: number | undefined;
 }
 
 /** The key of the log that is to follow, wherever it is kept. */
@@ -114,11 +118,17 @@ export class AuthorityService {
   #log: Log;
   #authority: Authority;
   readonly #chain: VerifiedChain;
+  readonly #openers: Openers;
   readonly #keys: WrapKeys;
   /** The last attempt to open it. */
   #opening: Promise<unknown> | undefined;
 
-  private constructor(parts: ServiceParts, authority: Authority, file: AuthorityFile) {
+  private constructor(
+    parts: ServiceParts,
+    authority: Authority,
+    file: AuthorityFile,
+    openers: Openers,
+  ) {
     this.core = parts.core;
     this.#parts = parts;
     this.#anchored = new Anchored(parts.core, parts.anchor);
@@ -126,7 +136,8 @@ export class AuthorityService {
     this.#logSigner = isKeyOf(authority, parts.logSigner) ? parts.logSigner : undefined;
     this.#log = this.#logWith(this.#logSigner);
     this.#chain = new VerifiedChain(parts.core, authority, file);
-    this.#keys = new WrapKeys(parts.core, parts.readWrapKeys);
+    this.#openers = openers;
+    this.#keys = new WrapKeys(parts.core, openers, parts.readWrapKeys);
   }
 
   /**
@@ -150,7 +161,8 @@ export class AuthorityService {
       if (logSigner !== undefined && !isRight) {
         throw new TwinwrapError("BAD_KEY", "the log key is not the one of this authority");
       }
-      const service = new AuthorityService(parts, authority, file);
+      const openers = await openersOf(core, parts.openers);
+      const service = new AuthorityService(parts, authority, file, openers);
       await service.#fenceIfLost(isLonger(known.file, file));
       return service;
     } catch (error) {
@@ -208,19 +220,20 @@ export class AuthorityService {
       authority: this.#authority,
       chain: this.#chain,
       settings,
-      keys: this.#keys.open,
+      openers: this.#openers,
     };
   }
 
   /** Whether an RSA key is open. */
   get isUnlocked(): boolean {
-    return this.#keys.open.size > 0;
+    return this.#openers.keys.size > 0;
   }
 
   /**
    * Opens the RSA keys that are not locked, and all that the passphrase opens.
    * @returns whether one is open
-   * @throws TwinwrapError WRONG_PASSPHRASE if it opens none; BAD_KEY if one is not a key of the identity
+   * @throws TwinwrapError WRONG_PASSPHRASE if it opens none; BAD_KEY if one is not a key of the identity; UNAVAILABLE
+   *   if there is no thread for them
    */
   unlock(passphrase?: Passphrase): Promise<boolean> {
     // One after the other: two at once would prepare two keys, of which only one would be wiped.
@@ -504,7 +517,7 @@ export class AuthorityService {
   /** Ends the work and wipes the keys. */
   async close(): Promise<void> {
     await this.#opening?.catch(() => {});
-    this.#keys.dispose();
+    await this.#openers.close();
     await this.#parts.store.close();
   }
 }

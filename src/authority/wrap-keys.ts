@@ -1,5 +1,5 @@
 import { toHex, wipe } from "../bytes.js";
-import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
+import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import { type Authority, wrapKeyOf } from "../escrow/index.js";
 import {
@@ -12,7 +12,7 @@ import {
   wipePrivateKey,
 } from "../keys/index.js";
 import { withPassphrase } from "../keys/passphrase.js";
-import type { OpenKeys } from "./opening.js";
+import type { Openers } from "./opener.js";
 
 /** The file of an RSA private key, locked or not. */
 export interface WrapKeyFile {
@@ -21,32 +21,32 @@ export interface WrapKeyFile {
   pem: Uint8Array;
 }
 
-/** The authority's RSA keys: the one in use and those before it, as far as they are open. */
+/** The files of the authority's RSA keys: that of the one in use and those before it. They open into the openers. */
 export class WrapKeys {
   readonly #core: Core;
   readonly #read: () => Promise<WrapKeyFile[]>;
-  readonly #open = new Map<string, PreparedRsaPrivateKey>();
+  readonly #openers: Openers;
   /** The files whose keys are open. */
   readonly #done = new Set<string>();
   #isComplete = false;
 
   /** @param read gives all files, that of the key in use first */
-  constructor(core: Core, read: () => Promise<WrapKeyFile[]>) {
+  constructor(core: Core, openers: Openers, read: () => Promise<WrapKeyFile[]>) {
     this.#core = core;
+    this.#openers = openers;
     this.#read = read;
-  }
-
-  get open(): OpenKeys {
-    return this.#open;
   }
 
   /**
    * Opens those that are not locked, and all that the passphrase opens. It is asked for once.
    * @returns whether one is open
-   * @throws TwinwrapError WRONG_PASSPHRASE if it opens none; BAD_KEY if one is not the authority's
+   * @throws TwinwrapError WRONG_PASSPHRASE if it opens none; BAD_KEY if one is not the authority's; UNAVAILABLE if
+   *   there is no thread for them
    */
   async unlock(authority: Authority, passphrase: Passphrase | undefined): Promise<boolean> {
-    if (this.#isComplete) return true;
+    // Threads that were lost took the keys along.
+    if (this.#openers.keys.size === 0) this.#done.clear();
+    else if (this.#isComplete) return true;
     const files = await this.#read();
     try {
       const closed = files.filter(({ name }) => !this.#done.has(name));
@@ -59,7 +59,7 @@ export class WrapKeys {
         await withPassphrase(passphrase, true, (secret) => this.#tryAll(authority, locked, secret));
       }
       this.#isComplete = files.every(({ name }) => this.#done.has(name));
-      return this.#open.size > 0;
+      return this.#openers.keys.size > 0;
     } finally {
       wipe(...files.map(({ pem }) => pem));
     }
@@ -98,17 +98,10 @@ export class WrapKeys {
           `the RSA key ${toHex(mine)} (${name}) is none of this authority`,
         );
       }
-      if (!this.#open.has(toHex(mine))) this.#open.set(toHex(mine), core.rsaPrivateKey(key));
+      await this.#openers.add(toHex(mine), key);
       this.#done.add(name);
     } finally {
       if (key !== undefined) wipePrivateKey(key);
     }
-  }
-
-  dispose(): void {
-    for (const rsa of this.#open.values()) rsa.dispose();
-    this.#open.clear();
-    this.#done.clear();
-    this.#isComplete = false;
   }
 }

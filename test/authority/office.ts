@@ -56,13 +56,16 @@ export interface OfficeOptions extends Partial<InitOptions> {
   self?: { [name: string]: string[] };
   /** Whether all officers sign the first policy: true by default. */
   sign?: boolean;
-  settings?: OperatorSettings;
+  settings?: OpenSettings;
 }
+
+/** How an authority's folder is opened. */
+export type OpenSettings = OperatorSettings & { openers?: number };
 
 /** Opens an authority's folder with the store that the tests run on. */
 export async function openAuthority(
   folder: string,
-  settings: OperatorSettings = {},
+  settings: OpenSettings = {},
 ): Promise<AuthorityService> {
   let store: Store | undefined;
   const openStore: typeof openFolderStore = async (...about) => {
@@ -121,14 +124,14 @@ export class Office {
     return office;
   }
 
-  async open(settings?: OperatorSettings): Promise<AuthorityService> {
+  async open(settings?: OpenSettings): Promise<AuthorityService> {
     this.service = await openAuthority(this.folder, settings);
     return this.service;
   }
 
   /** Does something as another process of the operator's would, with the RSA key open. */
   async elsewhere<T>(
-    settings: OperatorSettings,
+    settings: OpenSettings,
     work: (service: AuthorityService) => Promise<T>,
   ): Promise<T> {
     const service = await openAuthority(this.folder, settings);

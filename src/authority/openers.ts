@@ -1,0 +1,53 @@
+import type { Core } from "../core/index.js";
+import type { Recipient } from "../envelope/wraps.js";
+import type { RsaPrivateKey } from "../keys/index.js";
+import { Opener, type Openers, openersClosed, type Rewrapped, type Tried } from "./opener.js";
+import type { Candidate } from "./store/store.js";
+
+/** @param threads how many; without them this thread does the work, as in commands that do one thing */
+export async function openersOf(core: Core, threads = 0): Promise<Openers> {
+  if (threads === 0) return new OwnThread(core);
+  const { OpenerThreads } = await import("./opener-threads.js");
+  return new OpenerThreads(core, threads);
+}
+
+/** The keys in this thread. */
+class OwnThread implements Openers {
+  readonly keys = new Set<string>();
+  readonly #opener: Opener;
+  #isClosed = false;
+
+  constructor(core: Core) {
+    this.#opener = new Opener(core);
+  }
+
+  async add(fingerprint: string, key: RsaPrivateKey): Promise<void> {
+    this.#needOpen();
+    this.#opener.add(fingerprint, key);
+    this.keys.add(fingerprint);
+  }
+
+  async check(record: Uint8Array, candidates: readonly Candidate[]): Promise<Tried> {
+    this.#needOpen();
+    return this.#opener.check(record, candidates);
+  }
+
+  async release(
+    record: Uint8Array,
+    candidates: readonly Candidate[],
+    to: Recipient,
+  ): Promise<Rewrapped> {
+    this.#needOpen();
+    return this.#opener.release(record, candidates, to);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#opener.dispose();
+    this.keys.clear();
+  }
+
+  #needOpen(): void {
+    if (this.#isClosed) throw openersClosed();
+  }
+}
