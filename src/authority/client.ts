@@ -41,18 +41,16 @@ export class LocalClient implements AuthorityClient {
 
   async submit(submissions: readonly Submission[]): Promise<SubmitResult[]> {
     await this.#unlock();
-    const results: SubmitResult[] = [];
-    for (const submission of submissions) {
-      const record = recordHash(this.#service.core, submission.record);
-      try {
-        const [taken] = await this.#service.intake([submission]);
-        results.push({ record, isNew: taken!.isNew, receipt: taken!.receipt });
-      } catch (error) {
-        if (!(error instanceof TwinwrapError)) throw error;
-        results.push({ record, error });
+    const results = await this.#service.intake(submissions);
+    return results.map((result, i) => {
+      if (!("error" in result)) {
+        const { record, isNew, receipt } = result;
+        return { record, isNew, receipt };
       }
-    }
-    return results;
+      const { error } = result;
+      if (!(error instanceof TwinwrapError)) throw error;
+      return { record: recordHash(this.#service.core, submissions[i]!.record), error };
+    });
   }
 
   async receipt(record: Uint8Array): Promise<Receipt | undefined> {

@@ -1,12 +1,18 @@
-import { equalBytes, toHex } from "../bytes.js";
+import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { formatSerial } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
-import { type EscrowRecord, isProven, type Submission } from "../escrow/index.js";
+import type { Submission } from "../escrow/index.js";
 import type { LogEnd } from "./log.js";
-import { blockOf, recordOfRow, sameBlock } from "./opening.js";
+import { recordOfRow } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
-import type { Candidate, CandidateOf, RecordRow, StoreWrites } from "./store/store.js";
+import type {
+  Candidate,
+  CandidateOf,
+  RecordChange,
+  RecordRow,
+  StoreWrites,
+} from "./store/store.js";
 
 /** Wraps of one unverified record that are kept side by side at most. */
 const MAX_CANDIDATES = 4;
@@ -20,78 +26,66 @@ export interface Checked {
   hash: Uint8Array;
   /** What it is taken in as. */
   status: "verified" | "unverified" | "unproven";
+  /** The stored wraps of its record, if they were tried and none opens. */
+  damaged?: readonly Candidate[];
 }
 
-/** A record as it will be. */
-interface Planned {
+/** What becomes of a submission. */
+export interface Taken {
+  /** Its record, as it will be. */
   row: RecordRow;
-  /** While it is unverified, or they are damaged. */
-  candidates: Candidate[];
+  /** Whether it is new here. */
   isNew: boolean;
+  /** Whether its wrap takes the place of one that is damaged. */
+  isRepaired: boolean;
 }
 
 /**
- * Works out the result of submissions, one after the other, before writing anything: one read and one write
- * of the store serve all of them.
+ * Works out what becomes of submissions, no two of which share a record, before writing anything: one read and one
+ * write of the store serve all of them.
  */
 export class IntakePlan {
   readonly #core: Core;
   readonly #end: LogEnd;
-  readonly #damaged: ReadonlyMap<string, readonly Candidate[]>;
-  readonly #records = new Map<string, Planned>();
-  /** Records by the RSA blocks that came with them here. */
-  readonly #blocks = new Map<string, { row: RecordRow; record: EscrowRecord }>();
   readonly #leaves: { type: "escrow" | "verified"; record: Uint8Array; owner: string }[] = [];
+  readonly #inserted: RecordRow[] = [];
+  readonly #changed: RecordChange[] = [];
   readonly #added: CandidateOf[] = [];
-  readonly #verified: { planned: Planned; candidate: Candidate }[] = [];
-  readonly #repaired: CandidateOf[] = [];
+  readonly #kept: CandidateOf[] = [];
 
-  /** @param damaged wraps that were tried and do not open, by record in lower-case hexadecimal */
-  constructor(core: Core, end: LogEnd, damaged: ReadonlyMap<string, readonly Candidate[]>) {
+  constructor(core: Core, end: LogEnd) {
     this.#core = core;
     this.#end = end;
-    this.#damaged = damaged;
-  }
-
-  /** An existing record, with its wraps if it is unverified, or they are damaged. */
-  know(row: RecordRow, candidates: Candidate[]): void {
-    this.#records.set(toHex(row.hash), { row, candidates, isNew: false });
   }
 
   /**
-   * @returns whether its record is new, and whether its wrap took the place of a damaged one
-   * @throws TwinwrapError BACKLOG if an unproven one has the blob of one before it, or too many wraps of
-   *   the record wait
+   * @param row its record, if that is there
+   * @param candidates the record's wraps if it is unverified, or they are damaged
+   * @throws TwinwrapError BACKLOG if too many wraps of the record wait; FAULT if it was altered. Nothing of the
+   *   submission is planned then
    */
-  take(item: Checked): { isNew: boolean; isRepaired: boolean } {
-    const planned = this.#records.get(toHex(item.hash));
-    let isRepaired = false;
-    if (planned === undefined) this.#insert(item);
-    else if (planned.row.status === "unverified") this.#update(planned, item);
-    else isRepaired = this.#repair(planned, item);
-    return { isNew: planned === undefined, isRepaired };
+  take(item: Checked, row: RecordRow | undefined, candidates: readonly Candidate[]): Taken {
+    if (row === undefined) return { row: this.#insert(item), isNew: true, isRepaired: false };
+    if (row.status === "unverified") {
+      return { row: this.#update(item, row, candidates), isNew: false, isRepaired: false };
+    }
+    return { row, isNew: false, isRepaired: this.#repair(item, candidates) };
   }
 
   /** Puts a wrap that is right in the place of those that are not. */
-  #repair({ row, candidates }: Planned, { hash, status, submission: { tag, wrap } }: Checked) {
-    const name = toHex(hash);
-    const damaged = this.#damaged.get(name);
-    // Another process may have been here in between, or the same record stands before this one.
+  #repair({ hash, damaged, submission: { tag, wrap } }: Checked, candidates: readonly Candidate[]) {
+    // Another process, or a group before this one, may have been here in between.
     const isStill =
-      status !== "unverified" &&
       damaged?.length === candidates.length &&
       candidates.every((one) => damaged.some((other) => isSame(one, other)));
-    if (!isStill || this.#repaired.some(({ record }) => equalBytes(record, row.hash))) return false;
-    this.#repaired.push({ record: row.hash, tag, wrap });
+    if (!isStill) return false;
+    this.#added.push({ record: hash, tag, wrap });
+    this.#kept.push({ record: hash, tag, wrap });
     return true;
   }
 
-  #insert({ submission, bytes, hash, status }: Checked): void {
+  #insert({ submission, bytes, hash, status }: Checked): RecordRow {
     const { record, tag, wrap } = submission;
-    const other = this.#blocks.get(toHex(blockOf(wrap)));
-    if (other !== undefined && !isProven(record)) {
-      throw sameBlock(record, other.record, other.row.status === "unverified");
-    }
     const isVerified = status === "verified";
     const leaf = this.#append(isVerified ? "verified" : "escrow", hash, record.owner);
     const row: RecordRow = {
@@ -106,36 +100,33 @@ export class IntakePlan {
       escrowLeaf: isVerified ? undefined : leaf,
       verifiedLeaf: isVerified ? leaf : undefined,
     };
-    const planned = { row, candidates: [], isNew: true };
-    this.#records.set(toHex(hash), planned);
-    this.#add(planned, record, { tag, wrap });
+    this.#inserted.push(row);
+    this.#added.push({ record: hash, tag, wrap });
+    return row;
   }
 
   /** Takes a wrap for a record that waits to be verified. */
-  #update(planned: Planned, { submission, status }: Checked): void {
-    const { record, tag, wrap } = submission;
-    const { row, candidates } = planned;
-    const candidate = { tag, wrap };
+  #update(
+    { submission: { tag, wrap }, hash, status }: Checked,
+    row: RecordRow,
+    candidates: readonly Candidate[],
+  ): RecordRow {
+    const candidate = { record: hash, tag, wrap };
     const isVerified = status === "verified";
-    if (!candidates.some((other) => isSame(other, candidate))) {
-      if (!isVerified && candidates.length >= MAX_CANDIDATES) {
-        throw new TwinwrapError(
-          "BACKLOG",
-          `${candidates.length} wraps of ${formatSerial(row.serial)} are waiting to be verified, and these come first`,
-        );
-      }
-      this.#add(planned, record, candidate);
+    const isThere = candidates.some((other) => isSame(other, candidate));
+    if (!isThere && !isVerified && candidates.length >= MAX_CANDIDATES) {
+      throw new TwinwrapError(
+        "BACKLOG",
+        `${candidates.length} wraps of ${formatSerial(row.serial)} are waiting to be verified, and these come first`,
+      );
     }
-    if (!isVerified) return;
-    row.status = "verified";
-    row.verifiedLeaf = this.#append("verified", row.hash, recordOfRow(this.#core, row).owner);
-    this.#verified.push({ planned, candidate });
-  }
-
-  #add({ row, candidates }: Planned, record: EscrowRecord, candidate: Candidate): void {
-    candidates.push(candidate);
-    this.#added.push({ record: row.hash, ...candidate });
-    this.#blocks.set(toHex(blockOf(candidate.wrap)), { row, record });
+    const { owner } = isVerified ? recordOfRow(this.#core, row) : row;
+    if (!isThere) this.#added.push(candidate);
+    if (!isVerified) return row;
+    const verifiedLeaf = this.#append("verified", hash, owner);
+    this.#changed.push({ hash, status, verifiedLeaf });
+    this.#kept.push(candidate);
+    return { ...row, status, verifiedLeaf };
   }
 
   /** @returns the leaf's place */
@@ -155,17 +146,11 @@ export class IntakePlan {
         owner: secrets.tag(this.#core, owner, record),
       })),
     );
-    const all = [...this.#records.values()];
     await writes.insertOwners(newOwners);
-    await writes.insertRecords(all.filter(({ isNew }) => isNew).map(({ row }) => row));
-    await writes.addCandidates([...this.#added, ...this.#repaired]);
-    const verified = this.#verified.filter(({ planned }) => !planned.isNew);
-    await writes.updateRecords(verified.map(({ planned: { row } }) => row));
-    const verifiedWraps = this.#verified.map(({ planned: { row }, candidate }) => ({
-      record: row.hash,
-      ...candidate,
-    }));
-    await writes.keepCandidates([...verifiedWraps, ...this.#repaired]);
+    await writes.insertRecords(this.#inserted);
+    await writes.addCandidates(this.#added);
+    await writes.updateRecords(this.#changed);
+    await writes.keepCandidates(this.#kept);
   }
 }
 

@@ -78,32 +78,42 @@ export function blockOf({ simpleBlob }: Wrap): Uint8Array {
 /**
  * Nothing shows that the sender of an unproven key knew it, and anybody can read the wrap in a file's header.
  * So an RSA block that is known from another record is never taken, or opened, as the sender's own.
- * @throws TwinwrapError DUPLICATE
+ * @returns for each what is wrong with it: DUPLICATE, or FAULT if the other record was altered
  */
+export async function knownBlocks(
+  core: Core,
+  reads: StoreReads,
+  held: readonly Held[],
+): Promise<(TwinwrapError | undefined)[]> {
+  const unproven = held.filter(({ record }) => !isProven(record));
+  const others = await reads.recordsWithBlocks(
+    unproven.map(({ hash, wrap }) => ({ block: blockOf(wrap), except: hash })),
+  );
+  const errors = new Map(
+    unproven.map((one, i) => [one, others[i] && sameBlock(core, one.record, others[i])]),
+  );
+  return held.map((one) => errors.get(one));
+}
+
+/** The same. @throws TwinwrapError the first of them */
 export async function checkBlocks(
   core: Core,
   reads: StoreReads,
   held: readonly Held[],
 ): Promise<void> {
-  const unproven = held.filter(({ record }) => !isProven(record));
-  if (unproven.length === 0) return;
-  const others = await reads.recordsWithBlocks(
-    unproven.map(({ hash, wrap }) => ({ block: blockOf(wrap), except: hash })),
-  );
-  for (const [i, { record }] of unproven.entries()) {
-    const other = others[i];
-    if (other === undefined) continue;
-    throw sameBlock(record, recordOfRow(core, other), other.status === "unverified");
-  }
+  const error = (await knownBlocks(core, reads, held)).find((one) => one !== undefined);
+  if (error !== undefined) throw error;
 }
 
-/** @param isWaiting whether the other record was not opened yet, so that the block may not be its own */
-export function sameBlock(
-  record: EscrowRecord,
-  other: EscrowRecord,
-  isWaiting: boolean,
-): TwinwrapError {
-  const next = isWaiting ? ", which was not opened yet" : "";
+function sameBlock(core: Core, record: EscrowRecord, row: RecordRow): TwinwrapError {
+  let other: EscrowRecord;
+  try {
+    other = recordOfRow(core, row);
+  } catch (error) {
+    if (error instanceof TwinwrapError) return error;
+    throw error;
+  }
+  const next = row.status === "unverified" ? ", which was not opened yet" : "";
   return new TwinwrapError(
     "DUPLICATE",
     `${formatSerial(record.serial)}: its key is not proven, and its blob is that of another record, ${formatSerial(other.serial)}${next}`,

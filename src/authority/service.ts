@@ -28,14 +28,16 @@ import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
 import { beginClosing, type Closing, closingDraft, lostOf, takeClosing } from "./closing.js";
 import { type EnrolledOwner, enrolledOwners } from "./enrolments.js";
 import { type ExportOptions, exportStore, type Sink } from "./export.js";
+import { Groups, MAX_GROUP, type Outcome } from "./groups.js";
 import {
   type Intake,
-  intake,
+  type IntakeResult,
+  namesOf,
+  prepare,
   receiptsOf,
-  verifyAll,
-  verifyWaiting,
-  type WrapReport,
+  takeGroup,
 } from "./intake.js";
+import type { Checked } from "./intake-plan.js";
 import {
   fence,
   fenceOf,
@@ -71,6 +73,7 @@ import type { RequestRow, Store, StoreReads } from "./store/store.js";
 import { stored, summaries } from "./stored.js";
 import { isLonger, longestChain } from "./taken-back.js";
 import { publicFile, VerifiedChain } from "./verified-chain.js";
+import { verifyAll, verifyWaiting, type WrapReport } from "./verifying.js";
 import { takeVeto } from "./vetoes.js";
 import { type WrapKeyFile, WrapKeys } from "./wrap-keys.js";
 
@@ -122,6 +125,10 @@ export class AuthorityService {
   readonly #keys: WrapKeys;
   /** The last attempt to open it. */
   #opening: Promise<unknown> | undefined;
+  readonly #groups = new Groups((group: readonly Checked[]) => this.#takeGroup(group), namesOf);
+  /** Intakes that were accepted, and are not answered yet. */
+  readonly #accepted = new Set<Promise<unknown>>();
+  #isClosed = false;
 
   private constructor(
     parts: ServiceParts,
@@ -298,10 +305,49 @@ export class AuthorityService {
     return this.#shown(() => takeVeto(this.#office, note));
   }
 
-  /** Takes submissions in, all or none; see {@link intake}. */
-  async intake(submissions: readonly Submission[]): Promise<Intake[]> {
+  /**
+   * Takes a submission in, with others that come at the same time; see {@link prepare} and {@link takeGroup}. Of several
+   * each has a result of its own, in order.
+   */
+  intake(submission: Submission): Promise<Intake>;
+  intake(submissions: readonly Submission[]): Promise<IntakeResult[]>;
+  async intake(given: Submission | readonly Submission[]): Promise<Intake | IntakeResult[]> {
+    if (this.#isClosed) throw new TwinwrapError("DISPOSED", "the authority was closed");
+    const several = "length" in given ? given : [given];
+    const results = this.#takeIn(several);
+    this.#accepted.add(results);
+    try {
+      const settled = await results;
+      if ("length" in given) return settled;
+      const [only] = settled as [IntakeResult];
+      if ("error" in only) throw only.error;
+      return only;
+    } finally {
+      this.#accepted.delete(results);
+    }
+  }
+
+  async #takeIn(submissions: readonly Submission[]): Promise<IntakeResult[]> {
+    const parts: Promise<IntakeResult[]>[] = [];
+    for (let at = 0; at < submissions.length; at += MAX_GROUP) {
+      parts.push(this.#takePart(submissions.slice(at, at + MAX_GROUP)));
+    }
+    return (await Promise.all(parts)).flat();
+  }
+
+  async #takePart(submissions: readonly Submission[]): Promise<IntakeResult[]> {
+    const prepared = await prepare(this.#office, submissions);
+    return Promise.all(
+      prepared.map((item) =>
+        "error" in item ? item : this.#groups.add(item.value).catch((error) => ({ error })),
+      ),
+    );
+  }
+
+  /** A group of intakes: one look at what is due, one transaction, one anchor. */
+  async #takeGroup(group: readonly Checked[]): Promise<Outcome<Intake>[]> {
     await this.#settle();
-    return this.#shown(() => intake(this.#office, submissions));
+    return this.#shown(() => takeGroup(this.#office, group));
   }
 
   /** The newest receipt of a record; undefined if it is not there. @param record recordHash, 32 bytes */
@@ -514,8 +560,10 @@ export class AuthorityService {
     await exportStore(office, sink, options);
   }
 
-  /** Ends the work and wipes the keys. */
+  /** Finishes the intakes that were accepted, ends the work and wipes the keys. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.allSettled(this.#accepted);
     await this.#opening?.catch(() => {});
     await this.#openers.close();
     await this.#parts.store.close();

@@ -2,6 +2,8 @@ import { mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { LocalClient } from "../authority/client.js";
+import { MAX_GROUP } from "../authority/groups.js";
+import type { IntakeResult } from "../authority/intake.js";
 import type { AuthorityService } from "../authority/service.js";
 import { equalBytes, toHex } from "../bytes.js";
 import { present } from "../calls.node.js";
@@ -31,8 +33,8 @@ import {
 import { signatureText } from "./authority-policy.js";
 import { EXIT, jsonOption, newCommand, wholeOption } from "./command.js";
 import { Report, STANDARD, tell, warn } from "./io.js";
-import { readMessage } from "./messages.js";
-import { about, complain, forEachFile } from "./report.js";
+import { type Message, readMessage } from "./messages.js";
+import { about, complain } from "./report.js";
 
 interface IntakeOptions extends AuthorityKeyOptions {
   output?: string;
@@ -48,6 +50,9 @@ const TAKEN = [
   "policy",
   "identity",
 ] as const;
+
+type IntakeMessage = Extract<Message, { kind: (typeof TAKEN)[number] }>;
+type Submitted = Extract<IntakeMessage, { kind: "submission" | "sealed file" }>;
 
 interface Taken {
   file: string;
@@ -97,23 +102,29 @@ async function writeReceipt(folder: string, name: string, receipt: Receipt): Pro
   );
 }
 
-/** Takes in a file's submissions one by one: a bad one, which a stranger may have put there, stops no other. */
-async function takeSubmissions(
-  service: AuthorityService,
+/** What a file holds for the authority. @throws TwinwrapError NOT_FOUND */
+function submissionsIn({ core, authority }: AuthorityService, message: Submitted): Submission[] {
+  if (message.kind === "submission") return [message.submission];
+  const held = submissionsOf(core, message.head, authority.origin);
+  if (held.length > 0) return held.map(({ submission }) => submission);
+  throw new TwinwrapError("NOT_FOUND", "the file holds no submission for this authority");
+}
+
+/** Answers a file's submissions: a bad one, which a stranger may have put there, stops no other. */
+async function answerSubmissions(
   path: string,
-  submissions: Submission[],
+  results: readonly IntakeResult[],
   options: IntakeOptions,
 ): Promise<Taken[]> {
   const folder = options.output ?? (path === STANDARD ? "." : dirname(path));
   const taken: Taken[] = [];
   const failures: unknown[] = [];
-  for (const submission of submissions) {
-    const result = await service.intake([submission]).catch((error) => {
-      failures.push(error);
-      return [];
-    });
-    if (result[0] === undefined) continue;
-    const { record, status, isRepaired, receipt } = result[0];
+  for (const result of results) {
+    if ("error" in result) {
+      failures.push(result.error);
+      continue;
+    }
+    const { record, status, isRepaired, receipt } = result;
     const name = path === STANDARD ? toHex(record.subarray(0, 8)) : stem(path);
     const output = await writeReceipt(folder, name, receipt);
     taken.push({
@@ -129,57 +140,92 @@ async function takeSubmissions(
   return taken;
 }
 
-async function takeFile(
+/** Takes any other message. @returns what came of it */
+async function takeMessage(
   service: AuthorityService,
-  path: string,
-  options: IntakeOptions,
-): Promise<Taken[]> {
-  const message = await readMessage(path, ...TAKEN);
-  const one = (result: string): Taken[] => [{ file: path, kind: message.kind, result }];
+  message: Exclude<IntakeMessage, Submitted>,
+): Promise<string> {
   switch (message.kind) {
-    case "submission":
-      return takeSubmissions(service, path, [message.submission], options);
-    case "sealed file": {
-      const { origin } = service.authority;
-      const held = submissionsOf(service.core, message.head, origin);
-      if (held.length === 0) {
-        throw new TwinwrapError("NOT_FOUND", "the file holds no submission for this authority");
-      }
-      const submissions = held.map(({ submission }) => submission);
-      return takeSubmissions(service, path, submissions, options);
-    }
     case "request": {
       const { id, status } = await service.takeRequest(message.request);
-      return one(`${id}  ${status}`);
+      return `${id}  ${status}`;
     }
     case "approval":
     case "veto": {
       const client = new LocalClient(service);
       const party = partyOf(service.core, service.authority, client);
       const standing = await readStanding(party, await client.decide(message.note));
-      return one(`${standing.id}  ${stateText(standing)}`);
+      return `${standing.id}  ${stateText(standing)}`;
     }
     case "identity":
-      return one(closingState(await service.takeClosing(message.note)));
-    case "policy": {
-      return one(signatureText(await service.takePolicy(message.note)));
-    }
+      return closingState(await service.takeClosing(message.note));
+    case "policy":
+      return signatureText(await service.takePolicy(message.note));
   }
+}
+
+/**
+ * Takes files in the order given. Submissions of files that follow each other share transactions; each file is answered
+ * by itself.
+ */
+async function takeFiles(
+  service: AuthorityService,
+  paths: readonly string[],
+  options: IntakeOptions,
+  show: (taken: readonly Taken[]) => void,
+): Promise<void> {
+  let inbox: { path: string; submissions: Submission[] }[] = [];
+  const takeInbox = async () => {
+    const held = inbox;
+    if (held.length === 0) return;
+    inbox = [];
+    const results = await service.intake(held.flatMap(({ submissions }) => submissions));
+    for (const { path, submissions } of held) {
+      const mine = results.splice(0, submissions.length);
+      await doOne(path, async () => show(await answerSubmissions(path, mine, options)));
+    }
+  };
+  const doOne = async (path: string, work: () => Promise<void>) => {
+    try {
+      await about(path, work);
+    } catch (error) {
+      if (paths.length === 1) throw error;
+      await takeInbox();
+      complain(error);
+    }
+  };
+  for (const path of paths) {
+    await doOne(path, async () => {
+      // Whoever writes into a pipe may wait for what came before.
+      const isFile = path !== STANDARD && present(path)?.isFile() === true;
+      if (!isFile || inbox.length >= MAX_GROUP) await takeInbox();
+      const message = (await readMessage(path, ...TAKEN)) as IntakeMessage;
+      if (message.kind === "submission" || message.kind === "sealed file") {
+        inbox.push({ path, submissions: submissionsIn(service, message) });
+      } else {
+        await takeInbox();
+        const result = await takeMessage(service, message);
+        show([{ file: path, kind: message.kind, result }]);
+      }
+    });
+  }
+  await takeInbox();
 }
 
 async function intake(paths: string[], options: IntakeOptions): Promise<void> {
   const authority = requireAuthority(options);
   const report = new Report<Taken>(options);
+  const show = (all: readonly Taken[]) => {
+    for (const taken of all) {
+      const { file, kind, result, receipt } = taken;
+      const where = receipt === undefined ? [] : [`receipt in ${receipt}`];
+      report.add(taken, [[outsidePath(file), kind, result, ...where]]);
+    }
+  };
   const work = async (service: AuthorityService) => {
     await unlock(service, authority, options);
     if (options.output !== undefined) await mkdir(options.output, { recursive: true });
-    await forEachFile(paths, async (path) => {
-      for (const taken of await takeFile(service, path, options)) {
-        const { kind, result, receipt } = taken;
-        const where = receipt === undefined ? [] : [`receipt in ${receipt}`];
-        report.add(taken, [[outsidePath(path), kind, result, ...where]]);
-      }
-    });
+    await takeFiles(service, paths, options, show);
     if (report.facts.some(({ result }) => result === "unverified")) {
       warn("unverified: the key is locked, so nothing was opened; `authority verify` does that");
     }

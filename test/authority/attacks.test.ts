@@ -72,7 +72,7 @@ describe("a submission", () => {
       { ...mine.submission, record: { ...mine.submission.record, header: record.header } },
     ];
     for (const attempt of attempts) {
-      await expect(one.service.intake([attempt])).rejects.toEqual(FAILED);
+      await expect(one.service.intake(attempt)).rejects.toEqual(FAILED);
     }
     expect(await storeOf(one.service).countRecords()).toMatchObject({ verified: 0, unverified: 0 });
   });
@@ -82,8 +82,8 @@ describe("a submission", () => {
     made.push(locked);
     const { submission, record } = await locked.file();
     const stolen = { ...submission, record: { ...submission.record, owner: "mallory" } };
-    const [taken] = await locked.service.intake([stolen]);
-    await locked.service.intake([submission]);
+    const taken = await locked.service.intake(stolen);
+    await locked.service.intake(submission);
     expect(taken!.record).not.toEqual(record);
     await locked.unlock();
     expect(await locked.service.verifyWaiting()).toEqual({ verified: 1, failed: [taken!.record] });
@@ -99,7 +99,7 @@ describe("a submission", () => {
   test("wrapped for another key is refused", async () => {
     const { origin, padding } = one.service.authority;
     const foreign = await sealFor({ origin, padding, wrapKey: owner.publicKey });
-    await expect(one.service.intake([foreign.submission])).rejects.toEqual(
+    await expect(one.service.intake(foreign.submission)).rejects.toEqual(
       failing("WRONG_AUTHORITY"),
     );
   });
@@ -110,12 +110,10 @@ describe("a submission", () => {
       const value = Buffer.from(submission.record[name]);
       value[value.length - 1]! ^= 1;
       const altered = { ...submission, record: { ...submission.record, [name]: value } };
-      await expect(one.service.intake([altered])).rejects.toEqual(FAILED);
+      await expect(one.service.intake(altered)).rejects.toEqual(FAILED);
     }
     const described = { ...submission.record, description: "something else" };
-    await expect(one.service.intake([{ ...submission, record: described }])).rejects.toEqual(
-      FAILED,
-    );
+    await expect(one.service.intake({ ...submission, record: described })).rejects.toEqual(FAILED);
   });
 });
 
@@ -221,7 +219,7 @@ describe("an approval", () => {
     const { submission, record } = await locked.file();
     const junk = { ...submission, record: { ...submission.record, owner: "bob-at-home" } };
     const his = await locked.file({ owner: "bob-at-home" });
-    const [, taken] = await locked.service.intake([submission, junk, his.submission]);
+    const [, taken] = await locked.take(submission, junk, his.submission);
     const { request, id } = await locked.asked([
       { ...his, record },
       { ...his, record: taken!.record },
@@ -360,10 +358,10 @@ describe("a request", () => {
     }
     const weak = { ...one.service.authority, padding: "pkcs1-v1_5" } as const;
     const { submission } = await sealFor(weak);
-    await expect(one.service.intake([submission])).rejects.toThrow(/does not take pkcs1-v1_5/);
+    await expect(one.service.intake(submission)).rejects.toThrow(/does not take pkcs1-v1_5/);
     const both = await office({ pkcs1: true });
     const { submission: old } = await sealFor({ ...both.service.authority, padding: "pkcs1-v1_5" });
-    expect(await both.service.intake([old])).toMatchObject([{ status: "verified" }]);
+    expect(await both.service.intake(old)).toMatchObject({ status: "verified" });
   });
 
   test("that says it was made a day ago waits from when it came in all the same", async () => {
@@ -682,7 +680,7 @@ describe("the log", () => {
     const { submission } = await busy.file();
     const state = await busy.service.verifyLog({
       onProgress: () => {
-        meanwhile ??= other.intake([submission]);
+        meanwhile ??= other.intake(submission);
       },
     });
     await meanwhile;
@@ -706,7 +704,7 @@ describe("the log", () => {
     const [node] = await storeOf(damaged.service).nodes(0, [{ level: 2, index: 0 }]);
     const stays = async () => {
       const before = await damaged.leaves();
-      await expect(damaged.service.intake([submission])).rejects.toEqual(FAULT);
+      await expect(damaged.service.intake(submission)).rejects.toEqual(FAULT);
       expect(await damaged.leaves()).toEqual(before);
     };
     for (const [spoil, mend] of [
@@ -753,7 +751,7 @@ describe("the log", () => {
       "DELETE FROM candidates",
       "DELETE FROM records",
     );
-    await expect(damaged.service.intake([submission])).rejects.toMatchObject({ code: "FAULT" });
+    await expect(damaged.service.intake(submission)).rejects.toMatchObject({ code: "FAULT" });
   });
 
   test("that was rolled back is found out by what is known outside", async () => {
@@ -795,19 +793,19 @@ describe("the log", () => {
     const old = await openAuthority(paths[1]);
     expect(await old.isFenced()).toBe(true);
     const { submission } = await source.file();
-    await expect(old.intake([submission])).rejects.toEqual(failing("FENCED"));
+    await expect(old.intake(submission)).rejects.toEqual(failing("FENCED"));
     await expect(old.unfence([])).rejects.toEqual(failing("FENCED"));
     await expect(old.unfence([newest])).rejects.toThrow(/rolled back/);
     await expect(old.unfence(known.slice(0, 1))).rejects.toEqual(NOT_VERIFIED);
-    await expect(old.intake([submission])).rejects.toEqual(failing("FENCED"));
+    await expect(old.intake(submission)).rejects.toEqual(failing("FENCED"));
     await old.close();
 
     const asked = await source.asked([later!]);
     await backend.copy(source.folder, paths[2]);
     const good = await openAuthority(paths[2]);
-    await expect(good.intake([submission])).rejects.toEqual(failing("FENCED"));
+    await expect(good.intake(submission)).rejects.toEqual(failing("FENCED"));
     // Neither a receipt again nor an approval: nothing is to look as if it came from the newest log.
-    await expect(good.intake([later!.submission])).rejects.toEqual(failing("FENCED"));
+    await expect(good.intake(later!.submission)).rejects.toEqual(failing("FENCED"));
     await expect(good.takeApproval(await source.word("ann", asked.request))).rejects.toEqual(
       failing("FENCED"),
     );
@@ -819,7 +817,7 @@ describe("the log", () => {
     }
     expect(await good.isFenced()).toBe(true);
     await good.unfence([newest, older!.checkpoint], { nothingNewer: true });
-    expect(await good.intake([submission])).toMatchObject([{ isNew: true }]);
+    expect(await good.intake(submission)).toMatchObject({ isNew: true });
     await good.verifyLog({ known: [newest] });
     await good.close();
   });
@@ -832,8 +830,8 @@ describe("the log", () => {
     await alter(other, "DELETE FROM settings");
     const fork = await openAuthority(other);
     const [there, here] = [await source.file(), await source.file()];
-    const [receipt] = await fork.intake([there.submission]);
-    await source.service.intake([here.submission]);
+    const receipt = await fork.intake(there.submission);
+    await source.service.intake(here.submission);
     await fork.verifyLog();
     const { proof } = receipt!.receipt;
     const checkpoint = proof.slice(proof.indexOf("\n\n") + 2);

@@ -53,9 +53,9 @@ test("a log that a fast clock brought ahead ends, and the next one begins with t
   vi.useFakeTimers({ toFake: ["Date"], now: ahead });
   await one.files(1).finally(() => vi.useRealTimers());
   const { submission } = await one.file();
-  await expect(one.service.intake([submission])).rejects.toEqual(failing("UNAVAILABLE"));
+  await expect(one.service.intake(submission)).rejects.toEqual(failing("UNAVAILABLE"));
   await close(one.service, [], "ann", "bob");
-  const [taken] = await one.service.intake([submission]);
+  const taken = await one.service.intake(submission);
   expect(receiptLeaf(taken!.receipt).time.getTime()).toBeLessThan(ahead.getTime());
   await one.service.verifyLog();
 });
@@ -66,7 +66,7 @@ describe("a log that lost its newest part", () => {
     const [first] = [await one.service.receipt(kept!.record)];
     const late = await one.file();
     const { service, folder, receipt } = await restored(async () => {
-      const [taken] = await one.service.intake([late.submission]);
+      const taken = await one.service.intake(late.submission);
       return taken!.receipt;
     });
     const known = [checkpointOf(receipt)];
@@ -90,7 +90,7 @@ describe("a log that lost its newest part", () => {
     expect(again.leaf).toBe(first!.leaf);
     expect(await service.receipt(late.record)).toBeUndefined();
     await service.unlock("nine planets, then eight");
-    const [sent] = await service.intake([late.submission]);
+    const sent = await service.intake(late.submission);
     const { checkpoint, index } = await verifyProof(
       core,
       sent!.receipt.leaf,
@@ -130,12 +130,12 @@ describe("a log that lost its newest part", () => {
   test("does not count what its old key signs after the end", async () => {
     await one.files(1);
     const { service } = await restored(async () => {
-      const [taken] = await one.service.intake([(await one.file()).submission]);
+      const taken = await one.service.intake((await one.file()).submission);
       return taken!.receipt;
     });
     await close(service, [], "ann", "bob");
     const { logKeys } = service.authority;
-    const [fork] = await one.service.intake([(await one.file()).submission]);
+    const fork = await one.service.intake((await one.file()).submission);
     const { leaf, proof } = fork!.receipt;
     await expect(verifyProof(core, leaf, proof, logKeys)).rejects.toThrow(/ended at 3 leaves/);
     await service.close();
@@ -146,9 +146,7 @@ describe("a log that lost its newest part", () => {
     await one.service.close();
     rmSync(join(one.folder, "log.pem"));
     const service = await openAuthority(one.folder);
-    await expect(service.intake([(await one.file()).submission])).rejects.toEqual(
-      failing("FENCED"),
-    );
+    await expect(service.intake((await one.file()).submission)).rejects.toEqual(failing("FENCED"));
     const { note } = await service.beginClosing();
     expect(await service.closing()).toMatchObject({ log: false, needed: 3, officers: [] });
     for (const [name, complete] of [
@@ -167,7 +165,7 @@ describe("a log that lost its newest part", () => {
   test("is not ended by fewer, nor once it has grown, and open requests end with it", async () => {
     const { request, id } = await one.asked(await one.files(1));
     const { note } = await one.service.beginClosing();
-    await expect(one.service.intake([(await one.file()).submission])).rejects.toEqual(
+    await expect(one.service.intake((await one.file()).submission)).rejects.toEqual(
       failing("FENCED"),
     );
     const ann = await addSignature(core, note, one.officers.get("ann")!);
@@ -212,7 +210,7 @@ describe("the anchor", () => {
     await one.files(1);
     const backup = join(one.folder, "..", "before");
     await backend.copy(one.folder, backup);
-    const [receipt] = await one.service.intake([(await one.file()).submission]);
+    const receipt = await one.service.intake((await one.file()).submission);
     expect(readFileSync(join(one.folder, "anchor"), "utf8")).toBe(checkpointOf(receipt!.receipt));
     await one.service.close();
     // The store of before, as after a lost -wal: the folder is the same.
@@ -222,9 +220,7 @@ describe("the anchor", () => {
     writeFileSync(join(one.folder, backend.file), readFileSync(join(backup, backend.file)));
     const service = await one.open();
     expect(await service.isFenced()).toBe(true);
-    await expect(service.intake([(await one.file()).submission])).rejects.toEqual(
-      failing("FENCED"),
-    );
+    await expect(service.intake((await one.file()).submission)).rejects.toEqual(failing("FENCED"));
     await service.verifyLog();
     // Nobody can vouch away what the anchor shows.
     await expect(service.unfence([], { nothingNewer: true })).rejects.toThrow(/rolled back/);
@@ -249,9 +245,7 @@ describe("the anchor", () => {
     await one.service.close();
     rmSync(join(one.folder, "anchor"));
     const service = await one.open();
-    await expect(service.intake([(await one.file()).submission])).rejects.toEqual(
-      failing("FENCED"),
-    );
+    await expect(service.intake((await one.file()).submission)).rejects.toEqual(failing("FENCED"));
     await service.unfence([], { nothingNewer: true });
     await one.files(1);
   });
@@ -262,7 +256,7 @@ describe("the anchor", () => {
     const newest = readFileSync(join(one.folder, "anchor"), "utf8");
     await other.receipt(new Uint8Array(32));
     expect(readFileSync(join(one.folder, "anchor"), "utf8")).toBe(newest);
-    await other.intake([(await one.file()).submission]);
+    await other.intake((await one.file()).submission);
     expect(readFileSync(join(one.folder, "anchor"), "utf8")).not.toBe(newest);
     await one.files(1);
     await other.close();
@@ -275,9 +269,9 @@ describe("the anchor", () => {
     for (let i = 0; i < 12; i++) files.push(await one.file());
     const services = [one.service, ...others];
     const taken = await Promise.all(
-      files.map(({ submission }, i) => services[i % 3]!.intake([submission])),
+      files.map(({ submission }, i) => services[i % 3]!.intake(submission)),
     );
-    const sizes = taken.map(([one]) => Number(checkpointOf(one!.receipt).split("\n")[1]));
+    const sizes = taken.map((one) => Number(checkpointOf(one.receipt).split("\n")[1]));
     const anchor = Number(readFileSync(join(one.folder, "anchor"), "utf8").split("\n")[1]);
     expect(anchor).toBe(Math.max(...sizes));
     for (const other of others) await other.close();

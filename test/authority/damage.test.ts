@@ -60,10 +60,10 @@ describe.each(["simple_blob", "tag", "fingerprint"])("a wrap whose %s was damage
     await expect(released(bad!)).rejects.toEqual(failing("DECRYPTION_FAILED"));
     // Another file's wrap opens to another key, and takes no place.
     const swapped = { ...bad!.submission, wrap: good!.submission.wrap };
-    await expect(one.service.intake([swapped])).rejects.toEqual(failing("DECRYPTION_FAILED"));
+    await expect(one.service.intake(swapped)).rejects.toEqual(failing("DECRYPTION_FAILED"));
 
     const before = await one.leaves();
-    const taken = await one.service.intake([good!, bad!, gone!, bad!].map((f) => f.submission));
+    const taken = await one.take(...[good!, bad!, gone!, bad!].map((f) => f.submission));
     expect(taken.map(({ status, isNew, isRepaired }) => [status, isNew, isRepaired])).toEqual([
       ["verified", false, false],
       ["verified", false, true],
@@ -84,7 +84,7 @@ describe.each(["simple_blob", "tag", "fingerprint"])("a wrap whose %s was damage
 test("a wrap that opens stays, whatever else is sent for its record", async () => {
   const [file] = await one.files(1);
   const [before] = await storeOf(one.service).candidatesOf([file!.record]);
-  const [again] = await one.service.intake([file!.submission]);
+  const again = await one.service.intake(file!.submission);
   expect(again).toMatchObject({ isNew: false, isRepaired: false });
   expect(await storeOf(one.service).candidatesOf([file!.record])).toEqual([before]);
 });
@@ -95,7 +95,7 @@ test("without the key nothing is replaced", async () => {
   await one.service.close();
   await one.open();
   await expect(one.service.verifyAll()).rejects.toEqual(failing("PASSPHRASE_NEEDED"));
-  const [taken] = await one.service.intake([file!.submission]);
+  const taken = await one.service.intake(file!.submission);
   expect(taken).toMatchObject({ status: "verified", isRepaired: false });
   await one.unlock();
   expect((await one.service.verifyAll()).wrong).toHaveLength(1);
@@ -103,7 +103,7 @@ test("without the key nothing is replaced", async () => {
 
 test("the wrap of a key that nobody proves is the one that its record names, released or not", async () => {
   const [early, late] = [await unproven(), await unproven()];
-  const [one1, two] = await one.service.intake([early, late]);
+  const [one1, two] = await one.take(early, late);
   await released(one1!);
   await one.service.verifyLog();
   for (const [submission, { record }] of [
@@ -118,7 +118,7 @@ test("the wrap of a key that nobody proves is the one that its record names, rel
       ),
     });
     expect((await one.service.verifyAll()).wrong.map(({ hash }) => hash)).toEqual([record]);
-    const [taken] = await one.service.intake([submission]);
+    const taken = await one.service.intake(submission);
     expect(taken).toMatchObject({ status: "unproven", isNew: false, isRepaired: true });
     await one.service.verifyLog();
     expect((await one.service.verifyAll()).wrong).toEqual([]);

@@ -40,7 +40,7 @@ test("a blob that can't be one is refused while the key is locked", async () => 
   };
   const before = await office.service.checkpoint();
   for (const [what, blob] of Object.entries(junk)) {
-    await expect(office.service.intake([withBlob(blob)]), what).rejects.toEqual(REFUSED);
+    await expect(office.service.intake(withBlob(blob)), what).rejects.toEqual(REFUSED);
   }
   expect(await office.service.countRecords()).toMatchObject({ unverified: 0, verified: 0 });
   expect(await office.service.checkpoint()).toBe(before);
@@ -54,10 +54,10 @@ test("and the same with the key, which tells the rest as well", async () => {
   await office.elsewhere({}, async (service) => {
     const { submission } = other;
     const empty = { ...submission, wrap: { ...submission.wrap, simpleBlob: new Uint8Array() } };
-    await expect(service.intake([empty])).rejects.toEqual(REFUSED);
+    await expect(service.intake(empty)).rejects.toEqual(REFUSED);
     const wrong = Uint8Array.from(submission.wrap.simpleBlob);
     wrong[20]! ^= 1;
     const altered = { ...submission, wrap: { ...submission.wrap, simpleBlob: wrong } };
-    await expect(service.intake([altered])).rejects.toEqual(failing("DECRYPTION_FAILED"));
+    await expect(service.intake(altered)).rejects.toEqual(failing("DECRYPTION_FAILED"));
   });
 });

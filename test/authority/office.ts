@@ -22,6 +22,7 @@ import {
 import { expect } from "vitest";
 import { type InitOptions, initDirectory, openDirectory } from "#build/authority/directory.js";
 import { openFolderStore } from "#build/authority/folder-store.js";
+import type { Intake, IntakeResult } from "#build/authority/intake.js";
 import type { OperatorSettings } from "#build/authority/office.js";
 import type { AuthorityService } from "#build/authority/service.js";
 import type { Store } from "#build/authority/store/store.js";
@@ -62,14 +63,18 @@ export interface OfficeOptions extends Partial<InitOptions> {
 /** How an authority's folder is opened. */
 export type OpenSettings = OperatorSettings & { openers?: number };
 
-/** Opens an authority's folder with the store that the tests run on. */
+/**
+ * Opens an authority's folder with the store that the tests run on.
+ * @param within what the store is put into
+ */
 export async function openAuthority(
   folder: string,
   settings: OpenSettings = {},
+  within: (store: Store) => Store = (store) => store,
 ): Promise<AuthorityService> {
   let store: Store | undefined;
   const openStore: typeof openFolderStore = async (...about) => {
-    store = await openFolderStore(...about);
+    store = within(await openFolderStore(...about));
     return store;
   };
   const service = await openDirectory(folder, { openStore, ...settings });
@@ -170,11 +175,16 @@ export class Office {
     return sealFor(this.service.authority, options);
   }
 
+  /** Takes several submissions in, which are all in order. */
+  async take(...submissions: Submission[]): Promise<Intake[]> {
+    return allTaken(await this.service.intake(submissions));
+  }
+
   /** Files that are taken in. */
   async files(count: number, options: { owner?: string } = {}): Promise<TestFile[]> {
     const files: TestFile[] = [];
     for (let i = 0; i < count; i++) files.push(await this.file(options));
-    await this.service.intake(files.map(({ submission }) => submission));
+    await this.take(...files.map(({ submission }) => submission));
     return files;
   }
 
@@ -236,6 +246,30 @@ export class Office {
     await this.service?.close();
     rmSync(this.#parent, { recursive: true, force: true });
   }
+}
+
+/** What became of several submissions. @throws the first error */
+export function allTaken(results: readonly IntakeResult[]): Intake[] {
+  return results.map((result) => {
+    if ("error" in result) throw result.error;
+    return result;
+  });
+}
+
+/** As many records of one file, each with a wrap of its own that opens to nothing. */
+export function copiesOf({ submission }: TestFile, count: number): Submission<FileRecord>[] {
+  return Array.from({ length: count }, (_, i) => {
+    const blind = new Uint8Array(32);
+    new DataView(blind.buffer).setUint32(0, i);
+    const simpleBlob = submission.wrap.simpleBlob.slice();
+    // The lowest bytes of its block: it stays below n.
+    new DataView(simpleBlob.buffer).setUint32(12, i);
+    return {
+      ...submission,
+      record: { ...submission.record, blind },
+      wrap: { ...submission.wrap, simpleBlob },
+    };
+  });
 }
 
 /** A sealed file, its session key, and what it sends to an authority. */

@@ -8,7 +8,7 @@ import { readPrivateKey } from "twinwrap/keys";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { OpenerThreads } from "#build/authority/opener-threads.js";
 import { openersOf } from "#build/authority/openers.js";
-import { core, failing, newOwner, Office, owner, PASSPHRASE, unwrap } from "./office.js";
+import { copiesOf, core, failing, newOwner, Office, owner, PASSPHRASE, unwrap } from "./office.js";
 
 // Threads that hold the authority's RSA keys: the same as in one thread, and nothing secret on the way.
 
@@ -68,7 +68,7 @@ test("keys in threads do what keys in this thread do, and no message holds a ses
   const one = await office({ settings: { openers: 2 } });
   const waiting = await one.files(2);
   const wrong = await one.file();
-  await one.service.intake([{ ...wrong.submission, tag: new Uint8Array(32) }]);
+  await one.service.intake({ ...wrong.submission, tag: new Uint8Array(32) });
   const sent = messages();
   await one.unlock();
   // Each has its own copy of the key.
@@ -108,7 +108,7 @@ test("whatever is wrong with a wrap, the error is the same as in this thread", a
     { ...a.submission, tag: new Uint8Array(32) },
   ];
   const said = async (service: typeof one.service) => {
-    const results = await Promise.allSettled(wrong.map((each) => service.intake([each])));
+    const results = await Promise.allSettled(wrong.map((each) => service.intake(each)));
     return results.map((result) => {
       const { code, message } = (result as PromiseRejectedResult).reason;
       return `${code}: ${message}`;
@@ -122,12 +122,7 @@ test("whatever is wrong with a wrap, the error is the same as in this thread", a
 
 test("all threads have something to do while everything is opened", async () => {
   const one = await office({ settings: { openers: 2 } });
-  const { submission } = await one.file();
-  const copies = Array.from({ length: 150 }, (_, i) => ({
-    ...submission,
-    record: { ...submission.record, blind: new Uint8Array(32).fill(i) },
-  }));
-  await one.service.intake(copies);
+  await one.take(...copiesOf(await one.file(), 150));
   await one.unlock();
   const sent = messages();
   const { failed } = await one.service.verifyWaiting();
@@ -157,8 +152,8 @@ describe("a thread that is lost", () => {
     const killed = killAtCheck();
     await one.unlock();
     const files = await Promise.all(Array.from({ length: 12 }, () => one.file()));
-    const taken = files.map(({ submission }) => one.service.intake([submission]));
-    for (const one of await Promise.all(taken)) expect(one).toMatchObject([{ status: "verified" }]);
+    const taken = files.map(({ submission }) => one.service.intake(submission));
+    for (const one of await Promise.all(taken)) expect(one.status).toBe("verified");
     expect(killed()).toBe(true);
     expect(one.service.isUnlocked).toBe(true);
   });
@@ -170,7 +165,7 @@ describe("a thread that is lost", () => {
     // More than a thread has at a time.
     const files = await Promise.all(Array.from({ length: 40 }, () => one.file()));
     const taken = await Promise.allSettled(
-      files.map(({ submission }) => one.service.intake([submission])),
+      files.map(({ submission }) => one.service.intake(submission)),
     );
     expect(killed()).toBe(true);
     for (const result of taken) {
@@ -180,9 +175,9 @@ describe("a thread that is lost", () => {
     expect(one.service.isUnlocked).toBe(false);
     await expect(one.service.verifyAll()).rejects.toEqual(failing("PASSPHRASE_NEEDED"));
     const { submission } = files.at(-1)!;
-    expect(await one.service.intake([submission])).toMatchObject([{ status: "unverified" }]);
+    expect(await one.service.intake(submission)).toMatchObject({ status: "unverified" });
     await one.unlock();
-    expect(await one.service.intake([submission])).toMatchObject([{ status: "verified" }]);
+    expect(await one.service.intake(submission)).toMatchObject({ status: "verified" });
     await one.service.verifyLog();
   });
 
@@ -203,9 +198,9 @@ describe("a thread that is lost", () => {
     }
     expect(one.service.isUnlocked).toBe(false);
     await one.unlock();
-    expect(await one.service.intake([(await one.file()).submission])).toMatchObject([
-      { status: "verified" },
-    ]);
+    expect(await one.service.intake((await one.file()).submission)).toMatchObject({
+      status: "verified",
+    });
   });
 });
 

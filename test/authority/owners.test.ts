@@ -7,6 +7,8 @@ import { questionRows } from "#build/client/officer.js";
 import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
 import {
+  allTaken,
+  copiesOf,
   core,
   failing,
   NOT_VERIFIED,
@@ -36,13 +38,13 @@ describe("an owner", () => {
   test("is enrolled with a control key, which the log names without saying whose it is", async () => {
     const one = await office({ owners: "enrolled" });
     const file = await one.file();
-    await expect(one.service.intake([file.submission])).rejects.toEqual(failing("NOT_ENTITLED"));
+    await expect(one.service.intake(file.submission)).rejects.toEqual(failing("NOT_ENTITLED"));
     const { secret } = await one.service.enrolOwner("olivia", olivia.publicKey);
     const leaf = (await one.leaves()).at(-1)!;
     const tag = createHmac("sha256", secret).update("twinwrap/v1/enrol").digest("hex");
     const control = createHash("sha256").update(olivia.publicKey).digest("hex");
     expect([lineOf(leaf, "owner"), lineOf(leaf, "control")]).toEqual([tag, control]);
-    await one.service.intake([file.submission]);
+    await one.service.intake(file.submission);
     // The same key again changes nothing; another one replaces it, and the secret stays.
     expect((await one.service.enrolOwner("olivia", olivia.publicKey)).secret).toEqual(secret);
     expect(await one.count()).toMatchObject({ enrol: 1 });
@@ -218,9 +220,9 @@ describe("time", () => {
     await at(new Date(now + 3_600_000), () => one.files(1));
     const [file] = [await one.file()];
     await at(new Date(now + 3_600_000 - 301_000), () =>
-      expect(one.service.intake([file.submission])).rejects.toEqual(failing("UNAVAILABLE")),
+      expect(one.service.intake(file.submission)).rejects.toEqual(failing("UNAVAILABLE")),
     );
-    await at(new Date(now + 3_600_000 - 299_000), () => one.service.intake([file.submission]));
+    await at(new Date(now + 3_600_000 - 299_000), () => one.service.intake(file.submission));
     const times = (await one.leaves()).map((leaf) => lineOf(leaf, "time"));
     expect(times).toEqual([...times].sort());
     await one.service.verifyLog();
@@ -249,15 +251,14 @@ describe("time", () => {
 
   test("a request is for at most 500 owners", async () => {
     const one = await office();
-    const { submission } = await sealFor(one.service.authority);
-    const records = Array.from({ length: 501 }, (_, i) => ({
+    const records = copiesOf(await sealFor(one.service.authority), 501).map((submission, i) => ({
       ...submission,
       record: { ...submission.record, owner: `owner-${i}` },
     }));
     await one.service.close();
     // Unopened: their tags would not fit.
     const service = await one.open();
-    const taken = await service.intake(records);
+    const taken = allTaken(await service.intake(records));
     const ask = (count: number) =>
       service.takeRequest(
         makeRequest({

@@ -74,7 +74,7 @@ describe("a new authority", () => {
     // Nobody could release it, so nothing is taken in.
     const file = await one.file();
     const NO_POLICY = failing("NO_POLICY");
-    await expect(one.service.intake([file.submission])).rejects.toEqual(NO_POLICY);
+    await expect(one.service.intake(file.submission)).rejects.toEqual(NO_POLICY);
     await expect(one.service.takeRequest(one.request([file]))).rejects.toEqual(NO_POLICY);
     expect(await one.service.receipt(file.record)).toBeUndefined();
     expect(await one.signPolicy("ann")).toMatchObject({ log: true, complete: false });
@@ -85,7 +85,7 @@ describe("a new authority", () => {
     expect(await one.signPolicy("bob")).toMatchObject({ complete: true });
     expect((await readAuthority(one.folder)).authority.policies).toHaveLength(1);
     expect(await one.count()).toEqual({ authority: 1, policy: 1 });
-    await one.service.intake([file.submission]);
+    await one.service.intake(file.submission);
     const { request } = await one.asked([file]);
     expect((await one.approve(request, "ann", "bob")).decision.approved).toBe(true);
   });
@@ -165,7 +165,7 @@ describe("intake", () => {
 
   test("gives a receipt that anybody can check from the bytes alone", async () => {
     const file = await one.file();
-    const [taken] = await one.service.intake([file.submission]);
+    const taken = await one.service.intake(file.submission);
     expect(taken).toMatchObject({ status: "unverified", isNew: true });
     const { leaf, proof } = taken!.receipt;
     const { record } = JSON.parse(new TextDecoder().decode(encodeSubmission(file.submission)));
@@ -193,7 +193,7 @@ describe("intake", () => {
 
   test("says nothing of serial, owner or description in the log", async () => {
     const file = await one.file({ owner: "somebody@example.com", description: "the secret plan" });
-    await one.service.intake([file.submission]);
+    await one.service.intake(file.submission);
     const log = (await one.leaves()).join("");
     expect(log).not.toContain("somebody");
     expect(log).not.toContain("plan");
@@ -206,7 +206,8 @@ describe("intake", () => {
     const [file] = await one.files(1);
     const size = (await one.leaves()).length;
     const before = await one.service.receipt(file!.record);
-    const [again] = await one.service.intake([file!.submission, file!.submission]);
+    const [again, third] = await one.take(file!.submission, file!.submission);
+    expect(third).toEqual(again);
     expect(again).toEqual({
       record: file!.record,
       status: "unverified",
@@ -217,19 +218,21 @@ describe("intake", () => {
     expect(await one.leaves()).toHaveLength(size);
     expect((await storeOf(one.service).candidatesOf([file!.record]))[0]).toHaveLength(1);
     // Beside a new one it has its own proof, too.
-    const both = await one.service.intake([(await one.file()).submission, file!.submission]);
+    const both = await one.take((await one.file()).submission, file!.submission);
     expect(both.map(({ isNew }) => isNew)).toEqual([true, false]);
     expect(both[1]!.receipt).toEqual(before);
   });
 
-  test("is all or nothing", async () => {
+  test("of one that is refused takes no other with it", async () => {
     const [good, other] = [
       await one.file(),
       await sealFor({ ...one.service.authority, origin: "x" }),
     ];
-    const batch = [good.submission, other.submission];
-    await expect(one.service.intake(batch)).rejects.toEqual(failing("WRONG_AUTHORITY"));
-    expect(await storeOf(one.service).record(good.record)).toBeUndefined();
+    expect(await one.service.intake([other.submission, good.submission])).toEqual([
+      { error: failing("WRONG_AUTHORITY") },
+      expect.objectContaining({ record: good.record, isNew: true }),
+    ]);
+    expect(await storeOf(one.service).record(good.record)).toBeDefined();
   });
 
   test("keeps four wraps of a record side by side, and the first that opens wins", async () => {
@@ -238,9 +241,9 @@ describe("intake", () => {
       const { submission } = await one.file();
       return { ...file.submission, wrap: submission.wrap };
     };
-    for (let i = 0; i < 3; i++) await one.service.intake([await foreign()]);
-    await one.service.intake([file.submission]);
-    await expect(one.service.intake([await foreign()])).rejects.toEqual(failing("BACKLOG"));
+    for (let i = 0; i < 3; i++) await one.service.intake(await foreign());
+    await one.service.intake(file.submission);
+    await expect(one.service.intake(await foreign())).rejects.toEqual(failing("BACKLOG"));
     expect((await storeOf(one.service).candidatesOf([file.record]))[0]).toHaveLength(4);
     await one.unlock();
     const { verified, failed } = await one.service.verifyWaiting();
@@ -254,13 +257,13 @@ describe("intake", () => {
     const locked = await office();
     const { submission, record } = await locked.file();
     for (let i = 1; i <= 4; i++) {
-      await locked.service.intake([{ ...submission, tag: new Uint8Array(32).fill(i) }]);
+      await locked.service.intake({ ...submission, tag: new Uint8Array(32).fill(i) });
     }
-    await expect(locked.service.intake([submission])).rejects.toEqual(failing("BACKLOG"));
+    await expect(locked.service.intake(submission)).rejects.toEqual(failing("BACKLOG"));
     const other = await openAuthority(locked.folder);
     await other.unlock(PASSPHRASE);
     expect(await other.verifyWaiting()).toEqual({ verified: 0, failed: [record] });
-    await locked.service.intake([submission]);
+    await locked.service.intake(submission);
     expect(await other.verifyWaiting()).toEqual({ verified: 1, failed: [] });
     await other.verifyLog();
     await other.close();
@@ -269,7 +272,7 @@ describe("intake", () => {
   test("of more records with the same serial does not hide the one that was opened", async () => {
     const locked = await office();
     const { submission, record } = await locked.file();
-    await locked.service.intake([submission]);
+    await locked.service.intake(submission);
     const { record: about } = submission;
     const junk = Array.from({ length: 120 }, (_, i) => ({
       ...submission,
@@ -290,7 +293,7 @@ describe("intake", () => {
     const [waiting] = await locked.files(1);
     await locked.unlock();
     const file = await locked.file();
-    const both = await locked.service.intake([waiting!.submission, file.submission]);
+    const both = await locked.take(waiting!.submission, file.submission);
     expect(both.map(({ status, isNew }) => [status, isNew])).toEqual([
       ["verified", false],
       ["verified", true],
@@ -321,16 +324,16 @@ describe("intake", () => {
     const locked = await office();
     const [a, b] = [await locked.file(), await locked.file()];
     const swapped = { ...a.submission, wrap: b.submission.wrap };
-    await locked.service.intake([swapped]);
+    await locked.service.intake(swapped);
     await locked.unlock();
     expect(await locked.service.verifyWaiting()).toEqual({ verified: 0, failed: [a.record] });
     const FAILED = expect.objectContaining({ code: "DECRYPTION_FAILED" });
-    await expect(locked.service.intake([swapped])).rejects.toEqual(FAILED);
+    await expect(locked.service.intake(swapped)).rejects.toEqual(FAILED);
     // What is wrong keeps no place, and is told of once.
     expect(await storeOf(locked.service).candidatesOf([a.record])).toEqual([[]]);
     expect(await locked.service.verifyWaiting()).toEqual({ verified: 0, failed: [] });
     // The right one still comes in, and is what is verified.
-    expect(await locked.service.intake([a.submission])).toMatchObject([{ status: "verified" }]);
+    expect(await locked.service.intake(a.submission)).toMatchObject({ status: "verified" });
   });
 });
 
@@ -401,7 +404,7 @@ describe("a request", () => {
     // One of two does not open: nothing is released, and the request waits for the right wrap.
     await expect(locked.service.release(id)).rejects.toThrow(/of the 2 records, 1 without a wrap/);
     expect((await locked.service.standing(id)).row.status).toBe("open");
-    await locked.service.intake([bad.submission]);
+    await locked.service.intake(bad.submission);
     const { releases } = await locked.service.release(id);
     expect(releases).toHaveLength(2);
     expect(await locked.count()).toMatchObject({ escrow: 2, verified: 2, release: 2 });
@@ -420,7 +423,7 @@ describe("a request", () => {
     const look = store.candidatesOf.bind(store);
     const spy = vi.spyOn(store, "candidatesOf").mockImplementationOnce(async (records) => {
       const found = await look(records);
-      await locked.elsewhere({}, (other) => other.intake([again]));
+      await locked.elsewhere({}, (other) => other.intake(again));
       return found;
     });
     expect((await locked.service.release(id)).releases).toHaveLength(1);
@@ -505,10 +508,10 @@ test("one file under two authorities is recovered from either", async () => {
   for (const one of both) await one.unlock();
   const files = await sealForAll(both.map(({ service }) => service.authority));
   for (const [i, one] of both.entries()) {
-    await expect(one.service.intake([files[1 - i]!.submission])).rejects.toEqual(
+    await expect(one.service.intake(files[1 - i]!.submission)).rejects.toEqual(
       failing("WRONG_AUTHORITY"),
     );
-    await one.service.intake([files[i]!.submission]);
+    await one.service.intake(files[i]!.submission);
     const { request, id } = await one.asked([files[i]!]);
     await one.approve(request, "ann", "bob");
     const { releases } = await one.service.release(id);

@@ -145,7 +145,7 @@ describe("a weaker policy", () => {
     const { notBefore } = await sign(one, await next(one, () => ({ release: 1 })), "ann", "bob");
     const other = await openAuthority(one.folder);
     const { submission } = await one.file();
-    await at(notBefore!, () => other.intake([submission]));
+    await at(notBefore!, () => other.intake(submission));
     expect(await one.policy()).toMatchObject({ number: 2, release: 1 });
     await other.close();
   });

@@ -55,10 +55,10 @@ async function work() {
   for (;;) {
     const made = [await submission(), await submission(), await submission()];
     for (const one of made) {
-      const [{ record, receipt }] = await service.intake([one]);
+      const { record, receipt } = await service.intake(one);
       print("receipt", Buffer.from(record).toString("hex"), sha256(encodeReceipt(receipt)));
     }
-    const records = await Promise.all(made.map((one) => service.intake([one])));
+    const records = await Promise.all(made.map((one) => service.intake(one)));
     const request = makeRequest({
       authority: authority.origin,
       requester: "Olivia",

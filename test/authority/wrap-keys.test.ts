@@ -76,15 +76,15 @@ async function released(...files: Awaited<ReturnType<Office["files"]>>) {
 describe("after a new key has come into use", () => {
   test("each wrap is opened with the key that it names", async () => {
     const [before, late] = [await one.file(), await one.file()];
-    await one.service.intake([before.submission]);
+    await one.service.intake(before.submission);
     await rotate();
     const after = await one.file();
     expect(after.submission.wrap.fingerprint).not.toEqual(before.submission.wrap.fingerprint);
-    await one.service.intake([after.submission]);
+    await one.service.intake(after.submission);
     await one.unlock();
     expect(await one.service.verifyWaiting()).toEqual({ verified: 2, failed: [] });
     // What was made for the key before still comes in, and is opened at once.
-    expect(await one.service.intake([late.submission])).toMatchObject([{ status: "verified" }]);
+    expect(await one.service.intake(late.submission)).toMatchObject({ status: "verified" });
     const files = [before, after, late];
     const { releases } = await (await released(...files)).release();
     for (const { record, sessionKey } of files) {
@@ -123,7 +123,7 @@ describe("after a new key has come into use", () => {
     const { locked } = await one.service.verifyAll();
     expect(locked.map(({ hash }) => hash)).toEqual([before!.record]);
     const { submission } = before!;
-    expect(await one.service.intake([submission])).toMatchObject([{ status: "unverified" }]);
+    expect(await one.service.intake(submission)).toMatchObject({ status: "unverified" });
     await one.service.close();
     await one.open();
     rmSync(join(one.folder, "wrap.pem"));
@@ -162,7 +162,7 @@ describe("after a new key has come into use", () => {
     const { submission } = await one.file();
     // Without the key nobody sees that it is another padding than the block's.
     const old = { ...submission, wrap: { ...submission.wrap, padding } };
-    await one.service.intake([old]);
+    await one.service.intake(old);
     expect(authority.identities[0]!.paddings).toContain(padding);
     await one.service.verifyLog();
     await rotate();

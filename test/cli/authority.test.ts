@@ -76,7 +76,7 @@ test("a stranger's submission in a file keeps the right one out as little as in 
 test("of a flooded serial what was opened is shown first, and has its receipt", async () => {
   await office.unlock();
   const { submission } = await office.file();
-  await office.service.intake([submission]);
+  await office.service.intake(submission);
   await office.service.close();
   const locked = await office.open();
   await locked.intake(
@@ -102,7 +102,7 @@ test("of a flooded serial what was opened is shown first, and has its receipt", 
 test("a damaged wrap is named with its serial, exit code 3, until its owner sends it again", async () => {
   await office.unlock();
   const file = await office.file();
-  await office.service.intake([file.submission]);
+  await office.service.intake(file.submission);
   sandbox.write("f.twin", file.bytes);
   expect(await run("verify --all")).toMatchObject({
     code: 0,
