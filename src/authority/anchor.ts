@@ -1,6 +1,7 @@
 import type { Core } from "../core/index.js";
 import { isAboutContent, TwinwrapError } from "../errors.js";
-import { type Authority, type Checkpoint, parseCheckpoint } from "../escrow/index.js";
+import type { Authority } from "../escrow/chain.js";
+import { type Checkpoint, parseCheckpoint } from "../escrow/checkpoint.js";
 import { compareKnown, logsOf } from "./log.js";
 import { placeOf } from "./store/place.js";
 import type { LogHead, StoreReads } from "./store/store.js";
@@ -27,6 +28,7 @@ export class Anchored {
   #covered = -1;
   /** The last checkpoint that the store was compared with. */
   #compared: string | undefined;
+  #writing: Promise<void> | undefined;
 
   /** @param anchor undefined where none is kept */
   constructor(core: Core, anchor: Anchor | undefined) {
@@ -57,14 +59,26 @@ export class Anchored {
     this.#compared = note;
   }
 
-  /** Before a checkpoint, or what leads to one, is shown. */
+  /** Before a checkpoint, or what leads to one, is shown. All that is to be shown while it is written shares the next. */
   async cover(reads: StoreReads, authority: Authority): Promise<void> {
     if (this.#anchor === undefined) return;
+    const place = placeOfHead(await reads.head());
+    if (place <= this.#covered) return;
+    // What is being written may be older.
+    await this.#writing?.catch(() => {});
+    if (place <= this.#covered) return;
+    this.#writing ??= this.#write(this.#anchor, reads, authority).finally(() => {
+      this.#writing = undefined;
+    });
+    await this.#writing;
+  }
+
+  async #write(anchor: Anchor, reads: StoreReads, authority: Authority): Promise<void> {
     const head = await reads.head();
+    if (head === undefined) return;
     const place = placeOfHead(head);
-    if (head === undefined || place <= this.#covered) return;
     // A log that this process does not know is a newer one.
-    await this.#anchor.write(
+    await anchor.write(
       head.checkpoint,
       (present) => (placeOfNote(present, authority) ?? Number.POSITIVE_INFINITY) < place,
     );

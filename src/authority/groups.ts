@@ -6,28 +6,32 @@ export type Outcome<T> = { value: T } | { error: unknown };
 /** Items of a group at most. */
 export const MAX_GROUP = 256;
 
+/** What is still to be done before a group's items are answered, while the next group is at work. */
+export type Finish<Result> = () => Promise<Outcome<Result>[]>;
+
 interface Waiting<Item, Result> {
   item: Item;
+  names: readonly string[];
   resolve(result: Result): void;
   reject(error: unknown): void;
 }
 
 /**
- * Gathers items into groups. There is no clock: a group is what waits one turn of the event loop after there is nobody
- * at work, and the next one gathers while it is at work.
+ * Gathers items into groups. There is no clock: a group is what waits one turn of the event loop after nobody is at
+ * work, and the next one gathers while it is at work.
  */
 export class Groups<Item, Result> {
-  readonly #work: (group: readonly Item[]) => Promise<Outcome<Result>[]>;
+  readonly #work: (group: readonly Item[]) => Promise<Finish<Result>>;
   readonly #namesOf: (item: Item) => readonly string[];
   #waiting: Waiting<Item, Result>[] = [];
   #isAtWork = false;
 
   /**
-   * @param work does a group, and tells the outcome of each item, in order
+   * @param work does a group; what it gives tells the outcome of each item, in order
    * @param namesOf what an item may share with no other one of its group: the later one waits for the next
    */
   constructor(
-    work: (group: readonly Item[]) => Promise<Outcome<Result>[]>,
+    work: (group: readonly Item[]) => Promise<Finish<Result>>,
     namesOf: (item: Item) => readonly string[],
   ) {
     this.#work = work;
@@ -37,7 +41,7 @@ export class Groups<Item, Result> {
   /** Has an item done in the next group that has room for it. */
   add(item: Item): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject });
+      this.#waiting.push({ item, names: this.#namesOf(item), resolve, reject });
       if (!this.#isAtWork) void this.#run();
     });
   }
@@ -48,21 +52,21 @@ export class Groups<Item, Result> {
       // Whoever comes in this turn comes along.
       await new Promise(setImmediate);
       const group = this.#next();
-      const outcomes = await this.#outcomesOf(group.map(({ item }) => item));
-      for (const [i, { resolve, reject }] of group.entries()) {
-        const outcome = outcomes[i]!;
-        if ("value" in outcome) resolve(outcome.value);
-        else reject(outcome.error);
-      }
+      const done = await outcomeOf(() => this.#work(group.map(({ item }) => item)));
+      void this.#answer(group, done);
     }
     this.#isAtWork = false;
   }
 
-  async #outcomesOf(items: readonly Item[]): Promise<Outcome<Result>[]> {
-    try {
-      return await this.#work(items);
-    } catch (error) {
-      return items.map(() => ({ error }));
+  async #answer(
+    group: readonly Waiting<Item, Result>[],
+    done: Outcome<Finish<Result>>,
+  ): Promise<void> {
+    const finished = "value" in done ? await outcomeOf(done.value) : done;
+    for (const [i, { resolve, reject }] of group.entries()) {
+      const outcome = "value" in finished ? finished.value[i]! : finished;
+      if ("value" in outcome) resolve(outcome.value);
+      else reject(outcome.error);
     }
   }
 
@@ -72,11 +76,10 @@ export class Groups<Item, Result> {
     const rest: Waiting<Item, Result>[] = [];
     const taken = new Set<string>();
     for (const one of this.#waiting) {
-      const names = this.#namesOf(one.item);
-      const isFree = group.length < MAX_GROUP && !names.some((name) => taken.has(name));
+      const isFree = group.length < MAX_GROUP && !one.names.some((name) => taken.has(name));
       (isFree ? group : rest).push(one);
       // Also of one that waits: a third one does not overtake it.
-      for (const name of names) taken.add(name);
+      for (const name of one.names) taken.add(name);
     }
     this.#waiting = rest;
     return group;

@@ -2,7 +2,7 @@ import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { formatSerial } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
-import type { Submission } from "../escrow/index.js";
+import type { Submission } from "../escrow/submission.js";
 import type { LogEnd } from "./log.js";
 import { recordOfRow } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";

@@ -3,18 +3,12 @@ import type { Core } from "../core/index.js";
 import { formatSerial, type Padding } from "../envelope/index.js";
 import { isWrapFor } from "../envelope/wraps.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
-import {
-  type Authority,
-  encodeRecord,
-  isBlob,
-  isBoundWrap,
-  isProven,
-  type Policy,
-  type Receipt,
-  recordHashOf,
-  type Submission,
-  wrapKeyOf,
-} from "../escrow/index.js";
+import { isBoundWrap } from "../escrow/blob-submission.js";
+import { type Authority, wrapKeyOf } from "../escrow/chain.js";
+import type { Policy } from "../escrow/policy.js";
+import type { Receipt } from "../escrow/receipt.js";
+import { encodeRecord, isBlob, isProven, recordHashOf } from "../escrow/record.js";
+import type { Submission } from "../escrow/submission.js";
 import { type Outcome, outcomeOf } from "./groups.js";
 import { type Checked, IntakePlan, type Taken } from "./intake-plan.js";
 import type { Office } from "./office.js";
@@ -135,7 +129,7 @@ async function findDamaged(
 
 /** What no two items of a group may share: an unproven key is refused if its RSA block is another record's. */
 export function namesOf({ hash, submission: { wrap } }: Checked): string[] {
-  return [toHex(hash), toHex(blockOf(wrap))];
+  return [hash, blockOf(wrap)].map((bytes) => Buffer.from(bytes).toString("latin1"));
 }
 
 /**
@@ -144,30 +138,27 @@ export function namesOf({ hash, submission: { wrap } }: Checked): string[] {
  * @returns what became of each: an error is NO_POLICY; NOT_PROVEN; NOT_ENTITLED; DUPLICATE if it has the blob of another
  *   record; BACKLOG; FENCED; or what the store says
  */
-export async function takeGroup(
-  office: Office,
-  items: readonly Checked[],
-): Promise<Outcome<Intake>[]> {
+export async function takeGroup(office: Office, items: readonly Checked[]): Promise<Committed[]> {
   const { outcomes, failure } = await commitGroup(office, items);
-  if (outcomes !== undefined) return withReceipts(office, outcomes);
+  if (outcomes !== undefined) return outcomes;
   if (items.length === 1 || failure.isOfAll) return items.map(() => failure);
   return oneByOne(office, items);
 }
 
 /** What became of a submission in the transaction. */
-type Committed = Outcome<Taken & { item: Checked }>;
+export type Committed = Outcome<Taken & { item: Checked }>;
 /** Why a transaction failed, and whether that is so whatever is in it. */
 type Failure = { error: unknown; isOfAll: boolean };
 
 /** Has each of a group's submissions in a transaction of its own: one that fails must harm no other. */
-async function oneByOne(office: Office, items: readonly Checked[]): Promise<Outcome<Intake>[]> {
-  const all: Outcome<Intake>[] = [];
+async function oneByOne(office: Office, items: readonly Checked[]): Promise<Committed[]> {
+  const all: Committed[] = [];
   let isOver: Failure | undefined;
   for (const item of items) {
     const { outcomes, failure } = isOver ? { failure: isOver } : await commitGroup(office, [item]);
     // Where the store is gone nobody waits for it again and again.
     if (failure?.isOfAll) isOver = failure;
-    all.push(...(outcomes === undefined ? [failure!] : await withReceipts(office, outcomes)));
+    all.push(...(outcomes ?? [failure!]));
   }
   return all;
 }
@@ -264,7 +255,7 @@ function notEnrolled(owner: string): TwinwrapError {
 }
 
 /** What became of submissions, with the receipts of those that are there. */
-async function withReceipts(
+export async function withReceipts(
   office: Office,
   outcomes: readonly Committed[],
 ): Promise<Outcome<Intake>[]> {

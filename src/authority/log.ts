@@ -1,27 +1,28 @@
 import { equalBytes, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
-import { verifyPath } from "../escrow/checkpoint.js";
+import type { Authority } from "../escrow/chain.js";
 import {
-  type Authority,
-  appendLeaves,
-  decodeLeaf,
-  type EndedLog,
-  encodeLeaf,
-  formatProof,
-  inclusionProof,
-  type KnownLeaf,
-  type LogSource,
-  leafHash,
-  type ProvenLeaf,
+  type Checkpoint,
   parseCheckpoint,
-  rootHash,
-  type Signer,
+  proofText,
   signCheckpoint,
-  type VerifierKey,
   verifyCheckpoint,
-} from "../escrow/index.js";
-import { consistencyProof, type ReadNodes } from "../escrow/merkle.js";
+  verifyPath,
+} from "../escrow/checkpoint.js";
+import type { EndedLog } from "../escrow/identity.js";
+import { decodeLeaf, encodeLeaf, type KnownLeaf } from "../escrow/leaf.js";
+import type { LogSource } from "../escrow/log-view.js";
+import {
+  appendLeaves,
+  consistencyProof,
+  inclusionProof,
+  leafHash,
+  type ReadNodes,
+  rootHash,
+} from "../escrow/merkle.js";
+import type { Signer, VerifierKey } from "../escrow/note.js";
+import type { ProvenLeaf } from "../escrow/release.js";
 import { formatTime } from "../jcs.js";
 import { checkerOf } from "./checker.js";
 import { fault, nodeReader } from "./nodes.js";
@@ -122,7 +123,9 @@ export class Log {
       if (leaves.length === 0) return;
       const read = nodeReader(writes, this.number);
       if (head !== undefined) await this.#checkTree(read, head);
-      await appendTo(this.#core, writes, { log: this.number, size, read, signer, time }, leaves);
+      const at = { log: this.number, size, read, signer, time };
+      // Nobody has to verify what was signed here.
+      this.#verified = await appendTo(this.#core, writes, at, leaves);
     };
     return { next, time, append };
   }
@@ -159,12 +162,15 @@ export class Log {
     const leading = places.map((place) => this.#leading(at ?? place));
     const heads = await headsOf(reads, leading);
     const readers = new Map<number, ReadNodes>();
+    const trees = new Map<LogHead, Checkpoint>();
     return Promise.all(
       places.map((place, i) => {
         const head = heads.get(leading[i]!)!;
         const read = readers.get(head.log) ?? nodeReader(reads, head.log);
         readers.set(head.log, read);
-        return this.#proof(read, indexOf(place), leaves[i], head);
+        const tree = trees.get(head) ?? this.#treeOf(head);
+        trees.set(head, tree);
+        return this.#proof(read, indexOf(place), leaves[i], { head, tree });
       }),
     );
   }
@@ -177,26 +183,26 @@ export class Log {
     return placeOf(logOf(place), Math.max(indexOf(place), kept.size - 1));
   }
 
+  /** The tree that the checkpoint of a stored head was signed over. @throws TwinwrapError FAULT */
+  #treeOf(head: LogHead): Checkpoint {
+    return { origin: this.#logs[head.log]!.name, size: head.size, root: this.#signedRoot(head) };
+  }
+
   async #proof(
     read: ReadNodes,
     index: number,
     leaf: string | undefined,
-    head: LogHead,
+    { head, tree }: { head: LogHead; tree: Checkpoint },
   ): Promise<ProvenLeaf> {
     if (leaf === undefined) throw fault(`leaf ${index} is missing`);
     const path = await inclusionProof(this.#core, read, index, head.size);
-    const tree = {
-      origin: this.#logs[head.log]!.name,
-      size: head.size,
-      root: this.#signedRoot(head),
-    };
     try {
       verifyPath(this.#core, leaf, { index, path }, tree);
     } catch (cause) {
       if (!isAboutContent(cause)) throw cause;
       throw fault(`leaf ${index}, or a hash of its proof, was altered`);
     }
-    return { leaf, proof: formatProof({ index, path, checkpoint: head.checkpoint }) };
+    return { leaf, proof: proofText({ index, path, checkpoint: head.checkpoint }) };
   }
 }
 
@@ -213,6 +219,7 @@ interface AppendOptions {
 /**
  * Appends leaves to a log, and the signed checkpoint over them.
  * @param old where the head is, if the leaves begin another log
+ * @returns the checkpoint
  */
 export async function appendTo(
   core: Core,
@@ -220,7 +227,7 @@ export async function appendTo(
   { log, size, read, signer, time }: AppendOptions,
   leaves: readonly NewLeaf[],
   old?: number,
-): Promise<void> {
+): Promise<string> {
   const texts = leaves.map((leaf) => encodeLeaf({ ...leaf, time } as KnownLeaf));
   const hashes = texts.map((text) => leafHash(core, toUtf8(text)));
   const grown = await appendLeaves(core, read, size, hashes);
@@ -228,6 +235,7 @@ export async function appendTo(
   const checkpoint = await signCheckpoint(core, tree, signer);
   const head = { log, size: grown.size, root: grown.root, checkpoint };
   await writes.extendLog(placeOf(log, size), texts, grown.nodes, head, old);
+  return checkpoint;
 }
 
 /**

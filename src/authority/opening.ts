@@ -2,14 +2,9 @@ import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { formatSerial, type Wrap } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
-import {
-  decodeRecord,
-  type EscrowRecord,
-  isBoundWrap,
-  isProven,
-  recordHashOf,
-  wrapKeyOf,
-} from "../escrow/index.js";
+import { isBoundWrap } from "../escrow/blob-submission.js";
+import { wrapKeyOf } from "../escrow/chain.js";
+import { decodeRecord, type EscrowRecord, isProven, recordHashOf } from "../escrow/record.js";
 import type { Office } from "./office.js";
 import type { Candidate, RecordRow, StoreReads } from "./store/store.js";
 

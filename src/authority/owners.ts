@@ -1,7 +1,8 @@
 import { equalBytes, randomBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
-import { checkName, enrolTag, ownerTag } from "../escrow/index.js";
+import { checkName } from "../escrow/names.js";
+import { enrolTag, ownerTag } from "../escrow/submission.js";
 import { logsOf } from "./log.js";
 import type { Office } from "./office.js";
 import { policyStates } from "./policies.js";

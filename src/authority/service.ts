@@ -28,7 +28,7 @@ import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
 import { beginClosing, type Closing, closingDraft, lostOf, takeClosing } from "./closing.js";
 import { type EnrolledOwner, enrolledOwners } from "./enrolments.js";
 import { type ExportOptions, exportStore, type Sink } from "./export.js";
-import { Groups, MAX_GROUP, type Outcome } from "./groups.js";
+import { type Finish, Groups, MAX_GROUP } from "./groups.js";
 import {
   type Intake,
   type IntakeResult,
@@ -36,6 +36,7 @@ import {
   prepare,
   receiptsOf,
   takeGroup,
+  withReceipts,
 } from "./intake.js";
 import type { Checked } from "./intake-plan.js";
 import {
@@ -344,10 +345,12 @@ export class AuthorityService {
     );
   }
 
-  /** A group of intakes: one look at what is due, one transaction, one anchor. */
-  async #takeGroup(group: readonly Checked[]): Promise<Outcome<Intake>[]> {
+  /** A group of intakes: one look at what is due, one transaction; and then one anchor. */
+  async #takeGroup(group: readonly Checked[]): Promise<Finish<Intake>> {
     await this.#settle();
-    return this.#shown(() => takeGroup(this.#office, group));
+    const office = this.#office;
+    const committed = await takeGroup(office, group);
+    return () => this.#shown(() => withReceipts(office, committed));
   }
 
   /** The newest receipt of a record; undefined if it is not there. @param record recordHash, 32 bytes */

@@ -285,10 +285,18 @@ function authorityOf(core: Core, { identities, policies }: Chain): Authority {
   };
 }
 
+/** What {@link everyWrapKey} found: it is asked for every submission. */
+const wrapKeysOf = new WeakMap<readonly Identity[], RsaPublicKey[]>();
+
 /** The RSA keys of all identities, each once. */
 function everyWrapKey(identities: readonly Identity[]): RsaPublicKey[] {
-  const keys = identities.flatMap(({ wrapKeys }) => wrapKeys);
-  return [...new Map(keys.map((key) => [formatSpki(key), key])).values()];
+  let keys = wrapKeysOf.get(identities);
+  if (keys === undefined) {
+    const all = identities.flatMap(({ wrapKeys }) => wrapKeys);
+    keys = [...new Map(all.map((key) => [formatSpki(key), key])).values()];
+    wrapKeysOf.set(identities, keys);
+  }
+  return keys;
 }
 
 /** Of the keys that were ever wrapped for, the one with this fingerprint (32 bytes). */

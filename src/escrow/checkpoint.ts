@@ -158,10 +158,15 @@ function checkEnded({ origin, size, root }: Checkpoint, { kept, end }: EndedLog)
   }
 }
 
-/** The text of a proof. @throws TwinwrapError BAD_FORMAT if it could not be read back */
-export function formatProof({ index, path, checkpoint }: LogProof): string {
+/** The text of a proof whose parts were verified. */
+export function proofText({ index, path, checkpoint }: LogProof): string {
   const lines = [PROOF, `index ${index}`, ...path.map(toBase64)];
-  const text = `${lines.join("\n")}\n\n${checkpoint}`;
+  return `${lines.join("\n")}\n\n${checkpoint}`;
+}
+
+/** The text of a proof. @throws TwinwrapError BAD_FORMAT if it could not be read back */
+export function formatProof(proof: LogProof): string {
+  const text = proofText(proof);
   readBack(() => parseProof(text), "BAD_FORMAT");
   return text;
 }
