@@ -91,7 +91,7 @@ show(
   `${ms(spent)}, ${((RECORDS / spent) * 1000).toFixed(0)} a second`,
 );
 const single = await records(500);
-await often("intake of one record, unverified", 500, (i) => service.intake([single[i]]));
+await often("intake of one record, unverified", 500, (i) => service.intake(single[i]));
 
 const any = () => sample[Math.floor(Math.random() * sample.length)].record;
 await often("search by serial", 200, () => service.records({ serial: any().serial }));

@@ -144,22 +144,18 @@ function groupsOf({ news, columns }) {
   const ends = news.checkpoints.map(([place]) => place).sort((a, b) => a - b);
   const groups = ends.map(() => Object.fromEntries(TABLES.map((table) => [table, []])));
   const groupOf = (leaf) => groups[ends.findIndex((end) => leaf < end)];
-  const byRecord = new Map();
   for (const row of news.leaves) groupOf(row[0]).leaves.push(row);
   for (const row of news.checkpoints) groupOf(row[0] - 1).checkpoints.push(row);
   // A node comes with the last leaf below it.
   for (const row of news.nodes) groupOf((row[2] + 1) * 2 ** row[1] - 1).nodes.push(row);
-  for (const row of news.records) {
-    const group = groupOf(row.find((value, i) => i >= row.length - 2 && value !== null));
-    byRecord.set(row[1].toString("hex"), group); // behind its id
-    group.records.push(row);
-  }
-  for (const row of news.candidates) {
-    byRecord.get(row[1].toString("hex")).candidates.push(row);
-  }
+  // Both begin with the record's leaf.
+  for (const row of news.records) groupOf(row[0]).records.push(row);
+  for (const row of news.candidates) groupOf(row[0]).candidates.push(row);
   groups[0].owners.push(...news.owners);
   return groups.map((group, i) => ({ group, end: ends[i], columns }));
 }
+
+const isFolded = ({ name }) => name === "folded";
 
 /** Writes them with nothing around: the same pragmas, one transaction a group. */
 function writeBare(path, groups) {
@@ -172,11 +168,16 @@ function writeBare(path, groups) {
     table,
     db.prepare(`INSERT INTO ${table} VALUES (${Array(columns[table]).fill("?").join(", ")})`),
   ]);
+  const folded = db.prepare("SELECT * FROM records").columns().findIndex(isFolded);
+  const text = db.prepare("INSERT INTO records_text (rowid, folded) VALUES (?, ?)");
   const head = db.prepare("UPDATE head SET place = ?");
+  const count = db.prepare("UPDATE record_counts SET records = records + ? WHERE status = ?");
   for (const { group, end } of groups) {
     db.exec("BEGIN IMMEDIATE");
     head.run(end);
     for (const [table, insert] of inserts) for (const row of group[table]) insert.run(...row);
+    for (const row of group.records) text.run(row[0], row[folded]);
+    count.run(group.records.length, "unverified");
     db.exec("COMMIT");
   }
   db.close();

@@ -83,6 +83,8 @@ export class Anchored {
       (present) => (placeOfNote(present, authority) ?? Number.POSITIVE_INFINITY) < place,
     );
     this.#covered = place;
+    // It came from the store.
+    this.#compared = head.checkpoint;
   }
 
   /** Somebody vouched for this state. */

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { equalBytes, fromUtf8, randomBytes, toUtf8, wipe } from "../bytes.js";
@@ -84,18 +85,34 @@ export function nextLogIn(core: Core, folder: string): NextLog {
   };
 }
 
+/** Which file stands under a name, and in which state; undefined if there is none. */
+function stateOf(path: string): string | undefined {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats && `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
+}
+
 /** The anchor in a folder: a checkpoint, as it is. */
 export function anchorIn(folder: string): Anchor {
   const path = join(folder, ANCHOR);
-  const read = async () => {
+  const readFile = async () => {
     const bytes = await readIfThere(path, MAX_NOTE);
     return bytes && fromUtf8(bytes);
   };
+  /** The file as it was read or written last. It is always replaced as a whole. */
+  let known: { state: string | undefined; note: string | undefined } | undefined;
+  const read = async () => {
+    // Looked at before it is read: if it is replaced in between, it is read again the next time.
+    const state = stateOf(path);
+    if (known === undefined || known.state !== state) known = { state, note: await readFile() };
+    return known.note;
+  };
   const write: Anchor["write"] = (note, isNewer) =>
     withLockBeside(path, async () => {
-      const present = await read();
+      // Clocks of file systems are too coarse to rely on a state here.
+      const present = await readFile();
       if (present !== undefined && !isNewer(present)) return;
       await writeFileWhole(path, [toUtf8(note)], { force: true, mode: PRIVATE_MODE });
+      known = { state: stateOf(path), note };
     });
   // Of one process one after the other.
   let last: Promise<unknown> = Promise.resolve();

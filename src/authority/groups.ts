@@ -6,8 +6,8 @@ export type Outcome<T> = { value: T } | { error: unknown };
 /** Items of a group at most. */
 export const MAX_GROUP = 256;
 
-/** What is still to be done before a group's items are answered, while the next group is at work. */
-export type Finish<Result> = () => Promise<Outcome<Result>[]>;
+/** How long a group waits for items that are on their way, in milliseconds. */
+const PATIENCE = 10;
 
 interface Waiting<Item, Result> {
   item: Item;
@@ -17,25 +17,29 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Gathers items into groups. There is no clock: a group is what waits one turn of the event loop after nobody is at
- * work, and the next one gathers while it is at work.
+ * Gathers items into groups. A group is what waits one turn of the event loop after nobody is at work, and the next one
+ * gathers while it is at work. Only for items that are known to be on their way it waits a moment.
  */
 export class Groups<Item, Result> {
-  readonly #work: (group: readonly Item[]) => Promise<Finish<Result>>;
+  readonly #work: (group: readonly Item[]) => Promise<Outcome<Result>[]>;
   readonly #namesOf: (item: Item) => readonly string[];
+  readonly #areMoreComing: () => boolean;
   #waiting: Waiting<Item, Result>[] = [];
   #isAtWork = false;
 
   /**
-   * @param work does a group; what it gives tells the outcome of each item, in order
+   * @param work does a group, and tells the outcome of each item, in order
    * @param namesOf what an item may share with no other one of its group: the later one waits for the next
+   * @param areMoreComing whether items are on their way
    */
   constructor(
-    work: (group: readonly Item[]) => Promise<Finish<Result>>,
+    work: (group: readonly Item[]) => Promise<Outcome<Result>[]>,
     namesOf: (item: Item) => readonly string[],
+    areMoreComing = () => false,
   ) {
     this.#work = work;
     this.#namesOf = namesOf;
+    this.#areMoreComing = areMoreComing;
   }
 
   /** Has an item done in the next group that has room for it. */
@@ -51,23 +55,18 @@ export class Groups<Item, Result> {
     while (this.#waiting.length > 0) {
       // Whoever comes in this turn comes along.
       await new Promise(setImmediate);
+      if (this.#areMoreComing() && this.#waiting.length < MAX_GROUP) {
+        await new Promise((resolve) => setTimeout(resolve, PATIENCE));
+      }
       const group = this.#next();
       const done = await outcomeOf(() => this.#work(group.map(({ item }) => item)));
-      void this.#answer(group, done);
+      for (const [i, { resolve, reject }] of group.entries()) {
+        const outcome = "value" in done ? done.value[i]! : done;
+        if ("value" in outcome) resolve(outcome.value);
+        else reject(outcome.error);
+      }
     }
     this.#isAtWork = false;
-  }
-
-  async #answer(
-    group: readonly Waiting<Item, Result>[],
-    done: Outcome<Finish<Result>>,
-  ): Promise<void> {
-    const finished = "value" in done ? await outcomeOf(done.value) : done;
-    for (const [i, { resolve, reject }] of group.entries()) {
-      const outcome = "value" in finished ? finished.value[i]! : finished;
-      if ("value" in outcome) resolve(outcome.value);
-      else reject(outcome.error);
-    }
   }
 
   /** The next group, in the order in which its items came. */

@@ -138,15 +138,18 @@ export function namesOf({ hash, submission: { wrap } }: Checked): string[] {
  * @returns what became of each: an error is NO_POLICY; NOT_PROVEN; NOT_ENTITLED; DUPLICATE if it has the blob of another
  *   record; BACKLOG; FENCED; or what the store says
  */
-export async function takeGroup(office: Office, items: readonly Checked[]): Promise<Committed[]> {
+export async function takeGroup(
+  office: Office,
+  items: readonly Checked[],
+): Promise<Outcome<Intake>[]> {
   const { outcomes, failure } = await commitGroup(office, items);
-  if (outcomes !== undefined) return outcomes;
+  if (outcomes !== undefined) return withReceipts(office, outcomes);
   if (items.length === 1 || failure.isOfAll) return items.map(() => failure);
-  return oneByOne(office, items);
+  return withReceipts(office, await oneByOne(office, items));
 }
 
 /** What became of a submission in the transaction. */
-export type Committed = Outcome<Taken & { item: Checked }>;
+type Committed = Outcome<Taken & { item: Checked }>;
 /** Why a transaction failed, and whether that is so whatever is in it. */
 type Failure = { error: unknown; isOfAll: boolean };
 
@@ -255,7 +258,7 @@ function notEnrolled(owner: string): TwinwrapError {
 }
 
 /** What became of submissions, with the receipts of those that are there. */
-export async function withReceipts(
+async function withReceipts(
   office: Office,
   outcomes: readonly Committed[],
 ): Promise<Outcome<Intake>[]> {

@@ -28,7 +28,7 @@ import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
 import { beginClosing, type Closing, closingDraft, lostOf, takeClosing } from "./closing.js";
 import { type EnrolledOwner, enrolledOwners } from "./enrolments.js";
 import { type ExportOptions, exportStore, type Sink } from "./export.js";
-import { type Finish, Groups, MAX_GROUP } from "./groups.js";
+import { Groups, MAX_GROUP, type Outcome } from "./groups.js";
 import {
   type Intake,
   type IntakeResult,
@@ -36,7 +36,6 @@ import {
   prepare,
   receiptsOf,
   takeGroup,
-  withReceipts,
 } from "./intake.js";
 import type { Checked } from "./intake-plan.js";
 import {
@@ -126,7 +125,13 @@ export class AuthorityService {
   readonly #keys: WrapKeys;
   /** The last attempt to open it. */
   #opening: Promise<unknown> | undefined;
-  readonly #groups = new Groups((group: readonly Checked[]) => this.#takeGroup(group), namesOf);
+  readonly #groups = new Groups(
+    (group: readonly Checked[]) => this.#takeGroup(group),
+    namesOf,
+    () => this.#preparing > 0,
+  );
+  /** Intakes that are being opened. */
+  #preparing = 0;
   /** Intakes that were accepted, and are not answered yet. */
   readonly #accepted = new Set<Promise<unknown>>();
   #isClosed = false;
@@ -337,7 +342,8 @@ export class AuthorityService {
   }
 
   async #takePart(submissions: readonly Submission[]): Promise<IntakeResult[]> {
-    const prepared = await prepare(this.#office, submissions);
+    this.#preparing++;
+    const prepared = await prepare(this.#office, submissions).finally(() => this.#preparing--);
     return Promise.all(
       prepared.map((item) =>
         "error" in item ? item : this.#groups.add(item.value).catch((error) => ({ error })),
@@ -345,12 +351,10 @@ export class AuthorityService {
     );
   }
 
-  /** A group of intakes: one look at what is due, one transaction; and then one anchor. */
-  async #takeGroup(group: readonly Checked[]): Promise<Finish<Intake>> {
+  /** A group of intakes: one look at what is due, one transaction, one anchor. */
+  async #takeGroup(group: readonly Checked[]): Promise<Outcome<Intake>[]> {
     await this.#settle();
-    const office = this.#office;
-    const committed = await takeGroup(office, group);
-    return () => this.#shown(() => withReceipts(office, committed));
+    return this.#shown(() => takeGroup(this.#office, group));
   }
 
   /** The newest receipt of a record; undefined if it is not there. @param record recordHash, 32 bytes */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeBlobSubmission, parseCheckpoint, parseProof, verifyProof } from "twinwrap/escrow";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { type Finish, Groups, MAX_GROUP } from "#build/authority/groups.js";
+import { Groups, MAX_GROUP, type Outcome } from "#build/authority/groups.js";
 import type { Intake } from "#build/authority/intake.js";
 import type { Store, StoreWrites } from "#build/authority/store/store.js";
 import { TwinwrapError } from "#build/errors.js";
@@ -48,8 +48,7 @@ describe("a group", () => {
         seen.push([...items]);
         if (seen.length === 1) next = [4, 5].map((item) => groups.add(item));
         await new Promise(setImmediate);
-        return async () =>
-          items.map((value) => (value === 2 ? { error: "two" } : { value: 10 * value }));
+        return items.map((value) => (value === 2 ? { error: "two" } : { value: 10 * value }));
       },
       () => [],
     );
@@ -66,9 +65,9 @@ describe("a group", () => {
 
   test("has at most 256, none that shares a name, and keeps the order of those that do", async () => {
     const seen: string[][] = [];
-    const work = async (items: readonly string[]): Promise<Finish<string>> => {
+    const work = async (items: readonly string[]): Promise<Outcome<string>[]> => {
       seen.push([...items]);
-      return async () => items.map((value) => ({ value }));
+      return items.map((value) => ({ value }));
     };
     const groups = new Groups(work, (item) => item.split("+"));
     await Promise.all(["a", "b", "a+c", "c", "d", "c+b"].map((item) => groups.add(item)));
@@ -78,40 +77,43 @@ describe("a group", () => {
     expect(seen.map(({ length }) => length)).toEqual([MAX_GROUP, MAX_GROUP, 88]);
   });
 
-  test("is at work while the one before is finished, and is not answered before it is", async () => {
-    let finish = () => {};
-    const finished = new Promise<void>((resolve) => {
-      finish = resolve;
-    });
+  test("waits a moment for what is on its way, and no longer", async () => {
     const seen: number[][] = [];
-    const answered: number[] = [];
+    let coming = true;
     const groups: Groups<number, number> = new Groups(
       async (items) => {
         seen.push([...items]);
-        if (items.includes(2)) finish();
-        return async () => {
-          await finished;
-          return items.map((value) => ({ value }));
-        };
+        return items.map((value) => ({ value }));
       },
       () => [],
+      () => coming,
     );
-    const first = groups.add(1).then((value) => answered.push(value));
-    await vi.waitFor(() => expect(seen).toEqual([[1]]));
-    expect(answered).toEqual([]);
-    await groups.add(2);
-    await first;
-    expect(seen).toEqual([[1], [2]]);
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    try {
+      const first = groups.add(1);
+      // Later than in the same turn.
+      while (vi.getTimerCount() === 0) await new Promise(setImmediate);
+      expect(seen).toEqual([]);
+      const second = groups.add(2);
+      vi.runAllTimers();
+      await Promise.all([first, second]);
+      expect(seen).toEqual([[1, 2]]);
+      coming = false;
+      await groups.add(3);
+      expect(seen).toEqual([[1, 2], [3]]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("that fails as a whole fails for each", async () => {
-    const no = () => Promise.reject(new Error("no"));
-    for (const work of [no, async () => no]) {
-      const groups = new Groups<number, number>(work, () => []);
-      const results = await Promise.allSettled([1, 2].map((item) => groups.add(item)));
-      for (const result of results) expect(result).toMatchObject({ reason: { message: "no" } });
-      await expect(groups.add(3)).rejects.toThrow("no");
-    }
+    const groups = new Groups<number, number>(
+      () => Promise.reject(new Error("no")),
+      () => [],
+    );
+    const results = await Promise.allSettled([1, 2].map((item) => groups.add(item)));
+    for (const result of results) expect(result).toMatchObject({ reason: { message: "no" } });
+    await expect(groups.add(3)).rejects.toThrow("no");
   });
 });
 
