@@ -63,7 +63,7 @@ async function work() {
       authority: authority.origin,
       requester: "Olivia",
       recipient,
-      records: records.map(([{ record }]) => record),
+      records: records.map(({ record }) => record),
     });
     const { id } = await service.takeRequest(request);
     print("request", id);
