@@ -83,8 +83,7 @@ export class Anchored {
       (present) => (placeOfNote(present, authority) ?? Number.POSITIVE_INFINITY) < place,
     );
     this.#covered = place;
-    // It came from the store.
-    this.#compared = head.checkpoint;
+    // The next append compares it with what the store holds then: a database may be put back meanwhile.
   }
 
   /** Somebody vouched for this state. */

@@ -354,7 +354,12 @@ export class AuthorityService {
   /** A group of intakes: one look at what is due, one transaction, one anchor. */
   async #takeGroup(group: readonly Checked[]): Promise<Outcome<Intake>[]> {
     await this.#settle();
-    return this.#shown(() => takeGroup(this.#office, group));
+    const outcomes = await takeGroup(this.#office, group);
+    // A state that is shown to nobody is not covered: it may be the one that was just found to be wrong.
+    if (outcomes.some((outcome) => "value" in outcome)) {
+      await this.#anchored.cover(this.#store, this.#authority);
+    }
+    return outcomes;
   }
 
   /** The newest receipt of a record; undefined if it is not there. @param record recordHash, 32 bytes */

@@ -657,7 +657,7 @@ describe("the log", () => {
     const busy = await office({ locked: true });
     const file = await busy.file();
     const wrong = { ...file.submission, tag: new Uint8Array(32) };
-    await busy.service.intake([wrong, (await busy.file()).submission]);
+    await busy.take(wrong, (await busy.file()).submission);
     const asked = await busy.asked(await busy.files(2));
     await busy.approve(asked.request, "ann");
     const denied = await busy.asked(await busy.files(1));

@@ -174,7 +174,7 @@ describe("keys of other programs", () => {
       await sent(locked),
       await sent(locked, { alg: "aes256", proven: true }),
     ];
-    await locked.service.intake([unproven.submission, proven.submission]);
+    await locked.take(unproven.submission, proven.submission);
     await locked.unlock();
     expect(await locked.service.verifyWaiting()).toEqual({ verified: 1, failed: [] });
     expect(await statusOf(unproven.record, locked)).toBe("unproven");
@@ -191,7 +191,7 @@ describe("keys of other programs", () => {
     const his = { owner: "ann@example" };
     const unproven = await sent(officer, his);
     const proven = await sent(officer, { ...his, alg: "aes256", proven: true });
-    await officer.service.intake([unproven.submission, proven.submission]);
+    await officer.take(unproven.submission, proven.submission);
     const first = await asked(officer, unproven);
     await officer.approve(first.request, "ann", "bob");
     await officer.service.release(first.id);
@@ -311,7 +311,7 @@ describe("a thief who copied a wrap that the authority knows", () => {
     const file = await one.file();
     const proven = await sent(one, { alg: "aes256", proven: true });
     const unproven = await sent(one);
-    await one.service.intake([file, proven, unproven].map(({ submission }) => submission));
+    await one.take(...[file, proven, unproven].map(({ submission }) => submission));
     for (const [at, of] of [
       [locked, waiting],
       [one, file],
@@ -486,7 +486,7 @@ describe("the log", () => {
     "finds an altered %s of an unproven record",
     async (_, change, problem) => {
       const { submission } = await sent(one, { label: "17" });
-      await one.service.intake([(await one.file()).submission, submission]);
+      await one.take((await one.file()).submission, submission);
       await one.service.verifyLog();
       await alter(one, change);
       await expect(one.service.verifyLog()).rejects.toMatchObject({

@@ -117,11 +117,11 @@ test("a group of intakes takes as many calls for 256 records as for one", async 
 test("opening what waited takes the same number for each batch", async () => {
   const { office, service, calls } = await counted();
   const [right, wrong] = [await office.file(), await office.file()];
-  await service.intake([
+  await office.take(
     right.submission,
     { ...wrong.submission, tag: right.submission.tag },
     ...copiesOf(right, 10),
-  ]);
+  );
   await office.unlock();
   await service.verifyWaiting();
   expect(calls.transactions.at(-1)).toEqual([

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeBlobSubmission, parseCheckpoint, parseProof, verifyProof } from "twinwrap/escrow";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { Anchored } from "#build/authority/anchor.js";
 import { Groups, MAX_GROUP, type Outcome } from "#build/authority/groups.js";
 import type { Intake } from "#build/authority/intake.js";
 import type { Store, StoreWrites } from "#build/authority/store/store.js";
@@ -277,8 +278,11 @@ describe("a group whose transaction fails", () => {
       if (name === "extendLog") throw new TwinwrapError("UNAVAILABLE", "the disk is full");
     });
     const service = await openAuthority(one.folder, {}, within);
+    const covered = vi.spyOn(Anchored.prototype, "cover");
     const results = await service.intake(files.map(({ submission }) => submission));
     expect(results).toEqual(files.map(() => ({ error: failing("UNAVAILABLE") })));
+    // Nor does the anchor follow what nobody is shown.
+    expect(covered).not.toHaveBeenCalled();
     expect(counted.transactions).toBe(1);
     await service.close();
   });

@@ -66,7 +66,7 @@ describe.skipIf(!havePostgres)("hosts over one PostgreSQL (needs embedded-postgr
     const before = anchorOf(other.folder);
     expect(anchorOf(one.folder)).not.toBe(before);
     const file = await one.file();
-    await other.service.intake([file.submission]);
+    await other.service.intake(file.submission);
     expect(anchorOf(other.folder)).not.toBe(before);
     await one.files(1);
     expect(await one.count()).toMatchObject({ escrow: 3 });
@@ -87,15 +87,15 @@ describe.skipIf(!havePostgres)("hosts over one PostgreSQL (needs embedded-postgr
     const running = one.service;
     await putBack();
     // At work while it happened, and opened afterwards.
-    await expect(running.intake([lost!.submission])).rejects.toEqual(failing("FENCED"));
+    await expect(running.intake(lost!.submission)).rejects.toEqual(failing("FENCED"));
     await running.close();
     const again = await one.open();
     expect(await again.isFenced()).toBe(true);
-    await expect(again.intake([lost!.submission])).rejects.toEqual(failing("FENCED"));
+    await expect(again.intake(lost!.submission)).rejects.toEqual(failing("FENCED"));
     // The store is fenced for all of them, also for one that had shown nothing newer.
     const behind = await openAuthority(idle.folder);
     services.push(behind);
-    await expect(behind.intake([lost!.submission])).rejects.toEqual(failing("FENCED"));
+    await expect(behind.intake(lost!.submission)).rejects.toEqual(failing("FENCED"));
   });
 
   test("don't notice where another one has gone on meanwhile only if they have shown nothing of it", async () => {
@@ -108,15 +108,15 @@ describe.skipIf(!havePostgres)("hosts over one PostgreSQL (needs embedded-postgr
     // The second host had shown only what is there: for it nothing is missing. Nothing but a synchronous standby
     // would have kept the record, and nothing but a witness would tell it.
     const forked = await one.file();
-    await other.service.intake([forked.submission]);
+    await other.service.intake(forked.submission);
     const next = await one.file();
-    await other.service.intake([next.submission]);
+    await other.service.intake(next.submission);
     // The first one has shown another log of that size, and stops both.
-    await expect(one.service.intake([shown!.submission])).rejects.toEqual(failing("FENCED"));
+    await expect(one.service.intake(shown!.submission)).rejects.toEqual(failing("FENCED"));
     const again = await openAuthority(one.folder);
     services.push(again);
     expect(await again.isFenced()).toBe(true);
-    await expect(other.service.intake([next.submission])).rejects.toEqual(failing("FENCED"));
+    await expect(other.service.intake(next.submission)).rejects.toEqual(failing("FENCED"));
   });
 
   test("with the store's place altered to another authority's don't begin", async () => {

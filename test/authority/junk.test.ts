@@ -45,7 +45,7 @@ test("a blob that can't be one is refused while the key is locked", async () => 
   expect(await office.service.countRecords()).toMatchObject({ unverified: 0, verified: 0 });
   expect(await office.service.checkpoint()).toBe(before);
   // The right one is taken, and so is one that only the key can tell from it.
-  await office.service.intake([withBlob(changed(20, good[20]! ^ 1)), file.submission]);
+  await office.take(withBlob(changed(20, good[20]! ^ 1)), file.submission);
   expect(await office.service.countRecords()).toMatchObject({ unverified: 1 });
 });
 

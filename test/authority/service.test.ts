@@ -278,7 +278,7 @@ describe("intake", () => {
       ...submission,
       record: { ...about, blind: new Uint8Array(32).fill(i + 1) },
     }));
-    await locked.service.intake(junk);
+    await locked.take(...junk);
     await locked.unlock();
     await locked.service.verifyWaiting();
     const found: Uint8Array[] = [];
@@ -395,7 +395,7 @@ describe("a request", () => {
   test("releases what was never verified by opening it then", async () => {
     const locked = await office();
     const [file, bad] = [await locked.file(), await locked.file()];
-    await locked.service.intake([file.submission, { ...bad.submission, tag: file.submission.tag }]);
+    await locked.take(file.submission, { ...bad.submission, tag: file.submission.tag });
     const { request, id } = await locked.asked([file, bad]);
     await locked.approve(request, "ann", "bob");
     const NEEDED = expect.objectContaining({ code: "PASSPHRASE_NEEDED" });
@@ -436,7 +436,7 @@ describe("a request", () => {
   test("releases only a part where that is asked for, and never with nothing in it", async () => {
     const locked = await office();
     const [file, bad] = [await locked.file(), await locked.file()];
-    await locked.service.intake([file.submission, { ...bad.submission, tag: file.submission.tag }]);
+    await locked.take(file.submission, { ...bad.submission, tag: file.submission.tag });
     await locked.unlock();
     const both = await locked.asked([file, bad]);
     await locked.approve(both.request, "ann", "bob");

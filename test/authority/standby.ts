@@ -69,7 +69,7 @@ export function promoteStandbys(count: number): void {
         const files = await Promise.all(Array.from({ length: 8 }, () => office.file()));
         let answered = 0;
         const work = files.map(async (file) => {
-          const [taken] = await office.service.intake([file.submission]);
+          const taken = await office.service.intake(file.submission);
           receipts.set(file, encodeReceipt(taken!.receipt));
           answered++;
         });
@@ -88,7 +88,7 @@ export function promoteStandbys(count: number): void {
           expect(encodeReceipt((await office.service.receipt(record))!)).toEqual(receipt);
         }
         // What was not answered is sent again, and is there once.
-        await office.service.intake(files.map(({ submission }) => submission));
+        await office.take(...files.map(({ submission }) => submission));
         for (const file of files) {
           const { record } = file;
           receipts.set(file, encodeReceipt((await office.service.receipt(record))!));
@@ -123,7 +123,7 @@ export function promoteStandbys(count: number): void {
       expect(await service.isFenced()).toBe(true);
       expect(await service.receipt(known!.record)).toBeDefined();
       expect(await service.receipt(lost!.record)).toBeUndefined();
-      await expect(service.intake([lost!.submission])).rejects.toEqual(failing("FENCED"));
+      await expect(service.intake(lost!.submission)).rejects.toEqual(failing("FENCED"));
       await expect(service.unfence([], { nothingNewer: true })).rejects.toThrow(/rolled back/);
       const closing = await service.beginClosing();
       expect(closing.end.size).toBe(closing.kept.size + 1);

@@ -165,7 +165,7 @@ describe("a policy that came into force after the backup", () => {
     expect(second).toMatch(/^type authority$/m);
     await service.unlock(PASSPHRASE);
     expect(await one.policy()).toMatchObject({ number: 2 });
-    await service.intake([late!.submission]);
+    await service.intake(late!.submission);
     await one.files(1);
     await recover(one, [kept!, late!], "bob", "dan");
     await service.verifyLog({ known: [known] });
@@ -364,7 +364,7 @@ describe("an identity that came into force after the backup", () => {
     expect(proof.checkpoint.size).toBe(3);
     for (const { submission, record } of lost) {
       expect(await service.receipt(record)).toBeUndefined();
-      const [taken] = await service.intake([submission]);
+      const taken = await service.intake(submission);
       expect(receiptLeaf(taken!.receipt).type).toBe("verified");
     }
     await recover(one, files, "ann", "cyd");
