@@ -26,7 +26,7 @@ import {
   wrapKeyOf,
 } from "../escrow/index.js";
 import { decodeLeaf } from "../escrow/leaf.js";
-import { CLOCK_SKEW } from "./log.js";
+import { CLOCK_SKEW } from "./clock.js";
 import { fault } from "./nodes.js";
 import type { Office } from "./office.js";
 import { hasColumnsOf, recordOfRow } from "./opening.js";

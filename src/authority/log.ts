@@ -25,6 +25,7 @@ import type { Signer, VerifierKey } from "../escrow/note.js";
 import type { ProvenLeaf } from "../escrow/release.js";
 import { formatTime } from "../jcs.js";
 import { checkerOf } from "./checker.js";
+import { CLOCK_SKEW } from "./clock.js";
 import { fault, nodeReader } from "./nodes.js";
 import { indexOf, logOf, placeOf } from "./store/place.js";
 import type { LogHead, StoreReads, StoreWrites } from "./store/store.js";
@@ -35,9 +36,6 @@ import type { LogHead, StoreReads, StoreWrites } from "./store/store.js";
 // signature. audit.ts verifies the whole.
 
 const FENCE = "fence";
-
-/** How far a log's newest time can be ahead of this machine's clock, in milliseconds. */
-export const CLOCK_SKEW = 5 * 60_000;
 
 type Untimed<T> = T extends unknown ? Omit<T, "time"> : never;
 /** What a leaf says besides its time, which the log gives it. */

@@ -28,8 +28,9 @@ import {
 } from "../escrow/index.js";
 import { MAX_OWNERS } from "../escrow/leaf.js";
 import { formatTime } from "../jcs.js";
+import { CLOCK_SKEW } from "./clock.js";
 import { takesPadding } from "./intake.js";
-import { CLOCK_SKEW, type NewLeaf, requireUnfenced } from "./log.js";
+import { type NewLeaf, requireUnfenced } from "./log.js";
 import type { Office } from "./office.js";
 import { checkBlocks, recordOfRow } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
