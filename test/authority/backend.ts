@@ -99,8 +99,14 @@ const postgres: Backend = {
   file: "store.json",
   async place() {
     if (server === undefined) shareClock();
-    server ??= PostgresServer.start();
-    return { store: { url: (await server).url, schema: `office_${++schemas}` } };
+    // No server is killed in these suites: what is synced has tests of its own.
+    server ??= PostgresServer.start({
+      fsync: "off",
+      full_page_writes: "off",
+      synchronous_commit: "off",
+    });
+    const schema = `office_${++schemas}`;
+    return { store: { url: (await server).url, schema, acceptDataLoss: true } };
   },
   async alter(folder, ...changes) {
     const { url, schema } = (await readStorePlace(folder))!;

@@ -95,8 +95,8 @@ async function expectOneLeafEach(office: Office): Promise<void> {
   expect(new Set(what).size).toBe(what.length);
 }
 
-test("25 approvals and 25 fetches at once from four processes make one release", async () => {
-  const { office, keys } = await authority(25, 13);
+test("50 approvals and 50 fetches at once from four processes make one release", async () => {
+  const { office, keys } = await authority(50, 26);
   const { id, request } = await office.asked(await office.files(3));
   const workers = [0, 1, 2, 3].map((n) => start(office, keys, "race", id, String(n), "4"));
   for (const worker of workers) await worker.printed(1);
@@ -106,12 +106,31 @@ test("25 approvals and 25 fetches at once from four processes make one release",
   const lines = workers.flatMap((worker) => worker.lines());
   expect(workers.map((worker) => worker.errors())).toEqual(["", "", "", ""]);
   const approved = lines.filter(([word]) => word === "approved").length;
-  expect(approved).toBeGreaterThanOrEqual(13);
+  expect(approved).toBeGreaterThanOrEqual(26);
   const bytes = new Set(lines.filter(([word]) => word === "released").map(([, , hash]) => hash));
   expect([...bytes]).toEqual([sha256(encodeRelease(await office.service.release(id)))]);
   const expected = ["CLOSED", "DUPLICATE", "NOT_APPROVED"];
   for (const [word, code] of lines) if (word === "refused") expect(expected).toContain(code);
   expect(await office.count()).toMatchObject({ release: request.records.length });
+  await expectOneLeafEach(office);
+  await office.service.verifyLog();
+});
+
+test("eight processes take in at once, each record once, in one log", async () => {
+  const { office, keys } = await authority(3, 2);
+  const EACH = 20;
+  const workers = Array.from({ length: 8 }, () => start(office, keys, "intake", String(EACH)));
+  for (const worker of workers) await worker.printed(1);
+  for (const { child } of workers) child.stdin!.write("go\n");
+  for (const { ended } of workers) await ended;
+  expect(workers.map((worker) => worker.errors())).toEqual(workers.map(() => ""));
+  const receipts = workers.flatMap((worker) => worker.lines().slice(1));
+  expect(receipts).toHaveLength(8 * EACH);
+  for (const [, record, hash] of receipts) {
+    const receipt = await office.service.receipt(Buffer.from(record!, "hex"));
+    expect(sha256(encodeReceipt(receipt!))).toBe(hash);
+  }
+  expect(await office.count()).toMatchObject({ verified: 8 * EACH });
   await expectOneLeafEach(office);
   await office.service.verifyLog();
 });

@@ -1,5 +1,6 @@
 // One process of an authority, for the tests that run several of them or kill them:
 //   worker.mjs FOLDER OFFICERS work          takes in, approves and releases until it is killed
+//   worker.mjs FOLDER OFFICERS intake N       waits for a line, then takes in N records at once
 //   worker.mjs FOLDER OFFICERS race ID N M   waits for a line, then officers N, N+M, … approve at once, and fetch
 // OFFICERS is a folder of Ed25519 keys, NAME.pem. What was answered is printed, a line each, once it was.
 import { createHash } from "node:crypto";
@@ -100,4 +101,19 @@ async function race([id, first, step]) {
   process.exit(0);
 }
 
-await (task === "work" ? work() : race(rest));
+async function takeIn([count]) {
+  const made = [];
+  for (let i = 0; i < Number(count); i++) made.push(await submission());
+  print("ready");
+  await new Promise((resolve) => process.stdin.once("data", resolve));
+  await Promise.all(
+    made.map(async (one) => {
+      const { record, receipt } = await service.intake(one);
+      print("receipt", Buffer.from(record).toString("hex"), sha256(encodeReceipt(receipt)));
+    }),
+  );
+  await service.close();
+  process.exit(0);
+}
+
+await { work, race, intake: takeIn }[task](rest);
