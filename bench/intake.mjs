@@ -1,5 +1,5 @@
-// How near intake comes to what bounds it: `node bench/intake.mjs [ROUNDS] [PART]`, 5 rounds by default, parts "rsa" and
-// "rows". Each round does both sides of a comparison, so that both have the same day.
+// How near intake comes to what bounds it: `node bench/intake.mjs [ROUNDS] [PART] [postgres://…]`, 5 rounds by default,
+// parts "rsa" and "rows" (or "all"). With a URL the rows are written to PostgreSQL too. Each round does both sides of a comparison, so that both have the same day.
 //
 // rsa: verified intake with one opener, against a bare loop of the core's unwrapKey in one thread.
 // rows: unverified intake by 32 callers, against a bare loop that writes the same rows in the same groups, synced.
@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
+import pg from "pg";
 import { initDirectory, openDirectory } from "../build/authority/directory.js";
 import { sharedCore } from "../build/core/index.js";
 import { addSignature, makeSubmission, SigningKey } from "../build/escrow/index.js";
@@ -15,7 +16,8 @@ import { commitmentOf } from "../build/escrow/record.js";
 import { generateKeyPair, readPrivateKey } from "../build/keys/index.js";
 
 const ROUNDS = Number(process.argv[2] ?? 5);
-const PART = process.argv[3];
+const PART = process.argv[3] ?? "all";
+const URL_OF_STORE = process.argv[4];
 const CALLERS = 32;
 const folder = mkdtempSync(join(process.env.BENCH_DIR ?? tmpdir(), "twinwrap-bench-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -30,13 +32,14 @@ async function timed(work) {
 }
 
 /** An authority with one officer, whose RSA key is not locked. */
-async function authority(name, bits) {
+async function authority(name, bits, options = {}) {
   const key = await SigningKey.from(new Uint8Array(randomBytes(32)));
   const { publicKey: shareKey } = await generateKeyPair({ bits: 2048 });
   const path = join(folder, name);
   await initDirectory(path, {
     bits,
     officers: [{ name: "ann", publicKey: key.publicKey, shareKey }],
+    ...options,
   });
   const service = await openDirectory(path);
   const [{ row }] = await service.policies();
@@ -183,8 +186,80 @@ function writeBare(path, groups) {
   db.close();
 }
 
+/** New rows of a store in PostgreSQL: those behind a place. Nodes come with the last leaf below them. */
+const NEW = {
+  leaves: "leaf >= $1",
+  nodes: "(position + 1) * (CAST(1 AS BIGINT) << level) > $1",
+  checkpoints: "place > $1",
+  records: "leaf >= $1",
+  candidates: "record >= $1",
+};
+
+/** The same rows, taken out again and written with nothing around, into the same tables. */
+async function rowsOnPostgres(url, count, goal) {
+  const schema = `bench_${process.pid}`;
+  const path = await authority("postgres", 2048, { store: { url, schema } });
+  const service = await openDirectory(path);
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(`SET search_path = ${schema}`);
+  const [ours, bare, sizes] = [[], [], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    const all = await submissions(service, count);
+    const from = (await client.query("SELECT place FROM head")).rows[0].place;
+    ours.push(rate(count, await timed(() => handIn(service, all, CALLERS))));
+    const news = { owners: [] };
+    const columns = {};
+    for (const [table, where] of Object.entries(NEW)) {
+      const query = { text: `SELECT * FROM ${table} WHERE ${where}`, rowMode: "array" };
+      const { rows, fields } = await client.query({ ...query, values: [from] });
+      news[table] = rows.map((row) =>
+        row.map((value, i) =>
+          fields[i].dataTypeID === 20 && value !== null ? Number(value) : value,
+        ),
+      );
+      columns[table] = fields.length;
+    }
+    const groups = groupsOf({ news, columns });
+    sizes.push(count / groups.length);
+    for (const [table, where] of Object.entries(NEW).reverse()) {
+      await client.query(`DELETE FROM ${table} WHERE ${where}`, [from]);
+    }
+    await client.query("VACUUM ANALYZE");
+    bare.push(rate(count, await timed(() => writeBareOnPostgres(client, groups))));
+  }
+  await service.close();
+  await client.query(`DROP SCHEMA ${schema} CASCADE`);
+  await client.end();
+  show(`rows, unverified, ${CALLERS} callers, PostgreSQL`, ours, bare, goal);
+  console.log(`  (records of a group: ${median(sizes).toFixed(1)})`);
+}
+
+async function writeBareOnPostgres(client, groups) {
+  for (const { group, end, columns } of groups) {
+    await client.query("BEGIN");
+    await client.query("UPDATE head SET place = $1", [end]);
+    for (const table of ["leaves", "nodes", "checkpoints", "records", "candidates"]) {
+      const rows = group[table];
+      if (rows.length === 0) continue;
+      const width = columns[table];
+      const one = (_, i) => `(${Array.from({ length: width }, (_, j) => `$${i * width + j + 1}`)})`;
+      const text = `INSERT INTO ${table} VALUES ${rows.map(one).join(", ")}`;
+      await client.query({ name: `${table} ${rows.length}`, text, values: rows.flat() });
+    }
+    await client.query("UPDATE record_counts SET records = records + $1 WHERE status = $2", [
+      group.records.length,
+      "unverified",
+    ]);
+    await client.query("COMMIT");
+  }
+}
+
 if (PART !== "rows") {
   await rsa(3072, 400, 0.85);
   await rsa(2048, 1000, 0.7);
 }
-if (PART !== "rsa") await rows(2000, 0.4);
+if (PART !== "rsa") {
+  await rows(2000, 0.4);
+  if (URL_OF_STORE !== undefined) await rowsOnPostgres(URL_OF_STORE, 2000, 0.4);
+}
