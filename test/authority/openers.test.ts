@@ -72,8 +72,8 @@ test("keys in threads do what keys in this thread do, and no message holds a ses
   const sent = messages();
   await one.unlock();
   // Each has its own copy of the key.
-  expect(sent.tasks("add").map(({ worker }) => worker)).toEqual(sent.workers());
-  expect(sent.workers()).toHaveLength(2);
+  expect(sent.tasks("add")).toHaveLength(2);
+  expect(new Set(sent.tasks("add").map(({ worker }) => worker)).size).toBe(2);
   expect(await one.service.verifyWaiting()).toEqual({ verified: 2, failed: [wrong.record] });
   const fresh = await one.files(2);
   const files = [...waiting, ...fresh];
