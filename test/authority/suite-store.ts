@@ -791,6 +791,21 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         for (const text of ["of ölfeld", "ofölfeld"]) expect(await hashes(text)).toEqual([]);
       });
 
+      test("by a text of two characters, too, while there are few records", async () => {
+        const fields = { owner: "short", description: "№ 17", label: "7½" };
+        const { hash } = await filler.record(fields);
+        for (const text of ["17", "½", "№ 17"]) {
+          const { rows } = await store.records({ text });
+          expect(rows.map((row) => row.hash)).toContainEqual(hash);
+        }
+        expect((await store.records({ text: "½", status: "released" })).rows).toEqual([]);
+      });
+
+      test("by nothing that is no part of a query", async () => {
+        const strange = { owner: "searcher", "1 = 1 OR owner": "x" } as never;
+        expect((await store.records(strange)).rows).toHaveLength(4);
+      });
+
       test("by a whole label, letter by letter", async () => {
         const { hash } = await filler.record({ label: "No. 4711" });
         await filler.record({ label: "No. 47112" });

@@ -42,8 +42,10 @@ export function seconds(time: Date): number {
   return Math.floor(time.getTime() / 1000);
 }
 
-/** A text that is searched for has more characters than that, or does not stand alone: an index knows three at least. */
-const FEW = 2;
+/** Characters of a text that an index knows, at least. */
+const INDEXED = 3;
+/** Records that are all read for a text to which nothing leads, at most. */
+const FEW_RECORDS = 100_000;
 
 /** The driver's Buffer as plain bytes. */
 function bytes(row: Row, column: string): Uint8Array {
@@ -402,58 +404,59 @@ export class SqlReads implements StoreReads {
 
   async records(query: RecordQuery, page: PageOptions = {}): Promise<Page<RecordRow>> {
     checkLimit(page);
-    return this.#page(this.#recordQuery(query, page), page, recordOf);
+    return this.#page(await this.#recordQuery(query, page), page, recordOf);
   }
 
-  /** @throws TwinwrapError BAD_ARGUMENT if a text is too short to be looked up alone */
-  #recordQuery(query: RecordQuery, page: PageOptions): PageQuery {
-    const { text, fingerprint, from, before, ...exact } = query;
+  /** @throws TwinwrapError BAD_ARGUMENT if nothing leads to a text, and too many records have one */
+  async #recordQuery(query: RecordQuery, page: PageOptions): Promise<PageQuery> {
+    const { text, fingerprint, from, before } = query;
     const conditions: Condition[] = [];
-    for (const [column, value] of Object.entries(exact)) {
+    for (const column of ["serial", "label", "owner", "status"] as const) {
+      const value = query[column];
       if (value !== undefined) conditions.push([`${column} = ?`, value]);
     }
-    // These lead to few records, and need nothing else that does.
-    const isNarrow = [exact.serial, exact.label, exact.owner].some((value) => value !== undefined);
     const hasDates = from !== undefined || before !== undefined;
     if (from !== undefined) conditions.push(["created >= ?", seconds(from)]);
     if (before !== undefined) conditions.push(["created < ?", seconds(before)]);
-    const order = hasDates ? BY_CREATED : byLeaf();
-    if (text !== undefined) {
-      const folded = fold(text);
-      if (isNarrow || hasDates) conditions.push(containing(folded));
-      else return this.#textQuery(folded, fingerprint, conditions);
-    }
+    const isAlone = conditions.length === 0 && text === undefined;
     if (fingerprint !== undefined) {
-      const isAlone = conditions.length === 0;
       conditions.push(isAlone ? amongWrapped(fingerprint, page) : wrappedFor(fingerprint));
     }
-    return { from: "records", columns: "records.*", order, conditions };
+    const all: PageQuery = {
+      from: "records",
+      columns: "records.*",
+      order: hasDates ? BY_CREATED : byLeaf(),
+      conditions,
+    };
+    if (text === undefined) return all;
+    const folded = fold(text);
+    // These lead to few records, and need nothing else that does.
+    const isNarrow = [query.serial, query.label, query.owner].some((value) => value !== undefined);
+    const { texts } = this.#sql;
+    if (!isNarrow && !hasDates && [...folded].length >= INDEXED && texts === "table") {
+      // The table gives them in their order.
+      const phrase = `"${folded.replaceAll('"', '""')}"`;
+      return {
+        ...all,
+        from: "records_text CROSS JOIN records ON leaf = records_text.rowid",
+        order: byLeaf("records_text.rowid"),
+        conditions: [...conditions, ["records_text MATCH ?", phrase]],
+      };
+    }
+    const isIndexed = texts !== "none" && [...folded].length >= INDEXED;
+    if (!isNarrow && !hasDates && !isIndexed) await this.#checkFew();
+    return { ...all, conditions: [...conditions, containing(folded)] };
   }
 
-  #textQuery(folded: string, fingerprint: Uint8Array | undefined, conditions: Condition[]) {
-    const { texts } = this.#sql;
-    if (texts === "none") {
-      throw new TwinwrapError(
-        "BAD_ARGUMENT",
-        "this store has no index of texts: give an owner or dates as well",
-      );
-    }
-    if ([...folded].length <= FEW) {
-      throw new TwinwrapError(
-        "BAD_ARGUMENT",
-        `a text has at least ${FEW + 1} characters: give a longer one, or an owner or dates as well`,
-      );
-    }
-    if (fingerprint !== undefined) conditions.push(wrappedFor(fingerprint));
-    const columns = "records.*";
-    if (texts === "index") {
-      conditions.push(containing(folded));
-      return { from: "records", columns, order: byLeaf(), conditions };
-    }
-    // The table gives them in their order.
-    conditions.push(["records_text MATCH ?", `"${folded.replaceAll('"', '""')}"`]);
-    const from = "records_text CROSS JOIN records ON leaf = records_text.rowid";
-    return { from, columns, order: byLeaf("records_text.rowid"), conditions };
+  /** Where nothing leads to a text, all records are read. @throws TwinwrapError BAD_ARGUMENT if they are too many */
+  async #checkFew(): Promise<void> {
+    const counts = Object.values(await this.countRecords());
+    if (counts.reduce((sum, count) => sum + count, 0) <= FEW_RECORDS) return;
+    const more = this.#sql.texts === "none" ? "" : `a text of at least ${INDEXED} characters, `;
+    throw new TwinwrapError(
+      "BAD_ARGUMENT",
+      `there are too many records to read them all for this text: give ${more}an owner or dates as well`,
+    );
   }
 
   async countRecords(): Promise<Record<RecordStatus, number>> {

@@ -164,8 +164,8 @@ export interface StoreReads {
   recordsWithBlocks(queries: readonly BlockQuery[]): Promise<(RecordRow | undefined)[]>;
   /**
    * By the first leaf that they stand on, the last one first; where dates are asked for, those made last first.
-   * @throws TwinwrapError BAD_ARGUMENT for a text of less than 3 characters without serial, label, owner or dates, or
-   *   any such text where the store has no index of texts
+   * @throws TwinwrapError BAD_ARGUMENT for a text of less than 3 characters, or any text where the store has no index
+   *   of texts, without serial, label, owner or dates: if there are more than 100,000 records
    */
   records(query: RecordQuery, page?: PageOptions): Promise<Page<RecordRow>>;
   /** How many records have each status. */
