@@ -478,7 +478,7 @@ WRAP = members({"alg": ALG, "fingerprint": binary(32), "simpleblob": binary(0, 4
 PROVEN = {"leaf": text(1, 4096), "proof": text(1, 80 << 10)}
 ALGORITHMS = {"body": "Cobblestone-256", "key": "CALG_AES_256", "wrap": "SIMPLEBLOB"}
 RECORD = {"v": one_of(1), "authority": origin, "owner": owner_id, "serial": binary(16),
-          "blind": binary(32), "description": text(0, 4096), "created": sane_time}
+          "blind": binary(32), "description": text(0, 4096, re.compile("\0")), "created": sane_time}
 KEY_PROOF = {"header": binary(32), "salt": binary(24), "commitment": binary(32)}
 FILE = members({**RECORD, **KEY_PROOF, "alg": members(
     {name: one_of(value) for name, value in ALGORITHMS.items()})}, ["description"])
