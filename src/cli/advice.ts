@@ -1,3 +1,4 @@
+import { StoreError, type StoreProblem } from "../authority/store/store-error.js";
 import type { ErrorCode, TwinwrapError } from "../errors.js";
 import { ForeignKeyError, type ForeignKind } from "../keys/foreign.js";
 
@@ -29,7 +30,15 @@ const BY_KIND: Partial<Record<ForeignKind, string>> = {
   "utf-16": "save it as ASCII or UTF-8",
 };
 
+const BY_PROBLEM: Record<StoreProblem, string> = {
+  old: "run `twinwrap authority migrate`",
+  lossy:
+    'change that; or, for one host, --accept-data-loss where the store is made, "acceptDataLoss": true in its store.json',
+  password: "put it into a file (--store-password-file), $PGPASSWORD or ~/.pgpass",
+};
+
 /** What to do about an error; undefined if there is no advice. */
 export function adviceFor(error: TwinwrapError): string | undefined {
-  return error instanceof ForeignKeyError ? BY_KIND[error.kind] : BY_CODE[error.code];
+  if (error instanceof ForeignKeyError) return BY_KIND[error.kind];
+  return error instanceof StoreError ? BY_PROBLEM[error.problem] : BY_CODE[error.code];
 }

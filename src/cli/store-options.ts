@@ -1,6 +1,9 @@
+import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import {
+  checkSchema,
   DEFAULT_SCHEMA,
+  hasPassword,
   type PostgresPlace,
   withoutPassword,
 } from "../authority/store/postgres-url.js";
@@ -27,7 +30,7 @@ export function addStoreOptions(command: Command): Command {
     .option("--schema <name>", `the store's schema, which is made (default: "${DEFAULT_SCHEMA}")`)
     .option(
       "--store-password-file <file>",
-      "has the user's password alone (default: what the URL, $PGPASSWORD or ~/.pgpass say)",
+      "has the user's password alone (default: what $TWINWRAP_STORE, $PGPASSWORD or ~/.pgpass say)",
     )
     .option(
       "--accept-data-loss",
@@ -44,10 +47,18 @@ export async function storePlace(options: StoreOptions): Promise<PostgresPlace |
     if (alone !== undefined) throw new UsageError(`${alone} says nothing without --store`);
     return undefined;
   }
-  return asUsage(async () => ({
-    url: withoutPassword(store),
-    schema,
-    passwordFile: storePasswordFile,
-    acceptDataLoss,
-  }));
+  return asUsage(() => {
+    if (store !== process.env.TWINWRAP_STORE && hasPassword(store)) {
+      throw new UsageError(
+        "everybody on this machine can read a password in --store: give --store-password-file",
+      );
+    }
+    return {
+      url: withoutPassword(store),
+      schema: checkSchema(schema),
+      // Later commands are run in other folders.
+      passwordFile: storePasswordFile && resolve(storePasswordFile),
+      acceptDataLoss,
+    };
+  });
 }

@@ -1,6 +1,6 @@
 import type { ClientConfig, Client as PgClient, QueryResult } from "pg";
 import { TwinwrapError } from "../../errors.js";
-import { inWords } from "./postgres-errors.js";
+import { inWords, isConflict, isLost } from "./postgres-errors.js";
 import { nameOf, type PostgresPlace, withPassword } from "./postgres-url.js";
 import type { Row, Sql, Value } from "./sql.js";
 
@@ -114,11 +114,20 @@ export class Connection implements Sql {
   }
 
   async all(sql: string, values: readonly Value[]): Promise<Row[]> {
-    return (await this.#query({ ...statementOf(sql), values: [...values] })).rows;
+    return (await this.#prepared(sql, values)).rows;
   }
 
   async run(sql: string, values: readonly Value[]): Promise<number> {
-    return (await this.#query({ ...statementOf(sql), values: [...values] })).rowCount ?? 0;
+    return (await this.#prepared(sql, values)).rowCount ?? 0;
+  }
+
+  /** Its errors are in words, but for those after which the whole transaction is tried again. */
+  async #prepared(sql: string, values: readonly Value[]): Promise<QueryResult<Row>> {
+    try {
+      return await this.#query({ ...statementOf(sql), values: [...values] });
+    } catch (error) {
+      throw isLost(error) || isConflict(error) ? error : inWords(this.name, error);
+    }
   }
 
   /**

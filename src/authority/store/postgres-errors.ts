@@ -1,4 +1,5 @@
 import { TwinwrapError } from "../../errors.js";
+import { StoreError } from "./store-error.js";
 
 // What PostgreSQL says when it can't go on (https://www.postgresql.org/docs/current/errcodes-appendix.html), in words
 // for people, and what it means for a transaction.
@@ -39,10 +40,12 @@ export function isConflict(error: unknown): boolean {
   return ["40001", "40P01"].includes(sqlState(error));
 }
 
-type Words = [code: "FAULT" | "UNAVAILABLE" | "CONFLICT" | "UNSUPPORTED", words: string];
+type Words = [code: "FAULT" | "UNAVAILABLE" | "CONFLICT" | "BAD_ARGUMENT", words: string];
 
 /** By SQLSTATE, or its first two characters. */
 const WORDS: Record<string, Words> = {
+  "22": ["FAULT", "what was to be written does not fit its columns"],
+  "22021": ["BAD_ARGUMENT", "it keeps no text with U+0000"],
   "23": ["FAULT", "what was to be written does not fit what is there"],
   "25006": ["UNAVAILABLE", "it is read-only: a standby, perhaps"],
   "28": ["UNAVAILABLE", "it refuses this user or password"],
@@ -61,8 +64,8 @@ const WORDS: Record<string, Words> = {
 };
 
 /**
- * What to throw in place of PostgreSQL's error: a TwinwrapError FAULT, UNAVAILABLE or CONFLICT. Other errors stay as
- * they are.
+ * What to throw in place of PostgreSQL's error: a TwinwrapError FAULT, UNAVAILABLE, CONFLICT or BAD_ARGUMENT. Other
+ * errors stay as they are.
  * @param name of the store
  */
 export function inWords(name: string, cause: unknown): unknown {
@@ -71,8 +74,8 @@ export function inWords(name: string, cause: unknown): unknown {
   const known = WORDS[state] ?? (isState(state) ? WORDS[state.slice(0, 2)] : undefined);
   if (known !== undefined) return new TwinwrapError(known[0], `${name}: ${known[1]}`, { cause });
   if (cause instanceof Error && /^SASL/.test(cause.message)) {
-    const message = `${name} asks for a password: put it into a file, $PGPASSWORD or ~/.pgpass`;
-    return new TwinwrapError("UNAVAILABLE", message, { cause });
+    const message = `${name} asks for a password, and has got none`;
+    return new StoreError("password", "UNAVAILABLE", message, { cause });
   }
   if (!isLost(cause)) return cause;
   const { message } = cause as Error;

@@ -1,6 +1,6 @@
-import { TwinwrapError } from "../../errors.js";
 import type { Connection } from "./postgres-connection.js";
 import type { PostgresPlace } from "./postgres-url.js";
+import { StoreError } from "./store-error.js";
 
 // What a server must be set to, so that what it has committed stays, whatever happens to it.
 
@@ -12,9 +12,10 @@ export async function checkDurability(
   if (acceptDataLoss) return;
   const lossy = await lossySettings(connection);
   if (lossy.length === 0) return;
-  throw new TwinwrapError(
+  throw new StoreError(
+    "lossy",
     "REFUSED",
-    `${connection.name} may lose what it has committed: ${lossy.join("; ")}. Change that, or say --accept-data-loss`,
+    `${connection.name} may lose what it has committed: ${lossy.join("; ")}`,
   );
 }
 

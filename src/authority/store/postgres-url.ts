@@ -48,6 +48,12 @@ export function withoutPassword(url: string): string {
   return parts.href;
 }
 
+/** Whether a URL has a password in it. @throws TwinwrapError BAD_ARGUMENT */
+export function hasPassword(url: string): boolean {
+  const { password, searchParams } = parsed(url);
+  return password !== "" || searchParams.has("password");
+}
+
 /** @throws TwinwrapError BAD_ARGUMENT */
 export function checkSchema(schema: string): string {
   if (/^[a-z_][a-z0-9_]{0,62}$/.test(schema) && !schema.startsWith("pg_")) return schema;

@@ -103,21 +103,33 @@ async function versionOf(connection: Connection): Promise<number> {
   }
 }
 
+/** What PostgreSQL says to the later one of two who make the same: 42P06 a schema, 42P07 a table, 23505 either. */
+const MADE_TWICE = ["42P06", "42P07", "23505"];
+
 async function makeSchema(connection: Connection, { schema }: PostgresPlace): Promise<void> {
-  try {
-    await connection.exec(`CREATE SCHEMA "${schema}"`);
-  } catch (error) {
-    if (sqlState(error) !== "42P06" && sqlState(error) !== "23505") throw error;
-    const [row] = await connection.all(
-      "SELECT count(*) AS tables FROM information_schema.tables WHERE table_schema = ?",
-      [schema],
-    );
-    // An empty one that an administrator has made is as good.
-    if (row?.tables !== 0) {
-      throw new TwinwrapError("CONFLICT", `${connection.name}: there is something already`);
-    }
+  const [{ encoding } = {}] = await connection.exec(
+    "SELECT current_setting('server_encoding') AS encoding",
+  );
+  if (encoding !== "UTF8") {
+    const message = `${connection.name}: its encoding is ${encoding}, but has to be UTF8`;
+    throw new TwinwrapError("UNSUPPORTED", message);
   }
-  await migrate(connection, BEFORE);
+  const [found] = await connection.all(
+    `SELECT (SELECT count(*) FROM pg_class c WHERE c.relnamespace = n.oid) AS things
+      FROM pg_namespace n WHERE nspname = ?`,
+    [schema],
+  );
+  try {
+    // An empty one that an administrator has made is as good.
+    if (found !== undefined && found.things !== 0) throw somethingIn(connection);
+    await migrate(connection, BEFORE, found === undefined ? `CREATE SCHEMA "${schema}"` : "");
+  } catch (error) {
+    throw MADE_TWICE.includes(sqlState(error)) ? somethingIn(connection) : error;
+  }
+}
+
+function somethingIn({ name }: Connection): TwinwrapError {
+  return new TwinwrapError("CONFLICT", `${name}: there is something already`);
 }
 
 /**
@@ -140,21 +152,32 @@ export async function migratePostgres(place: PostgresPlace): Promise<boolean> {
   });
 }
 
-/** Removes a schema with all that is in it. */
+/** Removes the tables of a store; and its schema, if its user could make it again. */
 export async function dropPostgres(place: PostgresPlace): Promise<void> {
   await explained(nameOf(place), async () => {
     const connection = await connected(place, {});
     try {
-      await connection.exec(`DROP SCHEMA "${place.schema}" CASCADE`);
+      const tables = await connection.all("SELECT tablename FROM pg_tables WHERE schemaname = ?", [
+        place.schema,
+      ]);
+      const names = tables.map(({ tablename }) => `"${place.schema}"."${tablename}"`);
+      if (names.length > 0) await connection.exec(`DROP TABLE ${names.join(", ")} CASCADE`);
+      const [may] = await connection.exec(
+        "SELECT has_database_privilege(current_database(), 'CREATE') AS make",
+      );
+      if (may?.make) await connection.exec(`DROP SCHEMA "${place.schema}"`);
     } finally {
       await connection.close();
     }
   });
 }
 
-/** Makes the tables, or brings older ones up to date, all of it or nothing. */
-async function migrate(connection: Connection, found: number): Promise<void> {
-  await connection.exec("BEGIN");
+/**
+ * Makes the tables, or brings older ones up to date, all of it or nothing.
+ * @param first a statement that comes before
+ */
+async function migrate(connection: Connection, found: number, first = ""): Promise<void> {
+  await connection.exec(`BEGIN; ${first}`);
   let from = found;
   if (found > BEFORE) {
     // Another process may have been here in between.

@@ -377,7 +377,7 @@ export class SqlReads implements StoreReads {
     const each = [...new Map(records.map((record) => [toHex(record), record])).values()];
     for (const some of batches(each)) {
       const sql = `SELECT hash, candidates.* FROM records JOIN candidates ON record = leaf
-        WHERE hash IN (${repeated("?", some)}) ORDER BY tag, simple_blob`;
+        WHERE hash IN (${repeated("?", some)}) ORDER BY tag, simple_blob, fingerprint, padding`;
       const read = (row: Row) => [toHex(bytes(row, "hash")), candidateOf(row)] as const;
       for (const [record, candidate] of await this.#all(sql, some, read)) {
         found.get(record)!.push(candidate);

@@ -1,4 +1,5 @@
 import { TwinwrapError } from "../../errors.js";
+import { StoreError } from "./store-error.js";
 
 // The tables of a store. A migration that was in a release never changes: each later change is a new entry.
 
@@ -174,11 +175,13 @@ export function migrationsFrom(version: number, words: Words): string[] {
  */
 export function checkVersion(name: string, version: number): void {
   if (version === NEWEST || (version === NEWEST - 1 && version > BEFORE)) return;
+  if (version > BEFORE && version < NEWEST) {
+    const message = `${name} is of an older version of Twinwrap, and has to be brought up to date`;
+    throw new StoreError("old", "UNSUPPORTED", message);
+  }
   const why =
     version > NEWEST
       ? "was made by a newer version of Twinwrap"
-      : version > BEFORE
-        ? "is of an older version of Twinwrap: run `twinwrap authority migrate`"
-        : "was made before the first release of Twinwrap, in a format that is not read any more";
+      : "was made before the first release of Twinwrap, in a format that is not read any more";
   throw new TwinwrapError("UNSUPPORTED", `${name} ${why}`);
 }

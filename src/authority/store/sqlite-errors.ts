@@ -15,6 +15,7 @@ const NAMES: Record<number, string> = {
   13: "FULL",
   14: "CANTOPEN",
   19: "CONSTRAINT",
+  20: "MISMATCH",
   26: "NOTADB",
 };
 
@@ -38,6 +39,7 @@ const WORDS: Record<string, [code: "FAULT" | "UNAVAILABLE" | "CONFLICT", words: 
   PERM: ["UNAVAILABLE", "the store is not permitted to this user"],
   IOERR: ["UNAVAILABLE", "the disk fails to read or write the store: see the system's messages"],
   CONSTRAINT: ["FAULT", "what was to be written does not fit what is there"],
+  MISMATCH: ["FAULT", "what was to be written does not fit its columns"],
   BUSY: ["CONFLICT", "the store was kept busy by others for too long: try again"],
   LOCKED: ["CONFLICT", "the store was kept busy by others for too long: try again"],
 };
