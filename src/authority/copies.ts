@@ -1,13 +1,24 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { equalBytes } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { withFile } from "../envelope/file.node.js";
+import { isAboutContent, TwinwrapError } from "../errors.js";
+import { parseIdentity } from "../escrow/index.js";
 import { makeFolderWhole, writeFileWhole } from "../files.node.js";
 import { type DirectoryOptions, openDirectory } from "./directory.js";
 import { exportStore } from "./export.js";
-import { STORE, STORE_EXPORT } from "./folder.js";
+import { AUTHORITY, STORE, STORE_EXPORT } from "./folder.js";
 import { anchorIn } from "./folder-keys.js";
-import { copyAnchor, copyKeys, copyPublic, PRIVATE_MODE, withStore } from "./folder-parts.js";
+import {
+  asAuthority,
+  copyAnchor,
+  copyKeys,
+  copyPublic,
+  PRIVATE_MODE,
+  readPart,
+  withStore,
+} from "./folder-parts.js";
 import { openFolderStore, readStorePlace, writeStorePlace } from "./folder-store.js";
 import { importStore } from "./import.js";
 import { fence } from "./log.js";
@@ -116,8 +127,8 @@ export interface ImportOptions extends CopyOptions {
 
 /**
  * Makes an authority's folder from an export, whose log is verified on the way in, and from the keys of another
- * folder. An audit (verifyLog) shows whether its rows are what the log says. If its source was fenced when it was exported, the new one goes on at once; else it is fenced, as after a
- * restore.
+ * folder. An audit (verifyLog) shows whether its rows are what the log says. If its source was fenced when it was
+ * exported, the new one goes on at once; else it is fenced, as after a restore.
  * @throws TwinwrapError CONFLICT if there is something already; BAD_FORMAT if it is no whole export; FAULT or
  *   NOT_VERIFIED if it was altered
  */
@@ -187,19 +198,45 @@ async function makeCopy(
       const made = await makeStore(folder);
       isMade = true;
       await withStore(made, async (store) => {
+        await requireSame(core, keys, store);
         await copyPublic(core, keys, folder, await publicFile(store));
         await copyKeys(keys, folder);
         await copyAnchor(shown, folder, store);
       });
-      const service = await openDirectory(folder, options);
-      try {
-        if (isAudited) await service.verifyLog();
-      } finally {
-        await service.close();
-      }
+      await openCopy(folder, options, isAudited);
     });
   } catch (error) {
     if (isMade && options.store !== undefined) await dropPostgres(options.store).catch(() => {});
     throw error;
   }
+}
+
+/** @throws TwinwrapError FAULT or NOT_VERIFIED if an audit finds anything in it that is not what its log says */
+async function openCopy(
+  folder: string,
+  options: DirectoryOptions,
+  isAudited: boolean,
+): Promise<void> {
+  const service = await openDirectory(folder, options);
+  try {
+    if (isAudited) await service.verifyLog();
+  } catch (cause) {
+    if (!isAboutContent(cause) && !(cause instanceof TwinwrapError && cause.code === "FAULT")) {
+      throw cause;
+    }
+    const message = `what was to be copied does not verify: ${cause.message}`;
+    throw new TwinwrapError(cause.code, message, { cause });
+  } finally {
+    await service.close();
+  }
+}
+
+/** @throws TwinwrapError WRONG_AUTHORITY unless a store is of the authority that a folder has the keys of */
+async function requireSame(core: Core, folder: string, store: Store): Promise<void> {
+  const files = [asAuthority(core, await readPart(folder, AUTHORITY)), await publicFile(store)];
+  const [theirs, ours] = files.map(
+    ({ identities: [first] }) => first && parseIdentity(core, first),
+  );
+  if (theirs && ours && equalBytes(theirs.hash, ours.hash)) return;
+  throw new TwinwrapError("WRONG_AUTHORITY", `the keys in ${folder} are of another authority`);
 }

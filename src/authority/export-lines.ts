@@ -84,21 +84,25 @@ export function noteLine(kind: "policy" | "identity", row: NoteRow): Line {
 
 /** The members of a line, each asked for by its kind. */
 export class LineReader {
-  readonly #members: unknown[];
+  readonly #members: readonly unknown[];
   readonly #where: string;
   #next = 0;
 
-  /** @param where for messages @throws TwinwrapError BAD_FORMAT */
-  constructor(text: string, where: string) {
+  private constructor(members: unknown, where: string) {
     this.#where = where;
+    if (!Array.isArray(members)) throw this.bad("it is no array");
+    this.#members = members;
+  }
+
+  /** @param where for messages @throws TwinwrapError BAD_FORMAT */
+  static of(text: string, where: string): LineReader {
     let members: unknown;
     try {
       members = JSON.parse(text);
     } catch {
-      throw this.bad("it is no JSON");
+      throw new TwinwrapError("BAD_FORMAT", `${where}: it is no JSON`);
     }
-    if (!Array.isArray(members)) throw this.bad("it is no array");
-    this.#members = members;
+    return new LineReader(members, where);
   }
 
   bad(why: string): TwinwrapError {
@@ -111,7 +115,9 @@ export class LineReader {
 
   text(): string {
     const value = this.#one();
-    if (typeof value === "string" && isWellFormed(value)) return value;
+    // PostgreSQL keeps no U+0000, and no text of an authority has one.
+    const isText = typeof value === "string" && isWellFormed(value) && !value.includes("\0");
+    if (isText) return value;
     throw this.bad(`member ${this.#next} is no text`);
   }
 
@@ -132,7 +138,8 @@ export class LineReader {
   /** Before 1970 too. */
   time(): Date {
     const value = this.#one();
-    if (Number.isSafeInteger(value)) return new Date((value as number) * 1000);
+    const time = new Date(typeof value === "number" ? value * 1000 : Number.NaN);
+    if (Number.isSafeInteger(value) && !Number.isNaN(time.getTime())) return time;
     throw this.bad(`member ${this.#next} is no time`);
   }
 
@@ -166,7 +173,7 @@ export class LineReader {
     const value = this.#one();
     if (!Array.isArray(value)) throw this.bad(`member ${this.#next} is no list`);
     return value.map((one) => {
-      const list = new LineReader(JSON.stringify(one), this.#where);
+      const list = new LineReader(one, `${this.#where}, member ${this.#next}`);
       const item = read(list);
       list.end();
       return item;

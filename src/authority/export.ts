@@ -13,7 +13,7 @@ import {
   requestLine,
   vetoLine,
 } from "./export-lines.js";
-import { fence } from "./log.js";
+import { fence, fenceOf, requireUnfenced } from "./log.js";
 import { fault } from "./nodes.js";
 import type { Office } from "./office.js";
 import { placeOf } from "./store/place.js";
@@ -54,6 +54,7 @@ class Lines {
   }
 
   async flush(): Promise<void> {
+    if (this.#text === "") return;
     const piece = toUtf8(this.#text);
     this.#text = "";
     this.#sum.update(piece);
@@ -69,7 +70,7 @@ class Lines {
 
 /**
  * Exports a store as of one moment.
- * @throws TwinwrapError FAULT if something of it is missing
+ * @throws TwinwrapError FAULT if something of it is missing; FENCED if it is to be moved, but its log may not grow
  */
 export async function exportStore(
   { core, store }: Pick<Office, "core" | "store">,
@@ -94,7 +95,18 @@ export async function exportStore(
     await lines.flush();
   };
   if (move) {
+    let isBegun = false;
     await store.write(async (writes) => {
+      // What was given out can't be taken back.
+      if (isBegun) {
+        throw new TwinwrapError(
+          "UNAVAILABLE",
+          "the store was lost while it was exported: begin again",
+        );
+      }
+      isBegun = true;
+      // A move whose output was lost is made again.
+      if ((await fenceOf(writes)) !== "moved") await requireUnfenced(writes);
       await all(writes);
       await fence(writes, "moved");
     });

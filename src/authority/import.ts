@@ -3,10 +3,12 @@ import { equalBytes, fromHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { PADDINGS } from "../envelope/header.js";
 import type { Wrap } from "../envelope/index.js";
-import { TwinwrapError } from "../errors.js";
+import { isAboutContent, TwinwrapError } from "../errors.js";
 import {
   type AuthorityFile,
   parseCheckpoint,
+  parseIdentity,
+  parsePolicy,
   RECORD_STATUSES,
   REQUEST_STATUSES,
   verifyAuthority,
@@ -31,7 +33,7 @@ const damaged = (why: string) => new TwinwrapError("BAD_FORMAT", `the export is 
 /** The lines of an export, and the checksum over them. */
 async function* linesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const sum = createHash("sha256");
-  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let rest = "";
   let isEnded = false;
   let before: string | undefined;
@@ -43,9 +45,10 @@ async function* linesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<strin
     }
   };
   for await (const piece of pieces) {
-    const lines = (rest + decode(piece)).split("\n");
+    const [first = "", ...more] = decode(piece).split("\n");
+    const lines = [rest + first, ...more];
+    if (lines.some(({ length }) => length > MAX_LINE)) throw damaged("a line is too long");
     rest = lines.pop()!;
-    if (rest.length > MAX_LINE) throw damaged("a line is too long");
     for (const line of lines) {
       if (isEnded) throw damaged("something stands behind its end");
       if (before !== undefined) {
@@ -71,8 +74,8 @@ export interface Imported {
 /**
  * Fills an empty store from an export. Unless its source was moved, its log is fenced, as after a restore.
  * @param pieces of the export
- * @throws TwinwrapError BAD_FORMAT if it is none, or damaged; NOT_VERIFIED or FAULT if its log is not the one that was
- *   signed; CONFLICT if the store is not empty
+ * @throws TwinwrapError that says on which line: BAD_FORMAT if it is none, or damaged; NOT_VERIFIED or FAULT if its log
+ *   is not the one that was signed. CONFLICT if the store is not empty
  */
 export function importStore(
   core: Core,
@@ -81,12 +84,15 @@ export function importStore(
   options: { onProgress?: ((records: number) => void) | undefined } = {},
 ): Promise<Imported> {
   let isBegun = false;
-  return store.write((writes) => {
+  return store.write(async (writes) => {
     // The pieces come once.
     if (isBegun) {
       throw new TwinwrapError("UNAVAILABLE", "the store was lost while it was filled: begin again");
     }
     isBegun = true;
+    if ((await writes.identities()).length > 0) {
+      throw new TwinwrapError("CONFLICT", "the store holds an authority already");
+    }
     return new Import(core, writes, options.onProgress).run(linesOf(pieces));
   });
 }
@@ -103,9 +109,12 @@ class Import {
   #tree: GrowingTree | undefined;
   #leaves: string[] = [];
   #head: LogHead | undefined;
+  #seen: LogHead | undefined;
   #records: FullRecord[] = [];
   #count = 0;
   #line = 0;
+  /** The lines of these records. */
+  #lines = { from: 1, to: 1 };
 
   constructor(
     core: Core,
@@ -121,15 +130,15 @@ class Import {
     let isMoved: boolean | undefined;
     for await (const text of lines) {
       this.#line++;
-      const line = new LineReader(text, `line ${this.#line} of the export`);
+      const line = LineReader.of(text, this.#where());
       const kind = line.text();
       if (isMoved === undefined) {
         if (kind !== FORMAT) throw line.bad(`it does not begin with ${FORMAT}`);
         isMoved = line.boolean();
-      } else await this.#take(kind, line);
+      } else await this.#located(() => this.#take(kind, line));
       line.end();
     }
-    await this.#endLog();
+    await this.#located(() => this.#endLog());
     await this.#flush();
     const newest = this.#logs.length - 1;
     if (this.#head === undefined || this.#head.log !== newest) throw damaged("a log is missing");
@@ -137,21 +146,55 @@ class Import {
     return { isMoved: isMoved!, head: this.#head };
   }
 
+  #where({ from, to } = { from: this.#line, to: this.#line }): string {
+    return `${from < to ? `lines ${from} to ${to}` : `line ${to}`} of the export`;
+  }
+
+  /** Does something with what lines say: by default the one that was read last. @throws an error that says where */
+  async #located(work: () => Promise<void>, lines?: { from: number; to: number }): Promise<void> {
+    try {
+      await work();
+    } catch (cause) {
+      if (!(cause instanceof TwinwrapError) || /^(lines? \d|the export)/.test(cause.message)) {
+        throw cause;
+      }
+      const { code, message } = cause;
+      // What the database has to say about it is of no more help.
+      const isMisfit = code === "FAULT" && cause.cause !== undefined;
+      const why = isMisfit ? "it does not fit what comes before" : message;
+      if (code === "CONFLICT" || isMisfit) {
+        throw new TwinwrapError("BAD_FORMAT", `${this.#where(lines)}: ${why}`, { cause });
+      }
+      if (code !== "FAULT" && !isAboutContent(cause)) throw cause;
+      throw new TwinwrapError(code, `${this.#where(lines)}: ${why}`, { cause });
+    }
+  }
+
   async #take(kind: string, line: LineReader): Promise<void> {
     if (kind !== "record") await this.#flush();
     switch (kind) {
       case "identity":
-      case "policy":
-        if (this.#log >= 0) throw line.bad("notes come before the log");
-        this.#notes[kind].push(readNote(line));
+      case "policy": {
+        if (this.#logs.length > 0) throw line.bad("notes come before the log");
+        const row = readNote(line);
+        const parse = kind === "policy" ? parsePolicy : parseIdentity;
+        const { number, hash } = parse(this.#core, row.note);
+        if (row.number !== number || !equalBytes(row.hash, hash)) {
+          throw line.bad("number or hash are not those of the note");
+        }
+        if (this.#notes[kind].some((other) => equalBytes(other.hash, hash))) {
+          throw line.bad("the note is there twice");
+        }
+        this.#notes[kind].push(row);
         return;
-      case "seen": {
-        const [log, size, root] = [line.number(), line.number(), hash(line, fromHex(line.text()))];
-        return this.#writes.addSeenCheckpoint({ log, size, root, checkpoint: line.text() });
       }
+      case "seen":
+        if (this.#log >= 0) throw line.bad("what was seen comes before the log");
+        return this.#takeSeen(line);
       case "log":
         return this.#beginLog(line);
       case "leaf":
+        if (this.#tree === undefined) throw line.bad("a leaf stands in no log");
         this.#leaves.push(line.text());
         return;
       case "checkpoint":
@@ -164,6 +207,7 @@ class Import {
 
   /** Who signed the log, from the notes, which prove themselves. */
   async #readNotes(): Promise<void> {
+    if (this.#logs.length > 0) return;
     const inForce = (rows: readonly NoteRow[]) =>
       rows.filter(({ leaf }) => leaf !== undefined).map(({ note }) => note);
     const file: AuthorityFile = {
@@ -175,8 +219,23 @@ class Import {
     this.#isSigned = checkerOf(this.#core, this.#logs);
   }
 
+  async #takeSeen(line: LineReader): Promise<void> {
+    await this.#readNotes();
+    const [log, size, root] = [line.number(), line.number(), hash(line, fromHex(line.text()))];
+    const checkpoint = line.text();
+    const signed = parseCheckpoint(checkpoint);
+    const isRight =
+      signed.origin === this.#logs[log]?.name &&
+      signed.size === size &&
+      equalBytes(signed.root, root) &&
+      this.#isSigned(checkpoint);
+    if (!isRight) throw line.bad("it is no checkpoint of one of the logs");
+    this.#seen = { log, size, root, checkpoint };
+  }
+
   async #beginLog(line: LineReader): Promise<void> {
     if (this.#log < 0) await this.#readNotes();
+    else if (this.#tree === undefined) throw line.bad("a log comes before all rows");
     else this.#checkLogEnd();
     if (line.number() !== ++this.#log) throw line.bad("it is not the log that comes next");
     this.#tree = await GrowingTree.empty(this.#core);
@@ -184,7 +243,7 @@ class Import {
 
   async #takeCheckpoint(line: LineReader): Promise<void> {
     const tree = this.#tree;
-    if (tree === undefined) throw line.bad("a checkpoint comes before its log");
+    if (tree === undefined) throw line.bad("a checkpoint stands in no log");
     const checkpoint = line.text();
     const from = tree.size;
     const nodes = await tree.append(this.#leaves);
@@ -206,7 +265,8 @@ class Import {
 
   /** The last checkpoint's signature stands for all before it: they are of the same leaves. */
   #checkLogEnd(): void {
-    if (this.#leaves.length > 0) throw damaged("leaves have no checkpoint");
+    if (this.#leaves.length > 0)
+      throw new TwinwrapError("BAD_FORMAT", "leaves before it have no checkpoint");
     // Of a log that was lost as a whole nothing is kept.
     if (this.#tree?.size === 0 && this.#log < this.#logs.length - 1) return;
     if (this.#head?.log !== this.#log || !this.#isSigned(this.#head.checkpoint)) {
@@ -227,11 +287,13 @@ class Import {
     this.#tree = undefined;
     for (const row of this.#notes.identity) await this.#writes.putIdentity(row);
     for (const row of this.#notes.policy) await this.#writes.putPolicy(row);
+    if (this.#seen !== undefined) await this.#writes.addSeenCheckpoint(this.#seen);
   }
 
   async #takeRow(kind: string, line: LineReader): Promise<void> {
     switch (kind) {
       case "record":
+        this.#lines = { from: this.#line - this.#records.length, to: this.#line };
         this.#records.push(readRecord(line));
         if (this.#records.length >= PAGE) await this.#flush();
         return;
@@ -277,13 +339,15 @@ class Import {
     const records = this.#records;
     if (records.length === 0) return;
     this.#records = [];
-    await this.#addOwners(records.map(({ row: { owner }, secret }) => ({ owner, secret })));
-    await this.#writes.insertRecords(records.map(({ row }) => row));
-    await this.#writes.addCandidates(
-      records.flatMap(({ row, candidates }) =>
-        candidates.map((candidate) => ({ record: row.hash, ...candidate })),
-      ),
-    );
+    await this.#located(async () => {
+      await this.#addOwners(records.map(({ row: { owner }, secret }) => ({ owner, secret })));
+      await this.#writes.insertRecords(records.map(({ row }) => row));
+      await this.#writes.addCandidates(
+        records.flatMap(({ row, candidates }) =>
+          candidates.map((candidate) => ({ record: row.hash, ...candidate })),
+        ),
+      );
+    }, this.#lines);
     this.#count += records.length;
     this.#onProgress?.(this.#count);
   }
@@ -322,6 +386,9 @@ function readWrap(line: LineReader): Wrap {
 
 function readRecord(line: LineReader): FullRecord {
   const [escrowLeaf, verifiedLeaf] = [line.optionalNumber(), line.optionalNumber()];
+  if (escrowLeaf === undefined && verifiedLeaf === undefined) {
+    throw line.bad("the record stands on no leaf");
+  }
   const status = line.word(RECORD_STATUSES);
   const [recordHash, owner, secret] = [hash(line), line.text(), hash(line)];
   const row = {

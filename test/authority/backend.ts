@@ -29,6 +29,8 @@ export interface Backend {
   readonly file: string;
   /** Where a new authority is to make its store. */
   place(): Promise<Pick<InitOptions, "store">>;
+  /** What there is where such a store would be, outside of its folder. */
+  found(place: Pick<InitOptions, "store">): Promise<unknown[]>;
   /** Changes what the store of a folder holds, behind the authority's back and without its constraints. */
   alter(folder: string, ...changes: (Statement | Rewrite)[]): Promise<void>;
   /** Copies an authority with its store; the copy is fenced, and can be opened. */
@@ -56,9 +58,10 @@ async function change(
   }
 }
 
-const sqlite: Backend = {
+export const sqlite: Backend = {
   file: "store.sqlite",
   place: async () => ({}),
+  found: async () => [],
   async alter(folder, ...changes) {
     const db = new Sqlite(join(folder, "store.sqlite"));
     db.pragma("foreign_keys = OFF");
@@ -95,7 +98,7 @@ function shareClock(): void {
 let server: Promise<PostgresServer> | undefined;
 let schemas = 0;
 
-const postgres: Backend = {
+export const postgres: Backend = {
   file: "store.json",
   async place() {
     if (server === undefined) shareClock();
@@ -107,6 +110,10 @@ const postgres: Backend = {
     });
     const schema = `office_${++schemas}`;
     return { store: { url: (await server).url, schema, acceptDataLoss: true } };
+  },
+  async found({ store }) {
+    const sql = `SELECT nspname FROM pg_namespace WHERE nspname = '${store!.schema}'`;
+    return (await server)!.ask(sql);
   },
   async alter(folder, ...changes) {
     const { url, schema } = (await readStorePlace(folder))!;
