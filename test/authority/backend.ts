@@ -1,11 +1,11 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import Sqlite from "better-sqlite3";
 import pg from "pg";
 import { backupDirectory, restoreDirectory } from "#build/authority/copies.js";
 import type { InitOptions } from "#build/authority/directory.js";
 import { readStorePlace } from "#build/authority/folder-store.js";
 import { PostgresServer } from "../postgres.js";
+import { openRaw } from "./raw.js";
 
 // What the suites of an authority at work need of a store. They know no store by themselves, so that the
 // same ones hold for each.
@@ -50,8 +50,9 @@ async function change(
     else {
       const { table, column, change } = one;
       for (const { old } of await all(`SELECT DISTINCT ${column} AS old FROM ${table}`, [])) {
-        const text = change(String(old));
-        const changed = typeof old === "string" ? text : Buffer.from(text);
+        const isText = typeof old === "string";
+        const text = change(isText ? old : Buffer.from(old as Uint8Array).toString());
+        const changed = isText ? text : Buffer.from(text);
         await all(`UPDATE ${table} SET ${column} = ? WHERE ${column} = ?`, [changed, old as Value]);
       }
     }
@@ -63,12 +64,12 @@ export const sqlite: Backend = {
   place: async () => ({}),
   found: async () => [],
   async alter(folder, ...changes) {
-    const db = new Sqlite(join(folder, "store.sqlite"));
+    const db = await openRaw(join(folder, "store.sqlite"));
     db.pragma("foreign_keys = OFF");
     await change(async (sql, values) => {
-      const statement = db.prepare<Value[], Record<string, unknown>>(sql);
-      if (statement.reader) return statement.all(...values);
-      statement.run(...values);
+      const statement = db.prepare(sql);
+      if (/^\s*SELECT\b/i.test(sql)) return statement.all(values);
+      statement.run(values);
       return [];
     }, changes);
     db.close();

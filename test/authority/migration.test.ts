@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import Sqlite from "better-sqlite3";
 import { afterAll, expect, test } from "vitest";
 import { BEFORE, NEWEST } from "#build/authority/store/schema.js";
 import { APPLICATION_ID, openSqlite } from "#build/authority/store/sqlite.js";
+import { openRaw } from "./raw.js";
 
 // Stores of other versions.
 
@@ -14,9 +14,9 @@ afterAll(() => rmSync(parent, { recursive: true, force: true }));
 async function storeOfVersion(version: number): Promise<string> {
   const path = join(parent, `${version}.sqlite`);
   await (await openSqlite(path, { create: true })).close();
-  const db = new Sqlite(path);
-  expect(db.pragma("application_id", { simple: true })).toBe(APPLICATION_ID);
-  expect(db.pragma("user_version", { simple: true })).toBe(NEWEST);
+  const db = await openRaw(path);
+  expect(db.pragma("application_id")).toBe(APPLICATION_ID);
+  expect(db.pragma("user_version")).toBe(NEWEST);
   db.pragma(`user_version = ${version}`);
   db.close();
   return path;
@@ -30,7 +30,7 @@ test.each([
   const path = await storeOfVersion(version);
   await expect(openSqlite(path)).rejects.toThrow(message);
   await expect(openSqlite(path)).rejects.toMatchObject({ code: "UNSUPPORTED" });
-  const db = new Sqlite(path);
-  expect(db.pragma("user_version", { simple: true })).toBe(version);
+  const db = await openRaw(path);
+  expect(db.pragma("user_version")).toBe(version);
   db.close();
 });

@@ -11,11 +11,13 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import Sqlite from "better-sqlite3";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { copySqlite, openSqlite } from "#build/authority/store/sqlite.js";
+import { loadPackage } from "#build/authority/store/sqlite-driver.js";
 import { inWords } from "#build/authority/store/sqlite-errors.js";
 import { canMount } from "../cli/run.js";
+import { isBuiltIn } from "../sqlite.js";
+import { openRaw } from "./raw.js";
 import { storeSuite } from "./suite-store.js";
 
 const folder = mkdtempSync(join(tmpdir(), "twinwrap-store-"));
@@ -24,6 +26,12 @@ let files = 0;
 const fresh = () => join(folder, `${++files}.sqlite`);
 
 storeSuite("SQLite", () => openSqlite(fresh(), { create: true }));
+// Where the engine has its own, the package is of no use; but whoever runs the tests there may have it.
+if (isBuiltIn) {
+  const open = await loadPackage().catch(() => undefined);
+  if (open === undefined) test.skip("better-sqlite3 beside node:sqlite is not here", () => {});
+  else storeSuite("better-sqlite3", () => openSqlite(fresh(), { create: true, open }));
+}
 
 describe("a store of one file", () => {
   test("is for its user alone, in each of its files", async () => {
@@ -74,11 +82,14 @@ describe("a store of one file", () => {
     writeFileSync(path, "this is a text, long enough to be looked at as a database's first page");
     await expect(openSqlite(path)).rejects.toMatchObject({ code: "BAD_FORMAT" });
     const foreign = fresh();
-    new Sqlite(foreign).exec("CREATE TABLE t (x)").close();
+    writeFileSync(foreign, "");
+    const theirs = await openRaw(foreign);
+    theirs.exec("CREATE TABLE t (x)");
+    theirs.close();
     await expect(openSqlite(foreign)).rejects.toMatchObject({ code: "BAD_FORMAT" });
     const newer = fresh();
     await (await openSqlite(newer, { create: true })).close();
-    const db = new Sqlite(newer);
+    const db = await openRaw(newer);
     db.pragma("user_version = 1000");
     db.close();
     await expect(openSqlite(newer)).rejects.toMatchObject({ code: "UNSUPPORTED" });
@@ -188,7 +199,7 @@ describe("a store of one file", () => {
     const path = fresh();
     const store = await openSqlite(path, { create: true });
     expect(await store.check()).toEqual([]);
-    const db = new Sqlite(path);
+    const db = await openRaw(path);
     db.pragma("foreign_keys = OFF");
     db.exec("INSERT INTO enrolments VALUES (7, 'nobody', zeroblob(32))");
     db.close();
@@ -198,7 +209,7 @@ describe("a store of one file", () => {
     await store.close();
   });
 
-  test("without better-sqlite3 there is one clear line", () => {
+  test.skipIf(isBuiltIn)("without better-sqlite3 there is one clear line", () => {
     const module = new URL("../../build/authority/store/sqlite.js", import.meta.url).pathname;
     const hook = `export const resolve = (name, context, next) => {
       if (name === "better-sqlite3") throw Object.assign(new Error("no"), { code: "ERR_MODULE_NOT_FOUND" });
@@ -212,5 +223,50 @@ describe("a store of one file", () => {
       encoding: "utf8",
     });
     expect(printed).toMatch(/^UNSUPPORTED .*npm install better-sqlite3\n$/);
+  });
+
+  test("says nothing by itself, whichever SQLite it is", () => {
+    const module = new URL("../../build/authority/store/sqlite.js", import.meta.url).pathname;
+    const code = `const { openSqlite } = await import(${JSON.stringify(module)});
+      const store = await openSqlite(${JSON.stringify(fresh())}, { create: true });
+      await store.write((writes) => writes.setSetting("a", "b"));
+      console.log(await store.setting("a"));
+      await store.close();`;
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", code], {
+      encoding: "utf8",
+    });
+    expect([stdout, stderr]).toEqual(["b\n", ""]);
+  });
+
+  test("tells a damaged file, a row that does not fit, and others that work too long", async () => {
+    const path = fresh();
+    const store = await openSqlite(path, { create: true });
+    const misfit = store.write((writes) =>
+      writes.insertEnrolment({ leaf: 5, owner: "nobody", control: new Uint8Array(32) }),
+    );
+    await expect(misfit).rejects.toMatchObject({ code: "FAULT" });
+    await store.write((writes) => writes.setSetting("a", "b"));
+    await store.close();
+    const raw = await openRaw(path);
+    raw.exec("BEGIN IMMEDIATE");
+    expect(raw.inTransaction).toBe(true);
+    const late = await openSqlite(path);
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const waiting = late.write(async () => {});
+    waiting.catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    vi.setSystemTime(Date.now() + 60_000);
+    await expect(waiting).rejects.toMatchObject({ code: "CONFLICT" });
+    vi.useRealTimers();
+    raw.exec("ROLLBACK");
+    expect(raw.inTransaction).toBe(false);
+    raw.close();
+    await late.write((writes) => writes.setSetting("a", "c"));
+    await late.close();
+    writeFileSync(path, readFileSync(path).fill(0x55, 4096));
+    const damaged = openSqlite(path).then((store) =>
+      store.setting("a").finally(() => store.close()),
+    );
+    await expect(damaged).rejects.toMatchObject({ code: "FAULT" });
   });
 });

@@ -430,6 +430,19 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       expect(await store.setting("moment")).toBe("after");
     });
 
+    test("a text with U+0000 is refused, wherever it stands", async () => {
+      const refused = expect.objectContaining({ code: "BAD_ARGUMENT" });
+      for (const work of [
+        () => store.setting("a\0b"),
+        () => store.records({ text: "led\0ger" }),
+        () => store.records({ owner: "olivia\0" }),
+        () => store.write((writes) => writes.setSetting("a", "b\0")),
+      ]) {
+        await expect(work()).rejects.toEqual(refused);
+      }
+      await store.write((writes) => writes.setSetting("a", "b"));
+    });
+
     test("an owner has one secret", async () => {
       const secret = bytes(32);
       await store.write((writes) => writes.insertOwners([{ owner: "bob", secret }]));

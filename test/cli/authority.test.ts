@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import Sqlite from "better-sqlite3";
 import { seal } from "twinwrap";
 import { makeSubmission, recordHash, submissionToJson } from "twinwrap/escrow";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { core, Office, owner } from "../authority/office.js";
+import { openRaw } from "../authority/raw.js";
 import { Sandbox } from "./run.js";
 
 // What the command line makes of an authority's store that somebody else had his hands on.
@@ -25,7 +25,7 @@ const run = (line: string) =>
 test("a log that was altered does not verify: exit code 3", async () => {
   await office.files(2);
   expect(await run("log verify")).toMatchObject({ code: 0, stderr: "" });
-  const db = new Sqlite(join(office.folder, "store.sqlite"));
+  const db = await openRaw(join(office.folder, "store.sqlite"));
   for (const [spoil, line] of [
     ["UPDATE records SET description = 'other'", /leaf 2 .* is not what the store has for it/],
     ["UPDATE leaves SET text = replace(text, 'time 2', 'time 3') WHERE leaf = 1", /altered/],
@@ -42,8 +42,8 @@ test("a log that was altered does not verify: exit code 3", async () => {
 test("a damaged store is told of in one line, with what to do", async () => {
   await office.service.close();
   const path = join(office.folder, "store.sqlite");
-  const db = new Sqlite(path);
-  const pages = db.pragma("page_count", { simple: true }) as number;
+  const db = await openRaw(path);
+  const pages = db.pragma("page_count") as number;
   db.close();
   // Every page but the first, which says that it is a database.
   const bytes = Buffer.alloc((pages - 1) * 4096, 0xa5);
@@ -108,7 +108,7 @@ test("a damaged wrap is named with its serial, exit code 3, until its owner send
     code: 0,
     stdout: expect.stringMatching(/^opened again {2}1 of 1$/m),
   });
-  const db = new Sqlite(join(office.folder, "store.sqlite"));
+  const db = await openRaw(join(office.folder, "store.sqlite"));
   db.exec(
     "UPDATE candidates SET simple_blob = CAST(substr(simple_blob, 1, 100) || zeroblob(9) || substr(simple_blob, 110) AS BLOB)",
   );

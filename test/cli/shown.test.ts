@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { createHash, createPublicKey } from "node:crypto";
-import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Value } from "#build/authority/store/sql.js";
+import { openRaw } from "../authority/raw.js";
 import { haveSqlite } from "../sqlite.js";
 import { Sandbox } from "./run.js";
 
@@ -41,9 +42,9 @@ beforeAll(async () => {
 afterAll(() => sandbox.remove());
 
 const id = () => JSON.parse(sandbox.read("asked.json").toString()).id as string;
-const alter = (sql: string, ...values: unknown[]) => {
-  const db = new Database(sandbox.file("office/store.sqlite"));
-  db.prepare(sql).run(...values);
+const alter = async (sql: string, ...values: Value[]) => {
+  const db = await openRaw(sandbox.file("office/store.sqlite"));
+  db.prepare(sql).run(values);
   db.close();
 };
 
@@ -152,10 +153,8 @@ describe.skipIf(!haveSqlite)("an officer sees (needs better-sqlite3)", () => {
   });
 
   test("no fact that a column made up", async () => {
-    const db = new Database(sandbox.file("office/store.sqlite"));
-    const before = db.prepare("SELECT * FROM records WHERE owner = 'alice@example'").get() as {
-      [column: string]: unknown;
-    };
+    const db = await openRaw(sandbox.file("office/store.sqlite"));
+    const before = db.prepare("SELECT * FROM records WHERE owner = 'alice@example'").all([])[0]!;
     db.close();
     for (const [column, value] of [
       ["owner", "mallory@example"],
@@ -165,7 +164,7 @@ describe.skipIf(!haveSqlite)("an officer sees (needs better-sqlite3)", () => {
       ["label", "4711"],
       ["status", "unverified"],
     ] as const) {
-      alter(`UPDATE records SET ${column} = ? WHERE hash = ?`, value, before.hash);
+      await alter(`UPDATE records SET ${column} = ? WHERE hash = ?`, value, before.hash!);
       for (const line of [
         "authority list",
         `authority show ${Buffer.from(before.hash as Uint8Array).toString("hex")}`,
@@ -176,16 +175,16 @@ describe.skipIf(!haveSqlite)("an officer sees (needs better-sqlite3)", () => {
         expect([line, column, code, stdout]).toEqual([line, column, 1, ""]);
         expect(stderr).toMatch(/^twinwrap: a column of the stored record [0-9a-f]{64} was altered/);
       }
-      alter(`UPDATE records SET ${column} = ? WHERE hash = ?`, before[column], before.hash);
+      await alter(`UPDATE records SET ${column} = ? WHERE hash = ?`, before[column]!, before.hash!);
     }
-    alter("UPDATE requests SET expires = expires + 60");
+    await alter("UPDATE requests SET expires = expires + 60");
     const listed = await run("twinwrap authority requests --authority office");
     expect([listed.code, listed.stdout, listed.stderr]).toEqual([
       1,
       "",
       expect.stringMatching(/^twinwrap: the stored request .* was altered/),
     ]);
-    alter("UPDATE requests SET expires = expires - 60");
+    await alter("UPDATE requests SET expires = expires - 60");
   });
 
   test("what became of their decision as JSON; what is refused leaves no file", async () => {

@@ -310,11 +310,16 @@ export async function visitWebKit(url: string): Promise<Tab> {
   }
 }
 
+/** Versions of Node, beside the one that runs the tests. */
+export const nodes: { name: string; program: string; required: boolean }[] = [
+  { name: "Node 22", program: installed("node-22/bin/node"), required: true },
+  { name: "Node 24", program: installed("node-24/bin/node"), required: true },
+  { name: "Node 26", program: installed("node-26/bin/node"), required: false },
+];
+
 export const engines: Engine[] = [
   inProcess("Node (this one)", process.execPath),
-  inProcess("Node 22", installed("node-22/bin/node")),
-  inProcess("Node 24", installed("node-24/bin/node")),
-  inProcess("Node 26", installed("node-26/bin/node"), [], false),
+  ...nodes.map(({ name, program, required }) => inProcess(name, program, [], required)),
   inProcess(
     "Deno",
     installed("@deno/linux-x64-glibc/deno"),

@@ -53,8 +53,8 @@ export async function loadBuiltIn(): Promise<Open | undefined> {
       prepare: (sql) => {
         const statement = db.prepare(sql);
         return {
-          all: (values) => statement.all(...values),
-          run: (values) => Number(statement.run(...values).changes),
+          all: (values) => statement.all(...values.map(bindable)),
+          run: (values) => Number(statement.run(...values.map(bindable)).changes),
         };
       },
       close() {
@@ -63,6 +63,13 @@ export async function loadBuiltIn(): Promise<Open | undefined> {
       },
     };
   };
+}
+
+/** No bytes, at an address: Node 22 takes those without one for NULL. */
+const NONE = new Uint8Array(new ArrayBuffer(1), 0, 0);
+
+function bindable(value: Value): Value {
+  return value instanceof Uint8Array && value.length === 0 ? NONE : value;
 }
 
 /** What is used of node:sqlite (https://nodejs.org/api/sqlite.html). */

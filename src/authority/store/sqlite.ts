@@ -36,6 +36,8 @@ export interface SqliteOptions {
   create?: boolean | undefined;
   /** Writes nothing to its folder, and needs no right to: {@link Store.write} is UNAVAILABLE. */
   readOnly?: boolean | undefined;
+  /** By default the engine's own SQLite, or else better-sqlite3. */
+  open?: Open | undefined;
 }
 
 /**
@@ -44,7 +46,7 @@ export interface SqliteOptions {
  *   BAD_ARGUMENT if it is missing and should not be; FAULT or UNAVAILABLE as for every {@link Store}
  */
 export async function openSqlite(path: string, options: SqliteOptions = {}): Promise<Store> {
-  const open = await loadSqlite();
+  const open = options.open ?? (await loadSqlite());
   if (options.readOnly) return openReading(open, path);
   makeOrFind(path, options.create ?? false);
   const writer = connect(open, path);
@@ -259,11 +261,19 @@ class SqliteSql implements Sql {
   }
 
   async all(sql: string, values: readonly Value[]): Promise<Row[]> {
+    this.#check(values);
     return explained(this.name, () => this.#statement(sql).all(values));
   }
 
   async run(sql: string, values: readonly Value[]): Promise<number> {
+    this.#check(values);
     return explained(this.name, () => this.#statement(sql).run(values));
+  }
+
+  /** Node 22 would take such a text up to there, and PostgreSQL takes none. @throws TwinwrapError BAD_ARGUMENT */
+  #check(values: readonly Value[]): void {
+    if (!values.some((value) => typeof value === "string" && value.includes("\0"))) return;
+    throw new TwinwrapError("BAD_ARGUMENT", `${this.name}: it keeps no text with U+0000`);
   }
 
   #statement(sql: string) {
