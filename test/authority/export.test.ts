@@ -286,6 +286,14 @@ describe("a move", () => {
     await third.close();
   });
 
+  test("that comes to nothing ends when somebody vouches for its source", async () => {
+    await begin();
+    await exported(service, true);
+    await service.unfence([], { nothingNewer: true });
+    await service.intake([(await one.file()).submission]);
+    await service.close();
+  });
+
   test("of a store that is fenced for another reason is refused", async () => {
     const { folder } = await copy(whole, one.folder);
     const fenced = await openAuthority(folder);

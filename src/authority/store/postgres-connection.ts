@@ -105,8 +105,14 @@ export class Connection implements Sql {
     client.on("notice", ({ message }) => {
       if (message !== undefined && NOT_REPLICATED.test(message)) connection.isUnsure = true;
     });
-    await client.connect();
-    return connection;
+    try {
+      await client.connect();
+      return connection;
+    } catch (error) {
+      // The server would wait a minute for a password, and this process for the server.
+      void client.end().catch(() => {});
+      throw error;
+    }
   }
 
   get isBroken(): boolean {
