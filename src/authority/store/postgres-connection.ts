@@ -1,6 +1,6 @@
 import type { ClientConfig, Client as PgClient, QueryResult } from "pg";
 import { TwinwrapError } from "../../errors.js";
-import { inWords, isConflict, isLost } from "./postgres-errors.js";
+import { asLost, inWords, isConflict, isLost } from "./postgres-errors.js";
 import { nameOf, type PostgresPlace, withPassword } from "./postgres-url.js";
 import type { Row, Sql, Value } from "./sql.js";
 
@@ -111,7 +111,7 @@ export class Connection implements Sql {
     } catch (error) {
       // The server would wait a minute for a password, and this process for the server.
       void client.end().catch(() => {});
-      throw error;
+      throw asLost(error);
     }
   }
 
@@ -147,8 +147,10 @@ export class Connection implements Sql {
 
   #query(query: Statement & { values?: Value[] }): Promise<QueryResult<Row>> {
     const result = this.#last.then(() => {
-      if (this.#broken !== undefined) throw this.#broken;
-      return this.#client.query<Row>(query);
+      if (this.#broken !== undefined) throw asLost(this.#broken);
+      return this.#client.query<Row>(query).catch((error) => {
+        throw asLost(error);
+      });
     });
     this.#last = result.catch(() => {});
     return result;

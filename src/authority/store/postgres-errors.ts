@@ -14,13 +14,21 @@ const isState = (code: string) => /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code);
 /** The server ends, or has not begun to work, or has ended a transaction in which nothing happened. */
 const AWAY = new Set(["57P01", "57P02", "57P03", "57P05", "25P03"]);
 
+/** What a connection throws when it is gone: the driver and the system have no SQLSTATE. */
+class LostConnection extends Error {}
+
+/** A connection's error, as {@link isLost} knows it. Errors of others, like a file's, are never taken for one. */
+export function asLost(error: unknown): unknown {
+  if (error instanceof TwinwrapError || isState(sqlState(error))) return error;
+  if (!(error instanceof Error) || !isAboutConnection(error)) return error;
+  return new LostConnection(error.message || sqlState(error), { cause: error });
+}
+
 /** Whether the connection is gone: nobody knows what became of a COMMIT that was under way. */
 export function isLost(error: unknown): boolean {
-  if (error instanceof TwinwrapError) return false;
-  const code = sqlState(error);
-  if (code.startsWith("08") || AWAY.has(code)) return true;
-  // The driver and the system have no SQLSTATE.
-  return error instanceof Error && !isState(code) && isAboutConnection(error);
+  if (error instanceof LostConnection) return true;
+  const code = error instanceof TwinwrapError ? "" : sqlState(error);
+  return code.startsWith("08") || AWAY.has(code);
 }
 
 function isAboutConnection(error: Error): boolean {
@@ -79,6 +87,5 @@ export function inWords(name: string, cause: unknown): unknown {
   }
   if (!isLost(cause)) return cause;
   const { message } = cause as Error;
-  const why = message || state;
-  return new TwinwrapError("UNAVAILABLE", `${name} can't be reached: ${why}`, { cause });
+  return new TwinwrapError("UNAVAILABLE", `${name} can't be reached: ${message}`, { cause });
 }
