@@ -76,7 +76,8 @@ export async function everything(office: Office, service: AuthorityService, file
     await again(() => service.takePolicy(note));
   }
   // What fails for two at once is tried again for each.
-  const unverified = allTaken(await service.intake([first.submission, second.submission]));
+  const both = [first.submission, second.submission];
+  const unverified = await again(async () => allTaken(await service.intake(both)));
   expect(await service.unlock()).toBe(true);
   await again(() => service.verifyWaiting());
   const verified = await again(() => service.intake(third.submission));
