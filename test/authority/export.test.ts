@@ -300,6 +300,9 @@ describe("a move", () => {
     const pieces: unknown[] = [];
     const refused = fenced.export(async (piece) => void pieces.push(piece), { move: true });
     await expect(refused).rejects.toEqual(failing("FENCED"));
+    // Nor if it was fenced since somebody looked.
+    const late = exportStore({ core, store: storeOf(fenced) }, async () => {}, { move: true });
+    await expect(late).rejects.toEqual(failing("FENCED"));
     await fenced.close();
     await begin();
     await service.beginClosing();
