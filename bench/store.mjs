@@ -25,6 +25,8 @@ const [, , count = "1000000", url] = process.argv;
 const RECORDS = Number(count);
 const FEW = 10_000;
 const GROUP = 256;
+/** Records of one owner. */
+const EACH = 100;
 const folder = mkdtempSync(join(tmpdir(), "twinwrap-bench-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
@@ -43,7 +45,7 @@ async function often(times, work) {
   return median(all);
 }
 
-/** An authority whose records come from `owners` owners. */
+/** An authority with one officer. */
 async function office(path) {
   const key = await SigningKey.from(new Uint8Array(randomBytes(32)));
   const { publicKey: shareKey } = await generateKeyPair({ bits: 2048 });
@@ -56,14 +58,14 @@ async function office(path) {
 }
 
 /** Every record has words of its own, and words that all have. */
-async function records(authority, from, count) {
+async function records(authority, from, count, owners) {
   const made = [];
   for (let i = from; i < from + count; i++) {
     made.push(
       await makeSubmission(core, {
         sessionKey: randomBytes(32),
         authority,
-        owner: `owner-${i % 5000}`,
+        owner: `owner-${i % owners}`,
         file: {
           serial: randomBytes(16),
           hash: randomBytes(32),
@@ -80,7 +82,12 @@ async function records(authority, from, count) {
 async function fill(service, count) {
   let spent = 0;
   for (let done = 0; done < count; ) {
-    const batch = await records(service.authority, done, Math.min(GROUP, count - done));
+    const batch = await records(
+      service.authority,
+      done,
+      Math.min(GROUP, count - done),
+      count / EACH,
+    );
     // One wrap is as good as another here: none is opened.
     spent += (await timed(() => service.intake(batch)))[0];
     done += batch.length;
