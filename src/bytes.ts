@@ -63,12 +63,10 @@ export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
 
 const HEX = /^(?:[0-9a-f]{2})*$/i;
 
-const PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
 /** Bytes as lower-case hexadecimal. */
 export function toHex(bytes: Uint8Array): string {
   let text = "";
-  for (const byte of bytes) text += PAIRS[byte];
+  for (const byte of bytes) text += (byte + 256).toString(16).slice(1);
   return text;
 }
 

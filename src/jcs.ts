@@ -154,7 +154,8 @@ export class Members {
   /** A text of at most `maxBytes` bytes of UTF-8. */
   text(name: string, maxBytes: number): string {
     const value = this.#get(name);
-    if (typeof value !== "string") return this.#fail(name, "a text");
+    // PostgreSQL keeps no text with U+0000.
+    if (typeof value !== "string" || value.includes("\0")) return this.#fail(name, "a text");
     // Each character takes a byte or more: a text far too long is not encoded just to be counted.
     if (value.length > maxBytes || toUtf8(value).length > maxBytes) {
       throw overLimit(`${this.#where}: "${name}" is not a text of at most ${maxBytes} bytes`);

@@ -110,13 +110,6 @@ function bad(message: string): TwinwrapError {
   return new TwinwrapError("BAD_FORMAT", message);
 }
 
-/** A description, of a file or of a record. PostgreSQL keeps no text with U+0000. @throws TwinwrapError BAD_FORMAT */
-export function readDescription(members: Members, where: string): string {
-  const description = members.text("description", MAX_DESCRIPTION);
-  if (!description.includes("\0")) return description;
-  throw bad(`${where}: "description" has the character U+0000`);
-}
-
 function align(length: number): number {
   return Math.ceil(length / BLOCK) * BLOCK;
 }
@@ -185,7 +178,7 @@ function decodeFixed(bytes: Uint8Array): FixedHeader {
     }),
   };
   if (members.has("name")) fixed.name = members.text("name", MAX_NAME);
-  if (members.has("description")) fixed.description = readDescription(members, "header");
+  if (members.has("description")) fixed.description = members.text("description", MAX_DESCRIPTION);
   members.end();
   if (fixed.escrow.some((origin, index) => index > 0 && fixed.escrow[index - 1]! >= origin)) {
     throw bad("header: escrow is not sorted, each once");

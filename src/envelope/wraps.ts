@@ -128,17 +128,11 @@ export function isWrapFor(
 ): boolean {
   try {
     const block = encryptedKeyOf(wrap, algorithms);
-    return block.length === n.length && isBelow(block, n);
+    return block.length === n.length && toHex(block) < toHex(n);
   } catch (error) {
     if (error instanceof TwinwrapError && error.code === "DECRYPTION_FAILED") return false;
     throw error;
   }
-}
-
-/** Whether one number is below another of as many bytes, both big-endian. */
-function isBelow(a: Uint8Array, b: Uint8Array): boolean {
-  const at = a.findIndex((byte, i) => byte !== b[i]);
-  return at >= 0 && a[at]! < b[at]!;
 }
 
 /**

@@ -7,7 +7,7 @@ import {
 import { concatBytes, toBase64Url, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { COMMITMENT, Cobblestone, SALT } from "../envelope/cobblestone.js";
-import { ALGORITHMS, readDescription, type Wrap, wrapToJson } from "../envelope/header.js";
+import { ALGORITHMS, MAX_DESCRIPTION, type Wrap, wrapToJson } from "../envelope/header.js";
 import { bodyContext } from "../envelope/seal.js";
 import { TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, formatTime, type Json, Members } from "../jcs.js";
@@ -155,7 +155,7 @@ export function readRecord(members: Members): EscrowRecord {
     created: readCreated(members),
     blind: members.bytes("blind", 32),
   };
-  if (members.has("description")) facts.description = readDescription(members, "submission: core");
+  if (members.has("description")) facts.description = members.text("description", MAX_DESCRIPTION);
   const record = { ...facts, ...readKey(members, blob) };
   members.end();
   return record;
