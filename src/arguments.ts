@@ -267,8 +267,7 @@ function membersOf<T extends object>(value: object, shape: Shape<T>, what: strin
 /** An object's members, checked, in a new object; other members are left out. */
 export function objectOf<T extends object>(shape: Shape<T>): Kind<T> {
   return (value, what) => {
-    // Of an ArrayBuffer the first member is missing: to look for one here would throw inside for each object.
-    if (isObject(value) && !isList(value) && !ArrayBuffer.isView(value)) {
+    if (isObject(value) && !isList(value) && !ArrayBuffer.isView(value) && !isArrayBuffer(value)) {
       return membersOf(value, shape, what);
     }
     throw wrongKind(value, what, `an object with ${Object.keys(shape).join(", ")}`);
