@@ -16,6 +16,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { backupDirectory, importDirectory } from "#build/authority/copies.js";
 import { exportStore } from "#build/authority/export.js";
+import { LineReader } from "#build/authority/export-lines.js";
 import { piecesOf } from "#build/authority/pieces.js";
 import type { AuthorityService } from "#build/authority/service.js";
 import type { StoreReads } from "#build/authority/store/store.js";
@@ -788,4 +789,36 @@ test("an export reads no further than its reader takes, so its memory does not g
   }
   expect(lengths.length).toBeGreaterThan(1);
   expect(Math.max(...lengths)).toBeLessThan(200_000);
+});
+
+describe("a line", () => {
+  const read = (members: unknown[], how: (line: LineReader) => unknown) => {
+    const line = LineReader.of(JSON.stringify(members), "line 1");
+    const value = how(line);
+    line.end();
+    return value;
+  };
+  type Kind = "text" | "number" | "time" | "boolean" | "bytes";
+
+  test.each<[Kind, unknown[], unknown[]]>([
+    ["text", ["", "ü\u{1f511}"], [1, null, "\0", "a\0b", "\ud800", ["x"], undefined]],
+    ["number", [0, 2 ** 53 - 1], [-1, 1.5, 2 ** 53, 1e300, "1", null, true, undefined]],
+    ["time", [0, -1, 8.64e12], [8.64e12 + 1, -9e12, 1.5, "0", null, undefined]],
+    ["boolean", [true, false], [0, "true", null, undefined]],
+    ["bytes", ["", "AAE="], ["AAE", "AAF=", "AA-_", "=", "A", 1, null, undefined]],
+  ])("has a %s, or is refused", (kind, right, wrong) => {
+    for (const value of right) expect(() => read([value], (line) => line[kind]())).not.toThrow();
+    for (const value of wrong) {
+      const members = value === undefined ? [] : [value];
+      expect(() => read(members, (line) => line[kind]())).toThrow(
+        expect.objectContaining({
+          code: "BAD_FORMAT",
+          message: expect.stringMatching(/^line 1: member 1 is n/),
+        }),
+      );
+    }
+    expect(() => read([right[0], null], (line) => line[kind]())).toThrow(
+      "line 1: it has too many members",
+    );
+  });
 });
