@@ -3,7 +3,7 @@ import { isAboutContent, TwinwrapError } from "../errors.js";
 import type { Authority } from "../escrow/chain.js";
 import { type Checkpoint, parseCheckpoint } from "../escrow/checkpoint.js";
 import { compareKnown, logsOf } from "./log.js";
-import { placeOf } from "./store/place.js";
+import { indexOf, logOf, placeOf } from "./store/place.js";
 import type { LogHead, StoreReads } from "./store/store.js";
 
 // The newest checkpoint that was shown to anybody, kept beside the store. A store that lost its newest part, or was
@@ -49,8 +49,8 @@ export class Anchored {
       throw fenced("nothing says which state of its log was shown last");
     }
     try {
-      const place = placeOfNote(note, authority) ?? Number.POSITIVE_INFINITY;
-      if (note === this.#compared && place <= placeOfHead(head)) return;
+      // One that was compared before is looked for again: the database may have been put back, and gone on, meanwhile.
+      if (note === this.#compared && (await isStored(reads, note, authority))) return;
       await compareKnown(this.#core, reads, note, authority);
     } catch (error) {
       if (!isAboutContent(error)) throw error;
@@ -93,6 +93,14 @@ export class Anchored {
     this.#covered = placeOfHead(head);
     this.#compared = undefined;
   }
+}
+
+/** Whether a checkpoint stands in the store as it is. */
+async function isStored(reads: StoreReads, note: string, authority: Authority): Promise<boolean> {
+  const place = placeOfNote(note, authority);
+  if (place === undefined) return false;
+  const [stored] = await reads.checkpoints(logOf(place), indexOf(place) - 1, 1);
+  return stored?.checkpoint === note;
 }
 
 /** Where a head ends; -1 without one. */

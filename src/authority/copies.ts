@@ -35,7 +35,6 @@ import { publicFile } from "./verified-chain.js";
 export interface CopyOptions extends DirectoryOptions {
   /** By default in the folder. */
   store?: PostgresPlace | undefined;
-  onProgress?: ((records: number) => void) | undefined;
 }
 
 /**
@@ -162,7 +161,7 @@ export async function importDirectory(
 async function fill(
   core: Core,
   folder: string,
-  { store: place, onProgress }: CopyOptions,
+  { store: place }: CopyOptions,
   from: (take: (pieces: AsyncIterable<Uint8Array>) => Promise<boolean>) => Promise<void>,
   isFenced = true,
 ): Promise<Store> {
@@ -170,7 +169,7 @@ async function fill(
   const store = await openFolderStore(folder, { create: true });
   try {
     await from(async (pieces) => {
-      const { isMoved } = await importStore(core, store, pieces, { onProgress });
+      const { isMoved } = await importStore(core, store, pieces);
       if (isMoved && isFenced) await store.write((writes) => fence(writes, "restored"));
       return isMoved;
     });

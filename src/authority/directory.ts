@@ -122,6 +122,7 @@ export async function openDirectory(
     core,
     store,
     logSigner,
+    readLogKey: (identity) => readLogKey(core, path, [identity]),
     nextLog: nextLogIn(core, path),
     anchor: anchorIn(path),
     shown: async () => asAuthority(core, await readPart(path, AUTHORITY)),

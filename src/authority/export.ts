@@ -35,7 +35,6 @@ export interface ExportOptions {
    * exported counts only with its end, which comes once that is done.
    */
   move?: boolean | undefined;
-  onProgress?: ((leaves: number) => void) | undefined;
 }
 
 /** Writes lines in larger pieces, and sums them up. */
@@ -75,7 +74,7 @@ class Lines {
 export async function exportStore(
   { core, store }: Pick<Office, "core" | "store">,
   sink: Sink,
-  { move = false, onProgress }: ExportOptions = {},
+  { move = false }: ExportOptions = {},
 ): Promise<void> {
   const lines = new Lines(sink);
   await lines.write([FORMAT, move]);
@@ -90,7 +89,7 @@ export async function exportStore(
     const sizes = [...ended, head?.size ?? 0];
     for (const [log, size] of sizes.entries()) await exportLog(reads, lines, log, size);
     for (const [log, size] of sizes.entries()) {
-      await exportRows(reads, lines, placeOf(log, 0), placeOf(log, size), onProgress);
+      await exportRows(reads, lines, placeOf(log, 0), placeOf(log, size));
     }
     await lines.flush();
   };
@@ -137,7 +136,10 @@ async function exportLog(
   await lines.write(["log", log]);
   let done = 0;
   while (done < size) {
-    for (const { size: to, checkpoint } of await reads.checkpoints(log, done, PAGE)) {
+    const checkpoints = await reads.checkpoints(log, done, PAGE);
+    if (checkpoints.length === 0) throw fault(`the checkpoint of ${size} leaves is missing`);
+    for (const { size: to, checkpoint } of checkpoints) {
+      if (to > size) throw fault(`a checkpoint of ${to} leaves stands behind its ${size} leaves`);
       while (done < to) {
         const leaves = await reads.leaves(placeOf(log, done), Math.min(PAGE, to - done));
         if (leaves.length === 0) throw fault(`leaf ${done} is missing`);
@@ -156,7 +158,6 @@ async function exportRows(
   lines: Lines,
   from: number,
   to: number,
-  onProgress: ExportOptions["onProgress"],
 ): Promise<void> {
   for (let place = from; place < to; place += PAGE) {
     const entries = await reads.entries(place, Math.min(place + PAGE, to));
@@ -174,7 +175,6 @@ async function exportRows(
         await lines.write(recordLine({ row, secret, candidates: candidates[next++]! }));
       } else await exportEntry(reads, lines, entry, secrets);
     }
-    onProgress?.(Math.min(place + PAGE, to) - from);
   }
 }
 

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { equalBytes, fromUtf8, randomBytes, toUtf8, wipe } from "../bytes.js";
@@ -80,8 +80,11 @@ export function nextLogIn(core: Core, folder: string): NextLog {
         wipe(seed, pem);
       }
     },
-    // What the old key could sign has no worth any more.
-    use: () => rename(path, join(folder, LOG_KEY)),
+    // What the old key could sign has no worth any more. Another process may have been here first.
+    use: () =>
+      rename(path, join(folder, LOG_KEY)).catch((error) => {
+        if (!isSystemError(error, "ENOENT") || !existsSync(join(folder, LOG_KEY))) throw error;
+      }),
   };
 }
 

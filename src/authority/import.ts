@@ -81,7 +81,6 @@ export function importStore(
   core: Core,
   store: Store,
   pieces: AsyncIterable<Uint8Array>,
-  options: { onProgress?: ((records: number) => void) | undefined } = {},
 ): Promise<Imported> {
   let isBegun = false;
   return store.write(async (writes) => {
@@ -93,7 +92,7 @@ export function importStore(
     if ((await writes.identities()).length > 0) {
       throw new TwinwrapError("CONFLICT", "the store holds an authority already");
     }
-    return new Import(core, writes, options.onProgress).run(linesOf(pieces));
+    return new Import(core, writes).run(linesOf(pieces));
   });
 }
 
@@ -101,7 +100,6 @@ export function importStore(
 class Import {
   readonly #core: Core;
   readonly #writes: StoreWrites;
-  readonly #onProgress: ((records: number) => void) | undefined;
   readonly #notes: Record<"identity" | "policy", NoteRow[]> = { identity: [], policy: [] };
   #logs: ReturnType<typeof logsOf> = [];
   #isSigned: (note: string) => boolean = () => false;
@@ -111,19 +109,13 @@ class Import {
   #head: LogHead | undefined;
   #seen: LogHead | undefined;
   #records: FullRecord[] = [];
-  #count = 0;
   #line = 0;
   /** The lines of these records. */
   #lines = { from: 1, to: 1 };
 
-  constructor(
-    core: Core,
-    writes: StoreWrites,
-    onProgress: ((records: number) => void) | undefined,
-  ) {
+  constructor(core: Core, writes: StoreWrites) {
     this.#core = core;
     this.#writes = writes;
-    this.#onProgress = onProgress;
   }
 
   async run(lines: AsyncIterable<string>): Promise<Imported> {
@@ -348,8 +340,6 @@ class Import {
         ),
       );
     }, this.#lines);
-    this.#count += records.length;
-    this.#onProgress?.(this.#count);
   }
 
   /** An owner comes with each of their records. */

@@ -5,6 +5,7 @@ import {
   type Authority,
   type AuthorityFile,
   encodeAuthority,
+  type Identity,
   type Page,
   type PageOptions,
   type Policy,
@@ -28,7 +29,7 @@ import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
 import { beginClosing, type Closing, closingDraft, lostOf, takeClosing } from "./closing.js";
 import { type EnrolledOwner, enrolledOwners } from "./enrolments.js";
 import { type ExportOptions, exportStore, type Sink } from "./export.js";
-import { Groups, MAX_GROUP, type Outcome } from "./groups.js";
+import { Groups, MAX_GROUP, type Outcome, outcomeOf } from "./groups.js";
 import {
   type Intake,
   type IntakeResult,
@@ -86,6 +87,8 @@ export interface ServiceParts {
    * a log that the store lost as a whole.
    */
   logSigner: Signer | undefined;
+  /** Looks for the log key of an identity that another process brought into force. */
+  readLogKey?: ((identity: Identity) => Promise<Signer | undefined>) | undefined;
   /** The key for a log that follows this one. */
   nextLog?: NextLog | undefined;
   /** Where the newest checkpoint that was shown is kept. */
@@ -208,8 +211,25 @@ export class AuthorityService {
     }
   }
 
+  /**
+   * What another process brought into force is in force here, and its log is the log.
+   * @param next the key of the log that this process has begun
+   */
+  async #refresh(next?: SigningKey): Promise<void> {
+    const { store, readLogKey } = this.#parts;
+    const { authority } = await this.#chain.read(store);
+    if (authority === this.#authority) return;
+    const identity = authority.identities.at(-1)!;
+    let signer = next?.signer(identity.log.name) ?? this.#logSigner;
+    if (!isKeyOf(authority, signer)) signer = await readLogKey?.(identity);
+    this.#authority = authority;
+    this.#logSigner = isKeyOf(authority, signer) ? signer : undefined;
+    this.#log = this.#logWith(this.#logSigner);
+  }
+
   /** Does something, and shows its result only when the anchor covers what it leads to. */
   async #shown<T>(work: () => Promise<T>): Promise<T> {
+    await this.#refresh();
     const result = await work();
     await this.#anchored.cover(this.#store, this.#authority);
     return result;
@@ -284,14 +304,15 @@ export class AuthorityService {
   }
 
   /** What was published before may be older than what the store says now. */
-  async #renew(): Promise<void> {
+  async #renew(next?: SigningKey): Promise<void> {
     const { store, publish } = this.#parts;
     await publishNewest(store, publish);
-    this.#authority = (await this.#chain.read(store)).authority;
+    await this.#refresh(next);
   }
 
   /** Brings an announced policy into force whose time has come. */
   async #settle(): Promise<void> {
+    await this.#refresh();
     if (await settlePolicies(this.#office)) await this.#renew();
   }
 
@@ -343,9 +364,14 @@ export class AuthorityService {
 
   async #takePart(submissions: readonly Submission[]): Promise<IntakeResult[]> {
     this.#preparing++;
-    const prepared = await prepare(this.#office, submissions).finally(() => this.#preparing--);
+    const prepared = await outcomeOf(async () => {
+      await this.#refresh();
+      return prepare(this.#office, submissions);
+    });
+    this.#preparing--;
+    if ("error" in prepared) return submissions.map(() => prepared);
     return Promise.all(
-      prepared.map((item) =>
+      prepared.value.map((item) =>
         "error" in item ? item : this.#groups.add(item.value).catch((error) => ({ error })),
       ),
     );
@@ -454,9 +480,10 @@ export class AuthorityService {
   }
 
   /** Verifies the whole log as of one moment, while others write; see {@link verifyLog}. */
-  verifyLog(options: VerifyLogOptions = {}): Promise<LogState> {
-    const office = this.#office;
+  async verifyLog(options: VerifyLogOptions = {}): Promise<LogState> {
     this.#chain.forget();
+    await this.#refresh();
+    const office = this.#office;
     return office.store.snapshot((reads) => verifyLog(office, reads, options));
   }
 
@@ -551,9 +578,7 @@ export class AuthorityService {
     const taken = await takeClosing(this.#office, note, next);
     if (!taken.complete) return taken;
     await this.#parts.nextLog!.use();
-    await this.#renew();
-    this.#logSigner = next.signer(this.#authority.logKeys[0]!.name);
-    this.#log = this.#logWith(this.#logSigner);
+    await this.#renew(next);
     await this.#anchored.reset(await this.#parts.store.head());
     return taken;
   }

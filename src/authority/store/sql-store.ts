@@ -67,6 +67,6 @@ export class SqlStore extends SqlReads implements Store {
   }
 }
 
-function closed(): TwinwrapError {
+export function closed(): TwinwrapError {
   return new TwinwrapError("DISPOSED", "the store was closed");
 }

@@ -181,7 +181,7 @@ export interface StoreReads {
   vetoes(request: Uint8Array): Promise<VetoRow[]>;
   /** By the first leaf of their records. */
   releases(request: Uint8Array): Promise<ReleaseRow[]>;
-  /** A number that every change of policies and identities changes. */
+  /** A number that every change of policies and identities changes, to one that was never there. */
   notesVersion(): Promise<number>;
   /** By number; those of one number by hash. */
   policies(): Promise<NoteRow[]>;

@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { newBytes } from "../../bytes.js";
 import { TwinwrapError } from "../../errors.js";
 import type { RecordStatus, RequestStatus } from "../../escrow/authority-client.js";
@@ -329,8 +330,9 @@ export class SqlWrites extends SqlReads implements StoreWrites {
     await this.#noteChange();
   }
 
+  /** At random: what was rolled back, or put back with the database, must not have the version of what comes later. */
   async #noteChange(): Promise<void> {
-    await this.#run("UPDATE head SET notes = notes + 1");
+    await this.#run("UPDATE head SET notes = ?", randomInt(2 ** 48 - 1));
   }
 
   async putPolicy(row: NoteRow): Promise<void> {
