@@ -8,20 +8,21 @@ import type { Intake } from "#build/authority/intake.js";
 import type { Store, StoreWrites } from "#build/authority/store/store.js";
 import { TwinwrapError } from "#build/errors.js";
 import { backend } from "./backend.js";
-import { copiesOf, core, failing, Office, openAuthority, sealFor, storeOf } from "./office.js";
+import {
+  copiesOf,
+  core,
+  failing,
+  type Office,
+  openAuthority,
+  sealFor,
+  storeOf,
+  useOffices,
+} from "./office.js";
 
 // Submissions that come at the same time share a transaction, and nothing else.
 
-const made: Office[] = [];
-const office = async (options: Parameters<typeof Office.make>[0] = {}) => {
-  const one = await Office.make(options);
-  made.push(one);
-  return one;
-};
-afterEach(async () => {
-  vi.restoreAllMocks();
-  for (const one of made.splice(0)) await one.remove();
-});
+const office = useOffices({ after: afterEach });
+afterEach(() => vi.restoreAllMocks());
 
 const checkpointsOf = async (one: Office) =>
   (await storeOf(one.service).checkpoints(0, 0, 10_000)).length;

@@ -19,7 +19,7 @@ import {
   submissionToJson,
   verifyAuthority,
 } from "twinwrap/escrow";
-import { expect } from "vitest";
+import { afterAll, expect, vi } from "vitest";
 import { type InitOptions, initDirectory, openDirectory } from "#build/authority/directory.js";
 import { openFolderStore } from "#build/authority/folder-store.js";
 import type { Intake, IntakeResult } from "#build/authority/intake.js";
@@ -270,6 +270,33 @@ export function copiesOf({ submission }: TestFile, count: number): Submission<Fi
       wrap: { ...submission.wrap, simpleBlob },
     };
   });
+}
+
+/**
+ * What a suite makes its authorities with; they are removed after it.
+ * @param options.isOpen whether their RSA keys are open
+ */
+export function useOffices({ isOpen = false, after = afterAll } = {}) {
+  const made: Office[] = [];
+  after(async () => {
+    for (const one of made.splice(0)) await one.remove();
+  });
+  return async (options: OfficeOptions = {}): Promise<Office> => {
+    const one = await Office.make(options);
+    made.push(one);
+    if (isOpen) await one.unlock();
+    return one;
+  };
+}
+
+/** Does something at another time than now. */
+export async function at<T>(time: Date, work: () => Promise<T>): Promise<T> {
+  vi.useFakeTimers({ toFake: ["Date"], now: time });
+  try {
+    return await work();
+  } finally {
+    vi.useRealTimers();
+  }
 }
 
 /** A sealed file, its session key, and what it sends to an authority. */

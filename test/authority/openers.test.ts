@@ -8,20 +8,21 @@ import { readPrivateKey } from "twinwrap/keys";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { OpenerThreads } from "#build/authority/opener-threads.js";
 import { openersOf } from "#build/authority/openers.js";
-import { copiesOf, core, failing, newOwner, Office, owner, PASSPHRASE, unwrap } from "./office.js";
+import {
+  copiesOf,
+  core,
+  failing,
+  newOwner,
+  owner,
+  PASSPHRASE,
+  unwrap,
+  useOffices,
+} from "./office.js";
 
 // Threads that hold the authority's RSA keys: the same as in one thread, and nothing secret on the way.
 
-const made: Office[] = [];
-const office = async (options: Parameters<typeof Office.make>[0] = {}) => {
-  const one = await Office.make(options);
-  made.push(one);
-  return one;
-};
-afterEach(async () => {
-  vi.restoreAllMocks();
-  for (const one of made.splice(0)) await one.remove();
-});
+const office = useOffices({ after: afterEach });
+afterEach(() => vi.restoreAllMocks());
 
 /** Every byte that a message carries, also what its buffers hold beside it. */
 function bytesIn(message: unknown, seen = new Set<unknown>()): Buffer[] {

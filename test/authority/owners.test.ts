@@ -1,35 +1,27 @@
 import { createHash, createHmac } from "node:crypto";
 import { handInVeto, partyOf, standingOf } from "twinwrap/client";
 import { formatPolicy, makeRequest, signNote, signVeto } from "twinwrap/escrow";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { LocalClient } from "#build/authority/client.js";
 import { questionRows } from "#build/client/officer.js";
 import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
 import {
   allTaken,
+  at,
   copiesOf,
   core,
   failing,
   NOT_VERIFIED,
   newOwner,
-  Office,
-  type OfficeOptions,
   sealFor,
+  useOffices,
 } from "./office.js";
 
 // Owners who are enrolled, their vetoes, and the time that a release waits.
 
-const made: Office[] = [];
-const office = async (options: OfficeOptions = {}) => {
-  const one = await Office.make(options);
-  made.push(one);
-  await one.unlock();
-  return one;
-};
-afterAll(async () => {
-  for (const one of made) await one.remove();
-});
+const office = useOffices({ isOpen: true });
+const lockedOffice = useOffices();
 
 const olivia = newSigner("olivia");
 const lineOf = (leaf: string, key: string) => new RegExp(`^${key} (.*)$`, "m").exec(leaf)![1]!;
@@ -154,8 +146,7 @@ describe("a veto", () => {
   });
 
   test("of a record that nobody opened counts once the release opens it", async () => {
-    const one = await Office.make();
-    made.push(one);
+    const one = await lockedOffice();
     await one.service.enrolOwner("olivia", olivia.publicKey);
     const { request, id } = await one.asked(await one.files(1));
     await one.service.takeVeto(await signVeto(core, olivia, request));
@@ -205,14 +196,6 @@ describe("a veto", () => {
 });
 
 describe("time", () => {
-  const at = async <T>(time: Date, work: () => Promise<T>): Promise<T> => {
-    vi.useFakeTimers({ toFake: ["Date"], now: time });
-    try {
-      return await work();
-    } finally {
-      vi.useRealTimers();
-    }
-  };
   const now = Date.now();
 
   test("in the log never goes back, and a clock that lags by more than 5 minutes adds nothing", async () => {

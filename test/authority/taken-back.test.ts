@@ -25,29 +25,22 @@ import {
   failing,
   NOT_VERIFIED,
   newOwner,
-  Office,
-  type OfficeOptions,
+  type Office,
   openAuthority,
   PASSPHRASE,
   REFUSED,
   storeOf,
   type TestFile,
   unwrap,
+  useOffices,
 } from "./office.js";
 
 // A store that is older than the newest policy or identity: the log ends, and they are taken back.
 
-const made: Office[] = [];
+const office = useOffices({ isOpen: true });
 const opened: AuthorityService[] = [];
-const office = async (options: OfficeOptions = {}) => {
-  const one = await Office.make(options);
-  made.push(one);
-  await one.unlock();
-  return one;
-};
 afterAll(async () => {
   for (const service of opened) await service.close();
-  for (const one of made) await one.remove();
 });
 
 const open = async (folder: string) => {

@@ -6,32 +6,24 @@ import {
   type Signer,
   signNote,
 } from "twinwrap/escrow";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { spareKey } from "../escrow/material.js";
 import { newSigner } from "../escrow/signers.js";
 import { backend } from "./backend.js";
 import {
+  at,
   core,
   failing,
   NOT_VERIFIED,
-  Office,
-  type OfficeOptions,
+  type Office,
   openAuthority,
+  useOffices,
 } from "./office.js";
 
 // Policies that are weaker than the one before, and officers who join: the authority's part. What counts as weaker
 // is tested with the policies themselves.
 
-const made: Office[] = [];
-const office = async (options: OfficeOptions = {}) => {
-  const one = await Office.make(options);
-  made.push(one);
-  await one.unlock();
-  return one;
-};
-afterAll(async () => {
-  for (const one of made) await one.remove();
-});
+const office = useOffices({ isOpen: true });
 
 async function next(one: Office, change: (policy: Policy) => Partial<PolicyText>): Promise<string> {
   const policy = await one.policy();
@@ -50,16 +42,6 @@ async function sign(one: Office, text: string, ...names: (string | Signer)[]) {
     taken = await one.service.takePolicy(await signNote(core, text, signer));
   }
   return taken!;
-}
-
-/** At another time than now. */
-async function at<T>(time: Date, work: () => Promise<T>): Promise<T> {
-  vi.useFakeTimers({ toFake: ["Date"], now: time });
-  try {
-    return await work();
-  } finally {
-    vi.useRealTimers();
-  }
 }
 
 const withDan = (dan: Signer) => (policy: Policy) => ({

@@ -1,5 +1,4 @@
 import { toHex } from "../../bytes.js";
-import type { Padding, Wrap } from "../../envelope/index.js";
 import { TwinwrapError } from "../../errors.js";
 import {
   type Page,
@@ -8,11 +7,26 @@ import {
   type RecordQuery,
   type RecordStatus,
   type RequestQuery,
-  type RequestStatus,
 } from "../../escrow/authority-client.js";
 import type { NodeId } from "../../escrow/merkle.js";
 import { batches, repeated } from "./batches.js";
 import { indexOf, logOf, placeOf } from "./place.js";
+import {
+  approvalOf,
+  bytes,
+  candidateOf,
+  enrolmentOf,
+  fold,
+  headOf,
+  noteOf,
+  number,
+  recordOf,
+  releaseOf,
+  requestOf,
+  seconds,
+  text,
+  vetoOf,
+} from "./rows.js";
 import type { Row, Sql, Value } from "./sql.js";
 import type {
   ApprovalRow,
@@ -33,138 +47,10 @@ import type {
 const PAGE = 50;
 const MAX_PAGE = 1000;
 
-/** A text in the form used for searching: case and the composition of accents make no difference. */
-export function fold(text: string): string {
-  return text.normalize("NFC").toLowerCase();
-}
-
-export function seconds(time: Date): number {
-  return Math.floor(time.getTime() / 1000);
-}
-
 /** Characters of a text that an index knows, at least. */
 const INDEXED = 3;
 /** Records that are all read for a text to which nothing leads, at most. */
 const FEW_RECORDS = 100_000;
-
-/** The driver's Buffer as plain bytes. */
-function bytes(row: Row, column: string): Uint8Array {
-  const value = row[column] as Uint8Array;
-  return new Uint8Array(value.buffer as ArrayBuffer, value.byteOffset, value.length);
-}
-
-function number(row: Row, column: string): number | undefined {
-  return (row[column] as number | null) ?? undefined;
-}
-
-function text(row: Row, column: string): string {
-  return row[column] as string;
-}
-
-function optionalText(row: Row, column: string): string | undefined {
-  return (row[column] as string | null) ?? undefined;
-}
-
-function time(row: Row, column: string): Date {
-  return new Date((row[column] as number) * 1000);
-}
-
-function wrapOf(row: Row): Wrap {
-  return {
-    fingerprint: bytes(row, "fingerprint"),
-    padding: text(row, "padding") as Padding,
-    simpleBlob: bytes(row, "simple_blob"),
-  };
-}
-
-/** A wrap without a tag has an empty one there: it is a part of the key. */
-function candidateOf(row: Row): Candidate {
-  const tag = bytes(row, "tag");
-  return { tag: tag.length === 0 ? undefined : tag, wrap: wrapOf(row) };
-}
-
-function headOf(row: Row): LogHead {
-  const place = number(row, "place")!;
-  return {
-    log: logOf(place),
-    size: indexOf(place),
-    root: bytes(row, "root"),
-    checkpoint: text(row, "note"),
-  };
-}
-
-function recordOf(row: Row): RecordRow {
-  const first = number(row, "leaf")!;
-  const verifiedLeaf = number(row, "verified_leaf");
-  return {
-    hash: bytes(row, "hash"),
-    owner: text(row, "owner"),
-    serial: bytes(row, "serial"),
-    description: optionalText(row, "description"),
-    label: optionalText(row, "label"),
-    created: time(row, "created"),
-    record: bytes(row, "content"),
-    status: text(row, "status") as RecordStatus,
-    escrowLeaf: first === verifiedLeaf ? undefined : first,
-    verifiedLeaf,
-  };
-}
-
-function requestOf(row: Row): RequestRow {
-  return {
-    hash: bytes(row, "hash"),
-    id: text(row, "id"),
-    bytes: bytes(row, "bytes"),
-    status: text(row, "status") as RequestStatus,
-    expires: time(row, "expires"),
-    leaf: number(row, "leaf")!,
-  };
-}
-
-function approvalOf(row: Row): ApprovalRow {
-  return {
-    hash: bytes(row, "hash"),
-    request: bytes(row, "request"),
-    note: text(row, "note"),
-    denialLeaf: number(row, "denial_leaf"),
-  };
-}
-
-function vetoOf(row: Row): VetoRow {
-  return {
-    hash: bytes(row, "hash"),
-    request: bytes(row, "request"),
-    note: text(row, "note"),
-    leaf: number(row, "leaf")!,
-  };
-}
-
-function enrolmentOf(row: Row): EnrolmentRow {
-  return {
-    owner: text(row, "owner"),
-    control: bytes(row, "control"),
-    leaf: number(row, "leaf")!,
-  };
-}
-
-function releaseOf(row: Row): ReleaseRow {
-  return {
-    request: bytes(row, "request"),
-    record: bytes(row, "hash"),
-    wrap: wrapOf(row),
-    leaf: number(row, "leaf")!,
-  };
-}
-
-function noteOf(row: Row): NoteRow {
-  return {
-    number: number(row, "number")!,
-    hash: bytes(row, "hash"),
-    note: text(row, "note"),
-    announceLeaf: number(row, "announce_leaf"),
-    leaf: number(row, "leaf"),
-  };
-}
 
 /** SQL and the values of its question marks. */
 type Condition = [sql: string, ...values: Value[]];

@@ -5,7 +5,8 @@ import type { RecordStatus, RequestStatus } from "../../escrow/authority-client.
 import type { MerkleNode } from "../../escrow/merkle.js";
 import { batches, repeated } from "./batches.js";
 import { indexOf, placeOf } from "./place.js";
-import { fold, SqlReads, seconds } from "./reads.js";
+import { SqlReads } from "./reads.js";
+import { fold, seconds } from "./rows.js";
 import type { Row, Sql, Value } from "./sql.js";
 import type {
   ApprovalRow,
