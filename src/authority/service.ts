@@ -228,11 +228,22 @@ export class AuthorityService {
   }
 
   /** Does something, and shows its result only when the anchor covers what it leads to. */
-  async #shown<T>(work: () => Promise<T>): Promise<T> {
-    await this.#refresh();
+  async #covered<T>(work: () => Promise<T>): Promise<T> {
     const result = await work();
     await this.#anchored.cover(this.#store, this.#authority);
     return result;
+  }
+
+  /** Shows what is there. */
+  async #shown<T>(work: () => Promise<T>): Promise<T> {
+    await this.#refresh();
+    return this.#covered(work);
+  }
+
+  /** Decides something, by the policy that is due. */
+  async #decided<T>(work: () => Promise<T>): Promise<T> {
+    await this.#settle();
+    return this.#covered(work);
   }
 
   /** The authority's identity. */
@@ -295,10 +306,11 @@ export class AuthorityService {
 
   /** Takes a policy's note; see {@link takePolicy}. */
   async takePolicy(note: string): Promise<TakenPolicy> {
-    await this.#settle();
-    const logSigner = this.#logSigner;
-    if (logSigner === undefined) throw new TwinwrapError("FENCED", "the log key is not here");
-    const taken = await this.#shown(() => takePolicy(this.#office, logSigner, note));
+    const taken = await this.#decided(async () => {
+      const logSigner = this.#logSigner;
+      if (logSigner === undefined) throw new TwinwrapError("FENCED", "the log key is not here");
+      return takePolicy(this.#office, logSigner, note);
+    });
     if (taken.complete) await this.#renew();
     return taken;
   }
@@ -317,9 +329,8 @@ export class AuthorityService {
   }
 
   /** Enrols an owner, or replaces their control key; see {@link enrolOwner}. */
-  async enrolOwner(owner: string, control: Uint8Array): Promise<Enrolled> {
-    await this.#settle();
-    return this.#shown(() => enrolOwner(this.#office, owner, control));
+  enrolOwner(owner: string, control: Uint8Array): Promise<Enrolled> {
+    return this.#decided(() => enrolOwner(this.#office, owner, control));
   }
 
   /** The owners who have a control key. */
@@ -447,9 +458,8 @@ export class AuthorityService {
   }
 
   /** See {@link takeRequest}. */
-  async takeRequest(request: RecoveryRequest): Promise<RequestRow> {
-    await this.#settle();
-    return this.#shown(() => takeRequest(this.#office, request));
+  takeRequest(request: RecoveryRequest): Promise<RequestRow> {
+    return this.#decided(() => takeRequest(this.#office, request));
   }
 
   /** Where a request stands. @param id 26 characters @throws TwinwrapError NOT_FOUND if there is none */
@@ -463,15 +473,13 @@ export class AuthorityService {
   }
 
   /** Takes an approval or denial; see {@link takeApproval}. Releases nothing. */
-  async takeApproval(note: string): Promise<Standing> {
-    await this.#settle();
-    return this.#shown(() => takeApproval(this.#office, note));
+  takeApproval(note: string): Promise<Standing> {
+    return this.#decided(() => takeApproval(this.#office, note));
   }
 
   /** Releases what is approved, or gives what was released before; see {@link release}. */
-  async release(id: string): Promise<Release> {
-    await this.#settle();
-    return this.#shown(() => release(this.#office, id));
+  release(id: string): Promise<Release> {
+    return this.#decided(() => release(this.#office, id));
   }
 
   /** What was released before; undefined if nothing was. */

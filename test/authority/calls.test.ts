@@ -81,8 +81,6 @@ async function counted(settings: OperatorSettings = {}) {
 const BEGIN = ["setting", "head", "checkpoints", "leavesAt"];
 /** The policy in force. */
 const POLICY = ["notesVersion", "leavesAt"];
-/** The same when it is read for the first time. */
-const NEW_POLICY = ["notesVersion", "identities", "policies", "leavesAt"];
 /** A request and what belongs to it. */
 const ASKED = ["leavesAt", "recordsByHash", "vetoes"];
 
@@ -100,15 +98,16 @@ test("a group of intakes takes as many calls for 256 records as for one", async 
   ];
   const [one, many] = [await office.file(), await office.file()];
   await service.intake(one.submission);
-  expect(calls.transactions.at(-1)).toEqual([...NEW_POLICY, ...next]);
+  expect(calls.transactions.at(-1)).toEqual([...POLICY, ...next]);
   calls.others.length = 0;
   allTaken(await service.intake(copiesOf(many, 256)));
   expect(calls.transactions).toHaveLength(2);
   expect(calls.transactions.at(-1)).toEqual(
     [...POLICY, ...next].filter((name) => name !== "insertOwners"),
   );
-  // What is due, and the receipts.
-  expect(calls.others).toEqual(["policies", "leavesAt", "checkpointOf", "nodes"]);
+  // What others brought into force, when each is checked and when the group begins; what is due; the receipts.
+  const noted = ["notesVersion", "notesVersion"];
+  expect(calls.others).toEqual([...noted, "policies", "leavesAt", "checkpointOf", "nodes"]);
   // What is there already is only looked up.
   allTaken(await service.intake(copiesOf(many, 256)));
   expect(calls.transactions.at(-1)).toEqual([...POLICY, ...BEGIN, "recordsByHash", "candidatesOf"]);
@@ -175,7 +174,7 @@ test("a release of 1,000 records takes 18 calls in its transaction", async () =>
   expect(calls.transactions.at(-1)).toEqual(transaction);
   const proofs = ["requestById", "releases", "leavesAt", "checkpointOf", "nodes"];
   expect(calls.others).toEqual([
-    ...["policies", "requestById", "releases"],
+    ...["notesVersion", "policies", "requestById", "releases"],
     ...standing,
     "candidatesOf",
     ...proofs,
