@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
-// cli, page → client, authority → escrow → envelope → keys → blob, core → ground; the page stands on the doors, and
+// cli → http → authority; cli, page → client, authority → escrow → envelope → keys → blob, core → ground; the page stands on the doors, and
 // capi beside envelope, for the command line alone
 const ROOMS = {
   ground: [],
@@ -18,10 +18,12 @@ const ROOMS = {
   doors: ["escrow", "envelope", "keys", "blob", "core", "ground"],
   bench: ["ground"],
   page: ["doors", "bench", "client", "escrow", "envelope", "keys", "blob", "core", "ground"],
+  http: ["authority", "escrow", "envelope", "keys", "blob", "core", "ground"],
   cli: [
     "doors",
     "bench",
     "client",
+    "http",
     "authority",
     "escrow",
     "capi",
@@ -48,7 +50,9 @@ function room(file) {
 
 function mayUseNode(file) {
   return (
-    file === "src/node.ts" || file.endsWith(".node.ts") || ["cli", "authority"].includes(room(file))
+    file === "src/node.ts" ||
+    file.endsWith(".node.ts") ||
+    ["cli", "authority", "http"].includes(room(file))
   );
 }
 
@@ -72,7 +76,9 @@ for (const file of list("src")) {
   for (const target of importsOf(text)) {
     if (target.startsWith("node:")) {
       if (!mayUseNode(file))
-        problems.push(`${file}: ${target} belongs in node.ts, cli/, authority/ or *.node.ts`);
+        problems.push(
+          `${file}: ${target} belongs in node.ts, cli/, authority/, http/ or *.node.ts`,
+        );
     } else if (target.startsWith(".")) {
       const there = room(normalize(join(dirname(file), target)).replace(/\.js$/, ".ts"));
       if (there !== here && !ROOMS[here]?.includes(there)) {

@@ -1,65 +1,68 @@
-/**
- * Every error that Twinwrap throws on purpose has one of these codes; the text is for people. The number is the
- * HTTP status that an authority's service answers with.
- */
+/** Every error that Twinwrap throws on purpose has one of these codes; the text is for people. */
 export type ErrorCode =
-  /** A call was made with an argument of the wrong type, size or combination. 400 */
+  /** A call was made with an argument of the wrong type, size or combination. */
   | "BAD_ARGUMENT"
-  /** The key, passphrase or data is wrong or was altered; which of these is never said. 422 */
+  /** The key, passphrase or data is wrong or was altered; which of these is never said. */
   | "DECRYPTION_FAILED"
-  /** The file is not sealed for this key: none of its wraps names it. 422 */
+  /** The file is not sealed for this key: none of its wraps names it. */
   | "NOT_A_RECIPIENT"
-  /** A file or message is not in the format expected: foreign, truncated or malformed. 400 */
+  /** A file or message is not in the format expected: foreign, truncated or malformed. */
   | "BAD_FORMAT"
-  /** A CryptoAPI blob was refused; `nte` tells which error CryptoAPI documents. 400 */
+  /** A CryptoAPI blob was refused; `nte` tells which error CryptoAPI documents. */
   | "BAD_BLOB"
-  /** Key material that cannot be used. 422 */
+  /** Key material that cannot be used. */
   | "BAD_KEY"
-  /** A key that is too short or odd for new wraps, without the caller having allowed it. 422 */
+  /** A key that is too short or odd for new wraps, without the caller having allowed it. */
   | "WEAK_KEY"
-  /** The key is locked and no passphrase was given. 503 */
+  /** The key is locked and no passphrase was given. */
   | "PASSPHRASE_NEEDED"
-  /** The key is locked and the passphrase does not open it. 422 */
+  /** The key is locked and the passphrase does not open it. */
   | "WRONG_PASSPHRASE"
-  /** This engine lacks what is needed (SIMD, a secure context, …). 501 */
+  /** This engine lacks what is needed (SIMD, a secure context, …). */
   | "UNSUPPORTED"
-  /** A limit that Twinwrap sets itself: size of a header, iteration count, length of a file. 413 */
+  /** A limit that Twinwrap sets itself: size of a header, iteration count, length of a file. */
   | "LIMIT_EXCEEDED"
-  /** The file's header has no room for it; sealing the whole file again makes some. 413 */
+  /** The file's header has no room for it; sealing the whole file again makes some. */
   | "NO_ROOM"
-  /** A prepared key was used after dispose(). 500 */
+  /** A prepared key was used after dispose(). */
   | "DISPOSED"
-  /** A computation failed its own check, or its worker died; nothing of its result was given out. 500 */
+  /** A computation failed its own check, or its worker died; nothing of its result was given out. */
   | "FAULT"
-  /** A file, a store or the core's file cannot be read or written: it is not there, no room, no permission, no network. 503 */
+  /** A file, a store or the core's file cannot be read or written: it is not there, no room, no permission, no network. */
   | "UNAVAILABLE"
-  /** Somebody else is writing the same file, or it exists already. 409 */
+  /** Somebody else is writing the same file, or it exists already. */
   | "CONFLICT"
-  /** The caller aborted the operation. 500 */
+  /** The caller aborted the operation. */
   | "ABORTED"
-  /** A signature, proof or receipt that does not verify. 422 */
+  /** A signature, proof or receipt that does not verify. */
   | "NOT_VERIFIED"
-  /** Something asked for is not there: a record, a request, a submission. 404 */
+  /** Something asked for is not there: a record, a request, a submission. */
   | "NOT_FOUND"
-  /** The message is for another authority, or for a key that is not this one's. 422 */
+  /** The message is for another authority, or for a key that is not this one's. */
   | "WRONG_AUTHORITY"
-  /** Nobody has proven to know the session key, and the authority does not take such keys in. 422 */
+  /** Nobody has proven to know the session key, and the authority does not take such keys in. */
   | "NOT_PROVEN"
-  /** Too many wraps of one record wait to be opened. 429 */
+  /** Too many wraps of one record wait to be opened. */
   | "BACKLOG"
-  /** It was done before: decided by this officer, in force, a receipt in its place, the blob of another record. 409 */
+  /** It was done before: decided by this officer, in force, a receipt in its place, the blob of another record. */
   | "DUPLICATE"
-  /** The signer does not decide about this: they are no officer, or are kept out. 403 */
+  /** The signer does not decide about this: they are no officer, or are kept out. */
   | "NOT_ENTITLED"
-  /** The request is not approved yet. 409 */
+  /** The request is not approved yet. */
   | "NOT_APPROVED"
-  /** The request is over: it was denied, has expired, or was released. 410 */
+  /** The request is over: it was denied, has expired, or was released. */
   | "CLOSED"
-  /** No policy is in force yet. 409 */
+  /** No policy is in force yet. */
   | "NO_POLICY"
-  /** The authority was restored from a backup, and its log may not grow yet. 503 */
+  /** The authority was restored from a backup, and its log may not grow yet. */
   | "FENCED"
-  /** Anything else that an authority's policy or identity does not allow. 422 */
+  /** An authority's service does not know who calls: no token was given, or none that is good. */
+  | "UNAUTHENTICATED"
+  /** The token is good, but not for this: another scope, or another owner. */
+  | "FORBIDDEN"
+  /** Too many calls in a short time: the same call can be made again later. */
+  | "BUSY"
+  /** Anything else that an authority's policy or identity does not allow. */
   | "REFUSED";
 
 /** The one class of errors thrown on purpose. */

@@ -234,6 +234,14 @@ export function undoOnSignals(): void {
   isCommand = true;
 }
 
+/** From now on signals are somebody else's: of a service, which finishes what it has begun. */
+export function leaveSignals(): void {
+  isCommand = false;
+  if (!isListening) return;
+  isListening = false;
+  for (const { signal, listener } of listeners) process.off(signal, listener);
+}
+
 // While nothing is unfinished there are no handlers: a signal then ends the process at once, whatever it
 // waits for or computes.
 function listen(): void {

@@ -8,6 +8,7 @@ import type {
   RecordRow,
   ReleaseRow,
   RequestRow,
+  TokenRow,
   VetoRow,
 } from "./store/store.js";
 
@@ -77,6 +78,11 @@ export function enrolmentLine({ owner, control, leaf }: EnrolmentRow, secret: Ui
   return ["enrolment", leaf, owner, base64(secret), base64(control)];
 }
 
+export function tokenLine({ hash, scopes, owner, created, expires, revoked }: TokenRow): Line {
+  const times = [created, expires, revoked].map((time) => (time ? time.getTime() / 1000 : null));
+  return ["token", base64(hash), scopes.join(" "), owner ?? null, ...times];
+}
+
 export function noteLine(kind: "policy" | "identity", row: NoteRow): Line {
   const { number, hash, note, announceLeaf, leaf } = row;
   return [kind, leaf ?? null, announceLeaf ?? null, number, base64(hash), note];
@@ -141,6 +147,10 @@ export class LineReader {
     const time = new Date(typeof value === "number" ? value * 1000 : Number.NaN);
     if (Number.isSafeInteger(value) && !Number.isNaN(time.getTime())) return time;
     throw this.bad(`member ${this.#next} is no time`);
+  }
+
+  optionalTime(): Date | undefined {
+    return this.#isNull() ? undefined : this.time();
   }
 
   boolean(): boolean {

@@ -11,6 +11,7 @@ import {
   recordLine,
   releaseLine,
   requestLine,
+  tokenLine,
   vetoLine,
 } from "./export-lines.js";
 import { fence, fenceOf, requireUnfenced } from "./log.js";
@@ -91,6 +92,7 @@ export async function exportStore(
     for (const [log, size] of sizes.entries()) {
       await exportRows(reads, lines, placeOf(log, 0), placeOf(log, size));
     }
+    for (const row of await reads.tokens()) await lines.write(tokenLine(row));
     await lines.flush();
   };
   if (move) {

@@ -17,6 +17,7 @@ import { checkerOf } from "./checker.js";
 import { FORMAT, type FullRecord, LineReader } from "./export-lines.js";
 import { GrowingTree } from "./growing-tree.js";
 import { fence, logsOf } from "./log.js";
+import { SCOPES, type Scope } from "./scopes.js";
 import { placeOf } from "./store/place.js";
 import type { LogHead, NoteRow, OwnerRow, Store, StoreWrites } from "./store/store.js";
 
@@ -321,6 +322,18 @@ class Import {
         return this.#writes.insertReleases([
           { leaf: line.number(), request: hash(line), record: hash(line), wrap: readWrap(line) },
         ]);
+      case "token":
+        return this.#writes.insertToken({
+          hash: hash(line),
+          scopes: line
+            .text()
+            .split(" ")
+            .map((scope) => asScope(scope, line)),
+          owner: line.optionalText(),
+          created: line.time(),
+          expires: line.optionalTime(),
+          revoked: line.optionalTime(),
+        });
       default:
         throw line.bad(`there is no such row as "${kind.slice(0, 20)}"`);
     }
@@ -354,6 +367,11 @@ class Import {
 function hash(line: LineReader, bytes = line.bytes()): Uint8Array {
   if (bytes.length === 32) return bytes;
   throw line.bad("a hash, secret or key has not 32 bytes");
+}
+
+function asScope(word: string, line: LineReader): Scope {
+  if ((SCOPES as readonly string[]).includes(word)) return word as Scope;
+  throw line.bad(`a token's scopes are ${SCOPES.join(", ")}`);
 }
 
 function readNote(line: LineReader): NoteRow {

@@ -59,13 +59,15 @@ export interface Enrolled {
 /**
  * Enrols an owner, or replaces their control key; one that they have already stays as it is.
  * @param control the public control key, Ed25519, 32 bytes
- * @throws TwinwrapError BAD_ARGUMENT if it is the key of somebody else here; NO_POLICY; FENCED; BAD_FORMAT if the ID
- *   can't sign
+ * @param options.mayReplace whether it may take the place of another one; by default it may
+ * @throws TwinwrapError BAD_ARGUMENT if it is the key of somebody else here; NOT_ENTITLED if they have another one, which
+ *   may not be replaced; NO_POLICY; FENCED; BAD_FORMAT if the ID can't sign
  */
 export async function enrolOwner(
   office: Office,
   owner: string,
   control: Uint8Array,
+  { mayReplace = true }: { mayReplace?: boolean | undefined } = {},
 ): Promise<Enrolled> {
   const { core, store, log } = office;
   checkName(owner, "the owner ID");
@@ -77,6 +79,12 @@ export async function enrolOwner(
     const present = enrolments!.at(-1);
     if (present !== undefined && equalBytes(present.control, control)) {
       return { owner, secret, result: "present" };
+    }
+    if (present !== undefined && !mayReplace) {
+      throw new TwinwrapError(
+        "NOT_ENTITLED",
+        "this owner has another control key already: only an administrator replaces it",
+      );
     }
     const states = await policyStates(office, writes);
     const policy = states.filter(({ row }) => row.leaf !== undefined).at(-1);

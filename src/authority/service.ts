@@ -70,9 +70,12 @@ import {
   takeApproval,
   takeRequest,
 } from "./requests.js";
+import { placeOf } from "./store/place.js";
 import type { RequestRow, Store, StoreReads } from "./store/store.js";
 import { stored, summaries } from "./stored.js";
 import { isLonger, longestChain } from "./taken-back.js";
+import { shownSize, type TileName, tileOf } from "./tiles.js";
+import { addToken, type NewToken, revokeToken, type Token, tokenOf, tokensOf } from "./tokens.js";
 import { publicFile, VerifiedChain } from "./verified-chain.js";
 import { verifyAll, verifyWaiting, type WrapReport } from "./verifying.js";
 import { takeVeto } from "./vetoes.js";
@@ -329,8 +332,12 @@ export class AuthorityService {
   }
 
   /** Enrols an owner, or replaces their control key; see {@link enrolOwner}. */
-  enrolOwner(owner: string, control: Uint8Array): Promise<Enrolled> {
-    return this.#decided(() => enrolOwner(this.#office, owner, control));
+  enrolOwner(
+    owner: string,
+    control: Uint8Array,
+    options: Parameters<typeof enrolOwner>[3] = {},
+  ): Promise<Enrolled> {
+    return this.#decided(() => enrolOwner(this.#office, owner, control, options));
   }
 
   /** The owners who have a control key. */
@@ -502,12 +509,45 @@ export class AuthorityService {
 
   /** The newest signed checkpoint; undefined while the log is empty. */
   checkpoint(): Promise<string | undefined> {
-    return this.#shown(() => logSource(this.core, this.#store, this.#log.number).checkpoint());
+    return this.checkpointOf(this.#log.number);
+  }
+
+  /** The checkpoint where one of the logs ends; undefined if it is empty, or there is none. @param log from 0 */
+  checkpointOf(log: number): Promise<string | undefined> {
+    return this.#shown(async () => {
+      const size = await shownSize(this.#store, this.#authority, log);
+      if (size === 0) return undefined;
+      return (await this.#store.checkpointOf(placeOf(log, size - 1)))?.checkpoint;
+    });
   }
 
   /** Proof that the log's first `to` leaves begin with its first `from`; see consistencyProof. */
   consistency(from: number, to: number): Promise<Uint8Array[]> {
     return logSource(this.core, this.#store, this.#log.number).consistency(from, to);
+  }
+
+  /** A tile of one of the logs; see {@link tileOf}. */
+  tile(which: TileName): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return this.#shown(() => tileOf(this.#store, this.#authority, which));
+  }
+
+  /** Makes a token for the authority's service; see {@link addToken}. */
+  addToken(token: NewToken): Promise<{ text: string; token: Token }> {
+    return addToken(this.core, this.#parts.store, token);
+  }
+
+  tokens(): Promise<Token[]> {
+    return tokensOf(this.#store);
+  }
+
+  /** See {@link revokeToken}. */
+  revokeToken(id: string): Promise<Token> {
+    return revokeToken(this.#parts.store, id);
+  }
+
+  /** What a token lets its bearer do; undefined if it is not good. */
+  token(text: string): Promise<Token | undefined> {
+    return tokenOf(this.core, this.#store, text);
   }
 
   /** Whether the log was restored and may not grow yet. */

@@ -15,6 +15,8 @@ import { ownerCommand } from "./authority-owner.js";
 import { policyCommand } from "./authority-policy.js";
 import { listCommand, showCommand } from "./authority-records.js";
 import { releaseCommand, requestsCommand } from "./authority-requests.js";
+import { serveCommand } from "./authority-serve.js";
+import { tokenCommand } from "./authority-token.js";
 import { newCommand } from "./command.js";
 
 export function command(): Command {
@@ -27,6 +29,8 @@ export function command(): Command {
     .addCommand(policyCommand())
     .addCommand(infoCommand())
     .addCommand(ownerCommand())
+    .addCommand(tokenCommand())
+    .addCommand(serveCommand())
     .addCommand(intakeCommand())
     .addCommand(verifyCommand())
     .addCommand(listCommand())

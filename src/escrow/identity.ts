@@ -188,6 +188,13 @@ export function encodeAuthority({ identities, policies }: AuthorityFile): Uint8A
 export function decodeAuthority(bytes: Uint8Array): AuthorityFile {
   const members = new Members(decodeJcs(bytes, MAX_AUTHORITY, MAX_VALUES), "authority");
   members.exactly("type", KIND);
+  const file = authorityNotes(members);
+  members.end();
+  return file;
+}
+
+/** The notes of an authority, as they stand in JSON. @throws TwinwrapError BAD_FORMAT */
+export function authorityNotes(members: Members): AuthorityFile {
   const note = (item: Json, where: string) =>
     new Members({ note: item }, where).text("note", MAX_NOTE);
   const notes = (name: string) => {
@@ -195,10 +202,8 @@ export function decodeAuthority(bytes: Uint8Array): AuthorityFile {
     if (list.length === 0) throw new TwinwrapError("BAD_FORMAT", `authority: no ${name}`);
     return list;
   };
-  const file: AuthorityFile = {
+  return {
     identities: notes("identities"),
     policies: members.has("policies") ? notes("policies") : [],
   };
-  members.end();
-  return file;
 }

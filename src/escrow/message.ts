@@ -6,6 +6,7 @@ import { describeForeign } from "../keys/foreign.js";
 import { parseApproval } from "./approval.js";
 import { carriedLimit, readCarried } from "./carried.js";
 import { parseCheckpoint } from "./checkpoint.js";
+import { type Connection, decodeConnection, MAX_CONNECTION } from "./connection.js";
 import { type AuthorityFile, decodeAuthority, MAX_AUTHORITY, parseIdentity } from "./identity.js";
 import { MAX_NOTE } from "./note.js";
 import { decodeOwnerFile, MAX_OWNER_FILE, type OwnerFile } from "./owner-file.js";
@@ -27,6 +28,7 @@ export type Message =
   | { kind: "release"; release: Release }
   | { kind: "authority"; authority: AuthorityFile }
   | { kind: "owner"; owner: OwnerFile }
+  | { kind: "connection"; connection: Connection }
   | { kind: "approval"; note: string }
   | { kind: "veto"; note: string }
   | { kind: "policy"; note: string }
@@ -95,6 +97,12 @@ const JSON_KINDS: readonly JsonKind[] = [
     maxBytes: MAX_OWNER_FILE,
     read: (bytes) => ({ kind: "owner", owner: decodeOwnerFile(bytes) }),
   },
+  {
+    kind: "connection",
+    first: "connect",
+    maxBytes: MAX_CONNECTION,
+    read: (bytes) => ({ kind: "connection", connection: decodeConnection(bytes) }),
+  },
 ];
 
 /** Bytes at a message's start that tell its kind, whatever blanks stand there. */
@@ -117,7 +125,7 @@ export function messageLimit(start: Uint8Array): number {
 }
 
 /** The most bytes that any message has as it comes. */
-export const MAX_MESSAGE: number = carriedLimit(Math.max(MAX_RELEASE, MAX_AUTHORITY));
+export const MAX_MESSAGE: number = carriedLimit(Math.max(MAX_RELEASE, MAX_CONNECTION));
 
 function decodeNote(core: Core, bytes: Uint8Array): Message {
   const text = fromUtf8(bytes);
@@ -224,5 +232,6 @@ function isNote(bytes: Uint8Array): boolean {
 export function article(kind: string): string {
   if (kind === "authority") return "an authority.json";
   if (kind === "owner") return "an owner's file";
+  if (kind === "connection") return "a connection file";
   return `${/^[ai]/.test(kind) ? "an" : "a"} ${kind}`;
 }

@@ -25,6 +25,7 @@ import {
   requestOf,
   seconds,
   text,
+  tokenOf,
   vetoOf,
 } from "./rows.js";
 import type { Row, Sql, Value } from "./sql.js";
@@ -41,6 +42,7 @@ import type {
   ReleaseRow,
   RequestRow,
   StoreReads,
+  TokenRow,
   VetoRow,
 } from "./store.js";
 
@@ -422,6 +424,14 @@ export class SqlReads implements StoreReads {
 
   async allEnrolments(): Promise<EnrolmentRow[]> {
     return this.#all("SELECT * FROM enrolments ORDER BY leaf", [], enrolmentOf);
+  }
+
+  async token(hash: Uint8Array): Promise<TokenRow | undefined> {
+    return this.#get("SELECT * FROM tokens WHERE hash = ?", [hash], tokenOf);
+  }
+
+  async tokens(): Promise<TokenRow[]> {
+    return this.#all("SELECT * FROM tokens ORDER BY created, hash", [], tokenOf);
   }
 
   async seenCheckpoint(): Promise<LogHead | undefined> {

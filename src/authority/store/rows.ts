@@ -1,5 +1,6 @@
 import type { Padding, Wrap } from "../../envelope/index.js";
 import type { RecordStatus, RequestStatus } from "../../escrow/authority-client.js";
+import type { Scope } from "../scopes.js";
 import { indexOf, logOf } from "./place.js";
 import type { Row } from "./sql.js";
 import type {
@@ -11,6 +12,7 @@ import type {
   RecordRow,
   ReleaseRow,
   RequestRow,
+  TokenRow,
   VetoRow,
 } from "./store.js";
 
@@ -59,6 +61,19 @@ export function wrapOf(row: Row): Wrap {
 export function candidateOf(row: Row): Candidate {
   const tag = bytes(row, "tag");
   return { tag: tag.length === 0 ? undefined : tag, wrap: wrapOf(row) };
+}
+
+export function tokenOf(row: Row): TokenRow {
+  const optionalTime = (column: string) =>
+    number(row, column) === undefined ? undefined : time(row, column);
+  return {
+    hash: bytes(row, "hash"),
+    scopes: text(row, "scopes").split(" ") as Scope[],
+    owner: optionalText(row, "owner"),
+    created: time(row, "created"),
+    expires: optionalTime("expires"),
+    revoked: optionalTime("revoked"),
+  };
 }
 
 export function headOf(row: Row): LogHead {

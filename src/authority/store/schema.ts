@@ -4,7 +4,7 @@ import { StoreError } from "./store-error.js";
 // The tables of a store. A migration that was in a release never changes: each later change is a new entry.
 
 /** The version before the first migration. Stores of versions up to it have messages that nobody reads any more. */
-export const BEFORE = 4;
+export const BEFORE = 5;
 
 /** What the databases call different names. */
 export interface Words {
@@ -157,6 +157,16 @@ export const MIGRATIONS: readonly ((words: Words) => string[])[] = [
       leaf ${integer} UNIQUE REFERENCES leaves (leaf)
     )${ordered}`,
     "CREATE UNIQUE INDEX identities_in_force ON identities (number) WHERE leaf IS NOT NULL",
+
+    // Nothing is decided by a token: it keeps strangers and floods out.
+    `CREATE TABLE tokens (
+      hash ${bytes} PRIMARY KEY CHECK (length(hash) = 32),
+      scopes TEXT NOT NULL,
+      owner TEXT,
+      created ${integer} NOT NULL,
+      expires ${integer},
+      revoked ${integer}
+    )${ordered}`,
   ],
 ];
 

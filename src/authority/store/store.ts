@@ -8,6 +8,7 @@ import type {
   RequestStatus,
 } from "../../escrow/authority-client.js";
 import type { MerkleNode, NodeId } from "../../escrow/merkle.js";
+import type { Scope } from "../scopes.js";
 
 // What an authority keeps, and how any backend gives access to it. Methods are asynchronous and speak
 // of rows, not of SQL, so that one conformance suite (test/authority/suite-store.ts) holds for all backends.
@@ -123,6 +124,18 @@ export interface ReleaseRow {
   leaf: number;
 }
 
+/** Who may call an authority's service, and for what. */
+export interface TokenRow {
+  /** SHA-256 of the token, 32 bytes. */
+  hash: Uint8Array;
+  scopes: readonly Scope[];
+  /** The owner ID that it is bound to. */
+  owner: string | undefined;
+  created: Date;
+  expires: Date | undefined;
+  revoked: Date | undefined;
+}
+
 /** A policy or an identity note; in force once its leaf is in the log. */
 export interface NoteRow {
   number: number;
@@ -195,6 +208,10 @@ export interface StoreReads {
   allEnrolments(): Promise<EnrolmentRow[]>;
   /** The newest checkpoint known from outside. */
   seenCheckpoint(): Promise<LogHead | undefined>;
+  /** @param hash SHA-256 of the token, 32 bytes */
+  token(hash: Uint8Array): Promise<TokenRow | undefined>;
+  /** The oldest one first. */
+  tokens(): Promise<TokenRow[]>;
   /** Rows that stand on the leaves `from` ≤ index < `to`, by index; a record can stand on two. */
   entries(from: number, to: number): Promise<LogEntry[]>;
 }
@@ -279,6 +296,10 @@ export interface StoreWrites extends StoreReads {
   insertOwners(rows: readonly OwnerRow[]): Promise<void>;
   insertEnrolment(row: EnrolmentRow): Promise<void>;
   addSeenCheckpoint(checkpoint: LogHead): Promise<void>;
+  /** @throws TwinwrapError CONFLICT if it is there */
+  insertToken(row: TokenRow): Promise<void>;
+  /** One that was revoked before stays as it is. @param hash SHA-256 of the token, 32 bytes */
+  revokeToken(hash: Uint8Array, time: Date): Promise<void>;
 }
 
 /** What changes in a record. */

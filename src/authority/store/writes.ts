@@ -20,6 +20,7 @@ import type {
   ReleaseRow,
   RequestRow,
   StoreWrites,
+  TokenRow,
   VetoRow,
 } from "./store.js";
 
@@ -373,6 +374,28 @@ export class SqlWrites extends SqlReads implements StoreWrites {
       root,
       checkpoint,
     );
+  }
+
+  async insertToken(row: TokenRow): Promise<void> {
+    const optional = (time: Date | undefined) => (time === undefined ? null : seconds(time));
+    await this.#insert(
+      "tokens (hash, scopes, owner, created, expires, revoked)",
+      [row],
+      ({ hash, scopes, owner, created, expires, revoked }) => [
+        hash,
+        scopes.join(" "),
+        owner ?? null,
+        seconds(created),
+        optional(expires),
+        optional(revoked),
+      ],
+      present("the token"),
+    );
+  }
+
+  async revokeToken(hash: Uint8Array, time: Date): Promise<void> {
+    const sql = "UPDATE tokens SET revoked = ? WHERE hash = ? AND revoked IS NULL";
+    await this.#run(sql, seconds(time), hash);
   }
 }
 

@@ -1,0 +1,183 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { openDirectory } from "../authority/directory.js";
+import { isFolder } from "../calls.node.js";
+import { leaveSignals } from "../process.node.js";
+import { addAuthorityKeyOption, unlock } from "./authority-io.js";
+import { collect, integerBetween, newCommand, UsageError } from "./command.js";
+import { warn } from "./io.js";
+import { about } from "./report.js";
+import { print } from "./standard.js";
+
+interface ServeOptions {
+  listen: { host: string; port: number };
+  socket?: string;
+  tlsCert?: string;
+  tlsKey?: string;
+  plainHttp?: boolean;
+  metrics?: { host: string; port: number };
+  originAllowed?: string[];
+  trustProxy?: boolean;
+  logLevel: string;
+  callsPerMinute?: number;
+  submissionsPerMinute?: number;
+  openers: number;
+  partial?: boolean;
+  authorityPassphraseFile?: string;
+}
+
+const LEVELS = ["silent", "error", "warn", "info", "debug"];
+/** The systemd credential that holds the passphrase of the authority's key. */
+const CREDENTIAL = "twinwrap-passphrase";
+const MAX_PORT = 65_535;
+
+function parsePlace(text: string): { host: string; port: number } {
+  const [, bracketed, plain, port] = /^(?:\[([0-9a-f:]+)\]|([^:]*)):(\d{1,5})$/i.exec(text) ?? [];
+  const host = bracketed ?? (plain === "" ? "127.0.0.1" : plain);
+  if (host !== undefined && Number(port) <= MAX_PORT) return { host, port: Number(port) };
+  throw new InvalidArgumentError("expected HOST:PORT, such as 127.0.0.1:8420 or [::1]:8420");
+}
+
+function parseOrigin(text: string, before: string[] = []): string[] {
+  const origin = URL.canParse(text) ? new URL(text).origin : "null";
+  if (origin !== "null" && origin === text.replace(/\/$/, "")) return collect(origin, before);
+  throw new InvalidArgumentError("expected an origin, such as https://keys.example.org");
+}
+
+/** Where the passphrase is read from, if that was said: an option, or systemd. */
+function passphraseFile(options: ServeOptions): string | undefined {
+  const { authorityPassphraseFile: file } = options;
+  const folder = process.env.CREDENTIALS_DIRECTORY;
+  if (file !== undefined || folder === undefined) return file;
+  const credential = join(folder, CREDENTIAL);
+  return existsSync(credential) ? credential : undefined;
+}
+
+function checkOptions(path: string, options: ServeOptions): void {
+  const { listen, socket, tlsCert, tlsKey, plainHttp = false } = options;
+  if (!isFolder(path))
+    throw new UsageError(`${path} is no folder: serve takes the authority's folder`);
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new UsageError("--tls-cert and --tls-key belong together");
+  }
+  if (socket !== undefined && tlsCert !== undefined) {
+    throw new UsageError("a socket is for a proxy on this machine: it takes no certificate");
+  }
+  const isHere = ["localhost", "::1"].includes(listen.host) || listen.host.startsWith("127.");
+  if (socket === undefined && tlsCert === undefined && !isHere && !plainHttp) {
+    throw new UsageError(
+      `${listen.host} is seen from outside: give --tls-cert and --tls-key, or --plain-http behind a proxy that does TLS`,
+    );
+  }
+}
+
+async function serve(path: string, options: ServeOptions): Promise<void> {
+  checkOptions(path, options);
+  const { socket, tlsCert, tlsKey } = options;
+  // The service's libraries are loaded here, and nowhere else.
+  const { serve: start } = await import("../http/serve.js");
+  const { openers, partial } = options;
+  const service = await about(path, () => openDirectory(path, { openers, partial }));
+  try {
+    const file = passphraseFile(options);
+    const isOpen = await unlock(service, path, {
+      authorityPassphraseFile: file,
+      ask: askable(file),
+    });
+    if (!isOpen) warn("the authority's key is locked: records are taken in, but not opened");
+    leaveSignals();
+    const told = signalled();
+    const serving = await start(service, {
+      place: socket === undefined ? options.listen : { path: socket },
+      tls: tlsCert === undefined ? undefined : { cert: tlsCert, key: tlsKey! },
+      metrics: options.metrics,
+      origins: options.originAllowed ?? [],
+      trustProxy: options.trustProxy ?? false,
+      limits: {
+        ...(options.callsPerMinute === undefined ? {} : { calls: options.callsPerMinute }),
+        ...(options.submissionsPerMinute === undefined
+          ? {}
+          : { submissions: options.submissionsPerMinute }),
+      },
+      logLevel: options.logLevel,
+    });
+    print(`listening on ${serving.url}\n`);
+    if (serving.metricsUrl !== undefined) print(`metrics on ${serving.metricsUrl}\n`);
+    await told;
+    if (!(await serving.end())) warn("some calls did not end in 30 seconds, and were cut off");
+  } finally {
+    await service.close();
+  }
+}
+
+/** Whether somebody can be asked for the passphrase. */
+function askable(file: string | undefined): boolean {
+  return file === undefined && process.stdin.isTTY === true;
+}
+
+/** When the process is told to end. */
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
+      process.once(signal, () => resolve());
+  });
+}
+
+export function serveCommand(): Command {
+  const rate = integerBetween(1, 1_000_000_000);
+  const command = newCommand(
+    "serve",
+    "Serves the authority over HTTP, until it is told to end.",
+    "twinwrap authority serve backup --listen 0.0.0.0:8420 --tls-cert cert.pem --tls-key key.pem",
+  )
+    .argument("<folder>", "the authority's folder")
+    .addOption(
+      new Option("--listen <host:port>", "where it listens")
+        .argParser(parsePlace)
+        .default({ host: "127.0.0.1", port: 8420 }, "127.0.0.1:8420")
+        .env("TWINWRAP_LISTEN"),
+    )
+    .addOption(
+      new Option("--socket <path>", "listen on a Unix socket instead, for a proxy").env(
+        "TWINWRAP_SOCKET",
+      ),
+    )
+    .addOption(new Option("--tls-cert <file>", "certificate chain (PEM)").env("TWINWRAP_TLS_CERT"))
+    .addOption(new Option("--tls-key <file>", "its private key (PEM)").env("TWINWRAP_TLS_KEY"))
+    .option("--plain-http", "no TLS, though others reach it: behind a proxy that does TLS")
+    .addOption(
+      new Option("--metrics <host:port>", "where figures for Prometheus are shown")
+        .argParser(parsePlace)
+        .env("TWINWRAP_METRICS"),
+    )
+    .addOption(
+      new Option(
+        "--origin-allowed <url>",
+        "origin of a page that may call with a token (repeat for more)",
+      ).argParser(parseOrigin),
+    )
+    .option("--trust-proxy", "take callers' addresses from X-Forwarded-For, which a proxy sets")
+    .addOption(
+      new Option("--log-level <level>", "what is logged, to standard error")
+        .choices(LEVELS)
+        .default("info")
+        .env("TWINWRAP_LOG_LEVEL"),
+    )
+    .addOption(
+      new Option("--calls-per-minute <n>", "calls of one token (default: 3000)").argParser(rate),
+    )
+    .addOption(
+      new Option(
+        "--submissions-per-minute <n>",
+        "submissions of one token (default: 30000)",
+      ).argParser(rate),
+    )
+    .addOption(
+      new Option("--openers <n>", "threads that hold the authority's key")
+        .argParser(integerBetween(1, 64))
+        .default(1),
+    )
+    .option("--partial", "release the records that open, even where others do not");
+  return addAuthorityKeyOption(command).action(serve);
+}

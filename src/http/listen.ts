@@ -1,0 +1,136 @@
+import { readFile, stat, unlink } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { connect } from "node:net";
+import type { Server as TlsServer } from "node:tls";
+import type { FastifyBaseLogger, FastifyInstance } from "fastify";
+import { TwinwrapError } from "../errors.js";
+import type { Metrics } from "./metrics.js";
+
+// Where a service listens, and how it ends.
+
+/** A port of an address, or a Unix socket. */
+export type Place = { host: string; port: number } | { path: string };
+
+/** The files of a certificate and its key. */
+export interface CertificateFiles {
+  cert: string;
+  key: string;
+}
+
+/** How often a certificate's files are looked at, in milliseconds. */
+const LOOK = 60_000;
+/** How long calls that were accepted may take when the service ends, in milliseconds. */
+const LAST_CALLS = 30_000;
+
+export async function readCertificate({ cert, key }: CertificateFiles) {
+  return { cert: await readFile(cert), key: await readFile(key) };
+}
+
+/** Whether only this machine reaches a host. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** Begins to listen. @returns where: a URL, or a socket's path */
+export async function listen(app: FastifyInstance, place: Place): Promise<string> {
+  try {
+    if ("path" in place) {
+      await removeDeadSocket(place.path);
+      return await app.listen({ path: place.path });
+    }
+    return await app.listen(place);
+  } catch (cause) {
+    throw notListening(cause, "path" in place ? place.path : `${place.host}:${place.port}`);
+  }
+}
+
+function notListening(cause: unknown, where: string): TwinwrapError {
+  const { code } = cause as { code?: string };
+  const why =
+    code === "EADDRINUSE"
+      ? "somebody else listens there"
+      : code === "EACCES"
+        ? "this user may not"
+        : (code ?? String(cause));
+  return new TwinwrapError("UNAVAILABLE", `can't listen on ${where}: ${why}`, { cause });
+}
+
+/** A socket that a killed process left behind. One that somebody listens on stays. */
+async function removeDeadSocket(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isSocket()) return;
+  const isAlive = await new Promise<boolean>((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    }).on("error", () => resolve(false));
+  });
+  if (!isAlive) await unlink(path);
+}
+
+/** Takes up a new certificate once its files have changed. @returns ends that */
+export function followCertificate(
+  app: FastifyInstance,
+  files: CertificateFiles,
+  log: FastifyBaseLogger,
+): () => void {
+  const changed = async () => {
+    const [cert, key] = await Promise.all([stat(files.cert), stat(files.key)]);
+    return `${cert.mtimeMs} ${cert.ino} ${key.mtimeMs} ${key.ino}`;
+  };
+  let before: string | undefined;
+  const look = async () => {
+    try {
+      const now = await changed();
+      if (before !== undefined && now !== before) {
+        (app.server as unknown as TlsServer).setSecureContext(await readCertificate(files));
+        log.info("the certificate was replaced");
+      }
+      before = now;
+    } catch (error) {
+      // Half replaced: the old one serves on.
+      log.warn({ reason: String(error) }, "the certificate can't be read");
+    }
+  };
+  const timer = setInterval(look, LOOK).unref();
+  void look();
+  return () => clearInterval(timer);
+}
+
+/** Shows figures to a monitoring system. @returns where */
+export async function listenForMetrics(
+  metrics: Metrics,
+  { host, port }: { host: string; port: number },
+): Promise<{ url: string; server: Server }> {
+  const server = createServer(async (request, response) => {
+    if (request.method !== "GET" || request.url !== "/metrics") {
+      response.writeHead(404).end();
+      return;
+    }
+    try {
+      const { type, body } = await metrics.text();
+      response.writeHead(200, { "content-type": type }).end(body);
+    } catch {
+      response.writeHead(503).end();
+    }
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (cause) => reject(notListening(cause, `${host}:${port}`)));
+    server.listen({ host, port }, resolve);
+  });
+  const { port: given } = server.address() as { port: number };
+  return { url: `http://${host.includes(":") ? `[${host}]` : host}:${given}/metrics`, server };
+}
+
+/** Accepts nothing more, and finishes what was accepted. @returns whether all of it was finished in time */
+export async function end(app: FastifyInstance): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), LAST_CALLS);
+  });
+  const closed = app.close().then(() => true as const);
+  const isDone = await Promise.race([closed, late]);
+  clearTimeout(timer);
+  if (!isDone) app.server.closeAllConnections();
+  return isDone;
+}

@@ -1,0 +1,147 @@
+import { TwinwrapError } from "../errors.js";
+import {
+  encodeRequestPage,
+  encodeStanding,
+  encodeWaiting,
+  type Waiting,
+} from "../escrow/answers.js";
+import {
+  decodeRecord,
+  encodeRelease,
+  parseApproval,
+  parseRequestId,
+  parseVeto,
+  REQUEST_STATUSES,
+  type RequestStatus,
+  requestId,
+  type StandingMessage,
+} from "../escrow/index.js";
+import { isAbout, notTheirs } from "./admission.js";
+import { type Answer, type Call, messageIn } from "./answer.js";
+import { pageIn, timeIn, wordIn } from "./records.js";
+
+function noRequest(): TwinwrapError {
+  return new TwinwrapError("NOT_FOUND", "there is no such request here");
+}
+
+/** Owners of a request's records. */
+const ownersOf = ({ records }: StandingMessage) =>
+  records.map(({ record }) => decodeRecord(record).owner);
+
+/** The ID in a path. */
+function idIn({ params }: Call): string {
+  try {
+    return parseRequestId(params.id!);
+  } catch {
+    throw noRequest();
+  }
+}
+
+/**
+ * The ID of a request that the caller may see: bound to an owner, they see those for a record of theirs.
+ * @throws TwinwrapError NOT_FOUND, as for one that is not there
+ */
+async function seenIn(call: Call): Promise<string> {
+  const id = idIn(call);
+  if (call.token?.owner === undefined) return id;
+  const owners = ownersOf(await call.client.standing(id));
+  if (owners.some((owner) => isAbout(call.token, owner))) return id;
+  throw noRequest();
+}
+
+export async function ask(call: Call): Promise<Answer> {
+  const { client, service, token } = call;
+  const { request } = messageIn(call, "request");
+  if (token?.owner !== undefined) {
+    // Who may ask for their own keys alone learns nothing of others' records.
+    const rows = await service.recordsByHash(request.records);
+    const mine = rows.filter(({ record }) => isAbout(token, decodeRecord(record).owner));
+    if (mine.length < request.records.length) throw notTheirs();
+  }
+  return { body: encodeStanding(await client.ask(request)) };
+}
+
+export async function requests(call: Call): Promise<Answer> {
+  const { client, query } = call;
+  const page = await client.requests(
+    {
+      status: wordIn<RequestStatus>(query.status, REQUEST_STATUSES, "a status"),
+      after: timeIn(query.after, "after"),
+      until: timeIn(query.until, "until"),
+    },
+    pageIn(call),
+  );
+  return { body: encodeRequestPage(page) };
+}
+
+export async function standing(call: Call): Promise<Answer> {
+  return { body: encodeStanding(await call.client.standing(await seenIn(call))) };
+}
+
+/** An approval, a denial or a veto. */
+export async function decide(call: Call): Promise<Answer> {
+  const { kind, note } = messageIn(call, "approval", "veto");
+  const scopes = call.token?.scopes ?? [];
+  const needed = kind === "veto" ? "recover" : "officer";
+  if (!scopes.includes(needed)) {
+    throw new TwinwrapError(
+      "FORBIDDEN",
+      `handing in this ${kind} takes a token of scope ${needed}`,
+    );
+  }
+  const id = await seenIn(call);
+  const { request } = kind === "veto" ? parseVeto(note) : parseApproval(note);
+  if (requestId(request) !== id) {
+    throw new TwinwrapError("BAD_ARGUMENT", `the ${kind} is about another request than the path`);
+  }
+  return { body: encodeStanding(await call.client.decide(note)) };
+}
+
+/** The most that somebody who waits is told to wait, in seconds. */
+const MAX_WAIT = 60;
+
+function waitAnswer(waiting: Waiting): Answer {
+  const { notBefore } = waiting;
+  const seconds = notBefore === undefined ? MAX_WAIT : (notBefore.getTime() - Date.now()) / 1000;
+  const wait = Math.min(MAX_WAIT, Math.max(1, Math.ceil(seconds)));
+  return { status: 202, headers: { "retry-after": String(wait) }, body: encodeWaiting(waiting) };
+}
+
+/** What a request waits for. @throws TwinwrapError CLOSED if nothing can come of it any more */
+async function waitingOf({ service }: Call, id: string, error?: TwinwrapError): Promise<Waiting> {
+  const { row, request, decision, now } = await service.standing(id);
+  if (row.status === "denied") throw new TwinwrapError("CLOSED", "the request was denied");
+  if (row.status === "ended") {
+    throw new TwinwrapError("CLOSED", "the request ended with its log: ask again");
+  }
+  if (request.expires <= now) throw new TwinwrapError("CLOSED", "the request has expired");
+  if (decision.approved) {
+    const detail =
+      "it is approved: the authority's key has to be opened, or the release to be asked for";
+    return { for: "key", detail: error?.message ?? detail };
+  }
+  const { notBefore, reason } = decision;
+  return notBefore === undefined
+    ? { for: "approvals", detail: reason ?? "it waits for approvals" }
+    : { for: "notbefore", detail: reason ?? "it waits", notBefore };
+}
+
+/** What was released; changes nothing. */
+export async function released(call: Call): Promise<Answer> {
+  const id = await seenIn(call);
+  const release = await call.client.released(id);
+  if (release !== undefined) return { body: encodeRelease(release) };
+  return waitAnswer(await waitingOf(call, id));
+}
+
+/** Releases what is due; the same bytes again if it was released before. */
+export async function release(call: Call): Promise<Answer> {
+  const id = await seenIn(call);
+  try {
+    return { body: encodeRelease(await call.service.release(id)) };
+  } catch (error) {
+    if (!(error instanceof TwinwrapError)) throw error;
+    if (error.code !== "NOT_APPROVED" && error.code !== "PASSPHRASE_NEEDED") throw error;
+    return waitAnswer(await waitingOf(call, id, error));
+  }
+}

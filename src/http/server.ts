@@ -1,0 +1,292 @@
+import { randomUUID } from "node:crypto";
+import cors, { type FastifyCorsOptions } from "@fastify/cors";
+import helmet from "@fastify/helmet";
+import rateLimit from "@fastify/rate-limit";
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from "fastify";
+import { LocalClient } from "../authority/client.js";
+import type { AuthorityService } from "../authority/service.js";
+import type { Token } from "../authority/tokens.js";
+import { TwinwrapError } from "../errors.js";
+import { admit } from "./admission.js";
+import { type Answer, type Call, JSON_TYPE } from "./answer.js";
+import { Budget } from "./budget.js";
+import type { Metrics } from "./metrics.js";
+import { HttpProblem, problemAnswer } from "./problems.js";
+import { ROUTES, type Route } from "./routes.js";
+
+// The service, made but not listening yet: a test injects calls, `authority serve` listens.
+
+export interface ServiceLimits {
+  /** Calls a minute of each token, or of each address without one. */
+  calls: number;
+  /** Submissions a minute of each token. */
+  submissions: number;
+}
+
+export const USUAL_LIMITS: ServiceLimits = { calls: 3000, submissions: 30_000 };
+
+export interface ServerOptions {
+  service: AuthorityService;
+  logger?: FastifyBaseLogger | undefined;
+  /** Origins of pages that may call, besides what is open to everybody. */
+  origins?: readonly string[] | undefined;
+  /** Whether addresses are taken from X-Forwarded-For, which a proxy in front has to set. */
+  trustProxy?: boolean | undefined;
+  limits?: Partial<ServiceLimits> | undefined;
+  /** Certificate and key; without them it is plain HTTP. */
+  tls?: { cert: Buffer; key: Buffer } | undefined;
+  metrics?: Metrics | undefined;
+}
+
+const MINUTE = 60_000;
+/** How long a call may take to come in, and its headers of that, in milliseconds. */
+const CALL_IN = 10_000;
+const HEADERS_IN = 5_000;
+/** How long a connection without a call is kept: longer than a proxy keeps it. */
+const KEEP_ALIVE = 75_000;
+/** Characters of a part of a path at most. */
+const MAX_PART = 256;
+/** Failures of an address that are answered at once, in a minute. */
+const FREE_FAILURES = 5;
+/** How long the answer to each further one takes, in milliseconds. */
+const SLOW = 1000;
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Who calls. */
+    token: Token | undefined;
+  }
+}
+
+/** Headers that may stand there once: two of them are read as one thing here, and as another one elsewhere. */
+const SINGLE = new Set([
+  "authorization",
+  "content-length",
+  "content-type",
+  "content-encoding",
+  "host",
+  "transfer-encoding",
+  "if-none-match",
+]);
+
+export async function build(options: ServerOptions): Promise<FastifyInstance> {
+  const { service, logger, trustProxy = false, tls } = options;
+  const limits = { ...USUAL_LIMITS, ...options.limits };
+  const app = fastify({
+    ...(logger === undefined ? { logger: false } : { loggerInstance: logger }),
+    ...(tls === undefined ? {} : { https: { ...tls, minVersion: "TLSv1.2" as const } }),
+    http: { headersTimeout: HEADERS_IN, connectionsCheckingInterval: SLOW },
+    requestTimeout: CALL_IN,
+    keepAliveTimeout: KEEP_ALIVE,
+    forceCloseConnections: "idle",
+    logController: new LogController({ disableRequestLogging: true }),
+    requestIdHeader: false,
+    genReqId: () => randomUUID(),
+    trustProxy,
+    routerOptions: { maxParamLength: MAX_PART },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false } },
+  }) as unknown as FastifyInstance;
+  app.decorateRequest("token", undefined);
+  app.setSerializerCompiler(() => JSON.stringify);
+  takeBytes(app);
+  app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
+  app.setNotFoundHandler((request, reply) =>
+    answerError(new HttpProblem("NOT_FOUND", "there is nothing under this path"), request, reply),
+  );
+  app.addHook("onRequest", async ({ raw, headers }) => {
+    checkHeaders(raw.rawHeaders, headers["content-encoding"]);
+  });
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+  });
+  await app.register(cors, () => corsFor(new Set(options.origins ?? [])));
+  await app.register(rateLimit, {
+    global: true,
+    max: limits.calls,
+    timeWindow: MINUTE,
+    keyGenerator: ({ token, ip }) => token?.id ?? ip,
+    errorResponseBuilder: (_, { ttl }) => tooMany("calls", ttl),
+  });
+  const failures = app.createRateLimit({
+    max: FREE_FAILURES,
+    timeWindow: MINUTE,
+    keyGenerator: ({ ip }) => `failures ${ip}`,
+  });
+  const budget = new Budget(limits.submissions, MINUTE);
+  app.addHook("onRequest", async (request) => {
+    const route = request.routeOptions.config.route;
+    if (route === undefined) return;
+    try {
+      request.token = await admit(service, request, route.who);
+    } catch (error) {
+      const isKnown = error instanceof HttpProblem && error.code !== "UNAUTHENTICATED";
+      if (!(error instanceof HttpProblem) || isKnown) throw error;
+      const state = await failures(request);
+      const isGuessing = "isExceeded" in state && state.isExceeded;
+      if (isGuessing) await new Promise((wake) => setTimeout(wake, SLOW));
+      throw error;
+    }
+  });
+  tellOfCalls(app, options.metrics);
+  const client = new LocalClient(service);
+  for (const route of ROUTES) {
+    app.route({
+      method: route.method,
+      url: route.url,
+      schema: route.query === undefined ? {} : { querystring: route.query },
+      config: { route },
+      bodyLimit: route.body?.maxBytes ?? 1,
+      handler: async (request, reply) => {
+        const spend = (submissions: number) => {
+          const wait = budget.take(request.token?.id ?? request.ip, submissions);
+          if (wait > 0) throw tooMany("submissions", wait);
+        };
+        return send(reply, await route.handle(callOf(request, { service, client, spend })));
+      },
+    });
+  }
+  return app;
+}
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    route?: Route;
+  }
+}
+
+/** Bodies are bytes: each message has a reader of its own. */
+function takeBytes(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  const types = [
+    "application/json",
+    "text/plain",
+    "application/octet-stream",
+    "application/x-pem-file",
+  ];
+  app.addContentTypeParser(types, { parseAs: "buffer" }, (_, body, done) => done(null, body));
+}
+
+/** @throws HttpProblem for what a proxy and this service could read in two ways, or what is packed */
+function checkHeaders(raw: readonly string[], encoding: string | undefined): void {
+  const seen = new Set<string>();
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at]!.toLowerCase();
+    if (!SINGLE.has(name)) continue;
+    if (seen.has(name)) throw new HttpProblem("BAD_ARGUMENT", `the header ${name} is there twice`);
+    seen.add(name);
+  }
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
+    const message = "send the body as it is: nothing is unpacked here";
+    throw new HttpProblem("BAD_FORMAT", message, 415);
+  }
+}
+
+const OPEN_PATHS = ROUTES.filter(({ who }) => who === "everybody").map(({ url }) =>
+  url.startsWith("/log/") ? "/log/" : url,
+);
+
+/** Pages elsewhere: what is open to everybody is open to them; the rest to those of allowed origins. */
+function corsFor(allowed: ReadonlySet<string>) {
+  const common: FastifyCorsOptions = {
+    methods: ["GET", "POST"],
+    allowedHeaders: ["Authorization", "Content-Type", "If-None-Match"],
+    exposedHeaders: ["Retry-After", "ETag"],
+    credentials: false,
+    maxAge: 600,
+    hideOptionsRoute: true,
+  };
+  return (
+    request: FastifyRequest,
+    done: (error: Error | null, options: FastifyCorsOptions) => void,
+  ) => {
+    const path = request.url.split("?")[0]!;
+    const isOpen = OPEN_PATHS.some(
+      (open) => path === open || (open.endsWith("/") && path.startsWith(open)),
+    );
+    const origin = isOpen ? "*" : [...allowed];
+    done(null, { ...common, origin });
+  };
+}
+
+function tooMany(what: string, ttl: number): HttpProblem {
+  const seconds = String(Math.max(1, Math.ceil(ttl / 1000)));
+  const message = `too many ${what} in a minute: try again in ${seconds} s`;
+  return new HttpProblem("BUSY", message, 429, { "retry-after": seconds });
+}
+
+const NO_BODY = new Uint8Array(0);
+
+function callOf(request: FastifyRequest, parts: Pick<Call, "service" | "client" | "spend">): Call {
+  const body = request.body as Buffer | undefined;
+  return {
+    ...parts,
+    request,
+    token: request.token,
+    body: body === undefined ? NO_BODY : new Uint8Array(body.buffer, body.byteOffset, body.length),
+    params: request.params as Call["params"],
+    query: request.query as Call["query"],
+  };
+}
+
+function send(reply: FastifyReply, { status = 200, type = JSON_TYPE, headers = {}, body }: Answer) {
+  return reply
+    .code(status)
+    .headers({ "cache-control": "no-store", ...headers })
+    .type(type)
+    .send(typeof body === "string" ? body : Buffer.from(body.buffer, body.byteOffset, body.length));
+}
+
+/** What Fastify finds wrong before a route is reached. */
+function asTwinwrap(error: unknown): TwinwrapError | undefined {
+  if (error instanceof TwinwrapError) return error;
+  const { statusCode: status, message } = error as { statusCode?: number; message?: string };
+  if (status === undefined || status < 400 || status >= 500 || message === undefined)
+    return undefined;
+  if (status === 413)
+    return new HttpProblem("LIMIT_EXCEEDED", "the body is too long for this call");
+  if (status === 415) {
+    const types = "application/json, text/plain or application/octet-stream";
+    return new HttpProblem("BAD_FORMAT", `a body is sent as ${types}`, 415);
+  }
+  return new HttpProblem("BAD_ARGUMENT", message, status);
+}
+
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = asTwinwrap(error) ?? new TwinwrapError("FAULT", "unexpected");
+  const { status, headers, body } = problemAnswer(known);
+  if (status >= 500)
+    request.log.error({ code: known.code, reason: reasonOf(error) }, "a call failed");
+  return reply
+    .code(status)
+    .headers({ "cache-control": "no-store", ...headers })
+    .send(Buffer.from(body));
+}
+
+/** What a log may say of an error: not what a caller sent. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error instanceof TwinwrapError ? error.message : (error.stack ?? error.message);
+}
+
+/** One line a call, with nothing in it that a caller chose. */
+function tellOfCalls(app: FastifyInstance, metrics: Metrics | undefined): void {
+  app.addHook("onResponse", async (request, reply) => {
+    const { method, routeOptions, token, log } = request;
+    const { statusCode: status, elapsedTime } = reply;
+    const route = routeOptions.url ?? "none";
+    metrics?.called(method, route, status, elapsedTime / 1000);
+    const about = { method, route, status, ms: Math.round(elapsedTime), token: token?.id };
+    if (status === 401 || status === 403 || status === 429) {
+      log.warn({ ...about, address: request.ip }, "call");
+    } else log.info(about, "call");
+  });
+}
