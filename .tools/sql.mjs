@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 
 const root = new URL("..", import.meta.url).pathname;
-const PORTABLE = ["schema", "reads", "rows", "writes", "batches"];
+const PORTABLE = ["schema", "reads", "rows", "writes", "batches", "sql-store"];
 
 const FORBIDDEN = [
   [/advisory/i, "advisory locks"],

@@ -16,6 +16,7 @@ import {
   signNote,
 } from "../escrow/index.js";
 import type { SigningKey } from "../escrow/signing-key.js";
+import { tell } from "./events.js";
 import {
   appendTo,
   compareKnown,
@@ -347,7 +348,10 @@ async function end(
     const row = { number, hash, note, announceLeaf, leaf: begin + i };
     await (kind === "policy" ? writes.putPolicy(row) : writes.putIdentity(row));
   }
-  await writes.putIdentity({ ...draft, leaf: begin + lost.length });
+  const leaf = begin + lost.length;
+  await writes.putIdentity({ ...draft, leaf });
+  const told = known.chain.authority.policies.slice(-1);
+  await tell(writes, { kind: "authority", time, leaf, identity: number, policies: told });
   await writes.dropDrafts();
   await dropTaken(writes);
   await writes.endRequests();

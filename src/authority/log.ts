@@ -26,6 +26,7 @@ import type { ProvenLeaf } from "../escrow/release.js";
 import { formatTime } from "../jcs.js";
 import { checkerOf } from "./checker.js";
 import { CLOCK_SKEW } from "./clock.js";
+import { tell } from "./events.js";
 import { fault, nodeReader } from "./nodes.js";
 import { indexOf, logOf, placeOf } from "./store/place.js";
 import type { LogHead, StoreReads, StoreWrites } from "./store/store.js";
@@ -316,7 +317,9 @@ export async function requireUnfenced(reads: StoreReads): Promise<void> {
 
 /** Stops a log from growing. */
 export async function fence(writes: StoreWrites, reason: FenceReason): Promise<void> {
+  if ((await fenceOf(writes)) === reason) return;
   await writes.setSetting(FENCE, reason);
+  await tell(writes, { kind: "fence", time: wholeSeconds(new Date()), reason });
 }
 
 /** Nothing holds the log back any more. */

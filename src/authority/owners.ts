@@ -3,6 +3,7 @@ import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import { checkName } from "../escrow/names.js";
 import { enrolTag, ownerTag } from "../escrow/submission.js";
+import { tell } from "./events.js";
 import { logsOf } from "./log.js";
 import type { Office } from "./office.js";
 import { policyStates } from "./policies.js";
@@ -110,6 +111,8 @@ export async function enrolOwner(
     ]);
     await writes.insertOwners(made);
     await writes.insertEnrolment({ owner, control, leaf: end.next });
+    const about = { time: end.time, leaf: end.next, policy: policy.policy.number };
+    await tell(writes, { kind: "enrol", ...about, owners: [owner], policies: [policy.policy] });
     return { owner, secret, result: present === undefined ? "enrolled" : "replaced" };
   });
 }

@@ -25,6 +25,7 @@ import {
 import { signatureRoom } from "../escrow/note.js";
 import type { RsaPublicKey } from "../keys/index.js";
 import { ownerWithKey } from "./enrolments.js";
+import { tell } from "./events.js";
 import type { LogEnd } from "./log.js";
 import type { Office } from "./office.js";
 import { logOf } from "./store/place.js";
@@ -310,7 +311,7 @@ export async function policyInForce(
   reads: StoreReads,
 ): Promise<Policy | undefined> {
   const states = await policyStates(reader, reads);
-  return states.filter(({ row }) => row.leaf !== undefined).at(-1)?.policy;
+  return states.filter(isInForce).at(-1)?.policy;
 }
 
 /** The same. @throws TwinwrapError NO_POLICY */
@@ -419,8 +420,9 @@ export async function takePolicy(
       announceLeaf: present?.row.announceLeaf,
       leaf: undefined,
     };
+    const draft = { ...row, signatures, policies: [policy, place.policy ?? policy] };
     const stated = signatures.complete
-      ? await state(writes, await log.end(writes), { ...row, signatures }, present?.notBefore)
+      ? await state(writes, await log.end(writes), draft, present?.notBefore)
       : { row, notBefore: present?.notBefore };
     await writes.putPolicy(stated.row);
     return { ...signatures, note: merged, notBefore: stated.notBefore };
@@ -470,24 +472,30 @@ function checkSigned(
   throw new TwinwrapError("NOT_ENTITLED", "nobody who decides about this policy has signed it");
 }
 
-/** Brings a complete policy into force, or announces it. */
+/**
+ * Brings a complete policy into force, or announces it.
+ * @param draft.policies whose officers are told of it
+ */
 async function state(
   writes: StoreWrites,
   end: LogEnd,
-  draft: NoteRow & { signatures: PolicySignatures },
+  draft: NoteRow & { signatures: PolicySignatures; policies: readonly Policy[] },
   notBefore: Date | undefined,
 ): Promise<{ row: NoteRow; notBefore: Date | undefined }> {
-  const { signatures, ...row } = draft;
+  const { signatures, policies, ...row } = draft;
   const { number, hash: policy } = row;
+  const about = { time: end.time, leaf: end.next, policy: number, policies };
   const waits = signatures.waiting > 0 && !(notBefore !== undefined && notBefore <= end.time);
   if (!waits) {
     await end.append([{ type: "policy", number, policy }]);
     await writes.dropDrafts();
+    await tell(writes, { kind: "policy", ...about });
     return { row: { ...row, leaf: end.next }, notBefore };
   }
   if (notBefore !== undefined) return { row, notBefore };
   const notbefore = new Date(end.time.getTime() + signatures.waiting * 1000);
   await end.append([{ type: "announce", number, policy, notbefore }]);
+  await tell(writes, { kind: "announce", ...about, notBefore: notbefore });
   return { row: { ...row, announceLeaf: end.next }, notBefore: notbefore };
 }
 
@@ -499,22 +507,29 @@ export async function settlePolicies(office: Office): Promise<boolean> {
   const { store, log } = office;
   if (!(await isDue(await store.policies(), store))) return false;
   // One that has ended is always due.
-  if ((await firstAnnounced(office, store)) === undefined) return false;
+  if (firstAnnounced(await policyStates(office, store)) === undefined) return false;
   return store.write(async (writes) => {
-    const first = await firstAnnounced(office, writes);
+    const states = await policyStates(office, writes);
+    const first = firstAnnounced(states);
     if (first === undefined) return false;
     const end = await log.end(writes);
     const { row, signatures, notBefore } = first;
-    const stated = await state(writes, end, { ...row, signatures }, notBefore);
+    const policies = [...states.filter(isInForce).slice(-1), first].map(({ policy }) => policy);
+    const stated = await state(writes, end, { ...row, signatures, policies }, notBefore);
     if (stated.row.leaf === undefined) return false;
     await writes.putPolicy(stated.row);
     return true;
   });
 }
 
+/** Whether a policy is, or was, in force. */
+function isInForce({ row }: PolicyState): boolean {
+  return row.leaf !== undefined;
+}
+
 /** Of the drafts that wait, the one that was announced first. */
-async function firstAnnounced(office: Office, reads: StoreReads): Promise<PolicyState | undefined> {
-  return (await policyStates(office, reads))
+function firstAnnounced(states: readonly PolicyState[]): PolicyState | undefined {
+  return states
     .filter(({ row, notBefore }) => row.leaf === undefined && notBefore !== undefined)
     .sort((a, b) => a.row.announceLeaf! - b.row.announceLeaf!)[0];
 }

@@ -29,8 +29,9 @@ import {
 import { MAX_OWNERS } from "../escrow/leaf.js";
 import { formatTime } from "../jcs.js";
 import { CLOCK_SKEW } from "./clock.js";
+import { tell } from "./events.js";
 import { takesPadding } from "./intake.js";
-import { type NewLeaf, requireUnfenced } from "./log.js";
+import { type NewLeaf, requireUnfenced, wholeSeconds } from "./log.js";
 import type { Office } from "./office.js";
 import { checkBlocks, recordOfRow } from "./opening.js";
 import { OwnerSecrets } from "./owners.js";
@@ -141,6 +142,10 @@ export async function takeRequest(office: Office, request: RecoveryRequest): Pro
     }
     await end.append([leaf]);
     await writes.insertRequest(row);
+    const { time, notbefore: notBefore, expires } = leaf;
+    const about = { request: row.id, policy: policy.number, leaf: row.leaf, notBefore, expires };
+    const owners = ownersOf(core, records);
+    await tell(writes, { kind: "request", time, ...about, owners, policies: [policy] });
     return row;
   });
 }
@@ -172,6 +177,11 @@ function checkRequest(office: Office, request: RecoveryRequest, now: Date): void
   refuseOwnKey(office, request);
 }
 
+/** The owners of records, whether or not these were opened. */
+function ownersOf(core: Core, records: readonly RecordRow[]): Set<string> {
+  return new Set(records.map((row) => recordOfRow(core, row).owner));
+}
+
 /** How the log names the owners of a request's records. @throws TwinwrapError REFUSED if they are too many */
 export async function ownerTags(
   core: Core,
@@ -179,7 +189,7 @@ export async function ownerTags(
   records: readonly RecordRow[],
   request: Uint8Array,
 ): Promise<Uint8Array[]> {
-  const owners = new Set(records.map((row) => recordOfRow(core, row).owner));
+  const owners = ownersOf(core, records);
   if (owners.size > MAX_OWNERS) {
     throw refused(`the records asked for are of ${owners.size} owners, more than ${MAX_OWNERS}`);
   }
@@ -348,7 +358,18 @@ export async function takeApproval(office: Office, note: string): Promise<Standi
       counts: isOpened,
     });
     // Only a denial ends it: who is kept out by a new policy or as an owner may change again.
-    if (!denies || !decision.denied) return { ...before, decision };
+    const isOver = denies && decision.denied;
+    await tell(writes, {
+      kind: denies ? "denial" : "approval",
+      time: end?.time ?? wholeSeconds(before.now),
+      leaf: end?.next,
+      request: request.id,
+      ...(isOver ? { status: "denied" } : {}),
+      policy: before.policy.number,
+      owners: ownersOf(core, before.records),
+      policies: [before.policy],
+    });
+    if (!isOver) return { ...before, decision };
     await writes.setRequestStatus(request.hash, "denied");
     return { ...before, decision, row: { ...request, status: "denied" } };
   });
@@ -519,6 +540,17 @@ async function commit(
   );
   await writes.insertReleases(releases);
   await writes.setRequestStatus(request.hash, "released");
+  await tell(writes, {
+    kind: "release",
+    time: end.time,
+    leaf: releases[0]!.leaf,
+    request: request.id,
+    status: "released",
+    basis: standing.decision.basis!,
+    policy: standing.policy.number,
+    owners: given.map(({ about }) => about.owner),
+    policies: [standing.policy],
+  });
 }
 
 /** A key that goes out, and its record as it is in the transaction. */

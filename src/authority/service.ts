@@ -27,6 +27,13 @@ import type { Passphrase } from "../keys/index.js";
 import { type Anchor, Anchored } from "./anchor.js";
 import { type LogState, type VerifyLogOptions, verifyLog } from "./audit.js";
 import { beginClosing, type Closing, closingDraft, lostOf, takeClosing } from "./closing.js";
+import {
+  type Deliverer,
+  Deliveries,
+  deliveriesOf,
+  retryDelivery,
+  type ShownDelivery,
+} from "./deliveries.js";
 import { type EnrolledOwner, enrolledOwners } from "./enrolments.js";
 import { type ExportOptions, exportStore, type Sink } from "./export.js";
 import { Groups, MAX_GROUP, type Outcome, outcomeOf } from "./groups.js";
@@ -62,6 +69,13 @@ import {
   takePolicy,
 } from "./policies.js";
 import {
+  addReceiver,
+  type NewReceiver,
+  type Receiver,
+  receiversOf,
+  removeReceiver,
+} from "./receivers.js";
+import {
   release,
   released,
   type Standing,
@@ -71,7 +85,7 @@ import {
   takeRequest,
 } from "./requests.js";
 import { placeOf } from "./store/place.js";
-import type { RequestRow, Store, StoreReads } from "./store/store.js";
+import type { DeliveryState, RequestRow, Store, StoreReads } from "./store/store.js";
 import { stored, summaries } from "./stored.js";
 import { isLonger, longestChain } from "./taken-back.js";
 import { shownSize, type TileName, tileOf } from "./tiles.js";
@@ -548,6 +562,38 @@ export class AuthorityService {
   /** What a token lets its bearer do; undefined if it is not good. */
   token(text: string): Promise<Token | undefined> {
     return tokenOf(this.core, this.#store, text);
+  }
+
+  /** Adds somebody who is told of events; see {@link addReceiver}. */
+  async addReceiver(
+    receiver: NewReceiver,
+  ): Promise<{ receiver: Receiver; secret: string | undefined }> {
+    await this.#refresh();
+    return addReceiver(this.#office, receiver);
+  }
+
+  receivers(): Promise<Receiver[]> {
+    return receiversOf(this.#store);
+  }
+
+  /** See {@link removeReceiver}. */
+  removeReceiver(id: string): Promise<Receiver> {
+    return removeReceiver(this.#parts.store, id);
+  }
+
+  /** What makes this process's deliveries of events. */
+  deliverer(deliverer: Deliverer): Deliveries {
+    return new Deliveries(this.#parts.store, deliverer);
+  }
+
+  /** Deliveries that wait, or that were given up. */
+  deliveries(state: DeliveryState): Promise<ShownDelivery[]> {
+    return deliveriesOf(this.#store, state);
+  }
+
+  /** See {@link retryDelivery}. */
+  retryDelivery(id: string): Promise<ShownDelivery> {
+    return retryDelivery(this.#parts.store, id);
   }
 
   /** Whether the log was restored and may not grow yet. */

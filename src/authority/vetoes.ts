@@ -2,8 +2,10 @@ import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
 import { parseVeto, type Veto, verifyNote, vetoHash } from "../escrow/index.js";
+import { tell } from "./events.js";
 import type { Office } from "./office.js";
 import { recordOfRow } from "./opening.js";
+import { requirePolicy } from "./policies.js";
 import { requestOfRow } from "./request-row.js";
 import type { EnrolmentRow, RequestRow, StoreReads, VetoRow } from "./store/store.js";
 
@@ -84,7 +86,7 @@ export async function takeVeto(office: Office, note: string): Promise<RequestRow
     if (row === undefined) {
       throw new TwinwrapError("NOT_FOUND", "it is for a request that is not here");
     }
-    await checkVeto(office, writes, { note, veto, row });
+    const owners = await checkVeto(office, writes, { note, veto, row });
     const known = await vetoesOf(core, writes, row);
     if (known.some(({ owner }) => owner === veto.owner)) return row;
     const end = await log.end(writes);
@@ -92,17 +94,21 @@ export async function takeVeto(office: Office, note: string): Promise<RequestRow
       throw new TwinwrapError("CLOSED", "the request is over: a veto does nothing any more");
     }
     const hash = vetoHash(core, note);
+    const policy = await requirePolicy(office, writes);
     await end.append([{ type: "veto", request: row.hash, veto: hash }]);
     await writes.insertVeto({ hash, request: row.hash, note, leaf: end.next });
+    const about = { request: row.id, policy: policy.number, leaf: end.next };
+    await tell(writes, { kind: "veto", time: end.time, ...about, owners, policies: [policy] });
     return row;
   });
 }
 
+/** @returns the owners of the request's records @throws TwinwrapError NOT_ENTITLED, NOT_VERIFIED */
 async function checkVeto(
   { core }: Office,
   reads: StoreReads,
   { note, veto, row }: { note: string; veto: Veto; row: RequestRow },
-): Promise<void> {
+): Promise<string[]> {
   const [enrolments] = await reads.enrolments([veto.owner]);
   const control = enrolments!.at(-1)?.control;
   if (control === undefined) {
@@ -113,10 +119,9 @@ async function checkVeto(
   }
   const { records } = requestOfRow(core, row);
   const rows = await reads.recordsByHash(records);
-  const isOwner = rows.some(
-    (record) => record !== undefined && recordOfRow(core, record).owner === veto.owner,
+  const owners = rows.flatMap((record) =>
+    record === undefined ? [] : [recordOfRow(core, record).owner],
   );
-  if (!isOwner) {
-    throw new TwinwrapError("NOT_ENTITLED", `no record of this request is one of ${veto.owner}`);
-  }
+  if (owners.includes(veto.owner)) return owners;
+  throw new TwinwrapError("NOT_ENTITLED", `no record of this request is one of ${veto.owner}`);
 }

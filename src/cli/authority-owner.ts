@@ -14,6 +14,7 @@ import {
   requireAuthority,
   withService,
 } from "./authority-io.js";
+import { mailCommand } from "./authority-receiver.js";
 import {
   addOutputOptions,
   jsonOption,
@@ -129,5 +130,12 @@ export function ownerCommand(): Command {
     "twinwrap authority owner add olivia --control control.pub.pem -o olivia.owner",
   )
     .addCommand(addOwnerCommand())
+    .addCommand(
+      mailCommand(
+        "owner",
+        "the owner's ID, who is enrolled or has records here",
+        "olivia olivia@example.org",
+      ),
+    )
     .addCommand(listCommand());
 }

@@ -2,12 +2,16 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { openDirectory } from "../authority/directory.js";
+import { checkMail } from "../authority/receivers.js";
 import { isFolder } from "../calls.node.js";
+import { parseSmtp } from "../http/smtp.js";
+import type { TellingOptions } from "../http/telling.js";
 import { leaveSignals } from "../process.node.js";
 import { addAuthorityKeyOption, unlock } from "./authority-io.js";
 import { collect, integerBetween, newCommand, UsageError } from "./command.js";
 import { warn } from "./io.js";
-import { about } from "./report.js";
+import { readPassphraseFile } from "./passphrase.js";
+import { about, asUsage } from "./report.js";
 import { print } from "./standard.js";
 
 interface ServeOptions {
@@ -25,6 +29,10 @@ interface ServeOptions {
   openers: number;
   partial?: boolean;
   authorityPassphraseFile?: string;
+  publicUrl?: URL;
+  mailFrom?: string;
+  smtp?: string;
+  smtpPasswordFile?: string;
 }
 
 const LEVELS = ["silent", "error", "warn", "info", "debug"];
@@ -43,6 +51,34 @@ function parseOrigin(text: string, before: string[] = []): string[] {
   const origin = URL.canParse(text) ? new URL(text).origin : "null";
   if (origin !== "null" && origin === text.replace(/\/$/, "")) return collect(origin, before);
   throw new InvalidArgumentError("expected an origin, such as https://keys.example.org");
+}
+
+function parsePublicUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isRight = url !== undefined && ["https:", "http:"].includes(url.protocol);
+  if (!isRight || url.search !== "" || url.hash !== "" || url.username !== "") {
+    throw new InvalidArgumentError("expected a URL, such as https://backup.example.org/");
+  }
+  if (!url.pathname.endsWith("/")) url.pathname += "/";
+  return url;
+}
+
+/** How events are told. @throws UsageError */
+async function tellingOf(options: ServeOptions): Promise<TellingOptions> {
+  const { publicUrl: url, mailFrom, smtp, smtpPasswordFile: file } = options;
+  if ((mailFrom === undefined) !== (smtp === undefined)) {
+    throw new UsageError("--mail-from and --smtp belong together");
+  }
+  if (file !== undefined && smtp === undefined) {
+    throw new UsageError("--smtp-password-file is for --smtp, which is not given");
+  }
+  if (mailFrom === undefined || smtp === undefined) return { url };
+  const [from, place] = await asUsage(() => [checkMail(mailFrom), parseSmtp(smtp)] as const);
+  const password = file === undefined ? place.password : await readPassphraseFile(file, "password");
+  if (password !== undefined && place.user === undefined) {
+    throw new UsageError("a password is there, but --smtp names no user: smtp://USER@HOST");
+  }
+  return { url, mail: { from, smtp: { ...place, password } } };
 }
 
 /** Where the passphrase is read from, if that was said: an option, or systemd. */
@@ -75,6 +111,7 @@ function checkOptions(path: string, options: ServeOptions): void {
 async function serve(path: string, options: ServeOptions): Promise<void> {
   checkOptions(path, options);
   const { socket, tlsCert, tlsKey } = options;
+  const telling = await tellingOf(options);
   // The service's libraries are loaded here, and nowhere else.
   const { serve: start } = await import("../http/serve.js");
   const { openers, partial } = options;
@@ -101,6 +138,7 @@ async function serve(path: string, options: ServeOptions): Promise<void> {
           : { submissions: options.submissionsPerMinute }),
       },
       logLevel: options.logLevel,
+      telling,
     });
     print(`listening on ${serving.url}\n`);
     if (serving.metricsUrl !== undefined) print(`metrics on ${serving.metricsUrl}\n`);
@@ -178,6 +216,23 @@ export function serveCommand(): Command {
         .argParser(integerBetween(1, 64))
         .default(1),
     )
+    .addOption(
+      new Option("--public-url <url>", "where others find the service: for links in what is told")
+        .argParser(parsePublicUrl)
+        .env("TWINWRAP_PUBLIC_URL"),
+    )
+    .addOption(
+      new Option("--mail-from <address>", "whose address stands in mail to receivers").env(
+        "TWINWRAP_MAIL_FROM",
+      ),
+    )
+    .addOption(
+      new Option(
+        "--smtp <url>",
+        "the mail server: smtp://USER@HOST:PORT (with STARTTLS), or smtps://…",
+      ).env("TWINWRAP_SMTP"),
+    )
+    .option("--smtp-password-file <file>", "read the mail server's password from its first line")
     .option("--partial", "release the records that open, even where others do not");
   return addAuthorityKeyOption(command).action(serve);
 }

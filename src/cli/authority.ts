@@ -7,12 +7,14 @@ import {
   migrateCommand,
   restoreCommand,
 } from "./authority-copies.js";
+import { eventsCommand } from "./authority-events.js";
 import { infoCommand } from "./authority-info.js";
 import { initCommand } from "./authority-init.js";
 import { intakeCommand, verifyCommand } from "./authority-intake.js";
 import { logCommand } from "./authority-log.js";
 import { ownerCommand } from "./authority-owner.js";
 import { policyCommand } from "./authority-policy.js";
+import { officerCommand, receiverCommand } from "./authority-receiver.js";
 import { listCommand, showCommand } from "./authority-records.js";
 import { releaseCommand, requestsCommand } from "./authority-requests.js";
 import { serveCommand } from "./authority-serve.js";
@@ -29,6 +31,9 @@ export function command(): Command {
     .addCommand(policyCommand())
     .addCommand(infoCommand())
     .addCommand(ownerCommand())
+    .addCommand(officerCommand())
+    .addCommand(receiverCommand())
+    .addCommand(eventsCommand())
     .addCommand(tokenCommand())
     .addCommand(serveCommand())
     .addCommand(intakeCommand())

@@ -13,6 +13,7 @@ import {
 } from "./listen.js";
 import { Metrics } from "./metrics.js";
 import { build, type ServiceLimits } from "./server.js";
+import { startTelling, type TellingOptions } from "./telling.js";
 
 // The service as a process runs it.
 
@@ -24,6 +25,7 @@ export interface ServeOptions {
   trustProxy: boolean;
   limits: Partial<ServiceLimits>;
   logLevel: string;
+  telling?: TellingOptions | undefined;
 }
 
 export interface Serving {
@@ -59,13 +61,14 @@ export async function serve(service: AuthorityService, options: ServeOptions): P
   const unfollow =
     options.tls === undefined ? undefined : followCertificate(app, options.tls, logger);
   const stopOpening = openWaiting(service, logger);
+  const stopTelling = startTelling(service, options.telling ?? {}, logger);
   return {
     url,
     metricsUrl: shown?.url,
     async end() {
       unfollow?.();
       stopOpening();
-      const isDone = await end(app);
+      const [isDone] = await Promise.all([end(app), stopTelling()]);
       shown?.server.close();
       return isDone;
     },

@@ -305,6 +305,11 @@ class PostgresDatabase implements Database {
     };
   }
 
+  /** On a connection for reading: it takes no place in the queue of writers. */
+  get aside(): Sql {
+    return this.reading;
+  }
+
   /** Does something as soon as all that this process has committed is where it has to be. */
   async #sure<T>(work: () => Promise<T>): Promise<T> {
     if (this.#isUnsure) await this.#confirm();

@@ -15,11 +15,13 @@ import {
   approvalOf,
   bytes,
   candidateOf,
+  deliveryOf,
   enrolmentOf,
   fold,
   headOf,
   noteOf,
   number,
+  receiverOf,
   recordOf,
   releaseOf,
   requestOf,
@@ -33,11 +35,16 @@ import type {
   ApprovalRow,
   BlockQuery,
   Candidate,
+  DeliveryName,
+  DeliveryRow,
+  DeliveryState,
   EnrolmentRow,
   LogEntry,
   LogExtent,
   LogHead,
+  Means,
   NoteRow,
+  ReceiverRow,
   RecordRow,
   ReleaseRow,
   RequestRow,
@@ -73,6 +80,10 @@ function requestConditions({ status, after, until }: RequestQuery): Condition[] 
   if (until !== undefined) conditions.push(["expires <= ?", seconds(until)]);
   return conditions;
 }
+
+/** Deliveries, with what they are of and to whom; {@link deliveryOf} reads them. */
+const DELIVERIES = `SELECT receivers.*, deliveries.*, kind, time, content, events.id AS event_id
+  FROM deliveries JOIN receivers ON receivers.id = receiver JOIN events ON number = event`;
 
 /** The order of pages, newest first. */
 interface Order {
@@ -432,6 +443,37 @@ export class SqlReads implements StoreReads {
 
   async tokens(): Promise<TokenRow[]> {
     return this.#all("SELECT * FROM tokens ORDER BY created, hash", [], tokenOf);
+  }
+
+  async receivers(): Promise<ReceiverRow[]> {
+    return this.#all("SELECT * FROM receivers ORDER BY created, id", [], receiverOf);
+  }
+
+  async deliveries(state: DeliveryState, limit: number, receiver?: string): Promise<DeliveryRow[]> {
+    const conditions: Condition[] = [["state = ?", state]];
+    if (receiver !== undefined) conditions.push(["receiver = ?", receiver]);
+    const sql = `${DELIVERIES} ${whereOf(conditions)} ORDER BY event, receiver LIMIT ?`;
+    return this.#all(sql, [...valuesOf(conditions), limit], deliveryOf);
+  }
+
+  async delivery({ receiver, event }: DeliveryName): Promise<DeliveryRow | undefined> {
+    const sql = `${DELIVERIES} WHERE receiver = ? AND event = ?`;
+    return this.#get(sql, [receiver, event], deliveryOf);
+  }
+
+  async dueDeliveries(means: readonly Means[], now: Date): Promise<DeliveryRow[]> {
+    if (means.length === 0) return [];
+    const sql = `${DELIVERIES}
+      WHERE state = 'waiting' AND due <= ? AND held <= ? AND means IN (${repeated("?", means)})
+        AND NOT EXISTS (SELECT 1 FROM deliveries AS before WHERE before.state = deliveries.state
+          AND before.receiver = deliveries.receiver AND before.event < deliveries.event)
+      ORDER BY event, receiver`;
+    return this.#all(sql, [now.getTime(), now.getTime(), ...means], deliveryOf);
+  }
+
+  async eventOwners(event: number): Promise<string[]> {
+    const sql = "SELECT owner FROM event_owners WHERE event = ? ORDER BY owner";
+    return this.#all(sql, [event], (row) => text(row, "owner"));
   }
 
   async seenCheckpoint(): Promise<LogHead | undefined> {

@@ -6,9 +6,14 @@ import type { Row } from "./sql.js";
 import type {
   ApprovalRow,
   Candidate,
+  DeliveryRow,
+  DeliveryState,
   EnrolmentRow,
   LogHead,
+  Means,
   NoteRow,
+  ReceiverRole,
+  ReceiverRow,
   RecordRow,
   ReleaseRow,
   RequestRow,
@@ -156,5 +161,35 @@ export function noteOf(row: Row): NoteRow {
     note: text(row, "note"),
     announceLeaf: number(row, "announce_leaf"),
     leaf: number(row, "leaf"),
+  };
+}
+
+export function receiverOf(row: Row): ReceiverRow {
+  return {
+    id: text(row, "id"),
+    role: text(row, "role") as ReceiverRole,
+    name: optionalText(row, "name"),
+    means: text(row, "means") as Means,
+    address: text(row, "address"),
+    secret: row.secret === null ? undefined : bytes(row, "secret"),
+    created: time(row, "created"),
+  };
+}
+
+/** Of a receiver's columns, a delivery's, and an event's, of which id is event_id. */
+export function deliveryOf(row: Row): DeliveryRow {
+  return {
+    receiver: receiverOf(row),
+    event: {
+      number: number(row, "event")!,
+      id: text(row, "event_id"),
+      kind: text(row, "kind"),
+      time: time(row, "time"),
+      content: text(row, "content"),
+    },
+    state: text(row, "state") as DeliveryState,
+    attempts: number(row, "attempts")!,
+    due: new Date(number(row, "due")!),
+    reason: optionalText(row, "reason"),
   };
 }

@@ -167,6 +167,43 @@ export const MIGRATIONS: readonly ((words: Words) => string[])[] = [
       expires ${integer},
       revoked ${integer}
     )${ordered}`,
+
+    // Whom to tell of what happened. Nothing is decided by any of it. Numbers of events are given by whoever holds the
+    // head's row; "due" and "held" are in milliseconds.
+    `CREATE TABLE events (
+      number ${integer} PRIMARY KEY,
+      id TEXT NOT NULL UNIQUE,
+      kind TEXT NOT NULL,
+      time ${integer} NOT NULL,
+      content TEXT NOT NULL
+    )${table}`,
+    `CREATE TABLE event_owners (
+      event ${integer} NOT NULL REFERENCES events (number),
+      owner TEXT NOT NULL,
+      PRIMARY KEY (event, owner)
+    )${ordered}`,
+    `CREATE TABLE receivers (
+      id TEXT PRIMARY KEY,
+      role TEXT NOT NULL CHECK (role IN ('operator', 'officer', 'owner')),
+      name TEXT CHECK (name IS NOT NULL OR role = 'operator'),
+      means TEXT NOT NULL CHECK (means IN ('webhook', 'mail')),
+      address TEXT NOT NULL,
+      secret ${bytes} CHECK (secret IS NOT NULL OR means = 'mail'),
+      created ${integer} NOT NULL,
+      holder TEXT,
+      held ${integer} NOT NULL
+    )${ordered}`,
+    "CREATE INDEX receivers_name ON receivers (role, name)",
+    `CREATE TABLE deliveries (
+      receiver TEXT NOT NULL REFERENCES receivers (id),
+      event ${integer} NOT NULL REFERENCES events (number),
+      state TEXT NOT NULL CHECK (state IN ('waiting', 'dead')),
+      attempts INTEGER NOT NULL,
+      due ${integer} NOT NULL,
+      reason TEXT,
+      PRIMARY KEY (receiver, event)
+    )${ordered}`,
+    "CREATE INDEX deliveries_state ON deliveries (state, receiver, event)",
   ],
 ];
 

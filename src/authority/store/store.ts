@@ -136,6 +136,64 @@ export interface TokenRow {
   revoked: Date | undefined;
 }
 
+/** Whom an authority tells of what happens: those who run it, its officers, owners of records. */
+export type ReceiverRole = "operator" | "officer" | "owner";
+export type Means = "webhook" | "mail";
+
+/** Somebody who is told. */
+export interface ReceiverRow {
+  /** 16 hexadecimal digits. */
+  id: string;
+  role: ReceiverRole;
+  /** Of the officer, or the owner's ID; undefined for an operator. */
+  name: string | undefined;
+  means: Means;
+  address: string;
+  /** What a webhook's messages are signed with. */
+  secret: Uint8Array | undefined;
+  created: Date;
+}
+
+/** Something that happened. */
+export interface EventRow {
+  /** Later events have larger ones. */
+  number: number;
+  /** Names it to everybody who is told. */
+  id: string;
+  kind: string;
+  time: Date;
+  /** What else everybody may be told of it (JSON). */
+  content: string;
+}
+
+/** An event that is to be told. */
+export interface NewEvent extends Omit<EventRow, "number"> {
+  /** The IDs of the owners whom it concerns: no other owner is told. */
+  owners: readonly string[];
+  /** The names of the officers who are told; undefined: all. */
+  officers: readonly string[] | undefined;
+}
+
+/** waiting: to be delivered when it is due. dead: given up. What was delivered is there no more. */
+export type DeliveryState = "waiting" | "dead";
+
+/** An event, and somebody who is still to be told of it. */
+export interface DeliveryRow {
+  receiver: ReceiverRow;
+  event: EventRow;
+  state: DeliveryState;
+  attempts: number;
+  due: Date;
+  /** Why the last attempt failed. */
+  reason: string | undefined;
+}
+
+/** Which delivery. */
+export interface DeliveryName {
+  receiver: string;
+  event: number;
+}
+
 /** A policy or an identity note; in force once its leaf is in the log. */
 export interface NoteRow {
   number: number;
@@ -212,6 +270,18 @@ export interface StoreReads {
   token(hash: Uint8Array): Promise<TokenRow | undefined>;
   /** The oldest one first. */
   tokens(): Promise<TokenRow[]>;
+  /** The oldest one first. */
+  receivers(): Promise<ReceiverRow[]>;
+  /** The first `limit` deliveries of a state, by event; of one receiver, if one is given. */
+  deliveries(state: DeliveryState, limit: number, receiver?: string): Promise<DeliveryRow[]>;
+  delivery(name: DeliveryName): Promise<DeliveryRow | undefined>;
+  /**
+   * The first waiting delivery of each receiver whom nobody holds, if it is due: later ones wait for it.
+   * @param means by which deliveries can be made
+   */
+  dueDeliveries(means: readonly Means[], now: Date): Promise<DeliveryRow[]>;
+  /** IDs of the owners whom an event concerns, sorted. @param event its number */
+  eventOwners(event: number): Promise<string[]>;
   /** Rows that stand on the leaves `from` ≤ index < `to`, by index; a record can stand on two. */
   entries(from: number, to: number): Promise<LogEntry[]>;
 }
@@ -300,6 +370,16 @@ export interface StoreWrites extends StoreReads {
   insertToken(row: TokenRow): Promise<void>;
   /** One that was revoked before stays as it is. @param hash SHA-256 of the token, 32 bytes */
   revokeToken(hash: Uint8Array, time: Date): Promise<void>;
+  /** Adds an event, and a delivery to each receiver whom it concerns. @throws TwinwrapError CONFLICT if it is there */
+  addEvent(event: NewEvent): Promise<void>;
+  /** @throws TwinwrapError CONFLICT if it is there */
+  insertReceiver(row: ReceiverRow): Promise<void>;
+  /** What waits goes to the new address. */
+  setReceiverAddress(id: string, address: string): Promise<void>;
+  /** And all deliveries to them. */
+  removeReceiver(id: string): Promise<void>;
+  /** A delivery that was given up, or waits for its next attempt, is due again, as if it had never been tried. */
+  retryDelivery(delivery: DeliveryName, due: Date): Promise<void>;
 }
 
 /** What changes in a record. */
@@ -323,6 +403,22 @@ export interface Store extends StoreReads {
    * @returns what is wrong, a line each; undefined if the database has no such check here
    */
   check(): Promise<string[] | undefined>;
+  // What follows keeps account of deliveries. It decides nothing, so each is a statement by itself, which where it can
+  // waits for no transaction, and holds none up.
+
+  /**
+   * Holds a receiver, so that no other process makes deliveries to them meanwhile; or holds them for longer.
+   * @param holder whoever holds them
+   * @returns whether they are held: false while somebody else does, and if there is no such receiver
+   */
+  holdReceiver(id: string, holder: string, now: Date, until: Date): Promise<boolean>;
+  /** Lets go of a receiver. */
+  freeReceiver(id: string, holder: string): Promise<void>;
+  noteDelivered(delivery: DeliveryName): Promise<void>;
+  noteFailed(
+    delivery: DeliveryName,
+    failure: Pick<DeliveryRow, "state" | "attempts" | "due"> & { reason: string },
+  ): Promise<void>;
   /** Does `work` on everything as of one moment, whatever is written meanwhile. */
   snapshot<T>(work: (reads: StoreReads) => Promise<T>): Promise<T>;
   close(): Promise<void>;

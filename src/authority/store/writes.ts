@@ -11,10 +11,13 @@ import type { Row, Sql, Value } from "./sql.js";
 import type {
   ApprovalRow,
   CandidateOf,
+  DeliveryName,
   EnrolmentRow,
   LogHead,
+  NewEvent,
   NoteRow,
   OwnerRow,
+  ReceiverRow,
   RecordChange,
   RecordRow,
   ReleaseRow,
@@ -396,6 +399,76 @@ export class SqlWrites extends SqlReads implements StoreWrites {
   async revokeToken(hash: Uint8Array, time: Date): Promise<void> {
     const sql = "UPDATE tokens SET revoked = ? WHERE hash = ? AND revoked IS NULL";
     await this.#run(sql, seconds(time), hash);
+  }
+
+  async addEvent({ id, kind, time, content, owners, officers }: NewEvent): Promise<void> {
+    // Nobody else gives out numbers meanwhile: whoever writes holds the head's row.
+    const [last] = await this.#sql.all("SELECT max(number) AS number FROM events", []);
+    const number = ((last?.number as number | null) ?? 0) + 1;
+    await this.#insert(
+      "events (number, id, kind, time, content)",
+      [id],
+      () => [number, id, kind, seconds(time), content],
+      present("the event"),
+    );
+    await this.#insert(
+      "event_owners (event, owner)",
+      [...new Set(owners)],
+      (owner) => [number, owner],
+      present("the event"),
+    );
+    const told = (role: ReceiverRow["role"], which: string, values: Value[]) =>
+      this.#run(
+        `INSERT INTO deliveries (receiver, event, state, attempts, due)
+          SELECT id, CAST(? AS BIGINT), CAST(? AS TEXT), 0, CAST(? AS BIGINT) FROM receivers
+          WHERE role = ?${which}`,
+        number,
+        "waiting",
+        time.getTime(),
+        role,
+        ...values,
+      );
+    await told("operator", "", []);
+    if (officers === undefined) await told("officer", "", []);
+    for (const some of batches([...new Set(officers)])) {
+      await told("officer", ` AND name IN (${repeated("?", some)})`, [...some]);
+    }
+    if (owners.length === 0) return;
+    const theirs = " AND name IN (SELECT owner FROM event_owners WHERE event = ?)";
+    await told("owner", theirs, [number]);
+  }
+
+  async insertReceiver(row: ReceiverRow): Promise<void> {
+    await this.#insert(
+      "receivers (id, role, name, means, address, secret, created, held)",
+      [row],
+      ({ id, role, name, means, address, secret, created }) => [
+        id,
+        role,
+        name ?? null,
+        means,
+        address,
+        secret ?? null,
+        seconds(created),
+        0,
+      ],
+      present("the receiver"),
+    );
+  }
+
+  async setReceiverAddress(id: string, address: string): Promise<void> {
+    await this.#run("UPDATE receivers SET address = ? WHERE id = ?", address, id);
+  }
+
+  async removeReceiver(id: string): Promise<void> {
+    await this.#run("DELETE FROM deliveries WHERE receiver = ?", id);
+    await this.#run("DELETE FROM receivers WHERE id = ?", id);
+  }
+
+  async retryDelivery({ receiver, event }: DeliveryName, due: Date): Promise<void> {
+    const sql = `UPDATE deliveries SET state = 'waiting', attempts = 0, due = ?, reason = NULL
+      WHERE receiver = ? AND event = ?`;
+    await this.#run(sql, due.getTime(), receiver, event);
   }
 }
 
