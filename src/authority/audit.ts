@@ -1,11 +1,11 @@
 import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified } from "../errors.js";
+import { GrowingTree } from "../escrow/growing-tree.js";
 import { parseCheckpoint } from "../escrow/index.js";
 import type { MerkleNode } from "../escrow/merkle.js";
 import { type Auditor, Rows } from "./audit-rows.js";
 import { checkerOf } from "./checker.js";
-import { GrowingTree } from "./growing-tree.js";
 import { compareKnown, logsOf } from "./log.js";
 import { fault } from "./nodes.js";
 import { placeOf } from "./store/place.js";

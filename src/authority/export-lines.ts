@@ -5,6 +5,7 @@ import type {
   Candidate,
   EnrolmentRow,
   NoteRow,
+  ReceiverRow,
   RecordRow,
   ReleaseRow,
   RequestRow,
@@ -81,6 +82,12 @@ export function enrolmentLine({ owner, control, leaf }: EnrolmentRow, secret: Ui
 export function tokenLine({ hash, scopes, owner, created, expires, revoked }: TokenRow): Line {
   const times = [created, expires, revoked].map((time) => (time ? time.getTime() / 1000 : null));
   return ["token", base64(hash), scopes.join(" "), owner ?? null, ...times];
+}
+
+export function receiverLine(row: ReceiverRow): Line {
+  const { id, role, name, means, address, secret, created } = row;
+  const key = secret === undefined ? null : base64(secret);
+  return ["receiver", id, role, name ?? null, means, address, key, created.getTime() / 1000];
 }
 
 export function noteLine(kind: "policy" | "identity", row: NoteRow): Line {

@@ -8,6 +8,7 @@ import {
   FORMAT,
   type Line,
   noteLine,
+  receiverLine,
   recordLine,
   releaseLine,
   requestLine,
@@ -93,6 +94,8 @@ export async function exportStore(
       await exportRows(reads, lines, placeOf(log, 0), placeOf(log, size));
     }
     for (const row of await reads.tokens()) await lines.write(tokenLine(row));
+    // Who is told goes along. What they were not told yet does not: those who run the copy would tell it once more.
+    for (const row of await reads.receivers()) await lines.write(receiverLine(row));
     await lines.flush();
   };
   if (move) {

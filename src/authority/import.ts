@@ -4,6 +4,7 @@ import type { Core } from "../core/index.js";
 import { PADDINGS } from "../envelope/header.js";
 import type { Wrap } from "../envelope/index.js";
 import { isAboutContent, TwinwrapError } from "../errors.js";
+import { GrowingTree } from "../escrow/growing-tree.js";
 import {
   type AuthorityFile,
   parseCheckpoint,
@@ -15,11 +16,11 @@ import {
 } from "../escrow/index.js";
 import { checkerOf } from "./checker.js";
 import { FORMAT, type FullRecord, LineReader } from "./export-lines.js";
-import { GrowingTree } from "./growing-tree.js";
 import { fence, logsOf } from "./log.js";
+import { checkMail, checkWebhook } from "./receivers.js";
 import { SCOPES, type Scope } from "./scopes.js";
 import { placeOf } from "./store/place.js";
-import type { LogHead, NoteRow, OwnerRow, Store, StoreWrites } from "./store/store.js";
+import type { LogHead, NoteRow, OwnerRow, ReceiverRow, Store, StoreWrites } from "./store/store.js";
 
 // A store from an export. Its log is made again from its leaves, and compared with what was signed, before a row is
 // taken; the rows are compared with the log by an audit afterwards. All of it is one transaction.
@@ -334,6 +335,8 @@ class Import {
           expires: line.optionalTime(),
           revoked: line.optionalTime(),
         });
+      case "receiver":
+        return this.#writes.insertReceiver(readReceiver(line));
       default:
         throw line.bad(`there is no such row as "${kind.slice(0, 20)}"`);
     }
@@ -372,6 +375,30 @@ function hash(line: LineReader, bytes = line.bytes()): Uint8Array {
 function asScope(word: string, line: LineReader): Scope {
   if ((SCOPES as readonly string[]).includes(word)) return word as Scope;
   throw line.bad(`a token's scopes are ${SCOPES.join(", ")}`);
+}
+
+function readReceiver(line: LineReader): ReceiverRow {
+  const id = line.text();
+  if (!/^[0-9a-f]{16}$/.test(id)) throw line.bad("a receiver's ID has 16 hexadecimal digits");
+  const row = {
+    id,
+    role: line.word(["operator", "officer", "owner"] as const),
+    name: line.optionalText(),
+    means: line.word(["webhook", "mail"] as const),
+    address: line.text(),
+    secret: line.optionalBytes(),
+    created: line.time(),
+  };
+  const check = row.means === "mail" ? checkMail : checkWebhook;
+  const isWhole =
+    (row.role === "operator") === (row.name === undefined) &&
+    (row.means === "mail") === (row.secret === undefined);
+  try {
+    if (isWhole && check(row.address) === row.address) return row;
+  } catch (error) {
+    if (!(error instanceof TwinwrapError && error.code === "BAD_ARGUMENT")) throw error;
+  }
+  throw line.bad("nobody can be told so");
 }
 
 function readNote(line: LineReader): NoteRow {

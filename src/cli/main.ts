@@ -19,6 +19,7 @@ const COMMANDS: [name: string, summary: string, load: () => Promise<{ command: (
     ["escrow", "escrow sealed files, and see which are", () => import("./escrow.js")],
     ["recover", "get session keys back from an authority", () => import("./recover.js")],
     ["owner", "make an owner's control key", () => import("./owner.js")],
+    ["watch", "follow an authority's log", () => import("./watch.js")],
     ["officer", "make an officer's keys", () => import("./officer.js")],
     ["authority", "run a backup authority", () => import("./authority.js")],
     ["bench", "time the core beside WebCrypto here", () => import("./bench.js")],

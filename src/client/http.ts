@@ -215,6 +215,16 @@ export class HttpClient implements AuthorityClient {
     return this.#find(path, fromUtf8);
   }
 
+  /** The newest checkpoint of one of the logs; undefined while it is empty. @param log from 0 */
+  checkpointOf(log: number): Promise<string | undefined> {
+    return this.#find(`log/${log}/checkpoint`, fromUtf8);
+  }
+
+  /** A tile of leaves of one of the logs: each behind its length, two bytes. */
+  async entries(log: number, index: number, width: number): Promise<Uint8Array> {
+    return (await this.#get(`log/${log}/${tilePath("entries", index, width)}`)).body;
+  }
+
   async consistency(from: number, to: number): Promise<Uint8Array[]> {
     const log = await this.#logPath();
     const read = async (level: number, index: number, width: number) =>

@@ -140,15 +140,16 @@ test("an approval reads once what it is decided from", async () => {
   const { request } = await office.asked(await office.files(3));
   const standing = ["request", "approvals", ...POLICY, ...ASKED];
   await service.takeApproval(await office.word("ann", request));
-  expect(calls.transactions.at(-1)).toEqual([...standing, "setting", "insertApproval"]);
+  expect(calls.transactions.at(-1)).toEqual([...standing, "setting", "insertApproval", "addEvent"]);
   await service.takeApproval(await office.word("bob", request, { decision: "deny" }));
-  const denial = [...standing, "setting", ...BEGIN, "nodes", "extendLog", "insertApproval"];
+  const written = ["nodes", "extendLog", "insertApproval", "addEvent"];
+  const denial = [...standing, "setting", ...BEGIN, ...written];
   expect(calls.transactions.at(-1)).toEqual(denial);
   await service.takeApproval(await office.word("cyd", request, { decision: "deny" }));
   expect(calls.transactions.at(-1)).toEqual([...denial, "setRequestStatus"]);
 });
 
-test("a release of 1,000 records takes 18 calls in its transaction", async () => {
+test("a release of 1,000 records takes 19 calls in its transaction", async () => {
   const { office, service, calls } = await counted();
   // Never opened before, so each gets a leaf of type verified too.
   const records = await office.files(1000);
@@ -169,8 +170,9 @@ test("a release of 1,000 records takes 18 calls in its transaction", async () =>
     "keepCandidates",
     "insertReleases",
     "setRequestStatus",
+    "addEvent",
   ];
-  expect(transaction).toHaveLength(18);
+  expect(transaction).toHaveLength(19);
   expect(calls.transactions.at(-1)).toEqual(transaction);
   const proofs = ["requestById", "releases", "leavesAt", "checkpointOf", "nodes"];
   expect(calls.others).toEqual([

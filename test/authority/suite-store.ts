@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type {
   Candidate,
   LogHead,
+  NewEvent,
+  ReceiverRow,
   RecordRow,
   ReleaseRow,
   RequestRow,
@@ -51,6 +53,31 @@ function requestRow(fields: Partial<RequestRow> = {}): RequestRow {
     status: "open",
     expires: time("2026-03-01"),
     leaf: 0,
+    ...fields,
+  };
+}
+
+function receiverRow(fields: Partial<ReceiverRow> = {}): ReceiverRow {
+  return {
+    id: Buffer.from(bytes(8)).toString("hex"),
+    role: "operator",
+    name: undefined,
+    means: "mail",
+    address: "ops@example.org",
+    secret: undefined,
+    created: time("2026-02-01"),
+    ...fields,
+  };
+}
+
+function newEvent(fields: Partial<NewEvent> = {}): NewEvent {
+  return {
+    id: `evt_${Buffer.from(bytes(16)).toString("hex")}`,
+    kind: "request",
+    time: time("2026-02-02"),
+    content: '{"request":"é"}',
+    owners: [],
+    officers: [],
     ...fields,
   };
 }
@@ -520,6 +547,168 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         { leaf: from + 4, type: "policy", row: policy },
         { leaf: from + 5, type: "authority", row: identity },
       ]);
+    });
+
+    describe("events and their deliveries", () => {
+      const NOON = time("2026-02-02");
+      const later = (ms: number) => new Date(NOON.getTime() + ms);
+      const put = async (...rows: ReceiverRow[]) => {
+        await store.write(async (writes) => {
+          for (const row of await writes.receivers()) await writes.removeReceiver(row.id);
+          for (const row of rows) await writes.insertReceiver(row);
+        });
+      };
+      const happen = (...events: NewEvent[]) =>
+        store.write(async (writes) => {
+          for (const event of events) await writes.addEvent(event);
+        });
+      const waiting = async (receiver?: ReceiverRow) =>
+        (await store.deliveries("waiting", 100, receiver?.id)).map(({ event }) => event.id);
+
+      test("receivers come, change and go, with what waits for them", async () => {
+        const hook = receiverRow({ means: "webhook", secret: bytes(32), created: NOON });
+        const ann = receiverRow({ role: "officer", name: "ann", address: "ann@example.org" });
+        await put(hook, ann);
+        expect(await store.receivers()).toEqual([ann, hook]);
+        const again = store.write((writes) => writes.insertReceiver(ann));
+        await expect(again).rejects.toMatchObject({ code: "CONFLICT" });
+        await happen(newEvent({ officers: ["ann"] }));
+        await store.write((writes) => writes.setReceiverAddress(ann.id, "ann@example.net"));
+        const [delivery] = await store.deliveries("waiting", 1, ann.id);
+        expect(delivery!.receiver).toEqual({ ...ann, address: "ann@example.net" });
+        await store.write((writes) => writes.removeReceiver(ann.id));
+        expect(await store.receivers()).toEqual([hook]);
+        expect(await waiting(ann)).toEqual([]);
+        expect(await waiting()).toHaveLength(1);
+      });
+
+      test("an event goes to operators, to the officers it names, and to its owners alone", async () => {
+        const role = "owner" as const;
+        const [ops, ann, bob] = [
+          receiverRow(),
+          receiverRow({ role: "officer", name: "ann" }),
+          receiverRow({ role: "officer", name: "bob" }),
+        ];
+        const [olivia, oscar, namesake] = [
+          receiverRow({ role, name: "olivia" }),
+          receiverRow({ role, name: "oscar" }),
+          receiverRow({ role, name: "ann" }),
+        ];
+        await put(ops, ann, bob, olivia, oscar, namesake);
+        const many = Array.from({ length: 150 }, (_, i) => `owner ${i}`);
+        const events = [
+          newEvent({ officers: ["ann"], owners: ["olivia", "olivia", ...many] }),
+          newEvent({ officers: undefined }),
+          newEvent({ officers: ["nobody", ...many] }),
+        ] as const;
+        await happen(...events);
+        const [first, all, none] = events.map(({ id }) => id);
+        expect(await waiting(ops)).toEqual([first, all, none]);
+        expect(await waiting(ann)).toEqual([first, all]);
+        expect(await waiting(bob)).toEqual([all]);
+        expect(await waiting(olivia)).toEqual([first]);
+        expect(await waiting(oscar)).toEqual([]);
+        expect(await waiting(namesake)).toEqual([]);
+        const [delivery] = await store.deliveries("waiting", 1);
+        const { owners: _, officers: __, ...event } = events[0];
+        expect(delivery).toMatchObject({ event, state: "waiting", attempts: 0, due: NOON });
+        expect(delivery!.reason).toBeUndefined();
+        const concerned = await store.eventOwners(delivery!.event.number);
+        expect(concerned).toEqual([...many, "olivia"].sort());
+      });
+
+      test("an event that is there, or whose transaction fails, is not told", async () => {
+        await put(receiverRow());
+        const event = newEvent();
+        await happen(event);
+        await expect(happen(event)).rejects.toMatchObject({ code: "CONFLICT" });
+        const failed = store.write(async (writes) => {
+          await writes.addEvent(newEvent());
+          throw new Error("no");
+        });
+        await expect(failed).rejects.toThrow("no");
+        expect(await waiting()).toEqual([event.id]);
+      });
+
+      test("the numbers of events go up, also between many writers", async () => {
+        await put(receiverRow());
+        const events = Array.from({ length: 20 }, () => newEvent());
+        await Promise.all(events.map((event) => happen(event)));
+        const told = await store.deliveries("waiting", 100);
+        const numbers = told.map(({ event }) => event.number);
+        expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+        expect(told.map(({ event }) => event.id).sort()).toEqual(events.map(({ id }) => id).sort());
+        expect(await store.deliveries("waiting", 3)).toEqual(told.slice(0, 3));
+      });
+
+      test("only the first one of a receiver is due, when its time has come", async () => {
+        const [a, b] = [receiverRow(), receiverRow({ means: "webhook", secret: bytes(32) })];
+        await put(a, b);
+        const events = [newEvent(), newEvent(), newEvent()] as const;
+        await happen(...events);
+        const due = async (now: Date, means: ("mail" | "webhook")[] = ["mail", "webhook"]) =>
+          (await store.dueDeliveries(means, now)).map(
+            ({ receiver, event }) => `${receiver.id} ${event.id}`,
+          );
+        const of = ({ id }: ReceiverRow, event: number) => `${id} ${events[event]!.id}`;
+        expect(await due(later(-1))).toEqual([]);
+        expect((await due(NOON)).sort()).toEqual([of(a, 0), of(b, 0)].sort());
+        expect(await due(NOON, ["mail"])).toEqual([of(a, 0)]);
+        expect(await due(NOON, [])).toEqual([]);
+        const [first] = await store.deliveries("waiting", 1, a.id);
+        const name = { receiver: a.id, event: first!.event.number };
+        const failure = { state: "waiting", attempts: 1, due: later(500), reason: "é" } as const;
+        await store.noteFailed(name, failure);
+        // The ones behind it wait with it.
+        expect(await due(later(499), ["mail"])).toEqual([]);
+        expect(await due(later(500), ["mail"])).toEqual([of(a, 0)]);
+        expect(await store.delivery(name)).toMatchObject(failure);
+        await store.noteFailed(name, { ...failure, state: "dead", attempts: 2 });
+        expect(await due(NOON, ["mail"])).toEqual([of(a, 1)]);
+        expect(await store.deliveries("dead", 10)).toMatchObject([{ attempts: 2 }]);
+        const second = { receiver: a.id, event: first!.event.number + 1 };
+        await store.noteDelivered(second);
+        expect(await store.delivery(second)).toBeUndefined();
+        expect(await due(NOON, ["mail"])).toEqual([of(a, 2)]);
+        await store.write((writes) => writes.retryDelivery(name, later(1)));
+        expect(await store.delivery(name)).toMatchObject({
+          state: "waiting",
+          attempts: 0,
+          due: later(1),
+          reason: undefined,
+        });
+        // It comes first again.
+        expect(await due(NOON, ["mail"])).toEqual([]);
+        expect(await due(later(1), ["mail"])).toEqual([of(a, 0)]);
+      });
+
+      test("one process holds a receiver, until it lets go or its time is over", async () => {
+        const one = receiverRow();
+        await put(one);
+        await happen(newEvent());
+        const hold = (holder: string, now: number, until: number) =>
+          store.holdReceiver(one.id, holder, later(now), later(until));
+        const isDue = async (now: number) =>
+          (await store.dueDeliveries(["mail"], later(now))).length === 1;
+        expect(await hold("a", 0, 100)).toBe(true);
+        expect(await hold("b", 99, 200)).toBe(false);
+        expect(await isDue(99)).toBe(false);
+        expect(await hold("a", 50, 150)).toBe(true);
+        expect(await hold("b", 149, 200)).toBe(false);
+        expect([await isDue(149), await isDue(150)]).toEqual([false, true]);
+        expect(await hold("b", 150, 300)).toBe(true);
+        await store.freeReceiver(one.id, "a");
+        expect(await hold("a", 151, 300)).toBe(false);
+        await store.freeReceiver(one.id, "b");
+        expect(await hold("a", 151, 300)).toBe(true);
+        expect(await store.holdReceiver("0".repeat(16), "a", NOON, later(1))).toBe(false);
+        const both = receiverRow();
+        await put(both);
+        const held = await Promise.all(
+          ["a", "b", "c", "d"].map((who) => store.holdReceiver(both.id, who, NOON, later(9))),
+        );
+        expect(held.filter(Boolean)).toHaveLength(1);
+      });
     });
 
     test("the log's rows are counted, whatever its head says", async () => {
