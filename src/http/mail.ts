@@ -1,4 +1,5 @@
 import { createTransport } from "nodemailer";
+import { checkMail } from "../authority/receivers.js";
 import { TwinwrapError } from "../errors.js";
 import type { SmtpPlace } from "./smtp.js";
 
@@ -47,8 +48,10 @@ export class Mailer {
     });
   }
 
-  /** @throws TwinwrapError UNAVAILABLE unless the server took it */
+  /** @throws TwinwrapError BAD_ARGUMENT if nobody can have this address; UNAVAILABLE unless the server took it */
   async send({ to, subject, text, id, time }: Mail): Promise<void> {
+    // Whatever the store holds: what is no address could be two.
+    checkMail(to);
     const domain = this.#from.slice(this.#from.lastIndexOf("@") + 1);
     const sending = this.#transport.sendMail({
       from: { name: "", address: this.#from },
