@@ -39,8 +39,8 @@ if (!haveSqlite) {
 }
 
 /** Suites of an authority at work, which hold on every store (test/authority/backend.ts). */
-const ON_EVERY_STORE = ["attacks", "blobs", "calls", "client", "closing", "damage", "events", "export"]
-  .concat(["faults", "junk", "owners", "processes", "service", "weakening", "wrap-keys"])
+const ON_EVERY_STORE = ["attacks", "blobs", "calls", "client", "closing", "damage", "events"]
+  .concat(["export", "faults", "junk", "owners", "processes", "service", "weakening", "wrap-keys"])
   .map((name) => `test/authority/${name}`);
 if (!havePostgres) {
   console.warn(

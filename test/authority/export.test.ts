@@ -118,6 +118,14 @@ async function fill(office: Office) {
   await office.service.close();
   await office.open();
   const waiting = await office.files(1, { owner: "o".repeat(255) });
+  const mail = { means: "mail", address: "somebody+else@example.org" } as const;
+  await office.service.addReceiver({ means: "webhook", address: "https://example.org/?a=b" });
+  for (const [role, name] of [
+    ["officer", "ann"],
+    ["owner", "olivia"],
+  ] as const) {
+    await office.service.addReceiver({ ...mail, who: { role, name } });
+  }
   const receipts = new Map<string, Uint8Array>();
   for (const { record } of [early, unproven, ...files, ...late, ...waiting]) {
     const receipt = (await office.service.receipt(record))!;
@@ -174,6 +182,7 @@ describe("a copy of a store", () => {
         "request",
         "approval",
         "veto",
+        "receiver",
         "end",
       ].sort((a, b) => kinds.indexOf(a) - kinds.indexOf(b)),
     ]);

@@ -26,7 +26,7 @@ export async function checkHelps(helpOf: (command: string) => Promise<string>): 
   const files = readdirSync(new URL("../../src/cli/", import.meta.url));
   for (const command of [
     ...["encrypt", "decrypt", "rewrap", "inspect", "keygen", "key", "blob"],
-    ...["verify", "escrow", "recover", "officer", "authority", "bench", "capi"],
+    ...["verify", "escrow", "recover", "officer", "authority", "bench", "capi", "watch"],
   ]) {
     expect(files).toContain(`${command}.ts`);
     expect(seen).toContain(command);
@@ -42,6 +42,14 @@ export async function checkHelps(helpOf: (command: string) => Promise<string>): 
       ...["init", "policy sign", "policy show", "policy add", "info", "intake", "verify", "list"],
       ...["show", "requests", "approve", "deny", "release", "backup", "restore"],
       ...["log verify", "log checkpoint", "log unfence"],
+      ...[
+        "receiver add",
+        "receiver list",
+        "receiver remove",
+        "officer mail",
+        "owner mail",
+        "events",
+      ],
     ],
   };
   for (const [command, names] of Object.entries(subcommands)) {

@@ -80,7 +80,7 @@ beforeEach(async () => {
   one = await office();
   hook = await Hook.open();
   lines = new Lines();
-  address = `${hook.url}/in?key=abc`;
+  address = `${hook.url}/in?key=zyxw`;
   secret = (await one.service.addReceiver({ means: "webhook", address })).secret!;
 });
 
@@ -104,7 +104,7 @@ describe("a webhook", () => {
     await looking({ url: new URL("https://backup.example.org/twinwrap/") }).look();
     expect(verified).toHaveLength(2);
     for (const [i, { method, path, headers, body }] of hook.calls.entries()) {
-      expect([method, path]).toEqual(["POST", "/in?key=abc"]);
+      expect([method, path]).toEqual(["POST", "/in?key=zyxw"]);
       expect(headers["content-type"]).toBe("application/json");
       const { type, timestamp, data } = JSON.parse(body);
       expect(type).toBe("request");
@@ -233,8 +233,7 @@ describe("a webhook", () => {
     await at(new Date(now + 10_000), () => deliveries.look());
     const text = JSON.stringify(lines.lines);
     expect(lines.lines).toHaveLength(2);
-    const port = new URL(address).port;
-    for (const hidden of ["whsec_", secret.slice(6), "abc", port, "some words", id]) {
+    for (const hidden of ["whsec_", secret.slice(6), "zyxw", "127.0.0.1", "some words", id]) {
       expect(text).not.toContain(hidden);
     }
   });
