@@ -74,7 +74,7 @@ export class Deliveries {
     this.#deliverer = deliverer;
   }
 
-  /** Makes all deliveries that are due, to several receivers at a time. */
+  /** Makes all deliveries that are due, to several receivers at a time. One look ends before the next one begins. */
   async look(): Promise<void> {
     const { means } = this.#deliverer;
     const due = await this.#store.dueDeliveries(means, new Date());
@@ -93,15 +93,20 @@ export class Deliveries {
 
   /** Tells a receiver of everything that is due, in order. */
   async #tell(receiver: string): Promise<void> {
-    for (let made = 0; made < IN_A_ROW && !this.#isEnding; made++) {
-      const now = new Date();
-      const until = new Date(now.getTime() + HOLD);
-      if (!(await this.#store.holdReceiver(receiver, this.#holder, now, until))) return;
-      // Whatever was read before somebody else held them is out of date.
-      const [first] = await this.#store.deliveries("waiting", 1, receiver);
-      if (first === undefined || first.due > now || !(await this.#attempt(first))) break;
+    let isHeld = false;
+    try {
+      for (let made = 0; made < IN_A_ROW && !this.#isEnding; made++) {
+        const now = new Date();
+        const until = new Date(now.getTime() + HOLD);
+        isHeld = await this.#store.holdReceiver(receiver, this.#holder, now, until);
+        if (!isHeld) return;
+        // Whatever was read before somebody else held them is out of date.
+        const [first] = await this.#store.deliveries("waiting", 1, receiver);
+        if (first === undefined || first.due > now || !(await this.#attempt(first))) return;
+      }
+    } finally {
+      if (isHeld) await this.#store.freeReceiver(receiver, this.#holder);
     }
-    await this.#store.freeReceiver(receiver, this.#holder);
   }
 
   /** @returns whether the next one may follow */

@@ -1,4 +1,4 @@
-import { fromBase64, isWellFormed, randomBytes, toBase64, toHex, wipe } from "../bytes.js";
+import { isWellFormed, randomBytes, toBase64, toHex, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import { checkName } from "../escrow/names.js";
 import { wholeSeconds } from "./log.js";
@@ -72,12 +72,6 @@ export function secretText(secret: Uint8Array): string {
   return `${PREFIX}${toBase64(secret)}`;
 }
 
-/** Reads it. @throws TwinwrapError BAD_FORMAT */
-export function parseSecret(text: string): Uint8Array {
-  if (text.startsWith(PREFIX)) return fromBase64(text.slice(PREFIX.length));
-  throw new TwinwrapError("BAD_FORMAT", `a webhook's secret begins with ${PREFIX}`);
-}
-
 const withoutSecret = ({ secret: _, ...receiver }: ReceiverRow): Receiver => receiver;
 
 /**
@@ -103,24 +97,37 @@ export async function addReceiver(
     created: wholeSeconds(new Date()),
   };
   const secret = row.secret && secretText(row.secret);
-  return office.store.write(async (writes) => {
-    if (who !== undefined) await checkKnown(office, writes, who);
-    const others = await writes.receivers();
-    const present = others.find(
-      ({ role, name, means: by }) => role === row.role && name === row.name && by === "mail",
-    );
-    if (means === "mail" && who !== undefined && present !== undefined) {
-      await writes.setReceiverAddress(present.id, address);
-      return { receiver: withoutSecret({ ...present, address }), secret: undefined };
-    }
-    const counted = others.filter(({ role }) => role !== "owner").length;
-    if (row.role !== "owner" && counted >= MAX_RECEIVERS) {
-      const message = `there are ${MAX_RECEIVERS} receivers already: remove one first`;
-      throw new TwinwrapError("LIMIT_EXCEEDED", message);
-    }
-    await writes.insertReceiver(row);
-    return { receiver: withoutSecret(row), secret };
-  });
+  try {
+    return await office.store.write((writes) => put(office, writes, row, who, secret));
+  } finally {
+    wipe(row.secret);
+  }
+}
+
+async function put(
+  office: Office,
+  writes: StoreWrites,
+  row: ReceiverRow,
+  who: NewReceiver["who"],
+  secret: string | undefined,
+): Promise<{ receiver: Receiver; secret: string | undefined }> {
+  const { role, name, means, address } = row;
+  if (who !== undefined) await checkKnown(office, writes, who);
+  const others = await writes.receivers();
+  const present = others.find(
+    (one) => one.role === role && one.name === name && one.means === "mail",
+  );
+  if (means === "mail" && who !== undefined && present !== undefined) {
+    await writes.setReceiverAddress(present.id, address);
+    return { receiver: withoutSecret({ ...present, address }), secret: undefined };
+  }
+  const counted = others.filter((one) => one.role !== "owner").length;
+  if (role !== "owner" && counted >= MAX_RECEIVERS) {
+    const message = `there are ${MAX_RECEIVERS} receivers already: remove one first`;
+    throw new TwinwrapError("LIMIT_EXCEEDED", message);
+  }
+  await writes.insertReceiver(row);
+  return { receiver: withoutSecret(row), secret };
 }
 
 async function checkKnown(

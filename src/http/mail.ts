@@ -13,7 +13,7 @@ export interface MailOptions {
 
 /** How long each step of the conversation may take, in milliseconds, and how long all of it. */
 const STEP = 10_000;
-const ALL = 60_000;
+const ALL = 25_000;
 
 const LOCAL = ["localhost", "127.0.0.1", "::1"];
 

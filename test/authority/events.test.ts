@@ -1,7 +1,7 @@
 import { addSignature, signNote, signVeto } from "twinwrap/escrow";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Deliverer, Message } from "#build/authority/deliveries.js";
-import { MAX_ATTEMPTS } from "#build/authority/deliveries.js";
+import { Deliveries, MAX_ATTEMPTS } from "#build/authority/deliveries.js";
 import { nextPolicy } from "#build/authority/policies.js";
 import type { AuthorityService } from "#build/authority/service.js";
 import type { ReceiverRow, Store, StoreWrites } from "#build/authority/store/store.js";
@@ -379,6 +379,49 @@ describe("deliveries", () => {
     expect(listener.got).toEqual([]);
     await at(new Date(now + 60_000), () => deliveries.look());
     expect(from(listener, "a@")).toEqual(ids);
+  });
+
+  test("that somebody else has tried meanwhile are not tried again before their time", async () => {
+    const { one, ask, listener } = await ready();
+    await ask(1);
+    listener.failure = () => "no";
+    const store = storeOf(one.service);
+    const first = new Deliveries(store, listener.deliverer());
+    const slow = new Proxy(store, {
+      get(of, name) {
+        const member = Reflect.get(of, name) as unknown;
+        if (name !== "dueDeliveries")
+          return typeof member === "function" ? member.bind(of) : member;
+        const ask: Store["dueDeliveries"] = async (...about) => {
+          const due = await of.dueDeliveries(...about);
+          await first.look();
+          return due;
+        };
+        return ask;
+      },
+    });
+    await new Deliveries(slow, listener.deliverer()).look();
+    const waiting = await one.service.deliveries("waiting");
+    expect(waiting.map(({ attempts }) => attempts)).toEqual([1, 1]);
+  });
+
+  test("say whom they concern to owners alone, each of themselves", async () => {
+    const { one, listener } = await ready();
+    await one.files(1, { owner: "olivia" });
+    for (const [role, name] of [
+      ["officer", "ann"],
+      ["owner", "olivia"],
+    ] as const) {
+      await one.service.addReceiver(mail(role, name));
+    }
+    await one.asked([...(await one.files(1, { owner: "oscar" })), ...(await one.files(1))]);
+    await one.service.deliverer(listener.deliverer()).look();
+    expect(listener.messages.map(({ owner }) => owner).sort()).toEqual([
+      "olivia",
+      undefined,
+      undefined,
+      undefined,
+    ]);
   });
 
   test("by means that are not at hand wait", async () => {
