@@ -232,11 +232,14 @@ async function watch(options: WatchOptions): Promise<void> {
   const core = await sharedCore();
   const watching = await prepare(core, options);
   try {
+    // What is wrong with the state file stays wrong.
+    await readState(core, watching);
     for (;;) {
       try {
         if ((await look(core, watching, options)) === "over") return;
       } catch (error) {
-        if (options.once || isDefect(error)) throw error;
+        // What a look comes across may pass: who watches for years goes on.
+        if (options.once || !(error instanceof TwinwrapError)) throw error;
         warn(explain(error).message);
       }
       if (options.once) return;
@@ -245,11 +248,6 @@ async function watch(options: WatchOptions): Promise<void> {
   } finally {
     wipe(watching.ownerSecret);
   }
-}
-
-/** Whether another look would fail as well. */
-function isDefect(error: unknown): boolean {
-  return !(error instanceof TwinwrapError) || ["BAD_FORMAT", "CONFLICT"].includes(error.code);
 }
 
 export function command(): Command {

@@ -635,6 +635,20 @@ describe("an export that was forged", () => {
       /there is no such row as "receipt"/,
     ],
     [
+      "a receiver with another ID",
+      () => without(last("receiver"), ([k, , ...more]) => [k, "0123456789ABCDEF", ...more]),
+      /a receiver's ID has 16/,
+    ],
+    ...[
+      ["without a name", 3, null],
+      ["at two addresses", 5, "ann@example.org,bob@example.org"],
+      ["whose mail has a secret", 6, "AAAA"],
+    ].map(([what, member, value]): [string, () => string[], RegExp] => [
+      `a receiver ${what}`,
+      () => without(last("receiver"), (members) => replaced(members, Number(member), value)),
+      /nobody can be told so/,
+    ]),
+    [
       "a policy behind the log",
       () => [...lines.slice(0, -1), lines[last("policy")]!],
       /notes come before the log/,
