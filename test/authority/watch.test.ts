@@ -236,6 +236,11 @@ describe("a log in order", () => {
     ]);
     const last = await look(service, next.watched, { receipts });
     expect([last.sights, last.leaves]).toEqual([[], 0]);
+    // A checkpoint of the log that ended is none of the one in use.
+    const old = { ...filesOf(service), checkpointOf: () => service.checkpointOf(0) };
+    await expect(lookAtLog(core, await aboutOf(service), old, undefined)).rejects.toThrow(
+      `is one of ${service.authority.origin}`,
+    );
   });
 });
 
