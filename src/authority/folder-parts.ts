@@ -91,6 +91,8 @@ export function asAuthority(core: Core, bytes: Uint8Array): AuthorityFile {
   try {
     const message = decodeMessage(core, bytes);
     if (message.kind === "authority") return message.authority;
+    // A connection file has the same notes in it.
+    if (message.kind === "connection") return message.connection.authority;
     what = `this is ${article(message.kind)}`;
   } catch (cause) {
     if (!(cause instanceof TwinwrapError && cause.code === "BAD_FORMAT")) throw cause;

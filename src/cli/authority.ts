@@ -7,6 +7,7 @@ import {
   migrateCommand,
   restoreCommand,
 } from "./authority-copies.js";
+import { enrolCommand } from "./authority-enrol.js";
 import { infoCommand } from "./authority-info.js";
 import { initCommand } from "./authority-init.js";
 import { intakeCommand, verifyCommand } from "./authority-intake.js";
@@ -29,6 +30,7 @@ export function command(): Command {
     .addCommand(policyCommand())
     .addCommand(infoCommand())
     .addCommand(ownerCommand())
+    .addCommand(enrolCommand())
     .addCommand(tokenCommand())
     .addCommand(serveCommand())
     .addCommand(intakeCommand())

@@ -52,7 +52,8 @@ export class FileEscrower extends Escrower<NamedParty> {
   async files(output: string): Promise<NewFile[]> {
     const files: NewFile[] = [];
     for (const { party, submission, receipt } of this.sent) {
-      if (receipt !== undefined) continue;
+      // The header keeps what is sent over the network later.
+      if (receipt !== undefined || party.remote !== undefined) continue;
       const file = await submissionFile(output, party, submission, this.#options);
       if (file !== undefined) files.push(file);
     }
@@ -67,7 +68,7 @@ export class FileEscrower extends Escrower<NamedParty> {
 
 /** @param output the file that was escrowed */
 export function sentFacts(
-  { party: { authority }, record, submission, receipt }: Sent,
+  { party: { authority, remote }, record, submission, receipt }: Sent<NamedParty>,
   output: string,
 ): SentFacts {
   const facts = {
@@ -76,9 +77,9 @@ export function sentFacts(
     record: toHex(record),
     owner: submission.record.owner,
   };
-  return receipt === undefined
-    ? { ...facts, status: "pending", submission: messageName(output, authority, "submission") }
-    : { ...facts, status: receiptStatus(receipt) };
+  if (receipt !== undefined) return { ...facts, status: receiptStatus(receipt) };
+  if (remote !== undefined) return { ...facts, status: "pending" };
+  return { ...facts, status: "pending", submission: messageName(output, authority, "submission") };
 }
 
 /** A submission's file beside the escrowed one; undefined if it is there already. */
@@ -124,6 +125,9 @@ export function sentRows(sent: readonly SentFacts[]): [string, string][] {
 /** What became of it at one authority. */
 export function sentText({ origin, status, submission, again = false }: SentFacts): string {
   const by = inline(origin);
+  if (status === "pending" && submission === undefined) {
+    return `pending: ${by} was not reached, so run \`twinwrap escrow flush\` where you keep the file`;
+  }
   if (submission === undefined) {
     return `${status} by ${by}${again ? ", sent again: the entry before was lost" : ""}`;
   }

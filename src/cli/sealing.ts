@@ -119,13 +119,13 @@ export async function sealInto(sealing: Sealing): Promise<SealedFile> {
     const read = () => readRecipientFile(path, flags.allowWeak ?? false);
     to.push({ key: await (flags.allowWeak === undefined ? neverWeak(read) : read()) });
   }
-  const ownerId = authorities.length === 0 ? "" : await ownerIdFor(options);
   const work = async (parties: NamedParty[]) => {
+    const ownerId = parties.length === 0 ? "" : await ownerIdFor(options, parties);
     const escrower = new FileEscrower(parties, ownerId, options);
     await checkBeside(sealing, { to, parties, escrower }, named);
     return sealFor(sealing, { to, parties, escrower });
   };
-  return withParties(authorities, work, options);
+  return withParties(authorities, work, { ...options, mayBeAway: true });
 }
 
 /** Checks what is written beside the sealed file. @param named every file that is read */

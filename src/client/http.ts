@@ -8,9 +8,11 @@ import {
   decodeStanding,
   decodeStored,
   decodeSubmitted,
+  decodeTokenInfo,
   MAX_ANSWER,
   MAX_SUBMISSIONS,
   problemFromJson,
+  type TokenInfo,
 } from "../escrow/answers.js";
 import {
   type AuthorityClient,
@@ -41,6 +43,7 @@ import {
 import { consistencyProof } from "../escrow/merkle.js";
 import { nodesFromTiles, tilePath } from "../escrow/tiles.js";
 import { formatTime, type Json, parseJson } from "../jcs.js";
+import { Unreachable } from "./unreachable.js";
 
 // The port to an authority's service over HTTP. Wherever there is fetch: Node, browsers, workers, Deno, Bun.
 
@@ -233,6 +236,11 @@ export class HttpClient implements AuthorityClient {
     return (await this.#post(path, new Uint8Array(control), TEXT_TYPE)).body;
   }
 
+  /** What the token is for. @throws TwinwrapError UNAUTHENTICATED if it is not good */
+  async token(): Promise<TokenInfo> {
+    return decodeTokenInfo((await this.#get("v1/token")).body);
+  }
+
   async #logPath(): Promise<string> {
     if (this.#log === undefined) await this.file();
     return `log/${this.#log}`;
@@ -262,7 +270,9 @@ export class HttpClient implements AuthorityClient {
       const { error, after = 0, isFinal } = outcome;
       // Not all who were turned away come back together.
       const wait = Math.max(after, pause * (0.5 + Math.random() / 2));
-      if (isFinal || Date.now() + wait > end) throw error;
+      if (isFinal) throw error;
+      if (Date.now() + wait > end)
+        throw new Unreachable(error.code, error.message, { cause: error });
       await sleep(wait, signal);
     }
   }
@@ -369,7 +379,7 @@ function retryAfter({ headers }: Response): number {
   return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0;
 }
 
-function unreachable({ host }: URL, cause: unknown): TwinwrapError {
+function unreachable({ host }: URL, cause: unknown): Unreachable {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   const isLate = inner instanceof Error && inner.name === "AbortError";
   const code = (inner as { code?: unknown }).code;
@@ -378,7 +388,7 @@ function unreachable({ host }: URL, cause: unknown): TwinwrapError {
     : typeof code === "string"
       ? code
       : "no connection";
-  return new TwinwrapError("UNAVAILABLE", `${host} can't be reached: ${why}`, { cause });
+  return new Unreachable("UNAVAILABLE", `${host} can't be reached: ${why}`, { cause });
 }
 
 function aborted(): TwinwrapError {

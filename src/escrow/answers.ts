@@ -245,6 +245,32 @@ export function decodeNotes(bytes: Uint8Array): string[] {
   return notes;
 }
 
+/** What a token is for, as its bearer may know it. */
+export interface TokenInfo {
+  scopes: string[];
+  /** The owner ID that it is bound to. */
+  owner: string | undefined;
+  expires: Date | undefined;
+}
+
+export function encodeTokenInfo({ scopes, owner, expires }: TokenInfo): Uint8Array<ArrayBuffer> {
+  return encodeJcs({
+    scopes,
+    ...(owner === undefined ? {} : { owner }),
+    ...(expires === undefined ? {} : { expires: formatTime(expires) }),
+  });
+}
+
+/** @throws TwinwrapError BAD_FORMAT */
+export function decodeTokenInfo(bytes: Uint8Array): TokenInfo {
+  const members = new Members(decodeJcs(bytes, MAX_TEXT), "token");
+  return {
+    scopes: members.list("scopes", MAX_CODE, textOf(MAX_CODE)),
+    owner: members.has("owner") ? members.text("owner", MAX_TEXT) : undefined,
+    expires: members.has("expires") ? members.time("expires") : undefined,
+  };
+}
+
 /** Why nothing is released yet. */
 export interface Waiting {
   /** approvals: more of them. notbefore: until that time. key: until the authority's RSA key is open. */

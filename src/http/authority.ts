@@ -1,6 +1,6 @@
 import { toBase64Url, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
-import { encodeNotes } from "../escrow/answers.js";
+import { encodeNotes, encodeTokenInfo } from "../escrow/answers.js";
 import { encodeAuthority, encodeOwnerFile, readControlPublicKey } from "../escrow/index.js";
 import { parseTilePath } from "../escrow/tiles.js";
 import { notTheirs } from "./admission.js";
@@ -54,6 +54,12 @@ export async function enrol(call: Call): Promise<Answer> {
   const file = encodeOwnerFile({ authority: origin, fingerprint, owner, secret: enrolled.secret });
   wipe(enrolled.secret);
   return { status: enrolled.result === "present" ? 200 : 201, body: file, headers: NOT_KEPT };
+}
+
+/** What the caller's token is for. */
+export async function tokenInfo({ token }: Call): Promise<Answer> {
+  const { scopes, owner, expires } = token!;
+  return { body: encodeTokenInfo({ scopes: [...scopes], owner, expires }) };
 }
 
 const NOT_KEPT = { "cache-control": "no-store" };
