@@ -21,7 +21,7 @@ import {
 import { messagePieces } from "../escrow/message.js";
 import { collectPieces } from "../files.node.js";
 import { collect, EXIT, UsageError } from "./command.js";
-import { leaveFor, type Remote, reach, readConnection } from "./connection.js";
+import { type Remote, reach, readConnection, tellAway, tellPending } from "./connection.js";
 import { STANDARD, withInput } from "./io.js";
 import { passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
@@ -269,9 +269,22 @@ export function withGiven<T>(
   { authority: path, fingerprint }: AuthorityOptions & PinOptions,
   work: (party: NamedParty | undefined) => Promise<T>,
 ): Promise<T> {
-  if (path !== undefined && path !== "") return withParty(path, work, { fingerprint });
-  checkUnpinned(fingerprint);
-  return work(undefined);
+  if (path === undefined || path === "") {
+    checkUnpinned(fingerprint);
+    return work(undefined);
+  }
+  const tolerant = (party: NamedParty) => {
+    if (party.remote !== undefined) {
+      tellAway(path, party.remote, "so nothing is compared with its log");
+    }
+    return work(party);
+  };
+  return withParty(path, tolerant, { fingerprint, mayBeAway: true });
+}
+
+/** Whether people carry messages to an authority. */
+export function isCarriedTo({ client, remote }: NamedParty): boolean {
+  return client === undefined && remote === undefined;
 }
 
 /** The client that asks the authority. @throws UsageError if messages are carried to it */
@@ -291,14 +304,14 @@ export async function handInTo(
   submission: Submission,
 ): Promise<Receipt | undefined> {
   const { path, remote } = party;
-  if (remote?.away !== undefined) return undefined;
   try {
-    return await about(path, () => handIn(party, submission));
+    if (remote?.away === undefined) return await about(path, () => handIn(party, submission));
   } catch (error) {
     if (!(remote !== undefined && error instanceof Unreachable)) throw error;
-    leaveFor(path, remote, error);
-    return undefined;
+    remote.away = error;
   }
+  tellPending(path, remote);
+  return undefined;
 }
 
 /**

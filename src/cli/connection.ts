@@ -1,6 +1,5 @@
 import { wipe } from "../bytes.js";
 import { type Connected, connectAuthority } from "../client/connect.js";
-import { HttpClient } from "../client/http.js";
 import { type Party, partyOf } from "../client/party.js";
 import { Unreachable } from "../client/unreachable.js";
 import type { Core } from "../core/index.js";
@@ -21,6 +20,8 @@ export interface Remote {
   ownerId: string | undefined;
   /** Why the service can't be reached; once that was seen it is not tried again. */
   away: Unreachable | undefined;
+  /** Whether that was told. */
+  isTold?: boolean;
 }
 
 /** How long the service may keep a command waiting that comes to something without it, in milliseconds. */
@@ -72,10 +73,8 @@ export async function reach(
     connected = await connectAuthority(core, connection, { patience });
   } catch (error) {
     if (!(mayBeAway && error instanceof Unreachable)) throw error;
-    const remote: Remote = { ownerId, away: undefined };
-    leaveFor(path, remote, error);
-    const client = new HttpClient(core, { ...connection, patience: 0 });
-    return { ...partyOf(core, authority, client), remote };
+    // What it was when it was seen last still tells its signatures from others'.
+    return { ...partyOf(core, authority), remote: { ownerId, away: error } };
   }
   if (connected.isNewer) await keepNewer(core, path, connected);
   return { ...connected, remote: { ownerId, away: undefined } };
@@ -96,12 +95,16 @@ async function keepNewer(core: Core, path: string, { file }: Connected): Promise
   }
 }
 
-/** Goes on without the service, and says so: once. */
-export function leaveFor(path: string, remote: Remote, error: Unreachable): void {
-  remote.away = error;
-  const where = error.message.startsWith(path) ? "" : `${path}: `;
-  warn(
-    `${where}${error.message}; escrow pending: run \`twinwrap escrow flush\` where you keep the file`,
-  );
+/** Says once that something goes on without the service. @param so what comes of that */
+export function tellAway(path: string, remote: Remote, so: string): void {
+  if (remote.isTold || remote.away === undefined) return;
+  remote.isTold = true;
+  const { message } = remote.away;
+  warn(`${message.startsWith(path) ? "" : `${path}: `}${message}; ${so}`);
+}
+
+/** Says that a submission waits until the service can be reached. */
+export function tellPending(path: string, remote: Remote): void {
+  tellAway(path, remote, "escrow pending: run `twinwrap escrow flush` where you keep the file");
   process.exitCode = EXIT.unreachable;
 }

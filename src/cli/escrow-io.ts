@@ -4,7 +4,7 @@ import { Escrower, type PresentEscrow, receiptStatus, type Sent } from "../clien
 import { isAboutContent } from "../errors.js";
 import { encodeSubmission, messageName, type Submission } from "../escrow/index.js";
 import { type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
-import { handInTo, type NamedParty } from "./authority-io.js";
+import { handInTo, isCarriedTo, type NamedParty } from "./authority-io.js";
 import { checkOutput, type ReadOptions } from "./io.js";
 import { formatFingerprint, inline } from "./text.js";
 
@@ -42,8 +42,7 @@ export class FileEscrower extends Escrower<NamedParty> {
 
   /** Checks, before any work is done, that the submissions' files can be written. */
   async check(inputs: readonly string[], output: string): Promise<void> {
-    for (const { authority, client } of this.#parties) {
-      if (client !== undefined) continue;
+    for (const { authority } of this.#parties.filter(isCarriedTo)) {
       await checkOutput(inputs, messageName(output, authority, "submission"), this.#options);
     }
   }

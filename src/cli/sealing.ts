@@ -15,6 +15,7 @@ import type { Cell } from "../text.js";
 import {
   addAuthorityKeyOption,
   addSealingAuthorityOptions,
+  isCarriedTo,
   type NamedParty,
   type PinOptions,
   sealingAuthorities,
@@ -134,7 +135,7 @@ async function checkBeside(
   { to, parties, escrower }: Recipients,
   named: readonly string[],
 ): Promise<void> {
-  if (output === STANDARD && parties.some(({ client }) => client === undefined)) {
+  if (output === STANDARD && parties.some(isCarriedTo)) {
     throw new UsageError(
       "an authority.json needs -o FILE, to write the submission beside; --no-authority goes without",
     );
