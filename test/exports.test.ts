@@ -445,6 +445,15 @@ const FUNCTIONS: Record<string, Kind[]> = {
   readControlPublicKey: [bytes()],
   writeControlKey: [bytes(), options()],
   writeControlPublicKey: [bytes()],
+  decodeConnection: [bytes()],
+  encodeConnection: [
+    object(() => ({
+      url: "u",
+      authority: { identities: ["i"], policies: ["p"] },
+      token: "t",
+      owner: { id: "o", secret: HASH },
+    })),
+  ],
   decodeOwnerFile: [bytes()],
   encodeOwnerFile: [
     object(() => ({ authority: "a", fingerprint: HASH, owner: "o", secret: HASH })),
