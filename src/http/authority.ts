@@ -1,7 +1,8 @@
 import { toBase64Url, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import { encodeNotes, encodeTokenInfo } from "../escrow/answers.js";
-import { encodeAuthority, encodeOwnerFile, readControlPublicKey } from "../escrow/index.js";
+import { encodeAuthority } from "../escrow/identity.js";
+import { encodeOwnerFile, readControlPublicKey } from "../escrow/owner-file.js";
 import { parseTilePath } from "../escrow/tiles.js";
 import { notTheirs } from "./admission.js";
 import { type Answer, type Call, messageIn, TEXT_TYPE } from "./answer.js";

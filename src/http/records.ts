@@ -8,17 +8,15 @@ import {
   submittedToJson,
 } from "../escrow/answers.js";
 import {
-  decodeRecord,
-  encodeReceipt,
   RECORD_STATUSES,
   type RecordStatus,
-  recordHash,
   type StoredRecord,
   type Submission,
   type SubmitResult,
-  submissionFromJson,
 } from "../escrow/index.js";
-import { MAX_SUBMISSION } from "../escrow/record.js";
+import { encodeReceipt } from "../escrow/receipt.js";
+import { decodeRecord, MAX_SUBMISSION, recordHash } from "../escrow/record.js";
+import { submissionFromJson } from "../escrow/submission.js";
 import { decodeJcs, encodeJcs, type Json, parseTime } from "../jcs.js";
 import { isAbout, notTheirs } from "./admission.js";
 import { type Answer, type Call, messageIn } from "./answer.js";

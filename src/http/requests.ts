@@ -5,17 +5,12 @@ import {
   encodeWaiting,
   type Waiting,
 } from "../escrow/answers.js";
-import {
-  decodeRecord,
-  encodeRelease,
-  parseApproval,
-  parseRequestId,
-  parseVeto,
-  REQUEST_STATUSES,
-  type RequestStatus,
-  requestId,
-  type StandingMessage,
-} from "../escrow/index.js";
+import { parseApproval } from "../escrow/approval.js";
+import { REQUEST_STATUSES, type RequestStatus, type StandingMessage } from "../escrow/index.js";
+import { decodeRecord } from "../escrow/record.js";
+import { encodeRelease } from "../escrow/release.js";
+import { parseRequestId, requestId } from "../escrow/request.js";
+import { parseVeto } from "../escrow/veto.js";
 import { isAbout, notTheirs } from "./admission.js";
 import { type Answer, type Call, messageIn } from "./answer.js";
 import { pageIn, timeIn, wordIn } from "./records.js";
