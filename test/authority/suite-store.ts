@@ -752,6 +752,18 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       });
     });
 
+    test("that was closed says so, whatever is asked of it", async () => {
+      const other = await open();
+      await other.close();
+      const asked = [
+        async () => other.setting("late"),
+        async () => other.notesVersion(),
+        async () => other.write(async () => {}),
+        async () => other.snapshot(async () => {}),
+      ];
+      for (const ask of asked) await expect(ask()).rejects.toMatchObject({ code: "DISPOSED" });
+    });
+
     describe("search", () => {
       const key = bytes(32);
       const serial = bytes(16);
