@@ -56,12 +56,17 @@ export interface HttpOptions {
   /** Ends every call. */
   signal?: AbortSignal | undefined;
   /** By default the engine's own. */
-  fetch?: typeof fetch | undefined;
+  fetch?: Fetch | undefined;
 }
+
+/** As much of an engine's `fetch` as is used here. Declared, so that it needs no types of the DOM. */
+export type Fetch = (url: URL, init: object) => Promise<Response>;
 
 const PATIENCE = 30_000;
 /** How long one try may take, with all of its answer, in milliseconds. */
 const ONE_TRY = 30_000;
+/** The same for callers with less patience: a service that says nothing must not keep them longer. */
+const SHORT_TRY = 10_000;
 const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 5_000;
 /** Statuses after which the same call may do better. */
@@ -280,9 +285,10 @@ export class HttpClient implements AuthorityClient {
   async #try(sent: Sent): Promise<Got | Failed> {
     let response: Response;
     let body: Uint8Array<ArrayBuffer>;
-    const { signal, token } = this.#options;
+    const { signal, token, patience = PATIENCE } = this.#options;
     const ends = new AbortController();
-    const timer = setTimeout(() => ends.abort(), ONE_TRY);
+    const limit = Math.min(ONE_TRY, Math.max(patience, SHORT_TRY));
+    const timer = setTimeout(() => ends.abort(), limit);
     const onAbort = () => ends.abort();
     signal?.addEventListener("abort", onAbort);
     try {
