@@ -17,20 +17,40 @@ import {
   submissionsOf,
 } from "../escrow/index.js";
 import { noPolicyText } from "../escrow/words.js";
+import { safe } from "../text.js";
 import { chosenAuthorities } from "./choices.js";
 import { find, make } from "./dom.js";
 import { chosen } from "./files.js";
+import { presentParty, reach, type TabAuthority } from "./link.js";
 import { readMessage } from "./messages.js";
 import { DOWNLOADS } from "./options.js";
 import { patched } from "./patched.js";
-import { PageError } from "./words.js";
+import { awayText, PageError } from "./words.js";
 import { onSubmit, work } from "./work.js";
 
+/** Whose signature counts. */
+interface Judge {
+  party: Party | undefined;
+  /** What is to be said of the comparison with its log, if it has one that the page could ask. */
+  compared: string | undefined;
+}
+
+async function judgeOf(one: TabAuthority | undefined): Promise<Judge> {
+  if (one?.link === undefined) return { party: one, compared: undefined };
+  await reach(one);
+  const { away } = one.link;
+  const compared =
+    away === undefined
+      ? "Compared with the authority's log as it is now."
+      : `${awayText(one.authority, away)} So nothing is compared with its log.`;
+  return { party: presentParty(one), compared };
+}
+
 /** The verdict, and every report in words. */
-function verdict(reports: readonly EscrowReport[], by: Party | undefined): HTMLElement {
+function verdict(reports: readonly EscrowReport[], { party: by, compared }: Judge): HTMLElement {
   const answer =
     by === undefined
-      ? "Not shown: without the authority's authority.json nobody can tell whose receipts these are."
+      ? "Not shown: without the authority's authority.json, or a connection file, nobody can tell whose receipts these are."
       : isRecoverable(reports, by.authority)
         ? "Yes: the authority has verified the key, and its receipt proves it."
         : reports.some(({ status }) => status === "unconfirmed")
@@ -48,6 +68,10 @@ function verdict(reports: readonly EscrowReport[], by: Party | undefined): HTMLE
   );
   const more = by && noPolicyText(by.authority);
   if (more !== undefined) rows.push(make("li", {}, more));
+  // Where there is no receipt, nothing was compared.
+  if (compared !== undefined && reports.some(({ time }) => time !== undefined)) {
+    rows.push(make("li", {}, safe(compared)));
+  }
   return make(
     "div",
     {},
@@ -56,12 +80,9 @@ function verdict(reports: readonly EscrowReport[], by: Party | undefined): HTMLE
   );
 }
 
-async function verifyFile(
-  file: File,
-  receipts: readonly Receipt[],
-  by: Party | undefined,
-): Promise<Node> {
+async function verifyFile(file: File, receipts: readonly Receipt[], judge: Judge): Promise<Node> {
   const core = await sharedCore();
+  const by = judge.party;
   const head = await inspectHead(file);
   const origins = by === undefined ? head.header.escrow : [by.authority.origin];
   const mine = receipts.filter((receipt) =>
@@ -79,7 +100,7 @@ async function verifyFile(
     now = patched(now, patch);
   }
   const reports = await checkFile(core, await inspectHead(now), by?.authority, by?.view);
-  const result = verdict(reports, by);
+  const result = verdict(reports, judge);
   if (receipts.length > 0 && mine.length === 0) {
     result.append(make("p", {}, "None of the receipts is for this file."));
   }
@@ -111,15 +132,16 @@ async function verifyFile(
 async function verifySubmission(
   file: File,
   receipts: readonly Receipt[],
-  by: Party | undefined,
+  judge: Judge,
 ): Promise<Node> {
   const core = await sharedCore();
+  const by = judge.party;
   const { submission } = await readMessage(file, "submission");
   const record = recordHash(core, submission.record);
   const mine = receipts.find((receipt) => equalBytes(receiptLeaf(receipt).record, record));
   return verdict(
     [await checkSubmission(core, submission, mine ?? receipts[0], by?.authority, by?.view)],
-    by,
+    judge,
   );
 }
 
@@ -129,18 +151,19 @@ export function startVerify(): void {
   onSubmit(form, find(".work", view), async () => {
     const files = chosen("verify-files");
     if (files.length === 0) throw new PageError("Choose the sealed files first.");
-    const [by] = chosenAuthorities(form);
+    const [one] = chosenAuthorities(form);
     const receipts: Receipt[] = [];
     for (const file of chosen("verify-receipts")) {
       receipts.push((await readMessage(file, "receipt")).receipt);
     }
+    const judge = await judgeOf(one);
     return files.map((file) => ({
       name: file.name,
       async run() {
         const start = new Uint8Array(await file.slice(0, 8).arrayBuffer());
         return startsSealedFile(start)
-          ? verifyFile(file, receipts, by)
-          : verifySubmission(file, receipts, by);
+          ? verifyFile(file, receipts, judge)
+          : verifySubmission(file, receipts, judge);
       },
     }));
   });
