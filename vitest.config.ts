@@ -32,7 +32,9 @@ const NEED_SQLITE = [
   "test/authority/*.test.ts",
   "test/cli/authority.test.ts",
   "test/cli/escrow-blob.test.ts",
+  "test/client/connect.test.ts",
   "test/page/recovery.long.test.ts",
+  "test/page/service.long.test.ts",
 ];
 if (!haveSqlite) {
   console.warn(`skipped, since better-sqlite3 is not installed:\n  ${NEED_SQLITE.join("\n  ")}`);

@@ -87,7 +87,7 @@ function newerButton(origin: string, link: Link): HTMLElement {
     {
       type: "button",
       class: "second",
-      "aria-label": `Save the newer connection file of ${origin}`,
+      "aria-label": `Save the newer file of ${origin}`,
       onclick: () => saveConnection(link),
     },
     "Save the newer file",

@@ -72,7 +72,7 @@ function sentView({ party, submission, receipt }: Sent<TabAuthority>, name: stri
   const next =
     link === undefined
       ? `Not in escrow yet: carry this to ${origin}, and verify the receipt that comes back.`
-      : `Escrow pending.${away} The file is whole, and keeps what has to be sent: run twinwrap escrow flush where you keep it. Or carry this to ${origin}.`;
+      : `Escrow pending.${away} The file is whole, and keeps what has to be sent. Send it later, under “Verify” or with twinwrap escrow flush, or carry this to ${origin}.`;
   const file = messageName(name, authority, "submission");
   const bytes = encodeSubmission(submission);
   return [make("p", {}, next), saveButton(`Save the submission for ${origin}`, file, bytes)];

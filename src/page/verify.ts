@@ -1,5 +1,6 @@
 import { save } from "../browser.js";
 import { equalBytes } from "../bytes.js";
+import { presentEscrow, renewEscrow } from "../client/escrow.js";
 import type { Party } from "../client/party.js";
 import { sharedCore } from "../core/index.js";
 import { amend, inspectHead } from "../envelope/index.js";
@@ -93,40 +94,58 @@ async function verifyFile(file: File, receipts: readonly Receipt[], judge: Judge
     ),
   );
   let now: Blob = file;
-  for (const receipt of mine) {
-    const { patch } = await amend(now, async (before) => ({
-      escrows: await attachReceipt(core, before, receipt, by?.authority, by?.view),
-    }));
-    now = patched(now, patch);
-  }
+  for (const receipt of mine) now = await withReceiptIn(now, receipt, by);
   const reports = await checkFile(core, await inspectHead(now), by?.authority, by?.view);
   const result = verdict(reports, judge);
   if (receipts.length > 0 && mine.length === 0) {
     result.append(make("p", {}, "None of the receipts is for this file."));
   }
   if (mine.length > 0) {
-    const place = make("div", { class: "work" });
-    const saveIt = () =>
-      void work(place, [
-        {
-          name: file.name,
-          async run() {
-            await save(now, { name: file.name, ...DOWNLOADS });
-            return "Saved.";
-          },
-        },
-      ]);
     result.append(
       make(
         "p",
         {},
         "The receipt belongs to it. Save the file with its receipt in place of the old one:",
       ),
-      make("button", { type: "button", onclick: saveIt }, "Save it with its receipt"),
-      place,
+      ...saving("Save it with its receipt", file.name, async () => now),
     );
   }
+  if (by?.client !== undefined) result.append(...(await sending(file.name, now, by)));
   return result;
+}
+
+async function withReceiptIn(file: Blob, receipt: Receipt, by: Party | undefined): Promise<Blob> {
+  const core = await sharedCore();
+  const { patch } = await amend(file, async (before) => ({
+    escrows: await attachReceipt(core, before, receipt, by?.authority, by?.view),
+  }));
+  return patched(file, patch);
+}
+
+/** What saves the file with its receipt, once that is there. */
+function saving(text: string, name: string, whole: () => Promise<Blob>): Node[] {
+  const place = make("div", { class: "work" });
+  const run = async () => {
+    await save(await whole(), { name, ...DOWNLOADS });
+    return "Saved.";
+  };
+  const onclick = () => void work(place, [{ name, run }]);
+  return [make("button", { type: "button", onclick }, text), place];
+}
+
+/** What sends a file's submission, where no receipt in the file shows that the authority has it. */
+async function sending(name: string, file: Blob, by: Party): Promise<Node[]> {
+  const present = await presentEscrow(by, await inspectHead(file));
+  if (present === undefined || ["verified", "unverified"].includes(present.status)) return [];
+  const send = async () => {
+    const { receipt } = await renewEscrow(by, present);
+    return receipt === undefined ? file : withReceiptIn(file, receipt, by);
+  };
+  const text = `No receipt in it shows that ${safe(by.authority.origin)} has it. The file keeps what has to be sent:`;
+  return [
+    make("p", {}, text),
+    ...saving("Send it, and save the file with its receipt", name, send),
+  ];
 }
 
 async function verifySubmission(

@@ -31,7 +31,7 @@ export function notLetIn(host: string): string {
 
 /** Said where an authority's service can't be reached. @param why in words, without a full stop */
 export function awayText({ origin }: Pick<Authority, "origin">, why: string): string {
-  return `The service of ${origin} can't be reached now: ${why}.`;
+  return `${origin} can't be asked now: ${why}.`;
 }
 
 /** Words for people, by code of the error. Other errors keep their own words. */
