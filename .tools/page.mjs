@@ -48,3 +48,8 @@ const { url } = await serve(site, { port, headers }).catch((error) =>
   ),
 );
 console.log(`the page: ${url}/   (its files: build/site, for any web server; Ctrl-C ends)`);
+if (authorities.length > 0) {
+  console.log(
+    `it may ask ${authorities.join(", ")}: each has to allow it, by authority serve --origin-allowed ${url}`,
+  );
+}

@@ -428,5 +428,6 @@ function withQuery(path: string, query: Record<string, string | number | undefin
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined) parameters.set(name, String(value));
   }
-  return parameters.size === 0 ? path : `${path}?${parameters}`;
+  const text = String(parameters);
+  return text === "" ? path : `${path}?${text}`;
 }

@@ -226,6 +226,20 @@ describe("a page that was built for the authority", () => {
   });
 });
 
+test("a token that is good no more: nothing is added, and the page says what helps", async () => {
+  enrol("gone", "--scope", "submit");
+  const [last] = JSON.parse(
+    cli("authority", "token", "list", "--authority", "here", "--json"),
+  ).filter(({ scopes }: { scopes: string[] }) => scopes.join() === "submit");
+  cli("authority", "token", "revoke", last.id, "--authority", "here");
+  const visitor = await come();
+  await visitor.give("key-files", path("gone.authority"));
+  const [result] = await visitor.results(1, "#key-work");
+  expect(result).toMatch(/can give you a new token.*UNAUTHENTICATED/s);
+  expect(await visitor.page.locator("#keys > li").count()).toBe(0);
+  await visitor.leave(/status of 401/);
+});
+
 test("a page of another origin: the browser refuses, the file is whole, and it is sent later", async () => {
   const visitor = await Visitor.come(site.browser, `http://localhost:${site.server.port}/`, {
     asks: [host],

@@ -3,14 +3,17 @@
 // there to be checked.
 import type * as Library from "twinwrap";
 import type { loadAes } from "twinwrap/aes";
+import type { connectAuthority } from "twinwrap/client";
 import type { Core, LoadOptions } from "twinwrap/core";
-import type { readOfficerKey, SigningKey } from "twinwrap/escrow";
+import type { decodeAuthority, readOfficerKey, SigningKey } from "twinwrap/escrow";
 import type { Material, Product, RsaCase, SymmetricCase } from "./material.js";
 
 export interface Surroundings {
   library: typeof Library;
   loadAes: typeof loadAes;
   readOfficerKey: typeof readOfficerKey;
+  decodeAuthority: typeof decodeAuthority;
+  connectAuthority: typeof connectAuthority;
   material: Material;
   /** The bytes of a file of the package's build/. */
   readWasm(name: string): Promise<Uint8Array<ArrayBuffer>>;
@@ -326,6 +329,26 @@ export function cases(material: Material): Map<string, Work> {
     }
     // Ed25519 is deterministic: whoever signs, it is the same signature.
     equal(await key.signer("ann").sign(bytes(message)), bytes(signature), "signature");
+  });
+  all.set("reaches an authority's service", async (surroundings) => {
+    const { library, decodeAuthority, connectAuthority } = surroundings;
+    const file = bytes(material.authority);
+    const given = { url: "https://service.example/", authority: decodeAuthority(file), token: "t" };
+    const asked: string[] = [];
+    // The engine's own URL, Request, Response and streams, without a network.
+    const fetch = async (url: URL, init: object) => {
+      const request = new Request(url, init);
+      asked.push(`${request.method} ${request.url} ${request.headers.get("authorization")}`);
+      return new Response(file);
+    };
+    const core = await library.loadCore();
+    const party = await connectAuthority(core, given, { fetch });
+    same(party.isNewer, false, "newer");
+    same(party.authority.policies.length, given.authority.policies.length, "policies");
+    same(asked.join(), "GET https://service.example/v1/authority Bearer t", "what was asked");
+    const away = async () => Promise.reject(new TypeError("no network"));
+    const code = await codeOf(() => connectAuthority(core, given, { fetch: away, patience: 0 }));
+    same(code, "UNAVAILABLE", "away");
   });
   return all;
 }
