@@ -2,7 +2,7 @@
 import * as library from "twinwrap";
 import { loadAes } from "twinwrap/aes";
 import { connectAuthority } from "twinwrap/client";
-import { decodeAuthority, readOfficerKey } from "twinwrap/escrow";
+import * as escrow from "twinwrap/escrow";
 import { run } from "./body.js";
 
 const tell = (body: unknown) =>
@@ -13,8 +13,7 @@ fetch("/material.json")
     run({
       library,
       loadAes,
-      readOfficerKey,
-      decodeAuthority,
+      escrow,
       connectAuthority,
       material: await material.json(),
       readWasm: async (name) => new Uint8Array(await (await fetch(`/${name}`)).arrayBuffer()),

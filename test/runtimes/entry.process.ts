@@ -3,15 +3,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import * as library from "twinwrap";
 import { loadAes } from "twinwrap/aes";
 import { connectAuthority } from "twinwrap/client";
-import { decodeAuthority, readOfficerKey } from "twinwrap/escrow";
+import * as escrow from "twinwrap/escrow";
 import { run } from "./body.js";
 
 const [material, report, build] = process.argv.slice(2) as [string, string, string];
 const done = await run({
   library,
   loadAes,
-  readOfficerKey,
-  decodeAuthority,
+  escrow,
   connectAuthority,
   material: JSON.parse(readFileSync(material, "utf8")),
   readWasm: async (name) => new Uint8Array(readFileSync(`${build}/${name}`)),

@@ -48,6 +48,8 @@ export interface Material {
   officer: { pem: string; message: string; signature: string };
   /** An authority's authority.json. */
   authority: string;
+  /** A receipt of a record that was verified. */
+  receipt: string;
 }
 
 /** What an engine made. */
@@ -144,6 +146,9 @@ function officer(share: KeyObject): Material["officer"] {
   };
 }
 
+const golden = (name: string) =>
+  base64(readFileSync(new URL(`../golden/files/${name}`, import.meta.url)));
+
 export function makeMaterial(): Material {
   const keys = [2048, 2048, 3072].map((modulusLength) =>
     generateKeyPairSync("rsa", { modulusLength }),
@@ -151,7 +156,8 @@ export function makeMaterial(): Material {
   const names: HashName[] = ["SHA-1", "SHA-256", "SHA-512"];
   return {
     officer: officer(keys[0]!.privateKey),
-    authority: base64(readFileSync(new URL("../golden/files/authority.json", import.meta.url))),
+    authority: golden("authority.json"),
+    receipt: golden("receipt.json"),
     symmetric: [
       ...[16, 24, 32].flatMap((key) => GCM_LENGTHS.map((length) => gcm(key, length))),
       ...[1, 8, 16, 60].map((iv) => gcm(32, 1000, iv)),
