@@ -65,8 +65,6 @@ export type Fetch = (url: URL, init: object) => Promise<Response>;
 const PATIENCE = 30_000;
 /** How long one try may take, with all of its answer, in milliseconds. */
 const ONE_TRY = 30_000;
-/** The same for callers with less patience: a service that says nothing must not keep them longer. */
-const SHORT_TRY = 10_000;
 const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 5_000;
 /** Statuses after which the same call may do better. */
@@ -287,7 +285,8 @@ export class HttpClient implements AuthorityClient {
     let body: Uint8Array<ArrayBuffer>;
     const { signal, token, patience = PATIENCE } = this.#options;
     const ends = new AbortController();
-    const limit = Math.min(ONE_TRY, Math.max(patience, SHORT_TRY));
+    // A service that says nothing must not keep callers longer than they want. Without patience there is one try.
+    const limit = Math.min(ONE_TRY, patience || ONE_TRY);
     const timer = setTimeout(() => ends.abort(), limit);
     const onAbort = () => ends.abort();
     signal?.addEventListener("abort", onAbort);
