@@ -37,10 +37,19 @@ function idIn({ params }: Call): string {
   }
 }
 
+/** Where a request stands; the same words whether it is not there or not the caller's. @throws TwinwrapError NOT_FOUND */
+async function standingIn({ client }: Call, id: string): Promise<StandingMessage> {
+  try {
+    return await client.standing(id);
+  } catch (error) {
+    throw error instanceof TwinwrapError && error.code === "NOT_FOUND" ? noRequest() : error;
+  }
+}
+
 /** Which of a request's records the caller may see. @throws TwinwrapError NOT_FOUND if that is none */
 async function seenOf(call: Call, id: string): Promise<"all" | "some"> {
   if (call.token?.owner === undefined) return "all";
-  const owners = ownersOf(await call.client.standing(id));
+  const owners = ownersOf(await standingIn(call, id));
   const theirs = owners.filter((owner) => isAbout(call.token, owner));
   if (theirs.length === 0) throw noRequest();
   return theirs.length === owners.length ? "all" : "some";

@@ -187,7 +187,8 @@ export async function build(options: ServerOptions): Promise<FastifyInstance> {
       method: route.method,
       url: route.url,
       schema: route.query === undefined ? {} : { querystring: route.query },
-      config: { route },
+      // Whoever asks whether it lives may ask from where a flood comes: through one proxy.
+      config: { route, ...(isProbe(route) ? { rateLimit: false as const } : {}) },
       bodyLimit: route.body?.maxBytes ?? 1,
       handler: async (request, reply) => {
         const spend = (submissions: number) => {
@@ -200,6 +201,8 @@ export async function build(options: ServerOptions): Promise<FastifyInstance> {
   }
   return app;
 }
+
+const isProbe = ({ url }: Route) => url === "/healthz" || url === "/readyz";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -331,17 +334,12 @@ function answerNoCall(error: NodeJS.ErrnoException, socket: Socket): void {
   const { body, headers } = problemAnswer(
     new HttpProblem("BAD_ARGUMENT", message!, Number(status)),
   );
-  if (socket.writable) {
-    const lines = Object.entries({
-      ...headers,
-      "content-length": body.length,
-      connection: "close",
-    });
-    const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-    socket.write(`HTTP/1.1 ${status} ${REASONS[Number(status)]}\r\n${head}\r\n`);
-    socket.write(body);
-  }
-  socket.destroy();
+  if (!socket.writable) return void socket.destroy();
+  const lines = Object.entries({ ...headers, "content-length": body.length, connection: "close" });
+  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const start = `HTTP/1.1 ${status} ${REASONS[Number(status)]}\r\n${head}\r\n`;
+  // Whoever does not read it is cut off when nothing moves.
+  socket.end(Buffer.concat([Buffer.from(start), body]), () => socket.destroy());
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

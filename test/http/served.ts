@@ -9,6 +9,7 @@ import { connectAuthority } from "#build/client/connect.js";
 import { HttpClient, type HttpOptions } from "#build/client/http.js";
 import { build, type ServerOptions } from "#build/http/server.js";
 import { core, type Office, type TestFile, useOffices } from "../authority/office.js";
+import { RecursiveTree } from "../escrow/tree.js";
 
 // What the tests of an authority's service share: services over sockets, tokens, and calls to them.
 
@@ -37,14 +38,23 @@ export interface Call {
 export function gotOf(status: number, headers: Got["headers"], body: Buffer): Got {
   const text = body.toString();
   const isJson = /\bjson\b/.test(String(headers["content-type"] ?? ""));
-  return { status, headers, body, text, json: isJson ? JSON.parse(text) : undefined };
+  return {
+    status,
+    headers,
+    body,
+    text,
+    json: isJson && text !== "" ? JSON.parse(text) : undefined,
+  };
 }
 
 /** A call by Node's own client, which follows, retries and unpacks nothing. */
 export function call(url: string, { method, token, headers = {}, body, ca }: Call = {}) {
   return new Promise<Got>((resolve, reject) => {
     const send = url.startsWith("https:") ? requestHttps : requestHttp;
-    const request = send(url, {
+    // As it stands there: a URL would be put in order.
+    const [, place, path] = /^(\w+:\/\/[^/]+)(.*)$/s.exec(url)!;
+    const request = send(place!, {
+      path,
       method: method ?? (body === undefined ? "GET" : "POST"),
       headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
       agent: false,
@@ -169,5 +179,9 @@ export const listOf = (...files: TestFile[]) =>
 export const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 export const idOf = (request: Parameters<typeof requestHash>[1]) =>
   requestId(requestHash(core, request));
+
+/** The root of a log of these leaves, by a tree that shares nothing with ours. */
+export const rootOf = (leaves: readonly Uint8Array[]) =>
+  new RecursiveTree((index) => leaves[Number(index)]!).root(leaves.length);
 
 export const useOpenOffices = () => useOffices({ isOpen: true });
