@@ -324,7 +324,9 @@ const REASONS: Readonly<Record<number, string>> = {
 
 /** Answers what is no call at all, or did not come in in time. */
 function answerNoCall(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === "ECONNRESET" || socket.destroyed) return;
+  // Without a handshake nothing can be said.
+  const isHttp = /^(HPE_|ERR_HTTP_)/.test(error.code ?? "");
+  if (!isHttp) return void socket.destroy();
   const [status, message] =
     error.code === "ERR_HTTP_REQUEST_TIMEOUT"
       ? [408, "the call did not come in in time"]

@@ -24,7 +24,8 @@ export interface Got {
   body: Buffer;
   text: string;
   /** Of the body, if it is JSON. */
-  json: any; // biome-ignore lint/suspicious/noExplicitAny: any answer at all
+  // biome-ignore lint/suspicious/noExplicitAny: any answer at all
+  json: any;
 }
 
 export interface Call {
