@@ -220,6 +220,10 @@ function takeBytes(app: FastifyInstance): void {
     "application/x-pem-file",
   ];
   app.addContentTypeParser(types, { parseAs: "buffer" }, (_, body, done) => done(null, body));
+  // Many clients say of nothing that it is a form.
+  app.addContentTypeParser("*", ({ headers }, _, done) =>
+    headers["content-length"] === "0" ? done(null, undefined) : done(wrongType()),
+  );
 }
 
 /** @throws HttpProblem for what a proxy and this service could read in two ways, or what is packed */
@@ -294,6 +298,11 @@ function send(reply: FastifyReply, { status = 200, type = JSON_TYPE, headers = {
     .send(typeof body === "string" ? body : Buffer.from(body.buffer, body.byteOffset, body.length));
 }
 
+function wrongType(): HttpProblem {
+  const types = "application/json, text/plain or application/octet-stream";
+  return new HttpProblem("BAD_FORMAT", `a body is sent as ${types}`, 415);
+}
+
 /** What Fastify finds wrong before a route is reached. */
 function asTwinwrap(error: unknown): TwinwrapError | undefined {
   if (error instanceof TwinwrapError) return error;
@@ -302,10 +311,7 @@ function asTwinwrap(error: unknown): TwinwrapError | undefined {
     return undefined;
   if (status === 413)
     return new HttpProblem("LIMIT_EXCEEDED", "the body is too long for this call");
-  if (status === 415) {
-    const types = "application/json, text/plain or application/octet-stream";
-    return new HttpProblem("BAD_FORMAT", `a body is sent as ${types}`, 415);
-  }
+  if (status === 415) return wrongType();
   if (status === 404) return new HttpProblem("NOT_FOUND", "there is nothing under this path");
   // It may repeat what the caller sent.
   return new HttpProblem("BAD_ARGUMENT", safe(message), status);

@@ -822,3 +822,30 @@ describe("a line", () => {
     );
   });
 });
+
+test("tokens go along: what let in before lets in there, and what was revoked does not", async () => {
+  const own = await Office.make();
+  try {
+    const { service } = own;
+    const expires = new Date("2999-12-31T23:59:59Z");
+    const good = await service.addToken({ scopes: ["submit", "read"], owner: "olivia", expires });
+    const bad = await service.addToken({ scopes: ["admin"] });
+    await service.revokeToken(bad.token.id);
+    const stream = await exported(service);
+    // None of them is in it: only what they are known by.
+    for (const { text } of [good, bad]) expect(stream.toString()).not.toContain(text.slice(9));
+    const folder = await imported(stream, own.folder);
+    const copy = await openAuthority(folder);
+    try {
+      expect(await copy.tokens()).toEqual(await service.tokens());
+      expect(await copy.token(good.text)).toEqual(good.token);
+      expect(await copy.token(bad.text)).toBeUndefined();
+    } finally {
+      await copy.close();
+    }
+    const wrong = stream.toString().replace('"admin"', '"root"');
+    await expect(imported(Buffer.from(wrong), own.folder)).rejects.toThrow(/scopes are/);
+  } finally {
+    await own.remove();
+  }
+});

@@ -391,7 +391,9 @@ describe("odd paths and queries", () => {
       const names = Object.keys(query.properties as object);
       for (const name of names) {
         for (const odd of ODD) {
-          await decent(`${url}?${name}=${encodeURIComponent(odd.toWellFormed?.() ?? odd)}`);
+          await decent(
+            `${url}?${name}=${encodeURIComponent(odd.replace(/[\ud800-\udfff]$/, "\ufffd"))}`,
+          );
         }
         for (const form of ["", "=", `=a&${name}=b`, "[]=a", "[x]=a", "=%", "=%zz", "=%ff"]) {
           await decent(`${url}?${name}${form}`);
@@ -411,7 +413,7 @@ describe("odd paths and queries", () => {
     for (const { url, method } of ROUTES) {
       if (method !== "GET" || !/[:*]/.test(url)) continue;
       for (const odd of ODD) {
-        const part = encodeURIComponent(odd.toWellFormed?.() ?? odd);
+        const part = encodeURIComponent(odd.replace(/[\ud800-\udfff]$/, "\ufffd"));
         const path = url.replace(/:\w+|\*/g, () => part);
         const got = await decent(path);
         expect([path, got.status === 200]).toEqual([path, false]);

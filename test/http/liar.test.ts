@@ -72,7 +72,7 @@ async function between(
   const server = createServer(async (request, response) => {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part);
-    const { url, method, headers } = request as Required<IncomingMessage>;
+    const { url = "", method = "", headers } = request;
     seen.push({ url, method, headers });
     const { host: _, connection: __, ...rest } = headers as Record<string, string>;
     const truth = () =>

@@ -93,8 +93,10 @@ describe("of wraps that do not open", () => {
         submission: { ...mine.submission, wrap: foreign.submission.wrap },
       },
       "another padding": { ...padded, submission: { ...padded.submission, wrap: odd } },
-      "its first byte changed": changed((bytes) => void (bytes[blob.length - 2]! ^= 1)),
-      "its last byte changed": changed((bytes) => void (bytes[12]! ^= 1)),
+      "its first byte changed": changed((bytes) =>
+        bytes.set([bytes[blob.length - 2]! ^ 1], blob.length - 2),
+      ),
+      "its last byte changed": changed((bytes) => bytes.set([bytes[12]! ^ 1], 12)),
       "another tag": { ...mine, submission: { ...mine.submission, tag: new Uint8Array(32) } },
       "another tag's": { ...mine, submission: { ...mine.submission, tag: foreign.submission.tag } },
     };
@@ -108,10 +110,8 @@ describe("of wraps that do not open", () => {
     for (const prototype of spied) {
       for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
         if (typeof value !== "function" || name === "constructor") continue;
-        vi.spyOn(prototype, name as never).mockImplementation(function (
-          this: never,
-          ...all: never[]
-        ) {
+        const spy = vi.spyOn(prototype as Record<string, () => void>, name);
+        spy.mockImplementation(function (this: never, ...all: never[]) {
           work.push(name);
           return (value as (...all: never[]) => never).apply(this, all);
         } as never);
