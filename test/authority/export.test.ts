@@ -834,17 +834,18 @@ test("tokens go along: what let in before lets in there, and what was revoked do
     const stream = await exported(service);
     // None of them is in it: only what they are known by.
     for (const { text } of [good, bad]) expect(stream.toString()).not.toContain(text.slice(9));
-    const folder = await imported(stream, own.folder);
-    const copy = await openAuthority(folder);
+    const { folder } = await copy(stream, own.folder);
+    const there = await openAuthority(folder);
     try {
-      expect(await copy.tokens()).toEqual(await service.tokens());
-      expect(await copy.token(good.text)).toEqual(good.token);
-      expect(await copy.token(bad.text)).toBeUndefined();
+      expect(await there.tokens()).toEqual(await service.tokens());
+      expect(await there.token(good.text)).toEqual(good.token);
+      expect(await there.token(bad.text)).toBeUndefined();
     } finally {
-      await copy.close();
+      await there.close();
     }
-    const wrong = stream.toString().replace('"admin"', '"root"');
-    await expect(imported(Buffer.from(wrong), own.folder)).rejects.toThrow(/scopes are/);
+    const all = stream.toString().split("\n").slice(0, -2);
+    const wrong = summed(all.map((line) => line.replace('"admin"', '"root"')));
+    await expect(copy(wrong, own.folder)).rejects.toThrow(/scopes are/);
   } finally {
     await own.remove();
   }
