@@ -153,7 +153,7 @@ describe("a body", () => {
   });
 
   test("with more submissions than go at once is refused as a whole", async () => {
-    const { countRecords } = { countRecords: () => one.service.countRecords() };
+    const countRecords = () => one.service.countRecords();
     const before = await countRecords();
     const body = `[${Array(257)
       .fill(bodyOf(await one.file()))
@@ -376,6 +376,8 @@ describe("odd paths and queries", () => {
     "9999-12-31T23:59:59Z",
     "2026-01-01T00:00:00+01:00",
   ];
+  /** Half a surrogate pair has no bytes: it goes as what stands in for it. */
+  const encoded = (text: string) => encodeURIComponent(Buffer.from(text).toString());
   const decent = async (path: string) => {
     const got = await ask(path);
     if (got.status !== 200) {
@@ -391,9 +393,7 @@ describe("odd paths and queries", () => {
       const names = Object.keys(query.properties as object);
       for (const name of names) {
         for (const odd of ODD) {
-          await decent(
-            `${url}?${name}=${encodeURIComponent(odd.replace(/[\ud800-\udfff]$/, "\ufffd"))}`,
-          );
+          await decent(`${url}?${name}=${encoded(odd)}`);
         }
         for (const form of ["", "=", `=a&${name}=b`, "[]=a", "[x]=a", "=%", "=%zz", "=%ff"]) {
           await decent(`${url}?${name}${form}`);
@@ -413,7 +413,7 @@ describe("odd paths and queries", () => {
     for (const { url, method } of ROUTES) {
       if (method !== "GET" || !/[:*]/.test(url)) continue;
       for (const odd of ODD) {
-        const part = encodeURIComponent(odd.replace(/[\ud800-\udfff]$/, "\ufffd"));
+        const part = encoded(odd);
         const path = url.replace(/:\w+|\*/g, () => part);
         const got = await decent(path);
         expect([path, got.status === 200]).toEqual([path, false]);

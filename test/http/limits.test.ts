@@ -184,7 +184,7 @@ describe("the log", () => {
       `POST /v1/records HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nX: ${MARK}\r\nConnection: close\r\n\r\n${MARK}`,
     );
     // Also where something fails inside.
-    const { spy } = { spy: vi.spyOn(one.service, "records") };
+    const spy = vi.spyOn(one.service, "records");
     spy.mockRejectedValueOnce(Object.assign(new Error("kaput"), { detail: MARK, sql: MARK }));
     const failed = await ask(`/v1/records?owner=${MARK}`);
     expect([failed.status, failed.json.code]).toEqual([500, "FAULT"]);
