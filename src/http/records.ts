@@ -135,7 +135,7 @@ export function wordIn<T extends string>(
   throw new TwinwrapError("BAD_ARGUMENT", `${what} is one of ${words.join(", ")}`);
 }
 
-/** A text in a query. @throws TwinwrapError BAD_ARGUMENT for U+0000, which no message has, and no database looks for */
+/** A text in a query. @throws TwinwrapError BAD_ARGUMENT for U+0000: a store says so too, but with its place */
 function textIn(value: string | number | undefined): string | undefined {
   if (value === undefined || !String(value).includes("\0")) return value?.toString();
   throw new TwinwrapError("BAD_ARGUMENT", "a text in the query has the character U+0000");
