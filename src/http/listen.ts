@@ -21,8 +21,6 @@ export interface CertificateFiles {
 export const TLS = { minVersion: "TLSv1.2" } as const;
 /** How often a certificate's files are looked at, in milliseconds. */
 const LOOK = 60_000;
-/** How often connections are looked for that have nothing more to do, once the service ends, in milliseconds. */
-const IDLE_LOOK = 50;
 /** How long calls that were accepted may take when the service ends, in milliseconds. */
 const LAST_CALLS = 30_000;
 
@@ -144,12 +142,9 @@ export async function end(app: FastifyInstance, lastCalls = LAST_CALLS): Promise
   const late = new Promise<false>((resolve) => {
     timer = setTimeout(() => resolve(false), lastCalls);
   });
-  // A connection that was at work when the end came would be kept for the next call, which does not come.
-  const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_LOOK);
   const closed = app.close().then(() => true as const);
   const isDone = await Promise.race([closed, late]);
   clearTimeout(timer);
-  clearInterval(idle);
   if (!isDone) app.server.closeAllConnections();
   return isDone;
 }
