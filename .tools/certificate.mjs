@@ -7,12 +7,15 @@ x509.cryptoProvider.set(webcrypto);
 
 const DAY = 86_400_000;
 
-/** @returns PEM texts: a certificate for localhost that is its own authority, and its private key */
-export async function certificateForLocalhost() {
+/**
+ * @param name whom it is for, besides localhost
+ * @returns PEM texts: a certificate that is its own authority, and its private key
+ */
+export async function certificateForLocalhost(name = "localhost") {
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    name: "CN=localhost",
+    name: `CN=${name}`,
     notBefore: new Date(Date.now() - DAY),
     notAfter: new Date(Date.now() + DAY),
     signingAlgorithm: algorithm,

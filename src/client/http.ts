@@ -53,6 +53,10 @@ export interface HttpOptions {
   token?: string | undefined;
   /** How long to go on trying while the service can't be reached or is busy, in milliseconds: 30 s by default. */
   patience?: number | undefined;
+  /** How long one try may take, with all of its answer, in milliseconds: 30 s by default, or `patience` if that is less. */
+  tryFor?: number | undefined;
+  /** Bytes of an answer at most: 64 MiB by default, as much as any has. */
+  maxAnswer?: number | undefined;
   /** Ends every call. */
   signal?: AbortSignal | undefined;
   /** By default the engine's own. */
@@ -63,8 +67,9 @@ export interface HttpOptions {
 export type Fetch = (url: URL, init: object) => Promise<Response>;
 
 const PATIENCE = 30_000;
-/** How long one try may take, with all of its answer, in milliseconds. */
 const ONE_TRY = 30_000;
+/** How long the last try may take at least, in milliseconds. */
+const LAST_TRY = 1_000;
 const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 5_000;
 /** Statuses after which the same call may do better. */
@@ -120,6 +125,9 @@ export class HttpClient implements AuthorityClient {
     this.#core = core;
     this.#base = checkUrl(options.url);
     this.#options = options;
+    if (options.token !== undefined && !/^[\x21-\x7e]+$/.test(options.token)) {
+      throw new TwinwrapError("BAD_ARGUMENT", "the token has characters that no token has");
+    }
   }
 
   async file(): Promise<AuthorityFile> {
@@ -266,9 +274,14 @@ export class HttpClient implements AuthorityClient {
   /** Every call can be made again: what was done already is answered as before. */
   async #call(sent: Sent): Promise<Got> {
     const { patience = PATIENCE, signal } = this.#options;
+    // Without patience there is one try, as long as any.
+    const { tryFor = Math.min(ONE_TRY, patience || ONE_TRY) } = this.#options;
     const end = Date.now() + patience;
+    let isFirst = true;
     for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-      const outcome = await this.#try(sent);
+      const left = Math.max(LAST_TRY, end - Date.now());
+      const outcome = await this.#try(sent, isFirst ? tryFor : Math.min(tryFor, left));
+      isFirst = false;
       if (!("error" in outcome)) return outcome;
       const { error, after = 0, isFinal } = outcome;
       // Not all who were turned away come back together.
@@ -280,14 +293,12 @@ export class HttpClient implements AuthorityClient {
     }
   }
 
-  async #try(sent: Sent): Promise<Got | Failed> {
+  async #try(sent: Sent, ms: number): Promise<Got | Failed> {
     let response: Response;
     let body: Uint8Array<ArrayBuffer>;
-    const { signal, token, patience = PATIENCE } = this.#options;
+    const { signal, token, maxAnswer = MAX_ANSWER } = this.#options;
     const ends = new AbortController();
-    // A service that says nothing must not keep callers longer than they want. Without patience there is one try.
-    const limit = Math.min(ONE_TRY, patience || ONE_TRY);
-    const timer = setTimeout(() => ends.abort(), limit);
+    const timer = setTimeout(() => ends.abort(), ms);
     const onAbort = () => ends.abort();
     signal?.addEventListener("abort", onAbort);
     try {
@@ -306,7 +317,7 @@ export class HttpClient implements AuthorityClient {
         ...(sent.body === undefined ? {} : { body: sent.body }),
         signal: ends.signal,
       });
-      body = await bodyOf(response);
+      body = await bodyOf(response, maxAnswer);
     } catch (error) {
       if (signal?.aborted) throw aborted();
       if (error instanceof TwinwrapError) return { error, isFinal: true };
@@ -328,8 +339,12 @@ export class HttpClient implements AuthorityClient {
     const isAnswer = status === 200 || status === 201 || sent.also?.includes(status);
     const problem = status >= 400 ? problemIn(body) : undefined;
     // A page of a proxy says nothing about the authority: only the service's own "not found" is an answer.
-    if (isAnswer && (status < 400 || problem !== undefined)) return { status, body };
-    const isFinal = !TRANSIENT.has(status) || (problem !== undefined && LASTING.has(problem.code));
+    const isPage = /^text\/html\b/i.test(response.headers.get("content-type") ?? "");
+    const isSaid = status < 400 ? !isPage : problem?.code === "NOT_FOUND";
+    if (isAnswer && isSaid) return { status, body };
+    const isFinal =
+      (!TRANSIENT.has(status) && problem?.code !== "CONFLICT") ||
+      (problem !== undefined && LASTING.has(problem.code));
     const error =
       problem ??
       new TwinwrapError(
@@ -351,8 +366,8 @@ interface Failed {
 const JSON_TYPE = "application/json";
 const TEXT_TYPE = "text/plain";
 
-/** What an answer holds, up to the most that any answer has. @throws TwinwrapError LIMIT_EXCEEDED */
-async function bodyOf(response: Response): Promise<Uint8Array<ArrayBuffer>> {
+/** What an answer holds. @throws TwinwrapError NOT_VERIFIED if that is more than any answer has */
+async function bodyOf(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   if (response.body === null) return newBytes(0);
   const pieces: Uint8Array[] = [];
   let length = 0;
@@ -361,7 +376,7 @@ async function bodyOf(response: Response): Promise<Uint8Array<ArrayBuffer>> {
     const { done, value } = await reader.read();
     if (done) return concatBytes(...pieces);
     length += value.length;
-    if (length > MAX_ANSWER) {
+    if (length > maxBytes) {
       await reader.cancel().catch(() => {});
       throw notVerified("the service's answer does not end: no answer is so long");
     }

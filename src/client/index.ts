@@ -38,6 +38,8 @@ export { Unreachable } from "./unreachable.js";
 const PINNED = optionsOf<NonNullable<Parameters<typeof $party.connect>[2]>>({ pinned: k.hash });
 const CONNECTING = optionsOf<$connect.ConnectOptions>({
   patience: whole(0),
+  tryFor: whole(1),
+  maxAnswer: whole(1),
   signal: needSignal,
   fetch: needFunction,
 });

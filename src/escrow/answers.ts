@@ -2,6 +2,7 @@ import { fromUtf8, toBase64Url } from "../bytes.js";
 import { ALGS, algOf, paddingOf } from "../envelope/header.js";
 import { type ErrorCode, TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, formatTime, type Json, Members, parseJson } from "../jcs.js";
+import { safe } from "../text.js";
 import {
   type Page,
   RECORD_STATUSES,
@@ -181,17 +182,17 @@ export function problemToJson({ status, code, detail }: Problem): Json {
 }
 
 /**
- * The problem as an error of the caller's. A later service may have more codes.
+ * The problem as an error of the caller's. A later service may have more codes. That the caller stopped, only the caller
+ * can say.
  * @throws TwinwrapError BAD_FORMAT
  */
 export function problemFromJson(json: Json, where = "answer"): TwinwrapError {
   const members = new Members(json, where);
   const code = members.text("code", MAX_CODE);
-  const isCode = /^[A-Z_]+$/.test(code);
-  return new TwinwrapError(
-    isCode ? (code as ErrorCode) : "REFUSED",
-    members.text("detail", MAX_TEXT),
-  );
+  const isCode = /^[A-Z_]+$/.test(code) && code !== "ABORTED";
+  // Whoever shows the text knows nothing of where it is from.
+  const detail = safe(members.text("detail", MAX_TEXT));
+  return new TwinwrapError(isCode ? (code as ErrorCode) : "REFUSED", detail);
 }
 
 /** What became of one of several submissions, with the HTTP status that it would have had alone. */

@@ -75,7 +75,7 @@ function noSuchLog(): TwinwrapError {
 
 /** The number of a log in a path. */
 function logIn({ params }: Call): number {
-  if (!/^(0|[1-9]\d?)$/.test(params.log!)) throw noSuchLog();
+  if (!/^(0|[1-9]\d{0,3})$/.test(params.log!)) throw noSuchLog();
   return Number(params.log);
 }
 
