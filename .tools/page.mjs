@@ -1,5 +1,8 @@
 // `npm run page`: serves the static site that the build has made. `npm run page -- --port N` chooses the port.
+// `--authority URL` (repeatable) lets the page connect to an authority's service: it goes into the policy in its HTML.
+import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { openTo } from "./policy.mjs";
 import { serve } from "./serve.mjs";
 
 /** Ends with one line about what is wrong. */
@@ -9,14 +12,28 @@ function fail(message) {
 }
 
 let port;
+let authorities;
 try {
-  const { values } = parseArgs({ options: { port: { type: "string", default: "8080" } } });
+  const { values } = parseArgs({
+    options: {
+      port: { type: "string", default: "8080" },
+      authority: { type: "string", multiple: true, default: [] },
+    },
+  });
   port = Number(values.port);
+  authorities = values.authority;
 } catch (error) {
   fail(error.message);
 }
 if (!Number.isInteger(port) || port < 0 || port > 65535) fail("--port is a number from 0 to 65535");
 const site = new URL("../build/site", import.meta.url).pathname;
+// Whom an earlier call allowed is allowed no more.
+const page = `${site}/index.html`;
+try {
+  writeFileSync(page, openTo(readFileSync(page, "utf8"), authorities));
+} catch (error) {
+  fail(error.message);
+}
 // The headers that a page's HTML cannot set; its policy is in the HTML.
 const headers = {
   "content-security-policy": "frame-ancestors 'none'",
@@ -31,3 +48,8 @@ const { url } = await serve(site, { port, headers }).catch((error) =>
   ),
 );
 console.log(`the page: ${url}/   (its files: build/site, for any web server; Ctrl-C ends)`);
+if (authorities.length > 0) {
+  console.log(
+    `it may ask ${authorities.join(", ")}: each has to allow it, by authority serve --origin-allowed ${url}`,
+  );
+}

@@ -445,6 +445,15 @@ const FUNCTIONS: Record<string, Kind[]> = {
   readControlPublicKey: [bytes()],
   writeControlKey: [bytes(), options()],
   writeControlPublicKey: [bytes()],
+  decodeConnection: [bytes()],
+  encodeConnection: [
+    object(() => ({
+      url: "u",
+      authority: { identities: ["i"], policies: ["p"] },
+      token: "t",
+      owner: { id: "o", secret: HASH },
+    })),
+  ],
   decodeOwnerFile: [bytes()],
   encodeOwnerFile: [
     object(() => ({ authority: "a", fingerprint: HASH, owner: "o", secret: HASH })),
@@ -516,6 +525,14 @@ const FUNCTIONS: Record<string, Kind[]> = {
   // client
   partyOf: [theCore, authority, or(client)],
   connect: [theCore, client, options()],
+  connectAuthority: [
+    theCore,
+    kind(
+      (value) => isBytes(value),
+      () => ({ url: "http://127.0.0.1:1", authority: authorityFile.good() }),
+    ),
+    options(() => ({ patience: 0 })),
+  ],
   handIn: [party, submission],
   presentEscrow: [party, theHead, or(text())],
   renewEscrow: [party, present],
@@ -609,6 +626,7 @@ const CLASSES: Record<string, Kind[]> = {
   Escrower: [list(() => [party.good()]), text(), or(call)],
   FileSource: [any, exactly(() => undefined), any],
   TwinwrapError: [text("FAULT"), text(), any],
+  Unreachable: [text("UNAVAILABLE"), text(), any],
   CryptoApiError: [text("NTE_BAD_DATA"), number(), text()],
 };
 

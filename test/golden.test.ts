@@ -42,6 +42,7 @@ const FILES: Record<escrow.MessageKind, string[]> = {
   release: ["release.json"],
   authority: ["authority.json"],
   owner: ["owner.json"],
+  connection: ["connection.json"],
   approval: ["approval.1.txt", "approval.2.txt", "approval.3.txt", "denial.txt"],
   veto: ["veto.txt"],
   policy: ["policy.txt"],
@@ -83,6 +84,8 @@ function again(message: escrow.Message): string {
       return text(escrow.encodeAuthority(message.authority));
     case "owner":
       return text(escrow.encodeOwnerFile(message.owner));
+    case "connection":
+      return text(escrow.encodeConnection(message.connection));
     default:
       return escrow.formatNote(escrow.parseNote(message.note));
   }

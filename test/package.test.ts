@@ -30,6 +30,27 @@ test("it holds what is needed and nothing else", () => {
   ).toEqual([]);
 });
 
+test("what others wrote of it is named with its licence", () => {
+  const text = readFileSync(join(installed, "build", "bin", "THIRD-PARTY.txt"), "utf8");
+  for (const name of ["commander", "fastify", "pg", "pino", "prom-client"]) {
+    expect(text).toMatch(new RegExp(`^${name} \\d.*: (MIT|Apache-2.0)\n`, "m"));
+  }
+  expect(text).toContain("Permission is hereby granted");
+});
+
+test("the libraries of the service are loaded by the command that serves alone", async () => {
+  const bin = join(installed, "build", "bin");
+  const of = (name: string) => readFileSync(join(bin, name), "utf8");
+  const holding = readdirSync(bin).filter((name) => /\bfastifyPackage|FST_ERR_/.test(of(name)));
+  expect(holding).toHaveLength(1);
+  const [chunk] = holding as [string];
+  const importers = readdirSync(bin).filter((name) => of(name).includes(`./${chunk}`));
+  expect(importers).toHaveLength(1);
+  // Not at its beginning, but where it is called for.
+  expect(of(importers[0]!)).toContain(`import("./${chunk}")`);
+  expect(of(importers[0]!)).not.toContain(`from "./${chunk}"`);
+});
+
 test("nothing in it imports what its user has not installed", async () => {
   const about = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
   const allowed = [

@@ -11,6 +11,7 @@ const USE = `
 import { type Header, inspect, open, seal, sealFile, TwinwrapError } from "twinwrap";
 import { loadAes } from "twinwrap/aes";
 import { decodeBlob } from "twinwrap/blob";
+import { type Connected, connectAuthority } from "twinwrap/client";
 import { loadCore } from "twinwrap/core";
 import { amend } from "twinwrap/envelope";
 import { parsePolicy } from "twinwrap/escrow";
@@ -25,19 +26,26 @@ const bytes: Uint8Array = await sealed.bytes();
 for await (const piece of await open(bytes, { key, engine: "webcrypto" })) {
   const length: number = piece.length;
 }
+const connected: Promise<Connected> = connectAuthority(core, bytes, { patience: 1000 });
 const written: Promise<Header> = sealFile("a", "b", { to: [key], jobs: 2 });
 const code: string = new TwinwrapError("BAD_ARGUMENT", "no").code;
 // @ts-expect-error a file is sealed for somebody
 seal(hash, {});
 // @ts-expect-error a hash is no text
 const text: string = core.sha256(hash);
-export { amend, code, decodeBlob, header, loadAes, parsePolicy, save, text, written };
+export { amend, code, connected, decodeBlob, header, loadAes, parsePolicy, save, text, written };
 `;
 
 /** What it does where it has the DOM, or Node's types: the platform's own go in and come out. */
 const WITH_PLATFORM = `
 import { open, seal } from "twinwrap";
+import { connectAuthority } from "twinwrap/client";
+import { loadCore } from "twinwrap/core";
 import type { RsaPrivateKey } from "twinwrap/keys";
+export async function reach(file: Uint8Array, signal: AbortSignal): Promise<string> {
+  const { authority } = await connectAuthority(await loadCore(), file, { fetch, signal });
+  return authority.origin;
+}
 export async function again(key: RsaPrivateKey, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
   const blob: Blob = await (await seal(new Blob(["text"]), { to: [key], signal })).blob();
   return (await open(blob, { key })).stream();

@@ -3,29 +3,27 @@ import type { Core } from "../core/index.js";
 import type { Padding } from "../envelope/index.js";
 import { isWrapFor } from "../envelope/wraps.js";
 import { isAboutContent, type TwinwrapError } from "../errors.js";
-import {
-  type AnnounceLeaf,
-  type Authority,
-  type AuthorityLeaf,
-  approvalHash,
-  type EnrolLeaf,
-  type EscrowRecord,
-  enrolTag,
-  isBoundWrap,
-  isProven,
-  type KnownLeaf,
-  parseApproval,
-  parseIdentity,
-  type RecoveryRequest,
-  type ReleaseLeaf,
-  type RequestLeaf,
-  recipientFingerprint,
-  recipientTag,
-  type UnprovenRecord,
-  vetoHash,
-  wrapKeyOf,
+import { approvalHash, parseApproval } from "../escrow/approval.js";
+import { isBoundWrap } from "../escrow/blob-submission.js";
+import { wrapKeyOf } from "../escrow/chain.js";
+import { parseIdentity } from "../escrow/identity.js";
+import type {
+  AnnounceLeaf,
+  Authority,
+  AuthorityLeaf,
+  EnrolLeaf,
+  EscrowRecord,
+  KnownLeaf,
+  RecoveryRequest,
+  ReleaseLeaf,
+  RequestLeaf,
+  UnprovenRecord,
 } from "../escrow/index.js";
 import { decodeLeaf } from "../escrow/leaf.js";
+import { isProven } from "../escrow/record.js";
+import { recipientFingerprint } from "../escrow/request.js";
+import { enrolTag, recipientTag } from "../escrow/submission.js";
+import { vetoHash } from "../escrow/veto.js";
 import { CLOCK_SKEW } from "./clock.js";
 import { fault } from "./nodes.js";
 import type { Office } from "./office.js";

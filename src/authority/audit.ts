@@ -1,8 +1,8 @@
 import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified } from "../errors.js";
+import { parseCheckpoint } from "../escrow/checkpoint.js";
 import { GrowingTree } from "../escrow/growing-tree.js";
-import { parseCheckpoint } from "../escrow/index.js";
 import type { MerkleNode } from "../escrow/merkle.js";
 import { type Auditor, Rows } from "./audit-rows.js";
 import { checkerOf } from "./checker.js";

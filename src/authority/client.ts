@@ -1,23 +1,23 @@
 import { toUtf8 } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
-import {
-  type AuthorityClient,
-  type AuthorityFile,
-  decodeMessage,
-  type Page,
-  type PageOptions,
-  type Receipt,
-  type RecordQuery,
-  type RecoveryRequest,
-  type Release,
-  type RequestQuery,
-  type RequestSummary,
-  recordHash,
-  type StandingMessage,
-  type StoredRecord,
-  type Submission,
-  type SubmitResult,
+import type {
+  AuthorityClient,
+  AuthorityFile,
+  Page,
+  PageOptions,
+  Receipt,
+  RecordQuery,
+  RecoveryRequest,
+  Release,
+  RequestQuery,
+  RequestSummary,
+  StandingMessage,
+  StoredRecord,
+  Submission,
+  SubmitResult,
 } from "../escrow/index.js";
+import { decodeMessage } from "../escrow/message.js";
+import { recordHash } from "../escrow/record.js";
 import type { AuthorityService } from "./service.js";
 
 export interface LocalClientOptions {

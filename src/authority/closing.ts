@@ -2,19 +2,11 @@ import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { chainBefore, type IdentitySignatures, identitySignatures } from "../escrow/chain.js";
-import {
-  type Authority,
-  type AuthorityFile,
-  type EndedLog,
-  formatIdentity,
-  identityHash,
-  type LogPoint,
-  officerKey,
-  parseIdentity,
-  rootHash,
-  type Signer,
-  signNote,
-} from "../escrow/index.js";
+import { formatIdentity, identityHash, parseIdentity } from "../escrow/identity.js";
+import type { Authority, AuthorityFile, EndedLog, LogPoint, Signer } from "../escrow/index.js";
+import { rootHash } from "../escrow/merkle.js";
+import { signNote } from "../escrow/note.js";
+import { officerKey } from "../escrow/policy.js";
 import type { SigningKey } from "../escrow/signing-key.js";
 import { tell } from "./events.js";
 import {

@@ -4,7 +4,7 @@ import { equalBytes } from "../bytes.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { withFile } from "../envelope/file.node.js";
 import { isAboutContent, TwinwrapError } from "../errors.js";
-import { parseIdentity } from "../escrow/index.js";
+import { parseIdentity } from "../escrow/identity.js";
 import { makeFolderWhole, writeFileWhole } from "../files.node.js";
 import { type DirectoryOptions, openDirectory } from "./directory.js";
 import { exportStore } from "./export.js";

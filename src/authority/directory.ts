@@ -4,14 +4,9 @@ import { isFolder } from "../calls.node.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
-import {
-  type Authority,
-  type AuthorityFile,
-  MAX_MESSAGE,
-  parseIdentity,
-  type Signer,
-  verifyAuthority,
-} from "../escrow/index.js";
+import { verifyAuthority } from "../escrow/chain.js";
+import { parseIdentity } from "../escrow/identity.js";
+import { type Authority, type AuthorityFile, MAX_MESSAGE, type Signer } from "../escrow/index.js";
 import { messagePieces } from "../escrow/message.js";
 import { collectPieces, makeFolderWhole, writeFileWhole } from "../files.node.js";
 import { writeEd25519Key } from "../keys/ed25519.js";

@@ -1,5 +1,5 @@
 import { equalBytes } from "../bytes.js";
-import { decodeLeaf } from "../escrow/index.js";
+import { decodeLeaf } from "../escrow/leaf.js";
 import { fault } from "./nodes.js";
 import { indexOf } from "./store/place.js";
 import type { EnrolmentRow, StoreReads } from "./store/store.js";

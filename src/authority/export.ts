@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { toHex, toUtf8 } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
-import { parseIdentity } from "../escrow/index.js";
+import { parseIdentity } from "../escrow/identity.js";
 import {
   approvalLine,
   enrolmentLine,

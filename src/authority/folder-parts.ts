@@ -5,14 +5,10 @@ import { equalBytes, wipe } from "../bytes.js";
 import { isSystemError } from "../calls.node.js";
 import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
-import {
-  type AuthorityFile,
-  article,
-  decodeMessage,
-  encodeAuthority,
-  MAX_MESSAGE,
-  parseCheckpoint,
-} from "../escrow/index.js";
+import { parseCheckpoint } from "../escrow/checkpoint.js";
+import { encodeAuthority } from "../escrow/identity.js";
+import { type AuthorityFile, MAX_MESSAGE } from "../escrow/index.js";
+import { article, decodeMessage } from "../escrow/message.js";
 import { readFileWhole, writeFileWhole } from "../files.node.js";
 import { MAX_KEY_FILE } from "../keys/recognise.js";
 import { AUTHORITY, isWrapKey, LOG_KEY, NEXT_LOG_KEY, WRAP_KEY } from "./folder.js";
@@ -91,6 +87,8 @@ export function asAuthority(core: Core, bytes: Uint8Array): AuthorityFile {
   try {
     const message = decodeMessage(core, bytes);
     if (message.kind === "authority") return message.authority;
+    // A connection file has the same notes in it.
+    if (message.kind === "connection") return message.connection.authority;
     what = `this is ${article(message.kind)}`;
   } catch (cause) {
     if (!(cause instanceof TwinwrapError && cause.code === "BAD_FORMAT")) throw cause;

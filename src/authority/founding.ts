@@ -1,16 +1,11 @@
 import { randomBytes, toBase32, toUtf8, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
-import {
-  type Authority,
-  formatIdentity,
-  type IdentityText,
-  identityHash,
-  keysHash,
-  policyHash,
-  signNote,
-  verifyAuthority,
-} from "../escrow/index.js";
+import { verifyAuthority } from "../escrow/chain.js";
+import { formatIdentity, identityHash, keysHash } from "../escrow/identity.js";
+import type { Authority, IdentityText } from "../escrow/index.js";
+import { signNote } from "../escrow/note.js";
+import { policyHash } from "../escrow/policy.js";
 import { SigningKey } from "../escrow/signing-key.js";
 import { generateKeyPair, type RsaPrivateKey, wipePrivateKey } from "../keys/index.js";
 import { Log } from "./log.js";

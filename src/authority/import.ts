@@ -4,16 +4,12 @@ import type { Core } from "../core/index.js";
 import { PADDINGS } from "../envelope/header.js";
 import type { Wrap } from "../envelope/index.js";
 import { isAboutContent, TwinwrapError } from "../errors.js";
+import { verifyAuthority } from "../escrow/chain.js";
+import { parseCheckpoint } from "../escrow/checkpoint.js";
 import { GrowingTree } from "../escrow/growing-tree.js";
-import {
-  type AuthorityFile,
-  parseCheckpoint,
-  parseIdentity,
-  parsePolicy,
-  RECORD_STATUSES,
-  REQUEST_STATUSES,
-  verifyAuthority,
-} from "../escrow/index.js";
+import { parseIdentity } from "../escrow/identity.js";
+import { type AuthorityFile, RECORD_STATUSES, REQUEST_STATUSES } from "../escrow/index.js";
+import { parsePolicy } from "../escrow/policy.js";
 import { checkerOf } from "./checker.js";
 import { FORMAT, type FullRecord, LineReader } from "./export-lines.js";
 import { fence, logsOf } from "./log.js";

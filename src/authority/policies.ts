@@ -2,27 +2,20 @@ import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import { chainBefore, policyPlace, signaturesInChain } from "../escrow/chain.js";
+import { encodeAuthority } from "../escrow/identity.js";
 import {
-  addSignature,
-  checkShares,
-  decodeLeaf,
-  encodeAuthority,
-  formatNote,
-  formatPolicy,
-  keyId,
   MAX_AUTHORITY,
   type OwnersRule,
-  officerKey,
   type Policy,
   type PolicySignatures,
   type PolicyText,
-  parseNote,
-  parsePolicy,
   type Signer,
   type UnprovenRule,
   type VerifierKey,
 } from "../escrow/index.js";
-import { signatureRoom } from "../escrow/note.js";
+import { decodeLeaf } from "../escrow/leaf.js";
+import { addSignature, formatNote, keyId, parseNote, signatureRoom } from "../escrow/note.js";
+import { checkShares, formatPolicy, officerKey, parsePolicy } from "../escrow/policy.js";
 import type { RsaPublicKey } from "../keys/index.js";
 import { ownerWithKey } from "./enrolments.js";
 import { tell } from "./events.js";

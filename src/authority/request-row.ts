@@ -1,7 +1,8 @@
 import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { isAboutContent, TwinwrapError } from "../errors.js";
-import { decodeRequest, type RecoveryRequest, requestHash, requestId } from "../escrow/index.js";
+import type { RecoveryRequest } from "../escrow/index.js";
+import { decodeRequest, requestHash, requestId } from "../escrow/request.js";
 import type { RequestRow } from "./store/store.js";
 
 /** A stored request, from the bytes that its hash names. @throws TwinwrapError FAULT if it was altered */

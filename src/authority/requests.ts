@@ -2,31 +2,30 @@ import { equalBytes, fromHex, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { formatSerial, type Wrap } from "../envelope/index.js";
 import { type ErrorCode, TwinwrapError } from "../errors.js";
+import { approvalHash, parseApproval } from "../escrow/approval.js";
+import { wrapKeyOf } from "../escrow/chain.js";
 import {
   type Authority,
-  approvalHash,
-  countApprovals,
   type Decision,
-  decodeLeaf,
   type EscrowRecord,
-  encodeRequest,
-  isProven,
   type Policy,
-  parseApproval,
-  parseRequestId,
   quorumPolicy,
   type RecoveryRequest,
   type Release,
   type RequestLeaf,
+  type StandingMessage,
+} from "../escrow/index.js";
+import { decodeLeaf, MAX_OWNERS } from "../escrow/leaf.js";
+import { countApprovals } from "../escrow/quorum.js";
+import { isProven } from "../escrow/record.js";
+import {
+  encodeRequest,
+  parseRequestId,
   recipientFingerprint,
-  recipientTag,
   requestHash,
   requestId,
-  requestTag,
-  type StandingMessage,
-  wrapKeyOf,
-} from "../escrow/index.js";
-import { MAX_OWNERS } from "../escrow/leaf.js";
+} from "../escrow/request.js";
+import { recipientTag, requestTag } from "../escrow/submission.js";
 import { formatTime } from "../jcs.js";
 import { CLOCK_SKEW } from "./clock.js";
 import { tell } from "./events.js";

@@ -1,26 +1,26 @@
 import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
-import {
-  type Authority,
-  type AuthorityFile,
-  encodeAuthority,
-  type Identity,
-  type Page,
-  type PageOptions,
-  type Policy,
-  type Receipt,
-  type RecordQuery,
-  type RecordStatus,
-  type RecoveryRequest,
-  type Release,
-  type RequestQuery,
-  type RequestSummary,
-  type Signer,
-  type StandingMessage,
-  type StoredRecord,
-  type Submission,
-  verifyAuthority,
+import { verifyAuthority } from "../escrow/chain.js";
+import { encodeAuthority } from "../escrow/identity.js";
+import type {
+  Authority,
+  AuthorityFile,
+  Identity,
+  Page,
+  PageOptions,
+  Policy,
+  Receipt,
+  RecordQuery,
+  RecordStatus,
+  RecoveryRequest,
+  Release,
+  RequestQuery,
+  RequestSummary,
+  Signer,
+  StandingMessage,
+  StoredRecord,
+  Submission,
 } from "../escrow/index.js";
 import type { SigningKey } from "../escrow/signing-key.js";
 import type { Passphrase } from "../keys/index.js";

@@ -1,7 +1,9 @@
 import { equalBytes, toHex } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
-import { decodeLeaf, isProven, type RequestSummary, type StoredRecord } from "../escrow/index.js";
+import type { RequestSummary, StoredRecord } from "../escrow/index.js";
+import { decodeLeaf } from "../escrow/leaf.js";
+import { isProven } from "../escrow/record.js";
 import { hasColumnsOf, recordOfRow } from "./opening.js";
 import { requestOfRow } from "./request-row.js";
 import type { RecordRow, RequestRow, StoreReads } from "./store/store.js";

@@ -1,15 +1,9 @@
 import { equalBytes, fromUtf8, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified } from "../errors.js";
-import { chainBefore, signaturesInChain } from "../escrow/chain.js";
-import {
-  type Authority,
-  type AuthorityFile,
-  decodeAuthority,
-  encodeAuthority,
-  type Policy,
-  verifyAuthority,
-} from "../escrow/index.js";
+import { chainBefore, signaturesInChain, verifyAuthority } from "../escrow/chain.js";
+import { decodeAuthority, encodeAuthority } from "../escrow/identity.js";
+import type { Authority, AuthorityFile, Policy } from "../escrow/index.js";
 import type { StoreReads, StoreWrites } from "./store/store.js";
 import type { Known } from "./verified-chain.js";
 

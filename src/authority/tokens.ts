@@ -1,6 +1,6 @@
 import { equalBytes, randomBytes, toBase64Url, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { TwinwrapError } from "../errors.js";
+import { readBack, TwinwrapError } from "../errors.js";
 import { checkName } from "../escrow/names.js";
 import { wholeSeconds } from "./log.js";
 import { SCOPES, type Scope } from "./scopes.js";
@@ -45,7 +45,7 @@ export async function addToken(
   if (each.length === 0 || each.length !== new Set(scopes).size) {
     throw new TwinwrapError("BAD_ARGUMENT", `a token's scopes are ${SCOPES.join(", ")}`);
   }
-  if (owner !== undefined) checkName(owner, "the owner ID");
+  if (owner !== undefined) readBack(() => checkName(owner, "the owner ID"));
   const text = `${PREFIX}${toBase64Url(randomBytes(SECRET))}`;
   const row: TokenRow = {
     hash: core.sha256(toUtf8(text)),

@@ -1,7 +1,8 @@
 import { equalBytes, toHex, toUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
-import { type Authority, type AuthorityFile, verifyAuthority } from "../escrow/index.js";
+import { verifyAuthority } from "../escrow/chain.js";
+import type { Authority, AuthorityFile } from "../escrow/index.js";
 import type { NoteRow, StoreReads } from "./store/store.js";
 
 /** The notes of an authority as a store has them, and what they say. */

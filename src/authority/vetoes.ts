@@ -1,7 +1,9 @@
 import { equalBytes } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
-import { parseVeto, type Veto, verifyNote, vetoHash } from "../escrow/index.js";
+import type { Veto } from "../escrow/index.js";
+import { verifyNote } from "../escrow/note.js";
+import { parseVeto, vetoHash } from "../escrow/veto.js";
 import { tell } from "./events.js";
 import type { Office } from "./office.js";
 import { recordOfRow } from "./opening.js";

@@ -1,7 +1,8 @@
 import { toHex, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
-import { type Authority, wrapKeyOf } from "../escrow/index.js";
+import { wrapKeyOf } from "../escrow/chain.js";
+import type { Authority } from "../escrow/index.js";
 import {
   fingerprint,
   identifyKey,

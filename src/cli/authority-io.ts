@@ -8,6 +8,7 @@ import { equalBytes, fromHex } from "../bytes.js";
 import { isFolder } from "../calls.node.js";
 import { handIn } from "../client/escrow.js";
 import { type Party, partyOf } from "../client/party.js";
+import { Unreachable } from "../client/unreachable.js";
 import { sharedCore } from "../core/index.js";
 import { notVerified } from "../errors.js";
 import {
@@ -20,6 +21,7 @@ import {
 import { messagePieces } from "../escrow/message.js";
 import { collectPieces } from "../files.node.js";
 import { collect, EXIT, UsageError } from "./command.js";
+import { type Remote, reach, readConnection, tellAway, tellPending } from "./connection.js";
 import { STANDARD, withInput } from "./io.js";
 import { passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
@@ -64,7 +66,7 @@ const VARIABLE = "TWINWRAP_AUTHORITY";
 export function authorityOption(): Option {
   return new Option(
     "--authority <path>",
-    "the authority: its folder, its authority.json, or - for that",
+    "the authority: its folder, a connection file, its authority.json, or - for that",
   ).env(VARIABLE);
 }
 
@@ -86,7 +88,7 @@ export function pinOption(): Option {
 }
 
 /** @throws TwinwrapError NOT_VERIFIED if it is none of the authorities that were meant */
-function checkPin({ fingerprint }: Authority, pins: PinOptions["fingerprint"]): void {
+export function checkPin({ fingerprint }: Authority, pins: PinOptions["fingerprint"]): void {
   if (pins === undefined || pins.some((pin) => equalBytes(pin, fingerprint))) return;
   const name = formatFingerprint(fingerprint);
   throw notVerified(`this is another authority than --fingerprint says: it has ${name}`);
@@ -98,7 +100,7 @@ export function addSealingAuthorityOptions(command: Command): Command {
     .addOption(
       new Option(
         "--authority <path>",
-        "backup authority that holds the session key too: its folder, or its authority.json (repeat for more)",
+        "backup authority that holds the session key too: its folder, a connection file, or its authority.json (repeat for more)",
       )
         .argParser((path: string, before: string[] | false | undefined) =>
           collect(path, before || undefined),
@@ -183,13 +185,21 @@ export async function withService<T>(
 /** The authority that a command is about, and its path. */
 export interface NamedParty extends Party {
   path: string;
+  /** Of an authority that is reached over the network. */
+  remote?: Remote | undefined;
 }
 
-type PartyOptions = KeyFile & PinOptions & OperatorSettings & { readOnly?: boolean | undefined };
+type PartyOptions = KeyFile &
+  PinOptions &
+  OperatorSettings & {
+    readOnly?: boolean | undefined;
+    /** For commands that come to something even where the authority's service can't be reached. */
+    mayBeAway?: boolean | undefined;
+  };
 
 /**
- * Works with an authority. This is the one place that chooses how it is reached: a folder is asked directly; to
- * an authority.json, messages are carried.
+ * Works with an authority. This is the one place that chooses how it is reached: a folder is asked directly; a
+ * connection file says where its service is; to an authority.json, messages are carried.
  */
 export async function withParty<T>(
   path: string,
@@ -198,7 +208,13 @@ export async function withParty<T>(
 ): Promise<T> {
   const core = await sharedCore();
   if (path === STANDARD || !isFolder(path)) {
-    return watched({ ...partyOf(core, await loadAuthority(path, options)), path }, work);
+    const authority = await loadAuthority(path, options);
+    const connection = path === STANDARD ? undefined : await readConnection(core, path);
+    const party =
+      connection === undefined
+        ? partyOf(core, authority)
+        : await about(path, () => reach(core, path, { authority, connection }, options));
+    return watched({ ...party, path }, work);
   }
   return withService(
     path,
@@ -253,20 +269,49 @@ export function withGiven<T>(
   { authority: path, fingerprint }: AuthorityOptions & PinOptions,
   work: (party: NamedParty | undefined) => Promise<T>,
 ): Promise<T> {
-  if (path !== undefined && path !== "") return withParty(path, work, { fingerprint });
-  checkUnpinned(fingerprint);
-  return work(undefined);
+  if (path === undefined || path === "") {
+    checkUnpinned(fingerprint);
+    return work(undefined);
+  }
+  const tolerant = (party: NamedParty) => {
+    if (party.remote !== undefined) {
+      tellAway(path, party.remote, "so nothing is compared with its log");
+    }
+    return work(party);
+  };
+  return withParty(path, tolerant, { fingerprint, mayBeAway: true });
+}
+
+/** Whether people carry messages to an authority. */
+export function isCarriedTo({ client, remote }: NamedParty): boolean {
+  return client === undefined && remote === undefined;
 }
 
 /** The client that asks the authority. @throws UsageError if messages are carried to it */
 export function clientOf({ path, client }: NamedParty): AuthorityClient {
   if (client !== undefined) return client;
-  throw new UsageError(`${path} is what everybody may have: this needs the authority's folder`);
+  throw new UsageError(
+    `${path} is what everybody may have: this needs the authority's folder, or a connection file`,
+  );
 }
 
-/** Hands in a submission. Errors name the authority's path. */
-export function handInTo(party: NamedParty, submission: Submission): Promise<Receipt | undefined> {
-  return about(party.path, () => handIn(party, submission));
+/**
+ * Hands in a submission. Errors name the authority's path.
+ * @returns the receipt; undefined if the submission has to be carried, or to be sent later
+ */
+export async function handInTo(
+  party: NamedParty,
+  submission: Submission,
+): Promise<Receipt | undefined> {
+  const { path, remote } = party;
+  try {
+    if (remote?.away === undefined) return await about(path, () => handIn(party, submission));
+  } catch (error) {
+    if (!(remote !== undefined && error instanceof Unreachable)) throw error;
+    remote.away = error;
+  }
+  tellPending(path, remote);
+  return undefined;
 }
 
 /**

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { openDirectory } from "../authority/directory.js";
 import { checkMail } from "../authority/receivers.js";
 import { isFolder } from "../calls.node.js";
+import { isLoopback } from "../http/listen.js";
 import { parseSmtp } from "../http/smtp.js";
 import type { TellingOptions } from "../http/telling.js";
 import { leaveSignals } from "../process.node.js";
@@ -100,8 +101,7 @@ function checkOptions(path: string, options: ServeOptions): void {
   if (socket !== undefined && tlsCert !== undefined) {
     throw new UsageError("a socket is for a proxy on this machine: it takes no certificate");
   }
-  const isHere = ["localhost", "::1"].includes(listen.host) || listen.host.startsWith("127.");
-  if (socket === undefined && tlsCert === undefined && !isHere && !plainHttp) {
+  if (socket === undefined && tlsCert === undefined && !isLoopback(listen.host) && !plainHttp) {
     throw new UsageError(
       `${listen.host} is seen from outside: give --tls-cert and --tls-key, or --plain-http behind a proxy that does TLS`,
     );

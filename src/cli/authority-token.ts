@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { SCOPES, type Scope } from "../authority/scopes.js";
 import type { Token } from "../authority/tokens.js";
+import { toUtf8 } from "../bytes.js";
 import { formatTime, parseTime } from "../jcs.js";
 import { type Cell, outside } from "../text.js";
 import {
@@ -11,11 +12,12 @@ import {
   requireAuthority,
   withService,
 } from "./authority-io.js";
-import { jsonOption, newCommand } from "./command.js";
-import { tell } from "./io.js";
+import { addOutputOptions, jsonOption, newCommand, type OutputOptions } from "./command.js";
+import { outputFor, outputText, tell } from "./io.js";
+import { PRIVATE_MODE } from "./keygen.js";
 import { asUsage } from "./report.js";
 
-interface AddOptions extends AuthorityOptions {
+interface AddOptions extends AuthorityOptions, OutputOptions {
   scope: Scope[];
   owner?: string;
   expires?: Date;
@@ -66,16 +68,19 @@ const rowOf = (token: Token): Cell[] => [
 ];
 
 async function add(options: AddOptions): Promise<void> {
+  const { scope: scopes, owner, expires, output } = options;
+  const write = output === undefined ? undefined : await outputFor([], output, options);
   await withService(requireAuthority(options), async (service) => {
-    const { scope: scopes, owner, expires } = options;
     const { text, token } = await asUsage(() => service.addToken({ scopes, owner, expires }));
-    tell(options, { ...factsOf(token), token: text }, [
-      ["token", text],
+    await write?.([toUtf8(`${text}\n`)], PRIVATE_MODE);
+    const shown = output === undefined ? { token: text } : { written: output };
+    tell(options, { ...factsOf(token), ...shown }, [
+      output === undefined ? ["token", text] : ["written", outputText(output)],
       ["id", token.id],
       ["scopes", token.scopes.join(",")],
       ...(owner === undefined ? [] : [["owner", outside(owner)]]),
       ["state", stateOf(token)],
-      ["keep it", "it is shown this once: whoever has it can call in its holder's name"],
+      ["keep it", "it is given out this once: whoever has it can call in its holder's name"],
     ]);
   });
 }
@@ -115,7 +120,10 @@ export function tokenCommand(): Command {
         .makeOptionMandatory(),
     )
     .option("--owner <id>", "the owner whose records alone it is for")
-    .addOption(new Option("--expires <date>", "its last day, or a UTC time").argParser(parseExpiry))
+    .addOption(
+      new Option("--expires <date>", "its last day, or a UTC time").argParser(parseExpiry),
+    );
+  addOutputOptions(addCommand, "write the token into a file, for its holder alone")
     .addOption(authorityOption())
     .addOption(jsonOption())
     .action(add);

@@ -7,6 +7,7 @@ import {
   migrateCommand,
   restoreCommand,
 } from "./authority-copies.js";
+import { enrolCommand } from "./authority-enrol.js";
 import { eventsCommand } from "./authority-events.js";
 import { infoCommand } from "./authority-info.js";
 import { initCommand } from "./authority-init.js";
@@ -34,6 +35,7 @@ export function command(): Command {
     .addCommand(officerCommand())
     .addCommand(receiverCommand())
     .addCommand(eventsCommand())
+    .addCommand(enrolCommand())
     .addCommand(tokenCommand())
     .addCommand(serveCommand())
     .addCommand(intakeCommand())

@@ -154,6 +154,18 @@ export function integerBetween(low: number, high: number): (text: string) => num
   };
 }
 
+const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
+/** Days that a duration has at most: as long as any request is good for. */
+const MAX_DAYS = 366;
+
+/** A stretch of time like 90s, 30m, 12h or 3d. @returns seconds */
+export function parseDuration(text: string): number {
+  const [, count, unit] = /^([1-9]\d{0,7})([smhd])$/.exec(text) ?? [];
+  const seconds = Number(count) * (SECONDS[unit ?? ""] ?? Number.NaN);
+  if (seconds <= MAX_DAYS * 86_400) return seconds;
+  throw new InvalidArgumentError("expected a duration, such as 90s, 30m, 12h or 3d");
+}
+
 /** Reads a key's fingerprint, as all commands show it. @returns 32 bytes @throws UsageError */
 export function parseFingerprint(flag: string, text: string): Uint8Array {
   if (/^[0-9a-f]{64}$/i.test(text)) return fromHex(text.toLowerCase());

@@ -4,7 +4,7 @@ import { Escrower, type PresentEscrow, receiptStatus, type Sent } from "../clien
 import { isAboutContent } from "../errors.js";
 import { encodeSubmission, messageName, type Submission } from "../escrow/index.js";
 import { type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
-import { handInTo, type NamedParty } from "./authority-io.js";
+import { handInTo, isCarriedTo, type NamedParty } from "./authority-io.js";
 import { checkOutput, type ReadOptions } from "./io.js";
 import { formatFingerprint, inline } from "./text.js";
 
@@ -42,8 +42,7 @@ export class FileEscrower extends Escrower<NamedParty> {
 
   /** Checks, before any work is done, that the submissions' files can be written. */
   async check(inputs: readonly string[], output: string): Promise<void> {
-    for (const { authority, client } of this.#parties) {
-      if (client !== undefined) continue;
+    for (const { authority } of this.#parties.filter(isCarriedTo)) {
       await checkOutput(inputs, messageName(output, authority, "submission"), this.#options);
     }
   }
@@ -52,7 +51,8 @@ export class FileEscrower extends Escrower<NamedParty> {
   async files(output: string): Promise<NewFile[]> {
     const files: NewFile[] = [];
     for (const { party, submission, receipt } of this.sent) {
-      if (receipt !== undefined) continue;
+      // The header keeps what is sent over the network later.
+      if (receipt !== undefined || party.remote !== undefined) continue;
       const file = await submissionFile(output, party, submission, this.#options);
       if (file !== undefined) files.push(file);
     }
@@ -67,7 +67,7 @@ export class FileEscrower extends Escrower<NamedParty> {
 
 /** @param output the file that was escrowed */
 export function sentFacts(
-  { party: { authority }, record, submission, receipt }: Sent,
+  { party: { authority, remote }, record, submission, receipt }: Sent<NamedParty>,
   output: string,
 ): SentFacts {
   const facts = {
@@ -76,9 +76,9 @@ export function sentFacts(
     record: toHex(record),
     owner: submission.record.owner,
   };
-  return receipt === undefined
-    ? { ...facts, status: "pending", submission: messageName(output, authority, "submission") }
-    : { ...facts, status: receiptStatus(receipt) };
+  if (receipt !== undefined) return { ...facts, status: receiptStatus(receipt) };
+  if (remote !== undefined) return { ...facts, status: "pending" };
+  return { ...facts, status: "pending", submission: messageName(output, authority, "submission") };
 }
 
 /** A submission's file beside the escrowed one; undefined if it is there already. */
@@ -124,6 +124,9 @@ export function sentRows(sent: readonly SentFacts[]): [string, string][] {
 /** What became of it at one authority. */
 export function sentText({ origin, status, submission, again = false }: SentFacts): string {
   const by = inline(origin);
+  if (status === "pending" && submission === undefined) {
+    return `pending: ${by} was not reached, so run \`twinwrap escrow flush\` where you keep the file`;
+  }
   if (submission === undefined) {
     return `${status} by ${by}${again ? ", sent again: the entry before was lost" : ""}`;
   }

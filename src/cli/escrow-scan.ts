@@ -1,42 +1,17 @@
-import { type Dirent, existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { isFolderStats, system } from "../calls.node.js";
 import type { Party } from "../client/party.js";
 import { isAboutContent } from "../errors.js";
 import { type EscrowReport, isRecoverable, statusText } from "../escrow/index.js";
 import { noPolicyText } from "../escrow/words.js";
 import { outside, outsidePath } from "../text.js";
 import { withGiven } from "./authority-io.js";
-import { EXIT, UsageError } from "./command.js";
+import { EXIT } from "./command.js";
+import { filesBelow } from "./files-below.js";
 import { Report, tell, warn } from "./io.js";
 import { isSealed } from "./messages.js";
 import { about, complain } from "./report.js";
 import { reportsOf, type VerifyOptions } from "./verify.js";
 
 export const UNCHECKED = "signatures were not checked: --authority says whose they should be";
-
-/** Every file below a folder, by name; links are not followed. A folder that can't be read gives an error line. */
-async function* filesBelow(folder: string, isRoot = true): AsyncGenerator<string> {
-  let entries: Dirent[];
-  try {
-    entries = await readdir(folder, { withFileTypes: true });
-  } catch (error) {
-    if (isRoot) throw error;
-    complain(error);
-    return;
-  }
-  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const entry of entries) {
-    const path = join(folder, entry.name);
-    if (entry.name.includes("\ufffd") && !existsSync(path)) {
-      complain(new UsageError(`${path}: its name is not UTF-8, so it cannot be read: rename it`));
-      continue;
-    }
-    if (entry.isFile()) yield path;
-    else if (isFolderStats(system.lstatSync(path))) yield* filesBelow(path, false);
-  }
-}
 
 /** A sealed file that can't be recovered. */
 interface Lacking {

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { algorithmName, CALG_AES_256 } from "../blob/index.js";
 import { equalBytes, toHex, wipe } from "../bytes.js";
 import { importSimpleBlob } from "../capi/index.js";
-import { handIn, receiptStatus } from "../client/escrow.js";
+import { receiptStatus } from "../client/escrow.js";
 import { type Core, sharedCore } from "../core/index.js";
 import { formatSerial, type Padding } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
@@ -25,6 +25,7 @@ import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
   authorityOption,
+  handInTo,
   type NamedParty,
   type PinOptions,
   pinOption,
@@ -117,15 +118,16 @@ async function submitProven(
 
 async function makeFor(
   path: string,
-  { authority }: NamedParty,
+  party: NamedParty,
   options: SubmitOptions,
 ): Promise<Submission<BlobRecord>> {
+  const { authority } = party;
   const core = await sharedCore();
   const padding = paddingFor(authority, options);
   const bytes = await readSmall(path);
   const blob = await about(path, () => readBlobWrap(core, bytes, authority.wrapKey, padding));
   const { description, serial: label, keyLength, key, ownerBlob } = options;
-  const owner = await ownerIdFor(options);
+  const owner = await ownerIdFor(options, [party]);
   const said = { authority: authority.origin, owner, description, label, keyLength };
   return asUsage(() => {
     if (key !== undefined && ownerBlob !== undefined) {
@@ -158,7 +160,7 @@ async function deliver(
   submission: Submission<BlobRecord>,
   options: SubmitOptions,
 ): Promise<Delivered> {
-  const receipt = await about(path, () => handIn(party, submission)).catch((error) => {
+  const receipt = await about(path, () => handInTo(party, submission)).catch((error) => {
     throw withReason(path, error);
   });
   if (receipt === undefined) return writeSubmission(path, party, submission, options);
@@ -198,7 +200,8 @@ function checkOptions(path: string, options: SubmitOptions): void {
 
 async function submit(path: string, options: SubmitOptions): Promise<void> {
   checkOptions(path, options);
-  await withParty(requireAuthority(options), (party) => submitTo(party, path, options), options);
+  const work = (party: NamedParty) => submitTo(party, path, options);
+  await withParty(requireAuthority(options), work, { ...options, mayBeAway: true });
 }
 
 async function submitTo(party: NamedParty, path: string, options: SubmitOptions): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { equalBytes, toHex } from "../bytes.js";
-import { presentEscrow, receiptStatus, renewEscrow } from "../client/escrow.js";
+import { equalBytes } from "../bytes.js";
+import { receiptStatus } from "../client/escrow.js";
 import { sharedCore } from "../core/index.js";
 import { amendFile, rewrapFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
@@ -33,15 +33,17 @@ import {
   rewriteOption,
   wholeOption,
 } from "./command.js";
-import { FileEscrower, type SentFacts, sentText, writeSubmission } from "./escrow-io.js";
+import { flushCommand } from "./escrow-flush.js";
+import { FileEscrower, type SentFacts, sentText } from "./escrow-io.js";
 import { scan, UNCHECKED } from "./escrow-scan.js";
+import { sendAgain } from "./escrow-send.js";
 import { submitCommand } from "./escrow-submit.js";
 import { checkInPlace, Report, tell, warn, withPrivateKeyFile } from "./io.js";
-import { readMessage, readSealed } from "./messages.js";
-import { givenOwnerId, type OwnerIdOptions, ownerIdFor, ownerIdOption } from "./owner-id.js";
+import { readMessage } from "./messages.js";
+import { type OwnerIdOptions, ownerIdFor, ownerIdOption } from "./owner-id.js";
 import { about, forEachFile } from "./report.js";
 import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
-import { formatFingerprint, inline } from "./text.js";
+import { inline } from "./text.js";
 import { reportFacts, reportsOf, type VerifyOptions } from "./verify.js";
 
 /** Bytes of a receipt in a header: a leaf, some 30 hashes, and a checkpoint. */
@@ -53,35 +55,6 @@ interface AddOptions extends KeyOptions, PinOptions, OwnerIdOptions {
   force?: boolean;
   rewrite?: boolean;
   json?: boolean;
-}
-
-/** Sends the submission that a file holds already, which takes no key. @returns undefined if it holds none */
-async function sendAgain(
-  path: string,
-  party: NamedParty,
-  options: AddOptions,
-): Promise<SentFacts | undefined> {
-  const { core, authority, view } = party;
-  const found = await presentEscrow(party, await readSealed(path), await givenOwnerId(options));
-  if (found === undefined) return undefined;
-  const { submission, record } = found.held;
-  const { status, receipt, isCarried } = await renewEscrow(party, found);
-  const { origin } = authority;
-  const sent: SentFacts = {
-    origin,
-    fingerprint: formatFingerprint(authority.fingerprint),
-    record: toHex(record),
-    owner: submission.record.owner,
-    status,
-  };
-  if (isCarried) {
-    return { ...sent, ...(await writeSubmission(path, party, submission, options)), status };
-  }
-  if (receipt === undefined) return sent;
-  await amendFile(path, async (now) => ({
-    escrows: await attachReceipt(core, now, receipt, authority, view),
-  }));
-  return found.status === "lost" ? { ...sent, again: true } : sent;
 }
 
 async function sendNow(
@@ -113,8 +86,9 @@ async function sendNow(
 async function add(paths: string[], options: AddOptions): Promise<void> {
   const report = new Report(options);
   let asked: Promise<string> | undefined;
+  const parties: NamedParty[] = [];
   const askOwnerId = () => {
-    asked ??= ownerIdFor(options); // once for all files
+    asked ??= ownerIdFor(options, parties); // once for all files
     return asked;
   };
   const isKnown = () =>
@@ -134,7 +108,10 @@ async function add(paths: string[], options: AddOptions): Promise<void> {
     });
   await withParty(
     requireAuthority(options),
-    (party) => withPrivateKeyFile(options.key, options, addAll(party)),
+    (party) => {
+      parties.push(party);
+      return withPrivateKeyFile(options.key, options, addAll(party));
+    },
     options,
   );
   report.end();
@@ -217,6 +194,7 @@ export function command(): Command {
   )
     .addCommand(addCommand)
     .addCommand(submitCommand())
+    .addCommand(flushCommand())
     .addCommand(
       withOptions(
         newCommand(

@@ -1,6 +1,7 @@
 import { Option } from "commander";
 import { readBack } from "../errors.js";
 import { checkOwnerId } from "../escrow/index.js";
+import type { NamedParty } from "./authority-io.js";
 import { UsageError } from "./command.js";
 import { askLine } from "./passphrase.js";
 import { asUsage } from "./report.js";
@@ -25,10 +26,18 @@ export async function givenOwnerId({ ownerId }: OwnerIdOptions): Promise<string 
   return ownerId === undefined || ownerId === "" ? undefined : checked(ownerId);
 }
 
-/** The owner ID that is given, or that is typed on the terminal. @throws UsageError if there is neither */
-export async function ownerIdFor(options: OwnerIdOptions): Promise<string> {
+/**
+ * The owner ID that is given, that all connection files name, or that is typed on the terminal.
+ * @throws UsageError if there is none of these
+ */
+export async function ownerIdFor(
+  options: OwnerIdOptions,
+  parties: readonly NamedParty[] = [],
+): Promise<string> {
   const given = await givenOwnerId(options);
   if (given !== undefined) return given;
+  const [known, ...others] = new Set(parties.map(({ remote }) => remote?.ownerId));
+  if (known !== undefined && others.length === 0) return known;
   const needed = `who are you to the authority? Give --owner-id, or set ${VARIABLE}`;
   const typed = await askLine("Your owner ID, a name that people know you by:", needed);
   if (typed === "") throw new UsageError(needed);

@@ -1,7 +1,5 @@
 import type { Command } from "commander";
-import { randomBytes, wipe } from "../bytes.js";
-import { SigningKey, writeControlKey, writeControlPublicKey } from "../escrow/index.js";
-import { writeFilesWhole } from "../files.node.js";
+import { writeControlPublicKey } from "../escrow/index.js";
 import {
   addOutputOptions,
   addPassphraseOptions,
@@ -10,11 +8,12 @@ import {
   type OutputOptions,
   UsageError,
 } from "./command.js";
+import { makeControlKey } from "./control-key.js";
 import { outputFor, print, STANDARD, tell } from "./io.js";
-import { checkPairOutput, PRIVATE_MODE, publicPath } from "./keygen.js";
-import { newPassphrase, type PassphraseOptions } from "./passphrase.js";
+import { checkPairOutput, publicPath } from "./keygen.js";
+import type { PassphraseOptions } from "./passphrase.js";
 import { withControlKey } from "./signing-key-file.js";
-import { formatKey, table } from "./text.js";
+import { table } from "./text.js";
 
 interface OwnerOptions extends OutputOptions, PassphraseOptions {
   output: string;
@@ -22,26 +21,10 @@ interface OwnerOptions extends OutputOptions, PassphraseOptions {
 }
 
 async function keygen(options: OwnerOptions): Promise<void> {
-  const { output, force = false } = options;
+  const { output } = options;
   if (output === STANDARD) throw new UsageError("a control key is two files: give -o FILE");
-  const publicOutput = publicPath(output);
   await checkPairOutput(output, options, (from, to) => `twinwrap owner public ${from} -o ${to}`);
-  const passphrase = await newPassphrase(output, options);
-  const seed = randomBytes(32);
-  let pem: Uint8Array | undefined;
-  let signs: string;
-  try {
-    const { publicKey } = await SigningKey.from(seed);
-    signs = formatKey(publicKey);
-    pem = await writeControlKey(seed, { passphrase });
-    await writeFilesWhole([
-      { path: output, content: [pem], force, mode: PRIVATE_MODE },
-      { path: publicOutput, content: [writeControlPublicKey(publicKey)], force },
-    ]);
-  } finally {
-    wipe(pem, seed);
-  }
-  const locked = passphrase !== undefined;
+  const { publicOutput, locked, signs } = await makeControlKey(output, options);
   tell(options, { privateKey: output, publicKey: publicOutput, locked, signs }, [
     ["private key", `${output} (${locked ? "locked with the passphrase" : "not locked"})`],
     ["public key", publicOutput],

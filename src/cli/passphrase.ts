@@ -229,8 +229,12 @@ export async function askLine(question: string, otherwise: string, about = ""): 
  * @param about lines above the question, which belong to it
  * @throws TwinwrapError ABORTED if the answer is not yes; UsageError if there is no terminal
  */
-export async function confirm(question: string, about = ""): Promise<void> {
+export async function confirm(
+  question: string,
+  about = "",
+  undone = "nothing was signed",
+): Promise<void> {
   const otherwise = "there is no terminal to ask for a confirmation on: give --yes";
   const answer = await askLine(`${safe(question)} [y/N]`, otherwise, about);
-  if (!/^y(es)?$/i.test(answer)) throw new TwinwrapError("ABORTED", "nothing was signed");
+  if (!/^y(es)?$/i.test(answer)) throw new TwinwrapError("ABORTED", undone);
 }

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { equalBytes, toHex } from "../bytes.js";
-import { isOver, standingOf, stateText } from "../client/officer.js";
+import { isOver, type Standing, standingOf, stateText } from "../client/officer.js";
 import type { Party } from "../client/party.js";
 import {
   addReleased,
@@ -11,6 +11,7 @@ import {
 } from "../client/recover.js";
 import { amendFile, rewrapFile } from "../envelope/file.node.js";
 import {
+  type AuthorityClient,
   type Basis,
   type checkRelease,
   parseRequestId,
@@ -43,7 +44,55 @@ interface FetchOptions extends AuthorityOptions, PinOptions, PassphraseOptions, 
   submission?: string[];
   removeOwner?: string[];
   rewrite?: boolean;
+  /** Of --wait: for so many seconds; true until the request expires. */
+  wait?: number | true;
   json?: boolean;
+}
+
+/** How often an authority that can't tell when is asked, in milliseconds. */
+const OFTEN = 15_000;
+const LONGEST_PAUSE = 60_000;
+const SHORTEST_PAUSE = 1_000;
+
+/** Until when a release is waited for. */
+function waitEnd({ wait }: FetchOptions, { request }: Standing): Date {
+  const { expires } = request;
+  if (wait === undefined || wait === true) return wait ? expires : new Date(0);
+  return new Date(Math.min(expires.getTime(), Date.now() + wait * 1000));
+}
+
+/** Asks for a release; where that is wanted, again and again until it is there. */
+async function awaitRelease(
+  party: Party & { client: AuthorityClient },
+  id: string,
+  options: FetchOptions,
+): Promise<Release | undefined> {
+  let end: Date | undefined;
+  for (;;) {
+    const release = await party.client.released(id);
+    if (release !== undefined) return release;
+    const standing = await standingOf(party, id);
+    end ??= waitEnd(options, standing);
+    const now = Date.now();
+    const pause = Math.min(pauseFor(standing, now), end.getTime() - now);
+    if (isOver(standing) || pause <= 0) {
+      tellUnreleased(standing);
+      return undefined;
+    }
+    await new Promise((wake) => setTimeout(wake, pause));
+  }
+}
+
+function pauseFor({ decision: { notBefore } }: Standing, now: number): number {
+  const until = notBefore === undefined ? OFTEN : notBefore.getTime() - now;
+  return Math.min(LONGEST_PAUSE, Math.max(until, SHORTEST_PAUSE));
+}
+
+function tellUnreleased(standing: Standing): void {
+  const state = stateText(standing);
+  const next = `; the authority has still to run \`authority release ${standing.id}\``;
+  warn(`nothing was released yet: ${state}${state === "approved" ? next : ""}`);
+  process.exitCode = isOver(standing) ? EXIT.failed : EXIT.waiting;
 }
 
 /** The release, and the request that it has to be for; undefined if nothing was released yet. */
@@ -63,14 +112,8 @@ async function findRelease(
   if (party.client === undefined) {
     throw new UsageError("this authority can't be asked: give --release FILE");
   }
-  const release = await party.client.released(id!);
-  if (release !== undefined) return { release, expected: kept ?? { id: parseRequestId(id!) } };
-  const standing = await standingOf(party, id!);
-  const state = stateText(standing);
-  const next = `; the authority has still to run \`authority release ${standing.id}\``;
-  warn(`nothing was released yet: ${state}${state === "approved" ? next : ""}`);
-  process.exitCode = isOver(standing) ? EXIT.failed : EXIT.waiting;
-  return undefined;
+  const release = await awaitRelease({ ...party, client: party.client }, id!, options);
+  return release && { release, expected: kept ?? { id: parseRequestId(id!) } };
 }
 
 /** What became of one file. */

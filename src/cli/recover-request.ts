@@ -166,7 +166,7 @@ async function deliver(
 
 /** Asks for all records of one owner, in as many requests as that takes. Each is kept as a file. */
 async function requestAll(party: NamedParty, options: RequestOptions): Promise<void> {
-  const owner = await ownerIdFor(options);
+  const owner = await ownerIdFor(options, [party]);
   if (party.client === undefined) {
     throw new UsageError("--all needs an authority that can be asked: give the files");
   }

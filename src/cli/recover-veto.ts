@@ -68,7 +68,7 @@ async function vetoHere(party: NamedParty, id: string, options: VetoOptions): Pr
   if (request !== undefined) {
     throw new UsageError("--request is for an authority that can't be asked");
   }
-  const owner = await ownerIdFor(options);
+  const owner = await ownerIdFor(options, [party]);
   const write = await outputFor([control], output, options);
   const note = await sign(party, await standingOf(party, id), owner, options);
   const now = await handInVeto(party, id, note);
@@ -83,7 +83,7 @@ async function vetoAway(party: NamedParty, id: string, options: VetoOptions): Pr
   if (path === undefined) {
     throw new UsageError("this authority can't be asked: give --request FILE");
   }
-  const owner = await ownerIdFor(options);
+  const owner = await ownerIdFor(options, [party]);
   const { request } = await readMessage(path, "request");
   const question = await about(path, async () => questionOf(party, request, id));
   const output = options.output ?? `${question.id}.${fileName(owner)}.veto`;

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { authorityOption, pinOption } from "./authority-io.js";
 import {
   addOutputOptions,
@@ -8,6 +8,7 @@ import {
   jsonOption,
   newCommand,
   paddingOption,
+  parseDuration,
   rewriteOption,
   wholeOption,
 } from "./command.js";
@@ -54,7 +55,13 @@ export function command(): Command {
     .option("--release <file>", "the release, where the authority can't be asked")
     .option("--request <file>", "the request that was kept")
     .option("--submission <file>", SUBMISSION, collect)
-    .option("-k, --key <file>", "the new private key");
+    .option("-k, --key <file>", "the new private key")
+    .addOption(
+      new Option(
+        "--wait [duration]",
+        "wait until it is released, at most so long, such as 90m or 3d (default: until the request expires)",
+      ).argParser(parseDuration),
+    );
   addPassphraseOptions(fetchCommand, "never ask for a passphrase")
     .option("--remove-owner <fingerprint>", "key whose wrap goes then (repeat for more)", collect)
     .addOption(rewriteOption())

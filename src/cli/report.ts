@@ -1,3 +1,4 @@
+import { Unreachable } from "../client/unreachable.js";
 import { TwinwrapError } from "../errors.js";
 import { systemError, systemText } from "../system.node.js";
 import { adviceFor } from "./advice.js";
@@ -12,12 +13,17 @@ export function explain(error: unknown): { message: string; code: number } {
   if (error instanceof UsageError) return { message: error.message, code: EXIT.usage };
   if (error instanceof TwinwrapError) {
     const advice = adviceFor(error);
-    const code = error.code === "NOT_VERIFIED" ? EXIT.notVerified : EXIT.failed;
+    const code = exitCodeOf(error);
     return { message: advice === undefined ? error.message : `${error.message}; ${advice}`, code };
   }
   const system = systemError(error);
   if (system !== undefined) return { message: systemText(system), code: EXIT.failed };
   throw error;
+}
+
+function exitCodeOf(error: TwinwrapError): number {
+  if (error.code === "NOT_VERIFIED") return EXIT.notVerified;
+  return error instanceof Unreachable ? EXIT.unreachable : EXIT.failed;
 }
 
 /** Puts the file's name into an error that has none (and no `path`): the one line says where it happened. */

@@ -15,6 +15,7 @@ import type { Cell } from "../text.js";
 import {
   addAuthorityKeyOption,
   addSealingAuthorityOptions,
+  isCarriedTo,
   type NamedParty,
   type PinOptions,
   sealingAuthorities,
@@ -119,13 +120,13 @@ export async function sealInto(sealing: Sealing): Promise<SealedFile> {
     const read = () => readRecipientFile(path, flags.allowWeak ?? false);
     to.push({ key: await (flags.allowWeak === undefined ? neverWeak(read) : read()) });
   }
-  const ownerId = authorities.length === 0 ? "" : await ownerIdFor(options);
   const work = async (parties: NamedParty[]) => {
+    const ownerId = parties.length === 0 ? "" : await ownerIdFor(options, parties);
     const escrower = new FileEscrower(parties, ownerId, options);
     await checkBeside(sealing, { to, parties, escrower }, named);
     return sealFor(sealing, { to, parties, escrower });
   };
-  return withParties(authorities, work, options);
+  return withParties(authorities, work, { ...options, mayBeAway: true });
 }
 
 /** Checks what is written beside the sealed file. @param named every file that is read */
@@ -134,7 +135,7 @@ async function checkBeside(
   { to, parties, escrower }: Recipients,
   named: readonly string[],
 ): Promise<void> {
-  if (output === STANDARD && parties.some(({ client }) => client === undefined)) {
+  if (output === STANDARD && parties.some(isCarriedTo)) {
     throw new UsageError(
       "an authority.json needs -o FILE, to write the submission beside; --no-authority goes without",
     );

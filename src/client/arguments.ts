@@ -1,7 +1,20 @@
-import { listOf, needFunction, objectOf, optional, same } from "../arguments.js";
+import {
+  isObject,
+  type Kind,
+  listOf,
+  needFunction,
+  needStableBytes,
+  needText,
+  objectOf,
+  optional,
+  same,
+} from "../arguments.js";
 import { needCore } from "../core/need.js";
+import { TwinwrapError } from "../errors.js";
 import * as k from "../escrow/arguments.js";
+import { isToken } from "../escrow/connection.js";
 import type { AuthorityClient } from "../escrow/index.js";
+import type { Reach } from "./connect.js";
 import type { Party } from "./party.js";
 
 // What the functions of this room take, checked where the room is entered (index.ts).
@@ -35,3 +48,16 @@ export const needParty = same(
   }),
 );
 export const needParties = listOf(needParty);
+
+const token: Kind<string> = (value, what) => {
+  if (isToken(needText(value, what))) return value as string;
+  throw new TwinwrapError("BAD_ARGUMENT", `${what} must be printable ASCII without blanks`);
+};
+const reach = objectOf<Reach>({
+  url: needText,
+  authority: k.authorityFile as never,
+  token: optional(token),
+});
+/** A connection file's bytes, or what of one is needed. */
+export const needReach: Kind<Uint8Array | Reach> = (value, what) =>
+  isObject(value) && "url" in value ? reach(value, what) : needStableBytes(value, what);

@@ -1,4 +1,4 @@
-import { equalBytes } from "../bytes.js";
+import { equalBytes, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified } from "../errors.js";
 import { type Connection, decodeConnection } from "../escrow/connection.js";
@@ -20,21 +20,22 @@ export interface Connected extends Party {
   isNewer: boolean;
 }
 
+/** What of a connection is needed to reach an authority's service. */
+export type Reach = Pick<Connection, "url" | "authority"> & Partial<Pick<Connection, "token">>;
+
 /**
  * Asks an authority's service who it is by now.
  * @param given a connection file's bytes, or what stands in one
- * @throws TwinwrapError UNAVAILABLE; NOT_VERIFIED if it is another authority, or does not go on from what was known
+ * @throws TwinwrapError UNAVAILABLE or BUSY (an {@link Unreachable}) if nobody answers for so long; UNAUTHENTICATED;
+ *   NOT_VERIFIED if it is another authority, or does not go on from what was known; BAD_ARGUMENT if there can be no
+ *   service at this address; BAD_FORMAT, LIMIT_EXCEEDED
  */
 export async function connectAuthority(
   core: Core,
-  given: Uint8Array | Pick<Connection, "url" | "authority" | "token">,
+  given: Uint8Array | Reach,
   options: ConnectOptions = {},
 ): Promise<Connected> {
-  const {
-    url,
-    authority: known,
-    token,
-  } = given instanceof Uint8Array ? decodeConnection(given) : given;
+  const { url, authority: known, token } = given instanceof Uint8Array ? reachIn(given) : given;
   const client = new HttpClient(core, { ...options, url, token });
   const before = await verifyAuthority(core, known);
   const file = await client.file();
@@ -44,6 +45,13 @@ export async function connectAuthority(
     file.identities.length > known.identities.length ||
     file.policies.length > known.policies.length;
   return { ...party, client: party.client!, file, isNewer };
+}
+
+/** The owner's secret is not needed to call. */
+function reachIn(bytes: Uint8Array): Reach {
+  const { owner, ...reach } = decodeConnection(bytes);
+  wipe(owner?.secret);
+  return reach;
 }
 
 /** @throws TwinwrapError NOT_VERIFIED unless an authority's notes begin with those that were known */

@@ -8,9 +8,11 @@ import {
   decodeStanding,
   decodeStored,
   decodeSubmitted,
+  decodeTokenInfo,
   MAX_ANSWER,
   MAX_SUBMISSIONS,
   problemFromJson,
+  type TokenInfo,
 } from "../escrow/answers.js";
 import {
   type AuthorityClient,
@@ -41,6 +43,7 @@ import {
 import { consistencyProof } from "../escrow/merkle.js";
 import { nodesFromTiles, tilePath } from "../escrow/tiles.js";
 import { formatTime, type Json, parseJson } from "../jcs.js";
+import { Unreachable } from "./unreachable.js";
 
 // The port to an authority's service over HTTP. Wherever there is fetch: Node, browsers, workers, Deno, Bun.
 
@@ -50,15 +53,23 @@ export interface HttpOptions {
   token?: string | undefined;
   /** How long to go on trying while the service can't be reached or is busy, in milliseconds: 30 s by default. */
   patience?: number | undefined;
+  /** How long one try may take, with all of its answer, in milliseconds: 30 s by default, or `patience` if that is less. */
+  tryFor?: number | undefined;
+  /** Bytes of an answer at most: 64 MiB by default, as much as any has. */
+  maxAnswer?: number | undefined;
   /** Ends every call. */
   signal?: AbortSignal | undefined;
   /** By default the engine's own. */
-  fetch?: typeof fetch | undefined;
+  fetch?: Fetch | undefined;
 }
 
+/** As much of an engine's `fetch` as is used here. Declared, so that it needs no types of the DOM. */
+export type Fetch = (url: URL, init: object) => Promise<Response>;
+
 const PATIENCE = 30_000;
-/** How long one try may take, with all of its answer, in milliseconds. */
 const ONE_TRY = 30_000;
+/** How long the last try may take at least, in milliseconds. */
+const LAST_TRY = 1_000;
 const FIRST_PAUSE = 200;
 const LONGEST_PAUSE = 5_000;
 /** Statuses after which the same call may do better. */
@@ -114,6 +125,9 @@ export class HttpClient implements AuthorityClient {
     this.#core = core;
     this.#base = checkUrl(options.url);
     this.#options = options;
+    if (options.token !== undefined && !/^[\x21-\x7e]+$/.test(options.token)) {
+      throw new TwinwrapError("BAD_ARGUMENT", "the token has characters that no token has");
+    }
   }
 
   async file(): Promise<AuthorityFile> {
@@ -243,6 +257,11 @@ export class HttpClient implements AuthorityClient {
     return (await this.#post(path, new Uint8Array(control), TEXT_TYPE)).body;
   }
 
+  /** What the token is for. @throws TwinwrapError UNAUTHENTICATED if it is not good */
+  async token(): Promise<TokenInfo> {
+    return decodeTokenInfo((await this.#get("v1/token")).body);
+  }
+
   async #logPath(): Promise<string> {
     if (this.#log === undefined) await this.file();
     return `log/${this.#log}`;
@@ -265,24 +284,31 @@ export class HttpClient implements AuthorityClient {
   /** Every call can be made again: what was done already is answered as before. */
   async #call(sent: Sent): Promise<Got> {
     const { patience = PATIENCE, signal } = this.#options;
+    // Without patience there is one try, as long as any.
+    const { tryFor = Math.min(ONE_TRY, patience || ONE_TRY) } = this.#options;
     const end = Date.now() + patience;
+    let isFirst = true;
     for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-      const outcome = await this.#try(sent);
+      const left = Math.max(LAST_TRY, end - Date.now());
+      const outcome = await this.#try(sent, isFirst ? tryFor : Math.min(tryFor, left));
+      isFirst = false;
       if (!("error" in outcome)) return outcome;
       const { error, after = 0, isFinal } = outcome;
       // Not all who were turned away come back together.
       const wait = Math.max(after, pause * (0.5 + Math.random() / 2));
-      if (isFinal || Date.now() + wait > end) throw error;
+      if (isFinal) throw error;
+      if (Date.now() + wait > end)
+        throw new Unreachable(error.code, error.message, { cause: error });
       await sleep(wait, signal);
     }
   }
 
-  async #try(sent: Sent): Promise<Got | Failed> {
+  async #try(sent: Sent, ms: number): Promise<Got | Failed> {
     let response: Response;
     let body: Uint8Array<ArrayBuffer>;
-    const { signal, token } = this.#options;
+    const { signal, token, maxAnswer = MAX_ANSWER } = this.#options;
     const ends = new AbortController();
-    const timer = setTimeout(() => ends.abort(), ONE_TRY);
+    const timer = setTimeout(() => ends.abort(), ms);
     const onAbort = () => ends.abort();
     signal?.addEventListener("abort", onAbort);
     try {
@@ -301,7 +327,7 @@ export class HttpClient implements AuthorityClient {
         ...(sent.body === undefined ? {} : { body: sent.body }),
         signal: ends.signal,
       });
-      body = await bodyOf(response);
+      body = await bodyOf(response, maxAnswer);
     } catch (error) {
       if (signal?.aborted) throw aborted();
       if (error instanceof TwinwrapError) return { error, isFinal: true };
@@ -323,8 +349,12 @@ export class HttpClient implements AuthorityClient {
     const isAnswer = status === 200 || status === 201 || sent.also?.includes(status);
     const problem = status >= 400 ? problemIn(body) : undefined;
     // A page of a proxy says nothing about the authority: only the service's own "not found" is an answer.
-    if (isAnswer && (status < 400 || problem !== undefined)) return { status, body };
-    const isFinal = !TRANSIENT.has(status) || (problem !== undefined && LASTING.has(problem.code));
+    const isPage = /^text\/html\b/i.test(response.headers.get("content-type") ?? "");
+    const isSaid = status < 400 ? !isPage : problem?.code === "NOT_FOUND";
+    if (isAnswer && isSaid) return { status, body };
+    const isFinal =
+      (!TRANSIENT.has(status) && problem?.code !== "CONFLICT") ||
+      (problem !== undefined && LASTING.has(problem.code));
     const error =
       problem ??
       new TwinwrapError(
@@ -346,8 +376,8 @@ interface Failed {
 const JSON_TYPE = "application/json";
 const TEXT_TYPE = "text/plain";
 
-/** What an answer holds, up to the most that any answer has. @throws TwinwrapError LIMIT_EXCEEDED */
-async function bodyOf(response: Response): Promise<Uint8Array<ArrayBuffer>> {
+/** What an answer holds. @throws TwinwrapError NOT_VERIFIED if that is more than any answer has */
+async function bodyOf(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   if (response.body === null) return newBytes(0);
   const pieces: Uint8Array[] = [];
   let length = 0;
@@ -356,7 +386,7 @@ async function bodyOf(response: Response): Promise<Uint8Array<ArrayBuffer>> {
     const { done, value } = await reader.read();
     if (done) return concatBytes(...pieces);
     length += value.length;
-    if (length > MAX_ANSWER) {
+    if (length > maxBytes) {
       await reader.cancel().catch(() => {});
       throw notVerified("the service's answer does not end: no answer is so long");
     }
@@ -379,7 +409,7 @@ function retryAfter({ headers }: Response): number {
   return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0;
 }
 
-function unreachable({ host }: URL, cause: unknown): TwinwrapError {
+function unreachable({ host }: URL, cause: unknown): Unreachable {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   const isLate = inner instanceof Error && inner.name === "AbortError";
   const code = (inner as { code?: unknown }).code;
@@ -388,7 +418,7 @@ function unreachable({ host }: URL, cause: unknown): TwinwrapError {
     : typeof code === "string"
       ? code
       : "no connection";
-  return new TwinwrapError("UNAVAILABLE", `${host} can't be reached: ${why}`, { cause });
+  return new Unreachable("UNAVAILABLE", `${host} can't be reached: ${why}`, { cause });
 }
 
 function aborted(): TwinwrapError {
@@ -422,5 +452,6 @@ function withQuery(path: string, query: Record<string, string | number | undefin
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined) parameters.set(name, String(value));
   }
-  return parameters.size === 0 ? path : `${path}?${parameters}`;
+  const text = String(parameters);
+  return text === "" ? path : `${path}?${text}`;
 }

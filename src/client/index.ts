@@ -2,6 +2,7 @@ import {
   needDate,
   needFlag,
   needFunction,
+  needSignal,
   needStableBytes,
   needText,
   objectOf,
@@ -11,26 +12,37 @@ import {
   same,
   taking,
   takingAsync,
+  whole,
 } from "../arguments.js";
 import { needCore } from "../core/need.js";
 import { PADDINGS } from "../envelope/header.js";
 import * as k from "../escrow/arguments.js";
 import { needPrivateKey } from "../keys/types.js";
-import { needClient, needParty } from "./arguments.js";
+import { needClient, needParty, needReach } from "./arguments.js";
+import * as $connect from "./connect.js";
 import * as $escrow from "./escrow.js";
 import * as $officer from "./officer.js";
 import * as $party from "./party.js";
 import * as $recover from "./recover.js";
 
+export type { Connected, ConnectOptions, Reach } from "./connect.js";
 export { Escrower, type PresentEscrow, type RenewedEscrow, type Sent } from "./escrow.js";
 export { NOT_PROVEN, type Question, type Standing } from "./officer.js";
 export type { KnownRecord, Party, ReadRecord } from "./party.js";
 export type { Asked, Recovery, Replacing, ToAsk } from "./recover.js";
+export { Unreachable } from "./unreachable.js";
 
 // What owners and officers do with an authority, however it is reached. Outside callers come in here, and every
 // argument is checked here. Each function is documented where it is written.
 
 const PINNED = optionsOf<NonNullable<Parameters<typeof $party.connect>[2]>>({ pinned: k.hash });
+const CONNECTING = optionsOf<$connect.ConnectOptions>({
+  patience: whole(0),
+  tryFor: whole(1),
+  maxAnswer: whole(1),
+  signal: needSignal,
+  fetch: needFunction,
+});
 const DECIDING = optionsOf<Parameters<typeof $officer.signDecision>[3]>(
   { decision: oneOf("approve", "deny"), identity: needText },
   ["decision", "identity"],
@@ -86,6 +98,11 @@ export const connect = /* @__PURE__ */ takingAsync($party.connect, {
   core: needCore,
   client: needClient,
   options: PINNED,
+});
+export const connectAuthority = /* @__PURE__ */ takingAsync($connect.connectAuthority, {
+  core: needCore,
+  given: needReach,
+  options: CONNECTING,
 });
 export const handIn = /* @__PURE__ */ takingAsync($escrow.handIn, {
   party: needParty,

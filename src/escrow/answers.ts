@@ -2,6 +2,7 @@ import { fromUtf8, toBase64Url } from "../bytes.js";
 import { ALGS, algOf, paddingOf } from "../envelope/header.js";
 import { type ErrorCode, TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, formatTime, type Json, Members, parseJson } from "../jcs.js";
+import { safe } from "../text.js";
 import {
   type Page,
   RECORD_STATUSES,
@@ -181,17 +182,17 @@ export function problemToJson({ status, code, detail }: Problem): Json {
 }
 
 /**
- * The problem as an error of the caller's. A later service may have more codes.
+ * The problem as an error of the caller's. A later service may have more codes. That the caller stopped, only the caller
+ * can say.
  * @throws TwinwrapError BAD_FORMAT
  */
 export function problemFromJson(json: Json, where = "answer"): TwinwrapError {
   const members = new Members(json, where);
   const code = members.text("code", MAX_CODE);
-  const isCode = /^[A-Z_]+$/.test(code);
-  return new TwinwrapError(
-    isCode ? (code as ErrorCode) : "REFUSED",
-    members.text("detail", MAX_TEXT),
-  );
+  const isCode = /^[A-Z_]+$/.test(code) && code !== "ABORTED";
+  // Whoever shows the text knows nothing of where it is from.
+  const detail = safe(members.text("detail", MAX_TEXT));
+  return new TwinwrapError(isCode ? (code as ErrorCode) : "REFUSED", detail);
 }
 
 /** What became of one of several submissions, with the HTTP status that it would have had alone. */
@@ -243,6 +244,32 @@ export function decodeNotes(bytes: Uint8Array): string[] {
   const notes = members.list("policies", 2 * MAX_NOTES, textOf(MAX_NOTE));
   members.end();
   return notes;
+}
+
+/** What a token is for, as its bearer may know it. */
+export interface TokenInfo {
+  scopes: string[];
+  /** The owner ID that it is bound to. */
+  owner: string | undefined;
+  expires: Date | undefined;
+}
+
+export function encodeTokenInfo({ scopes, owner, expires }: TokenInfo): Uint8Array<ArrayBuffer> {
+  return encodeJcs({
+    scopes,
+    ...(owner === undefined ? {} : { owner }),
+    ...(expires === undefined ? {} : { expires: formatTime(expires) }),
+  });
+}
+
+/** @throws TwinwrapError BAD_FORMAT */
+export function decodeTokenInfo(bytes: Uint8Array): TokenInfo {
+  const members = new Members(decodeJcs(bytes, MAX_TEXT), "token");
+  return {
+    scopes: members.list("scopes", MAX_CODE, textOf(MAX_CODE)),
+    owner: members.has("owner") ? members.text("owner", MAX_TEXT) : undefined,
+    expires: members.has("expires") ? members.time("expires") : undefined,
+  };
 }
 
 /** Why nothing is released yet. */

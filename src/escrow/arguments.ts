@@ -106,6 +106,13 @@ const provenLeaf = like({ leaf: needText, proof: needText });
 export const release = like({ request, requested: provenLeaf, releases: list(released) });
 export const requestedHolder = like({ requested: like({ leaf: needText }) });
 export const veto = like({ authority: needText, request: bytes, owner: needText, date: needDate });
+export const authorityFile = like({ identities: texts, policies: texts });
+export const connection = like({
+  url: needText,
+  authority: authorityFile,
+  token: optional(needText),
+  owner: optional(like({ id: needText, secret: hash })),
+});
 export const ownerFile = like({
   authority: needText,
   fingerprint: hash,
@@ -166,7 +173,6 @@ const identityText = {
   ended: list(like({ name: needText, publicKey: bytes, kept: logPoint, end: logPoint })),
 };
 export const anIdentityText = like(identityText);
-export const authorityFile = like({ identities: texts, policies: texts });
 export const authority = like({
   origin: needText,
   fingerprint: bytes,

@@ -132,11 +132,17 @@ export async function signaturesInChain(
   const place = policyPlace(core, chain);
   const name = [core.sha256(toUtf8(note)), place.previous, chain.newest].map(toHex).join(" ");
   const known = counted.get(name);
-  if (known !== undefined) return structuredClone(known);
+  if (known !== undefined) return copyOf(known);
   const signatures = await policySignatures(core, note, place);
   if (counted.size >= MAX_COUNTED) counted.clear();
-  counted.set(name, structuredClone(signatures));
+  counted.set(name, copyOf(signatures));
   return signatures;
+}
+
+/** Callers may change theirs. Chrome 92 has no structuredClone. */
+function copyOf(signatures: PolicySignatures): PolicySignatures {
+  const { officers, joining, weaker } = signatures;
+  return { ...signatures, officers: [...officers], joining: [...joining], weaker: [...weaker] };
 }
 
 /**

@@ -12,6 +12,11 @@ export const MAX_CONNECTION = MAX_AUTHORITY + 8192;
 const MAX_URL = 2048;
 const MAX_TOKEN = 128;
 
+/** Whether a text can be a token: it goes into a header. */
+export function isToken(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text) && text.length <= MAX_TOKEN;
+}
+
 /** A connection file. Whoever has it can call in its holder's name, so it is secret. */
 export interface Connection {
   /** Where the service is. */
@@ -49,7 +54,7 @@ export function decodeConnection(bytes: Uint8Array): Connection {
   members.exactly("type", TYPE);
   const url = members.text("connect", MAX_URL);
   const token = members.has("token") ? members.text("token", MAX_TOKEN) : undefined;
-  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+  if (token !== undefined && !isToken(token)) {
     throw new TwinwrapError("BAD_FORMAT", "connection: its token is none");
   }
   const authority = authorityNotes(members);

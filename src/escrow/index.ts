@@ -23,6 +23,7 @@ import * as k from "./arguments.js";
 import * as $blobSubmission from "./blob-submission.js";
 import * as $chain from "./chain.js";
 import * as $checkpoint from "./checkpoint.js";
+import * as $connection from "./connection.js";
 import * as $identity from "./identity.js";
 import * as $leaf from "./leaf.js";
 import * as $merkle from "./merkle.js";
@@ -64,6 +65,7 @@ export {
 export type { OwnerProof } from "./blob-submission.js";
 export type { Authority } from "./chain.js";
 export type { Checkpoint, LogProof, ProofWorth } from "./checkpoint.js";
+export type { Connection } from "./connection.js";
 export type { AuthorityFile, EndedLog, Identity, IdentityText, LogPoint } from "./identity.js";
 export { MAX_AUTHORITY } from "./identity.js";
 export type {
@@ -516,6 +518,12 @@ export const writeControlKey = /* @__PURE__ */ takingAsync($ownerFile.writeContr
 });
 export const writeControlPublicKey = /* @__PURE__ */ taking($ownerFile.writeControlPublicKey, {
   publicKey: k.hash,
+});
+export const decodeConnection = /* @__PURE__ */ taking($connection.decodeConnection, {
+  bytes: needStableBytes,
+});
+export const encodeConnection = /* @__PURE__ */ taking($connection.encodeConnection, {
+  connection: k.connection,
 });
 export const decodeOwnerFile = /* @__PURE__ */ taking($ownerFile.decodeOwnerFile, {
   file: needStableBytes,

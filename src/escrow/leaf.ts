@@ -225,7 +225,7 @@ export function decodeLeaf(text: string): Leaf {
   const lines = new Lines(text, KIND);
   const type = lines.value("type");
   const time = lines.time("time");
-  if (!Object.hasOwn(FIELDS, type)) {
+  if (!Object.keys(FIELDS).includes(type)) {
     if (!TYPE.test(type)) throw lines.bad('"type" is no type of a leaf');
     return { type: "unknown", time, name: type };
   }

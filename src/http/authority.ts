@@ -1,7 +1,8 @@
 import { toBase64Url, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
-import { encodeNotes } from "../escrow/answers.js";
-import { encodeAuthority, encodeOwnerFile, readControlPublicKey } from "../escrow/index.js";
+import { encodeNotes, encodeTokenInfo } from "../escrow/answers.js";
+import { encodeAuthority } from "../escrow/identity.js";
+import { encodeOwnerFile, readControlPublicKey } from "../escrow/owner-file.js";
 import { parseTilePath } from "../escrow/tiles.js";
 import { notTheirs } from "./admission.js";
 import { type Answer, type Call, messageIn, TEXT_TYPE } from "./answer.js";
@@ -56,6 +57,12 @@ export async function enrol(call: Call): Promise<Answer> {
   return { status: enrolled.result === "present" ? 200 : 201, body: file, headers: NOT_KEPT };
 }
 
+/** What the caller's token is for. */
+export async function tokenInfo({ token }: Call): Promise<Answer> {
+  const { scopes, owner, expires } = token!;
+  return { body: encodeTokenInfo({ scopes: [...scopes], owner, expires }) };
+}
+
 const NOT_KEPT = { "cache-control": "no-store" };
 /** A tile never changes. */
 const FOR_EVER = { "cache-control": "public, max-age=31536000, immutable" };
@@ -68,7 +75,7 @@ function noSuchLog(): TwinwrapError {
 
 /** The number of a log in a path. */
 function logIn({ params }: Call): number {
-  if (!/^(0|[1-9]\d?)$/.test(params.log!)) throw noSuchLog();
+  if (!/^(0|[1-9]\d{0,3})$/.test(params.log!)) throw noSuchLog();
   return Number(params.log);
 }
 

@@ -1,5 +1,6 @@
 import swagger, { type FastifyDynamicSwaggerOptions } from "@fastify/swagger";
 import fastify from "fastify";
+import { examplesOf } from "./examples.js";
 import { ROUTES, type Route } from "./routes.js";
 import { type Answered, PROBLEM, type Schema } from "./schemas.js";
 
@@ -12,16 +13,15 @@ function answerOf({ description, type, schema }: Answered) {
   return type === undefined ? { description } : { description, content: { [type]: { schema } } };
 }
 
-function operationOf(
-  { summary, who, query, body, answers }: Route,
-  url: string,
-): Record<string, unknown> {
+function operationOf(route: Route, url: string): Record<string, unknown> {
+  const { summary, who, query, body, answers } = route;
   const params = [...url.matchAll(/:(\w+)/g)].map(([, name]) => name!);
   const described = Object.entries(answers).map(([status, answer]) => [status, answerOf(answer)]);
   return {
     summary,
     ...(who === "everybody" ? { security: [] } : { security: [{ token: [] }] }),
     ...(who === "everybody" ? {} : { description: `Takes a token of scope ${who.join(" or ")}.` }),
+    "x-codeSamples": examplesOf(route),
     ...(query === undefined ? {} : { querystring: query }),
     ...(params.length === 0 ? {} : { params: pathOf(params) }),
     ...(body === undefined

@@ -1,7 +1,7 @@
 import { readFile, stat, unlink } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import { connect } from "node:net";
-import type { Server as TlsServer } from "node:tls";
+import { connect, isIPv4 } from "node:net";
+import { createSecureContext, type Server as TlsServer } from "node:tls";
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { TwinwrapError } from "../errors.js";
 import type { Metrics } from "./metrics.js";
@@ -17,18 +17,28 @@ export interface CertificateFiles {
   key: string;
 }
 
+/** Of every certificate that is used. */
+export const TLS = { minVersion: "TLSv1.2" } as const;
 /** How often a certificate's files are looked at, in milliseconds. */
 const LOOK = 60_000;
 /** How long calls that were accepted may take when the service ends, in milliseconds. */
 const LAST_CALLS = 30_000;
 
-export async function readCertificate({ cert, key }: CertificateFiles) {
-  return { cert: await readFile(cert), key: await readFile(key) };
+/** @throws TwinwrapError BAD_KEY if they are no certificate and its key */
+export async function readCertificate(files: CertificateFiles) {
+  const read = { cert: await readFile(files.cert), key: await readFile(files.key) };
+  try {
+    createSecureContext(read);
+  } catch (cause) {
+    const message = `${files.cert} and ${files.key} are no certificate and its key (PEM)`;
+    throw new TwinwrapError("BAD_KEY", message, { cause });
+  }
+  return read;
 }
 
 /** Whether only this machine reaches a host. */
 export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }
 
 /** Begins to listen. @returns where: a URL, or a socket's path */
@@ -73,6 +83,7 @@ export function followCertificate(
   app: FastifyInstance,
   files: CertificateFiles,
   log: FastifyBaseLogger,
+  every = LOOK,
 ): () => void {
   const changed = async () => {
     const [cert, key] = await Promise.all([stat(files.cert), stat(files.key)]);
@@ -83,7 +94,10 @@ export function followCertificate(
     try {
       const now = await changed();
       if (before !== undefined && now !== before) {
-        (app.server as unknown as TlsServer).setSecureContext(await readCertificate(files));
+        (app.server as unknown as TlsServer).setSecureContext({
+          ...(await readCertificate(files)),
+          ...TLS,
+        });
         log.info("the certificate was replaced");
       }
       before = now;
@@ -92,7 +106,7 @@ export function followCertificate(
       log.warn({ reason: String(error) }, "the certificate can't be read");
     }
   };
-  const timer = setInterval(look, LOOK).unref();
+  const timer = setInterval(look, every).unref();
   void look();
   return () => clearInterval(timer);
 }
@@ -123,10 +137,10 @@ export async function listenForMetrics(
 }
 
 /** Accepts nothing more, and finishes what was accepted. @returns whether all of it was finished in time */
-export async function end(app: FastifyInstance): Promise<boolean> {
+export async function end(app: FastifyInstance, lastCalls = LAST_CALLS): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), LAST_CALLS);
+    timer = setTimeout(() => resolve(false), lastCalls);
   });
   const closed = app.close().then(() => true as const);
   const isDone = await Promise.race([closed, late]);

@@ -8,17 +8,15 @@ import {
   submittedToJson,
 } from "../escrow/answers.js";
 import {
-  decodeRecord,
-  encodeReceipt,
   RECORD_STATUSES,
   type RecordStatus,
-  recordHash,
   type StoredRecord,
   type Submission,
   type SubmitResult,
-  submissionFromJson,
 } from "../escrow/index.js";
-import { MAX_SUBMISSION } from "../escrow/record.js";
+import { encodeReceipt } from "../escrow/receipt.js";
+import { decodeRecord, MAX_SUBMISSION, recordHash } from "../escrow/record.js";
+import { submissionFromJson } from "../escrow/submission.js";
 import { decodeJcs, encodeJcs, type Json, parseTime } from "../jcs.js";
 import { isAbout, notTheirs } from "./admission.js";
 import { type Answer, type Call, messageIn } from "./answer.js";
@@ -26,6 +24,9 @@ import { forOutside, statusOf } from "./problems.js";
 
 /** Bytes that hand in as many submissions as can be at once. */
 export const MAX_HANDED_IN = MAX_SUBMISSIONS * (MAX_SUBMISSION + 1) + 1;
+
+/** Values in them, each counted, at most: a submission has fewer than a quarter of its share. */
+const MAX_VALUES = MAX_SUBMISSIONS * 128;
 
 const OPENS_LIST = 0x5b;
 
@@ -35,7 +36,7 @@ function submissionsIn(call: Call): { list: boolean; submissions: Submission[] }
   if (body[0] !== OPENS_LIST) {
     return { list: false, submissions: [messageIn(call, "submission").submission] };
   }
-  const items = decodeJcs(body, MAX_HANDED_IN) as Json[];
+  const items = decodeJcs(body, MAX_HANDED_IN, MAX_VALUES) as Json[];
   if (items.length === 0 || items.length > MAX_SUBMISSIONS) {
     const message = `hand in 1 to ${MAX_SUBMISSIONS} submissions at once`;
     throw new TwinwrapError(items.length === 0 ? "BAD_ARGUMENT" : "LIMIT_EXCEEDED", message);
@@ -132,8 +133,11 @@ export function wordIn<T extends string>(
   throw new TwinwrapError("BAD_ARGUMENT", `${what} is one of ${words.join(", ")}`);
 }
 
-const textIn = (value: string | number | undefined) =>
-  value === undefined ? undefined : String(value);
+/** A text in a query. @throws TwinwrapError BAD_ARGUMENT for U+0000: a store says so too, but with its place */
+function textIn(value: string | number | undefined): string | undefined {
+  if (value === undefined || !String(value).includes("\0")) return value?.toString();
+  throw new TwinwrapError("BAD_ARGUMENT", "a text in the query has the character U+0000");
+}
 
 /** The page that a query asks for. */
 export function pageIn({ query }: Call) {

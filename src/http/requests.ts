@@ -5,17 +5,12 @@ import {
   encodeWaiting,
   type Waiting,
 } from "../escrow/answers.js";
-import {
-  decodeRecord,
-  encodeRelease,
-  parseApproval,
-  parseRequestId,
-  parseVeto,
-  REQUEST_STATUSES,
-  type RequestStatus,
-  requestId,
-  type StandingMessage,
-} from "../escrow/index.js";
+import { parseApproval } from "../escrow/approval.js";
+import { REQUEST_STATUSES, type RequestStatus, type StandingMessage } from "../escrow/index.js";
+import { decodeRecord } from "../escrow/record.js";
+import { encodeRelease } from "../escrow/release.js";
+import { parseRequestId, requestId } from "../escrow/request.js";
+import { parseVeto } from "../escrow/veto.js";
 import { isAbout, notTheirs } from "./admission.js";
 import { type Answer, type Call, messageIn } from "./answer.js";
 import { pageIn, timeIn, wordIn } from "./records.js";
@@ -37,16 +32,46 @@ function idIn({ params }: Call): string {
   }
 }
 
+/** Where a request stands; the same words whether it is not there or not the caller's. @throws TwinwrapError NOT_FOUND */
+async function standingIn({ client }: Call, id: string): Promise<StandingMessage> {
+  try {
+    return await client.standing(id);
+  } catch (error) {
+    throw error instanceof TwinwrapError && error.code === "NOT_FOUND" ? noRequest() : error;
+  }
+}
+
+/** Which of a request's records the caller may see. @throws TwinwrapError NOT_FOUND if that is none */
+async function seenOf(call: Call, id: string): Promise<"all" | "some"> {
+  if (call.token?.owner === undefined) return "all";
+  const owners = ownersOf(await standingIn(call, id));
+  const theirs = owners.filter((owner) => isAbout(call.token, owner));
+  if (theirs.length === 0) throw noRequest();
+  return theirs.length === owners.length ? "all" : "some";
+}
+
 /**
- * The ID of a request that the caller may see: bound to an owner, they see those for a record of theirs.
- * @throws TwinwrapError NOT_FOUND, as for one that is not there
+ * The ID of a request that the caller may see.
+ * @throws TwinwrapError NOT_FOUND, as for one that is not there; FORBIDDEN if some of its records are another owner's
  */
 async function seenIn(call: Call): Promise<string> {
   const id = idIn(call);
-  if (call.token?.owner === undefined) return id;
-  const owners = ownersOf(await call.client.standing(id));
-  if (owners.some((owner) => isAbout(call.token, owner))) return id;
-  throw noRequest();
+  if ((await seenOf(call, id)) === "all") return id;
+  throw new TwinwrapError(
+    "FORBIDDEN",
+    "the request is for records of other owners as well: it takes a token that is bound to none",
+  );
+}
+
+/** Of where a request stands, what is about one owner. */
+function partOf(standing: StandingMessage, owner: string): StandingMessage {
+  const isTheirs = (note: string) => parseVeto(note).owner === owner;
+  return {
+    ...standing,
+    vetoes: standing.vetoes.filter(({ note }) => isTheirs(note)),
+    enrolled: standing.enrolled.filter((one) => one === owner),
+    records: standing.records.filter(({ record }) => decodeRecord(record).owner === owner),
+  };
 }
 
 export async function ask(call: Call): Promise<Answer> {
@@ -62,7 +87,10 @@ export async function ask(call: Call): Promise<Answer> {
 }
 
 export async function requests(call: Call): Promise<Answer> {
-  const { client, query } = call;
+  const { client, query, token } = call;
+  if (token?.owner !== undefined) {
+    throw new TwinwrapError("FORBIDDEN", "the list takes a token that is bound to no owner");
+  }
   const page = await client.requests(
     {
       status: wordIn<RequestStatus>(query.status, REQUEST_STATUSES, "a status"),
@@ -89,12 +117,18 @@ export async function decide(call: Call): Promise<Answer> {
       `handing in this ${kind} takes a token of scope ${needed}`,
     );
   }
-  const id = await seenIn(call);
+  // Whoever owns one of the records has a veto, whatever else is asked for.
+  const isVeto = kind === "veto";
+  const id = isVeto ? idIn(call) : await seenIn(call);
+  const seen = isVeto ? await seenOf(call, id) : "all";
   const { request } = kind === "veto" ? parseVeto(note) : parseApproval(note);
   if (requestId(request) !== id) {
     throw new TwinwrapError("BAD_ARGUMENT", `the ${kind} is about another request than the path`);
   }
-  return { body: encodeStanding(await call.client.decide(note)) };
+  const standing = await call.client.decide(note);
+  return {
+    body: encodeStanding(seen === "all" ? standing : partOf(standing, call.token!.owner!)),
+  };
 }
 
 /** The most that somebody who waits is told to wait, in seconds. */

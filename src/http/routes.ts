@@ -1,3 +1,4 @@
+import { SCOPES } from "../authority/scopes.js";
 import { carriedLimit } from "../escrow/carried.js";
 import { MAX_NOTE } from "../escrow/note.js";
 import { MAX_REQUEST } from "../escrow/request.js";
@@ -46,9 +47,10 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", url: "/v1/requests/:id", who: ASKERS, handle: requests.standing, summary: "Where a request stands", answers: { 200: json("everything that a decision is made from", schemas.STANDING) } },
   { method: "POST", url: "/v1/requests/:id/notes", who: ["officer", "recover"], handle: requests.decide, summary: "Hands in an approval, a denial or a veto", body: { what: "the signed note", ...NOTE }, answers: { 200: json("where the request stands now", schemas.STANDING) } },
   { method: "GET", url: "/v1/requests/:id/release", who: ASKERS, handle: requests.released, summary: "What was released; changes nothing", answers: { 200: json("the release"), 202: json("what it waits for", schemas.WAITING) } },
-  { method: "POST", url: "/v1/requests/:id/release", who: ASKERS, handle: requests.release, summary: "Releases what is due, or gives what was released", answers: { 200: json("the release"), 202: json("what it waits for", schemas.WAITING) } },
+  { method: "POST", url: "/v1/requests/:id/release", who: ["recover", "officer"], handle: requests.release, summary: "Releases what is due, or gives what was released", answers: { 200: json("the release"), 202: json("what it waits for", schemas.WAITING) } },
   { method: "GET", url: "/v1/policy", who: ["read", "officer", "admin"], handle: authority.policies, summary: "All policies, drafts last", answers: { 200: json("their notes", schemas.POLICIES) } },
   { method: "POST", url: "/v1/policy/notes", who: ["officer", "admin"], handle: authority.takePolicy, summary: "Hands in a policy with signatures", body: { what: "the signed note", ...NOTE }, answers: { 200: text("the note with all signatures that there are") } },
+  { method: "GET", url: "/v1/token", who: SCOPES, handle: authority.tokenInfo, summary: "What the caller's token is for", answers: { 200: json("its scopes, owner and end", schemas.TOKEN) } },
   { method: "POST", url: "/v1/enrolments", who: ["submit", "recover", "admin"], handle: authority.enrol, query: schemas.ENROL_QUERY, summary: "Enrols the owner that the token is bound to", body: { what: "their public control key (PEM)", type: "text/plain", maxBytes: 16384 }, answers: { 200: json("the owner's file, as before"), 201: json("the owner's file") } },
   { method: "GET", url: "/log/:log/checkpoint", who: ANYBODY, handle: authority.checkpoint, summary: "The newest checkpoint of a log (C2SP tlog-tiles)", answers: { 200: text("the checkpoint") } },
   { method: "GET", url: "/log/:log/tile/*", who: ANYBODY, handle: authority.tile, summary: "A tile of a log (C2SP tlog-tiles): hashes, or entries", answers: { 200: bytes("the tile") } },

@@ -117,4 +117,5 @@ export const WAITING = object(
   { for: words(["approvals", "notbefore", "key"]), detail: TEXT, notbefore: TIME },
   "notbefore",
 );
+export const TOKEN = object({ scopes: list(TEXT), owner: TEXT, expires: TIME }, "owner", "expires");
 export const POLICIES = object({ policies: list(TEXT) });

@@ -56,8 +56,15 @@ export async function serve(service: AuthorityService, options: ServeOptions): P
     metrics,
     tls: options.tls && (await readCertificate(options.tls)),
   });
-  const shown = metrics && (await listenForMetrics(metrics, options.metrics!));
   const url = await listen(app, options.place);
+  let shown: Awaited<ReturnType<typeof listenForMetrics>> | undefined;
+  try {
+    shown = metrics && (await listenForMetrics(metrics, options.metrics!));
+  } catch (error) {
+    // A server that still listens keeps the process.
+    await end(app);
+    throw error;
+  }
   const unfollow =
     options.tls === undefined ? undefined : followCertificate(app, options.tls, logger);
   const stopOpening = openWaiting(service, logger);

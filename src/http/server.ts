@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
 import cors, { type FastifyCorsOptions } from "@fastify/cors";
 import helmet from "@fastify/helmet";
 import rateLimit from "@fastify/rate-limit";
@@ -13,9 +14,11 @@ import { LocalClient } from "../authority/client.js";
 import type { AuthorityService } from "../authority/service.js";
 import type { Token } from "../authority/tokens.js";
 import { TwinwrapError } from "../errors.js";
+import { safe } from "../text.js";
 import { admit } from "./admission.js";
 import { type Answer, type Call, JSON_TYPE } from "./answer.js";
 import { Budget } from "./budget.js";
+import { TLS } from "./listen.js";
 import type { Metrics } from "./metrics.js";
 import { HttpProblem, problemAnswer } from "./problems.js";
 import { ROUTES, type Route } from "./routes.js";
@@ -31,31 +34,56 @@ export interface ServiceLimits {
 
 export const USUAL_LIMITS: ServiceLimits = { calls: 3000, submissions: 30_000 };
 
+/** How long a caller may take, in milliseconds. */
+export interface ServiceTimes {
+  /** For a call to come in. */
+  callIn: number;
+  /** For its headers, of that. */
+  headersIn: number;
+  /** How often it is looked whether one is over these. */
+  look: number;
+  /** For a connection on which nothing moves, in either direction: whoever reads no answer holds its memory. */
+  idle: number;
+  /** For the answer to each token that is not good, once there were many from one address. */
+  slow: number;
+}
+
+export const USUAL_TIMES: ServiceTimes = {
+  callIn: 10_000,
+  headersIn: 5_000,
+  look: 1000,
+  idle: 120_000,
+  slow: 1000,
+};
+
 export interface ServerOptions {
   service: AuthorityService;
   logger?: FastifyBaseLogger | undefined;
   /** Origins of pages that may call, besides what is open to everybody. */
   origins?: readonly string[] | undefined;
-  /** Whether addresses are taken from X-Forwarded-For, which a proxy in front has to set. */
+  /**
+   * Whether addresses are taken from X-Forwarded-For, to which the one proxy in front adds its caller's. What stands
+   * before that was written by the caller.
+   */
   trustProxy?: boolean | undefined;
   limits?: Partial<ServiceLimits> | undefined;
+  times?: Partial<ServiceTimes> | undefined;
   /** Certificate and key; without them it is plain HTTP. */
   tls?: { cert: Buffer; key: Buffer } | undefined;
   metrics?: Metrics | undefined;
 }
 
 const MINUTE = 60_000;
-/** How long a call may take to come in, and its headers of that, in milliseconds. */
-const CALL_IN = 10_000;
-const HEADERS_IN = 5_000;
+/** Answers to bad tokens that are held back at once, at most. */
+const MAX_WAITING = 1000;
 /** How long a connection without a call is kept: longer than a proxy keeps it. */
 const KEEP_ALIVE = 75_000;
 /** Characters of a part of a path at most. */
 const MAX_PART = 256;
 /** Failures of an address that are answered at once, in a minute. */
 const FREE_FAILURES = 5;
-/** How long the answer to each further one takes, in milliseconds. */
-const SLOW = 1000;
+/** Proxies in front of the service, if any are trusted. */
+const PROXIES = 1;
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -78,17 +106,26 @@ const SINGLE = new Set([
 export async function build(options: ServerOptions): Promise<FastifyInstance> {
   const { service, logger, trustProxy = false, tls } = options;
   const limits = { ...USUAL_LIMITS, ...options.limits };
+  const times = { ...USUAL_TIMES, ...options.times };
+  // Plain or not, the same times.
+  const checked = { headersTimeout: times.headersIn, connectionsCheckingInterval: times.look };
   const app = fastify({
     ...(logger === undefined ? { logger: false } : { loggerInstance: logger }),
-    ...(tls === undefined ? {} : { https: { ...tls, minVersion: "TLSv1.2" as const } }),
-    http: { headersTimeout: HEADERS_IN, connectionsCheckingInterval: SLOW },
-    requestTimeout: CALL_IN,
+    ...(tls === undefined
+      ? { http: checked }
+      : { https: { ...checked, ...tls, ...TLS, handshakeTimeout: times.callIn } }),
+    requestTimeout: times.callIn,
+    connectionTimeout: times.idle,
     keepAliveTimeout: KEEP_ALIVE,
     forceCloseConnections: "idle",
+    // What still comes over a connection that was accepted is served.
+    return503OnClosing: false,
+    frameworkErrors: (error, request, reply) => answerError(error, request, reply),
+    clientErrorHandler: (error, socket) => answerNoCall(error, socket),
     logController: new LogController({ disableRequestLogging: true }),
     requestIdHeader: false,
     genReqId: () => randomUUID(),
-    trustProxy,
+    trustProxy: trustProxy ? (_: string, hop: number) => hop < PROXIES : false,
     routerOptions: { maxParamLength: MAX_PART },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false } },
   }) as unknown as FastifyInstance;
@@ -96,9 +133,6 @@ export async function build(options: ServerOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(() => JSON.stringify);
   takeBytes(app);
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
-  app.setNotFoundHandler((request, reply) =>
-    answerError(new HttpProblem("NOT_FOUND", "there is nothing under this path"), request, reply),
-  );
   app.addHook("onRequest", async ({ raw, headers }) => {
     checkHeaders(raw.rawHeaders, headers["content-encoding"]);
   });
@@ -113,15 +147,20 @@ export async function build(options: ServerOptions): Promise<FastifyInstance> {
     global: true,
     max: limits.calls,
     timeWindow: MINUTE,
-    keyGenerator: ({ token, ip }) => token?.id ?? ip,
+    keyGenerator: ({ token, ip }) => token?.id ?? addressOf(ip),
     errorResponseBuilder: (_, { ttl }) => tooMany("calls", ttl),
   });
   const failures = app.createRateLimit({
     max: FREE_FAILURES,
     timeWindow: MINUTE,
-    keyGenerator: ({ ip }) => `failures ${ip}`,
+    keyGenerator: ({ ip }) => addressOf(ip),
   });
+  app.setNotFoundHandler({ preHandler: app.rateLimit() }, (request, reply) =>
+    answerError(new HttpProblem("NOT_FOUND", "there is nothing under this path"), request, reply),
+  );
   const budget = new Budget(limits.submissions, MINUTE);
+  /** Calls with bad tokens that wait for their answers. */
+  let guessing = 0;
   app.addHook("onRequest", async (request) => {
     const route = request.routeOptions.config.route;
     if (route === undefined) return;
@@ -131,8 +170,13 @@ export async function build(options: ServerOptions): Promise<FastifyInstance> {
       const isKnown = error instanceof HttpProblem && error.code !== "UNAUTHENTICATED";
       if (!(error instanceof HttpProblem) || isKnown) throw error;
       const state = await failures(request);
-      const isGuessing = "isExceeded" in state && state.isExceeded;
-      if (isGuessing) await new Promise((wake) => setTimeout(wake, SLOW));
+      if (!("isExceeded" in state) || !state.isExceeded) throw error;
+      // Those who wait for an answer are no more than may call.
+      const waiting = Math.min(limits.calls, MAX_WAITING);
+      if (guessing >= waiting) throw tooMany("calls with tokens that are not good", state.ttl);
+      guessing++;
+      await new Promise((wake) => setTimeout(wake, times.slow));
+      guessing--;
       throw error;
     }
   });
@@ -143,11 +187,12 @@ export async function build(options: ServerOptions): Promise<FastifyInstance> {
       method: route.method,
       url: route.url,
       schema: route.query === undefined ? {} : { querystring: route.query },
-      config: { route },
+      // Whoever asks whether it lives may ask from where a flood comes: through one proxy.
+      config: { route, ...(isProbe(route) ? { rateLimit: false as const } : {}) },
       bodyLimit: route.body?.maxBytes ?? 1,
       handler: async (request, reply) => {
         const spend = (submissions: number) => {
-          const wait = budget.take(request.token?.id ?? request.ip, submissions);
+          const wait = budget.take(request.token?.id ?? addressOf(request.ip), submissions);
           if (wait > 0) throw tooMany("submissions", wait);
         };
         return send(reply, await route.handle(callOf(request, { service, client, spend })));
@@ -156,6 +201,8 @@ export async function build(options: ServerOptions): Promise<FastifyInstance> {
   }
   return app;
 }
+
+const isProbe = ({ url }: Route) => url === "/healthz" || url === "/readyz";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -173,6 +220,10 @@ function takeBytes(app: FastifyInstance): void {
     "application/x-pem-file",
   ];
   app.addContentTypeParser(types, { parseAs: "buffer" }, (_, body, done) => done(null, body));
+  // Many clients say of nothing that it is a form.
+  app.addContentTypeParser("*", ({ headers }, _, done) =>
+    headers["content-length"] === "0" ? done(null, undefined) : done(wrongType()),
+  );
 }
 
 /** @throws HttpProblem for what a proxy and this service could read in two ways, or what is packed */
@@ -203,6 +254,8 @@ function corsFor(allowed: ReadonlySet<string>) {
     credentials: false,
     maxAge: 600,
     hideOptionsRoute: true,
+    // What is no preflight is answered as one: there is nothing else to say.
+    strictPreflight: false,
   };
   return (
     request: FastifyRequest,
@@ -245,6 +298,11 @@ function send(reply: FastifyReply, { status = 200, type = JSON_TYPE, headers = {
     .send(typeof body === "string" ? body : Buffer.from(body.buffer, body.byteOffset, body.length));
 }
 
+function wrongType(): HttpProblem {
+  const types = "application/json, text/plain or application/octet-stream";
+  return new HttpProblem("BAD_FORMAT", `a body is sent as ${types}`, 415);
+}
+
 /** What Fastify finds wrong before a route is reached. */
 function asTwinwrap(error: unknown): TwinwrapError | undefined {
   if (error instanceof TwinwrapError) return error;
@@ -253,11 +311,43 @@ function asTwinwrap(error: unknown): TwinwrapError | undefined {
     return undefined;
   if (status === 413)
     return new HttpProblem("LIMIT_EXCEEDED", "the body is too long for this call");
-  if (status === 415) {
-    const types = "application/json, text/plain or application/octet-stream";
-    return new HttpProblem("BAD_FORMAT", `a body is sent as ${types}`, 415);
-  }
-  return new HttpProblem("BAD_ARGUMENT", message, status);
+  if (status === 415) return wrongType();
+  if (status === 404) return new HttpProblem("NOT_FOUND", "there is nothing under this path");
+  // It may repeat what the caller sent.
+  return new HttpProblem("BAD_ARGUMENT", safe(message), status);
+}
+
+/** By what of a caller without a token is counted: over a Unix socket there is no address. */
+function addressOf(ip: string | undefined): string {
+  return ip ?? "here";
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  408: "Request Timeout",
+  431: "Request Header Fields Too Large",
+};
+
+/** Answers what is no call at all, or did not come in in time. */
+function answerNoCall(error: NodeJS.ErrnoException, socket: Socket): void {
+  // Without a handshake nothing can be said.
+  const isHttp = /^(HPE_|ERR_HTTP_)/.test(error.code ?? "");
+  if (!isHttp) return void socket.destroy();
+  const [status, message] =
+    error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+      ? [408, "the call did not come in in time"]
+      : error.code === "HPE_HEADER_OVERFLOW"
+        ? [431, "the headers are too long"]
+        : [400, "this is no call of HTTP/1.1"];
+  const { body, headers } = problemAnswer(
+    new HttpProblem("BAD_ARGUMENT", message!, Number(status)),
+  );
+  if (!socket.writable) return void socket.destroy();
+  const lines = Object.entries({ ...headers, "content-length": body.length, connection: "close" });
+  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const start = `HTTP/1.1 ${status} ${REASONS[Number(status)]}\r\n${head}\r\n`;
+  // Whoever does not read it is cut off when nothing moves.
+  socket.end(Buffer.concat([Buffer.from(start), body]), () => socket.destroy());
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -1,10 +1,11 @@
 import { toHex } from "../bytes.js";
-import type { Party } from "../client/party.js";
 import { writePublicKey } from "../keys/index.js";
 import { safe } from "../text.js";
+import { onChange } from "./changes.js";
 import { download, find, findAll, make } from "./dom.js";
-import { authorities, keys, onChange, removeAuthority, removeKey, type TabKey } from "./keyring.js";
-import { PageError } from "./words.js";
+import { authorities, keys, removeAuthority, removeKey, type TabKey } from "./keyring.js";
+import { type Link, saveConnection, type TabAuthority } from "./link.js";
+import { ADD_AUTHORITY, awayText, NEWER, PageError } from "./words.js";
 
 // The lists of keys and authorities: in full beside the work, and as choices in the forms.
 
@@ -59,19 +60,37 @@ function keyCard(key: TabKey): HTMLElement {
   );
 }
 
-function authorityCard(one: Party): HTMLElement {
-  const origin = safe(one.authority.origin);
+function authorityCard(one: TabAuthority): HTMLElement {
+  const { authority, link } = one;
+  const origin = safe(authority.origin);
+  const away = link?.away;
   return make(
     "li",
     {},
     make("b", {}, origin),
-    make("small", {}, "backup authority"),
-    make("code", { class: "print" }, toHex(one.authority.fingerprint)),
+    make("small", {}, "backup authority", link && `, asked at ${safe(link.connection.url)}`),
+    make("code", { class: "print" }, toHex(authority.fingerprint)),
+    away === undefined ? undefined : make("p", {}, safe(awayText(authority, away))),
+    link?.isNewer ? make("p", {}, NEWER) : undefined,
     make(
       "span",
       { class: "buttons" },
+      link?.isNewer ? newerButton(origin, link) : undefined,
       removeButton(origin, () => removeAuthority(one)),
     ),
+  );
+}
+
+function newerButton(origin: string, link: Link): HTMLElement {
+  return make(
+    "button",
+    {
+      type: "button",
+      class: "second",
+      "aria-label": `Save the newer file of ${origin}`,
+      onclick: () => saveConnection(link),
+    },
+    "Save the newer file",
   );
 }
 
@@ -111,16 +130,15 @@ export function showKeyring(): void {
     }
     for (const place of findAll("[data-authorities]")) {
       const many = place.dataset.authorities !== "one";
-      showChoices(
-        place,
-        authorities,
-        many,
-        "Add its authority.json under “Keys in this tab”.",
-        ({ authority }) => ({
-          value: toHex(authority.fingerprint),
-          label: [safe(authority.origin), " ", shortPrint(authority.fingerprint)],
-        }),
-      );
+      showChoices(place, authorities, many, ADD_AUTHORITY, ({ authority, link }) => ({
+        value: toHex(authority.fingerprint),
+        label: [
+          safe(authority.origin),
+          " ",
+          shortPrint(authority.fingerprint),
+          link === undefined ? ", by files" : ", over the network",
+        ],
+      }));
     }
     for (const place of findAll("[data-needs-private]")) {
       place.hidden = keys.some(({ privateKey }) => privateKey !== undefined);
@@ -142,16 +160,16 @@ export function chosenKeys(form: HTMLElement): TabKey[] {
   return keys.filter(({ fingerprint }) => values.has(toHex(fingerprint)));
 }
 
-export function chosenAuthorities(form: HTMLElement): Party[] {
+export function chosenAuthorities(form: HTMLElement): TabAuthority[] {
   const values = checkedIn(form, "[data-authorities]");
   return authorities.filter(({ authority }) => values.has(toHex(authority.fingerprint)));
 }
 
 /** @throws PageError if none is chosen */
-export function chosenAuthority(form: HTMLElement): Party {
+export function chosenAuthority(form: HTMLElement): TabAuthority {
   const [one] = chosenAuthorities(form);
   if (one === undefined) {
-    throw new PageError("Which authority? Add its authority.json under “Keys in this tab”.");
+    throw new PageError(`Which authority? ${ADD_AUTHORITY}`);
   }
   return one;
 }

@@ -153,8 +153,9 @@ async function look(file: File): Promise<Node> {
   }
 }
 
-/** An owner's file has a secret, which others may see on this screen. */
-const withoutSecret = (name: string, value: unknown) => (name === "secret" ? "not shown" : value);
+/** Owners' files and connection files have secrets, which others may see on this screen. */
+const SECRET = new Set(["secret", "token"]);
+const withoutSecret = (name: string, value: unknown) => (SECRET.has(name) ? "not shown" : value);
 
 /** Describes a message between owners, officers and authorities, which is text; undefined if it is none. */
 async function messageView(name: string, bytes: Uint8Array): Promise<Node | undefined> {

@@ -1,7 +1,8 @@
 import { equalBytes, toHex, wipe } from "../bytes.js";
-import { type Party, partyOf } from "../client/party.js";
-import { sharedCore } from "../core/index.js";
-import { article, decodeMessage, verifyAuthority } from "../escrow/index.js";
+import { partyOf } from "../client/party.js";
+import { type Core, sharedCore } from "../core/index.js";
+import type { Connection } from "../escrow/connection.js";
+import { type Authority, article, decodeMessage, verifyAuthority } from "../escrow/index.js";
 import {
   fingerprint,
   identifyKey,
@@ -12,8 +13,10 @@ import {
   readPublicKey,
   wipePrivateKey,
 } from "../keys/index.js";
+import { changed } from "./changes.js";
+import { type Link, reach, type TabAuthority, unlink } from "./link.js";
 import { askPassphrase } from "./passphrase.js";
-import { PageError } from "./words.js";
+import { awayText, NEWER, PageError } from "./words.js";
 
 // The keys and authorities that the page knows while its tab is open. Nothing of them is stored.
 
@@ -28,20 +31,8 @@ export interface TabKey {
 }
 
 export const keys: TabKey[] = [];
-/** Authorities. Messages are carried to them. */
-export const authorities: Party[] = [];
-
-const listeners: (() => void)[] = [];
-
-/** Calls back now, and whenever keys or authorities change. */
-export function onChange(listener: () => void): void {
-  listeners.push(listener);
-  listener();
-}
-
-function changed(): void {
-  for (const listener of listeners) listener();
-}
+/** Authorities, and how each is reached. */
+export const authorities: TabAuthority[] = [];
 
 /** The private keys that are here. */
 export function privateKeys(): RsaPrivateKey[] {
@@ -82,7 +73,8 @@ export function removeKey(key: TabKey): void {
   changed();
 }
 
-export function removeAuthority(one: Party): void {
+export function removeAuthority(one: TabAuthority): void {
+  unlink(one.link);
   authorities.splice(authorities.indexOf(one), 1);
   changed();
 }
@@ -90,7 +82,7 @@ export function removeAuthority(one: Party): void {
 /** Reads a file with a key or an authority, and finds out which it is. */
 export async function addFile(name: string, bytes: Uint8Array): Promise<string> {
   try {
-    if (looksLikeMessage(bytes)) return await addAuthority(bytes);
+    if (looksLikeMessage(bytes)) return await addAuthority(name, bytes);
     if (identifyKey(bytes).kind === "public") {
       await addKey(name, readPublicKey(bytes));
       return "public key added";
@@ -116,24 +108,61 @@ function looksLikeMessage(bytes: Uint8Array): boolean {
   return text.trimStart().startsWith("{") && text.includes('"twinwrap/');
 }
 
-async function addAuthority(bytes: Uint8Array): Promise<string> {
+async function addAuthority(name: string, bytes: Uint8Array): Promise<string> {
   const core = await sharedCore();
   const message = decodeMessage(core, bytes);
+  if (message.kind === "connection") return addConnection(core, name, message.connection);
   if (message.kind !== "authority") {
     throw new PageError(`This is ${article(message.kind)}: it goes elsewhere in this page.`);
   }
   const authority = await verifyAuthority(core, message.authority);
-  const { origin } = authority;
-  const other = authorities.find((one) => one.authority.origin === origin);
-  if (other === undefined) {
-    authorities.push(partyOf(core, authority));
-  } else if (equalBytes(other.authority.fingerprint, authority.fingerprint)) {
-    other.authority = authority;
-  } else {
-    throw new PageError(
-      `Another authority that calls itself ${origin} is here already: one of them is not the one you mean. Compare their fingerprints.`,
-    );
-  }
+  const other = present(authority);
+  if (other === undefined) authorities.push({ ...partyOf(core, authority), link: undefined });
+  // What a service says of itself is newer.
+  else if (other.link !== undefined) return `authority ${authority.origin} is here already`;
+  else other.authority = authority;
   changed();
-  return `authority ${origin} added; compare its fingerprint with what you were told: ${toHex(authority.fingerprint)}`;
+  return addedText(authority);
+}
+
+/** The authority of this name that is here already. @throws PageError if it is another one */
+function present({ origin, fingerprint }: Authority): TabAuthority | undefined {
+  const other = authorities.find(({ authority }) => authority.origin === origin);
+  if (other === undefined || equalBytes(other.authority.fingerprint, fingerprint)) return other;
+  throw new PageError(
+    `Another authority that calls itself ${origin} is here already: one of them is not the one you mean. Compare their fingerprints.`,
+  );
+}
+
+function addedText({ origin, fingerprint }: Authority): string {
+  return `authority ${origin} added; compare its fingerprint with what you were told: ${toHex(fingerprint)}`;
+}
+
+/** An authority whose service is asked from now on. If it is away, it is asked again when it is needed. */
+async function addConnection(core: Core, name: string, connection: Connection): Promise<string> {
+  const link: Link = { name, connection, isNewer: false, away: undefined };
+  try {
+    const authority = await verifyAuthority(core, connection.authority);
+    const other = present(authority);
+    const one = { ...partyOf(core, longer(authority, other?.authority)), link };
+    await reach(one);
+    unlink(other?.link);
+    if (other === undefined || !authorities.includes(other)) authorities.push(one);
+    else authorities.splice(authorities.indexOf(other), 1, one);
+    changed();
+    return [
+      addedText(one.authority),
+      ...(link.away === undefined ? [] : [awayText(one.authority, link.away)]),
+      ...(link.isNewer ? [NEWER] : []),
+    ].join(". ");
+  } catch (error) {
+    unlink(link);
+    throw error;
+  }
+}
+
+/** Of two states of one authority the one with more notes. */
+function longer(one: Authority, other: Authority | undefined): Authority {
+  const notes = ({ identities, policies }: Authority) => identities.length + policies.length;
+  return other !== undefined && notes(other) > notes(one) ? other : one;
 }

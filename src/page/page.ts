@@ -5,6 +5,7 @@ import { makeFileInputs } from "./files.js";
 import { startInspect } from "./inspect.js";
 import { startKeys } from "./keys.js";
 import { startOpen } from "./open.js";
+import { openOrigins } from "./policy.js";
 import { startRecover } from "./recover.js";
 import { startSeal } from "./seal.js";
 import { startVerify } from "./verify.js";
@@ -25,10 +26,18 @@ function route(isFirst: boolean): void {
   if (!isFirst) find("h2", view).focus();
 }
 
+/** Says whom the page may ask, if it was built for that. */
+function tellConnects(): void {
+  const origins = openOrigins();
+  find("#connects").textContent = origins.join(", ");
+  for (const place of findAll("[data-connects]")) place.hidden = origins.length === 0;
+}
+
 useWasm(new URL(hasRelaxedSimd() ? "core-relaxed.wasm" : "core.wasm", document.baseURI));
 // It is ready when it is needed. Errors show only then.
 sharedCore().catch(() => {});
 find("#insecure").hidden = isSecureContext;
+tellConnects();
 makeFileInputs();
 showKeyring();
 startKeys();

@@ -1,4 +1,5 @@
 import { save } from "../browser.js";
+import { standingOf, stateText } from "../client/officer.js";
 import type { Party } from "../client/party.js";
 import {
   addReleased,
@@ -10,7 +11,15 @@ import {
   takeRelease,
 } from "../client/recover.js";
 import { amend, inspectHead, rewrap } from "../envelope/index.js";
-import { encodeRequest, recipientFingerprint, sayId } from "../escrow/index.js";
+import {
+  encodeRequest,
+  parseRequestId,
+  type RecoveryRequest,
+  recipientFingerprint,
+  requestHash,
+  requestId,
+  sayId,
+} from "../escrow/index.js";
 import { askingTexts, unshownTexts } from "../escrow/words.js";
 import { formatTime } from "../jcs.js";
 import { checkPublicKey, type RsaPrivateKey } from "../keys/index.js";
@@ -19,6 +28,7 @@ import { chosenAuthority, chosenKeys } from "./choices.js";
 import { download, facts, find, make, saveButton } from "./dom.js";
 import { chosen } from "./files.js";
 import { keyFor } from "./keyring.js";
+import { presentParty, reach, reachNow, type TabAuthority } from "./link.js";
 import { readMessage } from "./messages.js";
 import { openAndSave } from "./open.js";
 import { DOWNLOADS } from "./options.js";
@@ -48,21 +58,32 @@ async function ask(form: HTMLFormElement, files: readonly File[]): Promise<Node>
   const [key] = chosenKeys(form);
   if (key === undefined) throw new PageError("Choose your new key, or make one first.");
   checkPublicKey(key.publicKey, { forWrap: true });
+  await reachNow(by);
   const { records, unsure } = await recordsOf(files, by);
   const { request, id } = makeAsked(by, {
     requester: String(new FormData(form).get("requester")),
     recipient: key.publicKey,
     records,
   });
+  // A request that the authority refuses is not kept.
+  await by.client?.ask(request);
+  if (by.client !== undefined) find<HTMLInputElement>("#take [name=id]").value = sayId(id);
   const name = `${id}.request.json`;
   const bytes = encodeRequest(request);
   download(name, bytes);
+  const origin = safe(by.authority.origin);
   return make(
     "div",
     {},
     make("p", {}, "Tell this to each officer yourself, so that they know that it is you who asks:"),
     make("output", { class: "id" }, sayId(id)),
-    make("p", {}, `Keep ${name}, and carry it to ${safe(by.authority.origin)}.`),
+    make(
+      "p",
+      {},
+      by.client === undefined
+        ? `Keep ${name}, and carry it to ${origin}.`
+        : `${origin} has your request. Keep ${name}, too. Once the officers have agreed, fetch what was released below.`,
+    ),
     ...unsure.map((text) => make("p", { class: "note" }, safe(text))),
     facts([
       ["New key", safe(key.name)],
@@ -73,19 +94,41 @@ async function ask(form: HTMLFormElement, files: readonly File[]): Promise<Node>
 }
 
 /** Takes a release in. It must be for the request that was kept, or for a private key in this tab. */
-async function checkTaken(by: Party): Promise<Recovery> {
+async function checkTaken(one: TabAuthority, id: string): Promise<Recovery> {
   const [file] = chosen("take-release");
-  if (file === undefined) throw new PageError("Choose the release that came back first.");
-  const { release } = await readMessage(file, "release");
   const [kept] = chosen("take-request");
-  const expected = kept && { request: (await readMessage(kept, "request")).request };
-  const recovery = await takeRelease(by, release, expected);
-  if (expected === undefined && newKeyOf(recovery) === undefined) {
+  const request = kept && (await readMessage(kept, "request")).request;
+  if (file === undefined) return fetchReleased(one, request, id);
+  const { release } = await readMessage(file, "release");
+  await reach(one);
+  const recovery = await takeRelease(presentParty(one), release, request && { request });
+  if (request === undefined && newKeyOf(recovery) === undefined) {
     throw new PageError(
       "Nothing shows that this release is yours: choose the request that you kept, or add your new private key.",
     );
   }
   return recovery;
+}
+
+/** Fetches what was released for a request: for the one that was kept, or for the one with an ID. */
+async function fetchReleased(
+  one: TabAuthority,
+  request: RecoveryRequest | undefined,
+  typed: string,
+): Promise<Recovery> {
+  if (one.link === undefined) throw new PageError("Choose the release that came back first.");
+  if (request === undefined && typed === "") {
+    throw new PageError("Which request? Give its ID, or choose the request that you kept.");
+  }
+  const id =
+    request === undefined ? parseRequestId(typed) : requestId(requestHash(one.core, request));
+  await reachNow(one);
+  const release = await one.client!.released(id);
+  if (release === undefined) {
+    const state = stateText(await standingOf(one, id));
+    throw new PageError(`Nothing was released yet: ${state}. Fetch it again later.`);
+  }
+  return takeRelease(one, release, request === undefined ? { id } : { request });
 }
 
 /** The private key that the release is for, if it is in this tab. */
@@ -143,7 +186,7 @@ export function startRecover(): void {
     const files = chosen("take-files");
     if (files.length === 0) throw new PageError("Choose the sealed files first.");
     const by = chosenAuthority(taking);
-    const recovery = await checkTaken(by);
+    const recovery = await checkTaken(by, String(new FormData(taking).get("id")).trim());
     const given = { recovery, picker: files.length === 1, openIt: button === "open" };
     return files.map((file) => ({
       name: file.name,

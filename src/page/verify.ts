@@ -1,5 +1,6 @@
 import { save } from "../browser.js";
 import { equalBytes } from "../bytes.js";
+import { presentEscrow, renewEscrow } from "../client/escrow.js";
 import type { Party } from "../client/party.js";
 import { sharedCore } from "../core/index.js";
 import { amend, inspectHead } from "../envelope/index.js";
@@ -17,20 +18,40 @@ import {
   submissionsOf,
 } from "../escrow/index.js";
 import { noPolicyText } from "../escrow/words.js";
+import { safe } from "../text.js";
 import { chosenAuthorities } from "./choices.js";
 import { find, make } from "./dom.js";
 import { chosen } from "./files.js";
+import { presentParty, reach, type TabAuthority } from "./link.js";
 import { readMessage } from "./messages.js";
 import { DOWNLOADS } from "./options.js";
 import { patched } from "./patched.js";
-import { PageError } from "./words.js";
+import { awayText, PageError } from "./words.js";
 import { onSubmit, work } from "./work.js";
 
+/** Whose signature counts. */
+interface Judge {
+  party: Party | undefined;
+  /** What is to be said of the comparison with its log, if it has one that the page could ask. */
+  compared: string | undefined;
+}
+
+async function judgeOf(one: TabAuthority | undefined): Promise<Judge> {
+  if (one?.link === undefined) return { party: one, compared: undefined };
+  await reach(one);
+  const { away } = one.link;
+  const compared =
+    away === undefined
+      ? "Compared with the authority's log as it is now."
+      : `${awayText(one.authority, away)} So nothing is compared with its log.`;
+  return { party: presentParty(one), compared };
+}
+
 /** The verdict, and every report in words. */
-function verdict(reports: readonly EscrowReport[], by: Party | undefined): HTMLElement {
+function verdict(reports: readonly EscrowReport[], { party: by, compared }: Judge): HTMLElement {
   const answer =
     by === undefined
-      ? "Not shown: without the authority's authority.json nobody can tell whose receipts these are."
+      ? "Not shown: without the authority's authority.json, or a connection file, nobody can tell whose receipts these are."
       : isRecoverable(reports, by.authority)
         ? "Yes: the authority has verified the key, and its receipt proves it."
         : reports.some(({ status }) => status === "unconfirmed")
@@ -48,6 +69,10 @@ function verdict(reports: readonly EscrowReport[], by: Party | undefined): HTMLE
   );
   const more = by && noPolicyText(by.authority);
   if (more !== undefined) rows.push(make("li", {}, more));
+  // Where there is no receipt, nothing was compared.
+  if (compared !== undefined && reports.some(({ time }) => time !== undefined)) {
+    rows.push(make("li", {}, safe(compared)));
+  }
   return make(
     "div",
     {},
@@ -56,12 +81,9 @@ function verdict(reports: readonly EscrowReport[], by: Party | undefined): HTMLE
   );
 }
 
-async function verifyFile(
-  file: File,
-  receipts: readonly Receipt[],
-  by: Party | undefined,
-): Promise<Node> {
+async function verifyFile(file: File, receipts: readonly Receipt[], judge: Judge): Promise<Node> {
   const core = await sharedCore();
+  const by = judge.party;
   const head = await inspectHead(file);
   const origins = by === undefined ? head.header.escrow : [by.authority.origin];
   const mine = receipts.filter((receipt) =>
@@ -72,54 +94,73 @@ async function verifyFile(
     ),
   );
   let now: Blob = file;
-  for (const receipt of mine) {
-    const { patch } = await amend(now, async (before) => ({
-      escrows: await attachReceipt(core, before, receipt, by?.authority, by?.view),
-    }));
-    now = patched(now, patch);
-  }
+  for (const receipt of mine) now = await withReceiptIn(now, receipt, by);
   const reports = await checkFile(core, await inspectHead(now), by?.authority, by?.view);
-  const result = verdict(reports, by);
+  const result = verdict(reports, judge);
   if (receipts.length > 0 && mine.length === 0) {
     result.append(make("p", {}, "None of the receipts is for this file."));
   }
   if (mine.length > 0) {
-    const place = make("div", { class: "work" });
-    const saveIt = () =>
-      void work(place, [
-        {
-          name: file.name,
-          async run() {
-            await save(now, { name: file.name, ...DOWNLOADS });
-            return "Saved.";
-          },
-        },
-      ]);
     result.append(
       make(
         "p",
         {},
         "The receipt belongs to it. Save the file with its receipt in place of the old one:",
       ),
-      make("button", { type: "button", onclick: saveIt }, "Save it with its receipt"),
-      place,
+      ...saving("Save it with its receipt", file.name, async () => now),
     );
   }
+  if (by?.client !== undefined) result.append(...(await sending(file.name, now, by)));
   return result;
+}
+
+async function withReceiptIn(file: Blob, receipt: Receipt, by: Party | undefined): Promise<Blob> {
+  const core = await sharedCore();
+  const { patch } = await amend(file, async (before) => ({
+    escrows: await attachReceipt(core, before, receipt, by?.authority, by?.view),
+  }));
+  return patched(file, patch);
+}
+
+/** What saves the file with its receipt, once that is there. */
+function saving(text: string, name: string, whole: () => Promise<Blob>): Node[] {
+  const place = make("div", { class: "work" });
+  const run = async () => {
+    await save(await whole(), { name, ...DOWNLOADS });
+    return "Saved.";
+  };
+  const onclick = () => void work(place, [{ name, run }]);
+  return [make("button", { type: "button", onclick }, text), place];
+}
+
+/** What sends a file's submission, where no receipt in the file shows that the authority has it. */
+async function sending(name: string, file: Blob, by: Party): Promise<Node[]> {
+  const present = await presentEscrow(by, await inspectHead(file));
+  if (present === undefined || ["verified", "unverified"].includes(present.status)) return [];
+  const send = async () => {
+    const { receipt } = await renewEscrow(by, present);
+    return receipt === undefined ? file : withReceiptIn(file, receipt, by);
+  };
+  const text = `No receipt in it shows that ${safe(by.authority.origin)} has it. The file keeps what has to be sent:`;
+  return [
+    make("p", {}, text),
+    ...saving("Send it, and save the file with its receipt", name, send),
+  ];
 }
 
 async function verifySubmission(
   file: File,
   receipts: readonly Receipt[],
-  by: Party | undefined,
+  judge: Judge,
 ): Promise<Node> {
   const core = await sharedCore();
+  const by = judge.party;
   const { submission } = await readMessage(file, "submission");
   const record = recordHash(core, submission.record);
   const mine = receipts.find((receipt) => equalBytes(receiptLeaf(receipt).record, record));
   return verdict(
     [await checkSubmission(core, submission, mine ?? receipts[0], by?.authority, by?.view)],
-    by,
+    judge,
   );
 }
 
@@ -129,18 +170,19 @@ export function startVerify(): void {
   onSubmit(form, find(".work", view), async () => {
     const files = chosen("verify-files");
     if (files.length === 0) throw new PageError("Choose the sealed files first.");
-    const [by] = chosenAuthorities(form);
+    const [one] = chosenAuthorities(form);
     const receipts: Receipt[] = [];
     for (const file of chosen("verify-receipts")) {
       receipts.push((await readMessage(file, "receipt")).receipt);
     }
+    const judge = await judgeOf(one);
     return files.map((file) => ({
       name: file.name,
       async run() {
         const start = new Uint8Array(await file.slice(0, 8).arrayBuffer());
         return startsSealedFile(start)
-          ? verifyFile(file, receipts, by)
-          : verifySubmission(file, receipts, by);
+          ? verifyFile(file, receipts, judge)
+          : verifySubmission(file, receipts, judge);
       },
     }));
   });

@@ -1,4 +1,5 @@
 import { TwinwrapError } from "../errors.js";
+import type { Authority } from "../escrow/index.js";
 
 /** What went wrong, and what the reader can do. */
 export interface Complaint {
@@ -9,6 +10,29 @@ export interface Complaint {
 
 /** A mistake that the page itself finds, in words. */
 export class PageError extends Error {}
+
+/** Where authorities come in. */
+export const ADD_AUTHORITY =
+  "Add its authority.json, or your connection file, under “Keys in this tab”.";
+
+/** Said of a connection file that is out of date. */
+export const NEWER =
+  "Its identity or policies are newer than in your connection file: save the newer file, in place of the old one.";
+
+/** Said where the page's policy keeps it from an authority's service. */
+export function closedTo(origin: string): string {
+  return `This page was not built to connect to ${origin}. Whoever builds it can allow that: npm run page -- --authority ${origin}. Until then add the authority's authority.json, and carry files.`;
+}
+
+/** Said where an authority's service answers, but not to this page: why it can't be reached. */
+export function notLetIn(host: string): string {
+  return `${host} answers, but not to this page: whoever runs it has to allow the page's origin, ${location.origin}`;
+}
+
+/** Said where an authority's service can't be reached. @param why in words, without a full stop */
+export function awayText({ origin }: Pick<Authority, "origin">, why: string): string {
+  return `${origin} can't be asked now: ${why}.`;
+}
 
 /** Words for people, by code of the error. Other errors keep their own words. */
 const WORDS: Record<string, { what?: string; next?: string }> = {
@@ -26,6 +50,11 @@ const WORDS: Record<string, { what?: string; next?: string }> = {
   NOT_VERIFIED: { next: "Don't rely on it. Ask whoever gave it to you for another copy." },
   UNSUPPORTED: { next: "Try a current Chrome, Firefox or Safari, over https." },
   FAULT: { next: "Try again; if it comes back, another browser or device will do." },
+  UNAUTHENTICATED: {
+    next: "The authority's people can give you a new token. Add the connection file that is made with it.",
+  },
+  FORBIDDEN: { next: "The authority's people can say what your token is for." },
+  CLOSED: { next: "Ask again, with a new request." },
   BAD_FORMAT: { next: "Is it the right file, and is it all there?" },
 };
 

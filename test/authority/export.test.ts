@@ -845,3 +845,31 @@ describe("a line", () => {
     );
   });
 });
+
+test("tokens go along: what let in before lets in there, and what was revoked does not", async () => {
+  const own = await Office.make();
+  try {
+    const { service } = own;
+    const expires = new Date("2999-12-31T23:59:59Z");
+    const good = await service.addToken({ scopes: ["submit", "read"], owner: "olivia", expires });
+    const bad = await service.addToken({ scopes: ["admin"] });
+    await service.revokeToken(bad.token.id);
+    const stream = await exported(service);
+    // None of them is in it: only what they are known by.
+    for (const { text } of [good, bad]) expect(stream.toString()).not.toContain(text.slice(9));
+    const { folder } = await copy(stream, own.folder);
+    const there = await openAuthority(folder);
+    try {
+      expect(await there.tokens()).toEqual(await service.tokens());
+      expect(await there.token(good.text)).toEqual(good.token);
+      expect(await there.token(bad.text)).toBeUndefined();
+    } finally {
+      await there.close();
+    }
+    const all = stream.toString().split("\n").slice(0, -2);
+    const wrong = summed(all.map((line) => line.replace('"admin"', '"root"')));
+    await expect(copy(wrong, own.folder)).rejects.toThrow(/scopes are/);
+  } finally {
+    await own.remove();
+  }
+});

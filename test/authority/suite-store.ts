@@ -11,6 +11,7 @@ import type {
   RequestRow,
   Store,
   StoreWrites,
+  TokenRow,
 } from "#build/authority/store/store.js";
 
 // What every store must do, whatever it is made of.
@@ -497,6 +498,47 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       await expect(again).rejects.toMatchObject({ code: "CONFLICT" });
     });
 
+    test("tokens are found by their hash alone, and revoked once and for good", async () => {
+      const token = (fields: Partial<TokenRow> = {}): TokenRow => ({
+        hash: bytes(32),
+        scopes: ["submit", "recover"],
+        owner: undefined,
+        created: time("2026-01-02"),
+        expires: undefined,
+        revoked: undefined,
+        ...fields,
+      });
+      const rows = [
+        token({ created: time("2026-01-01"), owner: "Ångström 'x' \"y\"", scopes: ["admin"] }),
+        token({ expires: time("2999-12-31") }),
+        token({ created: time("2026-01-03"), revoked: time("2026-01-04"), scopes: ["read"] }),
+      ];
+      expect(await store.tokens()).toEqual([]);
+      expect(await store.token(rows[0]!.hash)).toBeUndefined();
+      await store.write(async (writes) => {
+        for (const row of [...rows].reverse()) await writes.insertToken(row);
+        expect(await writes.token(rows[1]!.hash)).toEqual(rows[1]);
+      });
+      expect(await store.tokens()).toEqual(rows);
+      for (const row of rows) expect(await store.token(row.hash)).toEqual(row);
+      expect(await store.token(bytes(32))).toBeUndefined();
+      const again = store.write((writes) => writes.insertToken(rows[0]!));
+      await expect(again).rejects.toMatchObject({ code: "CONFLICT" });
+      const revoked = time("2026-02-01");
+      await store.write((writes) => writes.revokeToken(rows[0]!.hash, revoked));
+      await store.write((writes) => writes.revokeToken(rows[0]!.hash, time("2026-03-01")));
+      await store.write((writes) => writes.revokeToken(rows[2]!.hash, time("2026-03-01")));
+      await store.write((writes) => writes.revokeToken(bytes(32), revoked));
+      expect(await store.tokens()).toEqual([{ ...rows[0]!, revoked }, rows[1], rows[2]]);
+      await expect(
+        store.write(async (writes) => {
+          await writes.insertToken(token());
+          throw new Error("not now");
+        }),
+      ).rejects.toThrow("not now");
+      expect(await store.tokens()).toHaveLength(3);
+    });
+
     test("the largest checkpoint from outside counts", async () => {
       expect(await store.seenCheckpoint()).toBeUndefined();
       const [old, newest] = [headOf(5), headOf(9)];
@@ -939,6 +981,18 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         await expect(kept.setSetting("late", "yes")).rejects.toMatchObject({ code: "DISPOSED" });
         expect(await store.setting("late")).toBeUndefined();
       });
+    });
+
+    test("that was closed says so, whatever is asked of it", async () => {
+      const other = await open();
+      await other.close();
+      const asked = [
+        async () => other.setting("late"),
+        async () => other.notesVersion(),
+        async () => other.write(async () => {}),
+        async () => other.snapshot(async () => {}),
+      ];
+      for (const ask of asked) await expect(ask()).rejects.toMatchObject({ code: "DISPOSED" });
     });
 
     describe("search", () => {

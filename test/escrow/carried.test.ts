@@ -125,6 +125,8 @@ function again(message: escrow.Message): string {
       return text(escrow.encodeAuthority(message.authority));
     case "owner":
       return text(escrow.encodeOwnerFile(message.owner));
+    case "connection":
+      return text(escrow.encodeConnection(message.connection));
     default:
       return message.note;
   }

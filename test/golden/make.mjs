@@ -292,6 +292,15 @@ save(
   "owner.json",
   e.encodeOwnerFile({ authority: ORIGIN, fingerprint: pinned, owner: olga.name, secret }),
 );
+save(
+  "connection.json",
+  e.encodeConnection({
+    url: "https://keys.example.org/",
+    authority: authorityFile,
+    token: "twinwrap_golden",
+    owner: { id: olga.name, secret },
+  }),
+);
 
 // A draft of the next policy, signed by the log key and one officer
 

@@ -137,7 +137,7 @@ describe("recovered", () => {
     await visitor.give("ask-files", path("ledger.txt.twin"));
     await page.getByLabel("Who you are").fill("Olivia Owner");
     const [request] = await visitor.saving(1, folder, () =>
-      page.getByRole("button", { name: "Write the request" }).click(),
+      page.getByRole("button", { name: "Ask", exact: true }).click(),
     );
     const id = request!.replace(".request.json", "");
     expect(id).toMatch(/^[a-z2-7]{26}$/);
@@ -260,7 +260,7 @@ describe("recovered", () => {
     await visitor.view("Recover");
     await visitor.give("ask-files", path("alone.twin"));
     await visitor.page.getByLabel("Who you are").fill("Olivia");
-    await visitor.page.getByRole("button", { name: "Write the request" }).click();
+    await visitor.page.getByRole("button", { name: "Ask", exact: true }).click();
     expect((await visitor.results(1, "#ask-work"))[0]).toMatch(
       /is not escrowed with here\.example/,
     );

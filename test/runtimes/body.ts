@@ -3,14 +3,16 @@
 // there to be checked.
 import type * as Library from "twinwrap";
 import type { loadAes } from "twinwrap/aes";
+import type { connectAuthority } from "twinwrap/client";
 import type { Core, LoadOptions } from "twinwrap/core";
-import type { readOfficerKey, SigningKey } from "twinwrap/escrow";
+import type * as Escrow from "twinwrap/escrow";
 import type { Material, Product, RsaCase, SymmetricCase } from "./material.js";
 
 export interface Surroundings {
   library: typeof Library;
   loadAes: typeof loadAes;
-  readOfficerKey: typeof readOfficerKey;
+  escrow: typeof Escrow;
+  connectAuthority: typeof connectAuthority;
   material: Material;
   /** The bytes of a file of the package's build/. */
   readWasm(name: string): Promise<Uint8Array<ArrayBuffer>>;
@@ -315,17 +317,41 @@ export function cases(material: Material): Map<string, Work> {
       "wrong",
     );
   });
-  all.set("reads an officer's key, and signs with it", async ({ readOfficerKey }) => {
+  all.set("reads an officer's key, and signs with it", async ({ escrow }) => {
     const { pem, message, signature } = material.officer;
-    let key: SigningKey;
+    let key: Escrow.SigningKey;
     try {
-      key = await readOfficerKey(bytes(pem));
+      key = await escrow.readOfficerKey(bytes(pem));
     } catch (error) {
       const isLacking = (error as { code?: string }).code === "UNSUPPORTED";
       throw isLacking ? new Skip("WebCrypto has no Ed25519") : error;
     }
     // Ed25519 is deterministic: whoever signs, it is the same signature.
     equal(await key.signer("ann").sign(bytes(message)), bytes(signature), "signature");
+  });
+  all.set("reaches an authority's service", async ({ library, escrow, connectAuthority }) => {
+    const file = bytes(material.authority);
+    const authority = escrow.decodeAuthority(file);
+    const given = { url: "https://service.example/", authority, token: "t" };
+    const asked: string[] = [];
+    // The engine's own URL, Request, Response and streams, without a network.
+    const fetch = async (url: URL, init: object) => {
+      const request = new Request(url, init);
+      asked.push(`${request.method} ${request.url} ${request.headers.get("authorization")}`);
+      return new Response(file);
+    };
+    const core = await library.loadCore();
+    const party = await connectAuthority(core, given, { fetch });
+    same(party.isNewer, false, "newer");
+    same(party.authority.policies.length, authority.policies.length, "policies");
+    same(asked.join(), "GET https://service.example/v1/authority Bearer t", "what was asked");
+    const away = async () => Promise.reject(new TypeError("no network"));
+    const code = await codeOf(() => connectAuthority(core, given, { fetch: away, patience: 0 }));
+    same(code, "UNAVAILABLE", "away");
+  });
+  all.set("reads a receipt", async ({ escrow }) => {
+    const receipt = escrow.decodeReceipt(bytes(material.receipt));
+    same(escrow.receiptLeaf(receipt).type, "verified", "leaf");
   });
   return all;
 }

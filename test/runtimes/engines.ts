@@ -100,6 +100,7 @@ export async function inPage(
     alias: {
       twinwrap: join(root, "build/browser.js"),
       "twinwrap/aes": join(root, "build/core/aes-only.js"),
+      "twinwrap/client": join(root, "build/client/index.js"),
       "twinwrap/escrow": join(root, "build/escrow/index.js"),
     },
   });

@@ -1,7 +1,8 @@
 // The body in a page: it fetches what it needs, and posts what came of it.
 import * as library from "twinwrap";
 import { loadAes } from "twinwrap/aes";
-import { readOfficerKey } from "twinwrap/escrow";
+import { connectAuthority } from "twinwrap/client";
+import * as escrow from "twinwrap/escrow";
 import { run } from "./body.js";
 
 const tell = (body: unknown) =>
@@ -12,7 +13,8 @@ fetch("/material.json")
     run({
       library,
       loadAes,
-      readOfficerKey,
+      escrow,
+      connectAuthority,
       material: await material.json(),
       readWasm: async (name) => new Uint8Array(await (await fetch(`/${name}`)).arrayBuffer()),
     }),

@@ -1,4 +1,5 @@
 // What the body works on, made afresh by node:crypto, and the check of what comes back from an engine.
+
 import {
   constants,
   createCipheriv,
@@ -13,6 +14,7 @@ import {
   randomBytes,
   sign,
 } from "node:crypto";
+import { readFileSync } from "node:fs";
 import type { HashName } from "twinwrap/core";
 import { openIndependently, sealIndependently } from "../envelope/independent.js";
 import { haveVectors, readVectorsJson } from "../vectors.js";
@@ -44,6 +46,10 @@ export interface Material {
   files: { name: string; key: string; data: string; length: number }[];
   /** An officer's file, and what they sign. */
   officer: { pem: string; message: string; signature: string };
+  /** An authority's authority.json. */
+  authority: string;
+  /** A receipt of a record that was verified. */
+  receipt: string;
 }
 
 /** What an engine made. */
@@ -140,6 +146,9 @@ function officer(share: KeyObject): Material["officer"] {
   };
 }
 
+const golden = (name: string) =>
+  base64(readFileSync(new URL(`../golden/files/${name}`, import.meta.url)));
+
 export function makeMaterial(): Material {
   const keys = [2048, 2048, 3072].map((modulusLength) =>
     generateKeyPairSync("rsa", { modulusLength }),
@@ -147,6 +156,8 @@ export function makeMaterial(): Material {
   const names: HashName[] = ["SHA-1", "SHA-256", "SHA-512"];
   return {
     officer: officer(keys[0]!.privateKey),
+    authority: golden("authority.json"),
+    receipt: golden("receipt.json"),
     symmetric: [
       ...[16, 24, 32].flatMap((key) => GCM_LENGTHS.map((length) => gcm(key, length))),
       ...[1, 8, 16, 60].map((iv) => gcm(32, 1000, iv)),

@@ -75,18 +75,33 @@ function connected(
   return patiently(() => Connection.open(place, about), isStarting);
 }
 
-/** Does something again, with pauses, as long as it fails in a way that may pass. @throws its last error */
+/** Since when a server can't be reached, in milliseconds. */
+interface Outage {
+  since?: number | undefined;
+}
+
+/**
+ * Does something again, with pauses, as long as it fails in a way that may pass.
+ * @param outage all that is tried during one has the same patience: who comes later is told at once
+ * @throws its last error
+ */
 async function patiently<T>(
   work: () => Promise<T>,
   mayPass: (error: unknown) => boolean,
+  outage: Outage = {},
 ): Promise<T> {
-  let until: number | undefined;
   for (let pause = 10; ; pause = Math.min(2 * pause, PAUSE)) {
     try {
-      return await work();
+      const done = await work();
+      outage.since = undefined;
+      return done;
     } catch (error) {
-      until ??= Date.now() + PATIENCE;
-      if (!mayPass(error) || Date.now() > until) throw error;
+      if (!mayPass(error)) {
+        outage.since = undefined; // it was reached
+        throw error;
+      }
+      outage.since ??= Date.now();
+      if (Date.now() > outage.since + PATIENCE) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
   }
@@ -224,6 +239,7 @@ class Readers implements Sql {
   readonly #open: () => Promise<Connection>;
   readonly #idle: Connection[] = [];
   readonly #waiting: (() => void)[] = [];
+  readonly #outage: Outage = {};
   #count = 0;
   #isClosed = false;
 
@@ -246,7 +262,7 @@ class Readers implements Sql {
 
   /** What is only read can be read again. */
   #with<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    return explained(this.name, () => patiently(() => this.#once(work), isLost));
+    return explained(this.name, () => patiently(() => this.#once(work), isLost, this.#outage));
   }
 
   async #once<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
@@ -281,6 +297,7 @@ class PostgresDatabase implements Database {
   readonly #readers: Readers;
   readonly #writer = toHex(randomBytes(16));
   #connection: Connection | undefined;
+  readonly #outage: Outage = {};
   /** The attempt that began last. */
   #last: Promise<unknown> = Promise.resolve();
   /** Commits that this process has tried so far: each has a number of its own. */
@@ -325,6 +342,7 @@ class PostgresDatabase implements Database {
       patiently(
         () => this.#transaction(work),
         (error) => isLost(error) || isConflict(error),
+        this.#outage,
       ),
     );
     if (this.#isUnsure) throw this.#unsure();
@@ -415,14 +433,18 @@ class PostgresDatabase implements Database {
    */
   async #isDone(number: number): Promise<boolean> {
     try {
-      return await patiently(async () => {
-        const connection = await this.#connected();
-        await connection.exec(BEGIN);
-        const sql = `SELECT commits FROM writers WHERE writer = '${this.#writer}'`;
-        const [row] = await connection.exec(sql);
-        await connection.exec("ROLLBACK");
-        return Number(row?.commits ?? 0) >= number;
-      }, isLost);
+      return await patiently(
+        async () => {
+          const connection = await this.#connected();
+          await connection.exec(BEGIN);
+          const sql = `SELECT commits FROM writers WHERE writer = '${this.#writer}'`;
+          const [row] = await connection.exec(sql);
+          await connection.exec("ROLLBACK");
+          return Number(row?.commits ?? 0) >= number;
+        },
+        isLost,
+        this.#outage,
+      );
     } catch (cause) {
       this.#drop();
       throw new TwinwrapError(
@@ -437,7 +459,9 @@ class PostgresDatabase implements Database {
   async #confirm(): Promise<void> {
     this.#isUnsure = false;
     try {
-      await explained(this.#name, () => patiently(() => this.#transaction(async () => {}), isLost));
+      await explained(this.#name, () =>
+        patiently(() => this.#transaction(async () => {}), isLost, this.#outage),
+      );
     } catch (error) {
       this.#isUnsure = true;
       throw error;
@@ -449,7 +473,7 @@ class PostgresDatabase implements Database {
     return this.#sure(() =>
       explained(this.#name, async () => {
         const open = () => Connection.open(this.#options, this.#about);
-        const connection = await patiently(open, isLost);
+        const connection = await patiently(open, isLost, this.#outage);
         try {
           await connection.exec("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
           return await work(connection);

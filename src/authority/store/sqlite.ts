@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { TwinwrapError } from "../../errors.js";
 import { BEFORE, checkVersion, migrationsFrom, NEWEST, type Words } from "./schema.js";
 import type { Row, Sql, Value } from "./sql.js";
-import { type Database, SqlStore } from "./sql-store.js";
+import { closed, type Database, SqlStore } from "./sql-store.js";
 import { loadSqlite, type Open, type SqliteConnection } from "./sqlite-driver.js";
 import { errorCode, explained, inWords } from "./sqlite-errors.js";
 import { type Reading, readingOf } from "./sqlite-reading.js";
@@ -250,6 +250,7 @@ class SqliteSql implements Sql {
   readonly texts: Sql["texts"];
   readonly #db: SqliteConnection;
   readonly #statements = new Map<string, ReturnType<SqliteConnection["prepare"]>>();
+  #isClosed = false;
 
   constructor(db: SqliteConnection) {
     this.#db = db;
@@ -270,10 +271,19 @@ class SqliteSql implements Sql {
     return explained(this.name, () => this.#statement(sql).run(values));
   }
 
-  /** Node 22 would take such a text up to there, and PostgreSQL takes none. @throws TwinwrapError BAD_ARGUMENT */
+  /**
+   * Node 22 would take such a text up to there, and PostgreSQL takes none.
+   * @throws TwinwrapError BAD_ARGUMENT; DISPOSED if it was closed
+   */
   #check(values: readonly Value[]): void {
+    if (this.#isClosed) throw closed();
     if (!values.some((value) => typeof value === "string" && value.includes("\0"))) return;
     throw new TwinwrapError("BAD_ARGUMENT", `${this.name}: it keeps no text with U+0000`);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#db.close();
   }
 
   #statement(sql: string) {
@@ -289,9 +299,8 @@ class SqliteSql implements Sql {
 class SqliteDatabase implements Database {
   /** undefined if it is only read. */
   readonly #writer: SqliteConnection | undefined;
-  readonly #writing: Sql | undefined;
-  readonly #reader: SqliteConnection;
-  readonly reading: Sql;
+  readonly #writing: SqliteSql | undefined;
+  readonly reading: SqliteSql;
   readonly #connectReader: () => SqliteConnection;
   readonly #onClose: () => void;
 
@@ -302,8 +311,7 @@ class SqliteDatabase implements Database {
   ) {
     this.#writer = writer;
     this.#writing = writer && new SqliteSql(writer);
-    this.#reader = connectReader();
-    this.reading = new SqliteSql(this.#reader);
+    this.reading = new SqliteSql(connectReader());
     this.#connectReader = connectReader;
     // BEGIN is tried again without blocking: this process may itself hold what it waits for.
     writer?.pragma("busy_timeout = 0");
@@ -358,8 +366,8 @@ class SqliteDatabase implements Database {
   }
 
   async close(): Promise<void> {
-    this.#reader.close();
-    this.#writer?.close();
+    this.reading.close();
+    this.#writing?.close();
     this.#onClose();
   }
 }

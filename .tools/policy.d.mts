@@ -1,0 +1,2 @@
+export function originOf(address: string): string;
+export function openTo(html: string, addresses: readonly string[]): string;

@@ -1,0 +1,13 @@
+// Tells the lists of the page that keys or authorities have changed.
+
+const listeners: (() => void)[] = [];
+
+/** Calls back now, and whenever keys or authorities change. */
+export function onChange(listener: () => void): void {
+  listeners.push(listener);
+  listener();
+}
+
+export function changed(): void {
+  for (const listener of listeners) listener();
+}

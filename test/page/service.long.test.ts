@@ -1,0 +1,354 @@
+// The page and an authority's service: a real process, and the browser's own rules about whom a page may ask.
+import { cpSync, writeFileSync } from "node:fs";
+import { connectAuthority, handInDecision, signDecision, standingOf } from "twinwrap/client";
+import { loadCore } from "twinwrap/core";
+import { decodeMessage, readOfficerKey } from "twinwrap/escrow";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openTo } from "../../.tools/policy.mjs";
+import { bundle } from "../browser/site.js";
+import { makeFolder, siteFile, startService, startSite, Visitor } from "./driver.js";
+
+const folder = makeFolder();
+const { cli, path } = folder;
+const core = await loadCore();
+const files: Record<string, string> = {};
+let site: Awaited<ReturnType<typeof startSite>>;
+let service: Awaited<ReturnType<typeof startService>>;
+/** HOST:PORT of the service, which stays when it is started again. */
+let host: string;
+const come = (options = {}) =>
+  Visitor.come(site.browser, `${site.server.url}/`, { asks: [host], ...options });
+
+const OFFICERS = ["ann", "ben", "cyd"];
+
+const start = (name = "here") =>
+  startService(folder, name, "--listen", host, "--origin-allowed", site.server.url);
+
+/** A connection file of somebody who was given a token. */
+function enrol(name: string, ...token: string[]): void {
+  const made = cli("authority", "token", "add", ...token, "--authority", "here", "--json");
+  writeFileSync(path(`${name}.token`), `${JSON.parse(made).token}\n`);
+  const options = ["--token-file", `${name}.token`, "--yes", "--no-passphrase"];
+  cli("authority", "enrol", `http://${host}`, ...options, "-o", `${name}.authority`);
+}
+
+/** An officer says yes, by the library, over the network. */
+async function approve(name: string, id: string): Promise<void> {
+  const party = await connectAuthority(core, folder.read("officer.authority"));
+  const signer = (await readOfficerKey(folder.read(`${name}.pem`))).signer(name);
+  const question = await standingOf(party, id);
+  const about = { decision: "approve", identity: "met" } as const;
+  const note = await signDecision(core, question, signer, about);
+  await handInDecision(party, id, note);
+}
+
+const connectionIn = (name: string) => {
+  const message = decodeMessage(core, folder.read(name));
+  if (message.kind !== "connection") throw new Error(`${name} is a ${message.kind}`);
+  return message.connection;
+};
+
+beforeAll(async () => {
+  site = await startSite(files);
+  for (const name of OFFICERS) cli("officer", "keygen", "-o", `${name}.pem`, "--no-passphrase");
+  const officers = OFFICERS.flatMap((name) => ["--officer", `${name}=${name}.pub.pem`]);
+  const about = ["--no-passphrase", "--origin", "here.example", "--quorum", "2"];
+  cli("authority", "init", "here", ...about, ...officers);
+  for (const name of OFFICERS) {
+    cli("authority", "policy", "sign", "-k", `${name}.pem`, "--yes", "--authority", "here");
+  }
+  for (const name of ["old", "new"]) {
+    cli("keygen", "-o", `${name}.pem`, "--bits", "2048", "--no-passphrase");
+  }
+  host = "127.0.0.1:0";
+  service = await start();
+  host = new URL(service.url).host;
+  files["/"] = openTo(siteFile("index.html"), [service.url]);
+  enrol("olivia", "--scope", "submit,recover,read", "--owner", "olivia");
+  enrol("officer", "--scope", "officer");
+  writeFileSync(path("ledger.txt"), "debit and credit\n");
+  writeFileSync(path("other.txt"), "assets\n");
+  const sealing = ["-o", "kept.twin", "--owner", "old.pub.pem", "--authority", "olivia.authority"];
+  cli("encrypt", "ledger.txt", ...sealing);
+});
+afterAll(async () => {
+  await service?.end();
+  await site.close();
+  folder.remove();
+});
+
+/** Seals a file as the page stands there. @returns what it says of it */
+async function seal(visitor: Visitor, name: string): Promise<string> {
+  await visitor.view("Seal");
+  await visitor.give("seal-files", path(name));
+  await visitor.saving(1, folder, () =>
+    visitor.page.getByRole("button", { name: "Seal", exact: true }).click(),
+  );
+  return (await visitor.results())[0]!;
+}
+
+describe("a page that was built for the authority", () => {
+  test("hands in, compares, asks, waits, fetches and opens", async () => {
+    const visitor = await come();
+    const { page } = visitor;
+    await visitor.add(path("old.pub.pem"), path("new.pem"), path("olivia.authority"));
+    expect(await page.locator("#keys").innerText()).toContain(`asked at ${service.url}`);
+    expect(await page.locator("footer").innerText()).toContain(service.url);
+    expect(await seal(visitor, "ledger.txt")).toMatch(
+      /In escrow: here\.example has verified the key\. Its receipt is in the file/,
+    );
+    expect(await visitor.barriers()).toEqual([]);
+    await visitor.picture("handed-in");
+    expect(cli("verify", "ledger.txt.twin", "--authority", "here/authority.json")).toMatch(
+      /verified by here\.example/,
+    );
+    expect(cli("authority", "list", "--authority", "here")).toMatch(/olivia/);
+
+    await visitor.view("Verify");
+    await visitor.give("verify-files", path("ledger.txt.twin"));
+    await page.getByRole("button", { name: "Verify" }).click();
+    expect((await visitor.results())[0]).toMatch(
+      /Yes: the authority has verified the key.*Compared with the authority's log as it is now/s,
+    );
+
+    await visitor.view("Recover");
+    await visitor.give("ask-files", path("ledger.txt.twin"));
+    await page.locator("#ask").getByText("new.pem").click();
+    await page.getByLabel("Who you are, as the officers").fill("Olivia Owner");
+    const [request] = await visitor.saving(1, folder, () =>
+      page.getByRole("button", { name: "Ask", exact: true }).click(),
+    );
+    expect((await visitor.results(1, "#ask-work"))[0]).toMatch(/here\.example has your request/);
+    const id = request!.replace(".request.json", "");
+
+    // The ID is there, and no release has to be chosen.
+    await visitor.give("take-files", path("ledger.txt.twin"));
+    const open = page.getByRole("button", { name: "Check it and open the files" });
+    await open.click();
+    expect((await visitor.results(1, "#take-work"))[0]).toMatch(
+      /Nothing was released yet: waiting/,
+    );
+    expect(await visitor.barriers()).toEqual([]);
+    await visitor.picture("waiting");
+    await approve("ann", id);
+    await approve("ben", id);
+    await visitor.saving(1, { path: () => path("opened.txt") }, () => open.click());
+    expect(folder.read("opened.txt").toString()).toBe("debit and credit\n");
+
+    // Nothing of the connection file is seen or kept.
+    const { token } = connectionIn("olivia.authority");
+    expect(await page.content()).not.toContain(token);
+    const kept = await page.evaluate(async () => [
+      localStorage.length,
+      sessionStorage.length,
+      document.cookie,
+      (await indexedDB.databases()).length,
+      (await caches.keys()).length,
+    ]);
+    expect(kept).toEqual([0, 0, "", 0, 0]);
+    await visitor.view("Inspect");
+    await visitor.give("inspect-files", path("olivia.authority"));
+    await page.getByRole("button", { name: "Inspect" }).click();
+    const [inspected] = await visitor.results();
+    expect(inspected).toContain('"token": "not shown"');
+    expect(inspected).not.toContain(token);
+    await visitor.leave();
+  });
+
+  test("the owner's ID can be given; a token for another owner is refused, and then nothing is saved", async () => {
+    const visitor = await come();
+    const { page } = visitor;
+    await visitor.add(path("old.pub.pem"), path("olivia.authority"));
+    await visitor.give("seal-files", path("other.txt"));
+    await page.getByLabel("Your owner ID").fill("somebody.else");
+    await page.getByRole("button", { name: "Seal", exact: true }).click();
+    expect((await visitor.results())[0]).toMatch(/FORBIDDEN/);
+    await page.getByLabel("Your owner ID").fill("olivia");
+    await visitor.saving(1, folder, () =>
+      page.getByRole("button", { name: "Seal", exact: true }).click(),
+    );
+    expect((await visitor.results())[0]).toMatch(/In escrow: here\.example/);
+    await visitor.leave();
+  });
+
+  test("a request is fetched by what was kept of it; one without an ID by nothing", async () => {
+    const asked = cli(
+      ...["recover", "request", "kept.twin", "--to", "new.pub.pem"],
+      ...["--requester", "Olivia", "--authority", "olivia.authority", "--json"],
+    );
+    const { id } = JSON.parse(asked);
+    const visitor = await come();
+    const { page } = visitor;
+    await visitor.add(path("olivia.authority"));
+    await visitor.view("Recover");
+    await visitor.give("take-files", path("kept.twin"));
+    const check = page.getByRole("button", { name: "Check it and save the files" });
+    await check.click();
+    expect((await visitor.results(1, "#take-work"))[0]).toMatch(/Which request\?/);
+    await visitor.give("take-request", path(`${id}.request.json`));
+    await check.click();
+    expect((await visitor.results(1, "#take-work"))[0]).toMatch(/Nothing was released yet/);
+    await approve("ben", id);
+    await approve("cyd", id);
+    await visitor.saving(1, { path: () => path("recovered.twin") }, () => check.click());
+    expect((await visitor.results(1, "#take-work"))[0]).toMatch(
+      /The wrap for your new key was added/,
+    );
+    cli("decrypt", "recovered.twin", "-o", "recovered.txt", "-k", "new.pem");
+    expect(folder.read("recovered.txt").toString()).toBe("debit and credit\n");
+    await visitor.leave();
+  });
+
+  test("the library in a worker reaches the service too", async () => {
+    files["/worker-test.js"] = await bundle(
+      `import { connectAuthority } from "./build/client/index.js";
+       import { loadCore } from "./build/core/index.js";
+       onmessage = async ({ data }) => {
+         const party = await connectAuthority(await loadCore(), data);
+         postMessage([party.authority.origin, await party.client.checkpoint()]);
+       };`,
+    );
+    const visitor = await come();
+    const bytes = [...folder.read("olivia.authority")];
+    const [origin, checkpoint] = await visitor.page.evaluate(
+      (bytes) =>
+        new Promise<[string, string]>((resolve, reject) => {
+          const worker = new Worker("worker-test.js", { type: "module" });
+          worker.onmessage = ({ data }) => resolve(data);
+          worker.onerror = ({ message }) => reject(new Error(message));
+          worker.postMessage(Uint8Array.from(bytes));
+        }),
+      bytes,
+    );
+    expect(origin).toBe("here.example");
+    expect(checkpoint).toMatch(/^here\.example\n/);
+    await visitor.leave();
+  });
+});
+
+test("a token that is good no more: nothing is added, and the page says what helps", async () => {
+  enrol("gone", "--scope", "submit");
+  const [last] = JSON.parse(
+    cli("authority", "token", "list", "--authority", "here", "--json"),
+  ).filter(({ scopes }: { scopes: string[] }) => scopes.join() === "submit");
+  cli("authority", "token", "revoke", last.id, "--authority", "here");
+  const visitor = await come();
+  await visitor.give("key-files", path("gone.authority"));
+  const [result] = await visitor.results(1, "#key-work");
+  expect(result).toMatch(/can give you a new token.*UNAUTHENTICATED/s);
+  expect(await visitor.page.locator("#keys > li").count()).toBe(0);
+  await visitor.leave(/status of 401/);
+});
+
+test("a page of another origin: the browser refuses, the file is whole, and it is sent later", async () => {
+  const visitor = await Visitor.come(site.browser, `http://localhost:${site.server.port}/`, {
+    asks: [host],
+  });
+  await visitor.add(path("old.pub.pem"), path("olivia.authority"));
+  const refused = `${host} answers, but not to this page: whoever runs it has to allow the page's origin, http://localhost:${site.server.port}`;
+  expect((await visitor.results(2, "#key-work")).join()).toContain(refused);
+  expect(await seal(visitor, "other.txt")).toMatch(/Escrow pending.*The file is whole/s);
+  expect((await visitor.results())[0]).toContain(refused);
+  cli("decrypt", "other.txt.twin", "-o", "whole.txt", "-k", "old.pem");
+  expect(folder.read("whole.txt").toString()).toBe("assets\n");
+  await visitor.view("Recover");
+  await visitor.give("ask-files", path("kept.twin"));
+  await visitor.page.getByLabel("Who you are, as the officers").fill("Olivia");
+  await visitor.page.getByRole("button", { name: "Ask", exact: true }).click();
+  expect((await visitor.results(1, "#ask-work"))[0]).toContain(refused);
+  cli("escrow", "flush", "other.txt.twin", "--authority", "olivia.authority");
+  expect(cli("verify", "other.txt.twin", "--authority", "here/authority.json")).toMatch(
+    /verified by/,
+  );
+  await visitor.leave(/CORS|net::ERR_FAILED/);
+});
+
+test("a page that was not built for it says how it has to be built, and asks nobody", async () => {
+  const visitor = await come({ asks: [] });
+  await visitor.page.goto(`${site.server.url}/index.html`);
+  await visitor.give("key-files", path("olivia.authority"));
+  expect((await visitor.results(1, "#key-work"))[0]).toContain(
+    `npm run page -- --authority ${service.url}`,
+  );
+  expect(await visitor.page.locator("#keys > li").count()).toBe(0);
+  expect(await visitor.page.locator("body").innerText()).not.toMatch(/hand in to an authority/);
+  await visitor.leave();
+});
+
+test("a service that is away: files are whole and pending; once it is back, they are handed in", async () => {
+  const visitor = await come();
+  const { page } = visitor;
+  await visitor.add(path("old.pub.pem"), path("olivia.authority"));
+  await service.end();
+  await visitor.give("seal-files", path("ledger.txt"), path("other.txt"));
+  await visitor.saving(2, folder, () =>
+    page.getByRole("button", { name: "Seal", exact: true }).click(),
+  );
+  for (const result of await visitor.results(2)) {
+    expect(result).toMatch(
+      /Escrow pending\. here\.example can't be asked now: .* can't be reached/,
+    );
+  }
+  await visitor.picture("pending");
+  expect(await visitor.barriers()).toEqual([]);
+  cli("decrypt", "other.txt.twin", "-o", "whole.txt", "-k", "old.pem", "--force");
+  expect(folder.read("whole.txt").toString()).toBe("assets\n");
+
+  await visitor.view("Verify");
+  await visitor.give("verify-files", path("kept.twin"), path("other.txt.twin"));
+  await page.getByRole("button", { name: "Verify" }).click();
+  const [kept, pending] = await visitor.results(2);
+  expect(kept).toMatch(/Yes: .*nothing is compared with its log/s);
+  expect(pending).toMatch(/No: .*pending/s);
+
+  // What nobody else can answer is not done.
+  await visitor.view("Recover");
+  await visitor.give("take-files", path("kept.twin"));
+  await page.getByLabel("The request's ID").fill("a".repeat(26));
+  await page.getByRole("button", { name: "Check it and save the files" }).click();
+  expect((await visitor.results(1, "#take-work"))[0]).toMatch(/can't be asked now/);
+
+  service = await start();
+  await visitor.view("Verify");
+  await visitor.give("verify-files", path("other.txt.twin"));
+  await page.getByRole("button", { name: "Verify" }).click();
+  expect((await visitor.results())[0]).toMatch(/No receipt in it shows that here\.example has it/);
+  expect(await visitor.barriers()).toEqual([]);
+  const send = page.getByRole("button", { name: "Send it, and save the file with its receipt" });
+  await visitor.saving(1, folder, () => send.click());
+  expect(cli("verify", "other.txt.twin", "--authority", "here/authority.json")).toMatch(
+    /verified by/,
+  );
+  expect(await seal(visitor, "ledger.txt")).toMatch(/In escrow: here\.example/);
+  await visitor.leave(/ERR_CONNECTION_REFUSED/);
+});
+
+test("a newer policy is offered for the connection file; a service that is behind is refused", async () => {
+  await service.end();
+  cpSync(path("here"), path("behind"), { recursive: true });
+  service = await start();
+  const about = ["--quorum", "3", "-k", "ann.pem", "--yes", "--authority", "here"];
+  cli("authority", "policy", "propose", ...about);
+  cli("authority", "policy", "sign", "-k", "ben.pem", "--yes", "--authority", "here");
+  const visitor = await come();
+  await visitor.add(path("olivia.authority"));
+  expect((await visitor.results(1, "#key-work"))[0]).toMatch(/save the newer file/);
+  expect(await visitor.barriers()).toEqual([]);
+  await visitor.picture("newer");
+  const before = connectionIn("olivia.authority");
+  await visitor.saving(1, { path: () => path("newer.authority") }, () =>
+    visitor.page.getByRole("button", { name: "Save the newer file" }).click(),
+  );
+  const { authority, ...rest } = connectionIn("newer.authority");
+  expect(authority.policies.length).toBe(before.authority.policies.length + 1);
+  expect({ ...rest, authority: before.authority }).toEqual(before);
+  await visitor.leave();
+
+  await service.end();
+  service = await start("behind");
+  const again = await come();
+  await again.give("key-files", path("newer.authority"));
+  expect((await again.results(1, "#key-work"))[0]).toMatch(/is behind.*NOT_VERIFIED/s);
+  expect(await again.page.locator("#keys > li").count()).toBe(0);
+  await again.leave();
+});
