@@ -87,6 +87,20 @@ const token = async (who, ...words) => {
 for (const who of OFFICERS) await token(who, "--scope", "officer");
 await token("olivia", "--scope", "submit,recover", "--owner", "olivia");
 
+say("Whoever runs it wants to be told: a program of theirs listens, and checks who signed.");
+const { receiver } = await import("./demo-webhook.mjs");
+const listener = await receiver();
+const added = await run(
+  "authority",
+  "authority",
+  "receiver",
+  "add",
+  "--webhook",
+  listener.url,
+  ...HERE,
+);
+listener.trust(/^secret +(\S+)/m.exec(added)[1]);
+
 say("Each officer gets to know the service, compares the fingerprint, and signs the first policy.");
 const info = await run("authority", "authority", "info", ...HERE);
 const fingerprint = /^(?:fingerprint|authority) +([0-9a-f]{64})/m.exec(info)[1];
@@ -152,11 +166,14 @@ await run("olivia", ...FETCH, first, "report.bin.twin", "-k", "new.pem", "--wait
 await run("olivia", "decrypt", "report.bin.twin", "-o", "report.bin", "-k", "new.pem");
 compare(pathOf("olivia", "report.bin"));
 
+await listener.told("release");
+
 say("The service ends, and finishes what it began. What follows is carried as files.");
 for (const one of processes.slice(onPostgres ? 1 : 0)) {
   if ((await one.end()) !== 0) throw new Error("the service did not end as it should");
 }
 balancer?.close();
+listener.close();
 
 say("The same recovery once more, with files: she asks for another new key.");
 for (const who of ["olivia", ...OFFICERS]) carry("authority", "backup/authority.json", who);
