@@ -76,10 +76,12 @@ if (onPostgres) {
   processes.push(await serve("authority", "second", ...TLS, ...QUIET, ...LOCK));
 }
 const balancer = onPostgres
-  ? await (await import("./demo-postgres.mjs")).balance(processes.map(({ url }) => url))
+  ? await (await import("./balancer.mjs")).balance(processes.map(({ url }) => url))
   : undefined;
 const URL_OF_SERVICE =
-  balancer?.url ?? processes[0].url.replace(/127\.0\.0\.1|\[::1\]/, "localhost");
+  balancer === undefined
+    ? processes[0].url.replace(/127\.0\.0\.1|\[::1\]/, "localhost")
+    : `https://localhost:${balancer.port}`;
 const token = async (who, ...words) => {
   const out = await run("authority", "authority", "token", "add", ...words, ...HERE);
   writeFileSync(pathOf(who, "token.txt"), `${/^token +(\S+)/m.exec(out)[1]}\n`, { mode: 0o600 });

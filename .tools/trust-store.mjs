@@ -6,6 +6,7 @@ const root = new URL("..", import.meta.url).pathname;
 const env = {
   TWINWRAP_KILLS: "500", // on each store
   TWINWRAP_PROMOTIONS: "50",
+  TWINWRAP_EVERY_MESSAGE: "1",
   ...process.env,
 };
 const files = ["processes", "faults", "standby", "lost"].map((name) => `test/authority/${name}`);

@@ -1,7 +1,7 @@
 import { readFile, stat, unlink } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import { connect, isIPv4 } from "node:net";
-import { createSecureContext, type Server as TlsServer } from "node:tls";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { connect, isIPv4, type Socket } from "node:net";
+import { createSecureContext, Server as TlsServer } from "node:tls";
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { TwinwrapError } from "../errors.js";
 import type { Metrics } from "./metrics.js";
@@ -23,6 +23,8 @@ export const TLS = { minVersion: "TLSv1.2" } as const;
 const LOOK = 60_000;
 /** How long calls that were accepted may take when the service ends, in milliseconds. */
 const LAST_CALLS = 30_000;
+/** How often it is looked then which connections are done, in milliseconds. */
+const SWEEP = 50;
 
 /** @throws TwinwrapError BAD_KEY if they are no certificate and its key */
 export async function readCertificate(files: CertificateFiles) {
@@ -41,8 +43,24 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }
 
+/** Connections over which no call has come yet. Node takes none of them for idle. */
+function unusedOf(server: Server): Set<Socket> {
+  const unused = new Set<Socket>();
+  const begun = (socket: Socket) => {
+    unused.add(socket);
+    socket.once("close", () => unused.delete(socket));
+  };
+  server.on(server instanceof TlsServer ? "secureConnection" : "connection", begun);
+  server.on("request", ({ socket }: IncomingMessage) => unused.delete(socket));
+  return unused;
+}
+
+/** Of each service that listens. */
+const unused = new WeakMap<FastifyInstance, Set<Socket>>();
+
 /** Begins to listen. @returns where: a URL, or a socket's path */
 export async function listen(app: FastifyInstance, place: Place): Promise<string> {
+  unused.set(app, unusedOf(app.server));
   try {
     if ("path" in place) {
       await removeDeadSocket(place.path);
@@ -136,15 +154,24 @@ export async function listenForMetrics(
   return { url: `http://${host.includes(":") ? `[${host}]` : host}:${given}/metrics`, server };
 }
 
-/** Accepts nothing more, and finishes what was accepted. @returns whether all of it was finished in time */
+/**
+ * Accepts nothing more, and finishes what was accepted: a connection is closed when the call on it is answered, and one
+ * without any call at once.
+ * @returns whether all of it was finished in time
+ */
 export async function end(app: FastifyInstance, lastCalls = LAST_CALLS): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {
     timer = setTimeout(() => resolve(false), lastCalls);
   });
   const closed = app.close().then(() => true as const);
+  const sweep = setInterval(() => {
+    app.server.closeIdleConnections();
+    for (const socket of unused.get(app) ?? []) socket.destroy();
+  }, SWEEP);
   const isDone = await Promise.race([closed, late]);
   clearTimeout(timer);
+  clearInterval(sweep);
   if (!isDone) app.server.closeAllConnections();
   return isDone;
 }

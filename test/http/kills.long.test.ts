@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomInt } from "node:crypto";
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import {
   encodeReceipt,
@@ -13,6 +13,7 @@ import {
 } from "twinwrap/escrow";
 import { afterAll, expect, test } from "vitest";
 import { HttpClient } from "#build/client/http.js";
+import { balance } from "../../.tools/balancer.mjs";
 import { core, Office } from "../authority/office.js";
 
 // A service that is killed at any moment while a client works with it (SIGKILL). The client repeats what was not
@@ -195,33 +196,6 @@ test(
   600_000 + KILLS * 20_000,
 );
 
-/** Stands before two processes: each connection goes to the first one that takes it. */
-async function balance(ports: readonly number[]): Promise<number> {
-  const open = new Set<Socket>();
-  const server = createServer((caller) => {
-    open.add(caller);
-    caller.on("error", () => caller.destroy()).on("close", () => open.delete(caller));
-    const tryFrom = (at: number) => {
-      if (at === ports.length) return void caller.destroy();
-      const service = connect(ports[at]!, "127.0.0.1");
-      service.once("error", () => tryFrom(at + 1));
-      service.once("connect", () => {
-        service.removeAllListeners("error").on("error", () => caller.destroy());
-        service.on("close", () => caller.destroy());
-        caller.on("close", () => service.destroy());
-        caller.pipe(service).pipe(caller);
-      });
-    };
-    tryFrom(0);
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  closers.push(() => {
-    server.close();
-    for (const one of open) one.destroy();
-  });
-  return (server.address() as AddressInfo).port;
-}
-
 test("of two processes behind a balancer one is killed: no call fails that is repeated", async () => {
   const { office, token, decide } = await authority();
   await office.service.close();
@@ -229,7 +203,9 @@ test("of two processes behind a balancer one is killed: no call fails that is re
   const first = await serve(office.folder, ports[0]!);
   // The same folder: two processes of one host.
   const second = await serve(office.folder, ports[1]!);
-  const url = `http://127.0.0.1:${await balance(ports)}`;
+  const balancer = await balance(ports.map((port) => `http://127.0.0.1:${port}`));
+  closers.push(() => balancer.close());
+  const url = `http://127.0.0.1:${balancer.port}`;
   const client = new HttpClient(core, { url, token, patience: 600_000 });
   const answers = none();
   let isOver = false;
