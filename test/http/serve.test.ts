@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { Agent, request as requestHttp } from "node:http";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { pino } from "pino";
@@ -225,6 +225,19 @@ describe("when it is told to end", () => {
     const statuses = serve.log.filter(({ msg }) => msg === "call").map(({ status }) => status);
     expect(new Set(statuses)).toEqual(new Set([201]));
     agent.destroy();
+  });
+
+  test("a connection over which no call has come keeps nobody waiting", async () => {
+    const app = await build({ service: one.service });
+    const url = await listen(app, { host: "127.0.0.1", port: 0 });
+    const connected = new Promise<void>((resolve) =>
+      app.server.once("connection", () => resolve()),
+    );
+    const silent = connect(Number(new URL(url).port), "127.0.0.1");
+    silent.on("error", () => {});
+    await connected;
+    expect(await end(app, 100_000)).toBe(true);
+    silent.destroy();
   });
 
   test("a call that is at work is finished, on a connection that would be kept", async () => {
