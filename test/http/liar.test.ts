@@ -332,6 +332,9 @@ describe("by what is no answer at all", () => {
     await expect(liar.client.policies()).rejects.toThrow(/does not end/);
     await expect(liar.client.policies()).rejects.toEqual(NOT_VERIFIED);
     expect(liar.seen).toHaveLength(2);
+    // One that is right, but longer than the caller wants any to be.
+    const right = await between(() => undefined, { maxAnswer: 100 });
+    await expect(right.client.policies()).rejects.toThrow(/does not end/);
   });
 
   test("an answer that does not come, or comes too slowly, is given up in time", async () => {
