@@ -202,10 +202,15 @@ export async function readAuthority(
   options: DirectoryOptions = {},
 ): Promise<{ authority: Authority; file: AuthorityFile }> {
   const core = options.core ?? (await sharedCore());
-  const bytes = await (isFolder(path)
-    ? readPart(path, AUTHORITY)
-    : withFile(path, (file) => collectPieces(path, messagePieces(file.pieces()), MAX_MESSAGE)));
-  return authorityOf(core, bytes);
+  return authorityOf(core, await namingBytes(path));
+}
+
+/** The bytes of what names an authority: of its folder's authority.json, or of a file. */
+export function namingBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  if (isFolder(path)) return readPart(path, AUTHORITY);
+  return withFile(path, (file) =>
+    collectPieces(path, messagePieces(file.pieces()), MAX_MESSAGE),
+  ) as Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /**

@@ -6,6 +6,7 @@ import { isSystemError } from "../calls.node.js";
 import type { Core } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import { parseCheckpoint } from "../escrow/checkpoint.js";
+import type { Connection } from "../escrow/connection.js";
 import { encodeAuthority } from "../escrow/identity.js";
 import { type AuthorityFile, MAX_MESSAGE } from "../escrow/index.js";
 import { article, decodeMessage } from "../escrow/message.js";
@@ -83,12 +84,24 @@ export async function copyPublic(
 
 /** What an authority.json holds; nothing is verified. @throws TwinwrapError BAD_FORMAT */
 export function asAuthority(core: Core, bytes: Uint8Array): AuthorityFile {
+  const { file, connection } = asNamed(core, bytes);
+  wipe(connection?.owner?.secret);
+  return file;
+}
+
+/** The same of what names an authority: a connection file has the same notes in it. Its secret is the caller's to wipe. */
+export function asNamed(
+  core: Core,
+  bytes: Uint8Array,
+): { file: AuthorityFile; connection?: Connection } {
   let what: string;
   try {
     const message = decodeMessage(core, bytes);
-    if (message.kind === "authority") return message.authority;
-    // A connection file has the same notes in it.
-    if (message.kind === "connection") return message.connection.authority;
+    if (message.kind === "authority") return { file: message.authority };
+    if (message.kind === "connection") {
+      const { connection } = message;
+      return { file: connection.authority, connection };
+    }
     what = `this is ${article(message.kind)}`;
   } catch (cause) {
     if (!(cause instanceof TwinwrapError && cause.code === "BAD_FORMAT")) throw cause;

@@ -118,10 +118,9 @@ async function enrolOwner(
 ): Promise<{ id: string; secret: Uint8Array; control: string }> {
   const control = options.control ?? `${fileName(id)}.control.pem`;
   // One that is there is taken: an answer that was lost is asked for again with the same key.
-  if (!existsSync(control)) await makeControlKey(control, options);
-  const publicKey = await withControlKey(control, options, async ({ publicKey: key }) =>
-    writeControlPublicKey(key),
-  );
+  const publicKey = existsSync(control)
+    ? await withControlKey(control, options, async (key) => writeControlPublicKey(key.publicKey))
+    : (await makeControlKey(control, { ...options, force: false })).publicKey;
   const bytes = await about(control, () => client.enrol(publicKey));
   try {
     const file = decodeOwnerFile(bytes);
@@ -129,7 +128,10 @@ async function enrolOwner(
       file.owner === id &&
       file.authority === authority.origin &&
       equalBytes(file.fingerprint, authority.fingerprint);
-    if (!isRight) throw notVerified("the authority enrolled somebody else than it was asked to");
+    if (!isRight) {
+      wipe(file.secret);
+      throw notVerified("the authority enrolled somebody else than it was asked to");
+    }
     return { id, secret: file.secret, control };
   } finally {
     wipe(bytes);

@@ -1,27 +1,30 @@
 import { join } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { LocalClient } from "../authority/client.js";
-import { authorityOf, openDirectory, readAuthority } from "../authority/directory.js";
+import { namingBytes, openDirectory } from "../authority/directory.js";
+import { asNamed } from "../authority/folder-parts.js";
 import type { OperatorSettings } from "../authority/office.js";
 import type { AuthorityService } from "../authority/service.js";
-import { equalBytes, fromHex } from "../bytes.js";
+import { equalBytes, fromHex, wipe } from "../bytes.js";
 import { isFolder } from "../calls.node.js";
 import { handIn } from "../client/escrow.js";
 import { type Party, partyOf } from "../client/party.js";
 import { Unreachable } from "../client/unreachable.js";
 import { sharedCore } from "../core/index.js";
 import { notVerified } from "../errors.js";
+import type { Connection } from "../escrow/connection.js";
 import {
   type Authority,
   type AuthorityClient,
   MAX_MESSAGE,
   type Receipt,
   type Submission,
+  verifyAuthority,
 } from "../escrow/index.js";
 import { messagePieces } from "../escrow/message.js";
 import { collectPieces } from "../files.node.js";
 import { collect, EXIT, UsageError } from "./command.js";
-import { type Remote, reach, readConnection, tellAway, tellPending } from "./connection.js";
+import { type Remote, reach, tellAway, tellPending } from "./connection.js";
 import { STANDARD, withInput } from "./io.js";
 import { passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
@@ -147,19 +150,38 @@ export function requireAuthority({ authority }: AuthorityOptions): string {
  * @param path its folder, its authority.json, or - for that on standard input
  * @throws TwinwrapError BAD_FORMAT, NOT_VERIFIED
  */
-export function loadAuthority(path: string, { fingerprint }: PinOptions = {}): Promise<Authority> {
+export async function loadAuthority(path: string, pins: PinOptions = {}): Promise<Authority> {
+  const { authority, connection } = await loadNamed(path, pins);
+  wipe(connection?.owner?.secret);
+  return authority;
+}
+
+/** The same, and how to reach it if a connection file says so. Read once: it may be a pipe. The secret is the caller's. */
+function loadNamed(
+  path: string,
+  { fingerprint }: PinOptions,
+): Promise<{ authority: Authority; connection?: Connection }> {
   return about(path === STANDARD ? "standard input" : path, async () => {
-    const { authority } = await (path === STANDARD ? readStandard() : readAuthority(path));
-    checkPin(authority, fingerprint);
-    return authority;
+    const core = await sharedCore();
+    const bytes = await (path === STANDARD ? standardBytes() : namingBytes(path));
+    const { file, connection } = asNamed(core, bytes);
+    try {
+      const authority = await verifyAuthority(core, file);
+      checkPin(authority, fingerprint);
+      return connection === undefined ? { authority } : { authority, connection };
+    } catch (error) {
+      wipe(connection?.owner?.secret);
+      throw error;
+    } finally {
+      wipe(bytes);
+    }
   });
 }
 
-async function readStandard() {
-  const bytes = await withInput(STANDARD, (file) =>
+function standardBytes(): Promise<Uint8Array> {
+  return withInput(STANDARD, (file) =>
     collectPieces(STANDARD, messagePieces(file.pieces()), MAX_MESSAGE),
   );
-  return authorityOf(await sharedCore(), bytes);
 }
 
 /** Opens an authority's folder, works with it and closes it. Only operators need this. */
@@ -208,8 +230,7 @@ export async function withParty<T>(
 ): Promise<T> {
   const core = await sharedCore();
   if (path === STANDARD || !isFolder(path)) {
-    const authority = await loadAuthority(path, options);
-    const connection = path === STANDARD ? undefined : await readConnection(core, path);
+    const { authority, connection } = await loadNamed(path, options);
     const party =
       connection === undefined
         ? partyOf(core, authority)

@@ -72,7 +72,11 @@ async function add(options: AddOptions): Promise<void> {
   const write = output === undefined ? undefined : await outputFor([], output, options);
   await withService(requireAuthority(options), async (service) => {
     const { text, token } = await asUsage(() => service.addToken({ scopes, owner, expires }));
-    await write?.([toUtf8(`${text}\n`)], PRIVATE_MODE);
+    await write?.([toUtf8(`${text}\n`)], PRIVATE_MODE).catch(async (error) => {
+      // Nobody has it, so nobody is to be let in by it.
+      await service.revokeToken(token.id);
+      throw error;
+    });
     const shown = output === undefined ? { token: text } : { written: output };
     tell(options, { ...factsOf(token), ...shown }, [
       output === undefined ? ["token", text] : ["written", outputText(output)],

@@ -1,16 +1,17 @@
+import { namingBytes } from "../authority/directory.js";
 import { wipe } from "../bytes.js";
+import { present } from "../calls.node.js";
 import { type Connected, connectAuthority } from "../client/connect.js";
 import { type Party, partyOf } from "../client/party.js";
 import { Unreachable } from "../client/unreachable.js";
 import type { Core } from "../core/index.js";
-import { withFile } from "../envelope/file.node.js";
 import { type Connection, encodeConnection } from "../escrow/connection.js";
 import type { Authority } from "../escrow/index.js";
-import { decodeMessage, MAX_MESSAGE, messagePieces } from "../escrow/message.js";
-import { collectPieces, writeFileWhole } from "../files.node.js";
+import { decodeMessage } from "../escrow/message.js";
+import { writeFileWhole } from "../files.node.js";
 import { EXIT } from "./command.js";
 import { PRIVATE_MODE } from "./keygen.js";
-import { warn } from "./standard.js";
+import { STANDARD, warn } from "./standard.js";
 
 // An authority that is reached over the network, by a connection file.
 
@@ -28,10 +29,8 @@ export interface Remote {
 const IMPATIENT = 10_000;
 
 /** A connection file's content; undefined if the file is another message. @throws TwinwrapError BAD_FORMAT */
-export async function readConnection(core: Core, path: string): Promise<Connection | undefined> {
-  const bytes = await withFile(path, (file) =>
-    collectPieces(path, messagePieces(file.pieces()), MAX_MESSAGE),
-  );
+async function readConnection(core: Core, path: string): Promise<Connection | undefined> {
+  const bytes = await namingBytes(path);
   try {
     const message = decodeMessage(core, bytes);
     return message.kind === "connection" ? message.connection : undefined;
@@ -76,22 +75,27 @@ export async function reach(
     // What it was when it was seen last still tells its signatures from others'.
     return { ...partyOf(core, authority), remote: { ownerId, away: error } };
   }
-  if (connected.isNewer) await keepNewer(core, path, connected);
+  // What came through a pipe can't be written to.
+  if (connected.isNewer && isPlainFile(path)) await keepNewer(core, path, connected);
   return { ...connected, remote: { ownerId, away: undefined } };
+}
+
+function isPlainFile(path: string): boolean {
+  return path !== STANDARD && present(path)?.isFile() === true;
 }
 
 /** What an authority says of itself binds it from now on. */
 async function keepNewer(core: Core, path: string, { file }: Connected): Promise<void> {
   // Read again: the secret was wiped, and another command may have kept more meanwhile.
-  const present = await readConnection(core, path);
-  if (present === undefined) return;
-  const { identities, policies } = present.authority;
+  const kept = await readConnection(core, path);
+  if (kept === undefined) return;
+  const { identities, policies } = kept.authority;
   const isMore =
     file.identities.length > identities.length || file.policies.length > policies.length;
   try {
-    if (isMore) await writeConnection(path, { ...present, authority: file }, { force: true });
+    if (isMore) await writeConnection(path, { ...kept, authority: file }, { force: true });
   } finally {
-    wipe(present.owner?.secret);
+    wipe(kept.owner?.secret);
   }
 }
 

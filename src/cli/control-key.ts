@@ -11,7 +11,8 @@ export interface MadeControlKey {
   publicOutput: string;
   /** Whether the private key is locked with a passphrase. */
   locked: boolean;
-  /** The public key, for people. */
+  /** The public key (PEM), and for people. */
+  publicKey: Uint8Array<ArrayBuffer>;
   signs: string;
 }
 
@@ -28,11 +29,13 @@ export async function makeControlKey(
   try {
     const { publicKey } = await SigningKey.from(seed);
     pem = await writeControlKey(seed, { passphrase });
+    const publicPem = writeControlPublicKey(publicKey);
     await writeFilesWhole([
       { path, content: [pem], force, mode: PRIVATE_MODE },
-      { path: publicOutput, content: [writeControlPublicKey(publicKey)], force },
+      { path: publicOutput, content: [publicPem], force },
     ]);
-    return { publicOutput, locked: passphrase !== undefined, signs: formatKey(publicKey) };
+    const locked = passphrase !== undefined;
+    return { publicOutput, locked, publicKey: publicPem, signs: formatKey(publicKey) };
   } finally {
     wipe(pem, seed);
   }

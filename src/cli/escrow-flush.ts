@@ -1,10 +1,16 @@
 import type { Command } from "commander";
 import { toHex } from "../bytes.js";
-import { isFolder } from "../calls.node.js";
+import { isFolder, isSystemError } from "../calls.node.js";
 import { handIn, receiptStatus } from "../client/escrow.js";
 import { Unreachable } from "../client/unreachable.js";
 import { isAboutContent } from "../errors.js";
-import { checkReceipt, encodeReceipt, recordHash, type Submission } from "../escrow/index.js";
+import {
+  checkReceipt,
+  encodeReceipt,
+  isProven,
+  recordHash,
+  type Submission,
+} from "../escrow/index.js";
 import { writeFileWhole } from "../files.node.js";
 import { outsidePath } from "../text.js";
 import {
@@ -42,7 +48,7 @@ async function keptReceipt(party: NamedParty, path: string, submission: Submissi
     const { worth } = await checkReceipt(party.core, submission, receipt, party.authority);
     return worth === "full" ? receipt : undefined;
   } catch (error) {
-    if (isAboutContent(error) || (error as { code?: unknown }).code === "ENOENT") return undefined;
+    if (isAboutContent(error) || isSystemError(error, "ENOENT")) return undefined;
     throw error;
   }
 }
@@ -60,7 +66,7 @@ async function flushSubmission(path: string, party: NamedParty) {
     fingerprint: formatFingerprint(fingerprint),
     record: toHex(recordHash(party.core, submission.record)),
     owner: submission.record.owner,
-    status: receiptStatus(receipt),
+    status: isProven(submission.record) ? receiptStatus(receipt) : ("unproven" as const),
   };
 }
 

@@ -19,7 +19,7 @@ export interface SentFacts {
   record: string;
   /** The ID of its owner. */
   owner: string;
-  status: PresentEscrow["status"];
+  status: PresentEscrow["status"] | "unproven";
   /** It was sent again: the authority had lost it. */
   again?: boolean;
   /** The submission's file, while there is no answer. */

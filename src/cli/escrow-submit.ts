@@ -26,6 +26,7 @@ import {
   addAuthorityKeyOption,
   authorityOption,
   handInTo,
+  isCarriedTo,
   type NamedParty,
   type PinOptions,
   pinOption,
@@ -229,13 +230,13 @@ async function submitTo(party: NamedParty, path: string, options: SubmitOptions)
     authority: party.authority.origin,
     ...delivered,
   };
-  const { algorithm, proven, authority } = facts;
+  const { algorithm, proven } = facts;
   tell(options, facts, [
     ["serial", facts.serial],
     ...(label === undefined ? [] : [["label", outside(label)]]),
     ["key", `${algorithm}, ${keyLength} bytes: ${proven ? "proven" : "key not proven"}`],
     ["owner", outside(facts.owner)],
-    ["escrow", deliveredText(delivered, inline(authority))],
+    ["escrow", deliveredText(delivered, party)],
     ["kept in", delivered.submission],
     ...(delivered.receipt === undefined ? [] : [["receipt", delivered.receipt]]),
   ]);
@@ -243,7 +244,11 @@ async function submitTo(party: NamedParty, path: string, options: SubmitOptions)
 
 const MESSAGES = ["submission", "receipt"] as const;
 
-function deliveredText({ status, submission }: Delivered, origin: string): string {
+function deliveredText({ status, submission }: Delivered, party: NamedParty): string {
+  const origin = inline(party.authority.origin);
+  if (status === "pending" && !isCarriedTo(party)) {
+    return `pending: run \`twinwrap escrow flush ${submission}\``;
+  }
   if (status === "pending") return `pending: carry ${submission} to ${origin}`;
   if (status === "unproven") return `taken in by ${origin}; nobody can tell whether it opens`;
   return `${status} by ${origin}`;

@@ -9,6 +9,7 @@ import {
   replaceReleased,
   takeRelease,
 } from "../client/recover.js";
+import { Unreachable } from "../client/unreachable.js";
 import { amendFile, rewrapFile } from "../envelope/file.node.js";
 import {
   type AuthorityClient,
@@ -68,10 +69,22 @@ async function awaitRelease(
   options: FetchOptions,
 ): Promise<Release | undefined> {
   let end: Date | undefined;
+  let isAway = false;
   for (;;) {
-    const release = await party.client.released(id);
-    if (release !== undefined) return release;
-    const standing = await standingOf(party, id);
+    let standing: Standing;
+    try {
+      const release = await party.client.released(id);
+      if (release !== undefined) return release;
+      standing = await standingOf(party, id);
+    } catch (error) {
+      // Whoever waits for days waits for a service that is started again, too.
+      if (!(error instanceof Unreachable) || end === undefined || end <= new Date()) throw error;
+      if (!isAway) warn(`${error.message}; waiting for it`);
+      isAway = true;
+      await new Promise((wake) => setTimeout(wake, OFTEN));
+      continue;
+    }
+    isAway = false;
     end ??= waitEnd(options, standing);
     const now = Date.now();
     const pause = Math.min(pauseFor(standing, now), end.getTime() - now);

@@ -1,0 +1,94 @@
+import { existsSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { endProcesses, ServeProcess } from "../http/process.js";
+import { Sandbox } from "./run.js";
+
+// A connection file on the command line: what is sealed or submitted while the service is away is sent later.
+
+const sandbox = new Sandbox();
+afterAll(async () => {
+  await endProcesses();
+  sandbox.remove();
+});
+
+let serve: ServeProcess;
+let port: string;
+
+async function done(line: string, code = 0): Promise<string> {
+  const result = await sandbox.shell(line);
+  expect({ line, ...result, bytes: 0 }).toMatchObject({ line, code });
+  return result.stdout + result.stderr;
+}
+
+async function begin(): Promise<void> {
+  serve = new ServeProcess(sandbox.file("acme"), ["--listen", `127.0.0.1:${port}`]);
+  port = new URL(await serve.at()).port;
+}
+
+beforeAll(async () => {
+  sandbox.keyPair("olivia");
+  await done("twinwrap officer keygen -o ann.pem --no-passphrase");
+  await done(
+    "twinwrap authority init acme --officer ann=ann.pub.pem --no-passphrase --unproven taken",
+  );
+  await done("twinwrap authority policy sign -k ann.pem --yes --authority acme");
+  await done(
+    "twinwrap authority token add --scope submit,recover --owner olivia -o token --authority acme",
+  );
+  port = "0";
+  await begin();
+  sandbox.write("secret", "of the control key\n");
+  await done(
+    `twinwrap authority enrol http://127.0.0.1:${port} --token-file token --yes --passphrase-file secret -o me.authority`,
+  );
+});
+
+test("what the service does not get now it gets by escrow flush, each thing once", async () => {
+  sandbox.write("report", "figures");
+  await done("twinwrap authority info --authority acme --wrap-key acme.publickeyblob");
+  await done("twinwrap key convert acme.publickeyblob -o acme.pub.pem --to pem");
+  await done(
+    "twinwrap blob generate --alg aes-256 --to acme.pub.pem -o ledger.simpleblob --padding oaep",
+  );
+  await serve.end();
+  const sealed = await done(
+    "twinwrap encrypt report --owner olivia.pub.pem --authority me.authority",
+    5,
+  );
+  expect(sealed).toMatch(/^escrow +pending: .*escrow flush/m);
+  const submitted = await done(
+    "twinwrap escrow submit ledger.simpleblob --description Ledger --authority me.authority",
+    5,
+  );
+  expect(submitted).toMatch(
+    /^escrow +pending: run `twinwrap escrow flush ledger.*submission.json`/m,
+  );
+  // The owner is the one that the connection names.
+  expect(submitted).toMatch(/^owner +olivia$/m);
+  expect(await done("twinwrap decrypt report.twin -k olivia.pem -o -")).toContain("figures");
+  await begin();
+  const flushed = await done("twinwrap escrow flush . --authority me.authority");
+  expect(flushed).toMatch(/^\.?\/?ledger\S+ +unproven by /m);
+  expect(flushed).toMatch(/^\.?\/?report\.twin +verified by /m);
+  const again = await done("twinwrap escrow flush . --authority me.authority");
+  expect(again).not.toContain("ledger");
+  await done("twinwrap verify report.twin --authority me.authority");
+});
+
+test("a connection file may come through a pipe, or on standard input: it is read once", async () => {
+  for (const given of ["--authority <(cat me.authority)", "--authority - < me.authority"]) {
+    const line = `twinwrap encrypt report --force --owner olivia.pub.pem ${given}`;
+    expect(await done(line)).toMatch(/^escrow +verified by /m);
+  }
+  expect(await done("twinwrap authority info --authority <(cat acme/authority.json)")).toContain(
+    "fingerprint",
+  );
+});
+
+test("a token that could not be written lets nobody in", async () => {
+  await done("twinwrap authority token add --scope read -o nowhere/token --authority acme", 1);
+  const tokens = JSON.parse(await done("twinwrap authority token list --json --authority acme"));
+  const [made] = tokens.filter(({ scopes }: { scopes: string[] }) => scopes.includes("read"));
+  expect(made === undefined || made.revoked !== undefined).toBe(true);
+  expect(existsSync(sandbox.file("nowhere"))).toBe(false);
+});
