@@ -1,5 +1,5 @@
 import { isWellFormed } from "../bytes.js";
-import { TwinwrapError } from "../errors.js";
+import { isAboutContent, TwinwrapError } from "../errors.js";
 import type {
   ApprovalRow,
   Candidate,
@@ -134,8 +134,24 @@ export class LineReader {
     throw this.bad(`member ${this.#next} is no text`);
   }
 
+  /** A text that follows a rule: keys of the store have a length. @param check throws if it does not */
+  name(check: (text: string) => unknown): string {
+    const value = this.text();
+    try {
+      check(value);
+    } catch (error) {
+      if (!isAboutContent(error)) throw error;
+      throw this.bad(`member ${this.#next}: ${error.message}`);
+    }
+    return value;
+  }
+
   optionalText(): string | undefined {
     return this.#isNull() ? undefined : this.text();
+  }
+
+  optionalName(check: (text: string) => unknown): string | undefined {
+    return this.#isNull() ? undefined : this.name(check);
   }
 
   number(): number {

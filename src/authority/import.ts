@@ -9,7 +9,10 @@ import { parseCheckpoint } from "../escrow/checkpoint.js";
 import { GrowingTree } from "../escrow/growing-tree.js";
 import { parseIdentity } from "../escrow/identity.js";
 import { type AuthorityFile, RECORD_STATUSES, REQUEST_STATUSES } from "../escrow/index.js";
+import { checkOwnerId, checkText } from "../escrow/names.js";
 import { parsePolicy } from "../escrow/policy.js";
+import { MAX_LABEL } from "../escrow/record.js";
+import { parseRequestId } from "../escrow/request.js";
 import { checkerOf } from "./checker.js";
 import { FORMAT, type FullRecord, LineReader } from "./export-lines.js";
 import { fence, logsOf } from "./log.js";
@@ -288,7 +291,7 @@ class Import {
         if (this.#records.length >= PAGE) await this.#flush();
         return;
       case "enrolment": {
-        const [leaf, owner, secret] = [line.number(), line.text(), hash(line)];
+        const [leaf, owner, secret] = [line.number(), line.name(checkOwnerId), hash(line)];
         await this.#addOwners([{ owner, secret }]);
         return this.#writes.insertEnrolment({ leaf, owner, control: hash(line) });
       }
@@ -297,7 +300,7 @@ class Import {
           leaf: line.number(),
           status: line.word(REQUEST_STATUSES),
           hash: hash(line),
-          id: line.text(),
+          id: line.name(parseRequestId),
           bytes: line.bytes(),
           expires: line.time(),
         });
@@ -326,7 +329,7 @@ class Import {
             .text()
             .split(" ")
             .map((scope) => asScope(scope, line)),
-          owner: line.optionalText(),
+          owner: line.optionalName(checkOwnerId),
           created: line.time(),
           expires: line.optionalTime(),
           revoked: line.optionalTime(),
@@ -379,7 +382,7 @@ function readReceiver(line: LineReader): ReceiverRow {
   const row = {
     id,
     role: line.word(["operator", "officer", "owner"] as const),
-    name: line.optionalText(),
+    name: line.optionalName(checkOwnerId),
     means: line.word(["webhook", "mail"] as const),
     address: line.text(),
     secret: line.optionalBytes(),
@@ -421,7 +424,7 @@ function readRecord(line: LineReader): FullRecord {
     throw line.bad("the record stands on no leaf");
   }
   const status = line.word(RECORD_STATUSES);
-  const [recordHash, owner, secret] = [hash(line), line.text(), hash(line)];
+  const [recordHash, owner, secret] = [hash(line), line.name(checkOwnerId), hash(line)];
   const row = {
     escrowLeaf,
     verifiedLeaf,
@@ -430,7 +433,7 @@ function readRecord(line: LineReader): FullRecord {
     owner,
     serial: line.bytes(),
     description: line.optionalText(),
-    label: line.optionalText(),
+    label: line.optionalName((text) => checkText(text, MAX_LABEL, "the label")),
     created: line.time(),
     record: line.bytes(),
   };

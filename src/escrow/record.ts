@@ -22,7 +22,7 @@ export const MAX_SUBMISSION = 16384;
 /** `body` in the `alg` of a key that another program uses. */
 const BLOB = "blob";
 /** Bytes of UTF-8 of a foreign serial at most. */
-const MAX_LABEL = 255;
+export const MAX_LABEL = 255;
 /** Years in which a record can have been made: others come from a clock that is wrong, or from somebody who lies. */
 const [FIRST_YEAR, LAST_YEAR] = [2000, 2199];
 

@@ -439,12 +439,16 @@ describe("an export that was damaged on its way", () => {
     expect(refused).toBeGreaterThan(10);
   });
 
-  /** What nothing shows: approvals that stand on no leaf, drafts, which checkpoints were signed, the order of rows. */
+  /**
+   * What nothing shows: approvals that stand on no leaf, drafts, which checkpoints were signed, tokens, who is
+   * told, the order of rows.
+   */
   function passes(how: string, line: string, next: string): boolean {
     if (how === "without")
-      return /^\["(approval",null|seen|policy",null,null|checkpoint)/.test(line);
+      return /^\["(approval",null|seen|policy",null,null|checkpoint|token|receiver)/.test(line);
     if (how === "twice") return line.startsWith('["seen');
-    const row = /^\["(identity|policy|record|enrolment|request|approval|veto|release)"/;
+    const row =
+      /^\["(identity|policy|record|enrolment|request|approval|veto|release|token|receiver)"/;
     return row.test(line) && row.test(next);
   }
 });
@@ -530,6 +534,27 @@ describe("an export that was forged", () => {
     const chosen = some(changes, 23);
     for (const [about, changed] of chosen) if (await survives(changed, about)) passed++;
     expect(passed).toBeLessThan(chosen.length / 10);
+  });
+
+  test.each<[string, string, number, unknown, RegExp]>([
+    [
+      "an owner ID without end",
+      "record",
+      5,
+      "\u{1f511}".repeat(70_000),
+      /owner ID is not 1 to 255/,
+    ],
+    ["an owner ID with a space", "record", 5, "olivia o", /owner ID has a space/],
+    ["a label without end", "record", 9, "x".repeat(256), /label is not 1 to 255/],
+    ["an ID that is none", "request", 4, "x".repeat(4000), /ID is 26 letters/],
+    ["an enrolment of nobody", "enrolment", 2, "", /owner ID is not 1 to 255/],
+  ])("with %s is refused: keys of a store have a length", async (_, kind, i, value, why) => {
+    const at = lines.findIndex((line) => line.startsWith(`["${kind}"`));
+    const line = JSON.stringify(replaced(JSON.parse(lines[at]!), i, value));
+    const error = await refusal(summed(replaced(lines.slice(0, -1), at, line)));
+    expect(error).toEqual(BAD_FORMAT);
+    expect(error.message).toMatch(why);
+    expect(error.message).toContain(`line ${at + 1} of the export`);
   });
 
   test("by changing any characters is refused, or is as good", async () => {

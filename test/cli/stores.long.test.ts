@@ -311,7 +311,7 @@ describe.skipIf(!havePostgres || !haveSqlite)("the store (needs embedded-postgre
     expect(await refused("twinwrap authority list --authority office")).toEqual([
       1,
       expect.stringMatching(
-        /^PostgreSQL 127\.0\.0\.1:\d+\/postgres \(schema office\) can't be reached/,
+        /^office: PostgreSQL 127\.0\.0\.1:\d+\/postgres \(schema office\) can't be reached/,
       ),
     ]);
     await server.begin({ fsync: "off" });

@@ -63,6 +63,7 @@ const WORDS: Record<string, Words> = {
   "53100": ["UNAVAILABLE", "no space left, nothing was written: make room, then again"],
   "53300": ["UNAVAILABLE", "it has too many connections"],
   "53": ["UNAVAILABLE", "it has too little of something: see its log"],
+  "54": ["FAULT", "what was to be written is too long for it"],
   "55P03": ["CONFLICT", "the store was kept busy by others for too long: try again"],
   "57": ["UNAVAILABLE", "it ended the work: see its log"],
   "58": ["UNAVAILABLE", "its system fails: see its log"],
