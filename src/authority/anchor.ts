@@ -59,9 +59,13 @@ export class Anchored {
     this.#compared = note;
   }
 
-  /** Before a checkpoint, or what leads to one, is shown. All that is to be shown while it is written shares the next. */
-  async cover(reads: StoreReads, authority: Authority): Promise<void> {
+  /**
+   * Before a checkpoint, or what leads to one, is shown. All that is to be shown while it is written shares the next.
+   * @param upTo where what is shown ends, if that is known
+   */
+  async cover(reads: StoreReads, authority: Authority, upTo?: number): Promise<void> {
     if (this.#anchor === undefined) return;
+    if (upTo !== undefined && upTo <= this.#covered) return;
     const place = placeOfHead(await reads.head());
     if (place <= this.#covered) return;
     // What is being written may be older.

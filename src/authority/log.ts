@@ -29,14 +29,15 @@ import { CLOCK_SKEW } from "./clock.js";
 import { tell } from "./events.js";
 import { fault, nodeReader } from "./nodes.js";
 import { indexOf, logOf, placeOf } from "./store/place.js";
-import type { LogHead, StoreReads, StoreWrites } from "./store/store.js";
+import type { LogHead, RecordLeaf, StoreReads, StoreWrites } from "./store/store.js";
 
 // The authority's log. Leaves are signed in the transaction that appends them. A leaf's proof always leads
 // to the checkpoint that it was committed with, so the proof never changes. Stored hashes count only as far
 // as a signed checkpoint covers them: a log that continued from an altered tree would be a fork under a good
 // signature. audit.ts verifies the whole.
 
-const FENCE = "fence";
+/** The setting that says why the log may not grow. */
+export const FENCE = "fence";
 
 type Untimed<T> = T extends unknown ? Omit<T, "time"> : never;
 /** What a leaf says besides its time, which the log gives it. */
@@ -174,6 +175,20 @@ export class Log {
     );
   }
 
+  /**
+   * A record's leaf with its proof, as {@link prove} gives it.
+   * @throws TwinwrapError FAULT if the log lacks it, or its checkpoint
+   */
+  async proveRecord(reads: StoreReads, { leaf, text, head }: RecordLeaf): Promise<PlacedLeaf> {
+    const leading = this.#leading(leaf);
+    const last = leading === leaf ? head : await reads.checkpointOf(leading);
+    if (last === undefined) throw fault(`leaf ${indexOf(leaf)} is missing`);
+    const read = nodeReader(reads, last.log);
+    const tree = this.#treeOf(last);
+    const proven = await this.#proof(read, indexOf(leaf), text, { head: last, tree });
+    return { ...proven, place: placeOf(last.log, last.size) };
+  }
+
   /** The leaf to whose checkpoint a proof leads. All of a log that ended lead to where it ended. */
   #leading(place: number): number {
     const key = this.#logs[logOf(place)];
@@ -203,6 +218,11 @@ export class Log {
     }
     return { leaf, proof: proofText({ index, path, checkpoint: head.checkpoint }) };
   }
+}
+
+/** A leaf with its proof, and where the checkpoint ends to which that leads. */
+export interface PlacedLeaf extends ProvenLeaf {
+  place: number;
 }
 
 interface AppendOptions {
@@ -296,9 +316,12 @@ const FENCED: Record<FenceReason, string> = {
 
 /** Why the log may not grow; undefined if it may. */
 export async function fenceOf(reads: StoreReads): Promise<FenceReason | undefined> {
-  const reason = await reads.setting(FENCE);
-  if (reason === undefined) return undefined;
-  return reason in FENCED ? (reason as FenceReason) : "restored";
+  return fenceIn(await reads.setting(FENCE));
+}
+
+function fenceIn(setting: string | undefined): FenceReason | undefined {
+  if (setting === undefined) return undefined;
+  return setting in FENCED ? (setting as FenceReason) : "restored";
 }
 
 /** Whether the log may not grow. */
@@ -311,7 +334,12 @@ export async function isFenced(reads: StoreReads): Promise<boolean> {
  * @throws TwinwrapError FENCED while it may not
  */
 export async function requireUnfenced(reads: StoreReads): Promise<void> {
-  const reason = await fenceOf(reads);
+  refuseFence(await reads.setting(FENCE));
+}
+
+/** @param setting {@link FENCE}, as it was read @throws TwinwrapError FENCED */
+export function refuseFence(setting: string | undefined): void {
+  const reason = fenceIn(setting);
   if (reason !== undefined) throw new TwinwrapError("FENCED", FENCED[reason]);
 }
 

@@ -37,22 +37,17 @@ import {
 import { type EnrolledOwner, enrolledOwners } from "./enrolments.js";
 import { type ExportOptions, exportStore, type Sink } from "./export.js";
 import { Groups, MAX_GROUP, type Outcome, outcomeOf } from "./groups.js";
-import {
-  type Intake,
-  type IntakeResult,
-  namesOf,
-  prepare,
-  receiptsOf,
-  takeGroup,
-} from "./intake.js";
+import { type Intake, type IntakeResult, namesOf, prepare, takeGroup } from "./intake.js";
 import type { Checked } from "./intake-plan.js";
 import {
+  FENCE,
   fence,
   fenceOf,
   isFenced,
   Log,
   logSource,
   logsOf,
+  refuseFence,
   requireUnfenced,
   unfence,
 } from "./log.js";
@@ -231,10 +226,11 @@ export class AuthorityService {
   /**
    * What another process brought into force is in force here, and its log is the log.
    * @param next the key of the log that this process has begun
+   * @param version of the notes, if it was looked up just now
    */
-  async #refresh(next?: SigningKey): Promise<void> {
+  async #refresh(next?: SigningKey, version?: number): Promise<void> {
     const { store, readLogKey } = this.#parts;
-    const { authority } = await this.#chain.read(store);
+    const { authority } = await this.#chain.readOf(version ?? (await store.notesVersion()), store);
     if (authority === this.#authority) return;
     const identity = authority.identities.at(-1)!;
     let signer = next?.signer(identity.log.name) ?? this.#logSigner;
@@ -422,10 +418,27 @@ export class AuthorityService {
 
   /** The newest receipt of a record; undefined if it is not there. @param record recordHash, 32 bytes */
   async receipt(record: Uint8Array): Promise<Receipt | undefined> {
-    return this.#shown(async () => {
-      const row = await this.#store.record(record);
-      return row && (await receiptsOf(this.#office, [row]))[0];
-    });
+    await this.#refresh();
+    return this.#receipt(record);
+  }
+
+  /**
+   * The same, for those who take it for the newest that there is.
+   * @throws TwinwrapError FENCED while the log may not grow
+   */
+  async newestReceipt(record: Uint8Array): Promise<Receipt | undefined> {
+    const { notes, setting } = await this.#store.notesAndSetting(FENCE);
+    refuseFence(setting);
+    await this.#refresh(undefined, notes);
+    return this.#receipt(record);
+  }
+
+  async #receipt(record: Uint8Array): Promise<Receipt | undefined> {
+    const found = await this.#store.recordLeaf(record);
+    if (found === undefined) return undefined;
+    const { leaf, proof, place } = await this.#log.proveRecord(this.#store, found);
+    await this.#anchored.cover(this.#store, this.#authority, place);
+    return { leaf, proof };
   }
 
   /** Records that fit a query; see {@link StoreReads.records}. */

@@ -36,8 +36,14 @@ export class VerifiedChain {
 
   /** @throws TwinwrapError NOT_VERIFIED if a note was altered; FAULT if they are another authority's */
   async read(reads: StoreReads): Promise<Known> {
-    // Read before the notes: if they change meanwhile, they are read again the next time.
-    const version = await reads.notesVersion();
+    return this.readOf(await reads.notesVersion(), reads);
+  }
+
+  /**
+   * The same, where it was looked up already whether there is anything new.
+   * @param version of the notes. It is read before them: if they change meanwhile, they are read again the next time
+   */
+  async readOf(version: number, reads: StoreReads): Promise<Known> {
     if (this.#read?.version === version) return this.#read.known;
     const [identities, policies] = [await reads.identities(), await reads.policies()];
     const file = fileOf(identities, policies);

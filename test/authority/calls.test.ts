@@ -113,6 +113,17 @@ test("a group of intakes takes as many calls for 256 records as for one", async 
   expect(calls.transactions.at(-1)).toEqual([...POLICY, ...BEGIN, "recordsByHash", "candidatesOf"]);
 });
 
+test("a receipt takes three calls once its checkpoint was shown", async () => {
+  const { office, service, calls } = await counted();
+  const file = await office.file();
+  const { receipt } = await service.intake(file.submission);
+  calls.others.length = 0;
+  expect(await service.newestReceipt(file.record)).toEqual(receipt);
+  expect(calls.others).toEqual(["notesAndSetting", "recordLeaf", "nodes"]);
+  expect(await service.receipt(file.record)).toEqual(receipt);
+  expect(await service.newestReceipt(new Uint8Array(32))).toBeUndefined();
+});
+
 test("opening what waited takes the same number for each batch", async () => {
   const { office, service, calls } = await counted();
   const [right, wrong] = [await office.file(), await office.file()];

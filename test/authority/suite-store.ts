@@ -136,12 +136,18 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
     afterAll(() => store.close());
 
     test("settings come, change and go", async () => {
-      expect(await store.setting("fence")).toBeUndefined();
+      const notes = await store.notesVersion();
+      const both = async () => [
+        await store.setting("fence"),
+        (await store.notesAndSetting("fence")).setting,
+      ];
+      expect(await both()).toEqual([undefined, undefined]);
       await store.write((writes) => writes.setSetting("fence", "up"));
       await store.write((writes) => writes.setSetting("fence", "higher"));
-      expect(await store.setting("fence")).toBe("higher");
+      expect(await both()).toEqual(["higher", "higher"]);
+      expect(await store.notesAndSetting("fence")).toEqual({ notes, setting: "higher" });
       await store.write((writes) => writes.setSetting("fence", undefined));
-      expect(await store.setting("fence")).toBeUndefined();
+      expect(await both()).toEqual([undefined, undefined]);
     });
 
     test("nothing is wrong with it, as far as the database can tell", async () => {
@@ -192,6 +198,27 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
       const again = store.write((writes) => writes.insertRecords([{ ...row, serial: bytes(16) }]));
       await expect(again).rejects.toMatchObject({ code: "CONFLICT" });
       expect(await store.record(row.hash)).toEqual(row);
+    });
+
+    test("a record stands on its newest leaf, under the first checkpoint over that", async () => {
+      const row = await filler.record({});
+      const before = (await store.recordLeaf(row.hash))!;
+      expect(before.leaf).toBe(row.escrowLeaf);
+      const verifiedLeaf = await filler.write(async (writes, leaf) => {
+        const index = await leaf();
+        await writes.updateRecords([{ hash: row.hash, status: "verified", verifiedLeaf: index }]);
+        return index;
+      });
+      await filler.record({});
+      for (const leaf of [before.leaf, verifiedLeaf]) {
+        expect(leaf === before.leaf ? before : await store.recordLeaf(row.hash)).toEqual({
+          leaf,
+          text: `leaf ${leaf}\n`,
+          head: await store.checkpointOf(leaf),
+        });
+      }
+      expect(verifiedLeaf).toBeGreaterThan(before.leaf);
+      expect(await store.recordLeaf(bytes(32))).toBeUndefined();
     });
 
     test("wraps stand side by side until one is kept", async () => {
@@ -405,6 +432,7 @@ export function storeSuite(name: string, open: () => Promise<Store>): void {
         });
         await written.catch(() => {});
         expect(await store.notesVersion()).toBe(versions.at(isKept ? -1 : -2));
+        expect((await store.notesAndSetting("fence")).notes).toBe(await store.notesVersion());
         if (!isKept) versions.push(await store.notesVersion());
       }
       expect(new Set(versions).size).toBe(5);

@@ -21,6 +21,7 @@ import {
   headOf,
   noteOf,
   number,
+  optionalText,
   receiverOf,
   recordOf,
   releaseOf,
@@ -45,6 +46,7 @@ import type {
   Means,
   NoteRow,
   ReceiverRow,
+  RecordLeaf,
   RecordRow,
   ReleaseRow,
   RequestRow,
@@ -270,6 +272,23 @@ export class SqlReads implements StoreReads {
     );
   }
 
+  async recordLeaf(hash: Uint8Array): Promise<RecordLeaf | undefined> {
+    const sql = `SELECT stands, text, place, root, note FROM
+      (SELECT COALESCE(verified_leaf, leaf) AS stands FROM records WHERE hash = ?) AS record
+      LEFT JOIN leaves ON leaves.leaf = stands
+      LEFT JOIN checkpoints ON place =
+        (SELECT min(place) FROM checkpoints AS later WHERE later.place > stands)`;
+    return this.#get(sql, [hash], (row) => {
+      const leaf = number(row, "stands")!;
+      const head = row.note === null ? undefined : headOf(row);
+      return {
+        leaf,
+        text: optionalText(row, "text"),
+        head: head?.log === logOf(leaf) ? head : undefined,
+      };
+    });
+  }
+
   async candidatesOf(records: readonly Uint8Array[]): Promise<Candidate[][]> {
     const found = new Map<string, Candidate[]>(records.map((record) => [toHex(record), []]));
     // One that is asked for twice may stand in two batches.
@@ -404,6 +423,15 @@ export class SqlReads implements StoreReads {
 
   async notesVersion(): Promise<number> {
     return (await this.#get("SELECT notes FROM head", [], (row) => number(row, "notes")))!;
+  }
+
+  async notesAndSetting(name: string) {
+    const sql = "SELECT notes, (SELECT value FROM settings WHERE name = ?) AS value FROM head";
+    const found = await this.#get(sql, [name], (row) => ({
+      notes: number(row, "notes")!,
+      setting: optionalText(row, "value"),
+    }));
+    return found!;
   }
 
   async policies(): Promise<NoteRow[]> {

@@ -229,6 +229,8 @@ export interface StoreReads {
   nodes(log: number, ids: readonly NodeId[]): Promise<(Uint8Array | undefined)[]>;
   record(hash: Uint8Array): Promise<RecordRow | undefined>;
   recordsByHash(hashes: readonly Uint8Array[]): Promise<(RecordRow | undefined)[]>;
+  /** The newest leaf of a record, and the first checkpoint over it, in one look. */
+  recordLeaf(hash: Uint8Array): Promise<RecordLeaf | undefined>;
   /** Those of each record, by tag. */
   candidatesOf(records: readonly Uint8Array[]): Promise<Candidate[][]>;
   /** For each block a record with a wrap of it, or that went out in one; one that was verified before others. */
@@ -254,6 +256,8 @@ export interface StoreReads {
   releases(request: Uint8Array): Promise<ReleaseRow[]>;
   /** A number that every change of policies and identities changes, to one that was never there. */
   notesVersion(): Promise<number>;
+  /** That number and a setting, in one look. */
+  notesAndSetting(name: string): Promise<{ notes: number; setting: string | undefined }>;
   /** By number; those of one number by hash. */
   policies(): Promise<NoteRow[]>;
   /** By number. */
@@ -284,6 +288,15 @@ export interface StoreReads {
   eventOwners(event: number): Promise<string[]>;
   /** Rows that stand on the leaves `from` ≤ index < `to`, by index; a record can stand on two. */
   entries(from: number, to: number): Promise<LogEntry[]>;
+}
+
+/** Where a record stands. */
+export interface RecordLeaf {
+  leaf: number;
+  /** The leaf; undefined if it is missing. */
+  text: string | undefined;
+  /** Undefined if it is missing. */
+  head: LogHead | undefined;
 }
 
 /** Rows that the log consists of. */
