@@ -27,6 +27,7 @@ interface ServeOptions {
   logLevel: string;
   callsPerMinute?: number;
   submissionsPerMinute?: number;
+  unverifiedPerToken?: number;
   openers: number;
   partial?: boolean;
   authorityPassphraseFile?: string;
@@ -136,6 +137,9 @@ async function serve(path: string, options: ServeOptions): Promise<void> {
         ...(options.submissionsPerMinute === undefined
           ? {}
           : { submissions: options.submissionsPerMinute }),
+        ...(options.unverifiedPerToken === undefined
+          ? {}
+          : { unverified: options.unverifiedPerToken }),
       },
       logLevel: options.logLevel,
       telling,
@@ -209,6 +213,12 @@ export function serveCommand(): Command {
       new Option(
         "--submissions-per-minute <n>",
         "submissions of one token (default: 30000)",
+      ).argParser(rate),
+    )
+    .addOption(
+      new Option(
+        "--unverified-per-token <n>",
+        "records of one token that wait while the authority's key is locked (default: 100000)",
       ).argParser(rate),
     )
     .addOption(

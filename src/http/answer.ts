@@ -20,6 +20,8 @@ export interface Call {
   query: Readonly<Record<string, string | number | undefined>>;
   /** Counts submissions of this caller. @throws HttpProblem BUSY if they are too many by now */
   spend: (submissions: number) => void;
+  /** Takes room for records of this caller that will not be opened at once, see {@link Shares.take}. */
+  takeRoom: (records: number) => Promise<(unused: number) => void>;
 }
 
 /** What a route answers. */

@@ -53,12 +53,27 @@ function itemOf(item: Json, at: number): Submission {
   }
 }
 
+/** Hands in, within the caller's share of what waits to be opened. */
+async function submitted(call: Call, submissions: readonly Submission[]): Promise<SubmitResult[]> {
+  const { client, service, takeRoom } = call;
+  if (service.isUnlocked) return client.submit(submissions);
+  const giveBack = await takeRoom(submissions.length);
+  let kept = 0;
+  try {
+    const taken = await client.submit(submissions);
+    kept = taken.filter((result) => !("error" in result) && result.isNew).length;
+    return taken;
+  } finally {
+    giveBack(submissions.length - kept);
+  }
+}
+
 export async function submit(call: Call): Promise<Answer> {
-  const { client, service, token } = call;
+  const { service, token } = call;
   const { list, submissions } = submissionsIn(call);
   call.spend(submissions.length);
   const mine = submissions.filter(({ record }) => isAbout(token, record.owner));
-  const taken = await client.submit(mine);
+  const taken = await submitted(call, mine);
   let next = 0;
   const results = submissions.map(
     (submission): SubmitResult =>

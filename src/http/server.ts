@@ -22,6 +22,7 @@ import { TLS } from "./listen.js";
 import type { Metrics } from "./metrics.js";
 import { HttpProblem, problemAnswer } from "./problems.js";
 import { ROUTES, type Route } from "./routes.js";
+import { Shares } from "./shares.js";
 
 // The service, made but not listening yet: a test injects calls, `authority serve` listens.
 
@@ -30,9 +31,15 @@ export interface ServiceLimits {
   calls: number;
   /** Submissions a minute of each token. */
   submissions: number;
+  /** Records of each token that nobody has opened yet. */
+  unverified: number;
 }
 
-export const USUAL_LIMITS: ServiceLimits = { calls: 3000, submissions: 30_000 };
+export const USUAL_LIMITS: ServiceLimits = {
+  calls: 3000,
+  submissions: 30_000,
+  unverified: 100_000,
+};
 
 /** How long a caller may take, in milliseconds. */
 export interface ServiceTimes {
@@ -159,6 +166,10 @@ export async function build(options: ServerOptions): Promise<FastifyInstance> {
     answerError(new HttpProblem("NOT_FOUND", "there is nothing under this path"), request, reply),
   );
   const budget = new Budget(limits.submissions, MINUTE);
+  const shares = new Shares(
+    limits.unverified,
+    async () => (await service.countRecords()).unverified,
+  );
   /** Calls with bad tokens that wait for their answers. */
   let guessing = 0;
   app.addHook("onRequest", async (request) => {
@@ -191,11 +202,14 @@ export async function build(options: ServerOptions): Promise<FastifyInstance> {
       config: { route, ...(isProbe(route) ? { rateLimit: false as const } : {}) },
       bodyLimit: route.body?.maxBytes ?? 1,
       handler: async (request, reply) => {
+        const caller = request.token?.id ?? addressOf(request.ip);
         const spend = (submissions: number) => {
-          const wait = budget.take(request.token?.id ?? addressOf(request.ip), submissions);
+          const wait = budget.take(caller, submissions);
           if (wait > 0) throw tooMany("submissions", wait);
         };
-        return send(reply, await route.handle(callOf(request, { service, client, spend })));
+        const takeRoom = (records: number) => shares.take(caller, records);
+        const parts = { service, client, spend, takeRoom };
+        return send(reply, await route.handle(callOf(request, parts)));
       },
     });
   }
@@ -278,7 +292,10 @@ function tooMany(what: string, ttl: number): HttpProblem {
 
 const NO_BODY = new Uint8Array(0);
 
-function callOf(request: FastifyRequest, parts: Pick<Call, "service" | "client" | "spend">): Call {
+function callOf(
+  request: FastifyRequest,
+  parts: Pick<Call, "service" | "client" | "spend" | "takeRoom">,
+): Call {
   const body = request.body as Buffer | undefined;
   return {
     ...parts,

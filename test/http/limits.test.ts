@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { encodeRequest } from "twinwrap/escrow";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { build } from "#build/http/server.js";
-import { core, type Office, owner, sealFor, type TestFile } from "../authority/office.js";
+import { core, Office, owner, sealFor, type TestFile } from "../authority/office.js";
 import {
   bodyOf,
   call,
@@ -67,6 +67,35 @@ describe("too many", () => {
   });
 });
 
+test("records that nobody has opened yet take no more of the store than a token's share", async () => {
+  const locked = await Office.make();
+  const sealed = (count: number) => Promise.all(Array.from({ length: count }, () => locked.file()));
+  const served = await serveOffice(locked, { limits: { unverified: 3 } });
+  const [a, b] = [await tokenFor(locked, "submit"), await tokenFor(locked, "submit")];
+  const submit = (token: string, ...some: TestFile[]) =>
+    served.ask("/v1/records", { token, headers: JSON_BODY, body: listOf(...some) });
+  const files = await sealed(9);
+  expect((await submit(a, ...files.slice(0, 2))).status).toBe(200);
+  // What is there already takes no room.
+  for (let i = 0; i < 5; i++) expect((await submit(a, files[0]!)).status).toBe(200);
+  const before = await locked.leaves();
+  const got = await submit(a, ...files.slice(2, 4));
+  expect([got.status, got.json.code]).toEqual([429, "BACKLOG"]);
+  expect(Number(got.headers["retry-after"])).toBeGreaterThan(0);
+  expect(await locked.leaves()).toEqual(before);
+  expect((await submit(a, files[2]!)).status).toBe(200);
+  expect((await submit(b, ...files.slice(3, 6))).status).toBe(200);
+  expect((await submit(a, files[6]!)).status).toBe(429);
+  // Once another process has opened them there is room again.
+  await locked.elsewhere({}, (service) => service.verifyWaiting());
+  expect((await submit(a, ...files.slice(6, 9))).status).toBe(200);
+  expect((await submit(a, files[3]!, (await sealed(1))[0]!)).status).toBe(429);
+  // While the key is open nothing waits.
+  await locked.unlock();
+  expect((await submit(a, ...(await sealed(5)))).status).toBe(200);
+  await locked.remove();
+});
+
 describe("of wraps that do not open", () => {
   test("nothing tells why: the same answer, by the same work", async () => {
     const served = await serveOffice(one);
@@ -118,6 +147,8 @@ describe("of wraps that do not open", () => {
       }
     }
     try {
+      // Whoever comes first after another authority's key was used here has this one's loaded.
+      expect((await submit(bodyOf(await one.file()))).status).toBe(201);
       const seen = new Map<string, string[]>();
       for (const [name, file] of Object.entries(bad)) {
         work = [];
