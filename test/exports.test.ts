@@ -550,6 +550,7 @@ const FUNCTIONS: Record<string, Kind[]> = {
   addReleased: [recovery, or(call)],
   replaceReleased: [recovery, privateKey, options(), or(call)],
   releasedBlobs: [recovery],
+  standingFor: [party, text(), text()],
   standingOf: [party, text()],
   questionOf: [party, request, text(), known],
   officerWithKey: [policy, array],

@@ -1,6 +1,12 @@
 import type { Command } from "commander";
 import { toUtf8 } from "../bytes.js";
-import { handInVeto, type Question, questionOf, shortRows, standingOf } from "../client/officer.js";
+import {
+  handInVeto,
+  type Question,
+  questionOf,
+  shortRows,
+  standingFor,
+} from "../client/officer.js";
 import type { Party } from "../client/party.js";
 import { signVeto } from "../escrow/index.js";
 import {
@@ -70,7 +76,7 @@ async function vetoHere(party: NamedParty, id: string, options: VetoOptions): Pr
   }
   const owner = await ownerIdFor(options, [party]);
   const write = await outputFor([control], output, options);
-  const note = await sign(party, await standingOf(party, id), owner, options);
+  const note = await sign(party, await standingFor(party, id, owner), owner, options);
   const now = await handInVeto(party, id, note);
   // A veto that the authority refuses is not kept.
   await write([toUtf8(note)]);

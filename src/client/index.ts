@@ -168,6 +168,11 @@ export const standingOf = /* @__PURE__ */ takingAsync($officer.standingOf, {
   party: needParty,
   id: needText,
 });
+export const standingFor = /* @__PURE__ */ takingAsync($officer.standingFor, {
+  party: needParty,
+  id: needText,
+  owner: needText,
+});
 export const questionOf = /* @__PURE__ */ taking($officer.questionOf, {
   party: needParty,
   request: k.request,

@@ -59,7 +59,7 @@ export interface Standing extends Question {
   /** Owners of its records who are enrolled, so that they can veto it. Only the authority knows: nothing shows it. */
   enrolled: readonly string[];
   decision: Decision;
-  /** All records of the request, in its order. */
+  /** All records of the request, in its order; see {@link standingFor}. */
   records: readonly ReadRecord[];
   /** The time of the decision. */
   now: Date;
@@ -75,6 +75,7 @@ export function policyInForce({ policies }: Authority): Policy {
 /**
  * Reads what an authority says about a request, and decides from that again.
  * @param id the ID that was asked for, 26 characters
+ * @param owner whose records may stand there alone: who decides for all of them needs all of them
  * @throws TwinwrapError NOT_VERIFIED if it is about another request, or its records are not the request's;
  *   NO_POLICY
  */
@@ -82,6 +83,7 @@ export async function readStanding(
   { core, authority, view }: Party,
   message: StandingMessage,
   id?: string,
+  owner?: string,
 ): Promise<Standing> {
   const policy = policyInForce(authority);
   const { status, approvals } = message;
@@ -94,10 +96,9 @@ export async function readStanding(
   if (request.authority !== authority.origin) {
     throw notVerified(`the request is for another authority, ${safe(request.authority)}`);
   }
-  const isAll =
-    records.length === request.records.length &&
-    records.every(({ hash }, i) => equalBytes(hash, request.records[i]!));
-  if (!isAll) throw notVerified("the authority answered with other records than the request's");
+  if (!isOfRequest(request, records, owner)) {
+    throw notVerified("the authority answered with other records than the request's");
+  }
   const leaf = await answered(() => readRequested(core, authority, message, view));
   const isAsked =
     equalBytes(leaf.request, requestHash(core, request)) &&
@@ -121,6 +122,20 @@ export async function readStanding(
   const about = { id: found, request, policy, status, records };
   const { enrolled } = message;
   return { ...about, received, notBefore, vetoes, enrolled, decision, now };
+}
+
+/** Whether these are all records of a request, or of the records of one owner some, in its order. */
+function isOfRequest(
+  request: RecoveryRequest,
+  records: readonly ReadRecord[],
+  owner: string | undefined,
+): boolean {
+  const places = records.map(({ hash }) =>
+    request.records.findIndex((one) => equalBytes(one, hash)),
+  );
+  if (!places.every((place, i) => place >= 0 && (i === 0 || place > places[i - 1]!))) return false;
+  if (records.length === request.records.length) return true;
+  return owner !== undefined && records.every(({ record }) => record.owner === owner);
 }
 
 /** The leaf of a request, which the authority's log holds. */
@@ -166,6 +181,15 @@ export async function standingOf(party: Party, id: string): Promise<Standing> {
 }
 
 /**
+ * Where a request stands, for an owner of some of its records: of the others the authority may show them nothing.
+ * @param id 26 characters
+ * @throws TwinwrapError NOT_FOUND; as {@link readStanding}
+ */
+export async function standingFor(party: Party, id: string, owner: string): Promise<Standing> {
+  return readStanding(party, await reachable(party).standing(id), id, owner);
+}
+
+/**
  * Hands in an officer's approval or denial.
  * @param note the signed note
  * @throws TwinwrapError as AuthorityClient.decide
@@ -181,7 +205,7 @@ export async function handInDecision(party: Party, id: string, note: string): Pr
  */
 export async function handInVeto(party: Party, id: string, note: string): Promise<Standing> {
   const { owner } = parseVeto(note);
-  const standing = await handInDecision(party, id, note);
+  const standing = await readStanding(party, await reachable(party).decide(note), id, owner);
   if (standing.vetoes.includes(owner)) return standing;
   throw notVerified("the authority answered without the veto that it was given");
 }
@@ -292,8 +316,16 @@ function standingRows(standing: Standing, policy: Policy): [string, Cell][] {
     ...inOrder(denying).map((one) => word("denied by", one)),
     ...standing.vetoes.map((owner) => row("vetoed by", vetoText(standing, owner))),
     row("owners", ownersText(standing)),
+    ...partRows(standing),
     ["state", stateText(standing)],
   ];
+}
+
+/** What an owner is told who is shown their own records alone. */
+function partRows({ request, records }: Standing): [string, Cell][] {
+  if (records.length === request.records.length) return [];
+  const [shown, all] = [records.length, request.records.length];
+  return [row("shown", `${shown} of ${all} records: the others are not this owner's`)];
 }
 
 function vetoText({ records }: Standing, owner: string): Cell {

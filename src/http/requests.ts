@@ -74,6 +74,11 @@ function partOf(standing: StandingMessage, owner: string): StandingMessage {
   };
 }
 
+/** Whoever owns some of the records sees their own part: they have a veto. */
+function shownOf({ token }: Call, seen: "all" | "some", standing: StandingMessage) {
+  return seen === "all" ? standing : partOf(standing, token!.owner!);
+}
+
 export async function ask(call: Call): Promise<Answer> {
   const { client, service, token } = call;
   const { request } = messageIn(call, "request");
@@ -103,7 +108,9 @@ export async function requests(call: Call): Promise<Answer> {
 }
 
 export async function standing(call: Call): Promise<Answer> {
-  return { body: encodeStanding(await call.client.standing(await seenIn(call))) };
+  const id = idIn(call);
+  const seen = await seenOf(call, id);
+  return { body: encodeStanding(shownOf(call, seen, await call.client.standing(id))) };
 }
 
 /** An approval, a denial or a veto. */
@@ -126,9 +133,7 @@ export async function decide(call: Call): Promise<Answer> {
     throw new TwinwrapError("BAD_ARGUMENT", `the ${kind} is about another request than the path`);
   }
   const standing = await call.client.decide(note);
-  return {
-    body: encodeStanding(seen === "all" ? standing : partOf(standing, call.token!.owner!)),
-  };
+  return { body: encodeStanding(shownOf(call, seen, standing)) };
 }
 
 /** The most that somebody who waits is told to wait, in seconds. */

@@ -10,6 +10,7 @@ import {
   recordsOfOwner,
   recordsToAsk,
   recordsWithSerial,
+  standingFor,
   standingOf,
   takeRelease,
 } from "twinwrap/client";
@@ -31,6 +32,7 @@ import {
 } from "twinwrap/escrow";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LocalClient } from "#build/authority/client.js";
+import { questionRows } from "#build/client/officer.js";
 import { certificateForLocalhost } from "../../.tools/certificate.mjs";
 import { backend } from "../authority/backend.js";
 import {
@@ -429,6 +431,32 @@ describe.each(["http", "https"] as const)("by the client, over %s", (scheme) => 
     expect((await handInVeto(owner, id, note)).vetoes).toEqual([name]);
     await one.approve(request, "ann", "bob");
     expect(await owner.client.released(id)).toBeUndefined();
+  });
+
+  test("an enrolled owner vetoes a request for records of several, and sees their own", async () => {
+    const name = `vito-${scheme}`;
+    const signer = newSigner(name);
+    const token = await tokenFor(one, ["submit", "recover"], { owner: name });
+    const owner = await party(token);
+    const [mine, theirs] = [await one.file({ owner: name }), await one.file()];
+    await one.take(theirs.submission);
+    await handIn(owner, mine.submission);
+    await there.client(token).enrol(writeControlPublicKey(signer.publicKey));
+    const { request, id } = await one.asked([theirs, mine]);
+    const seen = await standingFor(owner, id, name);
+    expect(seen.records.map(({ record }) => record.owner)).toEqual([name]);
+    expect(new Map(questionRows(core, seen)).get("shown")).toBe(
+      "1 of 2 records: the others are not this owner's",
+    );
+    const note = await signVeto(core, signer, request);
+    const after = await handInVeto(owner, id, note);
+    expect([after.vetoes, after.decision.approved]).toEqual([[name], false]);
+    // Nobody decides for all from a part, and nobody takes others' records for theirs.
+    await expect(standingOf(owner, id)).rejects.toEqual(failing("NOT_VERIFIED"));
+    await expect(standingFor(owner, id, "somebody")).rejects.toEqual(failing("NOT_VERIFIED"));
+    expect((await standingOf(await party(await tokenFor(one, "officer")), id)).vetoes).toEqual([
+      name,
+    ]);
   });
 });
 
