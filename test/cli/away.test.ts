@@ -1,4 +1,7 @@
 import { existsSync } from "node:fs";
+import { createServer, request, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { decodeOwnerFile, encodeOwnerFile } from "twinwrap/escrow";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { endProcesses, ServeProcess } from "../http/process.js";
 import { Sandbox } from "./run.js";
@@ -6,7 +9,9 @@ import { Sandbox } from "./run.js";
 // A connection file on the command line: what is sealed or submitted while the service is away is sent later.
 
 const sandbox = new Sandbox();
+const liars: Server[] = [];
 afterAll(async () => {
+  for (const server of liars) server.close();
   await endProcesses();
   sandbox.remove();
 });
@@ -83,6 +88,41 @@ test("a connection file may come through a pipe, or on standard input: it is rea
   expect(await done("twinwrap authority info --authority <(cat acme/authority.json)")).toContain(
     "fingerprint",
   );
+});
+
+/** The service, but it enrols somebody else than it is asked to. @returns its port */
+async function liar(owner: string): Promise<number> {
+  const server = createServer((asked, answer) => {
+    const { method, headers, url } = asked;
+    const options = { host: "127.0.0.1", port, method, headers, path: url };
+    const onwards = request(options, async (got) => {
+      let body = Buffer.concat(await got.toArray());
+      if (url === "/v1/enrolments") {
+        body = Buffer.from(encodeOwnerFile({ ...decodeOwnerFile(body), owner }));
+      }
+      answer.writeHead(got.statusCode!, { ...got.headers, "content-length": body.length });
+      answer.end(body);
+    });
+    asked.pipe(onwards);
+  });
+  liars.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+test("who is enrolled is compared; a new control key's passphrase is read once", async () => {
+  await done(
+    "twinwrap authority token add --scope submit,recover --owner nora -o nora.token --authority acme",
+  );
+  const enrol = (at: number | string) =>
+    `twinwrap authority enrol http://127.0.0.1:${at} --token-file nora.token --yes --passphrase-file <(cat secret) -o nora.authority`;
+  const refused = await done(enrol(await liar("mallory")), 3);
+  expect(refused).toMatch(/enrolled somebody else than it was asked to/);
+  expect(existsSync(sandbox.file("nora.authority"))).toBe(false);
+  // The key that was made for it is taken again.
+  const key = sandbox.read("nora.control.pem");
+  await done(enrol(port));
+  expect(sandbox.read("nora.control.pem")).toEqual(key);
 });
 
 test("a token that could not be written lets nobody in", async () => {
