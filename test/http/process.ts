@@ -15,12 +15,22 @@ export class ServeProcess {
   /** How it ended: its exit code, or its signal. */
   readonly ended: Promise<number | string>;
 
-  /** @param arguments_ those after the folder */
-  constructor(folder: string, arguments_: readonly string[], env: Record<string, string> = {}) {
+  /**
+   * @param arguments_ those after the folder
+   * @param most KiB that a file of its may have, as if the disk had no more
+   */
+  constructor(
+    folder: string,
+    arguments_: readonly string[],
+    env: Record<string, string> = {},
+    most?: number,
+  ) {
     const passphrase = join(folder, "..", "passphrase");
     writeFileSync(passphrase, `${PASSPHRASE}\n`);
     const line = ["authority", "serve", folder, "--authority-passphrase-file", passphrase];
-    this.child = spawn(process.execPath, [TWINWRAP, ...line, ...arguments_], {
+    const limit = `ulimit -f ${most ?? "unlimited"}; exec "$0" "$@"`;
+    const all = [process.execPath, TWINWRAP, ...line, ...arguments_];
+    this.child = spawn("bash", ["-c", limit, ...all], {
       env: { ...process.env, NODE_OPTIONS: "", ...env },
       detached: true,
     });

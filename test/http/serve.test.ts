@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { end, followCertificate, isLoopback, listen, readCertificate } from "#build/http/listen.js";
 import { build } from "#build/http/server.js";
 import { certificateForLocalhost } from "../../.tools/certificate.mjs";
-import { failing, type Office } from "../authority/office.js";
+import { failing, type Office, type TestFile } from "../authority/office.js";
 import { Sandbox } from "../cli/run.js";
 import { endProcesses, ServeProcess } from "./process.js";
 import {
@@ -19,6 +19,7 @@ import {
   closeServices,
   type Got,
   gotOf,
+  hex,
   JSON_BODY,
   tokenFor,
   useOpenOffices,
@@ -403,4 +404,50 @@ describe("tokens, by the command", () => {
     const before = await one.service.tokens();
     expect(before.every(({ scopes }) => scopes.length > 0)).toBe(true);
   });
+});
+
+test("on a disk that is full it takes nothing, says so, and loses nothing that it took", async () => {
+  const full = await office();
+  const token = await tokenFor(full, ["submit", "read"]);
+  const files: TestFile[] = [];
+  for (let i = 0; i < 40; i++) files.push(await full.file());
+  await full.service.close();
+  const place = [...HERE, "--log-level", "error"];
+  // No file of the service's can grow beyond this, as on a disk without room.
+  const cramped = new ServeProcess(full.folder, place, {}, 768);
+  let url = await cramped.at();
+  const submit = (file: TestFile) =>
+    call(`${url}/v1/records`, { token, headers: JSON_BODY, body: bodyOf(file) });
+  const receipt = (file: TestFile) =>
+    call(`${url}/v1/records/${hex(file.record)}/receipt`, { token });
+  const answers: Got[] = [];
+  for (const file of files) {
+    answers.push(await submit(file));
+    if (answers.at(-1)!.status !== 201) break;
+  }
+  const refused = answers.pop()!;
+  const [taken, first] = [files.slice(0, answers.length), files[answers.length]!];
+  expect(taken.length).toBeGreaterThan(0);
+  expect([refused.status, refused.json?.code]).toEqual([503, "UNAVAILABLE"]);
+  expect(Number(refused.headers["retry-after"])).toBeGreaterThan(0);
+  expect(refused.text).not.toMatch(/sqlite|disk|\//i);
+  // It lives, and answers what takes no room.
+  expect((await call(`${url}/v1/authority`)).status).toBe(200);
+  for (const file of taken) expect((await receipt(file)).status).toBe(200);
+  expect((await receipt(first)).status).toBe(404);
+  expect((await submit(first)).status).toBe(503);
+  expect(await cramped.end()).toBe(0);
+  expect(cramped.log.some(({ reason }) => /disk|space/.test(String(reason)))).toBe(true);
+  // With room again it goes on.
+  const roomy = new ServeProcess(full.folder, place);
+  url = await roomy.at();
+  for (const file of taken) {
+    const again = await submit(file);
+    expect([again.status, again.json?.record]).toEqual([200, expect.any(String)]);
+  }
+  expect((await submit(first)).status).toBe(201);
+  expect(await roomy.end()).toBe(0);
+  await full.open();
+  await full.service.verifyLog();
+  expect(await full.service.countRecords()).toMatchObject({ verified: taken.length + 1 });
 });
