@@ -347,6 +347,9 @@ describe("a move", () => {
   });
 });
 
+/** An export is read before any store sees it: on the slower store every fifth forgery is enough. */
+const PARSED = backend.file === "store.sqlite" ? 1 : 5;
+
 /** What a refusal says, and that nothing is left of what was begun. */
 async function refusal(bytes: Uint8Array, keys = one.folder): Promise<TwinwrapError> {
   const { about, made } = await imported(bytes, keys);
@@ -531,7 +534,7 @@ describe("an export that was forged", () => {
       }
     }
     let passed = 0;
-    const chosen = some(changes, 23);
+    const chosen = some(changes, 23).filter((_, i) => i % PARSED === 0);
     for (const [about, changed] of chosen) if (await survives(changed, about)) passed++;
     expect(passed).toBeLessThan(chosen.length / 10);
   });
@@ -579,7 +582,7 @@ describe("an export that was forged", () => {
         const isWhole = await survives(changed, `${at} ${length} ${JSON.stringify(by)}`);
         if (!isSummed) expect(isWhole).toBe(false);
       }),
-      { numRuns: Math.ceil(600 / stride(15)) },
+      { numRuns: Math.ceil(600 / stride(15) / PARSED) },
     );
   });
 
