@@ -1,7 +1,7 @@
 import { randomBytes, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
+import { nodeCrypto } from "../node-crypto.js";
 import { CHUNK, Cobblestone, KEY, SALT } from "./cobblestone.js";
-import { nodeCrypto } from "./native.js";
 import { type Engine, SEGMENT, SEGMENT_CHUNKS } from "./segments.js";
 
 // Which engine is the fastest here. It is measured once, for the first file that is large enough to make up for that.

@@ -1,10 +1,11 @@
 import { wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
+import { nodeCrypto } from "../node-crypto.js";
 import type { Pieces, Reader } from "../source.js";
 import { type Fixed, Picker } from "./auto.js";
 import { type Cobblestone, setChunkNonce } from "./cobblestone.js";
-import { NativeCipher, NO_NATIVE, nodeCrypto } from "./native.js";
+import { NativeCipher, NO_NATIVE } from "./native.js";
 import { type PoolOptions, type StartWorker, WorkerPool } from "./pool.js";
 import {
   chunksOf,

@@ -1,36 +1,10 @@
 import { wipe } from "../bytes.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
+import { type NodeCrypto, nodeCrypto } from "../node-crypto.js";
 import { type ChunkCipher, type ChunkKeys, setChunkNonce, TAG } from "./cobblestone.js";
 
 // AES-256-GCM of the platform's OpenSSL, called from this thread: with AES instructions it is several times as fast as
 // WebAssembly, and a call costs less than a promise would.
-
-/** What is used of node:crypto (https://nodejs.org/api/crypto.html). */
-interface NodeCrypto {
-  createCipheriv(name: string, key: Uint8Array, iv: Uint8Array, options: Options): Cipher;
-  createDecipheriv(name: string, key: Uint8Array, iv: Uint8Array, options: Options): Decipher;
-}
-interface Options {
-  authTagLength: number;
-}
-interface Cipher {
-  update(bytes: Uint8Array): Uint8Array<ArrayBuffer>;
-  final(): unknown;
-  getAuthTag(): Uint8Array;
-}
-interface Decipher {
-  setAuthTag(tag: Uint8Array): unknown;
-  update(bytes: Uint8Array): Uint8Array<ArrayBuffer>;
-  final(): unknown;
-}
-
-/** node:crypto, in Node, Deno and Bun; undefined elsewhere. No bundler takes it for something to bring along. */
-export function nodeCrypto(): NodeCrypto | undefined {
-  const { process } = globalThis as {
-    process?: { getBuiltinModule?: (name: string) => unknown };
-  };
-  return process?.getBuiltinModule?.("node:crypto") as NodeCrypto | undefined;
-}
 
 const NAME = "aes-256-gcm";
 const OPTIONS = { authTagLength: TAG };
