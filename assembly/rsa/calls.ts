@@ -4,10 +4,12 @@ import { equalMask, select } from "../ct";
 import { isHash, wipeSchedules } from "../hash/hash";
 import { INPUT, OUTPUT, PARAMS, WINDOW_SIZE } from "../memory";
 import { BAD_ARGUMENT, BAD_KEY, FAULT, NOT_AUTHENTIC, OK } from "../status";
-import { isPrivate, isPublic, isSlot, keyAt, readPrivate, readPublic, wipeKey } from "./key";
+import {
+  isPrivate, isPublic, isSlot, Key, keyAt, readPrivate, readPublic, wipeKey,
+} from "./key";
 import { limbs } from "./montgomery";
 import { CAPACITY, lessThan, readNumber, writeNumber } from "./number";
-import { privateOperation, publicOperation } from "./operation";
+import { isRight, privateOperation, publicOperation } from "./operation";
 import {
   decodeOaep, decodePkcs1, encodeOaep, encodePkcs1, NO_MESSAGE, oaepRoom, pkcs1Room,
 } from "./padding";
@@ -103,18 +105,45 @@ export function rsaEncrypt(slot: i32, padding: i32, hash: i32, mgf: i32, length:
  * message if it has this length and its padding is right, else pseudo-random ones; always OK.
  */
 export function rsaDecrypt(slot: i32, way: i32, padding: i32, hash: i32, mgf: i32, length: i32): i32 {
-  if (!isSlot(slot) || !isHash(hash) || !isHash(mgf)) return BAD_ARGUMENT;
+  if (!mayDecrypt(slot, way, padding, hash, mgf, length)) return BAD_ARGUMENT;
   const key = keyAt(slot);
-  if (!isPrivate(key)) return BAD_ARGUMENT;
-  const k = key.k;
-  const room = padding == OAEP ? oaepRoom(k, hash) : pkcs1Room(k);
-  if (room < 0 || (way == UNWRAP && (length < 0 || length > room))) return BAD_ARGUMENT;
-  readNumber(INPUT_NUMBER, INPUT, k);
-  if (lessThan(INPUT_NUMBER, limbs(key.n), CAPACITY) == 0) return finished(NOT_AUTHENTIC);
-  const correct = privateOperation(key, RANDOM);
-  if (!correct) return finished(FAULT);
-  writeNumber(EM, k, RESULT);
+  if (!readCiphertext(key)) return finished(NOT_AUTHENTIC);
+  if (!privateOperation(key, RANDOM)) return finished(FAULT);
+  return decode(key, way, padding, hash, mgf, length);
+}
 
+/**
+ * The same, where the platform did the private operation: its result, k bytes, stands behind the ciphertext in INPUT.
+ * It is believed only if the public key leads back to the ciphertext: FAULT otherwise.
+ */
+export function rsaDecode(slot: i32, way: i32, padding: i32, hash: i32, mgf: i32, length: i32): i32 {
+  if (!mayDecrypt(slot, way, padding, hash, mgf, length)) return BAD_ARGUMENT;
+  const key = keyAt(slot);
+  if (!readCiphertext(key)) return finished(NOT_AUTHENTIC);
+  readNumber(RESULT, INPUT + key.k, key.k);
+  if (lessThan(RESULT, limbs(key.n), CAPACITY) == 0 || !isRight(key)) return finished(FAULT);
+  return decode(key, way, padding, hash, mgf, length);
+}
+
+/** Whether a private key is in the slot, and a message of this length can come out. */
+function mayDecrypt(slot: i32, way: i32, padding: i32, hash: i32, mgf: i32, length: i32): bool {
+  if (!isSlot(slot) || !isHash(hash) || !isHash(mgf)) return false;
+  const key = keyAt(slot);
+  if (!isPrivate(key)) return false;
+  const room = padding == OAEP ? oaepRoom(key.k, hash) : pkcs1Room(key.k);
+  return room >= 0 && (way != UNWRAP || (length >= 0 && length <= room));
+}
+
+/** INPUT_NUMBER = the ciphertext. Whether it is below n. */
+function readCiphertext(key: Key): bool {
+  readNumber(INPUT_NUMBER, INPUT, key.k);
+  return lessThan(INPUT_NUMBER, limbs(key.n), CAPACITY) != 0;
+}
+
+/** Takes the padding off RESULT, in constant time, as `rsaDecrypt` says. */
+function decode(key: Key, way: i32, padding: i32, hash: i32, mgf: i32, length: i32): i32 {
+  const k = key.k;
+  writeNumber(EM, k, RESULT);
   const message = padding == OAEP ? decodeOaep(k, hash, mgf, PARAMS) : decodePkcs1(k);
   let good = ~equalMask(message, NO_MESSAGE);
   if (way == UNWRAP) {

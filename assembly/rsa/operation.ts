@@ -97,6 +97,11 @@ export function privateOperation(key: Key, random: usize): bool {
   multiply(RESULT, RESULT, rSquared(n), n);
   subtractOnce(RESULT, limbs(n), n.columns);
 
+  return isRight(key);
+}
+
+/** Whether RESULT^e is INPUT_NUMBER. For RESULT < n. */
+export function isRight(key: Key): bool {
   raise(MOD_P, RESULT, key);
-  return difference(MOD_P, INPUT_NUMBER, n.columns) == 0;
+  return difference(MOD_P, INPUT_NUMBER, key.n.columns) == 0;
 }

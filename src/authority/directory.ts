@@ -26,6 +26,7 @@ import {
 import { type OpenStore, openFolderStore, writeStorePlace } from "./folder-store.js";
 import { beginStore, type FoundingOptions, found } from "./founding.js";
 import type { OperatorSettings } from "./office.js";
+import type { OpenerOptions } from "./openers.js";
 import { AuthorityService, publishNewest } from "./service.js";
 import { dropPostgres } from "./store/postgres.js";
 import type { PostgresPlace } from "./store/postgres-url.js";
@@ -40,14 +41,12 @@ export interface DirectoryOptions {
   openStore?: OpenStore | undefined;
 }
 
-export interface OpenOptions extends DirectoryOptions, OperatorSettings {
+export interface OpenOptions extends DirectoryOptions, OperatorSettings, OpenerOptions {
   /**
    * Needs no private key and no right to write, and writes nothing. Whatever would write or sign is UNAVAILABLE.
    * The store is read where it is while others work with it, and else from a private copy in $TMPDIR.
    */
   readOnly?: boolean | undefined;
-  /** See {@link openersOf}. */
-  openers?: number | undefined;
 }
 
 export interface InitOptions extends DirectoryOptions, FoundingOptions {
@@ -107,7 +106,7 @@ export async function openDirectory(
   path: string,
   options: OpenOptions = {},
 ): Promise<AuthorityService> {
-  const { openStore = openFolderStore, partial, openers } = options;
+  const { openStore = openFolderStore, partial, openers, rsa } = options;
   const core = options.core ?? (await sharedCore());
   if (options.readOnly) return openToRead(path, core, openStore);
   const shown = asAuthority(core, await readPart(path, AUTHORITY));
@@ -125,6 +124,7 @@ export async function openDirectory(
     publish: (file) => publishLonger(core, path, file),
     settings: { partial },
     openers,
+    rsa,
   });
   try {
     await publishNewest(store, (newest) => publishLonger(core, path, newest));

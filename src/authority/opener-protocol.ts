@@ -1,6 +1,7 @@
 import type { Recipient } from "../envelope/wraps.js";
 import type { TwinwrapError } from "../errors.js";
 import type { RsaPrivateKey } from "../keys/index.js";
+import type { RsaEngine } from "../keys/native-rsa.js";
 import type { Rewrapped, Tried } from "./opener.js";
 import type { Candidate } from "./store/store.js";
 
@@ -14,9 +15,9 @@ export type Task =
   | { check: { record: Uint8Array; candidates: Candidate[] } }
   | { release: { record: Uint8Array; candidates: Candidate[]; to: Recipient } };
 
-/** What a thread is told, in this order: the compiled core; tasks, keys before what they open; the end. */
+/** What a thread is told, in this order: the compiled core, and what does RSA; tasks, keys before what they open; the end. */
 export type Order =
-  | { module: WebAssembly.Module }
+  | { module: WebAssembly.Module; rsa: RsaEngine | undefined }
   | { id: number; task: Task }
   /** Wipe the keys and end. */
   | { end: true };

@@ -5,6 +5,7 @@ import { startThread } from "../envelope/worker.node.js";
 import type { Recipient } from "../envelope/wraps.js";
 import { TwinwrapError } from "../errors.js";
 import type { RsaPrivateKey } from "../keys/index.js";
+import type { RsaEngine } from "../keys/native-rsa.js";
 import { type Openers, openersClosed, type Rewrapped, type Tried } from "./opener.js";
 import type { Answer, Order, Task } from "./opener-protocol.js";
 import type { Candidate } from "./store/store.js";
@@ -49,16 +50,18 @@ export class OpenerThreads implements Openers {
   readonly keys = new Set<string>();
   readonly #core: Core;
   readonly #count: number;
+  readonly #rsa: RsaEngine | undefined;
   readonly #threads = new Set<Thread>();
   readonly #queue: Job[] = [];
   #starting: Promise<unknown> | undefined;
   #ids = 0;
   #isClosed = false;
 
-  /** @param count how many threads there are to be */
-  constructor(core: Core, count: number) {
+  /** @param count how many threads there are to be @param rsa what does the keys' operations in them */
+  constructor(core: Core, count: number, rsa?: RsaEngine) {
     this.#core = core;
     this.#count = count;
+    this.#rsa = rsa;
   }
 
   async add(fingerprint: string, key: RsaPrivateKey): Promise<void> {
@@ -130,7 +133,7 @@ export class OpenerThreads implements Openers {
       thread.handle = await startThread(script, { answered, ended });
       // The work may be over by now.
       if (this.#isClosed) thread.handle.terminate();
-      else thread.post({ module: this.#core.module });
+      else thread.post({ module: this.#core.module, rsa: this.#rsa });
     } catch {
       ended();
     }

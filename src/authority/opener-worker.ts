@@ -29,7 +29,7 @@ async function work(task: Task): Promise<Tried | Rewrapped | undefined> {
 /** A task that fails is answered; anything else that fails ends the thread, which its owner notices. */
 async function obey(order: Order): Promise<void> {
   if ("module" in order) {
-    opener = new Opener(new Core(await Instance.create(order.module)));
+    opener = new Opener(new Core(await Instance.create(order.module)), order.rsa);
     post({ ready: true });
   } else if ("end" in order) {
     opener.dispose();

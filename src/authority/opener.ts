@@ -8,6 +8,7 @@ import { openUnproven } from "../escrow/blob-submission.js";
 import { decodeRecord, type EscrowRecord, isProven } from "../escrow/record.js";
 import { openSubmission } from "../escrow/submission.js";
 import type { RsaPrivateKey } from "../keys/index.js";
+import { type RsaEngine, rsaOptions } from "../keys/native-rsa.js";
 import type { Candidate } from "./store/store.js";
 
 // All that is done with an authority's RSA keys, in whatever thread they are. A session key never leaves
@@ -47,19 +48,23 @@ export interface Openers {
 /** The RSA keys that are open in one thread, and what they open. */
 export class Opener {
   readonly #core: Core;
+  readonly #rsa: RsaEngine | undefined;
   /** By fingerprint in lower-case hexadecimal. */
   readonly #keys = new Map<string, PreparedRsaPrivateKey>();
 
-  constructor(core: Core) {
+  /** @param rsa what does the keys' operations */
+  constructor(core: Core, rsa?: RsaEngine) {
     this.#core = core;
+    this.#rsa = rsa;
   }
 
   /**
    * @param key is copied; the caller wipes it
-   * @throws TwinwrapError BAD_KEY
+   * @throws TwinwrapError BAD_KEY; UNSUPPORTED, see {@link rsaOptions}
    */
   add(fingerprint: string, key: RsaPrivateKey): void {
-    if (!this.#keys.has(fingerprint)) this.#keys.set(fingerprint, this.#core.rsaPrivateKey(key));
+    if (this.#keys.has(fingerprint)) return;
+    this.#keys.set(fingerprint, this.#core.rsaPrivateKey(key, rsaOptions(key, this.#rsa)));
   }
 
   /** Tries a record's wraps. @param record its bytes, which the caller compared with their hash */

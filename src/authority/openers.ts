@@ -1,14 +1,24 @@
 import type { Core } from "../core/index.js";
 import type { Recipient } from "../envelope/wraps.js";
 import type { RsaPrivateKey } from "../keys/index.js";
+import type { RsaEngine } from "../keys/native-rsa.js";
 import { Opener, type Openers, openersClosed, type Rewrapped, type Tried } from "./opener.js";
 import type { Candidate } from "./store/store.js";
 
-/** @param threads how many; without them this thread does the work, as in commands that do one thing */
-export async function openersOf(core: Core, threads = 0): Promise<Openers> {
-  if (threads === 0) return new OwnThread(core);
+export interface OpenerOptions {
+  /** Threads in which the RSA keys work; without them this thread does, as in commands that do one thing. */
+  openers?: number | undefined;
+  /** What does the keys' operations: by default the core. */
+  rsa?: RsaEngine | undefined;
+}
+
+export async function openersOf(
+  core: Core,
+  { openers = 0, rsa }: OpenerOptions = {},
+): Promise<Openers> {
+  if (openers === 0) return new OwnThread(core, rsa);
   const { OpenerThreads } = await import("./opener-threads.js");
-  return new OpenerThreads(core, threads);
+  return new OpenerThreads(core, openers, rsa);
 }
 
 /** The keys in this thread. */
@@ -17,8 +27,8 @@ class OwnThread implements Openers {
   readonly #opener: Opener;
   #isClosed = false;
 
-  constructor(core: Core) {
-    this.#opener = new Opener(core);
+  constructor(core: Core, rsa: RsaEngine | undefined) {
+    this.#opener = new Opener(core, rsa);
   }
 
   async add(fingerprint: string, key: RsaPrivateKey): Promise<void> {

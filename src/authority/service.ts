@@ -53,7 +53,7 @@ import {
 } from "./log.js";
 import type { Office, OperatorSettings } from "./office.js";
 import type { Openers } from "./opener.js";
-import { openersOf } from "./openers.js";
+import { type OpenerOptions, openersOf } from "./openers.js";
 import { type Enrolled, enrolOwner } from "./owners.js";
 import {
   type PolicyState,
@@ -91,7 +91,7 @@ import { takeVeto } from "./vetoes.js";
 import { type WrapKeyFile, WrapKeys } from "./wrap-keys.js";
 
 /** What an authority works with. */
-export interface ServiceParts {
+export interface ServiceParts extends OpenerOptions {
   core: Core;
   store: Store;
   /**
@@ -112,8 +112,6 @@ export interface ServiceParts {
   /** Called when the authority's public data has changed. */
   publish: (file: AuthorityFile) => Promise<void>;
   settings?: OperatorSettings | undefined;
-  /** Threads in which the RSA keys work; without them this thread does, see {@link openersOf}. */
-  openers?: number | undefined;
 }
 
 /** The key of the log that is to follow, wherever it is kept. */
@@ -189,7 +187,7 @@ export class AuthorityService {
       if (logSigner !== undefined && !isRight) {
         throw new TwinwrapError("BAD_KEY", "the log key is not the one of this authority");
       }
-      const openers = await openersOf(core, parts.openers);
+      const openers = await openersOf(core, parts);
       const service = new AuthorityService(parts, authority, file, openers);
       await service.#fenceIfLost(isLonger(known.file, file));
       return service;

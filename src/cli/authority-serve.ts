@@ -7,6 +7,7 @@ import { isFolder } from "../calls.node.js";
 import { isLoopback } from "../http/listen.js";
 import { parseSmtp } from "../http/smtp.js";
 import type { TellingOptions } from "../http/telling.js";
+import { RSA_ENGINES, type RsaEngine } from "../keys/native-rsa.js";
 import { leaveSignals } from "../process.node.js";
 import { addAuthorityKeyOption, unlock } from "./authority-io.js";
 import { collect, integerBetween, newCommand, UsageError } from "./command.js";
@@ -29,6 +30,7 @@ interface ServeOptions {
   submissionsPerMinute?: number;
   unverifiedPerToken?: number;
   openers: number;
+  rsa: RsaEngine;
   partial?: boolean;
   authorityPassphraseFile?: string;
   publicUrl?: URL;
@@ -115,8 +117,8 @@ async function serve(path: string, options: ServeOptions): Promise<void> {
   const telling = await tellingOf(options);
   // The service's libraries are loaded here, and nowhere else.
   const { serve: start } = await import("../http/serve.js");
-  const { openers, partial } = options;
-  const service = await about(path, () => openDirectory(path, { openers, partial }));
+  const { openers, partial, rsa } = options;
+  const service = await about(path, () => openDirectory(path, { openers, partial, rsa }));
   try {
     const file = passphraseFile(options);
     const isOpen = await unlock(service, path, {
@@ -225,6 +227,15 @@ export function serveCommand(): Command {
       new Option("--openers <n>", "threads that hold the authority's key")
         .argParser(integerBetween(1, 64))
         .default(1),
+    )
+    .addOption(
+      new Option(
+        "--rsa <by>",
+        "what works with the authority's key: the core, or OpenSSL (native), which is faster",
+      )
+        .choices(RSA_ENGINES)
+        .default("core")
+        .env("TWINWRAP_RSA"),
     )
     .addOption(
       new Option("--public-url <url>", "where others find the service: for links in what is told")

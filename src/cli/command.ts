@@ -104,14 +104,16 @@ export interface EngineFlags {
 export function engineOption(): Option {
   return new Option(
     "--engine <engine>",
-    "what does AES: the core (wasm, the default), or the platform (webcrypto), faster on large files",
-  ).choices(ENGINES);
+    "what does AES: the core (wasm, the default), the platform (native or webcrypto), or whichever is faster for a large file (auto)",
+  )
+    .choices(ENGINES)
+    .env("TWINWRAP_ENGINE");
 }
 
 export function jobsOption(): Option {
   return new Option(
     "--jobs <n>",
-    "threads of the core for a large file (default: the number of processors, at most 3)",
+    "threads for a large file (default: the number of processors, at most 3)",
   ).argParser(integerBetween(1, MAX_JOBS));
 }
 
@@ -121,7 +123,7 @@ const DEFAULT_JOBS = 3;
 /** The engine's settings that these flags mean. @throws UsageError */
 export function engineOptions({ engine, jobs }: EngineFlags): EngineOptions {
   if (engine === "webcrypto" && jobs !== undefined) {
-    throw new UsageError("--jobs is for the engine wasm; webcrypto has threads of its own");
+    throw new UsageError("--jobs is for the other engines; webcrypto has threads of its own");
   }
   return { engine, jobs: jobs ?? Math.min(availableParallelism(), DEFAULT_JOBS), startWorker };
 }

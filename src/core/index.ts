@@ -9,6 +9,7 @@ import { type CoreSource, compileCore, type LoadOptions, needWasm } from "./load
 import {
   type RsaPrivateComponents,
   RsaPrivateKey,
+  type RsaPrivateOptions,
   type RsaPublicComponents,
   RsaPublicKey,
 } from "./rsa.js";
@@ -24,9 +25,11 @@ export { type CoreBuild, hasRelaxedSimd, type LoadOptions } from "./load.js";
 export type {
   OaepPadding,
   Pkcs1Padding,
+  Rsadp,
   RsaPadding,
   RsaPrivateComponents,
   RsaPrivateKey as PreparedRsaPrivateKey,
+  RsaPrivateOptions,
   RsaPublicComponents,
   RsaPublicKey as PreparedRsaPublicKey,
 } from "./rsa.js";
@@ -138,8 +141,8 @@ export class Core extends AesCore {
    * and have any lengths from 64 bits on.
    * @throws TwinwrapError BAD_ARGUMENT, BAD_KEY
    */
-  rsaPrivateKey(components: RsaPrivateComponents): RsaPrivateKey {
-    return new RsaPrivateKey(this.instance, this.#rsaSlots, components);
+  rsaPrivateKey(components: RsaPrivateComponents, options?: RsaPrivateOptions): RsaPrivateKey {
+    return new RsaPrivateKey(this.instance, this.#rsaSlots, components, undefined, options);
   }
 }
 

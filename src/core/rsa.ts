@@ -2,9 +2,11 @@ import {
   type Bytes,
   type Kind,
   needBytes,
+  needFunction,
   needStableBytes,
   objectOf,
   oneOf,
+  optional,
   optionsOf,
   type Shape,
   whole,
@@ -276,16 +278,37 @@ export class RsaPublicKey extends RsaKey<RsaPublicComponents> {
   }
 }
 
+/**
+ * RSADP (RFC 8017, section 5.1.2) done elsewhere. Takes k bytes and gives k bytes, big-endian; may throw for a number
+ * that is not below n. What it gives is wiped.
+ */
+export type Rsadp = (ciphertext: Uint8Array<ArrayBuffer>) => Uint8Array;
+
+export interface RsaPrivateOptions {
+  /**
+   * Does RSADP in place of the core, which verifies each result with the public key, and takes the padding off in
+   * constant time. How constant-time the operation itself is, is up to whoever does it.
+   */
+  rsadp?: Rsadp | undefined;
+}
+
+const PRIVATE_OPTIONS = optionsOf<RsaPrivateOptions>({ rsadp: optional(needFunction) });
+
 /** An RSA private key at hand. */
 export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
+  readonly #rsadp: Rsadp | undefined;
+
   /** Use `core.rsaPrivateKey(components)`. */
   constructor(
     instance: Instance,
     slots: Slots,
     components: RsaPrivateComponents,
     random: Random = randomBytes,
+    options: RsaPrivateOptions = {},
   ) {
+    const { rsadp } = PRIVATE_OPTIONS(options, "options");
     super(instance, slots, ["n", "d", "p", "q", "dp", "dq", "qi", "e"], components, random);
+    this.#rsadp = rsadp;
   }
 
   protected override load(slot: number, key: RsaPrivateComponents): number {
@@ -305,19 +328,33 @@ export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
     }
     const slot = this.slot();
     if (bytes.length !== this.k) throw decryptionFailed();
-    const random = this.random(this.k + BLINDING_EXTRA);
+    const block = this.#rsadp && this.#blockOf(bytes, this.#rsadp);
+    const random = block === undefined ? this.random(this.k + BLINDING_EXTRA) : newBytes(0);
     const { instance } = this;
     try {
       this.setParams(parsed, random);
       instance.input.set(bytes);
-      instance.check(instance.function("rsaDecrypt")(slot, way, padding, ...numbers, length));
+      if (block !== undefined) instance.input.set(block, this.k);
+      const call = instance.function(block === undefined ? "rsaDecrypt" : "rsaDecode");
+      instance.check(call(slot, way, padding, ...numbers, length));
       if (way === UNWRAP) return copyBytes(instance.output.subarray(0, length));
       const found = instance.function("rsaMessageLength")();
       return copyBytes(instance.output.subarray(this.k - found, this.k));
     } finally {
-      wipe(random);
-      this.clear(this.k);
+      wipe(random, block);
+      this.clear(2 * this.k);
     }
+  }
+
+  /** What is done elsewhere. Of what fails there the core finds out why: zeros are no result. */
+  #blockOf(ciphertext: Uint8Array, rsadp: Rsadp): Uint8Array {
+    try {
+      const block = rsadp(copyBytes(ciphertext));
+      if (block.length === this.k) return block;
+    } catch {
+      // Too large a number, as the core will say, or a fault, as it will find.
+    }
+    return newBytes(this.k);
   }
 
   /**

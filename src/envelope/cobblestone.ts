@@ -73,8 +73,21 @@ export function setChunkNonce(nonce: Uint8Array, baseNonce: Uint8Array, index: n
   nonce[11]! ^= index;
 }
 
+/** Seals and opens the chunks of one message. */
+export interface ChunkCipher {
+  /** Seals chunk `index` into `into`, which is 16 bytes longer, and may overlap it. */
+  sealChunk(index: number, chunk: Uint8Array, into: Uint8Array<ArrayBuffer>): void;
+  /**
+   * Opens chunk `index` into `into`, which is 16 bytes shorter, and may overlap it.
+   * @throws TwinwrapError DECRYPTION_FAILED; `into` is left as it was
+   */
+  openChunk(index: number, sealed: Uint8Array, into: Uint8Array<ArrayBuffer>): void;
+  /** Wipes the keys. */
+  dispose(): void;
+}
+
 /** Seals and opens a message's chunks, in any order, with the core. */
-export class ChunkCipher {
+export class CoreCipher implements ChunkCipher {
   readonly #aead: AesGcm;
   readonly #baseNonce: Uint8Array;
   readonly #nonce = newBytes(12);
@@ -95,21 +108,15 @@ export class ChunkCipher {
 
   // A chunk passes through the core's windows whole, so `into` may overlap its input.
 
-  /** Seals chunk `index` into `into`, which is 16 bytes longer. */
   sealChunk(index: number, chunk: Uint8Array, into: Uint8Array<ArrayBuffer>): void {
     this.#aead.encrypt(this.#nonceOf(index), chunk, undefined, into);
   }
 
-  /**
-   * Opens chunk `index` into `into`, which is 16 bytes shorter.
-   * @throws TwinwrapError DECRYPTION_FAILED; `into` is left as it was
-   */
   openChunk(index: number, sealed: Uint8Array, into: Uint8Array<ArrayBuffer>): void {
     if (sealed.length < TAG) throw decryptionFailed();
     this.#aead.decrypt(this.#nonceOf(index), sealed, undefined, into);
   }
 
-  /** Wipes the keys. */
   dispose(): void {
     this.#aead.dispose();
     wipe(this.#baseNonce, this.#nonce);
@@ -123,7 +130,7 @@ export class Cobblestone {
   /** 32 bytes that bind key, salt and context; stand in front of the chunks. */
   readonly commitment: Uint8Array<ArrayBuffer>;
   /** Seals and opens its chunks here. */
-  readonly cipher: ChunkCipher;
+  readonly cipher: CoreCipher;
   readonly #keys: ChunkKeys;
   #disposed = false;
 
@@ -149,7 +156,7 @@ export class Cobblestone {
     this.core = core;
     this.#keys = { key: derived.slice(0, 32), baseNonce: derived.slice(32, 44) };
     this.commitment = derived.slice(44);
-    this.cipher = new ChunkCipher(core.aesGcm(this.#keys.key), derived.slice(32, 44));
+    this.cipher = new CoreCipher(core.aesGcm(this.#keys.key), derived.slice(32, 44));
     wipe(derived);
   }
 

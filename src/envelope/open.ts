@@ -1,9 +1,10 @@
-import { optionsOf, wrongKind } from "../arguments.js";
+import { oneOf, optionsOf, wrongKind } from "../arguments.js";
 import { wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import type { RsaPrivateKey } from "../keys/index.js";
+import { RSA_ENGINES } from "../keys/native-rsa.js";
 import {
   type Anywhere,
   asRandomAccess,
@@ -19,14 +20,14 @@ import { checkEngine, type WorkOptions } from "./engine.js";
 import { decodeHeader, decodePreamble, type Header, PREAMBLE } from "./header.js";
 import { type BodyHeader, bodyContext, decodeBodyHeader, openChunks } from "./seal.js";
 import { throwIfAborted } from "./segments.js";
-import { openWraps, type WrapOptions } from "./wraps.js";
+import { openWraps, type UnwrapOptions, type WrapOptions } from "./wraps.js";
 
-export interface OpenOptions extends WorkOptions, WrapOptions {
+export interface OpenOptions extends WorkOptions, WrapOptions, UnwrapOptions {
   /** The private key that opens the file, or several, one of which does. */
   key: RsaPrivateKey | readonly RsaPrivateKey[];
 }
 
-export const OPEN = { ...WORK, ...WRAPPING, key: needKeys };
+export const OPEN = { ...WORK, ...WRAPPING, rsa: oneOf(...RSA_ENGINES), key: needKeys };
 const OPTIONS = optionsOf<OpenOptions>(OPEN, ["key"]);
 
 /** What stands in front of the chunks. */

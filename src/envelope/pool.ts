@@ -4,7 +4,7 @@ import type { Core } from "../core/index.js";
 import { coreOption, coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import { buildId } from "./build-id.js";
-import type { Cobblestone } from "./cobblestone.js";
+import type { ChunkCipher, Cobblestone } from "./cobblestone.js";
 import type { Answer, Order } from "./protocol.js";
 import { type Direction, type Engine, type Segment, type Worked, workOn } from "./segments.js";
 
@@ -181,20 +181,16 @@ export class WorkerPool {
     clearTimeout(timer);
   }
 
-  /**
-   * @internal An engine for one message.
-   * @param size bytes of its source, where that is known
-   * @param done is called when it is disposed of
-   */
+  /** @internal An engine for one message. */
   engine(
     cobblestone: Cobblestone,
     direction: Direction,
-    size: number | undefined,
-    done = () => {},
+    { size, native, done = () => {} }: PoolEngineOptions,
   ): Engine {
     this.needOpen();
-    const large = size !== undefined && size >= 2 * this.startAfter;
-    return new PoolEngine(this, ++this.#messages, cobblestone, direction, large, done);
+    const isLarge = size !== undefined && size >= 2 * this.startAfter;
+    const about = { message: ++this.#messages, direction, isLarge };
+    return new PoolEngine(this, about, cobblestone, native, done);
   }
 
   /** @internal @throws TwinwrapError DISPOSED */
@@ -244,11 +240,12 @@ export class WorkerPool {
 
   #give(member: Member, task: Task): void {
     const { engine, segment } = task;
-    const { message, direction } = engine;
+    const { message, direction, isNative } = engine;
     if (!member.engines.has(engine)) {
       const keys = engine.copyKeys();
       // Transferred, so that no copy stays behind on the way.
-      member.post({ message, direction, keys }, [keys.key.buffer, keys.baseNonce.buffer]);
+      const order = { message, direction, keys, native: isNative };
+      member.post(order, [keys.key.buffer, keys.baseNonce.buffer]);
       member.engines.add(engine);
     }
     member.post({ message, segment }, [segment.buffer]);
@@ -310,6 +307,16 @@ function closed(): TwinwrapError {
   return new TwinwrapError("DISPOSED", "the worker pool was closed");
 }
 
+/** How a message goes through a pool. */
+interface PoolEngineOptions {
+  /** Bytes of its source, where that is known. */
+  size: number | undefined;
+  /** What works on this thread, and in the workers, in place of the core. The engine disposes of it. */
+  native?: ChunkCipher | undefined;
+  /** Called when the engine is disposed of. */
+  done?: () => void;
+}
+
 /** One message in a pool. Until a worker is ready, and if none ever is, this thread does the work. */
 class PoolEngine implements Engine {
   readonly depth: number;
@@ -317,26 +324,32 @@ class PoolEngine implements Engine {
   readonly direction: Direction;
   readonly #pool: WorkerPool;
   readonly #cobblestone: Cobblestone;
+  readonly #native: ChunkCipher | undefined;
   readonly #done: () => void;
-  readonly #large: boolean;
+  readonly #isLarge: boolean;
   #seen = 0;
   #asked = false;
 
   constructor(
     pool: WorkerPool,
-    message: number,
+    about: { message: number; direction: Direction; isLarge: boolean },
     cobblestone: Cobblestone,
-    direction: Direction,
-    large: boolean,
+    native: ChunkCipher | undefined,
     done: () => void,
   ) {
     this.#pool = pool;
-    this.message = message;
+    this.message = about.message;
+    this.direction = about.direction;
+    this.#isLarge = about.isLarge;
     this.#cobblestone = cobblestone;
-    this.direction = direction;
-    this.#large = large;
+    this.#native = native;
     this.#done = done;
     this.depth = PER_WORKER * pool.jobs + 1;
+  }
+
+  /** Whether the platform's AES works, or the core's. */
+  get isNative(): boolean {
+    return this.#native !== undefined;
   }
 
   copyKeys() {
@@ -347,7 +360,7 @@ class PoolEngine implements Engine {
     const pool = this.#pool;
     pool.needOpen();
     this.#seen += segment.length;
-    if ((this.#large || this.#seen > pool.startAfter) && !this.#asked) {
+    if ((this.#isLarge || this.#seen > pool.startAfter) && !this.#asked) {
       // Once a message: a failed start is not tried again for every segment.
       this.#asked = true;
       void pool.start(this.#cobblestone.core);
@@ -358,11 +371,12 @@ class PoolEngine implements Engine {
       else await undefined;
     }
     if (pool.ready) return pool.submit(this, segment);
-    return workOn(this.#cobblestone.cipher, this.direction, segment);
+    return workOn(this.#native ?? this.#cobblestone.cipher, this.direction, segment);
   }
 
   dispose(): void {
     this.#pool.forget(this);
+    this.#native?.dispose();
     this.#done();
   }
 }

@@ -11,8 +11,8 @@ export type Order =
    * lives: nothing else tells a page that a worker is gone.
    */
   | { module: WebAssembly.Module; lock?: string }
-  /** The keys of a message. */
-  | { message: number; direction: Direction; keys: ChunkKeys }
+  /** The keys of a message, and whether the platform's AES works with them, or the core's. */
+  | { message: number; direction: Direction; keys: ChunkKeys; native: boolean }
   /** A part of it, whose buffer is transferred, and comes back. */
   | { message: number; segment: Segment }
   /** That message is done: wipe its keys. */

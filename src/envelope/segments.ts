@@ -7,9 +7,9 @@ import { CHUNK, type ChunkCipher, SEALED_CHUNK, TAG } from "./cobblestone.js";
 // read, sealed or opened in place, and written, so that it can go to a worker and back without a copy.
 
 /** Chunks in a segment, 1 MiB: where larger ones bring nothing more (docs/performance.md). */
-const SEGMENT_CHUNKS = 64;
+export const SEGMENT_CHUNKS = 64;
 /** Bytes of a segment's buffer: its sealed chunks. */
-const SEGMENT = SEGMENT_CHUNKS * SEALED_CHUNK;
+export const SEGMENT = SEGMENT_CHUNKS * SEALED_CHUNK;
 /** Chunks in a message's first segment: to allocate and wipe a megabyte costs more than to seal a small file. */
 const FIRST_CHUNKS = 4;
 
@@ -103,17 +103,19 @@ export function wipePlaintext({ buffer, length }: Segment, sealed: number): void
   if (end > sealed) wipe(new Uint8Array(buffer, sealed, end - sealed));
 }
 
-/** The core on this thread. */
+/** A cipher on this thread. */
 export class LocalEngine implements Engine {
   /** One at work, and one that is read meanwhile. */
   readonly depth = 2;
   readonly #cipher: ChunkCipher;
   readonly #direction: Direction;
+  readonly #owned: boolean;
 
-  /** @param cipher stays the caller's to dispose of */
-  constructor(cipher: ChunkCipher, direction: Direction) {
+  /** @param cipher is disposed of with this, if it is `owned` */
+  constructor(cipher: ChunkCipher, direction: Direction, { owned = false } = {}) {
     this.#cipher = cipher;
     this.#direction = direction;
+    this.#owned = owned;
   }
 
   async work(segment: Segment): Promise<Worked> {
@@ -122,7 +124,9 @@ export class LocalEngine implements Engine {
     return workOn(this.#cipher, this.#direction, segment);
   }
 
-  dispose(): void {}
+  dispose(): void {
+    if (this.#owned) this.#cipher.dispose();
+  }
 }
 
 /** The settings of runSegments. */

@@ -3,7 +3,8 @@ import { AesGcm, type GcmCalls, gcmCalls } from "../core/aes-gcm.js";
 import { Instance } from "../core/instance.js";
 import { TwinwrapError } from "../errors.js";
 import { buildId } from "./build-id.js";
-import { ChunkCipher } from "./cobblestone.js";
+import { type ChunkCipher, CoreCipher } from "./cobblestone.js";
+import { NativeCipher } from "./native.js";
 import type { Answer, Order } from "./protocol.js";
 import { type Direction, workOn } from "./segments.js";
 
@@ -40,6 +41,14 @@ function holdForever(lock: string): Promise<void> {
   });
 }
 
+function cipherOf({ keys, native }: Extract<Order, { keys: unknown }>): ChunkCipher {
+  if (native) return new NativeCipher(keys);
+  const { key, baseNonce } = keys;
+  const cipher = new CoreCipher(new AesGcm(core.unit, core.calls, key), baseNonce);
+  key.fill(0);
+  return cipher;
+}
+
 /** @throws anything: an unexpected error ends the worker, which the pool notices */
 async function obey(order: Order): Promise<void> {
   if ("module" in order) {
@@ -48,10 +57,7 @@ async function obey(order: Order): Promise<void> {
     if (order.lock !== undefined) await holdForever(order.lock);
     port.postMessage({ ready: buildId }, []);
   } else if ("keys" in order) {
-    const { key, baseNonce } = order.keys;
-    const cipher = new ChunkCipher(new AesGcm(core.unit, core.calls, key), baseNonce);
-    key.fill(0);
-    messages.set(order.message, { cipher, direction: order.direction });
+    messages.set(order.message, { cipher: cipherOf(order), direction: order.direction });
   } else if ("segment" in order) {
     const { cipher, direction } = messages.get(order.message)!;
     const { error, ...worked } = workOn(cipher, direction, order.segment);

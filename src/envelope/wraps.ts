@@ -9,6 +9,7 @@ import {
   type RsaPrivateKey,
   type RsaPublicKey,
 } from "../keys/index.js";
+import { type RsaEngine, rsaOptions } from "../keys/native-rsa.js";
 import { Cobblestone, KEY } from "./cobblestone.js";
 import { MAX_WRAPS, type Padding, type Wrap } from "./header.js";
 
@@ -23,6 +24,15 @@ export interface Recipient {
 export interface WrapOptions {
   /** Takes RSA keys under 2048 bits and e under 65537, which new wraps should not use. */
   allowWeak?: boolean | undefined;
+}
+
+/** How wraps are opened. */
+export interface UnwrapOptions {
+  /**
+   * "core", the default: RSA in the core, in constant time. "native": RSA by OpenSSL, in Node, Deno and Bun, which is
+   * faster, and blinded by OpenSSL. The core still takes the padding off.
+   */
+  rsa?: RsaEngine | undefined;
 }
 
 /**
@@ -149,7 +159,7 @@ export async function openWraps(
   wraps: readonly Wrap[],
   keys: readonly RsaPrivateKey[],
   body: { salt: Uint8Array; commitment: Uint8Array; context: Uint8Array },
-  options: WrapOptions = {},
+  options: WrapOptions & UnwrapOptions = {},
 ): Promise<{ sessionKey: Uint8Array; cobblestone: Cobblestone }> {
   let named = false;
   for (const key of keys) {
@@ -158,7 +168,7 @@ export async function openWraps(
     const candidates = wraps.filter((wrap) => equalBytes(wrap.fingerprint, mine));
     if (candidates.length === 0) continue;
     named = true;
-    const rsa = core.rsaPrivateKey(key);
+    const rsa = core.rsaPrivateKey(key, rsaOptions(key, options.rsa));
     try {
       for (const wrap of candidates) {
         const opened = tryWrap(core, wrap, rsa, body);

@@ -228,7 +228,8 @@ const ownerKey = () =>
 
 test("what is no record is an error, and the thread goes on", async () => {
   const key = await ownerKey();
-  for (const openers of [await openersOf(core), await openersOf(core, 1)]) {
+  const kinds = [{}, { openers: 1 }, { rsa: "native" }, { openers: 1, rsa: "native" }] as const;
+  for (const openers of await Promise.all(kinds.map((kind) => openersOf(core, kind)))) {
     await openers.add("00", key);
     const junk = new Uint8Array(9);
     await expect(openers.check(junk, [])).rejects.toEqual(failing("BAD_FORMAT"));

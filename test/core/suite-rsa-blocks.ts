@@ -6,6 +6,7 @@ import {
   type HashName,
   type LoadOptions,
   loadCore,
+  type Rsadp,
   type RsaPadding,
 } from "twinwrap/core";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -34,7 +35,13 @@ const badArgument = expect.objectContaining({ code: "BAD_ARGUMENT" });
 
 const readJson = (name: string) => JSON.parse(readFileSync(new URL(name, import.meta.url), "utf8"));
 
-export function rsaBlocksSuite(options: LoadOptions): void {
+/**
+ * @param rsadp makes what does RSADP in place of the core
+ */
+export function rsaBlocksSuite(
+  options: LoadOptions,
+  rsadp: (key: ReturnType<typeof components>) => Rsadp | undefined = () => undefined,
+): void {
   let core: Core;
   let key: BigKey;
   beforeAll(async () => {
@@ -43,7 +50,8 @@ export function rsaBlocksSuite(options: LoadOptions): void {
   });
 
   function openPrivate(big: BigKey) {
-    return { privateKey: core.rsaPrivateKey(components(big)) };
+    const numbers = components(big);
+    return { privateKey: core.rsaPrivateKey(numbers, { rsadp: rsadp(numbers) }) };
   }
 
   describe("RSA blocks that are not in order", () => {

@@ -562,10 +562,12 @@ interface Decryption {
   mgf?: number;
   runs?: number;
   isLong?: boolean;
+  /** The platform did RSADP: the core gets its block. */
+  isGiven?: boolean;
 }
 
 /** One way to decrypt every kind of block, under several keys: one case, or two if good and bad are told. */
-function decryptCases({ sizes, padding, way, isLong, ...rest }: Decryption): Case[] {
+function decryptCases({ sizes, padding, way, isLong, isGiven, ...rest }: Decryption): Case[] {
   const { hash = SHA1, mgf = hash, runs = 8 } = rest;
   const blocks = padding === OAEP ? OAEP_BLOCKS : PKCS1_BLOCKS;
   const kinds = Object.keys(blocks);
@@ -579,7 +581,7 @@ function decryptCases({ sizes, padding, way, isLong, ...rest }: Decryption): Cas
     padding === PKCS1 ? "v1.5" : `OAEP ${HASHES[hash]}${mgf === hash ? "" : ` and ${HASHES[mgf]}`}`;
   const primes = sizes.p === sizes.q ? "" : ` with a p of ${sizes.p} bits`;
   return (told ? [good, bad] : [kinds]).map((group) => ({
-    name: `RSA-${sizes.bits}${primes} ${name}: ${way} of ${group.length} kinds of blocks${told ? (group === good ? ", good" : ", bad") : ""}`,
+    name: `RSA-${sizes.bits}${primes} ${name}: ${way}${isGiven ? ", RSADP done elsewhere," : ""} of ${group.length} kinds of blocks${told ? (group === good ? ", good" : ", bad") : ""}`,
     ends: group === bad ? NOT_AUTHENTIC : 0,
     isLong: isLong ?? false,
     runs,
@@ -592,7 +594,9 @@ function decryptCases({ sizes, padding, way, isLong, ...rest }: Decryption): Cas
       const block = blocks[kind]!({ k, message: secrets(KEY), random: secrets, hash, mgf });
       core.params(labelHash(padding, hash)).params(secrets(k + 16).fill(7, 0, 1), 64);
       core.input(rawEncrypt(key, block));
-      core.call("rsaDecrypt", 0, WAYS[way], padding, hash, mgf, unwraps ? KEY : 0);
+      if (isGiven) core.input(block, k);
+      const call = isGiven ? "rsaDecode" : "rsaDecrypt";
+      core.call(call, 0, WAYS[way], padding, hash, mgf, unwraps ? KEY : 0);
       if (!unwraps) core.read("rsaMessageLength");
     },
   }));
@@ -678,6 +682,20 @@ function rsaCases(): Case[] {
     cases.push(chosenCiphertextCase(sizes, isLong));
   }
   cases.push(badKeyCase(halves(1024)));
+  for (const padding of [OAEP, PKCS1]) {
+    for (const way of ["decrypt", "unwrapKey"] as const) {
+      cases.push(...decryptCases({ sizes: halves(1024), padding, way, isGiven: true }));
+    }
+    cases.push(
+      ...decryptCases({
+        sizes: halves(3072),
+        padding,
+        way: "unwrapKey",
+        isGiven: true,
+        isLong: true,
+      }),
+    );
+  }
   for (const hash of [1, 2]) cases.push(encryptCase(halves(2048), OAEP, hash, false));
   cases.push(
     ...decryptCases({ sizes: halves(1024), padding: OAEP, way: "unwrapKey", hash: 1 }),

@@ -73,6 +73,11 @@ const MODES: [string, () => EngineOptions][] = [
   ["workers of another release", () => midway(foreign)],
   ["workers that are never ready", () => midway(silent)],
   ["WebCrypto", () => ({ engine: "webcrypto" })],
+  ["node:crypto", () => ({ engine: "native" })],
+  ["whatever is the fastest", () => ({ engine: "auto" })],
+  ["node:crypto, in a pool", () => ({ engine: "native", pool })],
+  ["node:crypto, in workers started midway", () => ({ ...midway(startWorker), engine: "native" })],
+  ["node:crypto, where workers are refused", () => ({ ...midway(refused), engine: "native" })],
 ];
 
 /** What came out before the end or the first error, and the error. */
@@ -101,8 +106,9 @@ const sealed = (plaintext: Uint8Array, options: WorkOptions) =>
 const opened = (chunks: Uint8Array, options: WorkOptions) =>
   collect(openChunks(cobblestone(), new Reader(pieces(chunks)), options));
 
-// In npm test one thread, workers from a file's middle on, workers that end at once, and WebCrypto.
-describe.each(isQuick ? MODES.filter((_, i) => [0, 2, 5, 8].includes(i)) : MODES)(
+// In npm test one thread, workers from a file's middle on, workers that end at once, WebCrypto, and node:crypto alone and
+// in workers.
+describe.each(isQuick ? MODES.filter((_, i) => [0, 2, 5, 8, 9, 12].includes(i)) : MODES)(
   "%s",
   (_, make) => {
     let mode: EngineOptions;
@@ -428,7 +434,7 @@ describe("a pool", () => {
       await expect(open(random, { key: alice.privateKey, jobs })).rejects.toEqual(refused);
     }
     await expect(
-      seal(random, { to: [alice.publicKey], engine: "native" as "wasm" }),
+      seal(random, { to: [alice.publicKey], engine: "fastest" as "wasm" }),
     ).rejects.toMatchObject({ code: "BAD_ARGUMENT" });
   });
 });

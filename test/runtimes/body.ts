@@ -248,6 +248,23 @@ export function cases(material: Material): Map<string, Work> {
     needSubtle();
     return roundTrip(300_001, () => ({ engine: "webcrypto" }))(...given);
   });
+  all.set("seals and opens with node:crypto, where that is", async (surroundings, give) => {
+    const { seal, workerPool, readPrivateKey } = surroundings.library;
+    if ("process" in globalThis) {
+      await roundTrip(300_001, () => ({ engine: "native" }))(surroundings, give);
+      const pool = workerPool({ jobs: 2 });
+      await pool.start();
+      try {
+        await roundTrip(5_000_001, () => ({ engine: "native", pool }))(surroundings, give);
+      } finally {
+        pool.close();
+      }
+    } else {
+      const key = await readPrivateKey(bytes(material.files[0]!.key));
+      const sealing = async () => seal(new Uint8Array(1), { to: [key], engine: "native" });
+      same(await codeOf(sealing), "UNSUPPORTED", "without node:crypto");
+    }
+  });
   all.set("seals and opens in two workers", async (surroundings, give) => {
     const pool = surroundings.library.workerPool({ jobs: 2 });
     await pool.start();
