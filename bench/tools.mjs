@@ -63,11 +63,18 @@ function twinwrapTools(folder) {
         tool("twinwrap, 1 job", "--jobs", "1"),
       ]
     : [{ ...tool("twinwrap"), goal: true }];
-  tools.push(
-    has("--engine")
-      ? tool("twinwrap, engine webcrypto", "--engine", "webcrypto")
-      : { tool: "twinwrap, engine webcrypto", skipped: "this build has no --engine" },
-  );
+  const native = ["--engine", "native"];
+  const engines = {
+    [`twinwrap, engine native, ${JOBS} jobs`]: [...native, ...jobs],
+    "twinwrap, engine native, 1 job": [...native, "--jobs", "1"],
+    "twinwrap, engine webcrypto": ["--engine", "webcrypto"],
+  };
+  for (const [name, options] of Object.entries(engines)) {
+    const isKnown = has("--engine") && (!options.includes("native") || stdout.includes("native"));
+    tools.push(
+      isKnown ? tool(name, ...options) : { tool: name, skipped: "this build has no such engine" },
+    );
+  }
   return tools;
 }
 
