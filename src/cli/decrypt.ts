@@ -1,12 +1,11 @@
 import type { Command } from "commander";
-import { formatSerial, type Opened, open } from "../envelope/index.js";
+import { formatSerial, type Opened } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
 import {
   addKeyOptions,
   addOutputOptions,
   type EngineFlags,
   engineOption,
-  engineOptions,
   jobsOption,
   jsonOption,
   type KeyOptions,
@@ -15,9 +14,8 @@ import {
   UsageError,
 } from "./command.js";
 import { headerFacts } from "./inspect.js";
-import { outputFor, progress, STANDARD, tell, withInput, withPrivateKeyFile } from "./io.js";
-import { about } from "./report.js";
-import { SUFFIX } from "./sealing.js";
+import { outputFor, STANDARD, tell, withPrivateKeyFile } from "./io.js";
+import { openInto, plainPath } from "./opening.js";
 
 interface DecryptOptions extends OutputOptions, KeyOptions, EngineFlags {
   range?: string;
@@ -79,31 +77,13 @@ async function* skim(
   }
 }
 
-function defaultOutput(input: string): string {
-  if (input === STANDARD) return STANDARD;
-  if (input.endsWith(SUFFIX) && input.length > SUFFIX.length) return input.slice(0, -SUFFIX.length);
-  throw new UsageError(`${input} does not end in ${SUFFIX}: name the output with -o`);
-}
-
 async function decrypt(input: string, options: DecryptOptions): Promise<void> {
   const range = options.range === undefined ? undefined : parseRange(options.range);
-  const output = options.output ?? defaultOutput(input);
+  const output = options.output ?? plainPath(input);
   const write = await outputFor([input], output, options);
-  const settings = { allowWeak: options.allowWeak ?? false, ...engineOptions(options) };
-  const onProgress = progress("opened");
+  const pick = range === undefined ? undefined : (opened: Opened) => part(opened, range);
   const header = await withPrivateKeyFile(options.key, options, (key) =>
-    withInput(input, (file) =>
-      about(input, async () => {
-        const source = file.seekable ? file : file.pieces();
-        const opened = await open(source, { ...settings, key, onProgress });
-        try {
-          await write(range === undefined ? opened : part(opened, range));
-        } finally {
-          opened.dispose();
-        }
-        return opened.header;
-      }),
-    ),
+    openInto(input, write, key, options, pick),
   );
   if (output === STANDARD && !options.json) return;
   const rows = [

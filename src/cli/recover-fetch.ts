@@ -1,5 +1,6 @@
-import { resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { equalBytes, toHex } from "../bytes.js";
+import { isFolder } from "../calls.node.js";
 import { isOver, type Standing, standingOf, stateText } from "../client/officer.js";
 import type { Party } from "../client/party.js";
 import {
@@ -30,8 +31,19 @@ import {
   withParty,
 } from "./authority-io.js";
 import { EXIT, type OutputOptions, parseFingerprint, UsageError } from "./command.js";
-import { checkInPlace, Report, warn, withPrivateKeyFile } from "./io.js";
+import {
+  checkInPlace,
+  checkOutput,
+  Report,
+  STANDARD,
+  tell,
+  type Write,
+  warn,
+  withPrivateKeyFile,
+  writeFiles,
+} from "./io.js";
 import { readMessage } from "./messages.js";
+import { openInto, plainPath } from "./opening.js";
 import type { PassphraseOptions } from "./passphrase.js";
 import { blobFacts, blobRow, fetchBlobs } from "./recover-blobs.js";
 import { readKept } from "./recover-records.js";
@@ -209,6 +221,9 @@ function checkOptions(
       "--remove-owner needs -k: a wrap may go only once another is known to open",
     );
   }
+  if (files.length > 0 && options.output !== undefined && key === undefined) {
+    throw new UsageError("-o opens the file, which needs -k, the new private key");
+  }
   if (rewrite && key === undefined) {
     throw new UsageError("--rewrite needs -k: sealing again takes a key that opens the file");
   }
@@ -256,6 +271,8 @@ async function fetchAll(
   if (basis === "emergency") warn(EMERGENCY);
   const report = new Report(options, output);
   const done: Fetched[] = [];
+  const plain = plainPaths(files, output);
+  for (const path of plain.values()) await checkOutput(files, path, options);
   await forEachFile(files, async (file) => {
     const fetched =
       key === undefined
@@ -265,11 +282,13 @@ async function fetchAll(
     const row = fetched.opened
       ? ["recovered", outsidePath(file), "and opened"]
       : ["added", outsidePath(file), "not opened: no -k"];
-    report.add(fetchedFacts(file, fetched, basis), [row]);
+    report.add(fetchedFacts(file, fetched, basis, plain.get(file)), [row]);
     if (fetched.result === "rewritten") warnSealedAgain(file, fetched.lost);
     tellUnshown(file, fetched.unshown);
+    const opened = plain.get(file);
+    if (opened !== undefined) await openRecovered(file, opened, key!, options);
   });
-  if (output !== undefined) {
+  if (output !== undefined && files.length === 0) {
     const blobs = await fetchBlobs(recovery, output, options, key);
     const facts = blobs.map((blob) => ({ ...blobFacts(blob), basis }));
     report.addAll(facts, blobs.map(blobRow));
@@ -282,12 +301,36 @@ async function fetchAll(
   report.end();
 }
 
+/** Where the plaintext of each file goes, if it is to be written. @throws UsageError */
+function plainPaths(files: readonly string[], output: string | undefined): Map<string, string> {
+  if (output === undefined) return new Map();
+  const isOne = files.length === 1 && (output === STANDARD || !isFolder(output));
+  if (isOne) return new Map([[files[0]!, output]]);
+  if (files.length > 1 && !isFolder(output)) {
+    throw new UsageError(`${files.length} files need a folder that is there: -o DIR`);
+  }
+  return new Map(files.map((file) => [file, join(output, basename(plainPath(file)))]));
+}
+
+/** Opens a file that has its new wrap by now: if this fails, only this is missing. */
+async function openRecovered(
+  file: string,
+  output: string,
+  key: RsaPrivateKey,
+  options: FetchOptions,
+): Promise<void> {
+  const write: Write = (content) =>
+    writeFiles([{ path: output, content, force: options.force ?? false }]);
+  await openInto(file, write, key, {});
+  if (!options.json && output !== STANDARD) tell(options, {}, [["opened", outsidePath(output)]]);
+}
+
 function tellUnshown(file: string, texts: readonly string[]): void {
   for (const text of texts) warn(`${file}: ${text}`);
   if (texts.length > 0) process.exitCode ??= EXIT.notVerified;
 }
 
-function fetchedFacts(file: string, fetched: Fetched, basis: Basis) {
+function fetchedFacts(file: string, fetched: Fetched, basis: Basis, plaintext: string | undefined) {
   const { fingerprint, opened, result, lost, removed, unshown } = fetched;
   return {
     file,
@@ -298,5 +341,6 @@ function fetchedFacts(file: string, fetched: Fetched, basis: Basis) {
     removed: removed.map(toHex),
     escrowsLost: lost,
     unshown,
+    plaintext,
   };
 }
