@@ -20,7 +20,8 @@ import {
 import { signatureText } from "./authority-policy.js";
 import { collect, jsonOption, newCommand, UsageError } from "./command.js";
 import { tell } from "./io.js";
-import { privateText, publicPath } from "./keygen.js";
+import { publicPath } from "./key-names.js";
+import { privateText } from "./keygen.js";
 import {
   checkOfficerOutput,
   type MadeOfficerKeys,

@@ -23,6 +23,7 @@ import {
   UsageError,
 } from "./command.js";
 import { checkOutput, STANDARD, tell } from "./io.js";
+import { publicPath } from "./key-names.js";
 import { newPassphrase, type PassphraseOptions } from "./passphrase.js";
 
 /** The mode of a private key's file: only its owner can read it. */
@@ -32,11 +33,6 @@ interface KeygenOptions extends OutputOptions, PassphraseOptions {
   output: string;
   bits: number;
   json?: boolean;
-}
-
-/** Where the public half goes: owner.pem → owner.pub.pem. */
-export function publicPath(path: string): string {
-  return `${path.replace(/\.pem$/, "")}.pub.pem`;
 }
 
 /** What to do where a key's file is there already. */
@@ -182,7 +178,7 @@ export function command(): Command {
     "Makes an RSA key pair: the private key, locked with a passphrase, and beside it the public key.",
     "twinwrap keygen -o alice.pem\n  writes alice.pem (mode 0600) and alice.pub.pem",
   );
-  addOutputOptions(command, "the private key's file").setOptionValueWithSource(
+  addOutputOptions(command, "the private key's file (default: owner.pem)").setOptionValueWithSource(
     "output",
     "owner.pem",
     "default",

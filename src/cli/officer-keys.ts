@@ -10,7 +10,8 @@ import type { NewFile } from "../files.node.js";
 import { generateKeyPair, publicKeyOf, wipePrivateKey } from "../keys/index.js";
 import { type OutputOptions, UsageError } from "./command.js";
 import { STANDARD } from "./io.js";
-import { checkPairOutput, PRIVATE_MODE, publicPath } from "./keygen.js";
+import { publicPath } from "./key-names.js";
+import { checkPairOutput, PRIVATE_MODE } from "./keygen.js";
 
 // An officer's new keys: made in memory, so that whoever writes them can sign with them first.
 

@@ -11,7 +11,8 @@ import {
   type OutputOptions,
 } from "./command.js";
 import { outputFor, print, readSmall, STANDARD, tell } from "./io.js";
-import { privateText, publicPath } from "./keygen.js";
+import { publicPath } from "./key-names.js";
+import { privateText } from "./keygen.js";
 import { checkOfficerOutput, makeOfficerKeys, SHARE_BITS } from "./officer-keys.js";
 import { newPassphrase, type PassphraseOptions, passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
@@ -94,11 +95,10 @@ function keygenCommand(): Command {
     "Makes an officer's keys: Ed25519, which signs approvals, and RSA, which receives shares of an authority's key.",
     "twinwrap officer keygen -o ann.pem\n  writes ann.pem (mode 0600) and ann.pub.pem, which the authority is told",
   );
-  addOutputOptions(command, "the private keys' file").setOptionValueWithSource(
-    "output",
-    "officer.pem",
-    "default",
-  );
+  addOutputOptions(
+    command,
+    "the private keys' file (default: officer.pem)",
+  ).setOptionValueWithSource("output", "officer.pem", "default");
   return addPassphraseOptions(command, "leave the keys unlocked")
     .addOption(jsonOption())
     .action(keygen);

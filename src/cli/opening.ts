@@ -1,7 +1,7 @@
-import { type Header, type Opened, open } from "../envelope/index.js";
-import type { RsaPrivateKey } from "../keys/index.js";
+import { type Header, inspect, type Opened, open } from "../envelope/index.js";
 import { type EngineFlags, engineOptions, UsageError } from "./command.js";
 import { progress, STANDARD, type Write, withInput } from "./io.js";
+import type { Keyring } from "./keyring.js";
 import { about } from "./report.js";
 import { SUFFIX } from "./sealing.js";
 
@@ -22,7 +22,7 @@ export function plainPath(input: string): string {
 export function openInto(
   input: string,
   write: Write,
-  key: RsaPrivateKey,
+  ring: Pick<Keyring, "keysFor" | "all" | "isChoice">,
   options: EngineFlags & { allowWeak?: boolean },
   pick: (opened: Opened) => AsyncIterable<Uint8Array> = (opened) => opened,
 ): Promise<Header> {
@@ -30,6 +30,8 @@ export function openInto(
   return withInput(input, (file) =>
     about(input, async () => {
       const source = file.seekable ? file : file.pieces();
+      const isKnown = ring.isChoice && file.seekable;
+      const key = await (isKnown ? ring.keysFor(await inspect(file)) : ring.all());
       const onProgress = progress("opened");
       const opened = await open(source, { ...engineOptions(options), allowWeak, key, onProgress });
       try {

@@ -10,7 +10,8 @@ import {
 } from "./command.js";
 import { makeControlKey } from "./control-key.js";
 import { outputFor, print, STANDARD, tell } from "./io.js";
-import { checkPairOutput, privateText, publicPath } from "./keygen.js";
+import { publicPath } from "./key-names.js";
+import { checkPairOutput, privateText } from "./keygen.js";
 import type { PassphraseOptions } from "./passphrase.js";
 import { withControlKey } from "./signing-key-file.js";
 import { table } from "./text.js";
@@ -50,11 +51,10 @@ function keygenCommand(): Command {
     "Makes an owner's control key: Ed25519, which signs a veto against a request for the owner's records.",
     "twinwrap owner keygen -o control.pem\n  writes control.pem (mode 0600) and control.pub.pem, which the authority is told",
   );
-  addOutputOptions(command, "the private key's file").setOptionValueWithSource(
-    "output",
-    "control.pem",
-    "default",
-  );
+  addOutputOptions(
+    command,
+    "the private key's file (default: control.pem)",
+  ).setOptionValueWithSource("output", "control.pem", "default");
   return addPassphraseOptions(command, "leave the key unlocked")
     .addOption(jsonOption())
     .action(keygen);

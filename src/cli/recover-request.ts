@@ -29,14 +29,10 @@ import {
 } from "./authority-io.js";
 import { parseSerial } from "./authority-records.js";
 import { type OutputOptions, UsageError } from "./command.js";
-import { outputFor, Report, readRecipientFile, tell, type Write, warn } from "./io.js";
-import {
-  checkKeyPairOutput,
-  type MadeKeyPair,
-  makeKeyPair,
-  privateText,
-  publicPath,
-} from "./keygen.js";
+import { outputFor, Report, tell, type Write, warn } from "./io.js";
+import { readRecipientFile } from "./key-files.js";
+import { publicPath } from "./key-names.js";
+import { checkKeyPairOutput, type MadeKeyPair, makeKeyPair, privateText } from "./keygen.js";
 import { readSealed } from "./messages.js";
 import { type OwnerIdOptions, ownerIdFor } from "./owner-id.js";
 import { newPassphrase, type PassphraseOptions } from "./passphrase.js";

@@ -13,6 +13,7 @@ import {
   wholeOption,
 } from "./command.js";
 import { ownerIdOption } from "./owner-id.js";
+import { addRemoveOptions } from "./recipients.js";
 import { fetch } from "./recover-fetch.js";
 import { request } from "./recover-request.js";
 import { vetoCommand } from "./recover-veto.js";
@@ -64,8 +65,10 @@ export function command(): Command {
         "wait until it is released, at most so long, such as 90m or 3d (default: until the request expires)",
       ).argParser(parseDuration),
     );
-  addPassphraseOptions(fetchCommand, "never ask for a passphrase")
-    .option("--remove-owner <fingerprint>", "key whose wrap goes then (repeat for more)", collect)
+  addRemoveOptions(
+    addPassphraseOptions(fetchCommand, "never ask for a passphrase"),
+    "key whose wrap goes then",
+  )
     .addOption(rewriteOption())
     .addOption(authorityOption())
     .addOption(pinOption())

@@ -1,5 +1,5 @@
 import type { Cell } from "../text.js";
-import { print, printJson, STANDARD } from "./standard.js";
+import { print, printJson, printJsonText, STANDARD } from "./standard.js";
 import { table } from "./text.js";
 
 // Facts in the form that is asked for: JSON for machines, or text for people.
@@ -22,11 +22,15 @@ export function tell({ json }: JsonOption, facts: unknown, text: Text, output?: 
   else print(typeof text === "string" ? text : table(text, output), output);
 }
 
-/** Tells facts one by one: people see each at once, machines get a list of all at the end. */
+/** Facts that a list for machines keeps until its end: then it is whole, or not there at all. */
+const KEPT = 1000;
+
+/** Tells facts one by one: people see each at once, machines get a list of all at the end. A long list goes out as it grows. */
 export class Report<Facts> {
-  readonly facts: Facts[] = [];
   readonly #json: boolean;
   readonly #output: string | undefined;
+  #kept: Facts[] = [];
+  #isLong = false;
 
   /** @param output where the command's data goes */
   constructor({ json = false }: JsonOption, output?: string) {
@@ -40,12 +44,25 @@ export class Report<Facts> {
 
   /** Several that people see as one table. */
   addAll(facts: readonly Facts[], text: Text): void {
-    this.facts.push(...facts);
-    if (!this.#json) tell({}, facts, text, this.#output);
+    if (this.#json) {
+      this.#kept.push(...facts);
+      if (this.#kept.length >= KEPT) this.#flush();
+    } else tell({}, facts, text, this.#output);
   }
 
   /** Gives machines what there is by now. */
   end(): void {
-    if (this.#json) printJson(this.facts, this.#output);
+    if (!this.#json) return;
+    if (this.#isLong) {
+      if (this.#kept.length > 0) this.#flush();
+      printJsonText("\n]\n", this.#output);
+    } else printJson(this.#kept, this.#output);
+  }
+
+  #flush(): void {
+    const items = this.#kept.map((one) => JSON.stringify(one, null, 2).replace(/^/gm, "  "));
+    printJsonText(`${this.#isLong ? ",\n" : "[\n"}${items.join(",\n")}`, this.#output);
+    this.#isLong = true;
+    this.#kept = [];
   }
 }

@@ -38,12 +38,7 @@ async function expectKeyOf(file: Uint8Array, pem: Buffer): Promise<void> {
 }
 
 test.skipIf(!haveOpenssl)("the key in a certificate, PEM and DER (needs openssl)", async () => {
-  const many = certificate(
-    "-addext",
-    "subjectAltName=email:alice@example.org,DNS:x",
-    "-days",
-    "1",
-  );
+  const many = certificate("-addext", "subjectAltName=email:alice@example.org,DNS:x", "-days", "1");
   for (const pem of [
     certificate(),
     many,
