@@ -1,9 +1,12 @@
 import { rm } from "node:fs/promises";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { initDirectory } from "../authority/directory.js";
+import { AUTHORITY } from "../authority/folder.js";
 import { majority } from "../authority/policies.js";
+import { present } from "../calls.node.js";
 import { stateOfPolicy } from "../client/policy.js";
+import { type ErrorCode, TwinwrapError } from "../errors.js";
 import { type Authority, addSignature, type PolicySignatures } from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
 import { fingerprint } from "../keys/index.js";
@@ -121,9 +124,17 @@ async function makeAuthority(
     // Names and numbers come from the command line.
     return await asUsage(() => initDirectory(path, options));
   } catch (error) {
-    for (const { files } of made) for (const file of files) await rm(file.path, { force: true });
+    // If it stands all the same, because only its disk could not be asked, its officers need their keys.
+    const isRefused = error instanceof UsageError || isOfKind(error, "CONFLICT");
+    if (isRefused || present(join(path, AUTHORITY)) === undefined) {
+      for (const { files } of made) for (const file of files) await rm(file.path, { force: true });
+    }
     throw error;
   }
+}
+
+function isOfKind(error: unknown, code: ErrorCode): boolean {
+  return error instanceof TwinwrapError && error.code === code;
 }
 
 async function init(path: string, options: InitOptions): Promise<void> {

@@ -22,7 +22,7 @@ import { outputFor, Report, STANDARD, tell } from "./io.js";
 import { checkNoFiles, withKeyring } from "./keyring.js";
 import { isSealed } from "./messages.js";
 import { openInto, plainPath } from "./opening.js";
-import { checkFolder, makeFolder, needNames, outputIn } from "./outputs.js";
+import { checkFolder, makeFolder, needNames, outputIn, Replacing } from "./outputs.js";
 
 interface DecryptOptions extends OutputOptions, KeyringOptions, EngineFlags {
   range?: string;
@@ -114,10 +114,12 @@ async function decryptAll(inputs: string[], options: DecryptOptions): Promise<vo
   needNames(inputs);
   checkFolder(folder);
   const report = new Report(options);
+  const replacing = new Replacing(options, (isOld) => !isOld);
   await withKeyring(options, async (ring) => {
     const settings = { ...options, take: isSealed, isApart: !ring.isChoice };
     const tally = await forEachInput(inputs, settings, async ({ path, place }) => {
       const output = plainPath(folder === undefined ? path : join(folder, place));
+      await replacing.check(output);
       if (folder !== undefined) await makeFolder(dirname(output));
       const write = await outputFor([path], output, options);
       const header = await openInto(path, write, ring, options);

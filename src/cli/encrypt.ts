@@ -9,7 +9,7 @@ import { countSent, sentSummary, sentText } from "./escrow-io.js";
 import { areMany, forEachInput, type InputFile, tallyText } from "./inputs.js";
 import { Report, tell, withInput } from "./io.js";
 import { isSealed } from "./messages.js";
-import { checkFolder, makeFolder, needNames, outputIn } from "./outputs.js";
+import { checkFolder, makeFolder, needNames, outputIn, Replacing } from "./outputs.js";
 import {
   addSealingOptions,
   checkSealed,
@@ -62,6 +62,7 @@ async function encryptAll(
   checkFolder(folder);
   const report = new Report(options);
   const counts = new Map<string, number>();
+  const replacing = new Replacing(options, (isOld) => isOld);
   await withSealer(options, flags, async (sealer) => {
     // What is sealed already, also by a run that was interrupted, stays as it is.
     const take = async (path: string) => !isTemporary(path) && !(await isSealed(path));
@@ -71,6 +72,7 @@ async function encryptAll(
         folder === undefined
           ? sealedPath(input.path, options)
           : join(folder, `${input.place}${SUFFIX}`);
+      await replacing.check(output);
       if (folder !== undefined) await makeFolder(dirname(output));
       const sealed = await seal(sealer, input.path, output);
       return () => {

@@ -1,5 +1,6 @@
 import type { Cell } from "../text.js";
-import { print, printJson, printJsonText, STANDARD } from "./standard.js";
+import { UsageError } from "./command.js";
+import { isQuiet, print, printJson, printJsonText, STANDARD } from "./standard.js";
 import { table } from "./text.js";
 
 // Facts in the form that is asked for: JSON for machines, or text for people.
@@ -14,6 +15,11 @@ type Text = string | readonly (readonly Cell[])[];
 /** An output's name for people. */
 export function outputText(output: string): string {
   return output === STANDARD ? "standard output" : output;
+}
+
+/** For a secret that is shown once. @throws UsageError if nothing is shown at all */
+export function needShown(what: string): void {
+  if (isQuiet()) throw new UsageError(`-q would hide ${what}, which is shown only now`);
 }
 
 /** Tells facts once. @param output where the command's data goes: facts keep out of its way */

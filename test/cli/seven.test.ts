@@ -11,7 +11,9 @@ import { atTerminal, haveTerminal } from "./terminal.js";
 const readme = readFileSync(fileURLToPath(new URL("../../README.md", import.meta.url)), "utf8");
 const section = readme.split("\n### With a backup authority\n")[1]!.split("\n### ")[0]!;
 const [machine] = section.split("An authority that others reach over HTTPS");
-const commands = [...machine!.matchAll(/^ {4}npx (twinwrap .*)$/gm)].map(([, line]) => line!);
+const printed = (text: string) =>
+  [...text.matchAll(/^ {4}npx (twinwrap .*)$/gm)].map(([, line]) => line!);
+const commands = printed(machine!);
 
 let sandbox: Sandbox;
 beforeEach(() => {
@@ -36,34 +38,51 @@ test("the README has seven commands for the whole procedure, and three more for 
   expect(more).toEqual(["token", "serve", "enrol"]);
 });
 
+/** What a person types: passphrases, and that they agree. */
+const ANSWERS = [
+  [/New passphrase for [^:]*:|The same again:/, "several long words\r"],
+  [/Passphrase for [^:]*:/, "several long words\r"],
+  [/\[y\/N\] /, "yes\r"],
+] as const;
+
+let id = "";
+
+/** Runs a line as it is printed, but for the ID that somebody was shown. */
+async function play(line: string): Promise<void> {
+  const { shown, code } = await atTerminal(sandbox, line.replace(/\bID\b/, id), ANSWERS);
+  expect([line, code, code === 0 ? "" : shown]).toEqual([line, 0, ""]);
+  id = /^request +([a-z2-7]{26})$/m.exec(shown)?.[1] ?? id;
+}
+
 test.skipIf(!haveTerminal || !haveSqlite)(
-  "they play it, top to bottom (needs script, and SQLite)",
+  "they play it, top to bottom, and then what is carried (needs script, and SQLite)",
   async () => {
-    const ANSWERS = [
-      [/New passphrase for [^:]*:|The same again:/, "several long words\r"],
-      [/Passphrase for [^:]*:/, "several long words\r"],
-      [/\[y\/N\] /, "yes\r"],
-    ] as const;
-    sandbox.write("report.pdf", "quarterly figures");
+    for (const name of ["report.pdf", "memo.pdf"]) sandbox.write(name, `figures of ${name}`);
     sandbox.write("secret.txt", "kept in a safe\n");
-    let id = "";
     for (const line of commands) {
-      if (line.includes("recover request")) {
-        // The key pair is lost, and the plaintext with it.
-        await sandbox.shell("rm olivia.pem olivia.pub.pem report.pdf");
-      }
-      const { shown, code } = await atTerminal(sandbox, line.replace(/\bID\b/, id), ANSWERS);
-      expect([line, code, code === 0 ? "" : shown]).toEqual([line, 0, ""]);
-      id = /^request +([a-z2-7]{26})$/m.exec(shown)?.[1] ?? id;
+      // The private key is lost, and the plaintext with it.
+      if (line.includes("recover request")) await sandbox.shell("rm olivia.pem report.pdf");
+      await play(line);
     }
-    expect(sandbox.read("again.pdf").toString()).toBe("quarterly figures");
+    expect(sandbox.read("again.pdf").toString()).toBe("figures of report.pdf");
     // Nothing that a passphrase was typed for stays unlocked.
-    const keys = await sandbox.shell(
-      "grep -L ENCRYPTED new.pem ann.pem bob.pem cyd.pem backup/wrap.pem",
-    );
-    expect(keys.stdout).toBe("");
+    const keys = "new.pem ann.pem bob.pem cyd.pem backup/wrap.pem";
+    expect((await sandbox.shell(`grep -L ENCRYPTED ${keys}`)).stdout).toBe("");
+    const carried = section.split("Nobody needs the network")[1]!.split("Good to know")[0]!;
+    for (const line of printed(carried)) await play(line);
+    expect(sandbox.read("again-memo.pdf").toString()).toBe("figures of memo.pdf");
   },
 );
+
+test.skipIf(!haveTerminal)("so do the first commands of the README (needs script)", async () => {
+  const first = readme.split("\n## The command line\n")[1]!.split("\n- Every command")[0]!;
+  sandbox.write("plan.pdf", "a plan");
+  await sandbox.shell("mkdir documents; echo one > documents/one");
+  for (const line of printed(first)) await play(line);
+  expect(sandbox.read("opened.pdf").toString()).toBe("a plan");
+  const blobs = readme.split("Twinwrap also works with CryptoAPI blobs by themselves:")[1]!;
+  for (const line of printed(blobs.split("\nIt opens files")[0]!)) await play(line);
+});
 
 test.skipIf(!haveTerminal)(
   "Ctrl-C at a question says so, and nothing is done (needs script)",
