@@ -13,6 +13,7 @@ import {
   versionOf,
   writeHashes,
 } from "./bundles.mjs";
+import { writeManual } from "./man.mjs";
 import { buildSite } from "./site.mjs";
 import { finishTypes } from "./types.mjs";
 
@@ -110,3 +111,4 @@ await build({
 });
 await buildSite();
 await bundleCommand(root);
+await writeManual(root);

@@ -264,10 +264,23 @@ function membersOf<T extends object>(value: object, shape: Shape<T>, what: strin
   return members as T;
 }
 
+/** An object of no class: looking for the inside of an ArrayBuffer in it would throw each time. */
+function isPlain(value: object): boolean {
+  try {
+    return Object.getPrototypeOf(value) === Object.prototype && !ArrayBuffer.isView(value);
+  } catch {
+    return false; // a proxy that was revoked
+  }
+}
+
+function isBytes(value: object): boolean {
+  return isList(value) || ArrayBuffer.isView(value) || isArrayBuffer(value);
+}
+
 /** An object's members, checked, in a new object; other members are left out. */
 export function objectOf<T extends object>(shape: Shape<T>): Kind<T> {
   return (value, what) => {
-    if (isObject(value) && !isList(value) && !ArrayBuffer.isView(value) && !isArrayBuffer(value)) {
+    if (isObject(value) && (isPlain(value) || !isBytes(value))) {
       return membersOf(value, shape, what);
     }
     throw wrongKind(value, what, `an object with ${Object.keys(shape).join(", ")}`);

@@ -10,6 +10,7 @@ import { wipe, withoutLeadingZeros } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOption, coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
+import { parseCertificate } from "./certificate.js";
 import { parseJwk } from "./jwk.js";
 import { checkPublicKey, completePrivateKey, publicKeyOf, wipePrivateKey } from "./numbers.js";
 import { needPassphrase, type Passphrase, withPassphrase } from "./passphrase.js";
@@ -79,7 +80,8 @@ export function identifyKey(file: Bytes): KeyIdentity {
 }
 
 /**
- * Reads a public key in any form, or the public half of a private key that is not locked.
+ * Reads a public key in any form, also from an X.509 certificate, of which nothing else is looked at; or the public
+ * half of a private key that is not locked.
  * @throws TwinwrapError BAD_FORMAT; BAD_BLOB (a CryptoApiError) for a bad MS blob; BAD_KEY if it is
  *   no RSA key that can be used; PASSPHRASE_NEEDED if it is a locked private key; LIMIT_EXCEEDED;
  *   BAD_ARGUMENT, also for a PEM that is text: encode it
@@ -133,7 +135,8 @@ export async function readPrivateKey(
     }
     const parts = parseOpen(key);
     if (!isPrivate(parts)) {
-      throw new TwinwrapError("BAD_KEY", "this is a public key; the private key is needed");
+      const what = key.structure === "Certificate" ? "a certificate" : "a public key";
+      throw new TwinwrapError("BAD_KEY", `this is ${what}; the private key is needed`);
     }
     return complete(parts, checked);
   } finally {
@@ -182,6 +185,8 @@ function parseOpen({ structure, bytes }: KeyFile): PrivateParts {
       return parseSpki(bytes);
     case "RSAPublicKey":
       return parsePkcs1Public(bytes);
+    case "Certificate":
+      return parseCertificate(bytes);
     case "PrivateKeyInfo":
       return parsePkcs8(bytes);
     case "RSAPrivateKey":
