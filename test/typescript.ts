@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { FOR_NODE, FOR_PAGES } from "./readme-examples.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -52,12 +53,15 @@ export async function again(key: RsaPrivateKey, signal: AbortSignal): Promise<Re
 }
 `;
 
-/** What only a page has. */
-const WITH_SAVE = `
-import { type SavedBy, save, seal } from "twinwrap";
-import type { RsaPublicKey } from "twinwrap/keys";
-export const saved = (file: File, to: RsaPublicKey): Promise<SavedBy> =>
-  save(seal(file, { to: [to] }), { name: file.name });
+/** What works on one side only is there on both, by one set of types; without the DOM a Blob is as good as any. */
+const ON_BOTH_SIDES = `
+import { open, openFile, type SavedBy, save, seal, sealFile } from "twinwrap";
+import * as web from "twinwrap/web";
+import type { RsaPrivateKey } from "twinwrap/keys";
+export const saved = (file: Uint8Array, to: RsaPrivateKey): Promise<SavedBy> =>
+  save(seal(file, { to: [to] }), { name: "report.pdf" });
+export const same: typeof import("twinwrap") = web;
+export { open, openFile, sealFile };
 `;
 
 const MODULES = {
@@ -106,7 +110,8 @@ export function compileProject(
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
   writeFileSync(join(folder, "use.ts"), USE);
   writeFileSync(join(folder, "platform.ts"), WITH_PLATFORM);
-  writeFileSync(join(folder, "save.ts"), WITH_SAVE);
+  writeFileSync(join(folder, "both.ts"), ON_BOTH_SIDES);
+  writeFileSync(join(folder, "twinwrap.d.ts"), 'export * from "twinwrap/web";\n'); // as a page has it beside it
   const compilerOptions = {
     ...MODULES[module],
     target: "ES2022",
@@ -117,9 +122,14 @@ export function compileProject(
     skipLibCheck: false,
     noEmit: true,
   };
-  const files = ["use.ts"];
+  const files = ["use.ts", "both.ts"];
   if (dom || node) files.push("platform.ts");
-  if (dom && module === "bundler") files.push("save.ts");
+  const { bundled, plain, scripts } = FOR_PAGES;
+  const examples = [...(node ? FOR_NODE : []), ...(dom ? [...bundled, ...plain, ...scripts] : [])];
+  for (const [index, code] of examples.entries()) {
+    writeFileSync(join(folder, `readme-${index}.ts`), code);
+    files.push(`readme-${index}.ts`);
+  }
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
   const { stdout, stderr } = spawnSync(process.execPath, [tsc], { cwd: folder, encoding: "utf8" });
   return stdout + stderr;
