@@ -153,6 +153,15 @@ const object = (good: () => unknown) => kind((value) => isObject(value) && !isBy
 const options = (good: () => unknown = () => ({})) =>
   or(kind((value) => tag(value) === "Object", good));
 const publicKey = object(() => ({ n: key.n, e: key.e }));
+/** Bytes or text of a key, or an object that stands for it. */
+const keyFile = kind(
+  (value) => isBytes(value) || typeof value === "string",
+  () => new Uint8Array(32).fill(1),
+);
+const anyKey = kind(
+  (value) => isBytes(value) || typeof value === "string",
+  () => ({ n: key.n, e: key.e }),
+);
 const privateKey = object(() => key);
 const list = (good: () => unknown[]) => kind((value) => Array.isArray(value), good);
 const source = kind(
@@ -344,16 +353,16 @@ const FUNCTIONS: Record<string, Kind[]> = {
   algorithmName: [number()],
   sessionAlgorithmByName: [text("aes-256")],
   // keys
-  fingerprint: [publicKey, options()],
+  fingerprint: [anyKey, options()],
   generateKeyPair: [options(() => ({ bits: 2048 }))],
   bitLength: [bytes()],
   checkPublicKey: [publicKey, options(() => ({ allowWeak: true }))],
   publicKeyOf: [publicKey],
   validatePrivateKey: [privateKey],
   wipePrivateKey: [or(object(() => ({})))],
-  identifyKey: [bytes()],
-  readPrivateKey: [bytes(), options()],
-  readPublicKey: [bytes()],
+  identifyKey: [keyFile],
+  readPrivateKey: [keyFile, options()],
+  readPublicKey: [keyFile],
   writePrivateKey: [privateKey, text("der"), options()],
   writePublicKey: [publicKey, text("pem")],
   // envelope
@@ -687,9 +696,13 @@ const METHODS: Record<string, Kind[]> = {
   "Opened.stream": [],
   "Opened.blob": [],
   "Opened.bytes": [],
+  "Opened.json": [],
+  "Opened.text": [],
   "Sealed.stream": [],
   "Sealed.blob": [],
   "Sealed.bytes": [],
+  "Sealed.json": [],
+  "Sealed.text": [],
   "WorkerPool.start": [or(theCore)],
   "WorkerPool.close": [],
   "LogView.see": [text(), text()],

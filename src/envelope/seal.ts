@@ -3,7 +3,7 @@ import { concatBytes, randomBytes, toUtf8, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
-import type { RsaPublicKey } from "../keys/index.js";
+import type { AnyPublicKey } from "../keys/any.js";
 import {
   Output,
   type Pieces,
@@ -13,7 +13,15 @@ import {
   type Sequence,
   type Source,
 } from "../source.js";
-import { needEscrow, needOrigins, needPadding, needTo, WORK, WRAPPING } from "./arguments.js";
+import {
+  needEscrow,
+  needOrigins,
+  needPadding,
+  needTo,
+  WORK,
+  WRAPPING,
+  withNumbers,
+} from "./arguments.js";
 import { BODY_HEADER, Cobblestone, KEY, SALT } from "./cobblestone.js";
 import { checkEngine, type WorkOptions, workThrough } from "./engine.js";
 import {
@@ -52,10 +60,10 @@ export type MakeEscrows = (
 
 export interface SealOptions extends WorkOptions, WrapOptions {
   /**
-   * The public keys whose owners can open the file, at most 1024, each with its own padding if need be. A key
-   * given twice gets one wrap.
+   * The public keys whose owners can open the file, at most 1024, each with its own padding if need be, in any form
+   * that `readPublicKey` takes. A key given twice gets one wrap.
    */
-  to: readonly (RsaPublicKey | Recipient)[];
+  to: readonly (AnyPublicKey | Recipient<AnyPublicKey>)[];
   /** The padding of wraps that do not set their own; OAEP by default. */
   padding?: Padding | undefined;
   /** A name for people, at most 255 bytes of UTF-8. Anyone can read it; nobody acts on it. */
@@ -113,12 +121,12 @@ export async function seal(source: Source | RandomAccess, given: SealOptions): P
   }
   const sessionKey = randomBytes(KEY);
   try {
-    const recipients = (options.to as readonly (RsaPublicKey | Recipient)[]).map(
-      (to): Recipient => ({
-        padding: options.padding ?? "oaep",
-        ...("key" in to ? to : { key: to }),
-      }),
-    );
+    const recipients = (
+      await withNumbers(options.to as Recipient<AnyPublicKey>[], "options.to")
+    ).map((to) => ({
+      padding: options.padding ?? "oaep",
+      ...to,
+    }));
     const fixed: FixedHeader = {
       serial: randomBytes(16),
       created: new Date(),
@@ -197,8 +205,8 @@ export async function* sealChunks(
 
 /** The body's start: what a key is tested against. */
 export interface BodyHeader {
-  salt: Uint8Array;
-  commitment: Uint8Array;
+  salt: Uint8Array<ArrayBuffer>;
+  commitment: Uint8Array<ArrayBuffer>;
 }
 
 /** @throws TwinwrapError BAD_FORMAT if `bytes` are fewer than 56 */
