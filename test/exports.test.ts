@@ -10,9 +10,11 @@ import type { Authority, AuthorityClient } from "twinwrap/escrow";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as standIns from "#build/envelope/file.browser.js";
 import { clientOf } from "./client/material.js";
+import { newSigner } from "./escrow/signers.js";
 import { testKey } from "./keys/material.js";
 import { preparedKeys, usePreparedKeys } from "./prepared-keys.cjs";
 import { isQuick } from "./quick.js";
+import { haveSqlite } from "./sqlite.js";
 
 // Every export of every door is given junk at every place: it answers, or it throws a TwinwrapError, and what is of
 // another kind than the place asks for is BAD_ARGUMENT. An export that is not listed here fails the test.
@@ -313,6 +315,7 @@ const asked = object(() => ({
   policy: policy.good(),
   records: [],
 }));
+const taking = object(() => ({ authority: party.good(), id: "a".repeat(26), key }));
 const known = or(list(() => [{ record: record.good(), hash: HASH }]));
 
 /** Functions by name: the kinds of their arguments. */
@@ -544,6 +547,24 @@ const FUNCTIONS: Record<string, Kind[]> = {
     options(() => ({ patience: 0 })),
   ],
   handIn: [party, submission],
+  asOwner: [party, text("olivia")],
+  requestRecovery: [
+    sealedFile,
+    object(() => ({ authority: party.good(), to: publicKey.good(), requester: "r" })),
+  ],
+  recover: [sealedFile, taking],
+  recoverFile: [path, taking],
+  // authority
+  initAuthority: [
+    text(join(folder, "authority")),
+    object(() => ({
+      officers: [{ name: "ann", publicKey: HASH, shareKey: publicKey.good() }],
+      bits: 2048,
+      iterations: 1000,
+      passphrase: "horse",
+    })),
+  ],
+  openAuthority: [text(join(folder, "nowhere")), options()],
   presentEscrow: [party, theHead, or(text())],
   renewEscrow: [party, present],
   recordOfKept: [party, submission],
@@ -634,6 +655,7 @@ const CLASSES: Record<string, Kind[]> = {
   LogView: [theCore, or(object(() => undefined))],
   SigningKey: [any, any],
   Escrower: [list(() => [party.good()]), text(), or(call)],
+  EmbeddedAuthority: [exactly(() => undefined)],
   FileSource: [any, exactly(() => undefined), any],
   TwinwrapError: [text("FAULT"), text(), any],
   Unreachable: [text("UNAVAILABLE"), text(), any],
@@ -718,6 +740,19 @@ const METHODS: Record<string, Kind[]> = {
   "FileSource.pieces": [],
   "FileSource.close": [],
   "Object.decide": [theCore, question],
+  "EmbeddedAuthority.file": [],
+  "EmbeddedAuthority.unlock": [
+    or(
+      kind(
+        (value) => typeof value === "string" || typeof value === "function" || isBytes(value),
+        () => "horse",
+      ),
+    ),
+  ],
+  "EmbeddedAuthority.verifyWaiting": [],
+  "EmbeddedAuthority.enrolOwner": [text("olivia"), bytes(), options()],
+  "EmbeddedAuthority.release": [text()],
+  "EmbeddedAuthority.close": [],
 };
 /** Not part of what is offered: protected in TypeScript, or marked as internal. */
 const INTERNAL =
@@ -795,9 +830,19 @@ for (const [file, module] of loaded) {
   }
 }
 
+async function newAuthority() {
+  const { initAuthority, openAuthority } = await import("twinwrap/authority");
+  const { publicKey } = newSigner("ann");
+  const shareKey = twinwrap.readPublicKey(preparedKeys(2048)[1]!);
+  const officers = [{ name: "ann", publicKey, shareKey }];
+  await initAuthority(join(folder, "embedded"), { officers, bits: 2048 });
+  return openAuthority(join(folder, "embedded"));
+}
+
 test("methods of what is exported or returned", async () => {
   const { LogView, quorumPolicy } = await import("twinwrap/escrow");
   const file = await twinwrap.FileSource.open(join(folder, "sealed.twin"));
+  const embedded = haveSqlite ? await newAuthority() : file;
   const make = {
     core: () => core,
     gcm: () => core.aesGcm(HASH),
@@ -817,6 +862,7 @@ test("methods of what is exported or returned", async () => {
     view: () => new LogView(core),
     file: () => file,
     policy: () => quorumPolicy(policy.good() as never),
+    ...(haveSqlite ? { embedded: () => embedded } : {}),
   };
   const missing: string[] = [];
   for (const [what, made] of Object.entries(make)) {
@@ -850,6 +896,7 @@ test("methods of what is exported or returned", async () => {
   }
   expect(missing).toEqual([]);
   await file.close();
+  if (embedded !== file) await embedded.close();
 });
 
 test("members of objects: junk in any of them is refused or put up with", async () => {

@@ -8,6 +8,8 @@ export const examplesOf = (kind: string): string[] =>
 
 /** Those for Node, which are whole programs. */
 export const FOR_NODE = examplesOf("js");
+/** Those that work on files that somebody has (test/client/readme.test.ts makes them). */
+export const WITH_FILES = examplesOf("ts");
 /** Those for pages, by the kinds that a page's test tells apart. */
 export const FOR_PAGES = {
   bundled: examplesOf("js browser"),

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { FOR_NODE, FOR_PAGES } from "./readme-examples.js";
+import { FOR_NODE, FOR_PAGES, WITH_FILES } from "./readme-examples.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -93,6 +93,11 @@ export async function maybe(key: RsaPublicKey, padding?: Padding, passphrase?: s
 const WITH_NODE = `
 import { createPrivateKey, type KeyObject, type webcrypto } from "node:crypto";
 import { open, readPublicKey, seal, type RsaPublicKey } from "twinwrap";
+import { type EmbeddedAuthority, initAuthority, openAuthority } from "twinwrap/authority";
+export async function embed(key: Uint8Array, shareKey: RsaPublicKey): Promise<EmbeddedAuthority> {
+  await initAuthority("backup", { officers: [{ name: "ann", publicKey: key, shareKey }], quorum: 1 });
+  return openAuthority("backup", { openers: 2 });
+}
 export async function given(file: Buffer, key: KeyObject, web: webcrypto.CryptoKey): Promise<string> {
   const read: RsaPublicKey = readPublicKey(key.export({ format: "jwk" }));
   const sealed = await seal(file, { to: [createPrivateKey(file), key, web, read] });
@@ -180,7 +185,10 @@ export function compileProject(
   if (node) files.push("node.ts");
   if (dom) files.push("dom.ts");
   const { bundled, plain, scripts } = FOR_PAGES;
-  const examples = [...(node ? FOR_NODE : []), ...(dom ? [...bundled, ...plain, ...scripts] : [])];
+  const examples = [
+    ...(node ? [...FOR_NODE, ...WITH_FILES] : []),
+    ...(dom ? [...bundled, ...plain, ...scripts] : []),
+  ];
   for (const [index, code] of examples.entries()) {
     writeFileSync(join(folder, `readme-${index}.ts`), code);
     files.push(`readme-${index}.ts`);

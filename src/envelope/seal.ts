@@ -1,4 +1,4 @@
-import { listOf, needFunction, needText, optionsOf } from "../arguments.js";
+import { listOf, needFunction, needText, objectOf, optionsOf } from "../arguments.js";
 import { concatBytes, randomBytes, toUtf8, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
@@ -58,6 +58,15 @@ export type MakeEscrows = (
   present: readonly Escrow[],
 ) => readonly Escrow[] | Promise<readonly Escrow[]>;
 
+/**
+ * An authority that a file's key can be escrowed with, for one of its owners: what `connectAuthority` of twinwrap/client
+ * gives.
+ */
+export interface EscrowAuthority {
+  readonly origin: string;
+  readonly makeEscrows: MakeEscrows;
+}
+
 export interface SealOptions extends WorkOptions, WrapOptions {
   /**
    * The public keys whose owners can open the file, at most 1024, each with its own padding if need be, in any form
@@ -70,12 +79,20 @@ export interface SealOptions extends WorkOptions, WrapOptions {
   name?: string | undefined;
   /** A description for people and for the authority, at most 4096 bytes of UTF-8. Anyone can read it. */
   description?: string | undefined;
-  /** The origins of the authorities that are to hold the key. */
+  /**
+   * Backup authorities that take the session key in before there is a file, and whose receipts go into its header. If
+   * one of them can't be reached, or refuses, nothing is sealed.
+   */
+  authorities?: readonly EscrowAuthority[] | undefined;
+  /** The origins of the authorities that are to hold the key, if they get it otherwise. */
   escrow?: readonly string[] | undefined;
   /** Makes what is sent to them, while the session key is at hand. */
   escrows?: MakeEscrows | undefined;
 }
 
+const needAuthorities = listOf(
+  objectOf<EscrowAuthority>({ origin: needText, makeEscrows: needFunction }),
+);
 const OPTIONS = optionsOf<SealOptions>(
   {
     ...WORK,
@@ -84,6 +101,7 @@ const OPTIONS = optionsOf<SealOptions>(
     padding: needPadding,
     name: needText,
     description: needText,
+    authorities: needAuthorities,
     escrow: needOrigins,
     escrows: needFunction,
   },
@@ -130,7 +148,7 @@ export async function seal(source: Source | RandomAccess, given: SealOptions): P
     const fixed: FixedHeader = {
       serial: randomBytes(16),
       created: new Date(),
-      escrow: [...new Set(options.escrow ?? [])].sort(),
+      escrow: originsOf(options),
       name: options.name,
       description: options.description,
     };
@@ -140,10 +158,31 @@ export async function seal(source: Source | RandomAccess, given: SealOptions): P
       encodeFrame(core, fixed, mutableOf(alike)),
     );
     const mutable = mutableOf(wraps);
-    return await sealUnder(core, sessionKey, fixed, mutable, input, options);
+    const escrows = escrowsOf(options);
+    return await sealUnder(core, sessionKey, fixed, mutable, input, { ...options, escrows });
   } finally {
     wipe(sessionKey);
   }
+}
+
+/** The authorities meant. @throws TwinwrapError BAD_ARGUMENT if one is given twice */
+function originsOf({ authorities = [], escrow = [] }: SealOptions): string[] {
+  const asked = authorities.map(({ origin }) => origin);
+  const twice = asked.find((origin, i) => asked.indexOf(origin) !== i);
+  if (twice !== undefined) {
+    throw new TwinwrapError("BAD_ARGUMENT", `options.authorities has ${twice} twice`);
+  }
+  return [...new Set([...asked, ...escrow])].sort();
+}
+
+/** All that makes escrows, one after the other: each adds to what there is. */
+function escrowsOf({ authorities = [], escrows }: SealOptions): MakeEscrows | undefined {
+  if (authorities.length === 0) return escrows;
+  return async (facts, present) => {
+    let made = (await escrows?.(facts, present)) ?? present;
+    for (const authority of authorities) made = await authority.makeEscrows(facts, made);
+    return made;
+  };
 }
 
 /**
