@@ -64,8 +64,9 @@ export interface MutableHeader {
 
 /** A whole header. */
 export interface Header extends FixedHeader, MutableHeader {
+  serial: Uint8Array<ArrayBuffer>;
   /** H: SHA-256 of all bytes up to the end of the fixed JSON, 32 bytes. */
-  hash: Uint8Array;
+  hash: Uint8Array<ArrayBuffer>;
   /** Grows by one with every change. */
   generation: number;
   /** Which slot counts: 0 is A, 1 is B. */
@@ -161,12 +162,12 @@ export function readWrap(members: Members): Wrap {
   };
 }
 
-function decodeFixed(bytes: Uint8Array): FixedHeader {
+function decodeFixed(bytes: Uint8Array): FixedHeader & Pick<Header, "serial"> {
   const members = new Members(decodeJcs(bytes, MAX_FIXED), "header");
   members.exactly("v", VERSION);
   members.exactly("layout", LAYOUT);
   checkAlgorithms(members);
-  const fixed: FixedHeader = {
+  const fixed: FixedHeader & Pick<Header, "serial"> = {
     serial: members.bytes("serial", 16),
     created: members.time("created"),
     escrow: members.list("escrow", MAX_ESCROWS, (item, where) => {
