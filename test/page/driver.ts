@@ -133,7 +133,31 @@ export class Visitor {
 
   /** Goes to one of the page's views. */
   async view(name: string): Promise<void> {
-    await this.page.getByRole("link", { name, exact: true }).click();
+    const link = this.page.getByRole("navigation").getByRole("link", { name, exact: true });
+    await link.click();
+    const view = `main > section[data-view=${name.toLowerCase()}]:not([hidden])`;
+    await this.page.locator(view).waitFor();
+  }
+
+  /** Opens everything that is behind “Details”. */
+  async more(): Promise<void> {
+    for (const one of await this.page.locator("details.more:not([open]) > summary:visible").all()) {
+      await one.click();
+    }
+  }
+
+  /** Ticks a key, or another choice, in the view that is shown. */
+  async tick(...names: string[]): Promise<void> {
+    for (const name of names) {
+      await this.page.locator("main .check:visible").filter({ hasText: name }).click();
+    }
+  }
+
+  /** What the page says beside a field. */
+  async fieldError(): Promise<string> {
+    const error = this.page.locator(".field-error:visible");
+    await expect.poll(() => error.count()).toBe(1);
+    return error.innerText();
   }
 
   /** Puts files into one of the page's inputs. */
@@ -143,10 +167,10 @@ export class Visitor {
 
   /** Adds keys or an authority, and waits until they are there. */
   async add(...paths: string[]): Promise<void> {
-    const before = await this.page.locator("#keys > li").count();
+    const before = await this.page.locator("#key-list > li").count();
     await this.give("key-files", ...paths);
     await expect
-      .poll(() => this.page.locator("#keys > li").count())
+      .poll(() => this.page.locator("#key-list > li").count())
       .toBeGreaterThanOrEqual(before + paths.length);
   }
 
@@ -178,7 +202,7 @@ export class Visitor {
     await expect.poll(() => this.page.locator("form button:disabled").count()).toBe(0);
     await expect.poll(() => items.count()).toBe(count);
     await expect
-      .poll(() => this.page.locator(`${view} .results > li:not(.good, .bad)`).count())
+      .poll(() => this.page.locator(`${view} .results > li:not(.good, .warn, .bad)`).count())
       .toBe(0);
     return items.allInnerTexts();
   }
