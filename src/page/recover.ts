@@ -195,7 +195,10 @@ async function recordsOf(files: readonly File[], by: Party) {
 
 /** Makes the request, and saves it. Nothing is sent yet. */
 async function answerWho(form: HTMLFormElement): Promise<Task[]> {
-  const requester = String(new FormData(form).get("requester")).trim();
+  // Nobody types a control character, and no request may have one.
+  const requester = String(new FormData(form).get("requester"))
+    .replace(/\p{Cc}/gu, "")
+    .trim();
   if (requester === "") throw new PageError(words.noName, "[name=requester]");
   const { by, key, files } = answers;
   return asks(words.requestName, async () => {

@@ -74,11 +74,13 @@ export function makeSignIn(place: HTMLElement): void {
     if (results.querySelector(".good") !== null) token.input.value = "";
   };
   const go = make("button", { type: "button", class: "second", onclick }, words.go);
+  // Beside the work it has a heading of its own.
+  const isAlone = place.dataset.signIn === "keys";
   place.replaceChildren(
     make(
-      "fieldset",
+      isAlone ? "div" : "fieldset",
       {},
-      make("legend", {}, place.dataset.signIn === "keys" ? words.title : words.or),
+      isAlone ? undefined : make("legend", {}, words.or),
       make("p", { class: "hint" }, words.about),
       address.label,
       token.label,

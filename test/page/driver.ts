@@ -213,6 +213,31 @@ export class Visitor {
     await this.page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
   }
 
+  /**
+   * Keeps pictures of the page as it is, in every width and both schemes, and sees that it holds together in each:
+   * nothing to scroll sideways, no barrier.
+   */
+  async album(name: string): Promise<void> {
+    const before = this.page.viewportSize()!;
+    for (const colorScheme of ["light", "dark"] as const) {
+      await this.page.emulateMedia({ colorScheme });
+      for (const width of [320, 360, 768, 1280, 1920]) {
+        await this.page.setViewportSize({ width, height: 800 });
+        const wide = await this.page.evaluate(() => document.documentElement.scrollWidth);
+        expect(`${name} ${width} ${wide}`).toBe(`${name} ${width} ${width}`);
+        if (width === 360 || width === 1280) {
+          expect([name, width, colorScheme, await this.barriers()]).toEqual([
+            ...[name, width, colorScheme],
+            [],
+          ]);
+        }
+        if (width !== 320 && width !== 1920) await this.picture(`${name}-${width}-${colorScheme}`);
+      }
+    }
+    await this.page.emulateMedia({ colorScheme: null });
+    await this.page.setViewportSize(before);
+  }
+
   /** What axe-core finds against accessibility, as the page is now. */
   async barriers(): Promise<string[]> {
     await this.page.evaluate(axe.source);
