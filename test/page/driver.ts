@@ -139,8 +139,10 @@ export class Visitor {
     await this.page.locator(view).waitFor();
   }
 
-  /** Opens everything that is behind “Details”. */
+  /** Opens everything that is behind “Details” in the view that the address names. */
   async more(): Promise<void> {
+    const view = new URL(this.page.url()).hash.slice(1);
+    if (view !== "") await this.page.locator(`[data-view=${view}]:not([hidden])`).waitFor();
     for (const one of await this.page.locator("details.more:not([open]) > summary:visible").all()) {
       await one.click();
     }
