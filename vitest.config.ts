@@ -34,6 +34,8 @@ const NEED_SQLITE = [
   "test/cli/authority.test.ts",
   "test/cli/escrow-blob.test.ts",
   "test/client/connect.test.ts",
+  "test/client/readme.test.ts",
+  "test/page/people.long.test.ts",
   "test/page/recovery.long.test.ts",
   "test/page/service.long.test.ts",
 ];

@@ -1,5 +1,6 @@
-// Builds everything under build/: the core's WebAssembly, its embedded copy, the compiled library
-// and the bundled command line. `node .tools/build.mjs wasm` stops after the first two.
+// Builds everything under build/: the core's WebAssembly, its embedded copy, the compiled library, what pages load,
+// and the bundled command line. `node .tools/build.mjs wasm` makes the first two alone, and `… ts` what comes of
+// TypeScript alone: the library, its workers and the command line.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
@@ -13,6 +14,7 @@ import {
   versionOf,
   writeHashes,
 } from "./bundles.mjs";
+import { writeManual } from "./man.mjs";
 import { buildSite } from "./site.mjs";
 import { finishTypes } from "./types.mjs";
 
@@ -59,54 +61,82 @@ function readCache() {
   }
 }
 
-mkdirSync(`${root}build/core`, { recursive: true });
-const known = readCache();
-const sources = hashOfSources();
-const isCurrent = (file) =>
-  known.sources === sources &&
-  existsSync(`${root}build/${file}`) &&
-  known[file] === sha256(readFileSync(`${root}build/${file}`));
-for (const core of CORES) {
-  if (!isCurrent(core[0])) await orExit(() => compileCore(root, core));
+/** Says what is done now: the whole takes minutes where asc has to compile. */
+function say(what) {
+  process.stderr.write(`build: ${what}\n`);
 }
-const hashes = writeHashes(root);
-// A change made while asc was reading may be in these files, or not: the next build makes them anew.
-if (hashOfSources() === sources) writeFileSync(CACHE, JSON.stringify({ sources, ...hashes }));
-else rmSync(CACHE, { force: true });
-for (const [file, module] of [
-  ["core.wasm", "embedded"],
-  ["core-aes.wasm", "embedded-aes"],
-]) {
-  const packed = gzipSync(readFileSync(`${root}build/${file}`), { level: 9 });
-  packed[9] = 255; // the gzip header's "operating system": the same bytes wherever it is built
+
+/** The core's builds, as far as they are not current. @returns their SHA-256 by file */
+async function buildCore() {
+  mkdirSync(`${root}build/core`, { recursive: true });
+  const known = readCache();
+  const sources = hashOfSources();
+  const isCurrent = (file) =>
+    known.sources === sources &&
+    existsSync(`${root}build/${file}`) &&
+    known[file] === sha256(readFileSync(`${root}build/${file}`));
+  const missing = CORES.filter(([file]) => !isCurrent(file));
+  for (const [i, core] of missing.entries()) {
+    say(`${core[0]} (${i + 1} of ${missing.length}; AssemblyScript takes its time)`);
+    await orExit(() => compileCore(root, core));
+  }
+  const hashes = writeHashes(root);
+  // A change made while asc was reading may be in these files, or not: the next build makes them anew.
+  if (hashOfSources() === sources) writeFileSync(CACHE, JSON.stringify({ sources, ...hashes }));
+  else rmSync(CACHE, { force: true });
+  for (const [file, module] of [
+    ["core.wasm", "embedded"],
+    ["core-aes.wasm", "embedded-aes"],
+  ]) {
+    const packed = gzipSync(readFileSync(`${root}build/${file}`), { level: 9 });
+    packed[9] = 255; // the gzip header's "operating system": the same bytes wherever it is built
+    writeFileSync(
+      `${root}build/core/${module}.js`,
+      `export const embedded = "${packed.toString("base64")}";\n`,
+    );
+  }
+  return hashes;
+}
+
+/** The compiled library, with its workers' scripts and the command line. */
+async function buildLibrary(hashes) {
+  say("the library (TypeScript)");
+  await orExit(() => run(root, "typescript/bin/tsc", ["-p", "tsconfig.json"]));
+  finishTypes(`${root}build`);
+  // A pool tells by this that a worker's script is from its own build.
   writeFileSync(
-    `${root}build/core/${module}.js`,
-    `export const embedded = "${packed.toString("base64")}";\n`,
+    `${root}build/envelope/build-id.js`,
+    `export const buildId = "${versionOf(root)} ${hashes["core.wasm"].slice(0, 16)}";\n`,
   );
+  say("the workers and the command line");
+  await bundleWorkers(root);
+  await bundleCommand(root);
 }
-if (process.argv[2] === "wasm") process.exit(0);
 
-await orExit(() => run(root, "typescript/bin/tsc", ["-p", "tsconfig.json"]));
-finishTypes(`${root}build`);
+/** All of the browser's door in one file, for pages that have no bundler, and the page. */
+async function buildWeb() {
+  say("what pages load");
+  await build({
+    entryPoints: [`${root}build/browser.js`],
+    outfile: `${root}build/web/twinwrap.js`,
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    minify: true,
+    logLevel: "warning",
+  });
+  await buildSite();
+}
 
-// A pool tells by this that a worker's script is from its own build.
-writeFileSync(
-  `${root}build/envelope/build-id.js`,
-  `export const buildId = "${versionOf(root)} ${hashes["core.wasm"].slice(0, 16)}";\n`,
-);
-
-await bundleWorkers(root);
-
-// All of the browser's door in one file, for pages that have no bundler.
-await build({
-  entryPoints: [`${root}build/browser.js`],
-  outfile: `${root}build/web/twinwrap.js`,
-  bundle: true,
-  format: "esm",
-  platform: "browser",
-  target: "es2022",
-  minify: true,
-  logLevel: "warning",
-});
-await buildSite();
-await bundleCommand(root);
+const [part] = process.argv.slice(2);
+if (part === "ts" && CORES.some(([file]) => !existsSync(`${root}build/${file}`))) {
+  say("the core is not there yet: npm run build makes it");
+  process.exit(1);
+}
+const hashes = part === "ts" ? writeHashes(root) : await buildCore();
+if (part !== "wasm") await buildLibrary(hashes);
+if (part === undefined) {
+  await buildWeb();
+  await writeManual(root);
+}

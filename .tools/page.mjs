@@ -1,5 +1,6 @@
 // `npm run page`: serves the static site that the build has made. `npm run page -- --port N` chooses the port.
 // `--authority URL` (repeatable) lets the page connect to an authority's service: it goes into the policy in its HTML.
+// `--token-login` gives it a place for an authority's address and a token.
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { openTo } from "./policy.mjs";
@@ -13,15 +14,18 @@ function fail(message) {
 
 let port;
 let authorities;
+let tokenLogin;
 try {
   const { values } = parseArgs({
     options: {
       port: { type: "string", default: "8080" },
       authority: { type: "string", multiple: true, default: [] },
+      "token-login": { type: "boolean", default: false },
     },
   });
   port = Number(values.port);
   authorities = values.authority;
+  tokenLogin = values["token-login"];
 } catch (error) {
   fail(error.message);
 }
@@ -30,7 +34,7 @@ const site = new URL("../build/site", import.meta.url).pathname;
 // Whom an earlier call allowed is allowed no more.
 const page = `${site}/index.html`;
 try {
-  writeFileSync(page, openTo(readFileSync(page, "utf8"), authorities));
+  writeFileSync(page, openTo(readFileSync(page, "utf8"), authorities, { tokenLogin }));
 } catch (error) {
   fail(error.message);
 }

@@ -1,2 +1,6 @@
 export function originOf(address: string): string;
-export function openTo(html: string, addresses: readonly string[]): string;
+export function openTo(
+  html: string,
+  addresses: readonly string[],
+  options?: { tokenLogin?: boolean },
+): string;

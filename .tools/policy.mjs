@@ -16,9 +16,19 @@ export function originOf(address) {
   throw new Error(`a page's policy can't name ${origin}: give a host's name, or an IPv4 address`);
 }
 
-/** The page's HTML with a policy that lets it ask these services, and no others. */
-export function openTo(html, addresses) {
+const TOKEN_LOGIN = /(<meta name="twinwrap-token-login" content=")(on|off)"/g;
+
+/**
+ * The page's HTML with a policy that lets it ask these services, and no others.
+ * @param options.tokenLogin whether it has a place to give an address and a token
+ */
+export function openTo(html, addresses, { tokenLogin = false } = {}) {
   const sources = ["connect-src 'self'", ...new Set(addresses.map(originOf))].join(" ");
-  if (html.match(CONNECT)?.length === 1) return html.replace(CONNECT, sources);
-  throw new Error("the page's HTML does not have its policy once");
+  if (tokenLogin && addresses.length === 0) {
+    throw new Error("--token-login needs --authority: whom may the page ask?");
+  }
+  if (html.match(CONNECT)?.length !== 1 || html.match(TOKEN_LOGIN)?.length !== 1) {
+    throw new Error("the page's HTML does not have its policy once");
+  }
+  return html.replace(CONNECT, sources).replace(TOKEN_LOGIN, `$1${tokenLogin ? "on" : "off"}"`);
 }

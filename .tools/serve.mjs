@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
+import { createGzip, gzipSync } from "node:zlib";
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
@@ -15,6 +16,9 @@ const TYPES = {
   ".png": "image/png",
   ".txt": "text/plain; charset=utf-8",
 };
+
+/** What gets smaller on the way. */
+const PACKED = new Set([".html", ".js", ".mjs", ".css", ".json", ".wasm", ".svg", ".txt"]);
 
 /**
  * @param folder what is served; "/" is its index.html
@@ -36,11 +40,14 @@ export async function serve(folder, { port = 0, headers = {}, files = {}, onPost
     const name = normalize(path.endsWith("/") ? `${path}index.html` : path);
     const given = files[path];
     const more = typeof headers === "function" ? headers(path) : headers;
+    const accepted = /\bgzip\b/.test(request.headers["accept-encoding"] ?? "");
+    const isPacked = accepted && PACKED.has(extname(name));
     const answer = (status, type, length) =>
       response.writeHead(status, {
         ...(type === undefined ? {} : { "content-type": type }),
         "cache-control": "no-store",
-        ...(length === undefined ? {} : { "content-length": length }),
+        ...(isPacked && status === 200 ? { "content-encoding": "gzip" } : {}),
+        ...(length === undefined || isPacked ? {} : { "content-length": length }),
         ...more,
       });
     if (request.method === "POST" && onPost !== undefined) {
@@ -48,7 +55,7 @@ export async function serve(folder, { port = 0, headers = {}, files = {}, onPost
       for await (const part of request) parts.push(part);
       const reply = onPost(path, Buffer.concat(parts).toString());
       if (typeof reply !== "string") answer(204).end();
-      else answer(200, TYPES[".txt"]).end(reply);
+      else answer(200, TYPES[".txt"]).end(isPacked ? gzipSync(reply) : reply);
       return;
     }
     if (request.method !== "GET" && request.method !== "HEAD") {
@@ -56,7 +63,8 @@ export async function serve(folder, { port = 0, headers = {}, files = {}, onPost
       return;
     }
     if (given !== undefined) {
-      answer(200, TYPES[extname(name)] ?? "application/octet-stream").end(given);
+      const body = isPacked ? gzipSync(given) : given;
+      answer(200, TYPES[extname(name)] ?? "application/octet-stream").end(body);
       return;
     }
     const file = join(folder, name);
@@ -67,6 +75,7 @@ export async function serve(folder, { port = 0, headers = {}, files = {}, onPost
     }
     answer(200, TYPES[extname(name)] ?? "application/octet-stream", found.size);
     if (request.method === "HEAD") response.end();
+    else if (isPacked) createReadStream(file).pipe(createGzip()).pipe(response);
     else createReadStream(file).pipe(response);
   });
   await new Promise((resolve, reject) => {

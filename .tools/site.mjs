@@ -1,16 +1,28 @@
 // The static site: the page and its scripts, bundled into build/site/, which any web server can serve.
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
 const root = new URL("..", import.meta.url).pathname;
 const site = `${root}build/site/`;
 
 /** What is copied as it is, from src/page/. */
-const FILES = ["index.html", "bench.html", "page.css", "icon.svg"];
+const FILES = ["bench.html", "page.css", "icon.svg"];
 /** What the pages fetch and start, from build/. */
 const BESIDE = ["worker.js", "download.js", "core.wasm", "core-relaxed.wasm"];
 /** What is bundled, each a page's script: src/page/NAME.ts → build/site/NAME.js. */
 const SCRIPTS = ["page", "bench"];
+
+/** The page's HTML with its texts in it: {{seal.title}} is TEXTS.seal.title. @throws if one is missing */
+function withTexts(html, texts) {
+  const escaped = (text) => text.replace(/[&<>"]/g, (one) => `&#${one.codePointAt(0)};`);
+  return html
+    .replace('lang="en"', `lang="${texts.lang}"`)
+    .replace(/\{\{(\w+)\.(\w+)\}\}/g, (_, group, name) => {
+      const text = texts[group]?.[name];
+      if (typeof text !== "string") throw new Error(`index.html: no text ${group}.${name}`);
+      return escaped(text);
+    });
+}
 
 /** Builds the site from the compiled build/page/. */
 export async function buildSite() {
@@ -21,6 +33,9 @@ export async function buildSite() {
   // Compiled by this build, so there is nothing to import before.
   const { PLOT_CSS } = await import("../build/page/plot-css.js");
   writeFileSync(`${site}plot.css`, PLOT_CSS);
+  const { TEXTS } = await import("../build/page/texts.js");
+  const html = readFileSync(`${root}src/page/index.html`, "utf8");
+  writeFileSync(`${site}index.html`, withTexts(html, TEXTS));
   await build({
     entryPoints: SCRIPTS.map((name) => `${root}build/page/${name}.js`),
     outdir: site,

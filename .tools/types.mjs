@@ -11,11 +11,6 @@ declare namespace WebAssembly {
   interface Module {}
 }
 `;
-/** The types of "twinwrap" where TypeScript is not told whose door it is ("moduleResolution": "bundler"): of either. */
-const EITHER_TEXT = `export type { SavedBy } from "./envelope/download.browser.js";
-export { type SaveOptions, save } from "./envelope/save.browser.js";
-export * from "./node.js";
-`;
 const NEEDS_PLATFORM = new RegExp(
   `\\b(?:WebAssembly|${PLATFORM.map((name) => name.replace(/<.*/, "")).join("|")})\\b`,
 );
@@ -38,5 +33,4 @@ export function finishTypes(folder) {
     if (types !== text) writeFileSync(file, types);
   }
   writeFileSync(platform, PLATFORM_TEXT);
-  writeFileSync(join(folder, "either.d.ts"), EITHER_TEXT);
 }

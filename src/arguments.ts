@@ -165,8 +165,8 @@ export function needSignal(value: unknown, what: string): AbortSignal {
   const signal = value as AbortSignal;
   if (
     isObject(signal) &&
-    typeof read(signal, "aborted", what) === "boolean" &&
-    typeof read(signal, "addEventListener", what) === "function"
+    typeof memberOf(signal, "aborted", what) === "boolean" &&
+    typeof memberOf(signal, "addEventListener", what) === "function"
   ) {
     return signal;
   }
@@ -242,8 +242,13 @@ export function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
+/** Whether it is bytes, of any realm. */
+export function isBytes(value: unknown): value is Bytes {
+  return ArrayBuffer.isView(value) || isArrayBuffer(value);
+}
+
 /** A member of an object, whose getter may throw. */
-function read(value: object, name: string, what: string): unknown {
+export function memberOf(value: object, name: string, what: string): unknown {
   try {
     return (value as Record<string, unknown>)[name];
   } catch (cause) {
@@ -258,16 +263,25 @@ export type Shape<T> = { readonly [Name in keyof Required<T>]: Kind<T[Name]> };
 function membersOf<T extends object>(value: object, shape: Shape<T>, what: string): T {
   const members: Record<string, unknown> = {};
   for (const [name, kind] of Object.entries<Kind<unknown>>(shape)) {
-    const member = kind(read(value, name, what), `${what}.${name}`);
+    const member = kind(memberOf(value, name, what), `${what}.${name}`);
     if (member !== undefined) members[name] = member;
   }
   return members as T;
 }
 
+/** An object of no class: looking for the inside of an ArrayBuffer in it would throw each time. */
+function isPlain(value: object): boolean {
+  try {
+    return Object.getPrototypeOf(value) === Object.prototype && !ArrayBuffer.isView(value);
+  } catch {
+    return false; // a proxy that was revoked
+  }
+}
+
 /** An object's members, checked, in a new object; other members are left out. */
 export function objectOf<T extends object>(shape: Shape<T>): Kind<T> {
   return (value, what) => {
-    if (isObject(value) && !isList(value) && !ArrayBuffer.isView(value) && !isArrayBuffer(value)) {
+    if (isObject(value) && (isPlain(value) || !(isList(value) || isBytes(value)))) {
       return membersOf(value, shape, what);
     }
     throw wrongKind(value, what, `an object with ${Object.keys(shape).join(", ")}`);
@@ -300,7 +314,7 @@ export function optionsOf<T extends object>(
     }
     if (given === undefined) throw wrongKind(value, what, "an object");
     const unknown = given.find(
-      (name) => !names.includes(name) && read(value as object, name, what) !== undefined,
+      (name) => !names.includes(name) && memberOf(value as object, name, what) !== undefined,
     );
     if (unknown === undefined) return membersOf(value as object, kinds, what);
     const name = /^[\w.-]{1,40}$/.test(unknown) ? `"${unknown}"` : "of that name";

@@ -3,10 +3,19 @@ import * as envelope from "./envelope/index.js";
 import { startWorker } from "./envelope/worker.browser.js";
 
 export type { SavedBy } from "./envelope/download.browser.js";
+export {
+  amendFile,
+  FileSource,
+  openFile,
+  rewrapFile,
+  sealFile,
+  withFile,
+} from "./envelope/file.browser.js";
 export { type SaveOptions, save } from "./envelope/save.browser.js";
+export type { WriteOptions } from "./files.node.js";
 export * from "./index.js";
 
-// What the neutral door has, with this platform's workers.
+// What the neutral door has, with this platform's workers. Names and types are those of node.ts.
 
 /** As {@link envelope.seal}; `jobs` are Web Workers. */
 export const seal: typeof envelope.seal = (source, options) =>

@@ -139,6 +139,11 @@ function isShared(folder: string): boolean {
   return process.platform !== "win32" && (mode & 0o022) !== 0 && (mode & 0o1000) === 0;
 }
 
+/** Whether a file is one of our temporaries: somebody is writing it, or has been killed while they did. */
+export function isTemporary(path: string): boolean {
+  return TEMPORARY.test(basename(path));
+}
+
 /**
  * Removes the leftovers of killed processes from a folder: they may hold keys or plaintext. Only this
  * user's, and only those of processes that have surely ended.

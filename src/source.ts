@@ -1,5 +1,5 @@
 import { type Bytes, isObject, needBytes, needFunction, whole, wrongKind } from "./arguments.js";
-import { concatBytes, newBytes, wipe } from "./bytes.js";
+import { concatBytes, fromUtf8, newBytes, wipe } from "./bytes.js";
 import { TwinwrapError } from "./errors.js";
 
 // Sources come in many shapes; inside there are two: bytes one after the other, and bytes at any
@@ -441,5 +441,32 @@ export class Output {
       at += part.length;
     }
     return whole;
+  }
+
+  /**
+   * As text: the bytes have to be UTF-8. A byte order mark is left out.
+   * @throws TwinwrapError BAD_FORMAT
+   */
+  async text(): Promise<string> {
+    const bytes = await this.bytes();
+    try {
+      return fromUtf8(bytes).replace(/^\ufeff/, "");
+    } finally {
+      wipe(bytes);
+    }
+  }
+
+  /**
+   * As what stands in it as JSON.
+   * @throws TwinwrapError BAD_FORMAT
+   */
+  async json(): Promise<unknown> {
+    const text = await this.text();
+    try {
+      return JSON.parse(text);
+    } catch {
+      // The engine's own words may quote the content.
+      throw new TwinwrapError("BAD_FORMAT", "this is no JSON");
+    }
   }
 }

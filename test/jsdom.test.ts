@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import * as library from "twinwrap";
 import * as escrow from "twinwrap/escrow";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { preparedKeys } from "./prepared-keys.cjs";
 import { workInRealm } from "./realm-body.js";
 
@@ -44,4 +44,12 @@ test("a File from an input, and a file from the disk", async () => {
   const other = await (await library.seal(source, { to })).bytes();
   const opened = await (await library.open(other, { key })).bytes();
   expect(Buffer.from(opened).equals(source)).toBe(true);
+});
+
+test("save is there, and makes a download of what it is given", async () => {
+  // jsdom itself has no downloads.
+  const click = vi.spyOn(HTMLAnchorElement.prototype, "click").mockImplementation(() => {});
+  expect(await library.save(new Blob(["text"]), { name: "report.txt" })).toBe("blob");
+  const [link] = click.mock.contexts as HTMLAnchorElement[];
+  expect([link!.download, link!.protocol]).toEqual(["report.txt", "blob:"]);
 });

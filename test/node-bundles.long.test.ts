@@ -1,7 +1,7 @@
 // Programs for Node that somebody has bundled with the library: they run in another folder than the library's, where
 // there is no core.wasm, or somebody else's.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -102,6 +102,14 @@ describe.each(Object.keys(BUNDLERS))("%s", (name) => {
 
   test("by itself", () => {
     expect(run()).toBe("300000 true\n");
+  });
+
+  test("with nothing beside it but its own code and the core", () => {
+    const files = readdirSync(join(place, "dist"), { recursive: true, withFileTypes: true });
+    const names = files.filter((entry) => entry.isFile()).map(({ name }) => name);
+    expect(names.filter((name) => name.endsWith(".wasm")).length).toBeLessThanOrEqual(3);
+    // The workers' script is a chunk of its own, and the program itself.
+    expect(names.filter((name) => !name.endsWith(".wasm")).length).toBeLessThan(8);
   });
 
   test("beside a core.wasm of somebody else", () => {

@@ -88,7 +88,10 @@ test("nothing in it imports what its user has not installed", async () => {
 test("better-sqlite3 comes only to those who ask for it", () => {
   const about = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
   expect(about.optionalDependencies).toBeUndefined();
-  expect(about.peerDependenciesMeta).toEqual({ "better-sqlite3": { optional: true } });
+  expect(about.peerDependenciesMeta).toEqual({
+    "better-sqlite3": { optional: true },
+    pg: { optional: true },
+  });
   const cli = join(installed, "build", "bin", "twinwrap.js");
   const twinwrap = (...args: string[]) =>
     spawnSync(process.execPath, [cli, ...args, "--no-passphrase"], {
@@ -121,6 +124,7 @@ test("every door opens in Node, and a file makes the round trip", () => {
     "./envelope",
     "./escrow",
     "./client",
+    "./authority",
     "./web",
   ]);
   const printed = run(
@@ -145,9 +149,12 @@ describe("bundled for a browser", () => {
     outfile: "bundle.js",
   } as const;
 
-  test("the browser's door leads to no file that only Node can load", async () => {
+  test("the doors that browsers have lead to no file that only Node can load", async () => {
     const { outputFiles, metafile } = await build({
-      stdin: { contents: 'export * from "twinwrap";', resolveDir: folder },
+      stdin: {
+        contents: 'export * from "twinwrap"; export * as client from "twinwrap/client";',
+        resolveDir: folder,
+      },
       ...FOR_A_BROWSER,
     });
     expect(outputFiles[0]!.text).not.toMatch(/["']node:/);

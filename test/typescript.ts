@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { FOR_NODE, FOR_PAGES, WITH_FILES } from "./readme-examples.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -52,12 +53,71 @@ export async function again(key: RsaPrivateKey, signal: AbortSignal): Promise<Re
 }
 `;
 
-/** What only a page has. */
-const WITH_SAVE = `
-import { type SavedBy, save, seal } from "twinwrap";
-import type { RsaPublicKey } from "twinwrap/keys";
-export const saved = (file: File, to: RsaPublicKey): Promise<SavedBy> =>
-  save(seal(file, { to: [to] }), { name: file.name });
+/** And where it has the DOM's: WebCrypto's keys go in, and bytes that come out fit into a Blob. */
+const WITH_DOM = `
+import {
+  encodeSimpleBlob,
+  fingerprint,
+  inspect,
+  inspectHead,
+  open,
+  type Padding,
+  readPrivateKey,
+  readPublicKey,
+  type RsaPublicKey,
+  seal,
+  writePrivateKey,
+  writePublicKey,
+} from "twinwrap";
+export async function given(jwk: JsonWebKey, key: CryptoKey, pem: string): Promise<unknown> {
+  const { n }: RsaPublicKey = await readPublicKey(key);
+  await readPrivateKey(jwk);
+  const sealed = await seal(n, { to: [jwk, pem, key, { key: jwk, padding: "oaep" }] });
+  return (await open(await sealed.bytes(), { key: [key, jwk, pem] })).json();
+}
+export async function blobs(key: RsaPublicKey, file: Blob): Promise<Blob> {
+  const { serial, hash } = await inspect(file);
+  const { body } = await inspectHead(file);
+  const blob = encodeSimpleBlob({ aiKeyAlg: 26128, encryptedKey: hash });
+  const written = [writePublicKey(key, "der"), await writePrivateKey(await readPrivateKey(blob), "pem")];
+  const parts = [serial, hash, body.salt, body.commitment];
+  return new Blob([...parts, blob, await fingerprint(key), ...written]);
+}
+export async function maybe(key: RsaPublicKey, padding?: Padding, passphrase?: string): Promise<unknown> {
+  await readPrivateKey("text", { passphrase });
+  return seal(new Blob([]), { to: [{ key, padding }], padding, name: undefined, signal: undefined });
+}
+`;
+
+/** And where it has Node's types. */
+const WITH_NODE = `
+import { createPrivateKey, type KeyObject, type webcrypto } from "node:crypto";
+import { open, readPublicKey, seal, type RsaPublicKey } from "twinwrap";
+import { type EmbeddedAuthority, initAuthority, openAuthority } from "twinwrap/authority";
+export async function embed(key: Uint8Array, shareKey: RsaPublicKey): Promise<EmbeddedAuthority> {
+  await initAuthority("backup", { officers: [{ name: "ann", publicKey: key, shareKey }], quorum: 1 });
+  return openAuthority("backup", { openers: 2 });
+}
+export async function given(file: Buffer, key: KeyObject, web: webcrypto.CryptoKey): Promise<string> {
+  const read: RsaPublicKey = readPublicKey(key.export({ format: "jwk" }));
+  const sealed = await seal(file, { to: [createPrivateKey(file), key, web, read] });
+  return (await open(await sealed.bytes(), { key: key.export({ format: "pem", type: "pkcs8" }) })).text();
+}
+// @ts-expect-error a number is no key
+seal(Buffer.alloc(1), { to: [5] });
+// @ts-expect-error a promise is none either
+seal(Buffer.alloc(1), { to: [Promise.resolve("text")] });
+`;
+
+/** What works on one side only is there on both, by one set of types; without the DOM a Blob is as good as any. */
+const ON_BOTH_SIDES = `
+import { open, openFile, type SavedBy, save, seal, sealFile } from "twinwrap";
+import * as web from "twinwrap/web";
+import type { RsaPrivateKey } from "twinwrap/keys";
+export const saved = (file: Uint8Array, to: RsaPrivateKey): Promise<SavedBy> =>
+  save(seal(file, { to: [to] }), { name: "report.pdf" });
+export const same: typeof import("twinwrap") = web;
+export { open, openFile, sealFile };
 `;
 
 const MODULES = {
@@ -106,7 +166,10 @@ export function compileProject(
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
   writeFileSync(join(folder, "use.ts"), USE);
   writeFileSync(join(folder, "platform.ts"), WITH_PLATFORM);
-  writeFileSync(join(folder, "save.ts"), WITH_SAVE);
+  writeFileSync(join(folder, "both.ts"), ON_BOTH_SIDES);
+  writeFileSync(join(folder, "node.ts"), WITH_NODE);
+  writeFileSync(join(folder, "dom.ts"), WITH_DOM);
+  writeFileSync(join(folder, "twinwrap.d.ts"), 'export * from "twinwrap/web";\n'); // as a page has it beside it
   const compilerOptions = {
     ...MODULES[module],
     target: "ES2022",
@@ -117,9 +180,19 @@ export function compileProject(
     skipLibCheck: false,
     noEmit: true,
   };
-  const files = ["use.ts"];
+  const files = ["use.ts", "both.ts"];
   if (dom || node) files.push("platform.ts");
-  if (dom && module === "bundler") files.push("save.ts");
+  if (node) files.push("node.ts");
+  if (dom) files.push("dom.ts");
+  const { bundled, plain, scripts } = FOR_PAGES;
+  const examples = [
+    ...(node ? [...FOR_NODE, ...WITH_FILES] : []),
+    ...(dom ? [...bundled, ...plain, ...scripts] : []),
+  ];
+  for (const [index, code] of examples.entries()) {
+    writeFileSync(join(folder, `readme-${index}.ts`), code);
+    files.push(`readme-${index}.ts`);
+  }
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
   const { stdout, stderr } = spawnSync(process.execPath, [tsc], { cwd: folder, encoding: "utf8" });
   return stdout + stderr;

@@ -23,10 +23,10 @@ const BY_KIND: Partial<Record<ForeignKind, string>> = {
   putty: "export it from PuTTYgen in OpenSSH's format first",
   pkcs12: "take its key out: openssl pkcs12 -in FILE -nocerts -out NEW.pem",
   certificate: "take its public key out: openssl x509 -in FILE -noout -pubkey > NEW.pub.pem",
-  "certificate-der":
-    "take its public key out: openssl x509 -inform DER -in FILE -noout -pubkey > NEW.pub.pem",
   "certificate-request":
     "take its public key out: openssl req -in FILE -noout -pubkey > NEW.pub.pem",
+  "certificate-request-der":
+    "take its public key out: openssl req -inform DER -in FILE -noout -pubkey > NEW.pub.pem",
   "utf-16": "save it as ASCII or UTF-8",
 };
 

@@ -173,7 +173,9 @@ function decideCommand(name: Word, summary: string): Command {
   const command = newCommand(
     name,
     summary,
-    `twinwrap authority ${name} ID -k ann.pem --identity "passport, met in person"`,
+    name === "approve"
+      ? 'twinwrap authority approve ID -k ann.pem --identity "passport, met in person"'
+      : 'twinwrap authority deny ID -k ann.pem --identity "nobody knows who asks"',
   )
     .argument("<id>", "the whole ID, as the requester told it to you")
     .requiredOption("-k, --key <file>", "the officer's keys");

@@ -215,9 +215,11 @@ async function takeFiles(
 async function intake(paths: string[], options: IntakeOptions): Promise<void> {
   const authority = requireAuthority(options);
   const report = new Report<Taken>(options);
+  let isLocked = false;
   const show = (all: readonly Taken[]) => {
     for (const taken of all) {
       const { file, kind, result, receipt } = taken;
+      isLocked ||= result === "unverified";
       const where = receipt === undefined ? [] : [`receipt in ${receipt}`];
       report.add(taken, [[outsidePath(file), kind, result, ...where]]);
     }
@@ -226,7 +228,7 @@ async function intake(paths: string[], options: IntakeOptions): Promise<void> {
     await unlock(service, authority, options);
     if (options.output !== undefined) await mkdir(options.output, { recursive: true });
     await takeFiles(service, paths, options, show);
-    if (report.facts.some(({ result }) => result === "unverified")) {
+    if (isLocked) {
       warn("unverified: the key is locked, so nothing was opened; `authority verify` does that");
     }
   };

@@ -23,7 +23,7 @@ import {
 } from "../escrow/index.js";
 import { messagePieces } from "../escrow/message.js";
 import { collectPieces } from "../files.node.js";
-import { collect, EXIT, UsageError } from "./command.js";
+import { collect, EXIT, repeatable, UsageError } from "./command.js";
 import { type Remote, reach, tellAway, tellPending } from "./connection.js";
 import { STANDARD, withInput } from "./io.js";
 import { passphraseFor } from "./passphrase.js";
@@ -87,7 +87,7 @@ export function pinOption(): Option {
   return new Option(
     "--fingerprint <hex>",
     "the authority's fingerprint, as you were told it: another authority is refused (repeat for more)",
-  ).argParser(parsePin);
+  ).argParser(repeatable(parsePin));
 }
 
 /** @throws TwinwrapError NOT_VERIFIED if it is none of the authorities that were meant */
@@ -105,8 +105,10 @@ export function addSealingAuthorityOptions(command: Command): Command {
         "--authority <path>",
         "backup authority that holds the session key too: its folder, a connection file, or its authority.json (repeat for more)",
       )
-        .argParser((path: string, before: string[] | false | undefined) =>
-          collect(path, before || undefined),
+        .argParser(
+          repeatable((path: string, before: string[] | false | undefined) =>
+            collect(path, before || undefined),
+          ),
         )
         .env(VARIABLE),
     )

@@ -1,6 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { NewOfficer } from "../authority/policies.js";
-import { type OwnersRule, readOfficerPublicKeys, type UnprovenRule } from "../escrow/index.js";
+import {
+  type OfficerPublicKeys,
+  type OwnersRule,
+  readOfficerPublicKeys,
+  type UnprovenRule,
+} from "../escrow/index.js";
 import { USUAL_LIFETIME } from "../escrow/request.js";
 import { checkPublicKey } from "../keys/index.js";
 import { collect, integerBetween, UsageError } from "./command.js";
@@ -28,30 +33,52 @@ function pair(flag: string, text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** Reads the officers and their keys. @throws UsageError */
-export async function officersOf(options: OfficersOptions): Promise<NewOfficer[]> {
-  const self = (options.self ?? []).map((text) => pair("--self", text));
-  const officers: NewOfficer[] = [];
-  for (const text of options.officer ?? []) {
+/** An officer, and where their public keys come from. */
+export interface NamedOfficer {
+  name: string;
+  keys: () => Promise<OfficerPublicKeys>;
+}
+
+/** The officers whose public keys are in files. @throws UsageError */
+export function givenOfficers({ officer = [] }: OfficersOptions): NamedOfficer[] {
+  return officer.map((text) => {
     const [name, path] = pair("--officer", text);
-    if (officers.some((other) => other.name === name)) {
-      throw new UsageError(`officer ${name} is given twice`);
-    }
-    const keys = await about(path, async () => {
-      const read = readOfficerPublicKeys(await readSmall(path));
-      await neverWeak(() => checkPublicKey(read.shareKey, { forWrap: true }));
-      return read;
-    });
-    const ids = self.filter(([officer]) => officer === name).map(([, id]) => id);
-    if (new Set(ids).size < ids.length) {
-      throw new UsageError(`--self gives an owner ID of ${name} twice`);
-    }
-    officers.push({ name, ...keys, self: ids });
+    const keys = () =>
+      about(path, async () => {
+        const read = readOfficerPublicKeys(await readSmall(path));
+        await neverWeak(() => checkPublicKey(read.shareKey, { forWrap: true }));
+        return read;
+      });
+    return { name, keys };
+  });
+}
+
+/** Gives each officer their own owner IDs. @throws UsageError */
+export function selvesOf(options: OfficersOptions, names: readonly string[]): string[][] {
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new UsageError(`officer ${twice} is given twice`);
+  const self = (options.self ?? []).map((text) => pair("--self", text));
+  const stranger = self.find(([name]) => !names.includes(name));
+  if (stranger !== undefined) {
+    throw new UsageError(`--self names ${stranger[0]}, who is no officer`);
   }
-  for (const [name] of self) {
-    if (!officers.some((officer) => officer.name === name)) {
-      throw new UsageError(`--self names ${name}, who is no officer`);
-    }
+  return names.map((name) => {
+    const ids = self.filter(([officer]) => officer === name).map(([, id]) => id);
+    if (new Set(ids).size === ids.length) return ids;
+    throw new UsageError(`--self gives an owner ID of ${name} twice`);
+  });
+}
+
+/** Reads the officers and their keys. @throws UsageError */
+export async function officersOf(
+  options: OfficersOptions,
+  named: readonly NamedOfficer[] = givenOfficers(options),
+): Promise<NewOfficer[]> {
+  const names = named.map(({ name }) => name);
+  const selves = selvesOf(options, names);
+  const officers: NewOfficer[] = [];
+  for (const [i, { name, keys }] of named.entries()) {
+    officers.push({ name, ...(await keys()), self: selves[i]! });
   }
   return officers;
 }

@@ -13,6 +13,7 @@ import {
 import { jsonOption, newCommand, UsageError, wholeOption } from "./command.js";
 import { tell } from "./io.js";
 import { asUsage } from "./report.js";
+import { needShown } from "./tell.js";
 
 // Who is told of what happens: operators, officers, owners.
 
@@ -50,6 +51,7 @@ async function addFor(
   options: AuthorityOptions & { json?: boolean },
   about: NewReceiver,
 ): Promise<void> {
+  if (about.means === "webhook") needShown("the receiver's secret");
   await withService(requireAuthority(options), async (service) => {
     const { receiver, secret } = await asUsage(() => service.addReceiver(about));
     const { id, role, name, address, means } = receiver;

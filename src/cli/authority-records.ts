@@ -31,11 +31,11 @@ import {
   jsonOption,
   newCommand,
   type OutputOptions,
-  parseFingerprint,
   UsageError,
   wholeOption,
 } from "./command.js";
 import { outputFor, tell, warn } from "./io.js";
+import { fingerprintOf } from "./recipients.js";
 import { asUsage } from "./report.js";
 import { formatFingerprint, pageText, table } from "./text.js";
 
@@ -93,7 +93,7 @@ function parseDate(text: string): Date {
 interface ListOptions extends ReadingOptions {
   serial?: string;
   owner?: string;
-  fingerprint?: Uint8Array;
+  fingerprint?: string;
   status?: RecordStatus;
   from?: Date;
   before?: Date;
@@ -108,7 +108,8 @@ async function list(options: ListOptions): Promise<void> {
   const query = {
     ...(serial === undefined ? {} : serialOrLabel(serial)),
     owner,
-    fingerprint,
+    fingerprint:
+      fingerprint === undefined ? undefined : await fingerprintOf("--fingerprint", fingerprint),
     status,
     from,
     before,
@@ -211,8 +212,9 @@ export function listCommand(): Command {
   )
     .option("--serial <serial>", "a file's serial, or what a blob was given")
     .option("--owner <id>", "an owner's ID")
-    .option("--fingerprint <hex>", "a key it is wrapped for, or was released to", (text) =>
-      parseFingerprint("--fingerprint", text),
+    .option(
+      "--fingerprint <key>",
+      "a key it is wrapped for, or was released to: its fingerprint, or its file",
     )
     .addOption(new Option("--status <status>", "what became of it").choices(RECORD_STATUSES))
     .option("--from <date>", "created then or later", parseDate)

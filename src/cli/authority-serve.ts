@@ -10,7 +10,7 @@ import type { TellingOptions } from "../http/telling.js";
 import { RSA_ENGINES, type RsaEngine } from "../keys/native-rsa.js";
 import { leaveSignals } from "../process.node.js";
 import { addAuthorityKeyOption, unlock } from "./authority-io.js";
-import { collect, integerBetween, newCommand, UsageError } from "./command.js";
+import { collect, integerBetween, newCommand, repeatable, UsageError } from "./command.js";
 import { warn } from "./io.js";
 import { readPassphraseFile } from "./passphrase.js";
 import { about, asUsage } from "./report.js";
@@ -199,7 +199,7 @@ export function serveCommand(): Command {
       new Option(
         "--origin-allowed <url>",
         "origin of a page that may call with a token (repeat for more)",
-      ).argParser(parseOrigin),
+      ).argParser(repeatable(parseOrigin)),
     )
     .option("--trust-proxy", "take callers' addresses from X-Forwarded-For, which a proxy sets")
     .addOption(

@@ -16,6 +16,7 @@ import { addOutputOptions, jsonOption, newCommand, type OutputOptions } from "./
 import { outputFor, outputText, tell } from "./io.js";
 import { PRIVATE_MODE } from "./keygen.js";
 import { asUsage } from "./report.js";
+import { needShown } from "./tell.js";
 
 interface AddOptions extends AuthorityOptions, OutputOptions {
   scope: Scope[];
@@ -69,6 +70,7 @@ const rowOf = (token: Token): Cell[] => [
 
 async function add(options: AddOptions): Promise<void> {
   const { scope: scopes, owner, expires, output } = options;
+  if (output === undefined) needShown("the token");
   const write = output === undefined ? undefined : await outputFor([], output, options);
   await withService(requireAuthority(options), async (service) => {
     const { text, token } = await asUsage(() => service.addToken({ scopes, owner, expires }));

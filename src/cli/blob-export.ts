@@ -5,15 +5,8 @@ import type { Padding } from "../envelope/index.js";
 import { isSameFile, type NewFile } from "../files.node.js";
 import { bitLength, checkPublicKey, fingerprint, type RsaPublicKey } from "../keys/index.js";
 import { UsageError } from "./command.js";
-import {
-  checkOutput,
-  outputText,
-  type ReadOptions,
-  readPublicKeyFile,
-  STANDARD,
-  tell,
-  writeFiles,
-} from "./io.js";
+import { checkOutput, outputText, type ReadOptions, STANDARD, tell, writeFiles } from "./io.js";
+import { readPublicKeyFile } from "./key-files.js";
 import { about } from "./report.js";
 
 /** A SIMPLEBLOB to write: its public key, and its file. */

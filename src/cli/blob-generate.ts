@@ -15,6 +15,7 @@ import {
   newCommand,
   outputName,
   paddingOption,
+  repeatable,
 } from "./command.js";
 import { warn } from "./io.js";
 
@@ -66,7 +67,7 @@ export function generateCommand(): Command {
     .requiredOption(
       "-o, --output <file>",
       "the SIMPLEBLOB for each --to, in the same order, or - for standard output",
-      (name: string, before?: string[]) => collect(outputName(name), before),
+      repeatable((name: string, before?: string[]) => collect(outputName(name), before)),
     )
     .option("--force", "replace output files that exist")
     .addOption(

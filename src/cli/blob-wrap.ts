@@ -19,7 +19,8 @@ import {
   outputName,
   paddingOption,
 } from "./command.js";
-import { outputFor, outputText, readBlobFile, tell, withPrivateKeyFile } from "./io.js";
+import { outputFor, outputText, readBlobFile, tell } from "./io.js";
+import { withPrivateKeyFile } from "./key-files.js";
 import { PRIVATE_MODE } from "./keygen.js";
 import { about } from "./report.js";
 

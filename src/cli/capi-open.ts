@@ -23,7 +23,8 @@ import {
   withFlags,
 } from "./capi-options.js";
 import { UsageError } from "./command.js";
-import { readBlobFile, withInput, withPrivateKeyFile } from "./io.js";
+import { readBlobFile, withInput } from "./io.js";
+import { withPrivateKeyFile } from "./key-files.js";
 import { readPassphraseFile } from "./passphrase.js";
 import { about } from "./report.js";
 

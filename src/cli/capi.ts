@@ -7,7 +7,7 @@ export function command(): Command {
   return newCommand(
     "capi",
     "Reads files that CryptoAPI programs encrypted.",
-    "twinwrap capi convert -k alice.pem --layout length32 letter.enc --owner alice.pub.pem",
+    "twinwrap capi convert -k alice.pem --layout length32 letter.enc --to alice.pub.pem",
   )
     .addCommand(decryptCommand())
     .addCommand(convertCommand());

@@ -1,6 +1,5 @@
 import { availableParallelism } from "node:os";
-import { Command, InvalidArgumentError, Option } from "commander";
-import { fromHex } from "../bytes.js";
+import { Command, InvalidArgumentError, Option, type ParseOptionsResult } from "commander";
 import {
   ENGINES,
   type EngineName,
@@ -9,6 +8,7 @@ import {
   PADDINGS,
   type Padding,
 } from "../envelope/index.js";
+import { WorkerPool } from "../envelope/pool.js";
 import { startWorker } from "../envelope/worker.node.js";
 import { descriptorOf } from "../files.node.js";
 import { print, STANDARD } from "./standard.js";
@@ -26,9 +26,39 @@ export const EXIT = {
 /** The command line itself is wrong. The process ends with exit code 2. */
 export class UsageError extends Error {}
 
+/** Refuses more than commander does: what would be ignored in silence. */
+class StrictCommand extends Command {
+  /** A value that is given twice: only the last one would count. */
+  override addOption(option: Option): this {
+    const takesOne = (option.required || option.optional) && !collecting.has(option.parseArg);
+    if (takesOne) {
+      this.on(`option:${option.name()}`, () => {
+        if (this.getOptionValueSource(option.attributeName()) !== "cli") return;
+        this.error(`error: option '${option.flags}' is given twice, and only one can count`);
+      });
+    }
+    return super.addOption(option);
+  }
+
+  /** An option that nobody knows is named before one that is missing: it may be that one, mistyped. */
+  override parseOptions(argv: string[]): ParseOptionsResult {
+    const parsed = super.parseOptions(argv);
+    const [first] = parsed.unknown;
+    const asksHelp = parsed.unknown.some((word) => word === "-h" || word === "--help");
+    if (this.commands.length === 0 && first !== undefined && !asksHelp) {
+      (this as unknown as { unknownOption(flag: string): never }).unknownOption(first);
+    }
+    return parsed;
+  }
+
+  override action(work: Parameters<Command["action"]>[0]): this {
+    return super.action(work).option("-q, --quiet", "print no facts, only errors and warnings");
+  }
+}
+
 /** A command that throws instead of ending the process: main.ts alone decides how that ends. */
 export function newCommand(name: string, summary: string, example: string): Command {
-  return new Command(name)
+  return new StrictCommand(name)
     .description(summary)
     .addHelpText("after", `\nExample:\n${example.replace(/^/gm, "  ")}`)
     .exitOverride()
@@ -37,10 +67,23 @@ export function newCommand(name: string, summary: string, example: string): Comm
     .configureHelp({ showGlobalOptions: false });
 }
 
-/** Collects a repeated option. `<value...>` would take the next argument too. */
-export function collect(value: string, before: string[] = []): string[] {
-  return [...before, value];
+/** What takes all values of a repeated option. */
+const collecting = new WeakSet<object>() as {
+  has(value: unknown): boolean;
+  add(value: object): void;
+};
+
+/** Marks what parses a repeated option. */
+export function repeatable<T extends object>(parse: T): T {
+  collecting.add(parse);
+  return parse;
 }
+
+/** Collects a repeated option. `<value...>` would take the next argument too. */
+export const collect = repeatable((value: string, before: string[] = []): string[] => [
+  ...before,
+  value,
+]);
 
 /** Options of commands that write a file. */
 export interface OutputOptions {
@@ -68,11 +111,28 @@ export interface KeyOptions {
   allowWeak?: boolean;
 }
 
+/** Options of commands that open sealed files with whichever of several keys fits. */
+export interface KeyringOptions extends Omit<KeyOptions, "key"> {
+  key?: string[];
+}
+
 export function addKeyOptions(
   command: Command,
   description = "private key that opens it",
 ): Command {
   command.requiredOption("-k, --key <file>", description);
+  return addPassphraseOptions(command, "never ask for a passphrase").addOption(allowWeakOption());
+}
+
+export function addKeyringOptions(
+  command: Command,
+  description = "private key that opens it",
+): Command {
+  command.option(
+    "-k, --key <key>",
+    `${description} (repeat: the first that fits; default: $TWINWRAP_KEY, or your keys)`,
+    collect,
+  );
   return addPassphraseOptions(command, "never ask for a passphrase").addOption(allowWeakOption());
 }
 
@@ -120,16 +180,32 @@ export function jobsOption(): Option {
 /** Most threads by default. With more, a pipe needs nearly 150 MiB of memory. */
 const DEFAULT_JOBS = 3;
 
+/** Threads that all files of one call share. They start with the first large file. */
+let pool: WorkerPool | undefined;
+
 /** The engine's settings that these flags mean. @throws UsageError */
 export function engineOptions({ engine, jobs }: EngineFlags): EngineOptions {
-  if (engine === "webcrypto" && jobs !== undefined) {
+  if (engine === "webcrypto") {
+    if (jobs === undefined) return { engine };
     throw new UsageError("--jobs is for the other engines; webcrypto has threads of its own");
   }
-  return { engine, jobs: jobs ?? Math.min(availableParallelism(), DEFAULT_JOBS), startWorker };
+  const most = jobs ?? Math.min(availableParallelism(), DEFAULT_JOBS);
+  if (most > 1) pool ??= new WorkerPool(startWorker, { jobs: most });
+  return { engine, pool };
+}
+
+/** Ends the threads. */
+export function endThreads(): void {
+  pool?.close();
 }
 
 export function jsonOption(): Option {
   return new Option("--json", "print facts as JSON");
+}
+
+/** For commands that take files. */
+export function recursiveOption(what = "every file"): Option {
+  return new Option("-r, --recursive", `of a folder, take ${what} in it`);
 }
 
 /** For commands that show texts from outside. main.ts acts on it. */
@@ -166,12 +242,4 @@ export function parseDuration(text: string): number {
   const seconds = Number(count) * (SECONDS[unit ?? ""] ?? Number.NaN);
   if (seconds <= MAX_DAYS * 86_400) return seconds;
   throw new InvalidArgumentError("expected a duration, such as 90s, 30m, 12h or 3d");
-}
-
-/** Reads a key's fingerprint, as all commands show it. @returns 32 bytes @throws UsageError */
-export function parseFingerprint(flag: string, text: string): Uint8Array {
-  if (/^[0-9a-f]{64}$/i.test(text)) return fromHex(text.toLowerCase());
-  throw new UsageError(
-    `${flag} takes a whole fingerprint, 64 hexadecimal digits; \`twinwrap inspect\` shows them`,
-  );
 }

@@ -2,7 +2,8 @@ import { randomBytes, wipe } from "../bytes.js";
 import { SigningKey, writeControlKey, writeControlPublicKey } from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
 import type { OutputOptions } from "./command.js";
-import { PRIVATE_MODE, publicPath } from "./keygen.js";
+import { publicPath } from "./key-names.js";
+import { PRIVATE_MODE } from "./keygen.js";
 import { newPassphrase, type PassphraseOptions } from "./passphrase.js";
 import { formatKey } from "./text.js";
 

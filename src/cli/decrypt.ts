@@ -1,26 +1,32 @@
+import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
-import { formatSerial, type Opened, open } from "../envelope/index.js";
+import { formatSerial, type Opened } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
+import { outsidePath } from "../text.js";
 import {
-  addKeyOptions,
+  addKeyringOptions,
   addOutputOptions,
   type EngineFlags,
   engineOption,
-  engineOptions,
   jobsOption,
   jsonOption,
-  type KeyOptions,
+  type KeyringOptions,
   newCommand,
   type OutputOptions,
+  recursiveOption,
   UsageError,
 } from "./command.js";
-import { headerFacts } from "./inspect.js";
-import { outputFor, progress, STANDARD, tell, withInput, withPrivateKeyFile } from "./io.js";
-import { about } from "./report.js";
-import { SUFFIX } from "./sealing.js";
+import { headerFacts } from "./header-text.js";
+import { areMany, forEachInput, tallyText } from "./inputs.js";
+import { outputFor, Report, STANDARD, tell } from "./io.js";
+import { checkNoFiles, withKeyring } from "./keyring.js";
+import { isSealed } from "./messages.js";
+import { openInto, plainPath } from "./opening.js";
+import { checkFolder, makeFolder, needNames, outputIn, Replacing } from "./outputs.js";
 
-interface DecryptOptions extends OutputOptions, KeyOptions, EngineFlags {
+interface DecryptOptions extends OutputOptions, KeyringOptions, EngineFlags {
   range?: string;
+  recursive?: boolean;
   json?: boolean;
 }
 
@@ -79,32 +85,15 @@ async function* skim(
   }
 }
 
-function defaultOutput(input: string): string {
-  if (input === STANDARD) return STANDARD;
-  if (input.endsWith(SUFFIX) && input.length > SUFFIX.length) return input.slice(0, -SUFFIX.length);
-  throw new UsageError(`${input} does not end in ${SUFFIX}: name the output with -o`);
-}
-
-async function decrypt(input: string, options: DecryptOptions): Promise<void> {
+async function decrypt(inputs: string[], options: DecryptOptions): Promise<void> {
+  await checkNoFiles(options);
+  if (areMany(inputs)) return decryptAll(inputs, options);
+  const [input] = inputs as [string];
   const range = options.range === undefined ? undefined : parseRange(options.range);
-  const output = options.output ?? defaultOutput(input);
+  const output = singleOutput(input, options.output);
   const write = await outputFor([input], output, options);
-  const settings = { allowWeak: options.allowWeak ?? false, ...engineOptions(options) };
-  const onProgress = progress("opened");
-  const header = await withPrivateKeyFile(options.key, options, (key) =>
-    withInput(input, (file) =>
-      about(input, async () => {
-        const source = file.seekable ? file : file.pieces();
-        const opened = await open(source, { ...settings, key, onProgress });
-        try {
-          await write(range === undefined ? opened : part(opened, range));
-        } finally {
-          opened.dispose();
-        }
-        return opened.header;
-      }),
-    ),
-  );
+  const pick = range === undefined ? undefined : (opened: Opened) => part(opened, range);
+  const header = await withKeyring(options, (ring) => openInto(input, write, ring, options, pick));
   if (output === STANDARD && !options.json) return;
   const rows = [
     ["opened", output],
@@ -113,18 +102,48 @@ async function decrypt(input: string, options: DecryptOptions): Promise<void> {
   tell(options, { file: output, ...headerFacts(header) }, rows, output);
 }
 
+function singleOutput(input: string, output: string | undefined): string {
+  if (output === undefined) return plainPath(input);
+  const isInFolder = outputIn(output, { path: input, place: input }) !== undefined;
+  return isInFolder ? join(output, basename(plainPath(input))) : output;
+}
+
+async function decryptAll(inputs: string[], options: DecryptOptions): Promise<void> {
+  const { output: folder } = options;
+  if (options.range !== undefined) throw new UsageError("--range is for one file");
+  needNames(inputs);
+  checkFolder(folder);
+  const report = new Report(options);
+  const replacing = new Replacing(options, (isOld) => !isOld);
+  await withKeyring(options, async (ring) => {
+    const settings = { ...options, take: isSealed, isApart: !ring.isChoice };
+    const tally = await forEachInput(inputs, settings, async ({ path, place }) => {
+      const output = plainPath(folder === undefined ? path : join(folder, place));
+      await replacing.check(output);
+      if (folder !== undefined) await makeFolder(dirname(output));
+      const write = await outputFor([path], output, options);
+      const header = await openInto(path, write, ring, options);
+      const row = ["opened", outsidePath(output), formatSerial(header.serial)];
+      return () => report.add({ file: output, ...headerFacts(header) }, [row]);
+    });
+    report.end();
+    if (!options.json) tell(options, {}, [["in all", tallyText(tally, "opened")]]);
+  });
+}
+
 export function command(): Command {
   const command = newCommand(
     "decrypt",
-    "Opens a sealed file. To standard output, data leaves as it is authenticated: it is whole only if the exit code is 0.",
-    "twinwrap decrypt report.pdf.twin -k alice.pem\n  opens report.pdf.twin into report.pdf\ntwinwrap decrypt film.twin -k alice.pem -o - --range 1000000-1999999 | less",
-  ).argument("<in>", "sealed file, or - for standard input");
-  return addKeyOptions(
+    "Opens sealed files. To standard output, data leaves as it is authenticated: it is whole only if the exit code is 0.",
+    "twinwrap decrypt report.pdf.twin -k alice.pem\n  opens report.pdf.twin into report.pdf\ntwinwrap decrypt -r sealed -k alice.pem -o opened\ntwinwrap decrypt film.twin -k alice.pem -o - --range 1000000-1999999 | less",
+  ).argument("<in...>", "sealed files, folders with -r, or - for standard input");
+  return addKeyringOptions(
     addOutputOptions(
       command,
-      "the plaintext (default: IN without .twin), or - for standard output",
+      "the plaintext (default: IN without .twin), a folder for several, or - for standard output",
     ),
   )
+    .addOption(recursiveOption("every sealed file"))
     .option("--range <range>", "only some bytes: A-B (inclusive), A-, or -N for the last N")
     .addOption(engineOption())
     .addOption(jobsOption())

@@ -121,6 +121,20 @@ export function sentRows(sent: readonly SentFacts[]): [string, string][] {
   ]);
 }
 
+/** What became of the escrow of several files, for people. */
+export function sentSummary(counts: ReadonlyMap<string, number>): [string, string][] {
+  if (counts.size === 0) return sentRows([]);
+  return [...counts].map(([text, count]) => ["escrow", `${count} ${text}`]);
+}
+
+/** Counts what became of one file's escrow. */
+export function countSent(counts: Map<string, number>, sent: readonly SentFacts[]): void {
+  for (const { status, origin } of sent) {
+    const text = `${status}${status === "pending" ? " for" : " by"} ${inline(origin)}`;
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+}
+
 /** What became of it at one authority. */
 export function sentText({ origin, status, submission, again = false }: SentFacts): string {
   const by = inline(origin);

@@ -5,10 +5,10 @@ import { noPolicyText } from "../escrow/words.js";
 import { outside, outsidePath } from "../text.js";
 import { withGiven } from "./authority-io.js";
 import { EXIT } from "./command.js";
-import { filesBelow } from "./files-below.js";
-import { Report, tell, warn } from "./io.js";
+import { forEachInput } from "./inputs.js";
+import { tell, warn } from "./io.js";
 import { isSealed } from "./messages.js";
-import { about, complain } from "./report.js";
+import { worsen } from "./report.js";
 import { reportsOf, type VerifyOptions } from "./verify.js";
 
 export const UNCHECKED = "signatures were not checked: --authority says whose they should be";
@@ -64,28 +64,27 @@ function warnOfEnded(unconfirmed: number, lost: number): void {
 }
 
 /** Finds every sealed file without a valid receipt. A file that can't be read gives an error line. */
-export async function scan(folder: string, options: VerifyOptions): Promise<void> {
-  const lacking = new Report<Lacking>(options);
-  let sealed = 0;
+export async function scan(paths: string[], options: VerifyOptions): Promise<void> {
+  const counts = { sealed: 0, lacking: 0, unconfirmed: 0, lost: 0 };
+  const lacking: Lacking[] = []; // for machines
   const look = async (path: string, party: Party | undefined) => {
     if (!(await isSealed(path))) return;
-    sealed++;
+    counts.sealed++;
     const lack = await lackOf(path, party);
-    if (lack !== undefined)
-      lacking.add({ file: path, ...lack }, [[outsidePath(path), outside(lack.reason)]]);
+    if (lack === undefined) return;
+    counts.lacking++;
+    if (lack.ended !== undefined) counts[lack.ended]++;
+    if (options.json) lacking.push({ file: path, ...lack });
+    else tell({}, {}, [[outsidePath(path), outside(lack.reason)]]);
   };
   await withGiven(options, async (party) => {
-    for await (const path of filesBelow(folder)) {
-      await about(path, () => look(path, party)).catch(complain);
-    }
+    await forEachInput(paths, { recursive: true }, ({ path }) => look(path, party));
     const what = party === undefined ? "a receipt" : "a receipt that verifies";
-    const { facts } = lacking;
-    const text = `${sealed} sealed files, ${facts.length} without ${what}\n`;
-    const count = (kind: Lacking["ended"]) => facts.filter(({ ended }) => ended === kind).length;
-    const [unconfirmed, lost] = [count("unconfirmed"), count("lost")];
-    tell(options, { sealed, unconfirmed, lost, lacking: facts }, text);
+    const { sealed, unconfirmed, lost } = counts;
+    const text = `${sealed} sealed files, ${counts.lacking} without ${what}\n`;
+    tell(options, { sealed, unconfirmed, lost, lacking }, text);
     warnOfEnded(unconfirmed, lost);
     if (party === undefined) warn(UNCHECKED);
-    if (facts.length > 0 || party === undefined) process.exitCode ??= EXIT.notVerified;
+    if (counts.lacking > 0 || party === undefined) worsen(EXIT.notVerified);
   });
 }

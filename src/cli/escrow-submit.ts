@@ -44,7 +44,8 @@ import {
   wholeOption,
 } from "./command.js";
 import { writeSubmission } from "./escrow-io.js";
-import { checkOutput, readSmall, STANDARD, tell, withPrivateKeyFile } from "./io.js";
+import { checkOutput, readSmall, STANDARD, tell } from "./io.js";
+import { withPrivateKeyFile } from "./key-files.js";
 import { type OwnerIdOptions, ownerIdFor, ownerIdOption } from "./owner-id.js";
 import type { PassphraseOptions } from "./passphrase.js";
 import { about, asUsage } from "./report.js";

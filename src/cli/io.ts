@@ -15,18 +15,7 @@ import {
   removeLeftovers,
   writeFilesWhole,
 } from "../files.node.js";
-import {
-  checkPublicKey,
-  type ReadPublicKeyOptions,
-  type RsaPrivateKey,
-  type RsaPublicKey,
-  readPrivateKey,
-  readPublicKey,
-  wipePrivateKey,
-} from "../keys/index.js";
 import { type OutputOptions, UsageError } from "./command.js";
-import { type PassphraseOptions, unlockingOf } from "./passphrase.js";
-import { about } from "./report.js";
 import { STANDARD, showProgress, standardInput, writeStandard } from "./standard.js";
 
 export { print, STANDARD, warn } from "./standard.js";
@@ -85,45 +74,9 @@ export async function readBlobFile(
   return { bytes: decoded.bytes, text: decoded.encoding };
 }
 
-/** A public key, or the public half of an unlocked private one, in any form. */
-export function readPublicKeyFile(path: string): Promise<RsaPublicKey> {
-  return about(path, async () => readPublicKey(await readSmall(path)));
-}
-
-/** A public key for a new wrap. @throws TwinwrapError BAD_KEY, WEAK_KEY */
-export function readRecipientFile(path: string, allowWeak: boolean): Promise<RsaPublicKey> {
-  return about(path, async () => {
-    const key = readPublicKey(await readSmall(path));
-    checkPublicKey(key, { forWrap: true, allowWeak });
-    return key;
-  });
-}
-
-/** Reads a private key in any form, unlocks it if it is locked, works with it and wipes it. */
-export async function withPrivateKeyFile<T>(
-  path: string,
-  options: PassphraseOptions & ReadPublicKeyOptions,
-  work: (key: RsaPrivateKey) => Promise<T>,
-): Promise<T> {
-  const key = await about(path, async () => {
-    const bytes = await readSmall(path);
-    try {
-      const { allowExponentOne } = options;
-      return await readPrivateKey(bytes, { ...unlockingOf(path, options), allowExponentOne });
-    } finally {
-      bytes.fill(0);
-    }
-  });
-  try {
-    return await work(key);
-  } finally {
-    wipePrivateKey(key);
-  }
-}
-
 /** Options that name files which a command reads: no output may replace these. */
 export interface ReadOptions {
-  key?: string | undefined;
+  key?: string | readonly string[] | undefined;
   passphraseFile?: string | undefined;
   authorityPassphraseFile?: string | undefined;
 }
@@ -140,10 +93,9 @@ export async function checkOutput(
   options: OutputOptions & ReadOptions,
 ): Promise<void> {
   const { key, passphraseFile, authorityPassphraseFile } = options;
-  const secret = [key, passphraseFile, authorityPassphraseFile].filter(
-    (path) => path !== undefined,
-  );
-  const inputs = [...named, ...secret];
+  const keys = typeof key === "string" ? [key] : (key ?? []);
+  const secret = [passphraseFile, authorityPassphraseFile].filter((path) => path !== undefined);
+  const inputs = [...named, ...keys, ...secret];
   if (inputs.filter((input) => input === STANDARD).length > 1) {
     throw new UsageError(READ_ONCE);
   }
@@ -161,7 +113,9 @@ export async function checkOutput(
   removeLeftovers(dirname(target));
   const there = present(output);
   for (const input of inputs) {
-    if (input !== STANDARD && isSameFile(input, output)) {
+    // What is not there yet can only be an input by its name.
+    const isIt = there === undefined ? input === output : isSameFile(input, output);
+    if (input !== STANDARD && isIt) {
       throw new UsageError(`the output ${output} is the input: nothing was written`);
     }
   }
@@ -212,15 +166,23 @@ export async function writeFiles(files: readonly NewFile[]): Promise<void> {
 /** Work that ends within so many milliseconds of its first bytes shows no progress. */
 const SOON = 500;
 
-/** Shows how far the work is; undefined where there is no terminal. */
+/** What is done by now, over all files of a command. */
+const progressed = { files: 0, bytes: 0, next: undefined as number | undefined };
+
+/** Shows how far the work is, over all files together; undefined where there is no terminal. */
 export function progress(verb: string): ((bytes: number) => void) | undefined {
   if (!process.stderr.isTTY) return undefined;
-  let next: number | undefined;
+  progressed.files++;
+  let mine = 0;
   return (bytes) => {
+    progressed.bytes += bytes - mine;
+    mine = bytes;
     const now = Date.now();
-    next ??= now + SOON;
-    if (now < next) return;
-    next = now + 100;
-    showProgress(`${verb} ${(bytes / 2 ** 20).toFixed(0)} MiB`);
+    progressed.next ??= now + SOON;
+    if (now < progressed.next) return;
+    progressed.next = now + 100;
+    const { files } = progressed;
+    const size = `${(progressed.bytes / 2 ** 20).toFixed(0)} MiB`;
+    showProgress(`${verb} ${files === 1 ? size : `${size}, ${files} files`}`);
   };
 }

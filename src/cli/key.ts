@@ -237,6 +237,9 @@ async function passphrase(path: string, options: PassphraseChange): Promise<void
   if (options.newPassphraseFile !== undefined && options.passphrase === false) {
     throw new UsageError("--new-passphrase-file and --no-passphrase exclude each other");
   }
+  if (options.passphraseFile === STANDARD && options.newPassphraseFile === STANDARD) {
+    throw new UsageError("standard input has one passphrase: only one of the two can be -");
+  }
   if (path === STANDARD) throw new UsageError("a key is locked in place: name its file");
   await withKeyFile(path, async (bytes, { form, text }) => {
     if (!isLockable(form) || text !== undefined) {

@@ -1,57 +1,21 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
 import { onWarning, undoOnSignals } from "../files.node.js";
-import { EXIT, newCommand } from "./command.js";
+import { EXIT, endThreads } from "./command.js";
+import { programFor } from "./commands.js";
 import { checkEncoding } from "./encoding.js";
 import { explain } from "./report.js";
-import { endFacts, showWhole, warn } from "./standard.js";
-
-/** Every command, its summary, and its file, which is loaded only when the command is called. */
-const COMMANDS: [name: string, summary: string, load: () => Promise<{ command: () => Command }>][] =
-  [
-    ["keygen", "make a key pair", () => import("./keygen.js")],
-    ["key", "show, convert and lock keys", () => import("./key.js")],
-    ["encrypt", "seal a file for one or more keys", () => import("./encrypt.js")],
-    ["decrypt", "open a sealed file", () => import("./decrypt.js")],
-    ["rewrap", "change for whom a file is sealed", () => import("./rewrap.js")],
-    ["inspect", "show a sealed file's header", () => import("./inspect.js")],
-    ["verify", "tell whether a file can be recovered", () => import("./verify.js")],
-    ["escrow", "escrow sealed files, and see which are", () => import("./escrow.js")],
-    ["recover", "get session keys back from an authority", () => import("./recover.js")],
-    ["owner", "make an owner's control key", () => import("./owner.js")],
-    ["watch", "follow an authority's log", () => import("./watch.js")],
-    ["officer", "make an officer's keys", () => import("./officer.js")],
-    ["authority", "run a backup authority", () => import("./authority.js")],
-    ["bench", "time the core beside WebCrypto here", () => import("./bench.js")],
-    ["blob", "make, wrap, open and explain CryptoAPI key blobs", () => import("./blob.js")],
-    ["capi", "read files that CryptoAPI programs encrypted", () => import("./capi.js")],
-  ];
-
-declare const TWINWRAP_VERSION: string;
-
-async function build(name: string | undefined): Promise<Command> {
-  const program = newCommand(
-    "twinwrap",
-    "Files sealed under a session key that is wrapped as CryptoAPI SIMPLEBLOBs",
-    "twinwrap keygen -o owner.pem\ntwinwrap encrypt report.pdf --owner owner.pub.pem\ntwinwrap decrypt report.pdf.twin -o again.pdf -k owner.pem",
-  ).version(TWINWRAP_VERSION);
-  for (const [known, summary, load] of COMMANDS) {
-    // The list of all commands needs only their summaries.
-    program.addCommand(
-      known === name ? (await load()).command() : new Command(known).description(summary),
-    );
-  }
-  return program;
-}
+import { beQuiet, endFacts, showWhole, warn } from "./standard.js";
 
 /** Runs the command line. @returns the exit code */
 async function main(argv: string[]): Promise<number> {
   try {
     checkEncoding();
     const [first, second] = argv.filter((argument) => !argument.startsWith("-"));
-    const program = await build(first === "help" ? second : first);
+    const program = await programFor(first === "help" ? second : first);
     program.hook("preAction", (_, command) => {
       if (command.opts().whole) showWhole();
+      if (command.opts().quiet) beQuiet();
     });
     await program.parseAsync(argv, { from: "user" });
     return Number(process.exitCode ?? EXIT.done);
@@ -61,6 +25,8 @@ async function main(argv: string[]): Promise<number> {
     const { message, code } = explain(error);
     warn(message);
     return process.exitCode === EXIT.notVerified ? EXIT.notVerified : code;
+  } finally {
+    endThreads();
   }
 }
 

@@ -1,29 +1,22 @@
 import type { Command } from "commander";
-import { randomBytes, wipe } from "../bytes.js";
-import {
-  readOfficerKey,
-  readOfficerShareKey,
-  SigningKey,
-  writeOfficerKeys,
-  writeOfficerPublicKeys,
-} from "../escrow/index.js";
+import { wipe } from "../bytes.js";
+import { readOfficerKey, readOfficerShareKey, writeOfficerPublicKeys } from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
-import { fingerprint, generateKeyPair, publicKeyOf, wipePrivateKey } from "../keys/index.js";
+import { fingerprint, publicKeyOf, wipePrivateKey } from "../keys/index.js";
 import {
   addOutputOptions,
   addPassphraseOptions,
   jsonOption,
   newCommand,
   type OutputOptions,
-  UsageError,
 } from "./command.js";
 import { outputFor, print, readSmall, STANDARD, tell } from "./io.js";
-import { checkPairOutput, PRIVATE_MODE, publicPath } from "./keygen.js";
+import { publicPath } from "./key-names.js";
+import { privateText } from "./keygen.js";
+import { checkOfficerOutput, makeOfficerKeys, SHARE_BITS } from "./officer-keys.js";
 import { newPassphrase, type PassphraseOptions, passphraseFor } from "./passphrase.js";
 import { about } from "./report.js";
 import { formatFingerprint, formatKey, table } from "./text.js";
-
-const SHARE_BITS = 3072;
 
 interface OfficerOptions extends OutputOptions, PassphraseOptions {
   output: string;
@@ -31,34 +24,23 @@ interface OfficerOptions extends OutputOptions, PassphraseOptions {
 }
 
 async function keygen(options: OfficerOptions): Promise<void> {
-  const { output, force = false } = options;
-  if (output === STANDARD) throw new UsageError("an officer's keys are two files: give -o FILE");
-  const publicOutput = publicPath(output);
-  await checkPairOutput(output, options, (from, to) => `twinwrap officer public ${from} -o ${to}`);
+  const { output } = options;
+  await checkOfficerOutput(output, options);
   const passphrase = await newPassphrase(output, options);
-  const { privateKey: shareKey } = await generateKeyPair({ bits: SHARE_BITS });
-  const seed = randomBytes(32);
-  let pem: Uint8Array | undefined;
+  const made = await makeOfficerKeys(output, passphrase, options);
+  const { publicOutput, publicKeys } = made;
   let shares: string;
-  let signs: string;
   try {
-    const { publicKey } = await SigningKey.from(seed);
-    const publicKeys = { publicKey, shareKey: publicKeyOf(shareKey) };
-    signs = formatKey(publicKey);
     // Everything that can fail comes before the files are written.
     shares = formatFingerprint(await fingerprint(publicKeys.shareKey));
-    pem = await writeOfficerKeys({ seed, shareKey }, { passphrase });
-    await writeFilesWhole([
-      { path: output, content: [pem], force, mode: PRIVATE_MODE },
-      { path: publicOutput, content: [writeOfficerPublicKeys(publicKeys)], force },
-    ]);
+    await writeFilesWhole(made.files);
   } finally {
-    wipe(pem, seed);
-    wipePrivateKey(shareKey);
+    made.wipe();
   }
   const locked = passphrase !== undefined;
+  const signs = formatKey(publicKeys.publicKey);
   tell(options, { privateKeys: output, publicKeys: publicOutput, locked, signs, shares }, [
-    ["private keys", `${output} (${locked ? "locked with the passphrase" : "not locked"})`],
+    ["private keys", privateText(output, locked)],
     ["public keys", publicOutput],
     ["signs with", `${signs}  Ed25519`],
     ["shares for", `${shares}  RSA-${SHARE_BITS}`],
@@ -113,11 +95,10 @@ function keygenCommand(): Command {
     "Makes an officer's keys: Ed25519, which signs approvals, and RSA, which receives shares of an authority's key.",
     "twinwrap officer keygen -o ann.pem\n  writes ann.pem (mode 0600) and ann.pub.pem, which the authority is told",
   );
-  addOutputOptions(command, "the private keys' file").setOptionValueWithSource(
-    "output",
-    "officer.pem",
-    "default",
-  );
+  addOutputOptions(
+    command,
+    "the private keys' file (default: officer.pem)",
+  ).setOptionValueWithSource("output", "officer.pem", "default");
   return addPassphraseOptions(command, "leave the keys unlocked")
     .addOption(jsonOption())
     .action(keygen);

@@ -10,7 +10,8 @@ import {
 } from "./command.js";
 import { makeControlKey } from "./control-key.js";
 import { outputFor, print, STANDARD, tell } from "./io.js";
-import { checkPairOutput, publicPath } from "./keygen.js";
+import { publicPath } from "./key-names.js";
+import { checkPairOutput, privateText } from "./keygen.js";
 import type { PassphraseOptions } from "./passphrase.js";
 import { withControlKey } from "./signing-key-file.js";
 import { table } from "./text.js";
@@ -23,10 +24,11 @@ interface OwnerOptions extends OutputOptions, PassphraseOptions {
 async function keygen(options: OwnerOptions): Promise<void> {
   const { output } = options;
   if (output === STANDARD) throw new UsageError("a control key is two files: give -o FILE");
-  await checkPairOutput(output, options, (from, to) => `twinwrap owner public ${from} -o ${to}`);
+  const writePublic = (from: string, to: string) => `twinwrap owner public ${from} -o ${to}`;
+  await checkPairOutput(output, options, { writePublic });
   const { publicOutput, locked, signs } = await makeControlKey(output, options);
   tell(options, { privateKey: output, publicKey: publicOutput, locked, signs }, [
-    ["private key", `${output} (${locked ? "locked with the passphrase" : "not locked"})`],
+    ["private key", privateText(output, locked)],
     ["public key", publicOutput],
     ["signs with", `${signs}  Ed25519`],
     ["next", "give the public key to the authority, and keep the private one away from your files"],
@@ -49,11 +51,10 @@ function keygenCommand(): Command {
     "Makes an owner's control key: Ed25519, which signs a veto against a request for the owner's records.",
     "twinwrap owner keygen -o control.pem\n  writes control.pem (mode 0600) and control.pub.pem, which the authority is told",
   );
-  addOutputOptions(command, "the private key's file").setOptionValueWithSource(
-    "output",
-    "control.pem",
-    "default",
-  );
+  addOutputOptions(
+    command,
+    "the private key's file (default: control.pem)",
+  ).setOptionValueWithSource("output", "control.pem", "default");
   return addPassphraseOptions(command, "leave the key unlocked")
     .addOption(jsonOption())
     .action(keygen);

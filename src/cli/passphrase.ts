@@ -2,13 +2,13 @@ import { openSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { ReadStream } from "node:tty";
 import { fromUtf8, wipe } from "../bytes.js";
-import { withFile } from "../envelope/file.node.js";
 import { TwinwrapError } from "../errors.js";
 import { collectPieces } from "../files.node.js";
 import type { ReadKeyOptions } from "../keys/index.js";
 import { begin } from "../process.node.js";
 import { UsageError } from "./command.js";
-import { STANDARD } from "./standard.js";
+import { withInput } from "./io.js";
+import { isQuiet, STANDARD, warn } from "./standard.js";
 import { safe } from "./text.js";
 
 /** Where a passphrase comes from. It is never an argument itself, which others could see. */
@@ -43,10 +43,8 @@ async function* firstLine(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
  * @throws UsageError
  */
 export async function readPassphraseFile(path: string, what = "passphrase"): Promise<string> {
-  if (path === STANDARD) {
-    throw new UsageError(`a ${what} file is given by its name: ./- for one that is called -`);
-  }
-  const bytes = await withFile(path, (file) =>
+  if (path === STANDARD && standardLine !== undefined) return standardLine;
+  const bytes = await withInput(path, (file) =>
     collectPieces(path, firstLine(file.pieces()), 2 * MAX_LINE),
   );
   let line: string;
@@ -64,8 +62,12 @@ export async function readPassphraseFile(path: string, what = "passphrase"): Pro
   }
   if (line === "") throw new UsageError(`the ${what} file ${path} begins with an empty line`);
   if (line.length > MAX_PASSPHRASE) throw tooLong(path, what);
+  if (path === STANDARD) standardLine = line;
   return line;
 }
+
+/** The first line of standard input, which can be read only once: one passphrase may be for several keys. */
+let standardLine: string | undefined;
 
 function tooLong(path: string, what: string): UsageError {
   return new UsageError(
@@ -82,6 +84,10 @@ function openTerminal(): ReadStream | undefined {
     if (error instanceof Error && "code" in error) return undefined; // there is no terminal
     throw error;
   }
+}
+
+function interrupted(): TwinwrapError {
+  return new TwinwrapError("ABORTED", "interrupted: nothing was done");
 }
 
 /** Reads a line from the terminal without showing it. */
@@ -112,7 +118,8 @@ function ask(terminal: ReadStream, prompt: string): Promise<string> {
             else reject(new UsageError(`a passphrase has at most ${MAX_PASSPHRASE} characters`));
           });
         }
-        if (character === "\u0003" || (character === "\u0004" && line === "")) {
+        if (character === "\u0003") return end(() => reject(interrupted()));
+        if (character === "\u0004" && line === "") {
           return end(() => reject(new TwinwrapError("ABORTED", "no passphrase was given")));
         }
         if (character === "\u007f" || character === "\b") line = [...line].slice(0, -1).join("");
@@ -180,6 +187,23 @@ export async function newPassphrase(
   options: PassphraseOptions,
   flag = "--passphrase-file",
 ): Promise<string | undefined> {
+  const passphrase = await choosePassphrase(path, options, flag);
+  if (passphrase !== undefined && passphrase.length < SHORT) {
+    warn(
+      `the passphrase of ${path} is short: whoever gets the file can try all of ${passphrase.length} characters; several words are better`,
+    );
+  }
+  return passphrase;
+}
+
+/** Characters that a passphrase should have at least (NIST SP 800-63B, section 5.1.1.1). */
+const SHORT = 8;
+
+async function choosePassphrase(
+  path: string,
+  options: PassphraseOptions,
+  flag: string,
+): Promise<string | undefined> {
   if (options.passphraseFile !== undefined) return readPassphraseFile(options.passphraseFile);
   if (options.passphrase === false) return undefined;
   const what = `${path} needs a passphrase (or --no-passphrase)`;
@@ -211,8 +235,9 @@ export async function askLine(question: string, otherwise: string, about = ""): 
   const done = begin(() => terminal.setRawMode(false));
   const lines = createInterface({ input: terminal, output: process.stderr });
   try {
-    const answer = await new Promise<string>((resolve) => {
+    const answer = await new Promise<string>((resolve, reject) => {
       process.stderr.write(about);
+      lines.on("SIGINT", () => reject(interrupted()));
       lines.on("close", () => resolve(""));
       lines.question(`${question} `, resolve);
     });
@@ -234,6 +259,8 @@ export async function confirm(
   about = "",
   undone = "nothing was signed",
 ): Promise<void> {
+  if (isQuiet())
+    throw new UsageError("-q hides what you are asked about: give --yes too, or leave -q out");
   const otherwise = "there is no terminal to ask for a confirmation on: give --yes";
   const answer = await askLine(`${safe(question)} [y/N]`, otherwise, about);
   if (!/^y(es)?$/i.test(answer)) throw new TwinwrapError("ABORTED", undone);

@@ -1,5 +1,6 @@
-import { resolve } from "node:path";
-import { equalBytes, toHex } from "../bytes.js";
+import { basename, join, resolve } from "node:path";
+import { toHex } from "../bytes.js";
+import { isFolder } from "../calls.node.js";
 import { isOver, type Standing, standingOf, stateText } from "../client/officer.js";
 import type { Party } from "../client/party.js";
 import {
@@ -11,6 +12,7 @@ import {
 } from "../client/recover.js";
 import { Unreachable } from "../client/unreachable.js";
 import { amendFile, rewrapFile } from "../envelope/file.node.js";
+import type { Head } from "../envelope/index.js";
 import {
   type AuthorityClient,
   type Basis,
@@ -29,21 +31,37 @@ import {
   requireAuthority,
   withParty,
 } from "./authority-io.js";
-import { EXIT, type OutputOptions, parseFingerprint, UsageError } from "./command.js";
-import { checkInPlace, Report, warn, withPrivateKeyFile } from "./io.js";
+import { EXIT, type OutputOptions, UsageError } from "./command.js";
+import {
+  checkInPlace,
+  checkOutput,
+  Report,
+  STANDARD,
+  tell,
+  type Write,
+  warn,
+  writeFiles,
+} from "./io.js";
+import { withPrivateKeyFile } from "./key-files.js";
 import { readMessage } from "./messages.js";
+import { openInto, plainPath } from "./opening.js";
 import type { PassphraseOptions } from "./passphrase.js";
+import { type Removal, type RemoveOptions, removalsOf, removedFrom } from "./recipients.js";
 import { blobFacts, blobRow, fetchBlobs } from "./recover-blobs.js";
 import { readKept } from "./recover-records.js";
-import { about, forEachFile } from "./report.js";
+import { about, forEachFile, worsen } from "./report.js";
 import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
 
-interface FetchOptions extends AuthorityOptions, PinOptions, PassphraseOptions, OutputOptions {
+interface FetchOptions
+  extends AuthorityOptions,
+    PinOptions,
+    PassphraseOptions,
+    OutputOptions,
+    RemoveOptions {
   release?: string;
   request?: string;
   key?: string;
   submission?: string[];
-  removeOwner?: string[];
   rewrite?: boolean;
   /** Of --wait: for so many seconds; true until the request expires. */
   wait?: number | true;
@@ -152,7 +170,7 @@ async function addUnopened(path: string, recovery: Recovery): Promise<Fetched> {
     unshown = unshownTexts(missing);
   };
   await amendFile(path, addReleased(recovery, note)).catch((error) => {
-    const advice = "give -k NEW.pem with --remove-owner of an old key, or with --rewrite";
+    const advice = "give -k NEW.pem with --remove of an old key, or with --rewrite";
     throw withoutRoom(error, advice);
   });
   return { fingerprint, opened: false, result: "patched", lost: [], removed: [], unshown };
@@ -163,21 +181,24 @@ async function addOpened(
   path: string,
   recovery: Recovery,
   key: RsaPrivateKey,
-  remove: readonly Uint8Array[],
+  removals: readonly Removal[],
   rewrite: boolean,
 ): Promise<Fetched> {
   let fingerprint = new Uint8Array();
   let removed: Uint8Array[] = [];
   let origins: string[] = [];
   let unshown: string[] = [];
-  const change = replaceReleased(recovery, key, { remove, rewrite }, (replacing) => {
-    fingerprint = new Uint8Array(replacing.wrap.fingerprint);
-    ({ removed, origins } = replacing);
-    unshown = unshownTexts(replacing.unshown);
-  });
+  const change = (head: Head) => {
+    const { found: remove } = removedFrom(head.header, removals);
+    return replaceReleased(recovery, key, { remove, rewrite }, (replacing) => {
+      fingerprint = new Uint8Array(replacing.wrap.fingerprint);
+      ({ removed, origins } = replacing);
+      unshown = unshownTexts(replacing.unshown);
+    })(head);
+  };
   const result = await rewrapFile(path, change).catch((error) => {
     const again = sealingAgain(origins);
-    throw withoutRoom(error, `--remove-owner of an old key can make some, and ${again}`);
+    throw withoutRoom(error, `--remove of an old key can make some, and ${again}`);
   });
   const lost = result === "rewritten" ? origins : [];
   return { fingerprint, opened: true, result, lost, removed, unshown };
@@ -187,8 +208,8 @@ async function addOpened(
 function checkOptions(
   words: readonly string[],
   options: FetchOptions,
-): { id: string | undefined; files: string[]; remove: Uint8Array[] } {
-  const { release, key, removeOwner = [], rewrite = false } = options;
+): { id: string | undefined; files: string[] } {
+  const { release, key, remove = [], removeOwner = [], rewrite = false } = options;
   const [id, names] =
     release === undefined ? [words[0], words.slice(1)] : [undefined, words.slice()];
   if (release === undefined && id === undefined) {
@@ -204,20 +225,21 @@ function checkOptions(
       "give --request FILE, the request that was kept, or -k NEW.pem: otherwise nothing shows that the release is yours",
     );
   }
-  if (removeOwner.length > 0 && key === undefined) {
-    throw new UsageError(
-      "--remove-owner needs -k: a wrap may go only once another is known to open",
-    );
+  if (remove.length + removeOwner.length > 0 && key === undefined) {
+    throw new UsageError("--remove needs -k: a wrap may go only once another is known to open");
+  }
+  if (files.length > 0 && options.output !== undefined && key === undefined) {
+    throw new UsageError("-o opens the file, which needs -k, the new private key");
   }
   if (rewrite && key === undefined) {
     throw new UsageError("--rewrite needs -k: sealing again takes a key that opens the file");
   }
-  const remove = removeOwner.map((text) => parseFingerprint("--remove-owner", text));
-  return { id, files, remove };
+  return { id, files };
 }
 
 export async function fetch(words: string[], options: FetchOptions): Promise<void> {
-  const { id, files, remove } = checkOptions(words, options);
+  const { id, files } = checkOptions(words, options);
+  const removals = await removalsOf(options);
   const work = async (party: Party) => {
     const found = await findRelease(party, id, options);
     if (found === undefined) return;
@@ -225,16 +247,16 @@ export async function fetch(words: string[], options: FetchOptions): Promise<voi
     const recovery = await about(options.release ?? "the release", () =>
       takeRelease(party, found.release, found.expected, kept),
     );
-    const mine = recipientFingerprint(party.core, recovery.checked.request);
-    if (remove.some((gone) => equalBytes(gone, mine))) {
+    const mine = toHex(recipientFingerprint(party.core, recovery.checked.request));
+    if (removals.some(({ digits }) => mine.startsWith(digits))) {
       throw new UsageError(
-        "--remove-owner names the new key: without its wrap nothing would be recovered",
+        "--remove names the new key: without its wrap nothing would be recovered",
       );
     }
-    if (options.key === undefined) return fetchAll(recovery, undefined, files, remove, options);
+    if (options.key === undefined) return fetchAll(recovery, undefined, files, removals, options);
     await withPrivateKeyFile(options.key, options, async (key) => {
       await checkRecipient(recovery, key);
-      await fetchAll(recovery, key, files, remove, options);
+      await fetchAll(recovery, key, files, removals, options);
     });
   };
   await withParty(requireAuthority(options), work, { fingerprint: options.fingerprint });
@@ -248,7 +270,7 @@ async function fetchAll(
   recovery: Recovery,
   key: RsaPrivateKey | undefined,
   files: readonly string[],
-  remove: readonly Uint8Array[],
+  removals: readonly Removal[],
   options: FetchOptions,
 ): Promise<void> {
   const { rewrite = false, output } = options;
@@ -256,38 +278,67 @@ async function fetchAll(
   if (basis === "emergency") warn(EMERGENCY);
   const report = new Report(options, output);
   const done: Fetched[] = [];
+  const plain = plainPaths(files, output);
+  for (const path of plain.values()) await checkOutput(files, path, options);
   await forEachFile(files, async (file) => {
     const fetched =
       key === undefined
         ? await addUnopened(file, recovery)
-        : await addOpened(file, recovery, key, remove, rewrite);
+        : await addOpened(file, recovery, key, removals, rewrite);
     done.push(fetched);
     const row = fetched.opened
       ? ["recovered", outsidePath(file), "and opened"]
       : ["added", outsidePath(file), "not opened: no -k"];
-    report.add(fetchedFacts(file, fetched, basis), [row]);
+    report.add(fetchedFacts(file, fetched, basis, plain.get(file)), [row]);
     if (fetched.result === "rewritten") warnSealedAgain(file, fetched.lost);
     tellUnshown(file, fetched.unshown);
+    const opened = plain.get(file);
+    if (opened !== undefined) await openRecovered(file, opened, key!, options);
   });
-  if (output !== undefined) {
+  if (output !== undefined && files.length === 0) {
     const blobs = await fetchBlobs(recovery, output, options, key);
     const facts = blobs.map((blob) => ({ ...blobFacts(blob), basis }));
     report.addAll(facts, blobs.map(blobRow));
     if (!recovery.checked.confirmed) tellUnshown(output, [UNCONFIRMED_RELEASE]);
   }
-  for (const gone of remove) {
-    const isGone = done.some(({ removed }) => removed.some((one) => equalBytes(one, gone)));
-    if (!isGone && done.length > 0) warn(`no file has a wrap for ${toHex(gone)}`);
+  for (const { digits } of removals) {
+    const isGone = done.some(({ removed }) => removed.some((one) => toHex(one).startsWith(digits)));
+    if (!isGone && done.length > 0) warn(`no file has a wrap for ${digits}`);
   }
   report.end();
 }
 
-function tellUnshown(file: string, texts: readonly string[]): void {
-  for (const text of texts) warn(`${file}: ${text}`);
-  if (texts.length > 0) process.exitCode ??= EXIT.notVerified;
+/** Where the plaintext of each file goes, if it is to be written. @throws UsageError */
+function plainPaths(files: readonly string[], output: string | undefined): Map<string, string> {
+  if (output === undefined) return new Map();
+  const isOne = files.length === 1 && (output === STANDARD || !isFolder(output));
+  if (isOne) return new Map([[files[0]!, output]]);
+  if (files.length > 1 && !isFolder(output)) {
+    throw new UsageError(`${files.length} files need a folder that is there: -o DIR`);
+  }
+  return new Map(files.map((file) => [file, join(output, basename(plainPath(file)))]));
 }
 
-function fetchedFacts(file: string, fetched: Fetched, basis: Basis) {
+/** Opens a file that has its new wrap by now: if this fails, only this is missing. */
+async function openRecovered(
+  file: string,
+  output: string,
+  key: RsaPrivateKey,
+  options: FetchOptions,
+): Promise<void> {
+  const write: Write = (content) =>
+    writeFiles([{ path: output, content, force: options.force ?? false }]);
+  const keys = async () => [key];
+  await openInto(file, write, { isChoice: false, keysFor: keys, all: keys }, {});
+  if (!options.json && output !== STANDARD) tell(options, {}, [["opened", outsidePath(output)]]);
+}
+
+function tellUnshown(file: string, texts: readonly string[]): void {
+  for (const text of texts) warn(`${file}: ${text}`);
+  if (texts.length > 0) worsen(EXIT.notVerified);
+}
+
+function fetchedFacts(file: string, fetched: Fetched, basis: Basis, plaintext: string | undefined) {
   const { fingerprint, opened, result, lost, removed, unshown } = fetched;
   return {
     file,
@@ -298,5 +349,6 @@ function fetchedFacts(file: string, fetched: Fetched, basis: Basis) {
     removed: removed.map(toHex),
     escrowsLost: lost,
     unshown,
+    plaintext,
   };
 }

@@ -17,7 +17,9 @@ import { TwinwrapError } from "../errors.js";
 import { encodeRequest, recipientFingerprint, sayId } from "../escrow/index.js";
 import { MAX_RECORDS } from "../escrow/request.js";
 import { askingTexts } from "../escrow/words.js";
+import { writeFilesWhole } from "../files.node.js";
 import { formatTime } from "../jcs.js";
+import type { RsaPublicKey } from "../keys/index.js";
 import {
   type AuthorityOptions,
   type NamedParty,
@@ -27,20 +29,30 @@ import {
 } from "./authority-io.js";
 import { parseSerial } from "./authority-records.js";
 import { type OutputOptions, UsageError } from "./command.js";
-import { outputFor, Report, readRecipientFile, tell, warn } from "./io.js";
+import { outputFor, Report, tell, type Write, warn } from "./io.js";
+import { readRecipientFile } from "./key-files.js";
+import { publicPath } from "./key-names.js";
+import { checkKeyPairOutput, type MadeKeyPair, makeKeyPair, privateText } from "./keygen.js";
 import { readSealed } from "./messages.js";
 import { type OwnerIdOptions, ownerIdFor } from "./owner-id.js";
+import { newPassphrase, type PassphraseOptions } from "./passphrase.js";
 import { type Kept, readKept } from "./recover-records.js";
 import { about as inFile, neverWeak } from "./report.js";
 import { formatFingerprint, inline } from "./text.js";
 
 const DAY = 86_400_000;
 
-interface RequestOptions extends AuthorityOptions, PinOptions, OutputOptions, OwnerIdOptions {
+interface RequestOptions
+  extends AuthorityOptions,
+    PinOptions,
+    OutputOptions,
+    OwnerIdOptions,
+    PassphraseOptions {
   all?: boolean;
   serial?: string[];
   submission?: string[];
-  to: string;
+  to?: string;
+  newKey?: string;
   requester: string;
   expires?: number;
   padding?: Padding;
@@ -119,10 +131,52 @@ export async function request(
   await withParty(requireAuthority(options), work, { fingerprint: options.fingerprint });
 }
 
+/** The key that a request is for, and the new pair that it belongs to if one is made. */
+interface NewKey {
+  recipient: RsaPublicKey;
+  pair: (MadeKeyPair & { path: string }) | undefined;
+}
+
+/** Where a new pair goes if --new-key does not say it. */
+const NEW_KEY = "new.pem";
+
+/** Reads the new public key, or makes a pair that is written later: nothing is left of a request that can't be made. */
+async function newKeyFor(options: RequestOptions): Promise<NewKey> {
+  const { to, newKey } = options;
+  if (to !== undefined) {
+    if (newKey !== undefined) throw new UsageError("give --to or --new-key, not both");
+    // An authority releases nothing for a weak key.
+    return { recipient: await neverWeak(() => readRecipientFile(to, false)), pair: undefined };
+  }
+  const path = newKey ?? NEW_KEY;
+  const there = `ask for the key that is there with --to ${publicPath(path)}`;
+  await checkKeyPairOutput(path, {}, `give another name with --new-key, or ${there}`);
+  const pair = await makeKeyPair(path, await newPassphrase(path, options), {});
+  return { recipient: pair.publicKey, pair: { ...pair, path } };
+}
+
+/** Writes the new pair, before anybody is asked to release something for it. */
+async function keepPair({ pair }: NewKey): Promise<void> {
+  if (pair !== undefined) await writeFilesWhole(pair.files);
+}
+
+/** Says that a pair is there, with whatever went wrong after it was written. */
+async function withPair<T>({ pair }: NewKey, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (pair !== undefined && error instanceof Error) {
+      error.message += `; the new key is kept in ${pair.path}: ask again with --to ${pair.publicOutput}`;
+    }
+    throw error;
+  }
+}
+
 /** Everything that requests of one command have in common, but for the records. */
-async function aboutRequest({ to, requester, padding, expires: days }: RequestOptions) {
-  // An authority releases nothing for a weak key.
-  const recipient = await neverWeak(() => readRecipientFile(to, false));
+function aboutRequest(
+  { requester, padding, expires: days }: RequestOptions,
+  { recipient }: NewKey,
+) {
   const created = new Date();
   const expires = days === undefined ? undefined : new Date(created.getTime() + days * DAY);
   return { requester, recipient, padding, created, expires };
@@ -134,7 +188,6 @@ async function requestFor(
   options: RequestOptions,
 ): Promise<void> {
   const { serial: serials = [], submission: submissions = [] } = options;
-  const about = await aboutRequest(options);
   const kept = await readKept(submissions, party);
   const records = await keptRecords(party, kept);
   for (const path of paths) {
@@ -142,23 +195,40 @@ async function requestFor(
   }
   const found = await bySerial(party, serials);
   records.push(...found.flatMap(({ asked }) => asked.map(({ hash }) => hash)));
-  const asked = makeAsked(party, { ...about, records });
-  const output = options.output ?? `${asked.id}.request.json`;
-  await deliver(party, asked, output, [...paths, ...submissions], options);
-  const facts = { ...askedFacts(party, asked, output), serials: found.map(serialFacts) };
-  const rows = found.map((one) => ["by serial", `${one.serial}  ${serialText(one)}`]);
-  tell(options, facts, [...askedRows(party, asked, output, rows), NEXT], output);
+  const newKey = await newKeyFor(options);
+  try {
+    const asked = makeAsked(party, { ...aboutRequest(options, newKey), records });
+    const output = options.output ?? `${asked.id}.request.json`;
+    const inputs = [...paths, ...submissions];
+    const write = await checkDelivery(party, output, inputs, options);
+    await keepPair(newKey);
+    await withPair(newKey, () => deliver(party, asked, write));
+    const facts = {
+      ...askedFacts(party, asked, output),
+      newKey: newKey.pair?.path,
+      serials: found.map(serialFacts),
+    };
+    const rows = found.map((one) => ["by serial", `${one.serial}  ${serialText(one)}`]);
+    const all = [...askedRows(party, asked, output, rows), ...pairRows(newKey), NEXT];
+    tell(options, facts, all, output);
+  } finally {
+    newKey.pair?.wipe();
+  }
 }
 
-/** Hands a request in, where that can be done, and keeps it. @param inputs files that were read for it */
-async function deliver(
+/** Checks where a request is kept. @param inputs files that were read for it */
+function checkDelivery(
   party: NamedParty,
-  { request }: Asked,
   output: string,
   inputs: readonly string[],
   options: RequestOptions,
-): Promise<void> {
-  const write = await outputFor([...inputs, options.to, party.path], output, options);
+): Promise<Write> {
+  const read = [...inputs, options.to, party.path].filter((path) => path !== undefined);
+  return outputFor(read, output, options);
+}
+
+/** Hands a request in, where that can be done, and keeps it. */
+async function deliver(party: NamedParty, { request }: Asked, write: Write): Promise<void> {
   // A request that the authority refuses is not kept.
   await party.client?.ask(request);
   await write([encodeRequest(request)]);
@@ -170,11 +240,30 @@ async function requestAll(party: NamedParty, options: RequestOptions): Promise<v
   if (party.client === undefined) {
     throw new UsageError("--all needs an authority that can be asked: give the files");
   }
-  const about = await aboutRequest(options);
   const rows = await recordsOfOwner(party, owner);
   if (rows.length === 0) {
     throw new TwinwrapError("NOT_FOUND", `the authority has no record of ${inline(owner)}`);
   }
+  const newKey = await newKeyFor(options);
+  try {
+    await keepPair(newKey);
+    await withPair(newKey, () => askForAll(party, rows, newKey, options));
+  } finally {
+    newKey.pair?.wipe();
+  }
+  const unopened = rows.filter(({ verifiedLeaf }) => verifiedLeaf === undefined).length;
+  if (unopened > 0) {
+    warn(`${unopened} of ${rows.length} records were never opened: who sent these is not shown`);
+  }
+}
+
+async function askForAll(
+  party: NamedParty,
+  rows: readonly ReadRecord[],
+  newKey: NewKey,
+  options: RequestOptions,
+): Promise<void> {
+  const about = aboutRequest(options, newKey);
   const { output: folder } = options;
   if (folder !== undefined) await mkdir(folder, { recursive: true });
   const report = new Report<ReturnType<typeof askedFacts>>(options);
@@ -183,18 +272,19 @@ async function requestAll(party: NamedParty, options: RequestOptions): Promise<v
       const records = rows.slice(at, at + MAX_RECORDS).map(({ hash }) => hash);
       const asked = makeAsked(party, { ...about, records });
       const output = join(folder ?? "", `${asked.id}.request.json`);
-      await deliver(party, asked, output, [], { ...options, output });
+      await deliver(party, asked, await checkDelivery(party, output, [], { ...options, output }));
       report.add(askedFacts(party, asked, output), askedRows(party, asked, output));
     }
   } finally {
     // What was asked for is told, whatever stopped the rest.
     report.end();
   }
-  if (!options.json) tell(options, {}, [NEXT]);
-  const unopened = rows.filter(({ verifiedLeaf }) => verifiedLeaf === undefined).length;
-  if (unopened > 0) {
-    warn(`${unopened} of ${rows.length} records were never opened: who sent these is not shown`);
-  }
+  if (!options.json) tell(options, {}, [...pairRows(newKey), NEXT]);
+}
+
+/** The new pair, if one was made. */
+function pairRows({ pair }: NewKey): string[][] {
+  return pair === undefined ? [] : [["new key", privateText(pair.path, pair.locked)]];
 }
 
 function serialFacts({ serial, asked, leftOut }: BySerial) {

@@ -60,10 +60,26 @@ export async function asUsage<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
+/** From the least to the worst that can become of one of several things. */
+const WORSE: readonly number[] = [
+  EXIT.done,
+  EXIT.waiting,
+  EXIT.unreachable,
+  EXIT.failed,
+  EXIT.notVerified,
+];
+
+/** The exit code will be this one, or a worse one that is known already. */
+export function worsen(code: number): void {
+  const before = Number(process.exitCode ?? EXIT.done);
+  if (WORSE.indexOf(code) > WORSE.indexOf(before)) process.exitCode = code;
+}
+
 /** Shows an error and goes on. The exit code says later that something failed. */
 export function complain(error: unknown): void {
-  warn(explain(error).message);
-  process.exitCode = EXIT.failed;
+  const { message, code } = explain(error);
+  warn(message);
+  worsen(code === EXIT.usage ? EXIT.failed : code);
 }
 
 /** Does the same with several files. If one fails, the error is shown and the others are done all the same. */

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { toHex } from "../bytes.js";
-import { checkSealed } from "../envelope/file.node.js";
+import { checkSealed as checkWritten } from "../envelope/file.node.js";
 import {
   formatSerial,
   type Header,
@@ -23,7 +23,6 @@ import {
 } from "./authority-io.js";
 import {
   addOutputOptions,
-  collect,
   type EngineFlags,
   engineOption,
   engineOptions,
@@ -34,25 +33,27 @@ import {
   UsageError,
 } from "./command.js";
 import { FileEscrower, type SentFacts, sentRows } from "./escrow-io.js";
-import { headerFacts, wrapRows } from "./inspect.js";
-import {
-  checkOutput,
-  outputText,
-  progress,
-  readRecipientFile,
-  STANDARD,
-  tell,
-  writeFiles,
-} from "./io.js";
+import { headerFacts, wrapRows } from "./header-text.js";
+import { checkOutput, outputText, progress, STANDARD, tell, writeFiles } from "./io.js";
 import { type OwnerIdOptions, ownerIdFor, ownerIdOption } from "./owner-id.js";
+import {
+  addRecipientOptions,
+  type RecipientOptions,
+  readRecipient,
+  recipientsOf,
+} from "./recipients.js";
 import { neverWeak } from "./report.js";
 
 // What `encrypt` and `capi convert` share: both make a sealed file.
 
 export const SUFFIX = ".twin";
 
-export interface SealingOptions extends OutputOptions, EngineFlags, PinOptions, OwnerIdOptions {
-  owner: string[];
+export interface SealingOptions
+  extends OutputOptions,
+    EngineFlags,
+    PinOptions,
+    OwnerIdOptions,
+    RecipientOptions {
   /** commander turns --no-authority into false. */
   authority?: string[] | false;
   authorityPassphraseFile?: string;
@@ -89,50 +90,72 @@ export function sealedPath(input: string, { output }: OutputOptions): string {
   return output ?? (isNamed ? `${input}${SUFFIX}` : STANDARD);
 }
 
-/** What a command seals: from where, into what, and how. */
+/** What a command seals: from where, and into what. */
 export interface Sealing {
   output: string;
   /** Every file that is read for it, besides keys of owners and authorities. */
   inputs: readonly string[];
-  options: SealingOptions;
-  flags: WrapFlags;
   /** Opens what is sealed, and closes it after the work. */
   withSource: (work: (source: Source) => Promise<Header>) => Promise<Header>;
 }
 
-/** For whom a file is sealed, and with which authorities its key is escrowed. */
-interface Recipients {
+/** What all files of a command have in common: how and for whom they are sealed, and who escrows their keys. */
+export interface Sealer {
+  options: SealingOptions;
+  flags: WrapFlags;
   to: readonly Recipient[];
   parties: readonly NamedParty[];
-  escrower: FileEscrower;
+  ownerId: string;
+  /** The files of keys and authorities. */
+  read: readonly string[];
+}
+
+/** Checks an output before anything is read or asked for: it is the likeliest mistake. */
+export async function checkSealed(
+  output: string,
+  inputs: readonly string[],
+  options: SealingOptions,
+): Promise<void> {
+  if (options.detached && output === STANDARD)
+    throw new UsageError("--detached needs -o FILE to stand beside");
+  const { to = [], owner = [] } = options;
+  await checkOutput([...inputs, ...to, ...owner, ...sealingAuthorities(options)], output, options);
+}
+
+/** Reads for whom files are sealed, reaches who escrows them, and works with both. */
+export async function withSealer<T>(
+  options: SealingOptions,
+  flags: WrapFlags,
+  work: (sealer: Sealer) => Promise<T>,
+): Promise<T> {
+  const authorities = sealingAuthorities(options);
+  const read = readRecipient(flags.allowWeak ?? false);
+  const { keys, files } = await recipientsOf(options, (named) =>
+    flags.allowWeak === undefined ? neverWeak(() => read(named)) : read(named),
+  );
+  const to = keys.map((key) => ({ key }));
+  const seal = async (parties: NamedParty[]) => {
+    const ownerId = parties.length === 0 ? "" : await ownerIdFor(options, parties);
+    return work({ options, flags, to, parties, ownerId, read: [...files, ...authorities] });
+  };
+  return withParties(authorities, seal, { ...options, mayBeAway: true });
 }
 
 /** Seals into a file, with everything that the options ask for. Checks first what it can. */
-export async function sealInto(sealing: Sealing): Promise<SealedFile> {
-  const { output, inputs, options, flags } = sealing;
-  if (options.detached && output === STANDARD)
-    throw new UsageError("--detached needs -o FILE to stand beside");
-  const authorities = sealingAuthorities(options);
-  const named = [...inputs, ...options.owner, ...authorities];
-  await checkOutput(named, output, options);
-  const to: Recipient[] = [];
-  for (const path of options.owner) {
-    const read = () => readRecipientFile(path, flags.allowWeak ?? false);
-    to.push({ key: await (flags.allowWeak === undefined ? neverWeak(read) : read()) });
-  }
-  const work = async (parties: NamedParty[]) => {
-    const ownerId = parties.length === 0 ? "" : await ownerIdFor(options, parties);
-    const escrower = new FileEscrower(parties, ownerId, options);
-    await checkBeside(sealing, { to, parties, escrower }, named);
-    return sealFor(sealing, { to, parties, escrower });
-  };
-  return withParties(authorities, work, { ...options, mayBeAway: true });
+export async function sealInto(sealer: Sealer, sealing: Sealing): Promise<SealedFile> {
+  const { options, parties, ownerId, read } = sealer;
+  const named = [...sealing.inputs, ...read];
+  await checkSealed(sealing.output, named, options);
+  const escrower = new FileEscrower(parties, ownerId, options);
+  await checkBeside(sealing, sealer, escrower, named);
+  return sealFor(sealing, sealer, escrower);
 }
 
 /** Checks what is written beside the sealed file. @param named every file that is read */
 async function checkBeside(
-  { output, options }: Sealing,
-  { to, parties, escrower }: Recipients,
+  { output }: Sealing,
+  { options, to, parties }: Sealer,
+  escrower: FileEscrower,
   named: readonly string[],
 ): Promise<void> {
   if (output === STANDARD && parties.some(isCarriedTo)) {
@@ -148,8 +171,9 @@ async function checkBeside(
 }
 
 async function sealFor(
-  { output, options, flags, withSource }: Sealing,
-  { to, parties, escrower }: Recipients,
+  { output, withSource }: Sealing,
+  { options, flags, to, parties }: Sealer,
+  escrower: FileEscrower,
 ): Promise<SealedFile> {
   const { force, name, description } = options;
   let detached: NewFile[] = [];
@@ -173,7 +197,7 @@ async function sealFor(
     }));
     // The sealed file comes first: the others are useless without it.
     await writeFiles([
-      { path: output, content: sealed, force, check: checkSealed(sealed.header) },
+      { path: output, content: sealed, force, check: checkWritten(sealed.header) },
       ...(await escrower.files(output)),
       ...detached,
     ]);
@@ -187,22 +211,32 @@ async function sealFor(
   };
 }
 
+/** What was made, for machines. @param facts more to tell */
+export function sealedFacts(
+  { output, header, detached, sent }: SealedFile,
+  options: SealingOptions,
+  facts: Record<string, unknown> = {},
+): Record<string, unknown> {
+  return {
+    file: output,
+    ...facts,
+    ...headerFacts(header),
+    detached: options.detached ? detached : undefined,
+    escrowed: sent,
+  };
+}
+
 /** Tells what was made. @param rows more to tell people @param facts more to tell machines */
 export function reportSealed(
-  { output, header, detached, sent }: SealedFile,
+  sealed: SealedFile,
   options: SealingOptions,
   rows: readonly Cell[][] = [],
   facts: Record<string, unknown> = {},
 ): void {
+  const { output, header, detached, sent } = sealed;
   tell(
     options,
-    {
-      file: output,
-      ...facts,
-      ...headerFacts(header),
-      detached: options.detached ? detached : undefined,
-      escrowed: sent,
-    },
+    sealedFacts(sealed, options, facts),
     [
       ["sealed", outputText(output)],
       ...rows,
@@ -218,12 +252,14 @@ export function reportSealed(
 /** @param padding the flag for how the session key is padded */
 export function addSealingOptions(command: Command, padding: string): Command {
   addAuthorityKeyOption(addSealingAuthorityOptions(command));
-  return addOutputOptions(command, "the sealed file (default: IN.twin), or - for standard output")
-    .requiredOption(
-      "--owner <pub>",
-      "public key that can open it, in any form (repeat for more)",
-      collect,
-    )
+  addOutputOptions(
+    command,
+    "the sealed file (default: IN.twin), a folder for several, or - for standard output",
+  );
+  return addRecipientOptions(
+    command,
+    "key that can open it: its public file in any form, or a name",
+  )
     .addOption(ownerIdOption())
     .option("--name <text>", "a name to write into the header, readable by anyone")
     .option("--description <text>", "a description to write into the header, readable by anyone")

@@ -140,6 +140,17 @@ export function showWhole(): void {
   isWhole = true;
 }
 
+let hidesFacts = false;
+
+/** No facts are printed from now on: errors, warnings and the exit code tell. */
+export function beQuiet(): void {
+  hidesFacts = true;
+}
+
+export function isQuiet(): boolean {
+  return hidesFacts;
+}
+
 /** Columns of a line. @param output where the command's data goes: facts are on standard error if it is `-` */
 export function lineWidth(output?: string): number {
   if (isWhole) return Number.POSITIVE_INFINITY;
@@ -162,6 +173,7 @@ function hideProgress(): void {
 
 function write(text: string, output: string | undefined): void {
   hideProgress();
+  if (hidesFacts) return;
   (output === STANDARD ? facts.err : facts.out).write(text);
 }
 
@@ -192,7 +204,12 @@ function safeJson(json: string): string {
 }
 
 export function printJson(value: unknown, output?: string): void {
-  write(`${safeJson(JSON.stringify(value, null, 2))}\n`, output);
+  printJsonText(`${JSON.stringify(value, null, 2)}\n`, output);
+}
+
+/** The same for JSON that is text already, or a part of one. */
+export function printJsonText(json: string, output?: string): void {
+  write(safeJson(json), output);
 }
 
 /** Prints a warning or an error, as one line on standard error. A terminal may fold it: nothing in it is left out. */

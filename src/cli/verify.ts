@@ -23,14 +23,16 @@ import {
   pinOption,
   withGiven,
 } from "./authority-io.js";
-import { collect, EXIT, jsonOption, newCommand, wholeOption } from "./command.js";
+import { collect, EXIT, jsonOption, newCommand, recursiveOption, wholeOption } from "./command.js";
+import { areMany, forEachInput, tallyText } from "./inputs.js";
 import { Report, STANDARD, tell } from "./io.js";
 import { isSealed, readMessage, readSealed } from "./messages.js";
-import { complain, forEachFile } from "./report.js";
+import { complain, worsen } from "./report.js";
 import { formatFingerprint, inline } from "./text.js";
 
 export interface VerifyOptions extends AuthorityOptions, PinOptions {
   receipt?: string[];
+  recursive?: boolean;
   json?: boolean;
 }
 
@@ -84,7 +86,7 @@ function foundTexts(report: EscrowReport): string[] {
 
 async function verify(paths: string[], options: VerifyOptions): Promise<void> {
   const report = new Report(options);
-  let isEach = true;
+  let lacking = 0;
   const receipts: Receipt[] = [];
   for (const path of options.receipt ?? []) {
     receipts.push((await readMessage(path, "receipt")).receipt);
@@ -94,13 +96,14 @@ async function verify(paths: string[], options: VerifyOptions): Promise<void> {
     for (const receipt of party === undefined ? [] : receipts) {
       await seeReceipt(party!.core, receipt, party!.authority, party!.view).catch(complain);
     }
-    await forEachFile(paths, async (path) => {
+    const settings = { ...options, take: isSealed };
+    const tally = await forEachInput(paths, settings, async ({ path }) => {
       const isKept = receipts.length > 0 && path !== STANDARD && !(await isSealed(path));
       const reports = isKept
         ? [await reportOfKept(path, receipts, party)]
         : await reportsOf(path, party);
       const recoverable = isRecoverable(reports, party?.authority);
-      isEach &&= recoverable;
+      if (!recoverable) lacking++;
       const all = reports.length === 0 ? [NOT_ESCROWED] : reports;
       const texts = all.flatMap((one) => (party === undefined ? foundTexts(one) : statusText(one)));
       const more = party && noPolicyText(party.authority);
@@ -111,13 +114,17 @@ async function verify(paths: string[], options: VerifyOptions): Promise<void> {
         texts.map((text, i) => [i === 0 ? outsidePath(path) : "", outside(text)]),
       );
     });
+    if (areMany(paths) && !options.json) {
+      const text = `${tallyText(tally, "looked at")}, ${lacking} that can't be shown to be recoverable`;
+      tell(options, {}, [["in all", text]]);
+    }
     if (party !== undefined && !options.json) {
       const { origin, fingerprint } = party.authority;
       tell(options, {}, [["authority", `${formatFingerprint(fingerprint)}  ${inline(origin)}`]]);
     }
   });
   report.end();
-  if (!isEach) process.exitCode ??= EXIT.notVerified;
+  if (lacking > 0) worsen(EXIT.notVerified);
 }
 
 export function command(): Command {
@@ -126,7 +133,11 @@ export function command(): Command {
     "Tells whether an authority can give the session key of sealed files back, from its receipts in the files: without a key, without asking anybody.",
     "twinwrap verify report.pdf.twin --authority authority.json",
   )
-    .argument("<file...>", "sealed files; with --receipt also submissions, as of blobs")
+    .argument(
+      "<file...>",
+      "sealed files, or folders with -r; with --receipt also submissions, as of blobs",
+    )
+    .addOption(recursiveOption("every sealed file"))
     .option("--receipt <file>", "what came for a submission that is no file's (repeat)", collect)
     .addOption(authorityOption())
     .addOption(pinOption())

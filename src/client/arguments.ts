@@ -12,9 +12,8 @@ import {
 import { needCore } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import * as k from "../escrow/arguments.js";
-import { isToken } from "../escrow/connection.js";
+import { type Connection, isToken } from "../escrow/connection.js";
 import type { AuthorityClient } from "../escrow/index.js";
-import type { Reach } from "./connect.js";
 import type { Party } from "./party.js";
 
 // What the functions of this room take, checked where the room is entered (index.ts).
@@ -49,6 +48,12 @@ export const needParty = same(
 );
 export const needParties = listOf(needParty);
 
+/** What of a connection is needed to reach an authority's service. */
+export type Reach = Pick<Connection, "url" | "authority"> &
+  Partial<Pick<Connection, "token">> & {
+    owner?: { id: string } | undefined;
+  };
+
 const token: Kind<string> = (value, what) => {
   if (isToken(needText(value, what))) return value as string;
   throw new TwinwrapError("BAD_ARGUMENT", `${what} must be printable ASCII without blanks`);
@@ -57,6 +62,7 @@ const reach = objectOf<Reach>({
   url: needText,
   authority: k.authorityFile as never,
   token: optional(token),
+  owner: optional(objectOf<{ id: string }>({ id: needText })),
 });
 /** A connection file's bytes, or what of one is needed. */
 export const needReach: Kind<Uint8Array | Reach> = (value, what) =>

@@ -1,27 +1,35 @@
 import { equalBytes, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
+import type { EscrowAuthority } from "../envelope/index.js";
 import { notVerified } from "../errors.js";
-import { type Connection, decodeConnection } from "../escrow/connection.js";
-import { type Authority, type AuthorityFile, verifyAuthority } from "../escrow/index.js";
+import { decodeConnection } from "../escrow/connection.js";
+import {
+  type Authority,
+  type AuthorityClient,
+  type AuthorityFile,
+  verifyAuthority,
+} from "../escrow/index.js";
+import type { Reach } from "./arguments.js";
+import { asOwnerIfKnown } from "./escrow.js";
 import { HttpClient, type HttpOptions } from "./http.js";
-import { type Party, partyOf } from "./party.js";
+import { connect, type Party, partyOf } from "./party.js";
 
 // An authority that is reached over HTTP. What was seen of it before binds it: it may have more policies and identities
 // by now, but never fewer or others.
 
-export type ConnectOptions = Omit<HttpOptions, "url" | "token">;
+export interface ConnectOptions extends Omit<HttpOptions, "url" | "token"> {
+  /** Whose keys `seal` sends it: the owner's ID there, by default that in the connection file. */
+  owner?: string | undefined;
+}
 
 /** An authority's service, and who it is. */
-export interface Connected extends Party {
+export interface Connected extends Party, EscrowAuthority {
   client: Party["client"] & object;
   /** What it said of itself now. */
   file: AuthorityFile;
   /** Whether that is more than was known: then it is to be kept. */
   isNewer: boolean;
 }
-
-/** What of a connection is needed to reach an authority's service. */
-export type Reach = Pick<Connection, "url" | "authority"> & Partial<Pick<Connection, "token">>;
 
 /**
  * Asks an authority's service who it is by now.
@@ -35,12 +43,14 @@ export async function connectAuthority(
   given: Uint8Array | Reach,
   options: ConnectOptions = {},
 ): Promise<Connected> {
-  const { url, authority: known, token } = given instanceof Uint8Array ? reachIn(given) : given;
-  const client = new HttpClient(core, { ...options, url, token });
+  const reach = given instanceof Uint8Array ? reachIn(given) : given;
+  const { url, authority: known, token } = reach;
+  const { owner = reach.owner?.id, ...calling } = options;
+  const client = new HttpClient(core, { ...calling, url, token });
   const before = await verifyAuthority(core, known);
   const file = await client.file();
   const authority = await goesOn(core, before, file);
-  const party = partyOf(core, authority, client);
+  const party = asOwnerIfKnown(partyOf(core, authority, client), owner);
   const isNewer =
     file.identities.length > known.identities.length ||
     file.policies.length > known.policies.length;
@@ -51,7 +61,22 @@ export async function connectAuthority(
 function reachIn(bytes: Uint8Array): Reach {
   const { owner, ...reach } = decodeConnection(bytes);
   wipe(owner?.secret);
-  return reach;
+  return { ...reach, owner: owner && { id: owner.id } };
+}
+
+/**
+ * Asks an authority that a client reaches in another way who it is: one in this process, or over a wire of one's own.
+ * @param options.pinned the fingerprint (32 bytes) that it must have
+ * @param options.owner as of {@link connectAuthority}
+ * @throws TwinwrapError NOT_VERIFIED, UNAVAILABLE
+ */
+export async function connectClient(
+  core: Core,
+  client: AuthorityClient,
+  options: { pinned?: Uint8Array | undefined; owner?: string | undefined } = {},
+): Promise<Party & EscrowAuthority> {
+  const { pinned, owner } = options;
+  return asOwnerIfKnown(await connect(core, client, pinned && { pinned }), owner);
 }
 
 /** @throws TwinwrapError NOT_VERIFIED unless an authority's notes begin with those that were known */

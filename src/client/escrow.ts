@@ -1,9 +1,10 @@
 import { needFunction, needText } from "../arguments.js";
 import { equalBytes } from "../bytes.js";
 import type { Head } from "../envelope/index.js";
-import type { MakeEscrows } from "../envelope/seal.js";
-import { notVerified } from "../errors.js";
+import type { EscrowAuthority, MakeEscrows } from "../envelope/seal.js";
+import { notVerified, TwinwrapError } from "../errors.js";
 import {
+  checkOwnerId,
   checkReceipt,
   type HeldSubmission,
   makeSubmission,
@@ -99,6 +100,29 @@ export class Escrower<To extends Party = Party> {
     }
     return escrows;
   };
+}
+
+/**
+ * The same authority, for one of its owners: then `seal` takes it among its `authorities`.
+ * @param owner the owner's ID there
+ * @throws TwinwrapError BAD_FORMAT if there can be no such ID
+ */
+export function asOwner<To extends Party>(party: To, owner: string): To & EscrowAuthority {
+  const id = checkOwnerId(owner);
+  return escrowing(party, (facts, present) => new Escrower([party], id).make(facts, present));
+}
+
+/** As {@link asOwner}; without an owner it says so when something is sealed. */
+export function asOwnerIfKnown<To extends Party>(party: To, owner?: string): To & EscrowAuthority {
+  if (owner !== undefined) return asOwner(party, owner);
+  return escrowing(party, async () => {
+    const message = `${party.authority.origin} takes in keys of owners: say whose this is, by the option "owner" of connecting, or by asOwner()`;
+    throw new TwinwrapError("BAD_ARGUMENT", message);
+  });
+}
+
+function escrowing<To extends Party>(party: To, makeEscrows: MakeEscrows): To & EscrowAuthority {
+  return { ...party, origin: party.authority.origin, makeEscrows };
 }
 
 /** A submission that a file holds, and what became of it. */

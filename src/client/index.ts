@@ -1,3 +1,18 @@
+/**
+ * What owners and officers do with a backup authority, however it is reached. The whole way of an owner:
+ *
+ *     const authority = await connectAuthority(await loadCore(), connectionFile);
+ *     const sealed = await seal(file, { to: [publicKey], authorities: [authority] });
+ *     // … the key is lost …
+ *     const { id } = await requestRecovery(sealedFile, { authority, to: newPublicKey, requester: "Olivia Owner" });
+ *     // … the officers, who were told the ID, agree …
+ *     const again = await recover(sealedFile, { authority, id, key: newPrivateKey });
+ *
+ * The other calls are the steps that these are made of.
+ *
+ * @module
+ */
+
 import {
   needDate,
   needFlag,
@@ -12,11 +27,13 @@ import {
   same,
   taking,
   takingAsync,
+  unchecked,
   whole,
 } from "../arguments.js";
 import { needCore } from "../core/need.js";
 import { PADDINGS } from "../envelope/header.js";
 import * as k from "../escrow/arguments.js";
+import { needAnyPrivateKey, needAnyPublicKey } from "../keys/any.js";
 import { needPrivateKey } from "../keys/types.js";
 import { needClient, needParty, needReach } from "./arguments.js";
 import * as $connect from "./connect.js";
@@ -24,24 +41,31 @@ import * as $escrow from "./escrow.js";
 import * as $officer from "./officer.js";
 import * as $party from "./party.js";
 import * as $recover from "./recover.js";
+import * as $sealed from "./recover-sealed.js";
 
-export type { Connected, ConnectOptions, Reach } from "./connect.js";
+export type { Reach } from "./arguments.js";
+export type { Connected, ConnectOptions } from "./connect.js";
 export { Escrower, type PresentEscrow, type RenewedEscrow, type Sent } from "./escrow.js";
 export { NOT_PROVEN, type Question, type Standing } from "./officer.js";
 export type { KnownRecord, Party, ReadRecord } from "./party.js";
 export type { Asked, Recovery, Replacing, ToAsk } from "./recover.js";
+export type { RecoverOptions, RecoveryOptions } from "./recover-sealed.js";
 export { Unreachable } from "./unreachable.js";
 
 // What owners and officers do with an authority, however it is reached. Outside callers come in here, and every
 // argument is checked here. Each function is documented where it is written.
 
-const PINNED = optionsOf<NonNullable<Parameters<typeof $party.connect>[2]>>({ pinned: k.hash });
+const PINNED = optionsOf<NonNullable<Parameters<typeof $connect.connectClient>[2]>>({
+  pinned: k.hash,
+  owner: needText,
+});
 const CONNECTING = optionsOf<$connect.ConnectOptions>({
   patience: whole(0),
   tryFor: whole(1),
   maxAnswer: whole(1),
   signal: needSignal,
   fetch: needFunction,
+  owner: needText,
 });
 const DECIDING = optionsOf<Parameters<typeof $officer.signDecision>[3]>(
   { decision: oneOf("approve", "deny"), identity: needText },
@@ -61,6 +85,20 @@ const ASKING = optionsOf<Parameters<typeof $recover.makeAsked>[1]>(
     expires: needDate,
   },
   ["requester", "recipient", "records"],
+);
+const REQUESTING = optionsOf<$sealed.RecoveryOptions>(
+  {
+    authority: needParty,
+    to: needAnyPublicKey,
+    requester: needText,
+    padding: oneOf(...PADDINGS),
+    expires: needDate,
+  },
+  ["authority", "to", "requester"],
+);
+const RECOVERING = optionsOf<$sealed.RecoverOptions>(
+  { authority: needParty, id: needText, key: needAnyPrivateKey, remove: k.hashes },
+  ["authority", "id", "key"],
 );
 const needPresent = same(
   objectOf<$escrow.PresentEscrow>({
@@ -94,7 +132,7 @@ export const partyOf = /* @__PURE__ */ taking($party.partyOf, {
   authority: k.authority,
   client: optional(needClient),
 });
-export const connect = /* @__PURE__ */ takingAsync($party.connect, {
+export const connect = /* @__PURE__ */ takingAsync($connect.connectClient, {
   core: needCore,
   client: needClient,
   options: PINNED,
@@ -103,6 +141,22 @@ export const connectAuthority = /* @__PURE__ */ takingAsync($connect.connectAuth
   core: needCore,
   given: needReach,
   options: CONNECTING,
+});
+export const asOwner = /* @__PURE__ */ taking($escrow.asOwner, {
+  party: needParty,
+  owner: needText,
+});
+export const requestRecovery = /* @__PURE__ */ takingAsync($sealed.requestRecovery, {
+  source: unchecked,
+  options: REQUESTING,
+});
+export const recover = /* @__PURE__ */ takingAsync($sealed.recover, {
+  source: unchecked,
+  options: RECOVERING,
+});
+export const recoverFile = /* @__PURE__ */ takingAsync($sealed.recoverFile, {
+  path: needText,
+  options: RECOVERING,
 });
 export const handIn = /* @__PURE__ */ takingAsync($escrow.handIn, {
   party: needParty,

@@ -4,8 +4,13 @@ import { instantiateSync } from "@assemblyscript/loader";
 import { hashes } from "./hashes.js";
 import type { WasmFile } from "./wasm.js";
 
-// Apart from the call: bundlers that see `new URL(…, import.meta.url)` copy all those files.
-const here = import.meta.url;
+// Literals: bundlers copy the one file that such a URL names, and lead it there. Of a name that is put together they
+// copy all that it could be. Made when it is asked for: a bundle in CommonJS has no import.meta.
+const URLS: Record<WasmFile, () => URL> = {
+  "core.wasm": () => new URL("../core.wasm", import.meta.url),
+  "core-relaxed.wasm": () => new URL("../core-relaxed.wasm", import.meta.url),
+  "core-aes.wasm": () => new URL("../core-aes.wasm", import.meta.url),
+};
 
 /**
  * Like wasm.ts. In Node the builds lie beside the library, unless a bundler moved it away from them. Then a
@@ -14,7 +19,7 @@ const here = import.meta.url;
  */
 export async function readWasm(file: WasmFile): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
-    const bytes = await readFile(new URL(`../${file}`, here));
+    const bytes = await readFile(URLS[file]());
     const hash = createHash("sha256").update(bytes).digest("hex");
     return hash === hashes[file] ? new Uint8Array(bytes) : undefined;
   } catch {

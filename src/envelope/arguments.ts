@@ -1,8 +1,11 @@
 import {
   bytesOf,
+  isBytes,
   isList,
+  isObject,
   type Kind,
   listOf,
+  memberOf,
   needFlag,
   needFunction,
   needSignal,
@@ -18,8 +21,14 @@ import {
   wrongKind,
 } from "../arguments.js";
 import { coreOption } from "../core/need.js";
-import type { RsaPrivateKey, RsaPublicKey } from "../keys/index.js";
-import { needPrivateKey, needPublicKey } from "../keys/types.js";
+import { TwinwrapError } from "../errors.js";
+import {
+  type AnyPrivateKey,
+  type AnyPublicKey,
+  needAnyPrivateKey,
+  needAnyPublicKey,
+  publicKeyFrom,
+} from "../keys/any.js";
 import { ENGINES, type WorkOptions } from "./engine.js";
 import { type Escrow, PADDINGS, type Wrap } from "./header.js";
 import { MAX_JOBS, needUrl, type StartWorker, WorkerPool } from "./pool.js";
@@ -45,13 +54,38 @@ export const WORK: Shape<WorkOptions> = {
 export const WRAPPING: Shape<WrapOptions> = { allowWeak: needFlag };
 
 export const needPadding = oneOf(...PADDINGS);
-const recipient = optionsOf<Recipient>({ key: needPublicKey, padding: needPadding }, ["key"]);
+const recipient = optionsOf<Recipient<AnyPublicKey>>(
+  { key: needAnyPublicKey, padding: needPadding },
+  ["key"],
+);
 
 /** A public key, or one with a padding. */
-export const needRecipient: Kind<Recipient> = (value, what) => {
-  const isKey = typeof value !== "object" || value === null || !("key" in value);
-  return isKey ? { key: needPublicKey(value, what) } : recipient(value, what);
-};
+export const needRecipient: Kind<Recipient<AnyPublicKey>> = (value, what) =>
+  isObject(value) && !isBytes(value) && memberOf(value, "key", what) !== undefined
+    ? recipient(value, what)
+    : { key: needAnyPublicKey(value, what) };
+
+/**
+ * The same with the keys' numbers.
+ * @param what the list, as errors name it
+ * @throws TwinwrapError as readPublicKey
+ */
+export async function withNumbers(
+  recipients: readonly Recipient<AnyPublicKey>[],
+  what: string,
+): Promise<Recipient[]> {
+  const read: Recipient[] = [];
+  for (const [i, to] of recipients.entries()) {
+    try {
+      read.push({ ...to, key: await publicKeyFrom(to.key) });
+    } catch (error) {
+      if (!(error instanceof TwinwrapError) || recipients.length === 1) throw error;
+      const message = `${what}[${i}]: ${error.message}`;
+      throw new TwinwrapError(error.code, message, { cause: error });
+    }
+  }
+  return read;
+}
 
 export const needWrap = objectOf<Wrap>({
   fingerprint: bytesOf(32),
@@ -66,12 +100,12 @@ export const needEscrow = objectOf<Escrow>({
   rest: unchecked,
 });
 
-const keys = listOf<RsaPrivateKey>(needPrivateKey);
+const keys = listOf(needAnyPrivateKey);
 /** A private key, or several. */
-export const needKeys: Kind<RsaPrivateKey[]> = (value, what) =>
-  isList(value) ? keys(value, what) : [needPrivateKey(value, what)];
+export const needKeys: Kind<AnyPrivateKey[]> = (value, what) =>
+  isList(value) ? keys(value, what) : [needAnyPrivateKey(value, what)];
 
-export const needTo: Kind<(RsaPublicKey | Recipient)[]> = listOf(needRecipient);
+export const needTo: Kind<Recipient<AnyPublicKey>[]> = listOf(needRecipient);
 export const needOrigins = listOf(needText);
 export const needFingerprints = listOf(bytesOf(32));
 export const CORE = optionsOf<{ core?: WorkOptions["core"] }>({ core: optional(coreOption) });

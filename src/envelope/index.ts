@@ -14,6 +14,7 @@ export {
 export { type Amendment, amend, type Rewrapped, rewrap, type WrapChange } from "./rewrap.js";
 export {
   type BodyHeader,
+  type EscrowAuthority,
   type EscrowFacts,
   type MakeEscrows,
   Sealed,

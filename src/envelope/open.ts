@@ -3,7 +3,7 @@ import { wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
-import type { RsaPrivateKey } from "../keys/index.js";
+import { type AnyPrivateKey, withPrivateKeys } from "../keys/any.js";
 import { RSA_ENGINES } from "../keys/native-rsa.js";
 import {
   type Anywhere,
@@ -23,8 +23,11 @@ import { throwIfAborted } from "./segments.js";
 import { openWraps, type UnwrapOptions, type WrapOptions } from "./wraps.js";
 
 export interface OpenOptions extends WorkOptions, WrapOptions, UnwrapOptions {
-  /** The private key that opens the file, or several, one of which does. */
-  key: RsaPrivateKey | readonly RsaPrivateKey[];
+  /**
+   * The private key that opens the file, or several, one of which does, in any form that `readPrivateKey` takes. One
+   * that is locked is read first, with its passphrase.
+   */
+  key: AnyPrivateKey | readonly AnyPrivateKey[];
 }
 
 export const OPEN = { ...WORK, ...WRAPPING, rsa: oneOf(...RSA_ENGINES), key: needKeys };
@@ -82,9 +85,10 @@ export async function inspectHead(
 
 /** Finds the session key with one of the private keys; see {@link openWraps}. */
 export function openHead(core: Core, { header, body }: Head, options: OpenOptions) {
-  const keys = needKeys(options.key, "the key");
   const context = bodyContext(header);
-  return openWraps(core, header.wraps, keys, { ...body, context }, options);
+  return withPrivateKeys(needKeys(options.key, "the key"), (keys) =>
+    openWraps(core, header.wraps, keys, { ...body, context }, options),
+  );
 }
 
 /** An opened file: its plaintext, as a whole or in part. */

@@ -3,12 +3,14 @@ import { equalBytes, toHex, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
+import type { AnyPublicKey } from "../keys/any.js";
 import { pieces, type RandomAccess, Reader } from "../source.js";
 import {
   CORE,
   needEscrow,
   needFingerprints,
-  needRecipient,
+  needTo,
+  withNumbers,
   needWrap as wrap,
 } from "./arguments.js";
 import {
@@ -29,7 +31,7 @@ export interface WrapChange extends OpenOptions {
   /** Wraps made elsewhere, as an authority releases them: one of them may be what opens the file. */
   released?: readonly Wrap[] | undefined;
   /** Further keys to wrap the session key for. A key that has a wrap already gets a new one. */
-  add?: readonly Recipient[] | undefined;
+  add?: readonly (AnyPublicKey | Recipient<AnyPublicKey>)[] | undefined;
   /** Fingerprints (32 bytes) of the keys whose wraps are removed. */
   remove?: readonly Uint8Array[] | undefined;
   /** Makes the header's escrows; without it the old ones stay. */
@@ -60,7 +62,7 @@ const CHANGE = optionsOf<WrapChange>(
   {
     ...OPEN,
     released: needWraps,
-    add: listOf(needRecipient),
+    add: needTo,
     remove: needFingerprints,
     escrows: needFunction,
     room: whole(0),
@@ -168,7 +170,8 @@ async function changeWraps(
     );
     return { wraps: [...kept, ...added], escrows: header.escrows, rest: header.rest };
   };
-  const added = await wrapForAll(core, sessionKey, add, { allowWeak }, (alike) =>
+  const recipients = await withNumbers(add as Recipient<AnyPublicKey>[], "the change.add");
+  const added = await wrapForAll(core, sessionKey, recipients, { allowWeak }, (alike) =>
     encodeMutable(changed(alike)),
   );
   for (const { fingerprint } of [...released, ...added]) {

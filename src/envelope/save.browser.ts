@@ -40,7 +40,7 @@ type Picker = (options: {
  *
  *     await save(open(file, { key }), { name: "report.pdf" });
  *
- * @throws TwinwrapError BAD_ARGUMENT; ABORTED if the user closes the picker or cancels the download, LIMIT_EXCEEDED if a
+ * @throws TwinwrapError BAD_ARGUMENT; UNSUPPORTED outside pages; ABORTED if the user closes the picker or cancels the download, LIMIT_EXCEEDED if a
  *   Blob would be too large, UNAVAILABLE if the disk is full, FAULT if the service worker was ended; and what
  *   the output throws. No file is left then.
  */
@@ -53,10 +53,8 @@ export async function save(
   if (!isPromise && !isBlob(output)) needOutput(output);
   const { showSaveFilePicker } = globalThis as { showSaveFilePicker?: Picker };
   const picker = options.picker === false ? undefined : showSaveFilePicker;
-  if (globalThis.document === undefined) {
-    throw new TwinwrapError("UNSUPPORTED", "only a page can save files; stream() gives the bytes");
-  }
   if (isBlob(output) && picker === undefined) {
+    needPage();
     downloadBlob(output, options.name);
     return "blob";
   }
@@ -65,6 +63,7 @@ export async function save(
   made.catch(() => {});
   let target: Destination;
   try {
+    needPage();
     target =
       (picker && (await pick(picker, options.name))) ??
       (await download(options, made)) ??
@@ -85,6 +84,14 @@ export async function save(
     throw error;
   }
   return target.by;
+}
+
+/** @throws TwinwrapError UNSUPPORTED in Node, in workers, and in a page without downloads (jsdom) */
+function needPage(): void {
+  if (globalThis.document !== undefined && typeof URL.createObjectURL === "function") return;
+  const message =
+    "only a browser's page can save a file: elsewhere stream(), blob() or bytes() give what is in it";
+  throw new TwinwrapError("UNSUPPORTED", message);
 }
 
 function needOutput(output: unknown): Output {

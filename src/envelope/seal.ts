@@ -1,9 +1,9 @@
-import { listOf, needFunction, needText, optionsOf } from "../arguments.js";
+import { listOf, needFunction, needText, objectOf, optionsOf } from "../arguments.js";
 import { concatBytes, randomBytes, toUtf8, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
-import type { RsaPublicKey } from "../keys/index.js";
+import type { AnyPublicKey } from "../keys/any.js";
 import {
   Output,
   type Pieces,
@@ -13,7 +13,15 @@ import {
   type Sequence,
   type Source,
 } from "../source.js";
-import { needEscrow, needOrigins, needPadding, needTo, WORK, WRAPPING } from "./arguments.js";
+import {
+  needEscrow,
+  needOrigins,
+  needPadding,
+  needTo,
+  WORK,
+  WRAPPING,
+  withNumbers,
+} from "./arguments.js";
 import { BODY_HEADER, Cobblestone, KEY, SALT } from "./cobblestone.js";
 import { checkEngine, type WorkOptions, workThrough } from "./engine.js";
 import {
@@ -50,24 +58,41 @@ export type MakeEscrows = (
   present: readonly Escrow[],
 ) => readonly Escrow[] | Promise<readonly Escrow[]>;
 
+/**
+ * An authority that a file's key can be escrowed with, for one of its owners: what `connectAuthority` of twinwrap/client
+ * gives.
+ */
+export interface EscrowAuthority {
+  readonly origin: string;
+  readonly makeEscrows: MakeEscrows;
+}
+
 export interface SealOptions extends WorkOptions, WrapOptions {
   /**
-   * The public keys whose owners can open the file, at most 1024, each with its own padding if need be. A key
-   * given twice gets one wrap.
+   * The public keys whose owners can open the file, at most 1024, each with its own padding if need be, in any form
+   * that `readPublicKey` takes. A key given twice gets one wrap.
    */
-  to: readonly (RsaPublicKey | Recipient)[];
+  to: readonly (AnyPublicKey | Recipient<AnyPublicKey>)[];
   /** The padding of wraps that do not set their own; OAEP by default. */
   padding?: Padding | undefined;
   /** A name for people, at most 255 bytes of UTF-8. Anyone can read it; nobody acts on it. */
   name?: string | undefined;
   /** A description for people and for the authority, at most 4096 bytes of UTF-8. Anyone can read it. */
   description?: string | undefined;
-  /** The origins of the authorities that are to hold the key. */
+  /**
+   * Backup authorities that take the session key in before there is a file, and whose receipts go into its header. If
+   * one of them can't be reached, or refuses, nothing is sealed.
+   */
+  authorities?: readonly EscrowAuthority[] | undefined;
+  /** The origins of the authorities that are to hold the key, if they get it otherwise. */
   escrow?: readonly string[] | undefined;
   /** Makes what is sent to them, while the session key is at hand. */
   escrows?: MakeEscrows | undefined;
 }
 
+const needAuthorities = listOf(
+  objectOf<EscrowAuthority>({ origin: needText, makeEscrows: needFunction }),
+);
 const OPTIONS = optionsOf<SealOptions>(
   {
     ...WORK,
@@ -76,6 +101,7 @@ const OPTIONS = optionsOf<SealOptions>(
     padding: needPadding,
     name: needText,
     description: needText,
+    authorities: needAuthorities,
     escrow: needOrigins,
     escrows: needFunction,
   },
@@ -113,16 +139,16 @@ export async function seal(source: Source | RandomAccess, given: SealOptions): P
   }
   const sessionKey = randomBytes(KEY);
   try {
-    const recipients = (options.to as readonly (RsaPublicKey | Recipient)[]).map(
-      (to): Recipient => ({
-        padding: options.padding ?? "oaep",
-        ...("key" in to ? to : { key: to }),
-      }),
-    );
+    const recipients = (
+      await withNumbers(options.to as Recipient<AnyPublicKey>[], "options.to")
+    ).map((to) => ({
+      padding: options.padding ?? "oaep",
+      ...to,
+    }));
     const fixed: FixedHeader = {
       serial: randomBytes(16),
       created: new Date(),
-      escrow: [...new Set(options.escrow ?? [])].sort(),
+      escrow: originsOf(options),
       name: options.name,
       description: options.description,
     };
@@ -132,10 +158,31 @@ export async function seal(source: Source | RandomAccess, given: SealOptions): P
       encodeFrame(core, fixed, mutableOf(alike)),
     );
     const mutable = mutableOf(wraps);
-    return await sealUnder(core, sessionKey, fixed, mutable, input, options);
+    const escrows = escrowsOf(options);
+    return await sealUnder(core, sessionKey, fixed, mutable, input, { ...options, escrows });
   } finally {
     wipe(sessionKey);
   }
+}
+
+/** The authorities meant. @throws TwinwrapError BAD_ARGUMENT if one is given twice */
+function originsOf({ authorities = [], escrow = [] }: SealOptions): string[] {
+  const asked = authorities.map(({ origin }) => origin);
+  const twice = asked.find((origin, i) => asked.indexOf(origin) !== i);
+  if (twice !== undefined) {
+    throw new TwinwrapError("BAD_ARGUMENT", `options.authorities has ${twice} twice`);
+  }
+  return [...new Set([...asked, ...escrow])].sort();
+}
+
+/** All that makes escrows, one after the other: each adds to what there is. */
+function escrowsOf({ authorities = [], escrows }: SealOptions): MakeEscrows | undefined {
+  if (authorities.length === 0) return escrows;
+  return async (facts, present) => {
+    let made = (await escrows?.(facts, present)) ?? present;
+    for (const authority of authorities) made = await authority.makeEscrows(facts, made);
+    return made;
+  };
 }
 
 /**
@@ -197,8 +244,8 @@ export async function* sealChunks(
 
 /** The body's start: what a key is tested against. */
 export interface BodyHeader {
-  salt: Uint8Array;
-  commitment: Uint8Array;
+  salt: Uint8Array<ArrayBuffer>;
+  commitment: Uint8Array<ArrayBuffer>;
 }
 
 /** @throws TwinwrapError BAD_FORMAT if `bytes` are fewer than 56 */

@@ -14,8 +14,8 @@ import { Cobblestone, KEY } from "./cobblestone.js";
 import { MAX_WRAPS, type Padding, type Wrap } from "./header.js";
 
 /** Whom a session key is wrapped for: an owner or an authority. */
-export interface Recipient {
-  key: RsaPublicKey;
+export interface Recipient<Key = RsaPublicKey> {
+  key: Key;
   /** OAEP unless something else is asked for. */
   padding?: Padding | undefined;
 }

@@ -1,3 +1,23 @@
+/**
+ * What passes between owners, a backup authority and its officers: the messages, and the checks of what they promise.
+ * Nothing here asks anybody; that is twinwrap/client. Most programs need few of these names:
+ *
+ * - to verify a file's receipt: `decodeAuthority`, `verifyAuthority`, `checkFile`, `isRecoverable`;
+ * - to verify what came back: `decodeRelease`, `checkRelease`;
+ * - for an officer: `readOfficerKey`, `SigningKey`, `signApproval`, `addSignature`;
+ * - to read any message: `decodeMessage`; each kind has its `decode…` and `encode…`, or `parse…` and `format…`;
+ * - to build an authority or a client of one's own: `AuthorityClient`, and the log (`leafHash`, `verifyInclusion`, …).
+ *
+ * Can this file be recovered, by what stands in it?
+ *
+ *     const core = await loadCore();
+ *     const authority = await verifyAuthority(core, decodeAuthority(authorityJson), { pinned });
+ *     const reports = await checkFile(core, await inspectHead(file), authority);
+ *     console.log(isRecoverable(reports, authority));
+ *
+ * @module
+ */
+
 import {
   needBytes,
   needDate,

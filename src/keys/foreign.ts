@@ -16,8 +16,8 @@ export type ForeignKind =
   | "putty"
   | "pkcs12"
   | "certificate"
-  | "certificate-der"
   | "certificate-request"
+  | "certificate-request-der"
   | "utf-16"
   | "other";
 
@@ -73,7 +73,10 @@ interface Foreign {
 const SSH: Foreign = { is: "an OpenSSH private key", kind: "openssh" };
 const SSH_PUBLIC: Foreign = { is: "an OpenSSH public key", kind: "openssh-public" };
 const PKCS12: Foreign = { is: "a PKCS#12 file", kind: "pkcs12" };
-const CERTIFICATE: Foreign = { is: "a certificate", kind: "certificate" };
+const CERTIFICATE: Foreign = {
+  is: "a certificate with OpenSSL's own trust in it",
+  kind: "certificate",
+};
 const REQUEST: Foreign = { is: "a certificate request", kind: "certificate-request" };
 
 /** The file is something other than a key as read here. */
@@ -91,7 +94,7 @@ export function foreignPem(label: string): TwinwrapError {
 
 function pemKind(label: string): Foreign | undefined {
   if (label === "OPENSSH PRIVATE KEY") return SSH;
-  if (/^(X509 |TRUSTED )?CERTIFICATE$/.test(label)) return CERTIFICATE;
+  if (label === "TRUSTED CERTIFICATE") return CERTIFICATE;
   if (/^(NEW )?CERTIFICATE REQUEST$/.test(label)) return REQUEST;
   if (label.startsWith("PGP ")) return { is: "an OpenPGP file" };
   return undefined;
@@ -99,7 +102,7 @@ function pemKind(label: string): Foreign | undefined {
 
 /** By the outline of a DER structure that is no key as read here. */
 export const foreignDer = {
-  certificate: () => foreignFile({ ...CERTIFICATE, kind: "certificate-der" }),
+  request: () => foreignFile({ ...REQUEST, kind: "certificate-request-der" }),
   pkcs12: () => foreignFile(PKCS12),
   ec: () => foreignAlgorithm("1.2.840.10045.2.1"),
   dsa: () => foreignAlgorithm("1.2.840.10040.4.1"),
@@ -167,6 +170,7 @@ export function describeForeign(start: Uint8Array): string | undefined {
   const [, label] = /-----BEGIN ([A-Z0-9 -]{1,64}?)-----/.exec(text) ?? [];
   if (label !== undefined) {
     if (/^(RSA )?PUBLIC KEY$/.test(label)) return "a public key";
+    if (/^(X509 )?CERTIFICATE$/.test(label)) return "a certificate";
     if (/PRIVATE KEY$/.test(label) && label !== "OPENSSH PRIVATE KEY") return "a private key";
     return (pemKind(label) ?? { is: `a PEM file with "${label}"` }).is;
   }

@@ -1,3 +1,4 @@
+export type { AnyPrivateKey, AnyPublicKey } from "./any.js";
 export { fingerprint } from "./fingerprint.js";
 export { DEFAULT_BITS, generateKeyPair } from "./generate.js";
 export {
@@ -8,6 +9,7 @@ export {
   validatePrivateKey,
   wipePrivateKey,
 } from "./numbers.js";
+export type { CryptoKeyLike, JwkObject, KeyInput, KeyObjectLike } from "./objects.js";
 export type { Passphrase } from "./passphrase.js";
 export {
   identifyKey,

@@ -27,6 +27,11 @@ export function parseSpki(der: Uint8Array): RsaPublicKey {
   const outer = new DerReader(der);
   const info = outer.sequence();
   outer.end();
+  return readSpki(info);
+}
+
+/** The same inside another structure. @param info the elements of the SubjectPublicKeyInfo */
+export function readSpki(info: DerReader): RsaPublicKey {
   readAlgorithm(info.sequence());
   const key = info.bitString();
   info.end();

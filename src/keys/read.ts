@@ -1,4 +1,4 @@
-import { type Bytes, needFlag, needStableBytes, optionsOf } from "../arguments.js";
+import { type Bytes, needFlag, optionsOf } from "../arguments.js";
 import {
   decodeCngRsaKey,
   decodePublicKeyBlob,
@@ -10,8 +10,17 @@ import { wipe, withoutLeadingZeros } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOption, coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
+import { parseCertificate } from "./certificate.js";
 import { parseJwk } from "./jwk.js";
 import { checkPublicKey, completePrivateKey, publicKeyOf, wipePrivateKey } from "./numbers.js";
+import {
+  type CryptoKeyLike,
+  cryptoKeyBytes,
+  isCryptoKey,
+  type KeyBytes,
+  type KeyInput,
+  keyBytes,
+} from "./objects.js";
 import { needPassphrase, type Passphrase, withPassphrase } from "./passphrase.js";
 import { parseLock, unlock } from "./pbes2.js";
 import { parsePkcs1Private, parsePkcs1Public, parsePkcs8, parseSpki } from "./pkcs.js";
@@ -52,6 +61,8 @@ const OPTIONS = optionsOf<ReadKeyOptions>(READ_OPTIONS);
 export type ReadPublicKeyOptions = Pick<ReadKeyOptions, "allowExponentOne">;
 const PUBLIC_OPTIONS = optionsOf<ReadPublicKeyOptions>({ allowExponentOne: needFlag });
 
+const FILE = "the key file";
+
 /** What a key file is, as far as that shows without a passphrase. */
 export interface KeyIdentity {
   form: ReadableKeyForm;
@@ -65,8 +76,8 @@ export interface KeyIdentity {
  * Tells what a key file is.
  * @throws TwinwrapError as readPublicKey and readPrivateKey do for what they cannot read at all
  */
-export function identifyKey(file: Bytes): KeyIdentity {
-  return withKeyFile(file, (key) => {
+export function identifyKey(file: Bytes | string): KeyIdentity {
+  return withKeyFile(keyBytes(file, FILE), (key) => {
     const { bytes: _, ...rest } = key;
     if (lockOf(key) !== undefined) return { ...rest, kind: "locked" };
     const parts = parseOpen(key);
@@ -79,50 +90,69 @@ export function identifyKey(file: Bytes): KeyIdentity {
 }
 
 /**
- * Reads a public key in any form, or the public half of a private key that is not locked.
+ * Reads a public key in any form, also from an X.509 certificate, of which nothing else is looked at; or the public half
+ * of a private key that is not locked: from a key file's bytes or text, a JWK, a KeyObject or a CryptoKey. What a
+ * CryptoKey holds is told later, so of that it is a promise.
  * @throws TwinwrapError BAD_FORMAT; BAD_BLOB (a CryptoApiError) for a bad MS blob; BAD_KEY if it is
  *   no RSA key that can be used; PASSPHRASE_NEEDED if it is a locked private key; LIMIT_EXCEEDED;
- *   BAD_ARGUMENT, also for a PEM that is text: encode it
+ *   BAD_ARGUMENT
  */
-export function readPublicKey(file: Bytes, options: ReadPublicKeyOptions = {}): RsaPublicKey {
+export function readPublicKey(
+  file: CryptoKeyLike,
+  options?: ReadPublicKeyOptions,
+): Promise<RsaPublicKey>;
+export function readPublicKey(file: KeyInput, options?: ReadPublicKeyOptions): RsaPublicKey;
+export function readPublicKey(
+  file: KeyInput | CryptoKeyLike,
+  options: ReadPublicKeyOptions = {},
+): RsaPublicKey | Promise<RsaPublicKey> {
   const { allowExponentOne } = PUBLIC_OPTIONS(options, "options");
-  return withKeyFile(file, (key) => {
-    if (lockOf(key) !== undefined) {
-      throw new TwinwrapError(
-        "PASSPHRASE_NEEDED",
-        "this is a locked private key: its public half cannot be read from it; use the public key",
-      );
-    }
-    const parts = parseOpen(key);
-    try {
-      checkPublicKey(parts, { allowWeak: true, allowExponentOne });
-      // A private half is checked too: wraps for a broken key never open.
-      if (isPrivate(parts)) wipePrivateKey(completePrivateKey(parts, { allowExponentOne }));
-      return publicKeyOf({
-        n: withoutLeadingZeros(parts.n),
-        e: withoutLeadingZeros(parts.e),
-      });
-    } finally {
-      wipePrivateKey(parts);
-    }
-  });
+  if (isCryptoKey(file, FILE)) {
+    return cryptoKeyBytes(file).then((bytes) =>
+      withKeyFile(bytes, (key) => publicKeyIn(key, allowExponentOne)),
+    );
+  }
+  return withKeyFile(keyBytes(file, FILE), (key) => publicKeyIn(key, allowExponentOne));
+}
+
+function publicKeyIn(key: KeyFile, allowExponentOne?: boolean): RsaPublicKey {
+  if (lockOf(key) !== undefined) {
+    throw new TwinwrapError(
+      "PASSPHRASE_NEEDED",
+      "this is a locked private key: its public half cannot be read from it; use the public key",
+    );
+  }
+  const parts = parseOpen(key);
+  try {
+    checkPublicKey(parts, { allowWeak: true, allowExponentOne });
+    // A private half is checked too: wraps for a broken key never open.
+    if (isPrivate(parts)) wipePrivateKey(completePrivateKey(parts, { allowExponentOne }));
+    return publicKeyOf({
+      n: withoutLeadingZeros(parts.n),
+      e: withoutLeadingZeros(parts.e),
+    });
+  } finally {
+    wipePrivateKey(parts);
+  }
 }
 
 /**
- * Reads a private key in any form. Missing numbers (a PRIVATEKEYBLOB without d, a JWK with only n, e
- * and d) are computed, and all are checked against each other. The caller wipes the result
+ * Reads a private key in any form, as {@link readPublicKey} does. Missing numbers (a PRIVATEKEYBLOB without d, a JWK
+ * with only n, e and d) are computed, and all are checked against each other. The caller wipes the result
  * (wipePrivateKey).
  * @throws TwinwrapError BAD_FORMAT; BAD_BLOB (a CryptoApiError) for a bad MS blob; BAD_KEY if it is
- *   no RSA private key, or its numbers don't belong together; PASSPHRASE_NEEDED; WRONG_PASSPHRASE;
- *   LIMIT_EXCEEDED; BAD_ARGUMENT, also for a passphrase that is empty or a promise
+ *   no RSA private key, its numbers don't belong together, or it is a CryptoKey that is not extractable;
+ *   PASSPHRASE_NEEDED; WRONG_PASSPHRASE; LIMIT_EXCEEDED; BAD_ARGUMENT, also for a passphrase that is empty or a promise
  */
 export async function readPrivateKey(
-  file: Bytes,
+  file: KeyInput | CryptoKeyLike,
   options: ReadKeyOptions = {},
 ): Promise<RsaPrivateKey> {
   const checked = OPTIONS(options, "options");
   const { passphrase, allowEmptyPassphrase, core } = checked;
-  const key = recognise(needStableBytes(file, "the key file"));
+  const key = recogniseGiven(
+    isCryptoKey(file, FILE) ? await cryptoKeyBytes(file) : keyBytes(file, FILE),
+  );
   try {
     const open = lockOf(key, checked);
     if (open !== undefined) {
@@ -133,7 +163,8 @@ export async function readPrivateKey(
     }
     const parts = parseOpen(key);
     if (!isPrivate(parts)) {
-      throw new TwinwrapError("BAD_KEY", "this is a public key; the private key is needed");
+      const what = key.structure === "Certificate" ? "a certificate" : "a public key";
+      throw new TwinwrapError("BAD_KEY", `this is ${what}; the private key is needed`);
     }
     return complete(parts, checked);
   } finally {
@@ -162,8 +193,21 @@ function lockOf({ structure, bytes }: KeyFile, options?: ReadKeyOptions): Unlock
   return undefined;
 }
 
-function withKeyFile<T>(file: unknown, work: (key: KeyFile) => T): T {
-  const key = recognise(needStableBytes(file, "the key file"));
+/** Recognises a key file. What was made of it is wiped, but not what the caller gave. */
+function recogniseGiven({ bytes, isMade, isName }: KeyBytes): KeyFile {
+  try {
+    return recognise(bytes);
+  } catch (error) {
+    if (!isName || !(error instanceof TwinwrapError) || error.code !== "BAD_FORMAT") throw error;
+    const message = `${error.message}; text is taken for the key itself, not for a file's name`;
+    throw new TwinwrapError("BAD_FORMAT", message);
+  } finally {
+    if (isMade) wipe(bytes);
+  }
+}
+
+function withKeyFile<T>(given: KeyBytes, work: (key: KeyFile) => T): T {
+  const key = recogniseGiven(given);
   try {
     return work(key);
   } finally {
@@ -182,6 +226,8 @@ function parseOpen({ structure, bytes }: KeyFile): PrivateParts {
       return parseSpki(bytes);
     case "RSAPublicKey":
       return parsePkcs1Public(bytes);
+    case "Certificate":
+      return parseCertificate(bytes);
     case "PrivateKeyInfo":
       return parsePkcs8(bytes);
     case "RSAPrivateKey":

@@ -10,6 +10,7 @@ import {
 } from "../blob/index.js";
 import { copyBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
+import { certificateOrRequest } from "./certificate.js";
 import {
   BIT_STRING,
   DerReader,
@@ -32,6 +33,7 @@ export type ReadableKeyForm = KeyForm | "cng" | "strongname" | "xml";
 export type KeyStructure =
   | "SubjectPublicKeyInfo"
   | "RSAPublicKey"
+  | "Certificate"
   | "PrivateKeyInfo"
   | "EncryptedPrivateKeyInfo"
   | "RSAPrivateKey"
@@ -65,8 +67,11 @@ const KEY_LABELS = new Set([
   "RSA PRIVATE KEY",
 ]);
 
+/** Labels of certificates. A key in the same file counts before them. */
+const CERTIFICATE_LABELS = new Set(["CERTIFICATE", "X509 CERTIFICATE"]);
+
 /**
- * Finds out in which form a key is. The first key of a PEM file counts.
+ * Finds out in which form a key is. The first key of a PEM file counts, or if it has none, the first certificate.
  * @throws TwinwrapError LIMIT_EXCEEDED over 65,536 bytes; BAD_FORMAT or BAD_KEY, with what it is
  *   instead, if it is no RSA key in a form read here
  */
@@ -129,7 +134,9 @@ function withoutByteOrderMark(file: Uint8Array): Uint8Array {
 
 function recognisePem(text: Uint8Array): KeyFile {
   const blocks = pemBlocks(text);
-  const block = blocks.find(({ label }) => KEY_LABELS.has(label));
+  const block =
+    blocks.find(({ label }) => KEY_LABELS.has(label)) ??
+    blocks.find(({ label }) => CERTIFICATE_LABELS.has(label));
   if (block === undefined) throw foreignPem(blocks[0]!.label);
   if (hasHeaders(block.body))
     throw foreignLock("OpenSSL's old PEM encryption (or has PEM headers)");
@@ -149,7 +156,11 @@ export function outline(der: Uint8Array): KeyStructure {
   outer.end();
   if (whole.peek() === SEQUENCE) {
     const algorithm = whole.sequence();
-    if (algorithm.peek() !== OBJECT_IDENTIFIER) throw foreignDer.certificate();
+    if (algorithm.peek() !== OBJECT_IDENTIFIER) {
+      const what = certificateOrRequest(algorithm);
+      if (what === "certificate") return "Certificate";
+      throw what === "request" ? foreignDer.request() : foreignDer.unknown();
+    }
     if (whole.peek() === BIT_STRING) return "SubjectPublicKeyInfo";
     if (whole.peek() === OCTET_STRING) return "EncryptedPrivateKeyInfo";
     throw foreignDer.unknown();

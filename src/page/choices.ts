@@ -3,9 +3,12 @@ import { writePublicKey } from "../keys/index.js";
 import { safe } from "../text.js";
 import { onChange } from "./changes.js";
 import { download, find, findAll, make } from "./dom.js";
-import { authorities, keys, removeAuthority, removeKey, type TabKey } from "./keyring.js";
+import { authorities, isOwn, keys, removeAuthority, removeKey, type TabKey } from "./keyring.js";
 import { type Link, saveConnection, type TabAuthority } from "./link.js";
-import { ADD_AUTHORITY, awayText, NEWER, PageError } from "./words.js";
+import { TEXTS } from "./texts.js";
+import { awayText, PageError } from "./words.js";
+
+const { keys: words } = TEXTS;
 
 // The lists of keys and authorities: in full beside the work, and as choices in the forms.
 
@@ -21,22 +24,22 @@ function removeButton(name: string, remove: () => void): HTMLElement {
     // The element that had the focus is gone.
     find("#keys-title").focus();
   };
-  const label = `Remove ${name}`;
+  const label = TEXTS.page.removeNamed(name);
   return make(
     "button",
     { type: "button", class: "second", "aria-label": label, onclick },
-    "Remove",
+    TEXTS.page.remove,
   );
 }
 
 function keyCard(key: TabKey): HTMLElement {
-  const what = key.privateKey === undefined ? "public key" : "private key";
+  const what = key.privateKey === undefined ? words.publicKey : words.privateKey;
   const name = safe(key.name);
   return make(
     "li",
     {},
     make("b", {}, name),
-    make("small", {}, `${what}, ${key.publicKey.n.length * 8} bits`),
+    make("small", {}, `${what}, ${words.bits(key.publicKey.n.length * 8)}`),
     make("code", { class: "print" }, toHex(key.fingerprint)),
     make(
       "span",
@@ -46,14 +49,14 @@ function keyCard(key: TabKey): HTMLElement {
         {
           type: "button",
           class: "second",
-          "aria-label": `Save public key of ${name}`,
+          "aria-label": words.savePublicOf(name),
           onclick: () =>
             download(
               `${key.name.replace(/(\.pub)?\.\w+$/, "")}.pub.pem`,
               writePublicKey(key.publicKey, "pem"),
             ),
         },
-        "Save public key",
+        words.savePublic,
       ),
       removeButton(name, () => removeKey(key)),
     ),
@@ -68,10 +71,10 @@ function authorityCard(one: TabAuthority): HTMLElement {
     "li",
     {},
     make("b", {}, origin),
-    make("small", {}, "backup authority", link && `, asked at ${safe(link.connection.url)}`),
+    make("small", {}, words.backupAuthority, link && words.askedAt(safe(link.connection.url))),
     make("code", { class: "print" }, toHex(authority.fingerprint)),
     away === undefined ? undefined : make("p", {}, safe(awayText(authority, away))),
-    link?.isNewer ? make("p", {}, NEWER) : undefined,
+    link?.isNewer ? make("p", {}, TEXTS.words.newer) : undefined,
     make(
       "span",
       { class: "buttons" },
@@ -87,11 +90,19 @@ function newerButton(origin: string, link: Link): HTMLElement {
     {
       type: "button",
       class: "second",
-      "aria-label": `Save the newer file of ${origin}`,
+      "aria-label": words.saveNewerOf(origin),
       onclick: () => saveConnection(link),
     },
-    "Save the newer file",
+    words.saveNewer,
   );
+}
+
+/** How an item is offered as a choice. */
+interface Choice {
+  value: string;
+  label: (Node | string)[];
+  /** Ticked until somebody says otherwise. */
+  isOwn?: boolean;
 }
 
 /** Choices in one form. They stay chosen when the list changes. */
@@ -99,51 +110,79 @@ function showChoices<T>(
   place: HTMLElement,
   items: readonly T[],
   many: boolean,
-  empty: string,
-  describe: (item: T) => { value: string; label: (Node | string)[] },
+  empty: Node | string,
+  describe: (item: T) => Choice,
 ): void {
   const inputs = [...place.querySelectorAll("input")];
-  const before = new Map(inputs.map(({ value, checked }) => [value, checked]));
+  const before = new Map(inputs.map((input) => [input.value, input]));
   const group = place.dataset.group ?? `choice-${Math.random().toString(36).slice(2)}`;
   place.dataset.group = group;
+  const hadNone = !inputs.some(({ checked }) => checked);
   place.replaceChildren(
     ...(items.length === 0 ? [make("p", { class: "empty" }, empty)] : []),
     ...items.map((item, index) => {
-      const { value, label } = describe(item);
+      const { value, label, isOwn = true } = describe(item);
       const input = make("input", { type: many ? "checkbox" : "radio", name: group, value });
-      input.checked = before.get(value) ?? (many || (index === 0 && before.size === 0));
+      const old = before.get(value);
+      // A public key whose private half has come is somebody's own now.
+      const isNew = old === undefined || (isOwn && old.dataset.own === "false");
+      input.dataset.own = String(isOwn);
+      input.checked = isNew ? (many ? isOwn : index === 0 && hadNone) : old.checked;
       return make("label", { class: "check" }, input, make("span", {}, ...label));
     }),
+  );
+}
+
+/** Said where there is no key yet. */
+function noKey(): Node {
+  const { noKeyYet, noKeyMake, noKeyAdd } = TEXTS.seal;
+  const link = (hash: string, text: string) => make("a", { href: hash }, text);
+  return make(
+    "span",
+    {},
+    `${noKeyYet} `,
+    link("#make-key", noKeyMake),
+    ", ",
+    link("#keys", noKeyAdd),
+    ".",
   );
 }
 
 /** Keeps every list of the page up to date. */
 export function showKeyring(): void {
   onChange(() => {
-    find("#keys").replaceChildren(...keys.map(keyCard), ...authorities.map(authorityCard));
+    find("#key-list").replaceChildren(...keys.map(keyCard), ...authorities.map(authorityCard));
+    const count = keys.length + authorities.length;
+    find("#key-count").textContent = count === 0 ? "" : `(${count})`;
     for (const place of findAll("[data-keys]")) {
-      const many = place.dataset.keys !== "one";
-      showChoices(place, keys, many, "Add public keys under “Keys in this tab”.", (key) => ({
+      showChoices(place, keys, true, noKey(), (key) => ({
         value: toHex(key.fingerprint),
-        label: [safe(key.name), " ", shortPrint(key.fingerprint)],
+        label: [
+          safe(key.name),
+          " ",
+          shortPrint(key.fingerprint),
+          isOwn(key) ? `, ${words.yours}` : "",
+        ],
+        isOwn: isOwn(key),
       }));
     }
     for (const place of findAll("[data-authorities]")) {
       const many = place.dataset.authorities !== "one";
-      showChoices(place, authorities, many, ADD_AUTHORITY, ({ authority, link }) => ({
+      showChoices(place, authorities, many, words.addAuthority, ({ authority, link }) => ({
         value: toHex(authority.fingerprint),
         label: [
           safe(authority.origin),
           " ",
           shortPrint(authority.fingerprint),
-          link === undefined ? ", by files" : ", over the network",
+          link === undefined ? words.byFiles : words.overNetwork,
         ],
       }));
     }
-    for (const place of findAll("[data-needs-private]")) {
-      place.hidden = keys.some(({ privateKey }) => privateKey !== undefined);
-    }
+    for (const place of findAll("[data-needs-private]")) place.hidden = keys.some(isOwn);
     for (const place of findAll("[data-needs-authority]")) place.hidden = authorities.length === 0;
+    for (const place of findAll("[data-without-authority]")) {
+      place.hidden = authorities.length > 0;
+    }
   });
 }
 
@@ -169,7 +208,7 @@ export function chosenAuthorities(form: HTMLElement): TabAuthority[] {
 export function chosenAuthority(form: HTMLElement): TabAuthority {
   const [one] = chosenAuthorities(form);
   if (one === undefined) {
-    throw new PageError(`Which authority? ${ADD_AUTHORITY}`);
+    throw new PageError(`${words.whichAuthority} ${words.addAuthority}`, "[data-authorities]");
   }
   return one;
 }

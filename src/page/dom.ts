@@ -1,4 +1,6 @@
 import { save } from "../browser.js";
+import { formatTime, parseTime } from "../jcs.js";
+import { TEXTS } from "./texts.js";
 
 // The page's few ways to make and find elements. No HTML is ever made from text.
 
@@ -42,6 +44,39 @@ export function facts(rows: readonly (readonly [string, Child])[]): HTMLElement 
     {},
     ...rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]),
   );
+}
+
+/** A moment as people here read it; the exact one is in its title. */
+export function moment(time: Date): HTMLElement {
+  const exact = formatTime(time);
+  const shown = time.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return make("time", { datetime: exact, title: exact }, shown);
+}
+
+/** A text of ours in which every exact time is shown as {@link moment} does. */
+export function withMoments(text: string): DocumentFragment {
+  const all = document.createDocumentFragment();
+  for (const part of text.split(/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)/)) {
+    const time = parseTime(part);
+    all.append(time === undefined ? part : moment(time));
+  }
+  return all;
+}
+
+/** Facts that not everybody needs. */
+export function details(...children: Child[]): HTMLElement {
+  return make("details", { class: "more" }, make("summary", {}, TEXTS.page.details), ...children);
+}
+
+/** A list of cards, each with names and what they mean. */
+export function cards(items: readonly (readonly (readonly [string, Child])[])[]): HTMLElement {
+  return make("ul", { class: "cards" }, ...items.map((rows) => make("li", {}, facts(rows))));
+}
+
+/** Marks a result: "warn" is for what is whole, but not as safe as people may think. */
+export function toned(tone: "warn" | "bad", element: HTMLElement): HTMLElement {
+  element.dataset.tone = tone;
+  return element;
 }
 
 /** A button that saves bytes under a name, again and again. */

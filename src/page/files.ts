@@ -1,5 +1,6 @@
 import { formatSize, safe } from "../text.js";
 import { find, findAll, make } from "./dom.js";
+import { TEXTS } from "./texts.js";
 import { PageError } from "./words.js";
 
 // Where files come in. Each place is an ordinary file input, which works with keyboards and screen readers. Files
@@ -15,7 +16,7 @@ export function makeFileInputs(): void {
       "label",
       { class: "drop", for: name! },
       make("span", {}, label!),
-      make("small", {}, `Choose, or drop here. ${hint ?? ""}`),
+      make("small", {}, `${TEXTS.page.choose} ${hint ?? ""}`),
       input,
     );
     place.append(drop, list);
@@ -52,10 +53,29 @@ export function chosen(name: string): File[] {
   return [...(find<HTMLInputElement>(`#${name}`).files ?? [])];
 }
 
+/** Puts files where they would be chosen. */
+export function putFiles(name: string, files: readonly File[]): void {
+  const input = find<HTMLInputElement>(`#${name}`);
+  const transfer = new DataTransfer();
+  for (const file of files) transfer.items.add(file);
+  input.files = transfer.files;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+/** Calls back with files as soon as they are there. The same ones can be chosen again then. */
+export function onFiles(name: string, take: (files: File[]) => Promise<void>): void {
+  find(`#${name}`).addEventListener("change", async () => {
+    const files = chosen(name);
+    if (files.length === 0) return;
+    await take(files);
+    putFiles(name, []);
+  });
+}
+
 /** Reads a small file. @param limit most bytes: a larger file is not read at all @throws PageError */
 export async function readAll(file: File, limit: number): Promise<Uint8Array<ArrayBuffer>> {
   if (file.size > limit) {
-    throw new PageError("This is too large for anything that is read here.");
+    throw new PageError(TEXTS.words.tooLargeFile);
   }
   return new Uint8Array(await file.arrayBuffer());
 }

@@ -10,36 +10,38 @@ import { sharedCore } from "../core/index.js";
 import { formatSerial, type Header, inspect } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
 import { article, decodeMessage, startsSealedFile } from "../escrow/index.js";
-import { formatTime } from "../jcs.js";
 import { fingerprint, identifyKey, readPublicKey } from "../keys/index.js";
 import { formatSize, safe } from "../text.js";
-import { facts, find, make } from "./dom.js";
+import { facts, find, make, moment } from "./dom.js";
 import { chosen } from "./files.js";
 import { keyFor } from "./keyring.js";
 import { readMessageBytes } from "./messages.js";
+import { TEXTS } from "./texts.js";
 import { PageError } from "./words.js";
 import { onSubmit } from "./work.js";
+
+const { inspect: words } = TEXTS;
 
 function headerView(header: Header): Node {
   const { serial, created, name, description, escrow, wraps } = header;
   const rows: [string, Node | string][] = [
-    ["Serial", make("code", {}, formatSerial(serial))],
-    ["Sealed", formatTime(created)],
+    [words.serial, make("code", {}, formatSerial(serial))],
+    [words.sealed, moment(created)],
   ];
-  if (name !== undefined) rows.push(["Name", safe(name)]);
-  if (description !== undefined) rows.push(["Description", safe(description)]);
-  for (const origin of escrow) rows.push(["Escrow meant", safe(origin)]);
+  if (name !== undefined) rows.push([words.name, safe(name)]);
+  if (description !== undefined) rows.push([words.description, safe(description)]);
+  for (const origin of escrow) rows.push([words.meant, safe(origin)]);
   for (const { fingerprint, padding, simpleBlob } of wraps) {
     const mine = keyFor(fingerprint);
-    let bits = "malformed SIMPLEBLOB";
+    let bits = words.malformed;
     try {
       bits = `RSA-${decodeSimpleBlob(simpleBlob).encryptedKey.length * 8}`;
     } catch (error) {
       if (!(error instanceof CryptoApiError)) throw error;
     }
-    const whose = mine === undefined ? "" : `, ${safe(mine.name)} in this tab`;
+    const whose = mine === undefined ? "" : words.inTab(safe(mine.name));
     rows.push([
-      "Opens with",
+      words.opensWith,
       make(
         "span",
         {},
@@ -48,19 +50,14 @@ function headerView(header: Header): Node {
       ),
     ]);
   }
-  return make(
-    "div",
-    {},
-    make("p", { class: "note" }, "Read without a key: not authenticated."),
-    facts(rows),
-  );
+  return make("div", {}, make("p", { class: "note" }, words.unauthenticated), facts(rows));
 }
 
 const hex = (offset: number) => offset.toString(16).padStart(4, "0");
 
 /** Bytes in hexadecimal, 16 a line. */
 function bytesOf({ hex, length, secret }: BlobField): string {
-  if (secret && hex === "" && length > 0) return `${length} bytes, hidden`;
+  if (secret && hex === "" && length > 0) return words.hidden(length);
   return hex.replace(/(..)(?=.)/g, "$1 ").replace(/((?:.. ){15}..) /g, "$1\n");
 }
 
@@ -72,36 +69,35 @@ async function blobView(name: string, bytes: Uint8Array): Promise<Node> {
     make(
       "tr",
       field === marked ? { class: "marked" } : {},
-      make("td", {}, make("code", {}, hex(field.offset))),
+      make("td", { "data-head": words.heads[0]! }, make("code", {}, hex(field.offset))),
       make("th", { scope: "row" }, field.name),
-      make("td", {}, make("pre", {}, bytesOf(field))),
+      make("td", { "data-head": words.heads[2]! }, make("pre", {}, bytesOf(field))),
       make(
         "td",
-        {},
+        { "data-head": words.heads[3]! },
         safe(field.meaning),
         field === marked ? make("b", {}, ` ← ${problem!.nte}`) : undefined,
       ),
     ),
   );
-  const heads = ["Offset", "Field", "Bytes", "Meaning"].map((head) =>
-    make("th", { scope: "col" }, head),
-  );
+  const heads = words.heads.map((head) => make("th", { scope: "col" }, head));
   const table = make(
-    "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": `Fields of ${safe(name)}` },
-    make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows)),
+    "table",
+    { "aria-label": words.fieldsOf(safe(name)) },
+    make("thead", {}, make("tr", {}, ...heads)),
+    make("tbody", {}, ...rows),
   );
   const about: [string, Node | string][] = [
-    ["Kind", `${kind ?? "unknown"}, ${formatSize(bytes.length)}`],
+    [words.kind, `${kind ?? words.unknownKind}, ${formatSize(bytes.length)}`],
   ];
   const print = await printOf(bytes);
-  if (print !== undefined) about.push(["Fingerprint", make("code", { class: "print" }, print)]);
+  if (print !== undefined) about.push([words.fingerprint, make("code", { class: "print" }, print)]);
   const complaint =
     problem &&
     make(
       "p",
       { class: "problem" },
-      `${safe(problem.message)}${problem.hasPlace ? ` (at offset ${hex(problem.offset)})` : ""}`,
+      `${safe(problem.message)}${problem.hasPlace ? words.atOffset(hex(problem.offset)) : ""}`,
     );
   return make("div", {}, facts(about), complaint, table);
 }
@@ -121,10 +117,10 @@ async function keyView(bytes: Uint8Array): Promise<Node> {
   const { form, kind, structure } = identifyKey(bytes);
   const print = await printOf(bytes);
   return facts([
-    ["Kind", `${kind === "locked" ? "locked private" : kind} key, ${structure} (${form})`],
+    [words.kind, words.key(kind, structure, form)],
     [
-      "Fingerprint",
-      print === undefined ? "shows once it is unlocked" : make("code", { class: "print" }, print),
+      words.fingerprint,
+      print === undefined ? words.lockedPrint : make("code", { class: "print" }, print),
     ],
   ]);
 }
@@ -155,7 +151,7 @@ async function look(file: File): Promise<Node> {
 
 /** Owners' files and connection files have secrets, which others may see on this screen. */
 const SECRET = new Set(["secret", "token"]);
-const withoutSecret = (name: string, value: unknown) => (SECRET.has(name) ? "not shown" : value);
+const withoutSecret = (name: string, value: unknown) => (SECRET.has(name) ? words.notShown : value);
 
 /** Describes a message between owners, officers and authorities, which is text; undefined if it is none. */
 async function messageView(name: string, bytes: Uint8Array): Promise<Node | undefined> {
@@ -174,10 +170,10 @@ async function messageView(name: string, bytes: Uint8Array): Promise<Node | unde
   return make(
     "div",
     {},
-    make("p", {}, `This is ${article(kind)}. Nothing of it was verified.`),
+    make("p", {}, words.unverified(article(kind))),
     make(
       "pre",
-      { tabindex: "0", "aria-label": `Text of ${safe(name)}` },
+      { tabindex: "0", "aria-label": TEXTS.open.textOf(safe(name)) },
       lines
         .split("\n")
         .map((line) => safe(line))
@@ -187,10 +183,10 @@ async function messageView(name: string, bytes: Uint8Array): Promise<Node | unde
 }
 
 export function startInspect(): void {
-  const view = find("#inspect");
+  const view = find("[data-view=inspect]");
   onSubmit(find<HTMLFormElement>("form", view), find(".work", view), () => {
     const files = chosen("inspect-files");
-    if (files.length === 0) throw new PageError("Choose a file to look into first.");
+    if (files.length === 0) throw new PageError(words.noFiles, "[data-files=inspect-files]");
     return files.map((file) => ({ name: file.name, run: () => look(file) }));
   });
 }

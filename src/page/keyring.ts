@@ -16,7 +16,8 @@ import {
 import { changed } from "./changes.js";
 import { type Link, reach, type TabAuthority, unlink } from "./link.js";
 import { askPassphrase } from "./passphrase.js";
-import { awayText, NEWER, PageError } from "./words.js";
+import { TEXTS } from "./texts.js";
+import { awayText, PageError } from "./words.js";
 
 // The keys and authorities that the page knows while its tab is open. Nothing of them is stored.
 
@@ -38,6 +39,9 @@ export const authorities: TabAuthority[] = [];
 export function privateKeys(): RsaPrivateKey[] {
   return keys.flatMap(({ privateKey }) => privateKey ?? []);
 }
+
+/** Whether a key is whoever's who works here. */
+export const isOwn = ({ privateKey }: TabKey) => privateKey !== undefined;
 
 export function keyFor(print: Uint8Array): TabKey | undefined {
   return keys.find((key) => equalBytes(key.fingerprint, print));
@@ -79,13 +83,16 @@ export function removeAuthority(one: TabAuthority): void {
   changed();
 }
 
-/** Reads a file with a key or an authority, and finds out which it is. */
-export async function addFile(name: string, bytes: Uint8Array): Promise<string> {
+/**
+ * Reads a file with a key or an authority, and finds out which it is.
+ * @returns what is to be said of it, besides that it is in the list now
+ */
+export async function addFile(name: string, bytes: Uint8Array): Promise<string | undefined> {
   try {
     if (looksLikeMessage(bytes)) return await addAuthority(name, bytes);
     if (identifyKey(bytes).kind === "public") {
       await addKey(name, readPublicKey(bytes));
-      return "public key added";
+      return undefined;
     }
     const privateKey = await askPassphrase(name, (passphrase) =>
       readPrivateKey(bytes, { passphrase, allowEmptyPassphrase: true }),
@@ -96,7 +103,7 @@ export async function addFile(name: string, bytes: Uint8Array): Promise<string> 
       wipePrivateKey(privateKey);
       throw error;
     }
-    return "private key added";
+    return undefined;
   } finally {
     wipe(bytes);
   }
@@ -113,13 +120,13 @@ async function addAuthority(name: string, bytes: Uint8Array): Promise<string> {
   const message = decodeMessage(core, bytes);
   if (message.kind === "connection") return addConnection(core, name, message.connection);
   if (message.kind !== "authority") {
-    throw new PageError(`This is ${article(message.kind)}: it goes elsewhere in this page.`);
+    throw new PageError(TEXTS.keys.elsewhere(article(message.kind)));
   }
   const authority = await verifyAuthority(core, message.authority);
   const other = present(authority);
   if (other === undefined) authorities.push({ ...partyOf(core, authority), link: undefined });
   // What a service says of itself is newer.
-  else if (other.link !== undefined) return `authority ${authority.origin} is here already`;
+  else if (other.link !== undefined) return TEXTS.keys.authorityHere(authority.origin);
   else other.authority = authority;
   changed();
   return addedText(authority);
@@ -129,17 +136,19 @@ async function addAuthority(name: string, bytes: Uint8Array): Promise<string> {
 function present({ origin, fingerprint }: Authority): TabAuthority | undefined {
   const other = authorities.find(({ authority }) => authority.origin === origin);
   if (other === undefined || equalBytes(other.authority.fingerprint, fingerprint)) return other;
-  throw new PageError(
-    `Another authority that calls itself ${origin} is here already: one of them is not the one you mean. Compare their fingerprints.`,
-  );
+  throw new PageError(TEXTS.keys.authorityOther(origin));
 }
 
 function addedText({ origin, fingerprint }: Authority): string {
-  return `authority ${origin} added; compare its fingerprint with what you were told: ${toHex(fingerprint)}`;
+  return TEXTS.keys.authorityAdded(origin, toHex(fingerprint));
 }
 
 /** An authority whose service is asked from now on. If it is away, it is asked again when it is needed. */
-async function addConnection(core: Core, name: string, connection: Connection): Promise<string> {
+export async function addConnection(
+  core: Core,
+  name: string,
+  connection: Connection,
+): Promise<string> {
   const link: Link = { name, connection, isNewer: false, away: undefined };
   try {
     const authority = await verifyAuthority(core, connection.authority);
@@ -153,7 +162,7 @@ async function addConnection(core: Core, name: string, connection: Connection): 
     return [
       addedText(one.authority),
       ...(link.away === undefined ? [] : [awayText(one.authority, link.away)]),
-      ...(link.isNewer ? [NEWER] : []),
+      ...(link.isNewer ? [TEXTS.words.newer] : []),
     ].join(". ");
   } catch (error) {
     unlink(link);

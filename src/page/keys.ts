@@ -2,58 +2,62 @@ import { wipe } from "../bytes.js";
 import { generateKeyPair, wipePrivateKey, writePrivateKey, writePublicKey } from "../keys/index.js";
 import { safe } from "../text.js";
 import { download, find, make } from "./dom.js";
-import { chosen } from "./files.js";
+import { onFiles } from "./files.js";
 import { addFile, addKey, keys, type TabKey } from "./keyring.js";
 import { readMessageBytes } from "./messages.js";
+import { TEXTS } from "./texts.js";
 import { PageError } from "./words.js";
 import { onSubmit, type Task, work } from "./work.js";
 
-/** Keys and authorities are added as soon as their files are there. */
-function startAdding(): void {
-  const input = find<HTMLInputElement>("#key-files");
-  input.addEventListener("change", async () => {
-    const files = chosen("key-files");
-    if (files.length === 0) return;
-    const tasks: Task[] = files.map((file) => ({
-      name: file.name,
-      run: async () => safe(await addFile(file.name, await readMessageBytes(file))),
-    }));
-    await work(find("#key-work"), tasks);
-    // The same file can be chosen again.
-    input.value = "";
-    input.dispatchEvent(new Event("change"));
-  });
+const { make: words } = TEXTS;
+
+/** Adds keys and authorities. Only what is more than a card in the list is said. */
+export function addFiles(files: readonly File[], place: HTMLElement): Promise<void> {
+  const tasks: Task[] = files.map((file) => ({
+    name: file.name,
+    run: async () => {
+      const said = await addFile(file.name, await readMessageBytes(file));
+      return said && safe(said);
+    },
+  }));
+  return work(place, { tasks });
 }
 
-async function makePair(form: HTMLFormElement): Promise<Node> {
-  const data = new FormData(form);
-  const text = (name: string) => String(data.get(name) ?? "");
-  const name =
-    text("name")
-      .replace(/[/\\:]/g, "_")
-      .trim() || "mine";
-  const passphrase = text("passphrase");
-  const unlocked = data.get("open") !== null;
-  if (unlocked && passphrase !== "") {
-    throw new PageError("With a passphrase or without? Empty the fields, or untick the box.");
+/** A passphrase that was typed twice. @throws PageError */
+export function typedPassphrase(data: FormData): string {
+  const passphrase = String(data.get("passphrase") ?? "");
+  if (passphrase !== String(data.get("again") ?? "")) {
+    throw new PageError(words.different, "[name=again]");
   }
-  if (!unlocked && passphrase === "") {
-    throw new PageError("Give a passphrase, or say that you want none.");
-  }
-  if (passphrase !== text("again")) throw new PageError("The two passphrases are not the same.");
-  const { publicKey, privateKey } = await generateKeyPair({ bits: Number(text("bits")) });
+  return passphrase;
+}
+
+/** A key that was made, and what saves its private half. */
+export interface MadeKey {
+  key: TabKey;
+  file: string;
+  save(): Promise<void>;
+}
+
+/** Makes a key pair, and saves its private half. @param passphrase undefined: it is not locked */
+export async function makeAndSave(
+  name: string,
+  bits: number,
+  passphrase: string | undefined,
+): Promise<MadeKey> {
+  const { publicKey, privateKey } = await generateKeyPair({ bits });
   const file = `${name}.pem`;
   let key: TabKey;
   let locked: Uint8Array<ArrayBuffer> | undefined;
   try {
-    if (!unlocked) locked = await writePrivateKey(privateKey, "pem", { passphrase });
+    if (passphrase !== undefined) locked = await writePrivateKey(privateKey, "pem", { passphrase });
     key = await addKey(file, publicKey, privateKey);
   } catch (error) {
     wipePrivateKey(privateKey);
     throw error;
   }
   // A browser may refuse a download, and files get lost. The key can be saved again while it is here.
-  const savePrivate = async () => {
+  const save = async () => {
     if (!keys.includes(key)) return;
     const pem = locked ?? (await writePrivateKey(privateKey, "pem"));
     try {
@@ -62,25 +66,57 @@ async function makePair(form: HTMLFormElement): Promise<Node> {
       if (pem !== locked) wipe(pem);
     }
   };
-  await savePrivate();
-  download(`${name}.pub.pem`, writePublicKey(publicKey, "pem"));
-  for (const field of form.querySelectorAll<HTMLInputElement>("[type=password]")) field.value = "";
-  const onclick = () => void savePrivate();
+  await save();
+  return { key, file, save };
+}
+
+/** A button that saves a made key again. */
+export function againButton({ file, save }: MadeKey): HTMLElement {
+  const onclick = () => void save();
   return make(
-    "div",
-    {},
-    make(
-      "p",
-      {},
-      `${safe(file)} is your private key: see that it was saved, keep it, and a copy of it. ${safe(name)}.pub.pem is for those who seal files for you.`,
-    ),
-    make("button", { type: "button", class: "second", onclick }, `Save ${safe(file)} again`),
+    "button",
+    { type: "button", class: "second", onclick },
+    TEXTS.page.saveAgain(safe(file)),
   );
 }
 
+/** Forgets typed passphrases. */
+export function emptyPassphrases(form: HTMLFormElement): void {
+  for (const field of form.querySelectorAll<HTMLInputElement>("[type=password]")) field.value = "";
+}
+
+async function makePair(form: HTMLFormElement, data: FormData): Promise<Node> {
+  const typed = String(data.get("name") ?? "");
+  const name = typed.replace(/[/\\:]/g, "_").trim() || "mine";
+  const passphrase = data.get("open") === null ? typedPassphrase(data) : undefined;
+  const made = await makeAndSave(name, Number(data.get("bits")), passphrase);
+  const pub = `${name}.pub.pem`;
+  download(pub, writePublicKey(made.key.publicKey, "pem"));
+  emptyPassphrases(form);
+  return make(
+    "div",
+    {},
+    make("p", {}, words.made(safe(made.file), safe(pub))),
+    make("p", { class: "next" }, make("a", { href: "#seal" }, words.next)),
+    againButton(made),
+  );
+}
+
+/** @throws PageError at the field that has to be mended */
+function checkMaking(data: FormData): void {
+  const unlocked = data.get("open") !== null;
+  const passphrase = typedPassphrase(data);
+  if (unlocked && passphrase !== "") throw new PageError(words.both, "[name=passphrase]");
+  if (!unlocked && passphrase === "") throw new PageError(words.neither, "[name=passphrase]");
+}
+
 export function startKeys(): void {
-  startAdding();
+  onFiles("key-files", (files) => addFiles(files, find("#key-work")));
   const details = find("#make");
   const form = find<HTMLFormElement>("form", details);
-  onSubmit(form, find(".work", details), () => [{ name: "Key pair", run: () => makePair(form) }]);
+  onSubmit(form, find(":scope > .work", details), () => {
+    const data = new FormData(form);
+    checkMaking(data);
+    return [{ name: words.task, run: () => makePair(form, data) }];
+  });
 }

@@ -2,12 +2,14 @@ import { wipe } from "../bytes.js";
 import { handIn } from "../client/escrow.js";
 import { type Party, partyOf } from "../client/party.js";
 import { Unreachable } from "../client/unreachable.js";
+import type { TokenInfo } from "../escrow/answers.js";
 import { type Connection, encodeConnection } from "../escrow/connection.js";
 import type { Receipt, Submission } from "../escrow/index.js";
 import { changed } from "./changes.js";
 import { download } from "./dom.js";
 import { checkOpen } from "./policy.js";
-import { awayText, notLetIn, PageError } from "./words.js";
+import { TEXTS } from "./texts.js";
+import { awayText, PageError } from "./words.js";
 
 // Authorities whose service the page asks itself, by a connection file. What that takes is loaded with the first one.
 
@@ -21,6 +23,8 @@ export interface Link {
   isNewer: boolean;
   /** Why the service could not be reached when it was asked last, in words; undefined if it answered. */
   away: string | undefined;
+  /** What its token is for, once the service has said so. */
+  token?: TokenInfo | undefined;
 }
 
 /** An authority that this tab knows. Without a link, messages are carried to it. */
@@ -48,8 +52,10 @@ async function connect(one: TabAuthority, link: Link): Promise<void> {
   await goesOn(core, one.authority, file);
   if (token !== undefined) {
     const asker = new HttpClient(core, { url, token, patience: 0 });
-    await asker.token().catch((error) => {
-      throw isSilence(error) ? new Unreachable("UNAVAILABLE", notLetIn(place.host)) : error;
+    link.token = await asker.token().catch((error) => {
+      throw isSilence(error)
+        ? new Unreachable("UNAVAILABLE", TEXTS.words.notLetIn(place.host, location.origin))
+        : error;
     });
   }
   // What was seen of a log stays in mind as long as that log is in use.

@@ -2,6 +2,7 @@ import { sharedCore } from "../core/index.js";
 import { article, decodeMessage, type Message, type MessageKind } from "../escrow/index.js";
 import { MESSAGE_START, messageLimit } from "../escrow/message.js";
 import { readAll } from "./files.js";
+import { TEXTS } from "./texts.js";
 import { PageError } from "./words.js";
 
 /** Reads a file that should be a message. @throws PageError if it is too large for one */
@@ -17,5 +18,5 @@ export async function readMessage<Kind extends MessageKind>(
 ): Promise<Message & { kind: Kind }> {
   const message = decodeMessage(await sharedCore(), await readMessageBytes(file));
   if (message.kind === kind) return message as Message & { kind: Kind };
-  throw new PageError(`${file.name} is ${article(message.kind)}; needed is ${article(kind)}.`);
+  throw new PageError(TEXTS.words.isInstead(file.name, article(message.kind), article(kind)));
 }

@@ -1,6 +1,7 @@
 import { TwinwrapError } from "../errors.js";
 import { safe } from "../text.js";
 import { find } from "./dom.js";
+import { TEXTS } from "./texts.js";
 
 /**
  * Does something that may need a passphrase. Asks for it when it is needed, and again while it is wrong.
@@ -11,7 +12,7 @@ export async function askPassphrase<T>(
   name: string,
   use: (passphrase: () => Promise<string>) => Promise<T>,
 ): Promise<T> {
-  for (let why = ""; ; why = "This passphrase does not open it.") {
+  for (let why = ""; ; why = TEXTS.passphrase.wrong) {
     try {
       return await use(() => show(name, why));
     } catch (error) {

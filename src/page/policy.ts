@@ -1,5 +1,6 @@
 import { find } from "./dom.js";
-import { closedTo, PageError } from "./words.js";
+import { TEXTS } from "./texts.js";
+import { PageError } from "./words.js";
 
 // The page's own policy, which the build writes into its HTML. It says where authorities may be asked.
 
@@ -15,5 +16,10 @@ export function openOrigins(): string[] {
 export function checkOpen(url: URL): void {
   const { origin } = url;
   if (origin === location.origin || openOrigins().includes(origin)) return;
-  throw new PageError(closedTo(origin));
+  throw new PageError(TEXTS.words.closedTo(origin));
+}
+
+/** Whether the page was built with a place to give a token. */
+export function hasTokenLogin(): boolean {
+  return find<HTMLMetaElement>('meta[name="twinwrap-token-login"]').content === "on";
 }

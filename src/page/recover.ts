@@ -1,43 +1,182 @@
-import { save } from "../browser.js";
-import { standingOf, stateText } from "../client/officer.js";
 import type { Party } from "../client/party.js";
 import {
-  addReleased,
+  type Asked,
   makeAsked,
   type Recovery,
-  type Replacing,
   recordsToAsk,
-  replaceReleased,
   takeRelease,
 } from "../client/recover.js";
-import { amend, inspectHead, rewrap } from "../envelope/index.js";
+import { inspectHead } from "../envelope/index.js";
 import {
   encodeRequest,
+  originsOf,
   parseRequestId,
   type RecoveryRequest,
-  recipientFingerprint,
   requestHash,
   requestId,
   sayId,
 } from "../escrow/index.js";
-import { askingTexts, unshownTexts } from "../escrow/words.js";
-import { formatTime } from "../jcs.js";
-import { checkPublicKey, type RsaPrivateKey } from "../keys/index.js";
+import { askingTexts } from "../escrow/words.js";
+import { checkPublicKey } from "../keys/index.js";
 import { safe } from "../text.js";
-import { chosenAuthority, chosenKeys } from "./choices.js";
-import { download, facts, find, make, saveButton } from "./dom.js";
-import { chosen } from "./files.js";
-import { keyFor } from "./keyring.js";
-import { presentParty, reach, reachNow, type TabAuthority } from "./link.js";
+import { keeperFor } from "./bulk.js";
+import { onChange } from "./changes.js";
+import { chosenAuthority } from "./choices.js";
+import { details, download, facts, find, make, moment, saveButton } from "./dom.js";
+import { chosen, onFiles, putFiles } from "./files.js";
+import { Guide } from "./guide.js";
+import { authorities, isOwn, keys, type TabKey } from "./keyring.js";
+import { addFiles, againButton, emptyPassphrases, makeAndSave, typedPassphrase } from "./keys.js";
+import { presentParty, reachNow, type TabAuthority } from "./link.js";
 import { readMessage } from "./messages.js";
-import { openAndSave } from "./open.js";
-import { DOWNLOADS } from "./options.js";
-import { patched } from "./patched.js";
+import { newKeyOf, takeReleased } from "./released.js";
+import { printNumber, sheetButton } from "./sheet.js";
+import { TEXTS } from "./texts.js";
+import { Lookout } from "./waiting.js";
 import { PageError } from "./words.js";
-import { type Doing, onSubmit } from "./work.js";
+import { type Doing, onSubmit, type Task } from "./work.js";
 
-const NO_ROOM =
-  "The file's header has no room for one more wrap. The command line can make some: `twinwrap recover fetch` with --remove-owner of an old key, or with --rewrite.";
+// Recovery as a row of questions. What was answered stands here, until the tab is closed; what it takes to go on after
+// that is saved before anything is sent.
+
+const { recover: words } = TEXTS;
+const KEY_BITS = 3072;
+
+/** What was answered so far. */
+interface Answers {
+  files: File[];
+  /** What was kept of a request that was made before, or its ID. */
+  kept: RecoveryRequest | undefined;
+  id: string | undefined;
+  by: TabAuthority | undefined;
+  key: TabKey | undefined;
+  asked: Asked | undefined;
+  recovery: Recovery | undefined;
+}
+
+const answers: Answers = {
+  files: [],
+  kept: undefined,
+  id: undefined,
+  by: undefined,
+  key: undefined,
+  asked: undefined,
+  recovery: undefined,
+};
+
+let guide: Guide;
+let lookout: Lookout | undefined;
+
+/** A question's task: it has no result of its own, since the guide goes on. */
+function asks(name: string, run: (doing: Doing) => Promise<Node | undefined>): Task[] {
+  return [{ name, run }];
+}
+
+async function answerFiles(form: HTMLFormElement): Promise<Task[]> {
+  const files = chosen("lost-files");
+  if (files.length === 0) throw new PageError(words.noFiles, "[data-files=lost-files]");
+  const [kept] = chosen("resume-request");
+  const typed = String(new FormData(form).get("id")).trim();
+  return asks(words.filesTitle, async () => {
+    const origins: string[] = [];
+    for (const file of files) {
+      const head = await inspectHead(file).catch((error) => {
+        throw new PageError(words.about1(file.name, error.message));
+      });
+      origins.push(...originsOf(head), ...head.header.escrow);
+    }
+    answers.files = files;
+    answers.kept = kept && (await readMessage(kept, "request")).request;
+    answers.id = typed === "" ? undefined : parseRequestId(typed);
+    showKeeper([...new Set([...origins, ...(answers.kept ? [answers.kept.authority] : [])])]);
+    guide.answer("files", files.map(({ name }) => safe(name)).join(", "));
+    guide.go("keeper");
+    return undefined;
+  });
+}
+
+/** Says who keeps the spare key by what the files say, and whether the page knows them. */
+function showKeeper(origins: readonly string[]): void {
+  const known = authorities.filter(({ authority }) => origins.includes(authority.origin));
+  const names = origins.map((origin) => safe(origin)).join(", ");
+  const said = origins.length === 0 ? words.keeperNone : words.keeperSaid(names);
+  const here = known.length > 0 ? words.keeperHere : words.keeperMissing(names);
+  find("#keeper-said").textContent = origins.length === 0 ? said : `${said} ${here}`;
+  const [one] = known;
+  if (one === undefined) return;
+  for (const input of find("#keeper-choice").querySelectorAll("input")) {
+    const index = authorities.findIndex(({ authority }) => authority === one.authority);
+    input.checked = input === find("#keeper-choice").querySelectorAll("input")[index];
+  }
+}
+
+async function answerKeeper(form: HTMLFormElement): Promise<Task[]> {
+  if (authorities.length === 0) throw new PageError(words.noKeeper, "[data-files=keeper-file]");
+  const by = chosenAuthority(form);
+  return asks(words.keeperTitle, async () => {
+    await reachNow(by);
+    answers.by = by;
+    guide.answer("keeper", words.keeperIs(safe(by.authority.origin), by.link !== undefined));
+    if (answers.kept === undefined && answers.id === undefined) {
+      guide.go("key");
+      return undefined;
+    }
+    if (by.link === undefined && answers.kept === undefined) {
+      throw new PageError(words.carriedNumber);
+    }
+    goOnWaiting(by);
+    return undefined;
+  });
+}
+
+/** Offers the private keys of this tab, and a new one. */
+function showKeyChoice(): void {
+  const place = find("#new-key-choice");
+  onChange(() => {
+    const own = keys.filter(isOwn);
+    place.replaceChildren(
+      ...(own.length === 0 ? [] : [undefined, ...own]).map((key, index) => {
+        const value = index === 0 ? "new" : String(index - 1);
+        const input = make("input", { type: "radio", name: "key", value });
+        input.checked = index === 0;
+        const text = key === undefined ? words.keyNew : words.keyUse(safe(key.name));
+        return make("label", { class: "check" }, input, make("span", {}, text));
+      }),
+    );
+    find("#new-key").hidden = false;
+  });
+  place.addEventListener("change", (event) => {
+    find("#new-key").hidden = (event.target as HTMLInputElement).value !== "new";
+  });
+}
+
+function answerKey(form: HTMLFormElement): Task[] {
+  const data = new FormData(form);
+  const choice = data.get("key");
+  if (choice !== null && choice !== "new") {
+    const key = keys.filter(isOwn)[Number(choice)];
+    return asks(words.keyTitle, async () => {
+      checkPublicKey(key!.publicKey, { forWrap: true });
+      goOnWith(key!, safe(key!.name));
+      return undefined;
+    });
+  }
+  const passphrase = typedPassphrase(data);
+  if (passphrase === "") throw new PageError(TEXTS.make.noPassphrase, "[name=passphrase]");
+  return asks(words.keyTitle, async () => {
+    const day = new Date().toISOString().slice(0, 10);
+    const made = await makeAndSave(`new-key-${day}`, KEY_BITS, passphrase);
+    emptyPassphrases(form);
+    goOnWith(made.key, words.keyMade(safe(made.file)));
+    return againButton(made);
+  });
+}
+
+function goOnWith(key: TabKey, said: string): void {
+  answers.key = key;
+  guide.answer("key", said);
+  guide.go("who");
+}
 
 /** The records to ask for to recover these files. */
 async function recordsOf(files: readonly File[], by: Party) {
@@ -45,153 +184,172 @@ async function recordsOf(files: readonly File[], by: Party) {
   const unsure: string[] = [];
   for (const file of files) {
     const asked = await recordsToAsk(by, await inspectHead(file)).catch((error) => {
-      throw error.code === "NOT_FOUND" ? new PageError(`${file.name}: ${error.message}.`) : error;
+      if (error.code !== "NOT_FOUND") throw error;
+      throw new PageError(words.about1(file.name, error.message));
     });
-    unsure.push(...askingTexts(asked).map((text) => `${file.name}: ${text}.`));
+    unsure.push(...askingTexts(asked).map((text) => words.about1(file.name, text)));
     records.push(...asked.records);
   }
   return { records, unsure };
 }
 
-async function ask(form: HTMLFormElement, files: readonly File[]): Promise<Node> {
-  const by = chosenAuthority(form);
-  const [key] = chosenKeys(form);
-  if (key === undefined) throw new PageError("Choose your new key, or make one first.");
-  checkPublicKey(key.publicKey, { forWrap: true });
-  await reachNow(by);
-  const { records, unsure } = await recordsOf(files, by);
-  const { request, id } = makeAsked(by, {
-    requester: String(new FormData(form).get("requester")),
-    recipient: key.publicKey,
-    records,
-  });
-  // A request that the authority refuses is not kept.
-  await by.client?.ask(request);
-  if (by.client !== undefined) find<HTMLInputElement>("#take [name=id]").value = sayId(id);
-  const name = `${id}.request.json`;
-  const bytes = encodeRequest(request);
-  download(name, bytes);
-  const origin = safe(by.authority.origin);
-  return make(
-    "div",
-    {},
-    make("p", {}, "Tell this to each officer yourself, so that they know that it is you who asks:"),
-    make("output", { class: "id" }, sayId(id)),
-    make(
-      "p",
-      {},
-      by.client === undefined
-        ? `Keep ${name}, and carry it to ${origin}.`
-        : `${origin} has your request. Keep ${name}, too. Once the officers have agreed, fetch what was released below.`,
-    ),
-    ...unsure.map((text) => make("p", { class: "note" }, safe(text))),
-    facts([
-      ["New key", safe(key.name)],
-      ["Good until", formatTime(request.expires)],
-    ]),
-    saveButton("Save the request again", name, bytes),
-  );
-}
-
-/** Takes a release in. It must be for the request that was kept, or for a private key in this tab. */
-async function checkTaken(one: TabAuthority, id: string): Promise<Recovery> {
-  const [file] = chosen("take-release");
-  const [kept] = chosen("take-request");
-  const request = kept && (await readMessage(kept, "request")).request;
-  if (file === undefined) return fetchReleased(one, request, id);
-  const { release } = await readMessage(file, "release");
-  await reach(one);
-  const recovery = await takeRelease(presentParty(one), release, request && { request });
-  if (request === undefined && newKeyOf(recovery) === undefined) {
-    throw new PageError(
-      "Nothing shows that this release is yours: choose the request that you kept, or add your new private key.",
+/** Makes the request, and saves it. Nothing is sent yet. */
+async function answerWho(form: HTMLFormElement): Promise<Task[]> {
+  // Nobody types a control character, and no request may have one.
+  const requester = String(new FormData(form).get("requester"))
+    .replace(/\p{Cc}/gu, "")
+    .trim();
+  if (requester === "") throw new PageError(words.noName, "[name=requester]");
+  const { by, key, files } = answers;
+  return asks(words.requestName, async () => {
+    await reachNow(by!);
+    const { records, unsure } = await recordsOf(files, by!);
+    answers.asked = makeAsked(by!, { requester, recipient: key!.publicKey, records });
+    const { request, id } = answers.asked;
+    const name = `${id}.request.json`;
+    const bytes = encodeRequest(request);
+    download(name, bytes);
+    const origin = safe(by!.authority.origin);
+    const isAsked = by!.link !== undefined;
+    const again = saveButton(TEXTS.page.saveAgain(name), name, bytes);
+    find("#send-about").replaceChildren(
+      make("p", {}, words.sendKept(`${safe(key!.name)}, ${name}`)),
+      make("p", {}, isAsked ? words.sendNext(origin) : words.carryNext(name, origin)),
+      ...unsure.map((text) => make("p", { class: "note" }, safe(text))),
+      again,
+      details(
+        facts([
+          [words.newKey, safe(key!.name)],
+          [words.goodUntil, moment(request.expires)],
+        ]),
+      ),
     );
-  }
-  return recovery;
-}
-
-/** Fetches what was released for a request: for the one that was kept, or for the one with an ID. */
-async function fetchReleased(
-  one: TabAuthority,
-  request: RecoveryRequest | undefined,
-  typed: string,
-): Promise<Recovery> {
-  if (one.link === undefined) throw new PageError("Choose the release that came back first.");
-  if (request === undefined && typed === "") {
-    throw new PageError("Which request? Give its ID, or choose the request that you kept.");
-  }
-  const id =
-    request === undefined ? parseRequestId(typed) : requestId(requestHash(one.core, request));
-  await reachNow(one);
-  const release = await one.client!.released(id);
-  if (release === undefined) {
-    const state = stateText(await standingOf(one, id));
-    throw new PageError(`Nothing was released yet: ${state}. Fetch it again later.`);
-  }
-  return takeRelease(one, release, request === undefined ? { id } : { request });
-}
-
-/** The private key that the release is for, if it is in this tab. */
-function newKeyOf({ party, checked }: Recovery): RsaPrivateKey | undefined {
-  return keyFor(recipientFingerprint(party.core, checked.request))?.privateKey;
-}
-
-/** A file with the wrap that was released for it. If the private key is here, the wrap is opened first. */
-async function withReleased(file: File, recovery: Recovery) {
-  const key = newKeyOf(recovery);
-  if (key !== undefined) {
-    let unshown: string[] = [];
-    const note = (replacing: Replacing) => {
-      unshown = unshownTexts(replacing.unshown);
-    };
-    const { patch } = await rewrap(file, replaceReleased(recovery, key, {}, note));
-    return { now: patched(file, patch!), opened: true, unshown };
-  }
-  const { patch } = await amend(file, addReleased(recovery));
-  return { now: patched(file, patch), opened: false, unshown: [] };
-}
-
-async function take(
-  file: File,
-  { recovery, picker, openIt }: { recovery: Recovery; picker: boolean; openIt: boolean },
-  doing: Doing,
-): Promise<Node> {
-  const { now, opened, unshown } = await withReleased(file, recovery).catch((error) => {
-    throw error.code === "NO_ROOM" ? new PageError(NO_ROOM) : error;
+    const { form: sending } = guide.step("send");
+    find("button[type=submit]", sending).textContent = isAsked ? words.send : words.carried;
+    find<HTMLInputElement>("[name=saved]", sending).checked = false;
+    guide.answer("who", safe(requester));
+    guide.go("send");
+    return undefined;
   });
-  if (openIt) {
-    if (!opened) throw new PageError("Add your new private key under “Keys in this tab” first.");
-    return openAndSave(now, file.name, picker, doing);
+}
+
+async function send(form: HTMLFormElement): Promise<Task[]> {
+  if (new FormData(form).get("saved") === null) {
+    throw new PageError(words.notSaved, "[name=saved]");
   }
-  await save(now, { name: file.name, picker, ...DOWNLOADS });
-  return make(
-    "p",
-    {},
-    opened
-      ? "Recovered: your new key opens it. Keep this file in place of the old one."
-      : "The wrap for your new key was added; whether it opens shows with the private key.",
-    ...unshown.map((text) => make("p", { class: "note" }, `Not shown: ${text}.`)),
+  const { by, asked } = answers;
+  return asks(words.requestName, async () => {
+    await by!.client?.ask(asked!.request);
+    answers.kept = asked!.request;
+    goOnWaiting(by!);
+    return undefined;
+  });
+}
+
+/** Shows the number to tell, and waits for a release. */
+function goOnWaiting(by: TabAuthority): void {
+  const { kept } = answers;
+  const id = kept === undefined ? answers.id! : requestId(requestHash(by.core, kept));
+  const isAsked = by.link !== undefined;
+  const number = sayId(id);
+  const copied = make("span", { role: "status" });
+  const copy = async () => {
+    await navigator.clipboard.writeText(number);
+    copied.textContent = words.copied;
+  };
+  find("#wait-about").replaceChildren(
+    make("p", {}, words.tell),
+    make("output", { class: "id", "aria-label": words.number }, number),
+    make("button", { type: "button", class: "second", onclick: () => void copy() }, words.copy),
+    sheetButton(words.sheet, () => printNumber(number, by.authority)),
+    copied,
+    ...(isAsked ? [make("p", { class: "hint" }, words.watching)] : []),
   );
+  find("#wait-state").replaceChildren();
+  find("[data-files=take-release]").hidden = isAsked;
+  const { form } = guide.step("wait");
+  find("button[type=submit]", form).textContent = isAsked ? words.lookNow : words.releaseGo;
+  guide.answer("send", safe(by.authority.origin));
+  guide.go("wait", true);
+  lookout = isAsked
+    ? new Lookout({
+        by,
+        id,
+        request: kept,
+        place: find("#wait-state"),
+        isWanted: () => guide.isAt("wait"),
+        onRelease: goOnTaking,
+      })
+    : undefined;
+  void lookout?.look();
+}
+
+async function answerWait(): Promise<Task[]> {
+  if (lookout !== undefined) {
+    await lookout.look();
+    return [];
+  }
+  const [file] = chosen("take-release");
+  if (file === undefined) throw new PageError(words.noRelease, "[data-files=take-release]");
+  const { by, kept } = answers;
+  return asks(words.waitTitle, async () => {
+    const { release } = await readMessage(file, "release");
+    goOnTaking(await takeRelease(presentParty(by!), release, kept && { request: kept }));
+    return undefined;
+  });
+}
+
+function goOnTaking(recovery: Recovery): void {
+  answers.recovery = recovery;
+  putFiles("take-files", answers.files);
+  showNeedsKey();
+  guide.answer("wait", words.takeTitle);
+  guide.go("take", true);
+}
+
+function showNeedsKey(): void {
+  const { recovery } = answers;
+  find("#take-needs-key").hidden = recovery === undefined || newKeyOf(recovery) !== undefined;
+}
+
+async function take(button: string) {
+  const files = chosen("take-files");
+  if (files.length === 0) throw new PageError(words.noFiles, "[data-files=take-files]");
+  const recovery = answers.recovery!;
+  const openIt = button === "open";
+  if (openIt && newKeyOf(recovery) === undefined) {
+    throw new PageError(words.needNewKey, "#take-needs-key");
+  }
+  const keeper = openIt ? await keeperFor("zip", files, TEXTS.bulk.zipOpened) : undefined;
+  const given = { recovery, picker: files.length === 1, openIt, keeper };
+  const tasks = files.map((file) => ({
+    name: file.name,
+    total: file.size,
+    run: (doing: Doing) => takeReleased(file, given, doing),
+  }));
+  return { tasks, ...(keeper && { finish: keeper.finish }) };
 }
 
 export function startRecover(): void {
-  const asking = find<HTMLFormElement>("#ask");
-  onSubmit(asking, find("#ask-work"), () => {
-    const files = chosen("ask-files");
-    if (files.length === 0) throw new PageError("Choose the sealed files first.");
-    return [{ name: "Recovery request", run: () => ask(asking, files) }];
-  });
-  const taking = find<HTMLFormElement>("#take");
-  onSubmit(taking, find("#take-work"), async (button) => {
-    const files = chosen("take-files");
-    if (files.length === 0) throw new PageError("Choose the sealed files first.");
-    const by = chosenAuthority(taking);
-    const recovery = await checkTaken(by, String(new FormData(taking).get("id")).trim());
-    const given = { recovery, picker: files.length === 1, openIt: button === "open" };
-    return files.map((file) => ({
-      name: file.name,
-      total: file.size,
-      run: (doing: Doing) => take(file, given, doing),
-    }));
-  });
+  guide = new Guide(find("#recover-guide"));
+  const on = (
+    name: string,
+    tasks: (
+      form: HTMLFormElement,
+      button: string,
+    ) => ReturnType<typeof take> | Promise<Task[]> | Task[],
+  ) => {
+    const { form, place } = guide.step(name);
+    onSubmit(form, place, (button) => tasks(form, button));
+  };
+  on("files", answerFiles);
+  on("keeper", answerKeeper);
+  on("key", answerKey);
+  on("who", answerWho);
+  on("send", send);
+  on("wait", answerWait);
+  on("take", (_, button) => take(button));
+  showKeyChoice();
+  onChange(showNeedsKey);
+  onFiles("keeper-file", (files) => addFiles(files, guide.step("keeper").place));
 }

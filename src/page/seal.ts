@@ -6,14 +6,21 @@ import type { MakeEscrows } from "../envelope/seal.js";
 import { readBack } from "../errors.js";
 import { checkOwnerId, encodeSubmission, messageName } from "../escrow/index.js";
 import { safe } from "../text.js";
+import { chosenWhere, keeperFor, showWhere } from "./bulk.js";
+import { changed, done } from "./changes.js";
 import { chosenAuthorities, chosenKeys } from "./choices.js";
-import { facts, find, make, saveButton } from "./dom.js";
+import { details, facts, find, make, saveButton, toned } from "./dom.js";
 import { chosen } from "./files.js";
+import type { Keeper } from "./keeper.js";
 import type { TabKey } from "./keyring.js";
 import { handInTo, reach, type TabAuthority } from "./link.js";
 import { DOWNLOADS, workOptions } from "./options.js";
+import { printSheet, sheetButton } from "./sheet.js";
+import { TEXTS } from "./texts.js";
 import { awayText, PageError } from "./words.js";
 import { type Doing, onSubmit } from "./work.js";
+
+const { seal: words } = TEXTS;
 
 interface Wanted {
   to: TabKey[];
@@ -24,13 +31,15 @@ interface Wanted {
   owner: string | undefined;
   description: string;
   named: boolean;
+  /** Takes the sealed files; undefined: each is saved by itself. */
+  keeper: Keeper | undefined;
   /** Whether the page may ask where to save it: browsers allow that once a click. */
   picker: boolean;
 }
 
 /** Who the owner is at an authority. */
 function ownerAt({ link }: TabAuthority, { owner, to }: Wanted): string {
-  return owner ?? link?.connection.owner?.id ?? toHex(to[0]!.fingerprint);
+  return owner ?? link?.connection.owner?.id ?? link?.token?.owner ?? toHex(to[0]!.fingerprint);
 }
 
 /** Escrows one file's key. Authorities are asked here, and not before, since a picker opens only right after a click. */
@@ -62,25 +71,34 @@ function sentView({ party, submission, receipt }: Sent<TabAuthority>, name: stri
   const { authority, link } = party;
   const origin = safe(authority.origin);
   if (receipt !== undefined) {
-    const said =
-      receiptStatus(receipt) === "verified"
-        ? `In escrow: ${origin} has verified the key.`
-        : `In escrow: ${origin} has taken it in, and has not opened it yet.`;
-    return [make("p", {}, `${said} Its receipt is in the file.`)];
+    const isVerified = receiptStatus(receipt) === "verified";
+    const said = isVerified ? words.verified(origin) : words.unverified(origin);
+    return [make("p", {}, `${said} ${words.receiptInside}`)];
   }
   const away = link?.away === undefined ? "" : ` ${safe(awayText(authority, link.away))}`;
-  const next =
-    link === undefined
-      ? `Not in escrow yet: carry this to ${origin}, and verify the receipt that comes back.`
-      : `Escrow pending.${away} The file is whole, and keeps what has to be sent. Send it later, under “Verify” or with twinwrap escrow flush, or carry this to ${origin}.`;
+  const next = link === undefined ? words.carry(origin) : words.pending(away, origin);
   const file = messageName(name, authority, "submission");
   const bytes = encodeSubmission(submission);
-  return [make("p", {}, next), saveButton(`Save the submission for ${origin}`, file, bytes)];
+  return [make("p", {}, next), saveButton(words.saveSubmission(origin), file, bytes)];
+}
+
+/** What was made of a file, and what to do next. */
+function sealedView(name: string, serial: string, sent: readonly Sent<TabAuthority>[]): Node {
+  const result = make("div", {}, make("p", {}, `${words.savedAs} ${safe(name)}`));
+  if (sent.length === 0) result.append(make("p", {}, words.notEscrowed));
+  for (const one of sent) result.append(...sentView(one, name));
+  result.append(make("p", { class: "next" }, words.next));
+  if (sent.length > 0) {
+    const known = sent.map(({ party }) => party.authority);
+    result.append(sheetButton(words.sheet, () => printSheet(name, serial, known)));
+  }
+  result.append(details(facts([[words.serial, make("code", {}, serial)]])));
+  const isSafe = sent.length > 0 && sent.every(({ receipt }) => receipt !== undefined);
+  return isSafe ? result : toned("warn", result);
 }
 
 async function sealOne(file: File, wanted: Wanted, doing: Doing): Promise<Node> {
   const escrower = new FileEscrower(wanted);
-  const name = `${file.name}.twin`;
   const sealed = seal(file, {
     to: wanted.to.map(({ publicKey }) => publicKey),
     escrow: wanted.authorities.map(({ authority }) => authority.origin),
@@ -89,22 +107,15 @@ async function sealOne(file: File, wanted: Wanted, doing: Doing): Promise<Node> 
     name: wanted.named ? file.name : undefined,
     ...workOptions(doing),
   });
-  await save(sealed, { name, picker: wanted.picker, ...DOWNLOADS });
+  let name = `${file.name}.twin`;
+  if (wanted.keeper !== undefined) name = await wanted.keeper.add(name, await sealed);
+  else await save(sealed, { name, picker: wanted.picker, ...DOWNLOADS });
   const { serial } = (await sealed).header;
-  const result = make(
-    "div",
-    {},
-    facts([
-      ["Saved as", safe(name)],
-      ["Serial", make("code", {}, formatSerial(serial))],
-    ]),
-  );
-  const { sent } = escrower;
-  if (sent.length === 0) {
-    result.append(make("p", {}, "Not in escrow: no authority was chosen."));
+  if (!done.sealed) {
+    done.sealed = true;
+    changed();
   }
-  for (const one of sent) result.append(...sentView(one, name));
-  return result;
+  return sealedView(name, formatSerial(serial), escrower.sent);
 }
 
 /** @throws TwinwrapError BAD_ARGUMENT, LIMIT_EXCEEDED */
@@ -114,28 +125,32 @@ function ownerIn(data: FormData): string | undefined {
 }
 
 export function startSeal(): void {
-  const view = find("#seal");
+  const view = find("[data-view=seal]");
   const form = find<HTMLFormElement>("form", view);
-  onSubmit(form, find(".work", view), () => {
+  showWhere("seal-files", "seal-where");
+  onSubmit(form, find(".work", view), async () => {
     const files = chosen("seal-files");
+    if (files.length === 0) throw new PageError(words.noFiles, "[data-files=seal-files]");
+    const to = chosenKeys(form);
+    if (to.length === 0) throw new PageError(words.nobody, "#seal-keys");
     const data = new FormData(form);
+    const owner = ownerIn(data);
+    const keeper = await keeperFor(chosenWhere(form), files, TEXTS.bulk.zipName);
     const wanted: Wanted = {
-      to: chosenKeys(form),
+      to,
       authorities: chosenAuthorities(form),
       reached: new Set(),
-      owner: ownerIn(data),
+      owner,
       description: String(data.get("description")),
       named: data.get("named") !== null,
+      keeper,
       picker: files.length === 1,
     };
-    if (files.length === 0) throw new PageError("Choose the files to seal first.");
-    if (wanted.to.length === 0) {
-      throw new PageError("Nobody could open it: choose at least one key for whom it is sealed.");
-    }
-    return files.map((file) => ({
+    const tasks = files.map((file) => ({
       name: file.name,
       total: file.size,
-      run: (doing) => sealOne(file, wanted, doing),
+      run: (doing: Doing) => sealOne(file, wanted, doing),
     }));
+    return { tasks, ...(keeper && { finish: keeper.finish }) };
   });
 }

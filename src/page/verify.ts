@@ -3,7 +3,7 @@ import { equalBytes } from "../bytes.js";
 import { presentEscrow, renewEscrow } from "../client/escrow.js";
 import type { Party } from "../client/party.js";
 import { sharedCore } from "../core/index.js";
-import { amend, inspectHead } from "../envelope/index.js";
+import { amend, formatSerial, inspectHead } from "../envelope/index.js";
 import {
   attachReceipt,
   checkFile,
@@ -20,14 +20,18 @@ import {
 import { noPolicyText } from "../escrow/words.js";
 import { safe } from "../text.js";
 import { chosenAuthorities } from "./choices.js";
-import { find, make } from "./dom.js";
+import { find, make, toned, withMoments } from "./dom.js";
 import { chosen } from "./files.js";
 import { presentParty, reach, type TabAuthority } from "./link.js";
 import { readMessage } from "./messages.js";
 import { DOWNLOADS } from "./options.js";
 import { patched } from "./patched.js";
+import { printSheet, sheetButton } from "./sheet.js";
+import { TEXTS } from "./texts.js";
 import { awayText, PageError } from "./words.js";
 import { onSubmit, work } from "./work.js";
+
+const { verify: words } = TEXTS;
 
 /** Whose signature counts. */
 interface Judge {
@@ -41,9 +45,7 @@ async function judgeOf(one: TabAuthority | undefined): Promise<Judge> {
   await reach(one);
   const { away } = one.link;
   const compared =
-    away === undefined
-      ? "Compared with the authority's log as it is now."
-      : `${awayText(one.authority, away)} So nothing is compared with its log.`;
+    away === undefined ? words.compared : words.notCompared(awayText(one.authority, away));
   return { party: presentParty(one), compared };
 }
 
@@ -51,20 +53,21 @@ async function judgeOf(one: TabAuthority | undefined): Promise<Judge> {
 function verdict(reports: readonly EscrowReport[], { party: by, compared }: Judge): HTMLElement {
   const answer =
     by === undefined
-      ? "Not shown: without the authority's authority.json, or a connection file, nobody can tell whose receipts these are."
+      ? words.noJudge
       : isRecoverable(reports, by.authority)
-        ? "Yes: the authority has verified the key, and its receipt proves it."
+        ? words.yes
         : reports.some(({ status }) => status === "unconfirmed")
-          ? "Not shown: its log has ended, and the receipt does not show that the authority kept it."
-          : "No: nothing here proves it.";
-  const kind = isRecoverable(reports, by?.authority) ? "yes" : "no";
+          ? words.ended
+          : words.no;
+  const isSafe = isRecoverable(reports, by?.authority);
+  const kind = isSafe ? "yes" : "no";
   const rows = reports.map((report) =>
     make(
       "li",
       {},
       by === undefined && report.time !== undefined
-        ? `says: ${statusText(report)}`
-        : statusText(report),
+        ? withMoments(words.says(statusText(report)))
+        : withMoments(statusText(report)),
     ),
   );
   const more = by && noPolicyText(by.authority);
@@ -73,12 +76,13 @@ function verdict(reports: readonly EscrowReport[], { party: by, compared }: Judg
   if (compared !== undefined && reports.some(({ time }) => time !== undefined)) {
     rows.push(make("li", {}, safe(compared)));
   }
-  return make(
+  const result = make(
     "div",
     {},
     make("p", { class: `verdict ${kind}` }, answer),
-    make("ul", {}, ...(rows.length === 0 ? [make("li", {}, "not escrowed")] : rows)),
+    make("ul", {}, ...(rows.length === 0 ? [make("li", {}, words.notEscrowed)] : rows)),
   );
+  return isSafe ? result : toned("warn", result);
 }
 
 async function verifyFile(file: File, receipts: readonly Receipt[], judge: Judge): Promise<Node> {
@@ -98,17 +102,18 @@ async function verifyFile(file: File, receipts: readonly Receipt[], judge: Judge
   const reports = await checkFile(core, await inspectHead(now), by?.authority, by?.view);
   const result = verdict(reports, judge);
   if (receipts.length > 0 && mine.length === 0) {
-    result.append(make("p", {}, "None of the receipts is for this file."));
+    result.append(make("p", {}, words.noReceipt));
   }
   if (mine.length > 0) {
     result.append(
-      make(
-        "p",
-        {},
-        "The receipt belongs to it. Save the file with its receipt in place of the old one:",
-      ),
-      ...saving("Save it with its receipt", file.name, async () => now),
+      make("p", {}, words.receiptFits),
+      ...saving(words.saveWith, file.name, async () => now),
     );
+  }
+  if (by !== undefined && isRecoverable(reports, by.authority)) {
+    const serial = formatSerial(head.header.serial);
+    const print = () => printSheet(file.name, serial, [by.authority]);
+    result.append(sheetButton(words.sheet, print));
   }
   if (by?.client !== undefined) result.append(...(await sending(file.name, now, by)));
   return result;
@@ -127,9 +132,9 @@ function saving(text: string, name: string, whole: () => Promise<Blob>): Node[] 
   const place = make("div", { class: "work" });
   const run = async () => {
     await save(await whole(), { name, ...DOWNLOADS });
-    return "Saved.";
+    return words.savedNow;
   };
-  const onclick = () => void work(place, [{ name, run }]);
+  const onclick = () => void work(place, { tasks: [{ name, run }] });
   return [make("button", { type: "button", onclick }, text), place];
 }
 
@@ -141,11 +146,8 @@ async function sending(name: string, file: Blob, by: Party): Promise<Node[]> {
     const { receipt } = await renewEscrow(by, present);
     return receipt === undefined ? file : withReceiptIn(file, receipt, by);
   };
-  const text = `No receipt in it shows that ${safe(by.authority.origin)} has it. The file keeps what has to be sent:`;
-  return [
-    make("p", {}, text),
-    ...saving("Send it, and save the file with its receipt", name, send),
-  ];
+  const text = words.canSend(safe(by.authority.origin));
+  return [make("p", {}, text), ...saving(words.send, name, send)];
 }
 
 async function verifySubmission(
@@ -165,11 +167,11 @@ async function verifySubmission(
 }
 
 export function startVerify(): void {
-  const view = find("#verify");
+  const view = find("[data-view=verify]");
   const form = find<HTMLFormElement>("form", view);
   onSubmit(form, find(".work", view), async () => {
     const files = chosen("verify-files");
-    if (files.length === 0) throw new PageError("Choose the sealed files first.");
+    if (files.length === 0) throw new PageError(words.noFiles, "[data-files=verify-files]");
     const [one] = chosenAuthorities(form);
     const receipts: Receipt[] = [];
     for (const file of chosen("verify-receipts")) {

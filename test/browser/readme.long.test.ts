@@ -1,10 +1,10 @@
 // The README's examples for web pages: each is a whole program that says what it prints.
 import { generateKeyPairSync } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchChromium } from "../../.tools/browsers.mjs";
-import { built, bundle, root, type SiteOptions, STRICT, site } from "./site.js";
+import { FOR_PAGES, printsOf } from "../readme-examples.js";
+import { built, bundle, type SiteOptions, STRICT, site } from "./site.js";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -12,16 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-const readme = readFileSync(`${root}README.md`, "utf8");
-/** The examples of one kind: what stands behind the fence. */
-const fenced = (kind: string) =>
-  [...readme.matchAll(new RegExp(`\`\`\`${kind}\\n(.*?)\`\`\``, "gs"))].map(([, code]) => code!);
-const [bundled, plain, pages, scripts] = [
-  "js browser",
-  "js browser http",
-  "html browser",
-  "js page",
-].map(fenced) as [string[], string[], string[], string[]];
+const { bundled, plain, pages, scripts } = FOR_PAGES;
 
 /** Serves the example, and compares what it prints with what it says. */
 async function check(code: string, options: SiteOptions, host = "127.0.0.1"): Promise<void> {
@@ -33,7 +24,7 @@ async function check(code: string, options: SiteOptions, host = "127.0.0.1"): Pr
   await page.goto(`http://${host}:${server.port}/`);
   await expect.poll(() => words).not.toEqual([]);
   // A policy's violation is a word on the console too.
-  expect(words).toEqual([/^\/\/ prints: (.*)$/m.exec(code)![1]]);
+  expect(words).toEqual([printsOf(code)]);
   await page.context().close();
   await server.close();
 }

@@ -26,7 +26,17 @@ export async function checkHelps(helpOf: (command: string) => Promise<string>): 
   const files = readdirSync(new URL("../../src/cli/", import.meta.url));
   for (const command of [
     ...["encrypt", "decrypt", "rewrap", "inspect", "keygen", "key", "blob"],
-    ...["verify", "escrow", "recover", "officer", "authority", "bench", "capi", "watch"],
+    ...[
+      "verify",
+      "escrow",
+      "recover",
+      "officer",
+      "authority",
+      "bench",
+      "capi",
+      "watch",
+      "completion",
+    ],
   ]) {
     expect(files).toContain(`${command}.ts`);
     expect(seen).toContain(command);

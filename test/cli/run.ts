@@ -19,6 +19,8 @@ export const canMount = () =>
 export class Sandbox {
   readonly path = mkdtempSync(join(tmpdir(), "twinwrap test ü-"));
   readonly #bin = join(this.path, ".bin");
+  /** Where the user's own keys are, in the folder "twinwrap": none at first. */
+  readonly config = join(this.#bin, "config");
   /** Says which of the prepared keys are taken. */
   readonly #keys = join(this.#bin, "keys");
 
@@ -55,9 +57,25 @@ export class Sandbox {
     const key = takeKey(this.#keys, bits);
     if (key === undefined) throw new Error(`all prepared keys of ${bits} bits are taken`);
     const privateKey = createPrivateKey({ key, format: "der", type: "pkcs8" });
-    this.write(`${name}.pem`, privateKey.export({ format: "pem", type: "pkcs8" }));
+    const pem = privateKey.export({ format: "pem", type: "pkcs8" });
+    writeFileSync(this.file(`${name}.pem`), pem, { mode: 0o600 });
     const publicKey = createPublicKey(privateKey);
     this.write(`${name}.pub.pem`, publicKey.export({ format: "pem", type: "spki" }));
+  }
+
+  /** What commands find in their environment. */
+  environment(): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      PATH: `${this.#bin}:${process.env.PATH}`,
+      LC_ALL: "C.UTF-8",
+      NODE_OPTIONS: `--require "${PREPARED}"`,
+      TWINWRAP_TEST_KEYS: this.#keys,
+      TWINWRAP_AUTHORITY: "",
+      TWINWRAP_OWNER_ID: "",
+      TWINWRAP_KEY: "",
+      XDG_CONFIG_HOME: this.config,
+    };
   }
 
   /** Runs one line of bash and gives what it printed and how it ended. */
@@ -70,15 +88,7 @@ export class Sandbox {
         cwd: this.path,
         // A session of its own has no terminal, so nothing can ask on it by mistake.
         detached: true,
-        env: {
-          ...process.env,
-          PATH: `${this.#bin}:${process.env.PATH}`,
-          LC_ALL: "C.UTF-8",
-          NODE_OPTIONS: `--require "${PREPARED}"`,
-          TWINWRAP_TEST_KEYS: this.#keys,
-          TWINWRAP_AUTHORITY: "",
-          TWINWRAP_OWNER_ID: "",
-        },
+        env: this.environment(),
       });
       const out: Buffer[] = [];
       const err: Buffer[] = [];

@@ -364,9 +364,10 @@ describe("what is no RSA key is named, and what to do", () => {
     const dsaKey = opensslWithFile(dsa, (path) => ["genpkey", "-paramfile", path]);
     const bundle = Buffer.concat([key, certificate]);
     const files: [Uint8Array, RegExp, RegExp?][] = [
-      [certificate, /a certificate$/, /openssl x509 -in FILE/],
-      [openssl(["x509", "-outform", "DER"], certificate), /certificate/, /-inform DER/],
-      [request(), /certificate request/, /openssl req/],
+      [certificate, /^this is a certificate; the private key is needed$/],
+      [openssl(["x509", "-trustout"], certificate), /certificate/, /openssl x509 -in FILE/],
+      [request(), /certificate request/, /openssl req -in/],
+      [request("-outform", "DER"), /certificate request/, /openssl req -inform DER/],
       [openssl(["pkcs12", "-export", "-passout", "pass:x"], bundle), /PKCS#12/, /openssl pkcs12/],
       [dsaKey, /DSA key/],
       [openssl(["dsa"], dsaKey), /DSA key/],

@@ -133,7 +133,7 @@ test("options that nobody knows are told, not passed over", async () => {
     'there is no "passPhrase"',
   );
   expect(() => publicKeyOf(testKey() as never)).toThrow("the key must be an object with n, e");
-  await expect(readPrivateKey(testKey() as never)).rejects.toThrow("the key file must be bytes");
+  await expect(readPrivateKey(5 as never)).rejects.toThrow("the key file must be a key");
 });
 
 test("an officer's keys: asked for once, and nothing else than a passphrase is taken", async () => {

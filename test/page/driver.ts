@@ -133,7 +133,33 @@ export class Visitor {
 
   /** Goes to one of the page's views. */
   async view(name: string): Promise<void> {
-    await this.page.getByRole("link", { name, exact: true }).click();
+    const link = this.page.getByRole("navigation").getByRole("link", { name, exact: true });
+    await link.click();
+    const view = `main > section[data-view=${name.toLowerCase()}]:not([hidden])`;
+    await this.page.locator(view).waitFor();
+  }
+
+  /** Opens everything that is behind “Details” in the view that the address names. */
+  async more(): Promise<void> {
+    const view = new URL(this.page.url()).hash.slice(1);
+    if (view !== "") await this.page.locator(`[data-view=${view}]:not([hidden])`).waitFor();
+    for (const one of await this.page.locator("details.more:not([open]) > summary:visible").all()) {
+      await one.click();
+    }
+  }
+
+  /** Ticks a key, or another choice, in the view that is shown. */
+  async tick(...names: string[]): Promise<void> {
+    for (const name of names) {
+      await this.page.locator("main .check:visible").filter({ hasText: name }).click();
+    }
+  }
+
+  /** What the page says beside a field. */
+  async fieldError(): Promise<string> {
+    const error = this.page.locator(".field-error:visible");
+    await expect.poll(() => error.count()).toBe(1);
+    return error.innerText();
   }
 
   /** Puts files into one of the page's inputs. */
@@ -143,10 +169,10 @@ export class Visitor {
 
   /** Adds keys or an authority, and waits until they are there. */
   async add(...paths: string[]): Promise<void> {
-    const before = await this.page.locator("#keys > li").count();
+    const before = await this.page.locator("#key-list > li").count();
     await this.give("key-files", ...paths);
     await expect
-      .poll(() => this.page.locator("#keys > li").count())
+      .poll(() => this.page.locator("#key-list > li").count())
       .toBeGreaterThanOrEqual(before + paths.length);
   }
 
@@ -178,7 +204,7 @@ export class Visitor {
     await expect.poll(() => this.page.locator("form button:disabled").count()).toBe(0);
     await expect.poll(() => items.count()).toBe(count);
     await expect
-      .poll(() => this.page.locator(`${view} .results > li:not(.good, .bad)`).count())
+      .poll(() => this.page.locator(`${view} .results > li:not(.good, .warn, .bad)`).count())
       .toBe(0);
     return items.allInnerTexts();
   }
@@ -187,6 +213,31 @@ export class Visitor {
   async picture(name: string): Promise<void> {
     mkdirSync(screenshots, { recursive: true });
     await this.page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+  }
+
+  /**
+   * Keeps pictures of the page as it is, in every width and both schemes, and sees that it holds together in each:
+   * nothing to scroll sideways, no barrier.
+   */
+  async album(name: string): Promise<void> {
+    const before = this.page.viewportSize()!;
+    for (const colorScheme of ["light", "dark"] as const) {
+      await this.page.emulateMedia({ colorScheme });
+      for (const width of [320, 360, 768, 1280, 1920]) {
+        await this.page.setViewportSize({ width, height: 800 });
+        const wide = await this.page.evaluate(() => document.documentElement.scrollWidth);
+        expect(`${name} ${width} ${wide}`).toBe(`${name} ${width} ${width}`);
+        if (width === 360 || width === 1280) {
+          expect([name, width, colorScheme, await this.barriers()]).toEqual([
+            ...[name, width, colorScheme],
+            [],
+          ]);
+        }
+        if (width !== 320 && width !== 1920) await this.picture(`${name}-${width}-${colorScheme}`);
+      }
+    }
+    await this.page.emulateMedia({ colorScheme: null });
+    await this.page.setViewportSize(before);
   }
 
   /** What axe-core finds against accessibility, as the page is now. */

@@ -5,7 +5,7 @@ import { makeFolder, startSite, Visitor } from "./driver.js";
 
 const folder = makeFolder();
 let site: Awaited<ReturnType<typeof startSite>>;
-const come = (options = {}) => Visitor.come(site.browser, `${site.server.url}/`, options);
+const come = (options = {}) => Visitor.come(site.browser, `${site.server.url}/#seal`, options);
 
 beforeAll(async () => {
   site = await startSite();
@@ -25,25 +25,26 @@ afterAll(async () => {
 test("a key is made and saved, a file sealed for it, and opened again", async () => {
   const visitor = await come();
   const { page } = visitor;
-  await page.getByText("Make a key pair").click();
-  await page.getByLabel("Name", { exact: true }).fill("mine");
-  await page.getByLabel("Size").selectOption("2048");
+  const make = page.locator("#make");
+  await make.getByText("Make a key").click();
+  await make.getByText("Details").click();
+  await make.getByLabel("Name", { exact: true }).fill("mine");
+  await make.getByLabel("Size").selectOption("2048");
   await page.getByRole("button", { name: "Make and save it" }).click();
-  expect(await visitor.results(1, "#make")).toEqual([
-    expect.stringContaining("Give a passphrase, or say that you want none."),
-  ]);
-  await page.locator("#make").getByLabel("Passphrase", { exact: true }).fill("correct horse");
-  await page.getByLabel("Once more").fill("correct house");
+  expect(await visitor.fieldError()).toContain("Give a passphrase");
+  const focused = () => page.evaluate(() => (document.activeElement as HTMLInputElement).name);
+  expect(await focused()).toBe("passphrase");
+  await make.getByLabel("Passphrase").first().fill("correct horse");
+  await make.getByLabel("Once more").fill("correct house");
   await page.getByRole("button", { name: "Make and save it" }).click();
-  expect(await visitor.results(1, "#make")).toEqual([expect.stringContaining("not the same")]);
-  await page.getByLabel("Once more").fill("correct horse");
+  expect(await visitor.fieldError()).toContain("not the same");
+  expect(await focused()).toBe("again");
+  await make.getByLabel("Once more").fill("correct horse");
   const made = await visitor.saving(2, folder, () =>
     page.getByRole("button", { name: "Make and save it" }).click(),
   );
   expect(made).toEqual(["mine.pem", "mine.pub.pem"]);
-  expect(await page.locator("#make").getByLabel("Passphrase", { exact: true }).inputValue()).toBe(
-    "",
-  );
+  expect(await make.getByLabel("Passphrase").first().inputValue()).toBe("");
   // What it saved is what OpenSSL and the command line read.
   writeFileSync(folder.path("mine.txt"), "correct horse\n");
   expect(folder.cli("key", "info", "mine.pem", "--passphrase-file", "mine.txt")).toContain("2048");
@@ -54,7 +55,10 @@ test("a key is made and saved, a file sealed for it, and opened again", async ()
   expect(folder.read("mine-again.pem").equals(folder.read("mine.pem"))).toBe(true);
 
   await visitor.give("seal-files", folder.path("report.txt"));
-  await page.getByLabel("Description").fill("Q3");
+  // One's own key is ticked.
+  expect(await page.locator("#seal-keys input:checked").count()).toBe(1);
+  await visitor.more();
+  await page.getByLabel("Description (optional").fill("Q3");
   await page.getByLabel("Write the file's name into it").check();
   const [sealed] = await visitor.saving(1, folder, () =>
     page.getByRole("button", { name: "Seal", exact: true }).click(),
@@ -74,7 +78,10 @@ test("a key is made and saved, a file sealed for it, and opened again", async ()
 
   await page.getByRole("button", { name: "Remove mine.pem" }).click();
   await page.getByRole("button", { name: "Open and save" }).click();
-  expect(await visitor.results()).toEqual([expect.stringContaining("Add the private key")]);
+  expect(await visitor.fieldError()).toContain("Add the private key");
+  // It is gone once the key is there.
+  await visitor.add(folder.path("alice.pem"));
+  expect(await page.locator(".field-error").count()).toBe(0);
   await visitor.leave();
 });
 
@@ -107,7 +114,9 @@ describe("with the command line", () => {
     writeFileSync(folder.path("large.bin"), large);
     const visitor = await come();
     await visitor.add(folder.path("alice.pub.pem"), folder.path("bob.pub.pem"));
+    await visitor.tick("alice.pub.pem", "bob.pub.pem");
     await visitor.give("seal-files", folder.path("report.txt"), folder.path("large.bin"));
+    await visitor.tick("Each by itself");
     const workers: string[] = [];
     visitor.page.on("worker", (worker) => workers.push(new URL(worker.url()).pathname));
     const names = await visitor.saving(2, folder, () =>
@@ -205,10 +214,11 @@ describe("says what went wrong, and what to do", () => {
     const { page } = visitor;
     await visitor.view("Open");
     await page.getByRole("button", { name: "Open and save" }).click();
-    expect((await visitor.results())[0]).toMatch(/Choose the sealed files first/);
+    expect(await visitor.fieldError()).toMatch(/Choose the sealed files first/);
     await visitor.add(folder.path("bob.pem"));
     const names = ["report.txt.twin", "report.txt"];
     await visitor.give("open-files", ...names.map(folder.path));
+    await visitor.tick("Each by itself");
     await page.getByRole("button", { name: "Open and save" }).click();
     const [wrong, foreign] = await visitor.results(2);
     expect(wrong).toMatch(/None of the keys in this tab opens this file.*NOT_A_RECIPIENT/s);
@@ -233,11 +243,11 @@ describe("says what went wrong, and what to do", () => {
     await visitor.picture("passphrase");
     await page.keyboard.press("Escape");
     expect(await visitor.results(1, "#key-work")).toEqual([expect.stringMatching(/Stopped/)]);
-    expect(await page.locator("#keys > li").count()).toBe(0);
+    expect(await page.locator("#key-list > li").count()).toBe(0);
     await visitor.give("key-files", folder.path("locked.pem"));
     await dialog.getByLabel("Of locked.pem").fill("horse");
     await dialog.getByRole("button", { name: "Unlock" }).click();
-    await expect.poll(() => page.locator("#keys > li").count()).toBe(1);
+    await expect.poll(() => page.locator("#key-list > li").count()).toBe(1);
     await visitor.leave();
   });
 
@@ -245,7 +255,7 @@ describe("says what went wrong, and what to do", () => {
     const visitor = await come();
     await visitor.give("seal-files", folder.path("report.txt"));
     await visitor.page.getByRole("button", { name: "Seal", exact: true }).click();
-    expect((await visitor.results())[0]).toMatch(/Nobody could open it/);
+    expect(await visitor.fieldError()).toMatch(/Nobody could open it/);
     await visitor.give("key-files", folder.path("report.txt"));
     expect((await visitor.results(1, "#key-work"))[0]).toMatch(/BAD_FORMAT/);
     await visitor.leave();
@@ -255,8 +265,9 @@ describe("says what went wrong, and what to do", () => {
     writeFileSync(folder.path("huge.bin"), Buffer.alloc(400 << 20));
     const visitor = await come();
     const { page } = visitor;
-    await visitor.add(folder.path("alice.pub.pem"));
+    await visitor.add(folder.path("alice.pem"));
     await visitor.give("seal-files", folder.path("huge.bin"), folder.path("report.txt"));
+    await visitor.tick("Each by itself");
     const download = page.waitForEvent("download");
     await page.getByRole("button", { name: "Seal", exact: true }).click();
     await page.getByRole("button", { name: "Cancel" }).click();
@@ -268,16 +279,17 @@ describe("says what went wrong, and what to do", () => {
 });
 
 describe("looks and reads well", () => {
-  const VIEWS = ["Seal", "Open", "Inspect", "Recover", "Verify"];
+  const VIEWS = ["Start", "Seal", "Open", "Inspect", "Recover", "Verify", "Officers"];
 
   test.each(["light", "dark"] as const)(
     "%s: no barrier in any view (axe-core)",
     async (colorScheme) => {
       const visitor = await come({ colorScheme });
       await visitor.add(folder.path("alice.pem"), folder.path("bob.pub.pem"));
-      await visitor.page.getByText("Make a key pair").click();
+      await visitor.page.locator("#make").getByText("Make a key").click();
       for (const view of VIEWS) {
         await visitor.view(view);
+        await visitor.more();
         expect(await visitor.barriers()).toEqual([]);
         await visitor.picture(`${view.toLowerCase()}-${colorScheme}`);
       }
@@ -317,7 +329,7 @@ describe("looks and reads well", () => {
       });
     await page.keyboard.press("Tab");
     expect(await focused()).toBe("Skip to the work");
-    for (let i = 0; i < 3; i++) await page.keyboard.press("Tab");
+    for (let i = 0; i < 7; i++) await page.keyboard.press("Tab");
     expect(await focused()).toBe("Inspect");
     await page.keyboard.press("Enter");
     // The reader is taken to what is shown now.
@@ -355,11 +367,12 @@ describe("looks and reads well", () => {
 });
 
 test("without https: a warning, and all but making keys", async () => {
-  const visitor = await Visitor.come(site.browser, `http://plain.test:${site.server.port}/`);
+  const visitor = await Visitor.come(site.browser, `http://plain.test:${site.server.port}/#seal`);
   const { page } = visitor;
   expect(await page.locator("#insecure").isVisible()).toBe(true);
   expect(await visitor.barriers()).toEqual([]);
-  await page.getByText("Make a key pair").click();
+  await page.locator("#make").getByText("Make a key").click();
+  await page.locator("#make").getByText("Details").click();
   await page.getByLabel("Without a passphrase").check();
   await page.getByRole("button", { name: "Make and save it" }).click();
   expect((await visitor.results(1, "#make"))[0]).toMatch(/https/);
@@ -385,7 +398,7 @@ test("a picker's place is asked for, once a file", async () => {
     };
     Object.assign(globalThis, { picked, showSaveFilePicker });
   });
-  await visitor.add(folder.path("alice.pub.pem"));
+  await visitor.add(folder.path("alice.pem"));
   await visitor.give("seal-files", folder.path("report.txt"));
   await visitor.page.getByRole("button", { name: "Seal", exact: true }).click();
   await visitor.results();

@@ -31,6 +31,15 @@ describe("the policy", () => {
     expect(openTo(open, [])).toBe(html);
   });
 
+  test("has a place for a token only if that is said, and only where somebody may be asked", () => {
+    const address = ["https://keys.example.org"];
+    const open = openTo(html, address, { tokenLogin: true });
+    expect(open).toContain('<meta name="twinwrap-token-login" content="on"');
+    expect(openTo(open, address)).toBe(openTo(html, address));
+    expect(openTo(html, address)).toContain('<meta name="twinwrap-token-login" content="off"');
+    expect(() => openTo(html, [], { tokenLogin: true })).toThrow(/--token-login needs --authority/);
+  });
+
   test.each([
     "http://keys.example.org",
     "http://127.0.0.1.example.org",

@@ -17,7 +17,7 @@ let service: Awaited<ReturnType<typeof startService>>;
 /** HOST:PORT of the service, which stays when it is started again. */
 let host: string;
 const come = (options = {}) =>
-  Visitor.come(site.browser, `${site.server.url}/`, { asks: [host], ...options });
+  Visitor.come(site.browser, `${site.server.url}/#seal`, { asks: [host], ...options });
 
 const OFFICERS = ["ann", "ben", "cyd"];
 
@@ -81,6 +81,8 @@ afterAll(async () => {
 async function seal(visitor: Visitor, name: string): Promise<string> {
   await visitor.view("Seal");
   await visitor.give("seal-files", path(name));
+  const box = visitor.page.locator("#seal-keys label").filter({ hasText: "old.pub.pem" });
+  await box.locator("input").check();
   await visitor.saving(1, folder, () =>
     visitor.page.getByRole("button", { name: "Seal", exact: true }).click(),
   );
@@ -92,7 +94,7 @@ describe("a page that was built for the authority", () => {
     const visitor = await come();
     const { page } = visitor;
     await visitor.add(path("old.pub.pem"), path("new.pem"), path("olivia.authority"));
-    expect(await page.locator("#keys").innerText()).toContain(`asked at ${service.url}`);
+    expect(await page.locator("#key-list").innerText()).toContain(`asked at ${service.url}`);
     expect(await page.locator("footer").innerText()).toContain(service.url);
     expect(await seal(visitor, "ledger.txt")).toMatch(
       /In escrow: here\.example has verified the key\. Its receipt is in the file/,
@@ -112,26 +114,34 @@ describe("a page that was built for the authority", () => {
     );
 
     await visitor.view("Recover");
-    await visitor.give("ask-files", path("ledger.txt.twin"));
-    await page.locator("#ask").getByText("new.pem").click();
-    await page.getByLabel("Who you are, as the officers").fill("Olivia Owner");
+    await visitor.give("lost-files", path("ledger.txt.twin"));
+    const next = page.getByRole("button", { name: "Next" });
+    await next.click();
+    await next.click();
+    await visitor.tick("Use new.pem");
+    await next.click();
+    await page.getByLabel("Your name, as the officers").fill("Olivia Owner");
     const [request] = await visitor.saving(1, folder, () =>
-      page.getByRole("button", { name: "Ask", exact: true }).click(),
+      page.getByRole("button", { name: "Make the request" }).click(),
     );
-    expect((await visitor.results(1, "#ask-work"))[0]).toMatch(/here\.example has your request/);
     const id = request!.replace(".request.json", "");
-
-    // The ID is there, and no release has to be chosen.
-    await visitor.give("take-files", path("ledger.txt.twin"));
-    const open = page.getByRole("button", { name: "Check it and open the files" });
-    await open.click();
-    expect((await visitor.results(1, "#take-work"))[0]).toMatch(
-      /Nothing was released yet: waiting/,
-    );
+    // What was saved is there before anything is sent.
+    const listed = () => cli("authority", "requests", "--authority", "here");
+    expect(listed()).not.toContain(id);
+    await page.getByLabel("I see them, and keep them").check();
+    await page.getByRole("button", { name: "Send the request" }).click();
+    await page.getByText("2 officers have to approve; none has yet").waitFor();
+    expect(listed()).toContain(id);
     expect(await visitor.barriers()).toEqual([]);
     await visitor.picture("waiting");
+    // Approvals are seen as they come, and the files open once there are enough.
     await approve("ann", id);
+    await page.getByRole("button", { name: "Look now" }).click();
+    await page.getByText("1 of 2 officers have approved").waitFor();
+    expect(await page.locator("#wait-state").innerText()).toContain("ann has approved: met");
     await approve("ben", id);
+    const open = page.getByRole("button", { name: "Open and save" });
+    await open.waitFor();
     await visitor.saving(1, { path: () => path("opened.txt") }, () => open.click());
     expect(folder.read("opened.txt").toString()).toBe("debit and credit\n");
 
@@ -160,6 +170,8 @@ describe("a page that was built for the authority", () => {
     const { page } = visitor;
     await visitor.add(path("old.pub.pem"), path("olivia.authority"));
     await visitor.give("seal-files", path("other.txt"));
+    await visitor.tick("old.pub.pem");
+    await visitor.more();
     await page.getByLabel("Your owner ID").fill("somebody.else");
     await page.getByRole("button", { name: "Seal", exact: true }).click();
     expect((await visitor.results())[0]).toMatch(/FORBIDDEN/);
@@ -171,7 +183,7 @@ describe("a page that was built for the authority", () => {
     await visitor.leave();
   });
 
-  test("a request is fetched by what was kept of it; one without an ID by nothing", async () => {
+  test("a request that the command line made is gone on with by its number", async () => {
     const asked = cli(
       ...["recover", "request", "kept.twin", "--to", "new.pub.pem"],
       ...["--requester", "Olivia", "--authority", "olivia.authority", "--json"],
@@ -181,17 +193,19 @@ describe("a page that was built for the authority", () => {
     const { page } = visitor;
     await visitor.add(path("olivia.authority"));
     await visitor.view("Recover");
-    await visitor.give("take-files", path("kept.twin"));
-    const check = page.getByRole("button", { name: "Check it and save the files" });
-    await check.click();
-    expect((await visitor.results(1, "#take-work"))[0]).toMatch(/Which request\?/);
-    await visitor.give("take-request", path(`${id}.request.json`));
-    await check.click();
-    expect((await visitor.results(1, "#take-work"))[0]).toMatch(/Nothing was released yet/);
+    await visitor.give("lost-files", path("kept.twin"));
+    await visitor.more();
+    await page.getByLabel("Or your number").fill(id);
+    const next = page.getByRole("button", { name: "Next" });
+    await next.click();
+    await next.click();
+    await page.getByText("none has yet").waitFor();
     await approve("ben", id);
     await approve("cyd", id);
+    const check = page.getByRole("button", { name: "Save them sealed for my new key" });
+    await check.waitFor();
     await visitor.saving(1, { path: () => path("recovered.twin") }, () => check.click());
-    expect((await visitor.results(1, "#take-work"))[0]).toMatch(
+    expect((await visitor.results(1, "[data-step=take]"))[0]).toMatch(
       /The wrap for your new key was added/,
     );
     cli("decrypt", "recovered.twin", "-o", "recovered.txt", "-k", "new.pem");
@@ -236,26 +250,27 @@ test("a token that is good no more: nothing is added, and the page says what hel
   await visitor.give("key-files", path("gone.authority"));
   const [result] = await visitor.results(1, "#key-work");
   expect(result).toMatch(/can give you a new token.*UNAUTHENTICATED/s);
-  expect(await visitor.page.locator("#keys > li").count()).toBe(0);
+  expect(await visitor.page.locator("#key-list > li").count()).toBe(0);
   await visitor.leave(/status of 401/);
 });
 
 test("a page of another origin: the browser refuses, the file is whole, and it is sent later", async () => {
-  const visitor = await Visitor.come(site.browser, `http://localhost:${site.server.port}/`, {
+  const visitor = await Visitor.come(site.browser, `http://localhost:${site.server.port}/#seal`, {
     asks: [host],
   });
   await visitor.add(path("old.pub.pem"), path("olivia.authority"));
   const refused = `${host} answers, but not to this page: whoever runs it has to allow the page's origin, http://localhost:${site.server.port}`;
-  expect((await visitor.results(2, "#key-work")).join()).toContain(refused);
+  expect((await visitor.results(1, "#key-work")).join()).toContain(refused);
   expect(await seal(visitor, "other.txt")).toMatch(/Escrow pending.*The file is whole/s);
   expect((await visitor.results())[0]).toContain(refused);
   cli("decrypt", "other.txt.twin", "-o", "whole.txt", "-k", "old.pem");
   expect(folder.read("whole.txt").toString()).toBe("assets\n");
   await visitor.view("Recover");
-  await visitor.give("ask-files", path("kept.twin"));
-  await visitor.page.getByLabel("Who you are, as the officers").fill("Olivia");
-  await visitor.page.getByRole("button", { name: "Ask", exact: true }).click();
-  expect((await visitor.results(1, "#ask-work"))[0]).toContain(refused);
+  await visitor.give("lost-files", path("kept.twin"));
+  const next = visitor.page.getByRole("button", { name: "Next" });
+  await next.click();
+  await next.click();
+  expect((await visitor.results(1, "[data-step=keeper]"))[0]).toContain(refused);
   cli("escrow", "flush", "other.txt.twin", "--authority", "olivia.authority");
   expect(cli("verify", "other.txt.twin", "--authority", "here/authority.json")).toMatch(
     /verified by/,
@@ -265,12 +280,12 @@ test("a page of another origin: the browser refuses, the file is whole, and it i
 
 test("a page that was not built for it says how it has to be built, and asks nobody", async () => {
   const visitor = await come({ asks: [] });
-  await visitor.page.goto(`${site.server.url}/index.html`);
+  await visitor.page.goto(`${site.server.url}/index.html#seal`);
   await visitor.give("key-files", path("olivia.authority"));
   expect((await visitor.results(1, "#key-work"))[0]).toContain(
     `npm run page -- --authority ${service.url}`,
   );
-  expect(await visitor.page.locator("#keys > li").count()).toBe(0);
+  expect(await visitor.page.locator("#key-list > li").count()).toBe(0);
   expect(await visitor.page.locator("body").innerText()).not.toMatch(/hand in to an authority/);
   await visitor.leave();
 });
@@ -281,6 +296,7 @@ test("a service that is away: files are whole and pending; once it is back, they
   await visitor.add(path("old.pub.pem"), path("olivia.authority"));
   await service.end();
   await visitor.give("seal-files", path("ledger.txt"), path("other.txt"));
+  await visitor.tick("old.pub.pem", "Each by itself");
   await visitor.saving(2, folder, () =>
     page.getByRole("button", { name: "Seal", exact: true }).click(),
   );
@@ -303,10 +319,10 @@ test("a service that is away: files are whole and pending; once it is back, they
 
   // What nobody else can answer is not done.
   await visitor.view("Recover");
-  await visitor.give("take-files", path("kept.twin"));
-  await page.getByLabel("The request's ID").fill("a".repeat(26));
-  await page.getByRole("button", { name: "Check it and save the files" }).click();
-  expect((await visitor.results(1, "#take-work"))[0]).toMatch(/can't be asked now/);
+  await visitor.give("lost-files", path("kept.twin"));
+  await page.getByRole("button", { name: "Next" }).click();
+  await page.getByRole("button", { name: "Next" }).click();
+  expect((await visitor.results(1, "[data-step=keeper]"))[0]).toMatch(/can't be asked now/);
 
   service = await start();
   await visitor.view("Verify");
@@ -349,6 +365,6 @@ test("a newer policy is offered for the connection file; a service that is behin
   const again = await come();
   await again.give("key-files", path("newer.authority"));
   expect((await again.results(1, "#key-work"))[0]).toMatch(/is behind.*NOT_VERIFIED/s);
-  expect(await again.page.locator("#keys > li").count()).toBe(0);
+  expect(await again.page.locator("#key-list > li").count()).toBe(0);
   await again.leave();
 });

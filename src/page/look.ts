@@ -1,0 +1,240 @@
+import { shownStatus } from "../client/officer.js";
+import { type ReadRecord, readStored } from "../client/party.js";
+import {
+  type PolicyChange,
+  type PolicyState,
+  policyChanges,
+  policyStates,
+} from "../client/policy.js";
+import type { Sight } from "../client/watch.js";
+import { formatSerial } from "../envelope/index.js";
+import type { Policy, RecordQuery } from "../escrow/index.js";
+import { parseTime } from "../jcs.js";
+import { safe } from "../text.js";
+import { chosenAuthority } from "./choices.js";
+import { cards, facts, find, make, moment, toned, withMoments } from "./dom.js";
+import { reachNow, type TabAuthority } from "./link.js";
+import { TEXTS } from "./texts.js";
+import { PageError } from "./words.js";
+import { onSubmit } from "./work.js";
+
+// What an authority has, for officers and auditors: requests, records, policies, its log.
+
+const { look: words, officers: names } = TEXTS;
+type Row = readonly [string, Node | string];
+/** Items of a list at most. */
+const SHOWN = 50;
+
+/** The client, where there is one. @throws PageError */
+function clientOf({ client }: TabAuthority) {
+  if (client !== undefined) return client;
+  throw new PageError(words.byFiles);
+}
+
+async function requestsView(one: TabAuthority): Promise<Node> {
+  const { rows, next } = await clientOf(one).requests({}, { limit: SHOWN });
+  const items = rows.map((row): Row[] => [
+    [names.requester, safe(row.requester)],
+    [names.requestNumber, make("code", {}, row.id)],
+    [names.state, shownStatus(row)],
+    [names.records, words.fromCount(row.records)],
+    [names.received, moment(row.received)],
+    [names.expires, moment(row.expires)],
+  ]);
+  return make(
+    "div",
+    {},
+    make("p", { class: "hint" }, rows.length === 0 ? words.noRequests : words.listWarning),
+    cards(items),
+    next === undefined ? undefined : make("p", {}, words.more),
+  );
+}
+
+/** What is looked for: part of a text, or owner:ID. */
+function queryIn(text: string): RecordQuery {
+  const [, owner] = /^owner:\s*(.+)$/.exec(text) ?? [];
+  if (owner !== undefined) return { owner };
+  return text === "" ? {} : { text };
+}
+
+function recordRows({ record, status }: ReadRecord): Row[] {
+  const { description, blob, owner, created, serial } = record;
+  return [
+    ...(description === undefined ? [] : [[names.description, safe(description)] as Row]),
+    ...(blob?.label === undefined ? [] : [[names.label, safe(blob.label)] as Row]),
+    [names.owner, safe(owner)],
+    [names.status, status],
+    [names.created, moment(created)],
+    [names.serial, make("code", {}, formatSerial(serial))],
+  ];
+}
+
+async function recordsView(one: TabAuthority, text: string): Promise<Node> {
+  const { rows, next } = await clientOf(one).records(queryIn(text), { limit: SHOWN });
+  const items = rows.map((stored) => recordRows(readStored(one.core, stored)));
+  return make(
+    "div",
+    {},
+    rows.length === 0 ? make("p", {}, words.noRecords) : cards(items),
+    next === undefined ? undefined : make("p", {}, words.more),
+  );
+}
+
+/** A waiting period as people say it. */
+function waitText(seconds: number): string {
+  if (seconds === 0) return words.noWait;
+  const [unit, size] =
+    seconds % 86_400 === 0
+      ? [words.days, 86_400]
+      : seconds % 3600 === 0
+        ? [words.hours, 3600]
+        : [words.seconds, 1];
+  return words.policyWait(unit(seconds / size));
+}
+
+function policyRules({ release, change, emergency, waiting, officers }: Policy): Node[] {
+  return [
+    make("p", {}, words.policyRule(release, change, emergency, officers.length)),
+    make("p", {}, waitText(waiting)),
+    facts([[words.officers, officers.map(({ name }) => safe(name)).join(", ")]]),
+  ];
+}
+
+function changeRow({ what, officer, before, after }: PolicyChange): HTMLElement {
+  const [whatHead, beforeHead, afterHead] = words.heads;
+  const title = `${words.what[what] ?? what}${officer === undefined ? "" : ` ${safe(officer)}`}`;
+  return make(
+    "tr",
+    {},
+    make("th", { scope: "row", "data-head": whatHead! }, title),
+    make("td", { "data-head": beforeHead! }, safe(before ?? words.nothing)),
+    make("td", { "data-head": afterHead! }, safe(after ?? words.nothing)),
+  );
+}
+
+function changesTable(changes: readonly PolicyChange[]): Node {
+  const heads = words.heads.map((head) => make("th", { scope: "col" }, head));
+  return make(
+    "table",
+    { "aria-label": words.changes },
+    make("thead", {}, make("tr", {}, ...heads)),
+    make("tbody", {}, ...changes.map(changeRow)),
+  );
+}
+
+function policyView(one: TabAuthority, states: readonly PolicyState[], index: number): HTMLElement {
+  const { policy, isDraft, signatures } = states[index]!;
+  const before = states[index - 1]?.policy;
+  const signers = signatures.officers.map((name) => safe(name)).join(", ") || words.nobody;
+  const title = isDraft ? words.policyDraft(policy.number) : words.policyInForce(policy.number);
+  return make(
+    "section",
+    {},
+    make("h4", {}, title),
+    ...policyRules(policy),
+    make("p", {}, words.signedBy(signers, signatures.needed)),
+    ...signatures.weaker.map((text) => make("p", { class: "warn-text" }, words.weaker(safe(text)))),
+    ...(before === undefined
+      ? []
+      : [make("p", {}, words.changes), changesTable(policyChanges(one.core, before, policy))]),
+  );
+}
+
+async function policiesView(one: TabAuthority): Promise<Node> {
+  if (one.link === undefined) {
+    const policy = one.authority.policies.at(-1);
+    if (policy === undefined) throw new PageError(words.byFiles);
+    return make(
+      "div",
+      {},
+      make("h4", {}, words.policyInForce(policy.number)),
+      ...policyRules(policy),
+    );
+  }
+  const states = await policyStates(one);
+  // The one in force, and the drafts behind it.
+  const last = Math.max(0, states.filter(({ isDraft }) => !isDraft).length - 1);
+  const shown = states.map((_, index) => index).filter((index) => index >= last);
+  return make("div", {}, ...shown.map((index) => policyView(one, states, index)));
+}
+
+function sightRows({ type, index, time, request, number, name }: Sight): Row[] {
+  const when = time === undefined ? undefined : parseTime(time);
+  const about = request ?? (number === undefined ? name : String(number));
+  return [
+    [words.event, words.sights[type] ?? type],
+    ...(when === undefined ? [] : [[words.time, moment(when)] as Row]),
+    ...(about === undefined ? [] : [[words.about1, make("code", {}, safe(about))] as Row]),
+    [words.entry, String(index ?? words.nothing)],
+  ];
+}
+
+/** Whether the service answers, in its own words. */
+async function healthOf(url: string): Promise<string> {
+  try {
+    const answer = await fetch(new URL("readyz", url), { signal: AbortSignal.timeout(10_000) });
+    return safe((await answer.text()).slice(0, 200).trim());
+  } catch {
+    return words.healthAway;
+  }
+}
+
+/** Reads the whole log, and checks that it is what the authority signed. */
+async function logView(one: TabAuthority): Promise<Node> {
+  const { link, core, authority } = one;
+  if (link === undefined) throw new PageError(words.byFiles);
+  const [{ lookAtLog }, { HttpClient }] = await Promise.all([
+    import("../client/watch.js"),
+    import("../client/http.js"),
+  ]);
+  const { url, token } = link.connection;
+  const files = new HttpClient(core, { url, token });
+  await files.file();
+  const about = { authority, file: link.connection.authority };
+  const [{ sights, leaves }, health] = await Promise.all([
+    lookAtLog(core, about, files, undefined),
+    healthOf(url),
+  ]);
+  const alarms = sights.filter(({ alarm }) => alarm !== undefined);
+  const events = sights
+    .filter(({ alarm }) => alarm === undefined)
+    .reverse()
+    .slice(0, SHOWN);
+  const result = make(
+    "div",
+    {},
+    ...(alarms.length === 0 ? [] : [make("p", { class: "verdict no" }, words.logAlarm)]),
+    ...alarms.map(({ alarm }) => make("p", { class: "problem" }, withMoments(safe(alarm!)))),
+    make("p", {}, leaves === 0 ? words.logEmpty : words.logSize(leaves)),
+    facts([[words.health, health], ...tokenRows(one)]),
+    make("p", { class: "hint" }, words.newest),
+    cards(events.map(sightRows)),
+  );
+  return alarms.length === 0 ? result : toned("bad", result);
+}
+
+function tokenRows({ link }: TabAuthority): Row[] {
+  const scopes = link?.token?.scopes;
+  return scopes === undefined ? [] : [[words.token, words.tokenFor(scopes.join(", "))]];
+}
+
+export function startLook(): void {
+  const form = find<HTMLFormElement>("#look");
+  onSubmit(form, find("#look-work"), async (button) => {
+    const one = chosenAuthority(form);
+    const text = String(new FormData(form).get("text")).trim();
+    const views: Record<string, () => Promise<Node>> = {
+      requests: () => requestsView(one),
+      records: () => recordsView(one, text),
+      policy: () => policiesView(one),
+      log: () => logView(one),
+    };
+    const name = words[button as "requests" | "records" | "policy" | "log"] ?? words.records;
+    const view = views[button] ?? views.records!;
+    const run = async () => {
+      await reachNow(one);
+      return view();
+    };
+    return [{ name, run }];
+  });
+}

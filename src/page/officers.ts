@@ -1,0 +1,190 @@
+import { toUtf8, wipe } from "../bytes.js";
+import {
+  type GivenFile,
+  handInDecision,
+  officerWithKey,
+  type Question,
+  questionOf,
+  type Standing,
+  signDecision,
+  standingOf,
+  stateText,
+} from "../client/officer.js";
+import type { KnownRecord } from "../client/party.js";
+import { recordOfKept } from "../client/recover.js";
+import { inspectHead } from "../envelope/index.js";
+import { TwinwrapError } from "../errors.js";
+import {
+  parseRequestId,
+  readOfficerKey,
+  sayId,
+  startsSealedFile,
+  submissionsOf,
+} from "../escrow/index.js";
+import { safe } from "../text.js";
+import { chosenAuthority } from "./choices.js";
+import { confirm } from "./confirm.js";
+import { facts, find, make, saveButton, withMoments } from "./dom.js";
+import { chosen, onFiles } from "./files.js";
+import { Guide } from "./guide.js";
+import { addFiles } from "./keys.js";
+import { reachNow, type TabAuthority } from "./link.js";
+import { startLook } from "./look.js";
+import { readMessage, readMessageBytes } from "./messages.js";
+import { askPassphrase } from "./passphrase.js";
+import { questionView } from "./question.js";
+import { TEXTS } from "./texts.js";
+import { PageError } from "./words.js";
+import { onSubmit, type Task } from "./work.js";
+
+// An officer decides: from the number that the requester told, to a signed note. What is shown was computed from the
+// request's bytes, and what an authority says of it was verified (client/officer.ts).
+
+const { officers: words } = TEXTS;
+
+let guide: Guide;
+let by: TabAuthority;
+let question: Question | Standing;
+
+/** What officers have to hear of a number that does not fit. */
+function refusal(error: unknown): unknown {
+  if (!(error instanceof TwinwrapError)) return error;
+  if (error.code === "NOT_FOUND") return new PageError(words.unknown);
+  const isSwapped =
+    error.code === "NOT_VERIFIED" && /another request|not the request/.test(error.message);
+  return isSwapped ? new PageError(words.swapped) : error;
+}
+
+/** Sealed files and submissions that the officer was given: they show what the records are. */
+async function readGiven(one: TabAuthority): Promise<{ known: KnownRecord[]; files: GivenFile[] }> {
+  const known: KnownRecord[] = [];
+  const files: GivenFile[] = [];
+  for (const file of chosen("officer-given")) {
+    const start = new Uint8Array(await file.slice(0, 8).arrayBuffer());
+    if (!startsSealedFile(start)) {
+      known.push(recordOfKept(one, (await readMessage(file, "submission")).submission));
+      continue;
+    }
+    const head = await inspectHead(file);
+    const held = submissionsOf(one.core, head, one.authority.origin);
+    known.push(...held.map(({ submission }) => recordOfKept(one, submission)));
+    files.push({ path: file.name, header: head.header });
+  }
+  return { known, files };
+}
+
+async function answerOffice(form: HTMLFormElement): Promise<Task[]> {
+  const one = chosenAuthority(form);
+  const run = async () => {
+    await reachNow(one);
+    by = one;
+    find("[data-files=officer-request]").hidden = one.link !== undefined;
+    guide.answer(
+      "office",
+      TEXTS.recover.keeperIs(safe(one.authority.origin), one.link !== undefined),
+    );
+    guide.go("ask");
+    return undefined;
+  };
+  return [{ name: words.officeTitle, run }];
+}
+
+async function answerAsk(form: HTMLFormElement): Promise<Task[]> {
+  const typed = String(new FormData(form).get("id")).trim();
+  if (typed === "") throw new PageError(words.noId, "[name=id]");
+  const [file] = chosen("officer-request");
+  if (by.link === undefined && file === undefined) {
+    throw new PageError(words.noRequest, "[data-files=officer-request]");
+  }
+  const run = async () => {
+    const id = parseRequestId(typed);
+    const { known, files } = await readGiven(by);
+    try {
+      if (by.link === undefined) {
+        const { request } = await readMessage(file!, "request");
+        question = questionOf(by, request, id, known);
+      } else {
+        await reachNow(by);
+        question = await standingOf(by, id);
+      }
+    } catch (error) {
+      throw refusal(error);
+    }
+    find("#question").replaceChildren(questionView(by.core, question, files));
+    guide.answer("ask", sayId(question.id));
+    guide.go("decide");
+    return undefined;
+  };
+  return [{ name: words.askTitle, run }];
+}
+
+/** Reads the officer's key, asks once more, and signs. @returns the note and the officer's name */
+async function sign(file: File, decision: "approve" | "deny", identity: string) {
+  const pem = await readMessageBytes(file);
+  const key = await askPassphrase(file.name, (passphrase) =>
+    readOfficerKey(pem, { passphrase, allowEmptyPassphrase: true }),
+  ).finally(() => wipe(pem));
+  const { name } = officerWithKey(question.policy, key.publicKey);
+  const { request, id } = question;
+  const about = facts([
+    [words.requestNumber, make("code", {}, sayId(id))],
+    [words.requester, safe(request.requester)],
+    [words.records, words.recordsTitle(request.records.length)],
+  ]);
+  const isYes = decision === "approve";
+  const title = isYes ? words.sureApprove(safe(name)) : words.sureDeny(safe(name));
+  const yes = isYes ? words.yesApprove : words.yesDeny;
+  if (!(await confirm(title, about, yes))) throw new PageError(words.notSigned);
+  return {
+    name,
+    note: await signDecision(by.core, question, key.signer(name), { decision, identity }),
+  };
+}
+
+async function decide(form: HTMLFormElement, button: string): Promise<Task[]> {
+  const [file] = chosen("officer-key");
+  if (file === undefined) throw new PageError(words.noKey, "[data-files=officer-key]");
+  const decision = button === "deny" ? "deny" : "approve";
+  const typed = String(new FormData(form).get("identity")).trim();
+  if (typed === "" && decision === "approve")
+    throw new PageError(words.noIdentity, "[name=identity]");
+  const identity = typed === "" ? words.identityUnknown : typed;
+  const run = async () => {
+    const { name, note } = await sign(file, decision, identity);
+    const origin = safe(by.authority.origin);
+    if (by.link === undefined) {
+      const safeName = name.replace(/[^\w.-]/g, "_");
+      const bytes = toUtf8(note) as Uint8Array<ArrayBuffer>;
+      const path = `${question.id}.${safeName}.approval`;
+      return make(
+        "div",
+        {},
+        make("p", {}, words.saveNote(origin)),
+        saveButton(words.saveNoteGo, path, bytes),
+      );
+    }
+    const standing = await handInDecision(by, question.id, note);
+    question = standing;
+    find("#question").replaceChildren(questionView(by.core, question, []));
+    return make(
+      "div",
+      {},
+      make("p", {}, words.sentTo(origin)),
+      make("p", {}, withMoments(words.nowStands(stateText(standing)))),
+    );
+  };
+  return [{ name: words.decideTitle, run }];
+}
+
+export function startOfficers(): void {
+  guide = new Guide(find("#officer-guide"));
+  const on = (name: string, tasks: (form: HTMLFormElement, button: string) => Promise<Task[]>) => {
+    const { form, place } = guide.step(name);
+    onSubmit(form, place, (button) => tasks(form, button));
+  };
+  on("office", answerOffice);
+  on("ask", answerAsk);
+  on("decide", decide);
+  onFiles("office-file", (files) => addFiles(files, guide.step("office").place));
+  startLook();
+}

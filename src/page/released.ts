@@ -1,0 +1,59 @@
+import { save } from "../browser.js";
+import { addReleased, type Recovery, type Replacing, replaceReleased } from "../client/recover.js";
+import { amend, rewrap } from "../envelope/index.js";
+import { recipientFingerprint } from "../escrow/index.js";
+import { unshownTexts } from "../escrow/words.js";
+import type { RsaPrivateKey } from "../keys/index.js";
+import { make } from "./dom.js";
+import type { Keeper } from "./keeper.js";
+import { keyFor } from "./keyring.js";
+import { openAndSave } from "./open.js";
+import { DOWNLOADS } from "./options.js";
+import { patched } from "./patched.js";
+import { TEXTS } from "./texts.js";
+import { PageError } from "./words.js";
+import type { Doing } from "./work.js";
+
+// What a release makes of a file: the wrap for the new key goes into its header.
+
+const { recover: words } = TEXTS;
+
+/** The private key that the release is for, if it is in this tab. */
+export function newKeyOf({ party, checked }: Recovery): RsaPrivateKey | undefined {
+  return keyFor(recipientFingerprint(party.core, checked.request))?.privateKey;
+}
+
+/** A file with the wrap that was released for it. If the private key is here, the wrap is opened first. */
+async function withReleased(file: File, recovery: Recovery) {
+  const key = newKeyOf(recovery);
+  if (key !== undefined) {
+    let unshown: string[] = [];
+    const note = (replacing: Replacing) => {
+      unshown = unshownTexts(replacing.unshown);
+    };
+    const { patch } = await rewrap(file, replaceReleased(recovery, key, {}, note));
+    return { now: patched(file, patch!), opened: true, unshown };
+  }
+  const { patch } = await amend(file, addReleased(recovery));
+  return { now: patched(file, patch), opened: false, unshown: [] };
+}
+
+/** Opens a file by its release, or saves it with the new wrap. @param keeper takes what it opens to */
+export async function takeReleased(
+  file: File,
+  given: { recovery: Recovery; picker: boolean; openIt: boolean; keeper: Keeper | undefined },
+  doing: Doing,
+): Promise<Node> {
+  const { recovery, picker, openIt, keeper } = given;
+  const { now, opened, unshown } = await withReleased(file, recovery).catch((error) => {
+    throw error.code === "NO_ROOM" ? new PageError(words.noRoom) : error;
+  });
+  if (openIt) return openAndSave(now, file.name, { keeper, picker }, doing);
+  await save(now, { name: file.name, picker, ...DOWNLOADS });
+  return make(
+    "p",
+    {},
+    opened ? words.recovered : words.added,
+    ...unshown.map((text) => make("p", { class: "note" }, words.notShown(text))),
+  );
+}
