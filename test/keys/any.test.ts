@@ -234,6 +234,7 @@ test("copies of secrets that were made on the way are wiped", async () => {
   await open(sealed, { key: own });
   const numbers = await readPrivateKey(own);
   await open(sealed, { key: numbers });
+  await open(sealed, { key: [numbers, otherPem] });
   expect([own.equals(pkcs8), numbers.d.some((byte) => byte !== 0)]).toEqual([true, true]);
 });
 
