@@ -138,6 +138,18 @@ test("every door opens in Node, and a file makes the round trip", () => {
   expect(printed).toBe("hello function\n");
 });
 
+test("every door opens in CommonJS", () => {
+  const { exports } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+  const doors = Object.keys(exports).filter((name) => !/\.(json|wasm|js)$/.test(name));
+  const code = `(async () => {
+    const [{ generateKeyPair, open, seal }] = ${JSON.stringify(doors)}.map((door) => require("twinwrap" + door.slice(1)));
+    const { publicKey, privateKey } = await generateKeyPair({ bits: 2048 });
+    const sealed = await (await seal(Buffer.from("hello"), { to: [publicKey] })).bytes();
+    console.log(await (await open(sealed, { key: privateKey })).text());
+  })();`;
+  expect(run("round-trip.cjs", code)).toBe("hello\n");
+});
+
 describe("bundled for a browser", () => {
   const FOR_A_BROWSER = {
     bundle: true,

@@ -132,6 +132,8 @@ export interface Project {
   dom: boolean;
   /** Whether it has @types/node. */
   node: boolean;
+  /** Whether it has CommonJS too, which TypeScript lets require ES modules from 5.8 on. */
+  require?: boolean;
 }
 
 /** One of each kind that the README names. */
@@ -151,7 +153,7 @@ export const PROJECTS: Project[] = [
 export function compileProject(
   folder: string,
   tsc: string,
-  { module, dom, node }: Project,
+  { module, dom, node, require }: Project,
   twinwrap = root,
 ): string {
   const modules = join(folder, "node_modules");
@@ -167,6 +169,7 @@ export function compileProject(
   writeFileSync(join(folder, "use.ts"), USE);
   writeFileSync(join(folder, "platform.ts"), WITH_PLATFORM);
   writeFileSync(join(folder, "both.ts"), ON_BOTH_SIDES);
+  writeFileSync(join(folder, "required.cts"), 'import { seal } from "twinwrap";\nexport = seal;\n');
   writeFileSync(join(folder, "node.ts"), WITH_NODE);
   writeFileSync(join(folder, "dom.ts"), WITH_DOM);
   writeFileSync(join(folder, "twinwrap.d.ts"), 'export * from "twinwrap/web";\n'); // as a page has it beside it
@@ -183,6 +186,7 @@ export function compileProject(
   const files = ["use.ts", "both.ts"];
   if (dom || node) files.push("platform.ts");
   if (node) files.push("node.ts");
+  if (require) files.push("required.cts");
   if (dom) files.push("dom.ts");
   const { bundled, plain, scripts } = FOR_PAGES;
   const examples = [

@@ -1,4 +1,4 @@
-import { listOf, needFunction, needText, objectOf, optionsOf } from "../arguments.js";
+import { listOf, needFunction, needText, objectOf, optionsOf, same } from "../arguments.js";
 import { concatBytes, randomBytes, toUtf8, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
@@ -91,7 +91,7 @@ export interface SealOptions extends WorkOptions, WrapOptions {
 }
 
 const needAuthorities = listOf(
-  objectOf<EscrowAuthority>({ origin: needText, makeEscrows: needFunction }),
+  same(objectOf<EscrowAuthority>({ origin: needText, makeEscrows: needFunction })),
 );
 const OPTIONS = optionsOf<SealOptions>(
   {

@@ -56,11 +56,12 @@ const EXPECTED =
   "a key: bytes or text of a key file, a JWK, a KeyObject, a CryptoKey, or what readPublicKey() or readPrivateKey() gives";
 
 export function isCryptoKey(value: unknown, what: string): value is CryptoKeyLike {
-  return (
-    isObject(value) &&
-    Object.prototype.toString.call(value) === "[object CryptoKey]" &&
-    typeof memberOf(value, "extractable", what) === "boolean"
-  );
+  if (!isObject(value) || typeof memberOf(value, "extractable", what) !== "boolean") return false;
+  try {
+    return Object.prototype.toString.call(value) === "[object CryptoKey]";
+  } catch {
+    return false; // a proxy that refuses, or a getter that throws
+  }
 }
 
 function isKeyObject(value: object, what: string): value is KeyObjectLike {

@@ -10,9 +10,11 @@ import {
 import {
   type AnyPrivateKey,
   type AnyPublicKey,
+  Core,
   fingerprint,
   inspect,
   open,
+  type RsaPrivateKey,
   readPrivateKey,
   readPublicKey,
   rewrap,
@@ -177,6 +179,22 @@ describe("what can't be used is told apart", () => {
     await expect(readPrivateKey(pair as never)).rejects.toEqual(says("BAD_ARGUMENT", /key file/));
   });
 
+  test("an object that refuses to be asked", async () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const tagged = {
+      extractable: true,
+      get [Symbol.toStringTag](): string {
+        throw new Error("no");
+      },
+    };
+    for (const junk of [proxy, tagged]) {
+      for (const work of [to(junk), by(junk), readPrivateKey(junk as never)]) {
+        await expect(work).rejects.toEqual(says("BAD_ARGUMENT", /./));
+      }
+    }
+  });
+
   test("a locked key is read with its passphrase first", async () => {
     const locked = privateObject.export({
       format: "pem",
@@ -206,11 +224,17 @@ test("copies of secrets that were made on the way are wiped", async () => {
   );
   const copy = new Uint8Array((await exported.mock.results[0]!.value) as ArrayBuffer);
   expect([copy.length, copy.every((byte) => byte === 0)]).toEqual([pkcs8.length, true]);
+  // So are the numbers that were read for a call, as the core was given them.
+  const given = vi.spyOn(Core.prototype, "rsaPrivateKey");
+  await open(sealed, { key: pem });
+  const [{ d, p }] = given.mock.lastCall as [RsaPrivateKey];
+  expect([d.length, d.some(Boolean), p.some(Boolean)]).toEqual([256, false, false]);
   // What the caller gave is the caller's.
   const own = Buffer.from(pkcs8);
   await open(sealed, { key: own });
   const numbers = await readPrivateKey(own);
   await open(sealed, { key: numbers });
+  await open(sealed, { key: [numbers, otherPem] });
   expect([own.equals(pkcs8), numbers.d.some((byte) => byte !== 0)]).toEqual([true, true]);
 });
 

@@ -19,7 +19,8 @@ for (const version of ["5.4", "5.6", "5.9", "6", "7"]) {
     test.skip(`TypeScript ${version} is not here: npm ci --prefix test/runtimes/installed installs it`, () => {});
     continue;
   }
-  test.each(PROJECTS)(
+  const requiring = ["5.4", "5.6"].includes(version) ? [] : [{ ...PROJECTS[1]!, require: true }];
+  test.each([...PROJECTS, ...requiring])(
     `TypeScript ${version}: $module, DOM: $dom, @types/node: $node`,
     (project) => {
       const { version: found } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
