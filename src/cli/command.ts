@@ -205,7 +205,7 @@ export function jsonOption(): Option {
 
 /** For commands that take files. */
 export function recursiveOption(what = "every file"): Option {
-  return new Option("-r, --recursive", `of a folder, take ${what} in it`);
+  return new Option("-r, --recursive", `take folders too: ${what} in them`);
 }
 
 /** For commands that show texts from outside. main.ts acts on it. */

@@ -95,7 +95,7 @@ export function command(): Command {
     "twinwrap encrypt report.pdf --to alice.pub.pem --to bob.pub.pem\n  seals report.pdf into report.pdf.twin, which alice.pem and bob.pem open\ntwinwrap encrypt -r documents --to alice.pub.pem -o sealed",
   ).argument("<in...>", "files to seal, folders with -r, or - for standard input");
   return addSealingOptions(command, "--padding <padding>")
-    .addOption(recursiveOption("every file that is not sealed"))
+    .addOption(recursiveOption("every unsealed file"))
     .addOption(allowWeakOption())
     .action(encrypt);
 }

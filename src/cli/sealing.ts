@@ -145,7 +145,7 @@ export async function withSealer<T>(
 export async function sealInto(sealer: Sealer, sealing: Sealing): Promise<SealedFile> {
   const { options, parties, ownerId, read } = sealer;
   const named = [...sealing.inputs, ...read];
-  await checkSealed(sealing.output, named, options);
+  await checkOutput(named, sealing.output, options);
   const escrower = new FileEscrower(parties, ownerId, options);
   await checkBeside(sealing, sealer, escrower, named);
   return sealFor(sealing, sealer, escrower);

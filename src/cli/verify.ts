@@ -115,7 +115,7 @@ async function verify(paths: string[], options: VerifyOptions): Promise<void> {
       );
     });
     if (areMany(paths) && !options.json) {
-      const text = `${tallyText(tally, "looked at")}, ${lacking} that can't be shown to be recoverable`;
+      const text = `${tallyText(tally, "looked at")}, ${tally.done - lacking} recoverable`;
       tell(options, {}, [["in all", text]]);
     }
     if (party !== undefined && !options.json) {
