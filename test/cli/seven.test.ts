@@ -9,7 +9,8 @@ import { atTerminal, haveTerminal } from "./terminal.js";
 // what is asked for, and the ID that they were shown.
 
 const readme = readFileSync(fileURLToPath(new URL("../../README.md", import.meta.url)), "utf8");
-const section = readme.split("\n### With a backup authority\n")[1]!.split("\n### ")[0]!;
+const user = readFileSync(fileURLToPath(new URL("../../docs/user.md", import.meta.url)), "utf8");
+const section = readme.split("\n## Lose the key, get the file back\n")[1]!.split("\n## ")[0]!;
 const [machine] = section.split("An authority that others reach over HTTPS");
 const printed = (text: string) =>
   [...text.matchAll(/^ {4}npx (twinwrap .*)$/gm)].map(([, line]) => line!);
@@ -68,7 +69,7 @@ test.skipIf(!haveTerminal || !haveSqlite)(
     // Nothing that a passphrase was typed for stays unlocked.
     const keys = "new.pem ann.pem bob.pem cyd.pem backup/wrap.pem";
     expect((await sandbox.shell(`grep -L ENCRYPTED ${keys}`)).stdout).toBe("");
-    const carried = section.split("Nobody needs the network")[1]!.split("Good to know")[0]!;
+    const carried = user.split("\n## Without the network\n")[1]!.split("\n## ")[0]!;
     for (const line of printed(carried)) await play(line);
     expect(sandbox.read("again-memo.pdf").toString()).toBe("figures of memo.pdf");
   },
