@@ -2,35 +2,16 @@ import { wipe } from "../bytes.js";
 import { handIn } from "../client/escrow.js";
 import { type Party, partyOf } from "../client/party.js";
 import { Unreachable } from "../client/unreachable.js";
-import type { TokenInfo } from "../escrow/answers.js";
-import { type Connection, encodeConnection } from "../escrow/connection.js";
+import { encodeConnection } from "../escrow/connection.js";
 import type { Receipt, Submission } from "../escrow/index.js";
 import { changed } from "./changes.js";
 import { download } from "./dom.js";
 import { checkOpen } from "./policy.js";
+import type { Link, TabAuthority } from "./tab-authority.js";
 import { TEXTS } from "./texts.js";
 import { awayText, PageError } from "./words.js";
 
 // Authorities whose service the page asks itself, by a connection file. What that takes is loaded with the first one.
-
-/** How an authority's service is reached. It is in this tab's memory alone. */
-export interface Link {
-  /** The name of the connection file. */
-  name: string;
-  /** What stands in it, with the authority's notes as they were seen last. Its secret is wiped by {@link unlink}. */
-  connection: Connection;
-  /** The service has shown more notes than the file has. */
-  isNewer: boolean;
-  /** Why the service could not be reached when it was asked last, in words; undefined if it answered. */
-  away: string | undefined;
-  /** What its token is for, once the service has said so. */
-  token?: TokenInfo | undefined;
-}
-
-/** An authority that this tab knows. Without a link, messages are carried to it. */
-export interface TabAuthority extends Party {
-  link: Link | undefined;
-}
 
 /** How long a service may keep people waiting, in milliseconds. */
 const PATIENCE = 10_000;
@@ -139,11 +120,4 @@ export function saveConnection({ name, connection }: Link): void {
   } finally {
     wipe(bytes);
   }
-}
-
-/** Forgets how a service was reached. */
-export function unlink(link: Link | undefined): void {
-  if (link === undefined) return;
-  wipe(link.connection.owner?.secret);
-  link.connection = { ...link.connection, token: undefined, owner: undefined };
 }

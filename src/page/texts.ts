@@ -194,8 +194,8 @@ export const TEXTS = {
     whoGo: "Make the request",
     noName: "Say who you are: officers have to know whom to call back.",
     sendTitle: "Save first, then send",
-    sendKept: (files: string) =>
-      `${files} went to your downloads. With them you can go on later, also when this tab is closed. Look whether they are there.`,
+    sendKept:
+      "These went to your downloads. With them you can go on later, also when this tab is closed. Look whether they are there.",
     sendNext: (origin: string) => `Then the request is sent to ${origin}. No file of yours is.`,
     carryNext: (file: string, origin: string) =>
       `Then bring ${file} to ${origin}, by mail or on a stick. It holds no secret. Nothing else goes there.`,
@@ -226,6 +226,7 @@ export const TEXTS = {
     vetoed: (owner: string) => `${owner} has vetoed it.`,
     watching: "This page looks again by itself while it is open.",
     lookNow: "Look now",
+    again: "Begin again",
     since: (time: string) => `Looked at ${time}.`,
     release: "The release that came back",
     releaseHint: "Its name ends in .json. Drop it here when the authority gives it to you.",
@@ -339,7 +340,7 @@ export const TEXTS = {
     neverOpened: (n: number) =>
       `${n} of the records were never opened: what they say is the sender's word.`,
     otherOwners: (name: string) =>
-      `Compare who asks with whose files these are. Nothing but you shows that ${name} is the owner.`,
+      `Compare who asks with whose files these are. Whether ${name} is the owner, only you can find out.`,
     recipient: "New key's fingerprint",
     record: "Record",
     serial: "Serial",
@@ -394,6 +395,7 @@ export const TEXTS = {
     hours: (n: number) => count(n, "hour", "hours"),
     days: (n: number) => count(n, "day", "days"),
     heads: ["What", "Before", "After"],
+    logHeads: ["What", "When", "About", "Entry"],
     nothing: "–",
     changes: "What changed to the policy before",
     officers: "Officers",
@@ -419,10 +421,6 @@ export const TEXTS = {
     health: "Health",
     healthAway: "does not answer",
     newest: "Newest first",
-    event: "What",
-    time: "When",
-    entry: "Entry",
-    about1: "About",
     sights: {
       request: "asked for keys",
       release: "key released",
@@ -444,6 +442,7 @@ export const TEXTS = {
     add: "Add keys, an authority.json or a connection file",
     addHint: "Public or private keys in any form.",
     authority: "The authority",
+    otherAuthority: "Add an authority",
     authorityFile: "Its authority.json, or your connection file",
     authorityFileHint: "Compare its fingerprint with what you were told.",
     publicKey: "public key",

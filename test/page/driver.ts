@@ -148,6 +148,12 @@ export class Visitor {
     }
   }
 
+  /** Goes on from a step of a guide, once that step is open. */
+  async next(step: string): Promise<void> {
+    const open = this.page.locator(`[data-step=${step}][aria-current]`);
+    await open.getByRole("button", { name: "Next" }).click();
+  }
+
   /** Ticks a key, or another choice, in the view that is shown. */
   async tick(...names: string[]): Promise<void> {
     for (const name of names) {
