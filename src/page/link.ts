@@ -68,6 +68,11 @@ function isSilence(error: unknown): boolean {
 export async function reach(one: TabAuthority): Promise<void> {
   const { link } = one;
   if (link === undefined) return;
+  const state = () => {
+    const { identities, policies } = one.authority;
+    return [link.away, link.isNewer, identities.length, policies.length].join();
+  };
+  const before = state();
   try {
     await connect(one, link);
     link.away = undefined;
@@ -75,7 +80,8 @@ export async function reach(one: TabAuthority): Promise<void> {
     if (!(error instanceof Unreachable)) throw error;
     link.away = error.message;
   } finally {
-    changed();
+    // Lists that are made anew lose the focus that somebody has there.
+    if (state() !== before) changed();
   }
 }
 

@@ -1,3 +1,4 @@
+import { toHex } from "../bytes.js";
 import type { Party } from "../client/party.js";
 import {
   type Asked,
@@ -146,16 +147,18 @@ function showKeyChoice(): void {
   const place = find("#new-key-choice");
   onChange(() => {
     const own = keys.filter(isOwn);
+    const before = place.querySelector<HTMLInputElement>("input:checked")?.value;
+    const isThere = own.some(({ fingerprint }) => toHex(fingerprint) === before);
     place.replaceChildren(
-      ...(own.length === 0 ? [] : [undefined, ...own]).map((key, index) => {
-        const value = index === 0 ? "new" : String(index - 1);
+      ...(own.length === 0 ? [] : [undefined, ...own]).map((key) => {
+        const value = key === undefined ? "new" : toHex(key.fingerprint);
         const input = make("input", { type: "radio", name: "key", value });
-        input.checked = index === 0;
+        input.checked = isThere ? value === before : key === undefined;
         const text = key === undefined ? words.keyNew : words.keyUse(safe(key.name));
         return make("label", { class: "check" }, input, make("span", {}, text));
       }),
     );
-    find("#new-key").hidden = false;
+    find("#new-key").hidden = isThere;
   });
   place.addEventListener("change", (event) => {
     find("#new-key").hidden = (event.target as HTMLInputElement).value !== "new";
@@ -165,12 +168,12 @@ function showKeyChoice(): void {
 function answerKey(form: HTMLFormElement): Task[] {
   const data = new FormData(form);
   const choice = data.get("key");
-  if (choice !== null && choice !== "new") {
-    const key = keys.filter(isOwn)[Number(choice)];
+  const key = keys.find(({ fingerprint }) => toHex(fingerprint) === choice);
+  if (key !== undefined) {
     return asks(words.keyTitle, async () => {
-      checkPublicKey(key!.publicKey, { forWrap: true });
+      checkPublicKey(key.publicKey, { forWrap: true });
       answers.made = undefined;
-      goOnWith(key!, safe(key!.name));
+      goOnWith(key, safe(key.name));
       return undefined;
     });
   }
@@ -228,7 +231,12 @@ async function answerWho(form: HTMLFormElement): Promise<Task[]> {
     const again = saveButton(TEXTS.page.saveAgain(name), name, bytes);
     find("#send-about").replaceChildren(
       make("p", {}, words.sendKept),
-      make("ul", {}, make("li", {}, safe(key!.name)), make("li", {}, name)),
+      make(
+        "ul",
+        {},
+        made === undefined ? undefined : make("li", {}, safe(made.file)),
+        make("li", {}, name),
+      ),
       make("p", {}, isAsked ? words.sendNext(origin) : words.carryNext(name, origin)),
       ...unsure.map((text) => make("p", { class: "note" }, safe(text))),
       again,

@@ -55,8 +55,6 @@ export const TEXTS = {
     keepTitle: "Keep what you need",
     keep: "Keep the sealed files, your key and a copy of it, in different places. Then see whether the files could be recovered without the key.",
     keepGo: "Can they be recovered?",
-    done: "Done",
-    now: "Next",
     elseTitle: "Something else?",
     elseOpen: "I have a sealed file and its key: open it",
     elseRecover: "I have lost my key: recover my files",
@@ -243,20 +241,15 @@ export const TEXTS = {
     noFiles: "Choose the sealed files first.",
     noKeeper: "Say who keeps the spare key: add its file, or its address.",
     noRelease: "Choose the release that came back first.",
-    notYours:
-      "Nothing shows that this release is yours: choose the request that you saved, or add your new private key.",
-    whichRequest: "Which request? Choose the one that you saved, or give your number.",
     carriedNumber:
       "Choose the request that you saved: this authority is not reached over the network.",
     needNewKey: "Add your new private key under “Keys in this tab” first.",
     noRoom:
       "The file's header has no room for one more wrap. The command line can make some: `twinwrap recover fetch` with --remove-owner of an old key, or with --rewrite.",
     about1: (name: string, text: string) => `${name}: ${text}.`,
-    filesSummary: (n: number) => count(n, "file", "files"),
     requestName: "Recovery request",
     goodUntil: "Good until",
     newKey: "New key",
-    requestFile: "Request",
     sheetTitle: "Recovery of sealed files",
     sheetDo: [
       "Tell the number to each officer of the authority yourself.",
@@ -454,7 +447,6 @@ export const TEXTS = {
     askedAt: (url: string) => `, asked at ${url}`,
     saveNewer: "Save the newer file",
     saveNewerOf: (name: string) => `Save the newer file of ${name}`,
-    empty: "Add public keys under “Keys in this tab”.",
     addAuthority: "Add its authority.json, or your connection file, under “Keys in this tab”.",
     whichAuthority: "Which authority?",
     byFiles: ", by files",

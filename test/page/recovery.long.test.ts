@@ -330,4 +330,54 @@ describe("recovered", () => {
     );
     await visitor.leave();
   });
+
+  test("by keyboard alone, from the files to the number, and back to the beginning", async () => {
+    const sealing = ["--owner", "old.pub.pem", "--authority", "here", "--owner-id", "olivia"];
+    cli("encrypt", "ledger.txt", "-o", "keyboard.twin", ...sealing);
+    const visitor = await come();
+    const { page } = visitor;
+    const { keyboard } = page;
+    await visitor.add(path("here/authority.json"));
+    await visitor.view("Recover");
+    await visitor.give("lost-files", path("keyboard.twin"));
+    const focused = () =>
+      page.evaluate(() => {
+        const { activeElement: element } = document;
+        return (element as HTMLInputElement).name || element?.textContent?.trim();
+      });
+    /** Tabs to something. */
+    const to = async (name: string) => {
+      for (let i = 0; i < 12 && (await focused()) !== name; i++) await keyboard.press("Tab");
+      expect(await focused()).toBe(name);
+    };
+    /** The step that has the focus now. */
+    const isAt = (title: string) => expect.poll(focused).toBe(title);
+    await to("Next");
+    await keyboard.press("Enter");
+    await isAt("Who keeps the spare key?");
+    await to("Next");
+    await keyboard.press("Enter");
+    await isAt("Your new key");
+    await to("passphrase");
+    await keyboard.type("correct horse");
+    await to("again");
+    await keyboard.type("correct horse");
+    await keyboard.press("Enter");
+    await isAt("Who are you?");
+    await to("requester");
+    await keyboard.type("Olivia");
+    await keyboard.press("Enter");
+    await isAt("Save first, then send");
+    await to("saved");
+    await keyboard.press("Space");
+    await to("I have brought it there");
+    await keyboard.press("Enter");
+    await isAt("Tell the officers your number");
+    expect(await page.locator("output.id").innerText()).toMatch(/^[a-z2-7]{4}(-[a-z2-7]{1,4}){6}$/);
+    await to("Begin again");
+    await keyboard.press("Enter");
+    await isAt("Which files don't open?");
+    expect(await page.locator("[data-files=lost-files] .files li").count()).toBe(0);
+    await visitor.leave();
+  });
 });
