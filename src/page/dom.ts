@@ -85,7 +85,7 @@ export function table(
       : make("td", { "data-head": heads[index]! }, child);
   return make(
     "table",
-    { "aria-label": name },
+    { class: "fold", "aria-label": name },
     make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))),
     make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map(cell)))),
   );

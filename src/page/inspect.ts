@@ -83,7 +83,7 @@ async function blobView(name: string, bytes: Uint8Array): Promise<Node> {
   const heads = words.heads.map((head) => make("th", { scope: "col" }, head));
   const table = make(
     "table",
-    { "aria-label": words.fieldsOf(safe(name)) },
+    { class: "fold", "aria-label": words.fieldsOf(safe(name)) },
     make("thead", {}, make("tr", {}, ...heads)),
     make("tbody", {}, ...rows),
   );
