@@ -228,7 +228,8 @@ export class Visitor {
   async album(name: string): Promise<void> {
     const before = this.page.viewportSize()!;
     for (const colorScheme of ["light", "dark"] as const) {
-      await this.page.emulateMedia({ colorScheme });
+      // A colour on its way to the other scheme would be taken for the one that stays.
+      await this.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       for (const width of [320, 360, 768, 1280, 1920]) {
         await this.page.setViewportSize({ width, height: 800 });
         const wide = await this.page.evaluate(() => document.documentElement.scrollWidth);
@@ -242,7 +243,7 @@ export class Visitor {
         if (width !== 320 && width !== 1920) await this.picture(`${name}-${width}-${colorScheme}`);
       }
     }
-    await this.page.emulateMedia({ colorScheme: null });
+    await this.page.emulateMedia({ colorScheme: null, reducedMotion: null });
     await this.page.setViewportSize(before);
   }
 

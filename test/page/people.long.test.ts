@@ -249,6 +249,23 @@ test("an owner, officers and an auditor play their parts from the page alone", a
   expect(question).toContain("olivia");
   await ann.leave();
 
+  // A service that shows the other request under her number is not believed.
+  const misled = await come();
+  await signIn(misled, "officer", true);
+  await misled.page.route(`**/v1/requests/${id}`, async (route) => {
+    const url = route.request().url().replace(id, swapped);
+    await route.fulfill({ response: await route.fetch({ url }) });
+  });
+  await misled.view("Officers");
+  await misled.next("office");
+  await misled.page.getByLabel("The number that the requester told").fill(id);
+  await misled.page.getByRole("button", { name: "Show the request" }).click();
+  expect((await misled.results(1, "[data-step=ask]"))[0]).toMatch(
+    /answered with another request.*Don't rely on it.*NOT_VERIFIED/s,
+  );
+  expect(await misled.page.locator("#question").isVisible()).toBe(false);
+  await misled.leave();
+
   expect(await decide("ann", swapped, "Deny")).toMatch(/Signed and sent/);
   expect(await decide("ben", swapped, "Deny")).toMatch(/It stands: denied/);
   expect(await decide("ann", id, "Approve")).toMatch(/It stands: waiting/);
