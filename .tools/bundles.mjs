@@ -121,11 +121,18 @@ export async function bundleCommand(root) {
     logLevel: "warning",
   });
   chmodSync(`${root}build/bin/twinwrap.js`, 0o755);
-  writeFileSync(`${root}build/bin/THIRD-PARTY.txt`, licencesOf(root, Object.keys(metafile.inputs)));
+  writeFileSync(
+    `${root}build/bin/THIRD-PARTY.txt`,
+    licencesOf(root, Object.keys(metafile.inputs), "command line"),
+  );
 }
 
-/** The packages that files are of, with their licences, as these ask for. @throws if one has none */
-function licencesOf(root, files) {
+/**
+ * The packages that files are of, with their licences, as these ask for.
+ * @param what contains them, in words
+ * @throws if one has none
+ */
+export function licencesOf(root, files, what) {
   const packages = files.flatMap(
     (file) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? [],
   );
@@ -138,6 +145,6 @@ function licencesOf(root, files) {
     if (typeof license !== "string") throw new Error(`${name}: under which licence?`);
     return [`${name} ${version}: ${license}`, ...notices].join("\n\n");
   });
-  const intro = "The command line contains these packages, under their own licences.";
+  const intro = `The ${what} contains these packages, under their own licences.`;
   return `${[intro, ...texts].join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
 }

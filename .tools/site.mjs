@@ -1,6 +1,7 @@
 // The static site: the page and its scripts, bundled into build/site/, which any web server can serve.
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
+import { licencesOf } from "./bundles.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 const site = `${root}build/site/`;
@@ -36,7 +37,8 @@ export async function buildSite() {
   const { TEXTS } = await import("../build/page/texts.js");
   const html = readFileSync(`${root}src/page/index.html`, "utf8");
   writeFileSync(`${site}index.html`, withTexts(html, TEXTS));
-  await build({
+  const { metafile } = await build({
+    metafile: true,
     entryPoints: SCRIPTS.map((name) => `${root}build/page/${name}.js`),
     outdir: site,
     bundle: true,
@@ -48,4 +50,6 @@ export async function buildSite() {
     minify: true,
     logLevel: "warning",
   });
+  const inputs = Object.keys(metafile.inputs);
+  writeFileSync(`${site}THIRD-PARTY.txt`, licencesOf(root, inputs, "page"));
 }

@@ -170,7 +170,7 @@ function gather({ name, blobLimit = BLOB_LIMIT }: SaveOptions): Destination {
 }
 
 /** Bytes that are whole already, for a writer. */
-function outputOf(blob: Blob): Output {
+export function outputOf(blob: Blob): Output {
   return new Output(async function* () {
     for await (const piece of pieces(blob)) yield piece as Uint8Array<ArrayBuffer>;
   });

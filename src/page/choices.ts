@@ -4,7 +4,7 @@ import { safe } from "../text.js";
 import { onChange } from "./changes.js";
 import { download, find, findAll, make } from "./dom.js";
 import { authorities, isOwn, keys, removeAuthority, removeKey, type TabKey } from "./keyring.js";
-import { type Link, saveConnection, type TabAuthority } from "./link.js";
+import type { Link, TabAuthority } from "./tab-authority.js";
 import { TEXTS } from "./texts.js";
 import { awayText, PageError } from "./words.js";
 
@@ -91,7 +91,7 @@ function newerButton(origin: string, link: Link): HTMLElement {
       type: "button",
       class: "second",
       "aria-label": words.saveNewerOf(origin),
-      onclick: () => saveConnection(link),
+      onclick: async () => (await import("./link.js")).saveConnection(link),
     },
     words.saveNewer,
   );
@@ -180,6 +180,10 @@ export function showKeyring(): void {
     }
     for (const place of findAll("[data-needs-private]")) place.hidden = keys.some(isOwn);
     for (const place of findAll("[data-needs-authority]")) place.hidden = authorities.length === 0;
+    // Whoever has one need not look at how to add one.
+    for (const place of findAll("[data-other-authority]")) {
+      place.toggleAttribute("open", authorities.length === 0);
+    }
     for (const place of findAll("[data-without-authority]")) {
       place.hidden = authorities.length > 0;
     }

@@ -1,4 +1,4 @@
-import { save } from "../browser.js";
+import { save } from "../envelope/save.browser.js";
 import { formatTime, parseTime } from "../jcs.js";
 import { TEXTS } from "./texts.js";
 
@@ -71,6 +71,24 @@ export function details(...children: Child[]): HTMLElement {
 /** A list of cards, each with names and what they mean. */
 export function cards(items: readonly (readonly (readonly [string, Child])[])[]): HTMLElement {
   return make("ul", { class: "cards" }, ...items.map((rows) => make("li", {}, facts(rows))));
+}
+
+/** A table whose rows become cards where it has no room. The first cell of a row names it. */
+export function table(
+  name: string,
+  heads: readonly string[],
+  rows: readonly (readonly Child[])[],
+): HTMLElement {
+  const cell = (child: Child, index: number) =>
+    index === 0
+      ? make("th", { scope: "row" }, child)
+      : make("td", { "data-head": heads[index]! }, child);
+  return make(
+    "table",
+    { class: "fold", "aria-label": name },
+    make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))),
+    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map(cell)))),
+  );
 }
 
 /** Marks a result: "warn" is for what is whole, but not as safe as people may think. */

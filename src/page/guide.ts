@@ -40,6 +40,14 @@ export class Guide {
     this.#answers.get(this.#steps[this.#index(name)]!)!.textContent = text;
   }
 
+  /** Begins again: every step can be opened again, and nothing is answered. */
+  restart(): void {
+    this.#first = 0;
+    for (const answer of this.#answers.values()) answer.textContent = "";
+    for (const step of this.#steps) step.querySelector(".work")!.replaceChildren();
+    this.go(this.#steps[0]!.dataset.step!);
+  }
+
   /** Opens a step. @param isFinal whether those before it are over for good */
   go(name: string, isFinal = false): void {
     const index = this.#index(name);

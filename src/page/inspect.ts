@@ -55,10 +55,10 @@ function headerView(header: Header): Node {
 
 const hex = (offset: number) => offset.toString(16).padStart(4, "0");
 
-/** Bytes in hexadecimal, 16 a line. */
+/** Bytes in hexadecimal, 8 a line. */
 function bytesOf({ hex, length, secret }: BlobField): string {
   if (secret && hex === "" && length > 0) return words.hidden(length);
-  return hex.replace(/(..)(?=.)/g, "$1 ").replace(/((?:.. ){15}..) /g, "$1\n");
+  return hex.replace(/(..)(?=.)/g, "$1 ").replace(/((?:.. ){7}..) /g, "$1\n");
 }
 
 async function blobView(name: string, bytes: Uint8Array): Promise<Node> {
@@ -83,7 +83,7 @@ async function blobView(name: string, bytes: Uint8Array): Promise<Node> {
   const heads = words.heads.map((head) => make("th", { scope: "col" }, head));
   const table = make(
     "table",
-    { "aria-label": words.fieldsOf(safe(name)) },
+    { class: "fold", "aria-label": words.fieldsOf(safe(name)) },
     make("thead", {}, make("tr", {}, ...heads)),
     make("tbody", {}, ...rows),
   );

@@ -3,8 +3,7 @@ import { generateKeyPair, wipePrivateKey, writePrivateKey, writePublicKey } from
 import { safe } from "../text.js";
 import { download, find, make } from "./dom.js";
 import { onFiles } from "./files.js";
-import { addFile, addKey, keys, type TabKey } from "./keyring.js";
-import { readMessageBytes } from "./messages.js";
+import { addKey, keys, type TabKey } from "./keyring.js";
 import { TEXTS } from "./texts.js";
 import { PageError } from "./words.js";
 import { onSubmit, type Task, work } from "./work.js";
@@ -16,7 +15,8 @@ export function addFiles(files: readonly File[], place: HTMLElement): Promise<vo
   const tasks: Task[] = files.map((file) => ({
     name: file.name,
     run: async () => {
-      const said = await addFile(file.name, await readMessageBytes(file));
+      const { addFile } = await import("./add.js");
+      const said = await addFile(file);
       return said && safe(said);
     },
   }));

@@ -2,35 +2,16 @@ import { wipe } from "../bytes.js";
 import { handIn } from "../client/escrow.js";
 import { type Party, partyOf } from "../client/party.js";
 import { Unreachable } from "../client/unreachable.js";
-import type { TokenInfo } from "../escrow/answers.js";
-import { type Connection, encodeConnection } from "../escrow/connection.js";
+import { encodeConnection } from "../escrow/connection.js";
 import type { Receipt, Submission } from "../escrow/index.js";
 import { changed } from "./changes.js";
 import { download } from "./dom.js";
 import { checkOpen } from "./policy.js";
+import type { Link, TabAuthority } from "./tab-authority.js";
 import { TEXTS } from "./texts.js";
 import { awayText, PageError } from "./words.js";
 
 // Authorities whose service the page asks itself, by a connection file. What that takes is loaded with the first one.
-
-/** How an authority's service is reached. It is in this tab's memory alone. */
-export interface Link {
-  /** The name of the connection file. */
-  name: string;
-  /** What stands in it, with the authority's notes as they were seen last. Its secret is wiped by {@link unlink}. */
-  connection: Connection;
-  /** The service has shown more notes than the file has. */
-  isNewer: boolean;
-  /** Why the service could not be reached when it was asked last, in words; undefined if it answered. */
-  away: string | undefined;
-  /** What its token is for, once the service has said so. */
-  token?: TokenInfo | undefined;
-}
-
-/** An authority that this tab knows. Without a link, messages are carried to it. */
-export interface TabAuthority extends Party {
-  link: Link | undefined;
-}
 
 /** How long a service may keep people waiting, in milliseconds. */
 const PATIENCE = 10_000;
@@ -87,6 +68,11 @@ function isSilence(error: unknown): boolean {
 export async function reach(one: TabAuthority): Promise<void> {
   const { link } = one;
   if (link === undefined) return;
+  const state = () => {
+    const { identities, policies } = one.authority;
+    return [link.away, link.isNewer, identities.length, policies.length].join();
+  };
+  const before = state();
   try {
     await connect(one, link);
     link.away = undefined;
@@ -94,7 +80,8 @@ export async function reach(one: TabAuthority): Promise<void> {
     if (!(error instanceof Unreachable)) throw error;
     link.away = error.message;
   } finally {
-    changed();
+    // Lists that are made anew lose the focus that somebody has there.
+    if (state() !== before) changed();
   }
 }
 
@@ -139,11 +126,4 @@ export function saveConnection({ name, connection }: Link): void {
   } finally {
     wipe(bytes);
   }
-}
-
-/** Forgets how a service was reached. */
-export function unlink(link: Link | undefined): void {
-  if (link === undefined) return;
-  wipe(link.connection.owner?.secret);
-  link.connection = { ...link.connection, token: undefined, owner: undefined };
 }

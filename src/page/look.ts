@@ -12,8 +12,9 @@ import type { Policy, RecordQuery } from "../escrow/index.js";
 import { parseTime } from "../jcs.js";
 import { safe } from "../text.js";
 import { chosenAuthority } from "./choices.js";
-import { cards, facts, find, make, moment, toned, withMoments } from "./dom.js";
-import { reachNow, type TabAuthority } from "./link.js";
+import { cards, facts, find, make, moment, table, toned, withMoments } from "./dom.js";
+import { reachNow } from "./link.js";
+import type { TabAuthority } from "./tab-authority.js";
 import { TEXTS } from "./texts.js";
 import { PageError } from "./words.js";
 import { onSubmit } from "./work.js";
@@ -100,26 +101,13 @@ function policyRules({ release, change, emergency, waiting, officers }: Policy):
   ];
 }
 
-function changeRow({ what, officer, before, after }: PolicyChange): HTMLElement {
-  const [whatHead, beforeHead, afterHead] = words.heads;
-  const title = `${words.what[what] ?? what}${officer === undefined ? "" : ` ${safe(officer)}`}`;
-  return make(
-    "tr",
-    {},
-    make("th", { scope: "row", "data-head": whatHead! }, title),
-    make("td", { "data-head": beforeHead! }, safe(before ?? words.nothing)),
-    make("td", { "data-head": afterHead! }, safe(after ?? words.nothing)),
-  );
-}
-
 function changesTable(changes: readonly PolicyChange[]): Node {
-  const heads = words.heads.map((head) => make("th", { scope: "col" }, head));
-  return make(
-    "table",
-    { "aria-label": words.changes },
-    make("thead", {}, make("tr", {}, ...heads)),
-    make("tbody", {}, ...changes.map(changeRow)),
-  );
+  const rows = changes.map(({ what, officer, before, after }) => [
+    `${words.what[what] ?? what}${officer === undefined ? "" : ` ${safe(officer)}`}`,
+    safe(before ?? words.nothing),
+    safe(after ?? words.nothing),
+  ]);
+  return table(words.changes, words.heads, rows);
 }
 
 function policyView(one: TabAuthority, states: readonly PolicyState[], index: number): HTMLElement {
@@ -158,21 +146,21 @@ async function policiesView(one: TabAuthority): Promise<Node> {
   return make("div", {}, ...shown.map((index) => policyView(one, states, index)));
 }
 
-function sightRows({ type, index, time, request, number, name }: Sight): Row[] {
+function sightRow({ type, index, time, request, number, name }: Sight): (Node | string)[] {
   const when = time === undefined ? undefined : parseTime(time);
   const about = request ?? (number === undefined ? name : String(number));
   return [
-    [words.event, words.sights[type] ?? type],
-    ...(when === undefined ? [] : [[words.time, moment(when)] as Row]),
-    ...(about === undefined ? [] : [[words.about1, make("code", {}, safe(about))] as Row]),
-    [words.entry, String(index ?? words.nothing)],
+    words.sights[type] ?? type,
+    when === undefined ? words.nothing : moment(when),
+    about === undefined ? words.nothing : make("code", {}, safe(about)),
+    String(index ?? words.nothing),
   ];
 }
 
 /** Whether the service answers, in its own words. */
-async function healthOf(url: string): Promise<string> {
+async function healthOf(url: URL): Promise<string> {
   try {
-    const answer = await fetch(new URL("readyz", url), { signal: AbortSignal.timeout(10_000) });
+    const answer = await fetch(url, { signal: AbortSignal.timeout(10_000) });
     return safe((await answer.text()).slice(0, 200).trim());
   } catch {
     return words.healthAway;
@@ -183,7 +171,7 @@ async function healthOf(url: string): Promise<string> {
 async function logView(one: TabAuthority): Promise<Node> {
   const { link, core, authority } = one;
   if (link === undefined) throw new PageError(words.byFiles);
-  const [{ lookAtLog }, { HttpClient }] = await Promise.all([
+  const [{ lookAtLog }, { checkUrl, HttpClient }] = await Promise.all([
     import("../client/watch.js"),
     import("../client/http.js"),
   ]);
@@ -193,7 +181,7 @@ async function logView(one: TabAuthority): Promise<Node> {
   const about = { authority, file: link.connection.authority };
   const [{ sights, leaves }, health] = await Promise.all([
     lookAtLog(core, about, files, undefined),
-    healthOf(url),
+    healthOf(new URL("readyz", checkUrl(url))),
   ]);
   const alarms = sights.filter(({ alarm }) => alarm !== undefined);
   const events = sights
@@ -208,7 +196,7 @@ async function logView(one: TabAuthority): Promise<Node> {
     make("p", {}, leaves === 0 ? words.logEmpty : words.logSize(leaves)),
     facts([[words.health, health], ...tokenRows(one)]),
     make("p", { class: "hint" }, words.newest),
-    cards(events.map(sightRows)),
+    table(words.log, words.logHeads, events.map(sightRow)),
   );
   return alarms.length === 0 ? result : toned("bad", result);
 }

@@ -13,10 +13,11 @@ import {
 import type { KnownRecord } from "../client/party.js";
 import { recordOfKept } from "../client/recover.js";
 import { inspectHead } from "../envelope/index.js";
-import { TwinwrapError } from "../errors.js";
 import {
   parseRequestId,
   readOfficerKey,
+  requestHash,
+  requestId,
   sayId,
   startsSealedFile,
   submissionsOf,
@@ -25,14 +26,15 @@ import { safe } from "../text.js";
 import { chosenAuthority } from "./choices.js";
 import { confirm } from "./confirm.js";
 import { facts, find, make, saveButton, withMoments } from "./dom.js";
-import { chosen, onFiles } from "./files.js";
+import { chosen, onFiles, putFiles } from "./files.js";
 import { Guide } from "./guide.js";
 import { addFiles } from "./keys.js";
-import { reachNow, type TabAuthority } from "./link.js";
+import { reachNow } from "./link.js";
 import { startLook } from "./look.js";
 import { readMessage, readMessageBytes } from "./messages.js";
 import { askPassphrase } from "./passphrase.js";
 import { questionView } from "./question.js";
+import type { TabAuthority } from "./tab-authority.js";
 import { TEXTS } from "./texts.js";
 import { PageError } from "./words.js";
 import { onSubmit, type Task } from "./work.js";
@@ -46,13 +48,22 @@ let guide: Guide;
 let by: TabAuthority;
 let question: Question | Standing;
 
-/** What officers have to hear of a number that does not fit. */
-function refusal(error: unknown): unknown {
-  if (!(error instanceof TwinwrapError)) return error;
-  if (error.code === "NOT_FOUND") return new PageError(words.unknown);
-  const isSwapped =
-    error.code === "NOT_VERIFIED" && /another request|not the request/.test(error.message);
-  return isSwapped ? new PageError(words.swapped) : error;
+/** The question behind a number: asked of the service, or read from the request that was brought. @throws PageError */
+async function questionFor(
+  id: string,
+  file: File | undefined,
+): Promise<[typeof question, GivenFile[]]> {
+  const { known, files } = await readGiven(by);
+  if (by.link !== undefined) {
+    await reachNow(by);
+    const standing = await standingOf(by, id).catch((error) => {
+      throw error.code === "NOT_FOUND" ? new PageError(words.unknown) : error;
+    });
+    return [standing, files];
+  }
+  const { request } = await readMessage(file!, "request");
+  if (requestId(requestHash(by.core, request)) !== id) throw new PageError(words.swapped);
+  return [questionOf(by, request, id, known), files];
 }
 
 /** Sealed files and submissions that the officer was given: they show what the records are. */
@@ -97,20 +108,14 @@ async function answerAsk(form: HTMLFormElement): Promise<Task[]> {
     throw new PageError(words.noRequest, "[data-files=officer-request]");
   }
   const run = async () => {
-    const id = parseRequestId(typed);
-    const { known, files } = await readGiven(by);
-    try {
-      if (by.link === undefined) {
-        const { request } = await readMessage(file!, "request");
-        question = questionOf(by, request, id, known);
-      } else {
-        await reachNow(by);
-        question = await standingOf(by, id);
-      }
-    } catch (error) {
-      throw refusal(error);
-    }
+    const [found, files] = await questionFor(parseRequestId(typed), file);
+    question = found;
     find("#question").replaceChildren(questionView(by.core, question, files));
+    // What was said of another requester is not said of this one.
+    const { form: deciding, place } = guide.step("decide");
+    deciding.reset();
+    putFiles("officer-key", []);
+    place.replaceChildren();
     guide.answer("ask", sayId(question.id));
     guide.go("decide");
     return undefined;
@@ -120,12 +125,15 @@ async function answerAsk(form: HTMLFormElement): Promise<Task[]> {
 
 /** Reads the officer's key, asks once more, and signs. @returns the note and the officer's name */
 async function sign(file: File, decision: "approve" | "deny", identity: string) {
+  const { core } = by;
+  // What is confirmed is what is signed.
+  const asked = question;
+  const { policy, request, id } = asked;
   const pem = await readMessageBytes(file);
   const key = await askPassphrase(file.name, (passphrase) =>
     readOfficerKey(pem, { passphrase, allowEmptyPassphrase: true }),
   ).finally(() => wipe(pem));
-  const { name } = officerWithKey(question.policy, key.publicKey);
-  const { request, id } = question;
+  const { name } = officerWithKey(policy, key.publicKey);
   const about = facts([
     [words.requestNumber, make("code", {}, sayId(id))],
     [words.requester, safe(request.requester)],
@@ -137,7 +145,7 @@ async function sign(file: File, decision: "approve" | "deny", identity: string) 
   if (!(await confirm(title, about, yes))) throw new PageError(words.notSigned);
   return {
     name,
-    note: await signDecision(by.core, question, key.signer(name), { decision, identity }),
+    note: await signDecision(core, asked, key.signer(name), { decision, identity }),
   };
 }
 

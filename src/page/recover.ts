@@ -1,3 +1,4 @@
+import { toHex } from "../bytes.js";
 import type { Party } from "../client/party.js";
 import {
   type Asked,
@@ -19,18 +20,26 @@ import {
 import { askingTexts } from "../escrow/words.js";
 import { checkPublicKey } from "../keys/index.js";
 import { safe } from "../text.js";
-import { keeperFor } from "./bulk.js";
+import { chosenWhere, keeperFor, showWhere } from "./bulk.js";
 import { onChange } from "./changes.js";
 import { chosenAuthority } from "./choices.js";
 import { details, download, facts, find, make, moment, saveButton } from "./dom.js";
 import { chosen, onFiles, putFiles } from "./files.js";
 import { Guide } from "./guide.js";
 import { authorities, isOwn, keys, type TabKey } from "./keyring.js";
-import { addFiles, againButton, emptyPassphrases, makeAndSave, typedPassphrase } from "./keys.js";
-import { presentParty, reachNow, type TabAuthority } from "./link.js";
+import {
+  addFiles,
+  againButton,
+  emptyPassphrases,
+  type MadeKey,
+  makeAndSave,
+  typedPassphrase,
+} from "./keys.js";
+import { presentParty, reachNow } from "./link.js";
 import { readMessage } from "./messages.js";
 import { newKeyOf, takeReleased } from "./released.js";
 import { printNumber, sheetButton } from "./sheet.js";
+import type { TabAuthority } from "./tab-authority.js";
 import { TEXTS } from "./texts.js";
 import { Lookout } from "./waiting.js";
 import { PageError } from "./words.js";
@@ -50,19 +59,23 @@ interface Answers {
   id: string | undefined;
   by: TabAuthority | undefined;
   key: TabKey | undefined;
+  /** What saves the key again, if it was made here. */
+  made: MadeKey | undefined;
   asked: Asked | undefined;
   recovery: Recovery | undefined;
 }
 
-const answers: Answers = {
+const NOTHING: Answers = {
   files: [],
   kept: undefined,
   id: undefined,
   by: undefined,
   key: undefined,
+  made: undefined,
   asked: undefined,
   recovery: undefined,
 };
+const answers: Answers = { ...NOTHING };
 
 let guide: Guide;
 let lookout: Lookout | undefined;
@@ -134,16 +147,18 @@ function showKeyChoice(): void {
   const place = find("#new-key-choice");
   onChange(() => {
     const own = keys.filter(isOwn);
+    const before = place.querySelector<HTMLInputElement>("input:checked")?.value;
+    const isThere = own.some(({ fingerprint }) => toHex(fingerprint) === before);
     place.replaceChildren(
-      ...(own.length === 0 ? [] : [undefined, ...own]).map((key, index) => {
-        const value = index === 0 ? "new" : String(index - 1);
+      ...(own.length === 0 ? [] : [undefined, ...own]).map((key) => {
+        const value = key === undefined ? "new" : toHex(key.fingerprint);
         const input = make("input", { type: "radio", name: "key", value });
-        input.checked = index === 0;
+        input.checked = isThere ? value === before : key === undefined;
         const text = key === undefined ? words.keyNew : words.keyUse(safe(key.name));
         return make("label", { class: "check" }, input, make("span", {}, text));
       }),
     );
-    find("#new-key").hidden = false;
+    find("#new-key").hidden = isThere;
   });
   place.addEventListener("change", (event) => {
     find("#new-key").hidden = (event.target as HTMLInputElement).value !== "new";
@@ -153,11 +168,12 @@ function showKeyChoice(): void {
 function answerKey(form: HTMLFormElement): Task[] {
   const data = new FormData(form);
   const choice = data.get("key");
-  if (choice !== null && choice !== "new") {
-    const key = keys.filter(isOwn)[Number(choice)];
+  const key = keys.find(({ fingerprint }) => toHex(fingerprint) === choice);
+  if (key !== undefined) {
     return asks(words.keyTitle, async () => {
-      checkPublicKey(key!.publicKey, { forWrap: true });
-      goOnWith(key!, safe(key!.name));
+      checkPublicKey(key.publicKey, { forWrap: true });
+      answers.made = undefined;
+      goOnWith(key, safe(key.name));
       return undefined;
     });
   }
@@ -167,8 +183,9 @@ function answerKey(form: HTMLFormElement): Task[] {
     const day = new Date().toISOString().slice(0, 10);
     const made = await makeAndSave(`new-key-${day}`, KEY_BITS, passphrase);
     emptyPassphrases(form);
+    answers.made = made;
     goOnWith(made.key, words.keyMade(safe(made.file)));
-    return againButton(made);
+    return undefined;
   });
 }
 
@@ -200,7 +217,7 @@ async function answerWho(form: HTMLFormElement): Promise<Task[]> {
     .replace(/\p{Cc}/gu, "")
     .trim();
   if (requester === "") throw new PageError(words.noName, "[name=requester]");
-  const { by, key, files } = answers;
+  const { by, key, made, files } = answers;
   return asks(words.requestName, async () => {
     await reachNow(by!);
     const { records, unsure } = await recordsOf(files, by!);
@@ -213,10 +230,17 @@ async function answerWho(form: HTMLFormElement): Promise<Task[]> {
     const isAsked = by!.link !== undefined;
     const again = saveButton(TEXTS.page.saveAgain(name), name, bytes);
     find("#send-about").replaceChildren(
-      make("p", {}, words.sendKept(`${safe(key!.name)}, ${name}`)),
+      make("p", {}, words.sendKept),
+      make(
+        "ul",
+        {},
+        made === undefined ? undefined : make("li", {}, safe(made.file)),
+        make("li", {}, name),
+      ),
       make("p", {}, isAsked ? words.sendNext(origin) : words.carryNext(name, origin)),
       ...unsure.map((text) => make("p", { class: "note" }, safe(text))),
       again,
+      ...(made === undefined ? [] : [againButton(made)]),
       details(
         facts([
           [words.newKey, safe(key!.name)],
@@ -253,13 +277,19 @@ function goOnWaiting(by: TabAuthority): void {
   const isAsked = by.link !== undefined;
   const number = sayId(id);
   const copied = make("span", { role: "status" });
+  const output = make("output", { class: "id", "aria-label": words.number }, number);
   const copy = async () => {
-    await navigator.clipboard.writeText(number);
-    copied.textContent = words.copied;
+    try {
+      await navigator.clipboard.writeText(number);
+      copied.textContent = words.copied;
+    } catch {
+      // Where a page may not write there, people can.
+      getSelection()?.selectAllChildren(output);
+    }
   };
   find("#wait-about").replaceChildren(
     make("p", {}, words.tell),
-    make("output", { class: "id", "aria-label": words.number }, number),
+    output,
     make("button", { type: "button", class: "second", onclick: () => void copy() }, words.copy),
     sheetButton(words.sheet, () => printNumber(number, by.authority)),
     copied,
@@ -271,17 +301,19 @@ function goOnWaiting(by: TabAuthority): void {
   find("button[type=submit]", form).textContent = isAsked ? words.lookNow : words.releaseGo;
   guide.answer("send", safe(by.authority.origin));
   guide.go("wait", true);
-  lookout = isAsked
+  find("#recover-again").hidden = false;
+  const mine: Lookout | undefined = isAsked
     ? new Lookout({
         by,
         id,
         request: kept,
         place: find("#wait-state"),
-        isWanted: () => guide.isAt("wait"),
+        isWanted: () => guide.isAt("wait") && lookout === mine,
         onRelease: goOnTaking,
       })
     : undefined;
-  void lookout?.look();
+  lookout = mine;
+  void mine?.look();
 }
 
 async function answerWait(): Promise<Task[]> {
@@ -307,12 +339,23 @@ function goOnTaking(recovery: Recovery): void {
   guide.go("take", true);
 }
 
+/** Forgets what was answered. Keys and authorities stay in the tab. */
+function beginAgain(): void {
+  Object.assign(answers, NOTHING);
+  lookout = undefined;
+  for (const name of ["lost-files", "resume-request", "take-release", "take-files"])
+    putFiles(name, []);
+  find<HTMLInputElement>("[name=id]", guide.step("files").form).value = "";
+  find("#recover-again").hidden = true;
+  guide.restart();
+}
+
 function showNeedsKey(): void {
   const { recovery } = answers;
   find("#take-needs-key").hidden = recovery === undefined || newKeyOf(recovery) !== undefined;
 }
 
-async function take(button: string) {
+async function take(form: HTMLFormElement, button: string) {
   const files = chosen("take-files");
   if (files.length === 0) throw new PageError(words.noFiles, "[data-files=take-files]");
   const recovery = answers.recovery!;
@@ -320,7 +363,8 @@ async function take(button: string) {
   if (openIt && newKeyOf(recovery) === undefined) {
     throw new PageError(words.needNewKey, "#take-needs-key");
   }
-  const keeper = openIt ? await keeperFor("zip", files, TEXTS.bulk.zipOpened) : undefined;
+  const zipName = openIt ? TEXTS.bulk.zipOpened : TEXTS.bulk.zipName;
+  const keeper = await keeperFor(chosenWhere(form), files, zipName);
   const given = { recovery, picker: files.length === 1, openIt, keeper };
   const tasks = files.map((file) => ({
     name: file.name,
@@ -348,7 +392,9 @@ export function startRecover(): void {
   on("who", answerWho);
   on("send", send);
   on("wait", answerWait);
-  on("take", (_, button) => take(button));
+  on("take", take);
+  showWhere("take-files", "take-where");
+  find("#recover-again").addEventListener("click", beginAgain);
   showKeyChoice();
   onChange(showNeedsKey);
   onFiles("keeper-file", (files) => addFiles(files, guide.step("keeper").place));

@@ -1,6 +1,7 @@
 import { save } from "../browser.js";
 import { addReleased, type Recovery, type Replacing, replaceReleased } from "../client/recover.js";
 import { amend, rewrap } from "../envelope/index.js";
+import { outputOf } from "../envelope/save.browser.js";
 import { recipientFingerprint } from "../escrow/index.js";
 import { unshownTexts } from "../escrow/words.js";
 import type { RsaPrivateKey } from "../keys/index.js";
@@ -38,7 +39,7 @@ async function withReleased(file: File, recovery: Recovery) {
   return { now: patched(file, patch), opened: false, unshown: [] };
 }
 
-/** Opens a file by its release, or saves it with the new wrap. @param keeper takes what it opens to */
+/** Opens a file by its release, or saves it with the new wrap. @param keeper takes it */
 export async function takeReleased(
   file: File,
   given: { recovery: Recovery; picker: boolean; openIt: boolean; keeper: Keeper | undefined },
@@ -49,7 +50,8 @@ export async function takeReleased(
     throw error.code === "NO_ROOM" ? new PageError(words.noRoom) : error;
   });
   if (openIt) return openAndSave(now, file.name, { keeper, picker }, doing);
-  await save(now, { name: file.name, picker, ...DOWNLOADS });
+  if (keeper === undefined) await save(now, { name: file.name, picker, ...DOWNLOADS });
+  else await keeper.add(file.name, outputOf(now));
   return make(
     "p",
     {},

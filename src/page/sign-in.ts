@@ -3,9 +3,10 @@ import { sharedCore } from "../core/index.js";
 import { isToken } from "../escrow/connection.js";
 import { verifyAuthority } from "../escrow/index.js";
 import { safe } from "../text.js";
+import { addConnection } from "./add.js";
 import { confirm } from "./confirm.js";
 import { make } from "./dom.js";
-import { addConnection } from "./keyring.js";
+
 import { checkOpen, openOrigins } from "./policy.js";
 import { TEXTS } from "./texts.js";
 import { PageError } from "./words.js";
@@ -71,7 +72,13 @@ export function makeSignIn(place: HTMLElement): void {
       signIn(address.input.value.trim(), token.input.value.trim(), print.input.value);
     const name = address.input.value.trim() || words.address;
     await work(results, { tasks: [{ name, run }] });
-    if (results.querySelector(".good") !== null) token.input.value = "";
+    if (results.querySelector(".good") === null) return;
+    token.input.value = "";
+    results.replaceChildren();
+    // What was added stands in the list of keys.
+    const place = results.closest("details")!;
+    place.open = false;
+    place.querySelector("summary")!.focus();
   };
   const go = make("button", { type: "button", class: "second", onclick }, words.go);
   // Beside the work it has a heading of its own.

@@ -55,8 +55,6 @@ export const TEXTS = {
     keepTitle: "Keep what you need",
     keep: "Keep the sealed files, your key and a copy of it, in different places. Then see whether the files could be recovered without the key.",
     keepGo: "Can they be recovered?",
-    done: "Done",
-    now: "Next",
     elseTitle: "Something else?",
     elseOpen: "I have a sealed file and its key: open it",
     elseRecover: "I have lost my key: recover my files",
@@ -194,8 +192,8 @@ export const TEXTS = {
     whoGo: "Make the request",
     noName: "Say who you are: officers have to know whom to call back.",
     sendTitle: "Save first, then send",
-    sendKept: (files: string) =>
-      `${files} went to your downloads. With them you can go on later, also when this tab is closed. Look whether they are there.`,
+    sendKept:
+      "These went to your downloads. With them you can go on later, also when this tab is closed. Look whether they are there.",
     sendNext: (origin: string) => `Then the request is sent to ${origin}. No file of yours is.`,
     carryNext: (file: string, origin: string) =>
       `Then bring ${file} to ${origin}, by mail or on a stick. It holds no secret. Nothing else goes there.`,
@@ -226,6 +224,7 @@ export const TEXTS = {
     vetoed: (owner: string) => `${owner} has vetoed it.`,
     watching: "This page looks again by itself while it is open.",
     lookNow: "Look now",
+    again: "Begin again",
     since: (time: string) => `Looked at ${time}.`,
     release: "The release that came back",
     releaseHint: "Its name ends in .json. Drop it here when the authority gives it to you.",
@@ -242,20 +241,15 @@ export const TEXTS = {
     noFiles: "Choose the sealed files first.",
     noKeeper: "Say who keeps the spare key: add its file, or its address.",
     noRelease: "Choose the release that came back first.",
-    notYours:
-      "Nothing shows that this release is yours: choose the request that you saved, or add your new private key.",
-    whichRequest: "Which request? Choose the one that you saved, or give your number.",
     carriedNumber:
       "Choose the request that you saved: this authority is not reached over the network.",
     needNewKey: "Add your new private key under “Keys in this tab” first.",
     noRoom:
       "The file's header has no room for one more wrap. The command line can make some: `twinwrap recover fetch` with --remove-owner of an old key, or with --rewrite.",
     about1: (name: string, text: string) => `${name}: ${text}.`,
-    filesSummary: (n: number) => count(n, "file", "files"),
     requestName: "Recovery request",
     goodUntil: "Good until",
     newKey: "New key",
-    requestFile: "Request",
     sheetTitle: "Recovery of sealed files",
     sheetDo: [
       "Tell the number to each officer of the authority yourself.",
@@ -339,7 +333,7 @@ export const TEXTS = {
     neverOpened: (n: number) =>
       `${n} of the records were never opened: what they say is the sender's word.`,
     otherOwners: (name: string) =>
-      `Compare who asks with whose files these are. Nothing but you shows that ${name} is the owner.`,
+      `Compare who asks with whose files these are. Whether ${name} is the owner, only you can find out.`,
     recipient: "New key's fingerprint",
     record: "Record",
     serial: "Serial",
@@ -394,6 +388,7 @@ export const TEXTS = {
     hours: (n: number) => count(n, "hour", "hours"),
     days: (n: number) => count(n, "day", "days"),
     heads: ["What", "Before", "After"],
+    logHeads: ["What", "When", "About", "Entry"],
     nothing: "–",
     changes: "What changed to the policy before",
     officers: "Officers",
@@ -419,10 +414,6 @@ export const TEXTS = {
     health: "Health",
     healthAway: "does not answer",
     newest: "Newest first",
-    event: "What",
-    time: "When",
-    entry: "Entry",
-    about1: "About",
     sights: {
       request: "asked for keys",
       release: "key released",
@@ -444,6 +435,7 @@ export const TEXTS = {
     add: "Add keys, an authority.json or a connection file",
     addHint: "Public or private keys in any form.",
     authority: "The authority",
+    otherAuthority: "Add an authority",
     authorityFile: "Its authority.json, or your connection file",
     authorityFileHint: "Compare its fingerprint with what you were told.",
     publicKey: "public key",
@@ -455,7 +447,6 @@ export const TEXTS = {
     askedAt: (url: string) => `, asked at ${url}`,
     saveNewer: "Save the newer file",
     saveNewerOf: (name: string) => `Save the newer file of ${name}`,
-    empty: "Add public keys under “Keys in this tab”.",
     addAuthority: "Add its authority.json, or your connection file, under “Keys in this tab”.",
     whichAuthority: "Which authority?",
     byFiles: ", by files",

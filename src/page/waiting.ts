@@ -3,7 +3,8 @@ import { type Recovery, takeRelease } from "../client/recover.js";
 import type { RecoveryRequest } from "../escrow/index.js";
 import { safe } from "../text.js";
 import { make, moment, withMoments } from "./dom.js";
-import { reachNow, type TabAuthority } from "./link.js";
+import { reachNow } from "./link.js";
+import type { TabAuthority } from "./tab-authority.js";
 import { TEXTS } from "./texts.js";
 import { complaintOf } from "./words.js";
 
@@ -12,6 +13,9 @@ import { complaintOf } from "./words.js";
 const { recover: words } = TEXTS;
 /** How often the authority is asked, in milliseconds. */
 const EVERY = 10_000;
+
+/** After these errors the same question has the same answer. */
+const FINAL = new Set(["NOT_VERIFIED", "NOT_FOUND", "FORBIDDEN", "UNAUTHENTICATED"]);
 
 /** Where a request stands, for whoever asked. Everything in it was verified. */
 function standingView(standing: Standing): Node {
@@ -107,7 +111,7 @@ export class Lookout {
       const { what, code } = complaintOf(error);
       place.replaceChildren(make("p", { class: "warn-text" }, withMoments(safe(what))));
       // What can't be believed once is not asked for again by itself.
-      goesOn = code !== "NOT_VERIFIED" && code !== "NOT_FOUND" && code !== "FORBIDDEN";
+      goesOn = !FINAL.has(code);
     }
     if (goesOn && isWanted()) this.#timer = setTimeout(() => void this.look(), EVERY);
   }

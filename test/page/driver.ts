@@ -148,6 +148,12 @@ export class Visitor {
     }
   }
 
+  /** Goes on from a step of a guide, once that step is open. */
+  async next(step: string): Promise<void> {
+    const open = this.page.locator(`[data-step=${step}][aria-current]`);
+    await open.getByRole("button", { name: "Next" }).click();
+  }
+
   /** Ticks a key, or another choice, in the view that is shown. */
   async tick(...names: string[]): Promise<void> {
     for (const name of names) {
@@ -222,7 +228,8 @@ export class Visitor {
   async album(name: string): Promise<void> {
     const before = this.page.viewportSize()!;
     for (const colorScheme of ["light", "dark"] as const) {
-      await this.page.emulateMedia({ colorScheme });
+      // A colour on its way to the other scheme would be taken for the one that stays.
+      await this.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       for (const width of [320, 360, 768, 1280, 1920]) {
         await this.page.setViewportSize({ width, height: 800 });
         const wide = await this.page.evaluate(() => document.documentElement.scrollWidth);
@@ -236,7 +243,7 @@ export class Visitor {
         if (width !== 320 && width !== 1920) await this.picture(`${name}-${width}-${colorScheme}`);
       }
     }
-    await this.page.emulateMedia({ colorScheme: null });
+    await this.page.emulateMedia({ colorScheme: null, reducedMotion: null });
     await this.page.setViewportSize(before);
   }
 

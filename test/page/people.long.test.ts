@@ -105,7 +105,7 @@ async function decide(name: string, id: string, word: "Approve" | "Deny"): Promi
   const { page } = visitor;
   await signIn(visitor, "officer", true);
   await visitor.view("Officers");
-  await page.locator("#officer-guide").getByRole("button", { name: "Next" }).click();
+  await visitor.next("office");
   await page.getByLabel("The number that the requester told").fill(id);
   await page.getByRole("button", { name: "Show the request" }).click();
   await page.getByText("The number fits").waitFor();
@@ -197,16 +197,15 @@ test("an owner, officers and an auditor play their parts from the page alone", a
   await lost.page.getByRole("link", { name: "I have lost my key" }).click();
   await lost.give("lost-files", path("taxes.twin"));
   await lost.album("recover-files");
-  const next = lost.page.locator("#recover-guide").getByRole("button", { name: "Next" });
-  await next.click();
+  await lost.next("files");
   await lost.page.getByText("kept by here.example. It is in this tab").waitFor();
   await lost.album("recover-keeper");
-  await next.click();
+  await lost.next("keeper");
   const key = lost.page.locator("[data-step=key]");
   await key.getByLabel("Passphrase").fill("new horse");
   await key.getByLabel("Once more").fill("new horse");
   await lost.album("recover-key");
-  await lost.saving(1, { path: () => path("new-key.pem") }, () => next.click());
+  await lost.saving(1, { path: () => path("new-key.pem") }, () => lost.next("key"));
   await lost.page.getByLabel("Your name, as the officers").fill(REQUESTER);
   await lost.album("recover-who");
   const [saved] = await lost.saving(1, folder, () =>
@@ -231,7 +230,7 @@ test("an owner, officers and an auditor play their parts from the page alone", a
   await ann.add(path("here/authority.json"));
   await ann.view("Officers");
   await ann.album("officers");
-  await ann.page.locator("#officer-guide").getByRole("button", { name: "Next" }).click();
+  await ann.next("office");
   await ann.page.getByLabel("The number that the requester told").fill(id);
   await ann.give("officer-request", path(`${swapped}.request.json`));
   await ann.page.getByRole("button", { name: "Show the request" }).click();
@@ -249,6 +248,23 @@ test("an owner, officers and an auditor play their parts from the page alone", a
   expect(question).toMatch(SHOWN);
   expect(question).toContain("olivia");
   await ann.leave();
+
+  // A service that shows the other request under her number is not believed.
+  const misled = await come();
+  await signIn(misled, "officer", true);
+  await misled.page.route(`**/v1/requests/${id}`, async (route) => {
+    const url = route.request().url().replace(id, swapped);
+    await route.fulfill({ response: await route.fetch({ url }) });
+  });
+  await misled.view("Officers");
+  await misled.next("office");
+  await misled.page.getByLabel("The number that the requester told").fill(id);
+  await misled.page.getByRole("button", { name: "Show the request" }).click();
+  expect((await misled.results(1, "[data-step=ask]"))[0]).toMatch(
+    /answered with another request.*Don't rely on it.*NOT_VERIFIED/s,
+  );
+  expect(await misled.page.locator("#question").isVisible()).toBe(false);
+  await misled.leave();
 
   expect(await decide("ann", swapped, "Deny")).toMatch(/Signed and sent/);
   expect(await decide("ben", swapped, "Deny")).toMatch(/It stands: denied/);

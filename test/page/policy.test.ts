@@ -101,6 +101,9 @@ describe("npm run page", () => {
     const address = "https://keys.example.org/";
     const open = await served("--authority", address, "--authority", "http://localhost:8420");
     expect(connects(open)).toBe("'self' https://keys.example.org http://localhost:8420");
+    expect(await served("--authority", address, "--token-login")).toBe(
+      openTo(html, [address], { tokenLogin: true }),
+    );
     expect(await served()).toBe(html);
   });
 

@@ -137,17 +137,15 @@ async function ask(visitor: Visitor, name: string): Promise<string> {
   const { page } = visitor;
   await visitor.view("Recover");
   await visitor.give("lost-files", path(name));
-  await page.getByRole("button", { name: "Next" }).click();
+  await visitor.next("files");
   await page
     .getByText("a spare key of these files is kept by here.example. It is in this tab")
     .waitFor();
-  await page.getByRole("button", { name: "Next" }).click();
+  await visitor.next("keeper");
   const key = page.locator("[data-step=key]");
   await key.getByLabel("Passphrase").fill("correct horse");
   await key.getByLabel("Once more").fill("correct horse");
-  const [made] = await visitor.saving(1, folder, () =>
-    page.getByRole("button", { name: "Next" }).click(),
-  );
+  const [made] = await visitor.saving(1, folder, () => visitor.next("key"));
   expect(made).toMatch(/^new-key-\d{4}-\d\d-\d\d\.pem$/);
   writeFileSync(path("new-key.pem"), folder.read(made!));
   await page.getByLabel("Your name, as the officers").fill("Olivia Owner");
@@ -228,12 +226,12 @@ describe("recovered", () => {
     await visitor.give("lost-files", path("later.twin"));
     await visitor.more();
     await visitor.give("resume-request", path(`${id}.request.json`));
-    await page.getByRole("button", { name: "Next" }).click();
+    await visitor.next("files");
     await page.getByText("The page does not know here.example yet").waitFor();
     expect(await visitor.barriers()).toEqual([]);
     await visitor.give("keeper-file", path("here/authority.json"));
     await expect.poll(() => page.locator("#keeper-choice input").count()).toBe(1);
-    await page.getByRole("button", { name: "Next" }).click();
+    await visitor.next("keeper");
     await visitor.give("take-release", path("later.release.json"));
     await page.getByRole("button", { name: "Check the release" }).click();
     await page.getByRole("button", { name: "Open and save" }).click();
@@ -266,16 +264,16 @@ describe("recovered", () => {
     await visitor.give("lost-files", path("second.twin"), path("other.twin"));
     await visitor.more();
     await page.getByLabel("Or your number").fill(id);
-    await page.getByRole("button", { name: "Next" }).click();
-    await page.getByRole("button", { name: "Next" }).click();
+    await visitor.next("files");
+    await visitor.next("keeper");
     // Anybody could have asked for a release for himself: without a service the request has to be there.
     expect((await visitor.results(1, "[data-step=keeper]"))[0]).toMatch(
       /Choose the request that you saved/,
     );
     await page.getByRole("button", { name: "Change: Which files" }).click();
     await visitor.give("resume-request", path(`${id}.request.json`));
-    await page.getByRole("button", { name: "Next" }).click();
-    await page.getByRole("button", { name: "Next" }).click();
+    await visitor.next("files");
+    await visitor.next("keeper");
 
     // A release whose proof was tampered with, and no release at all.
     const text = folder.read("second.release.json").toString();
@@ -298,6 +296,8 @@ describe("recovered", () => {
 
     await visitor.give("take-release", path("second.release.json"));
     await check.click();
+    await page.getByRole("button", { name: "Open and save" }).waitFor();
+    await visitor.tick("Each by itself");
     await visitor.saving(1, folder, () =>
       page.getByRole("button", { name: "Save them sealed for my new key" }).click(),
     );
@@ -316,11 +316,11 @@ describe("recovered", () => {
     await visitor.add(path("new.pem"), path("here/authority.json"));
     await visitor.view("Recover");
     await visitor.give("lost-files", path("alone.twin"));
-    await page.getByRole("button", { name: "Next" }).click();
+    await visitor.next("files");
     await page.getByText("These files name nobody who keeps a spare key").waitFor();
-    await page.getByRole("button", { name: "Next" }).click();
+    await visitor.next("keeper");
     await visitor.tick("Use new.pem");
-    await page.getByRole("button", { name: "Next" }).click();
+    await visitor.next("key");
     await page.getByRole("button", { name: "Make the request" }).click();
     expect(await visitor.fieldError()).toMatch(/Say who you are/);
     await page.getByLabel("Your name, as the officers").fill("Olivia");
@@ -328,6 +328,56 @@ describe("recovered", () => {
     expect((await visitor.results(1, "[data-step=who]"))[0]).toMatch(
       /is not escrowed with here\.example/,
     );
+    await visitor.leave();
+  });
+
+  test("by keyboard alone, from the files to the number, and back to the beginning", async () => {
+    const sealing = ["--owner", "old.pub.pem", "--authority", "here", "--owner-id", "olivia"];
+    cli("encrypt", "ledger.txt", "-o", "keyboard.twin", ...sealing);
+    const visitor = await come();
+    const { page } = visitor;
+    const { keyboard } = page;
+    await visitor.add(path("here/authority.json"));
+    await visitor.view("Recover");
+    await visitor.give("lost-files", path("keyboard.twin"));
+    const focused = () =>
+      page.evaluate(() => {
+        const { activeElement: element } = document;
+        return (element as HTMLInputElement).name || element?.textContent?.trim();
+      });
+    /** Tabs to something. */
+    const to = async (name: string) => {
+      for (let i = 0; i < 12 && (await focused()) !== name; i++) await keyboard.press("Tab");
+      expect(await focused()).toBe(name);
+    };
+    /** The step that has the focus now. */
+    const isAt = (title: string) => expect.poll(focused).toBe(title);
+    await to("Next");
+    await keyboard.press("Enter");
+    await isAt("Who keeps the spare key?");
+    await to("Next");
+    await keyboard.press("Enter");
+    await isAt("Your new key");
+    await to("passphrase");
+    await keyboard.type("correct horse");
+    await to("again");
+    await keyboard.type("correct horse");
+    await keyboard.press("Enter");
+    await isAt("Who are you?");
+    await to("requester");
+    await keyboard.type("Olivia");
+    await keyboard.press("Enter");
+    await isAt("Save first, then send");
+    await to("saved");
+    await keyboard.press("Space");
+    await to("I have brought it there");
+    await keyboard.press("Enter");
+    await isAt("Tell the officers your number");
+    expect(await page.locator("output.id").innerText()).toMatch(/^[a-z2-7]{4}(-[a-z2-7]{1,4}){6}$/);
+    await to("Begin again");
+    await keyboard.press("Enter");
+    await isAt("Which files don't open?");
+    expect(await page.locator("[data-files=lost-files] .files li").count()).toBe(0);
     await visitor.leave();
   });
 });

@@ -115,11 +115,10 @@ describe("a page that was built for the authority", () => {
 
     await visitor.view("Recover");
     await visitor.give("lost-files", path("ledger.txt.twin"));
-    const next = page.getByRole("button", { name: "Next" });
-    await next.click();
-    await next.click();
+    await visitor.next("files");
+    await visitor.next("keeper");
     await visitor.tick("Use new.pem");
-    await next.click();
+    await visitor.next("key");
     await page.getByLabel("Your name, as the officers").fill("Olivia Owner");
     const [request] = await visitor.saving(1, folder, () =>
       page.getByRole("button", { name: "Make the request" }).click(),
@@ -196,9 +195,8 @@ describe("a page that was built for the authority", () => {
     await visitor.give("lost-files", path("kept.twin"));
     await visitor.more();
     await page.getByLabel("Or your number").fill(id);
-    const next = page.getByRole("button", { name: "Next" });
-    await next.click();
-    await next.click();
+    await visitor.next("files");
+    await visitor.next("keeper");
     await page.getByText("none has yet").waitFor();
     await approve("ben", id);
     await approve("cyd", id);
@@ -267,9 +265,8 @@ test("a page of another origin: the browser refuses, the file is whole, and it i
   expect(folder.read("whole.txt").toString()).toBe("assets\n");
   await visitor.view("Recover");
   await visitor.give("lost-files", path("kept.twin"));
-  const next = visitor.page.getByRole("button", { name: "Next" });
-  await next.click();
-  await next.click();
+  await visitor.next("files");
+  await visitor.next("keeper");
   expect((await visitor.results(1, "[data-step=keeper]"))[0]).toContain(refused);
   cli("escrow", "flush", "other.txt.twin", "--authority", "olivia.authority");
   expect(cli("verify", "other.txt.twin", "--authority", "here/authority.json")).toMatch(
@@ -320,8 +317,8 @@ test("a service that is away: files are whole and pending; once it is back, they
   // What nobody else can answer is not done.
   await visitor.view("Recover");
   await visitor.give("lost-files", path("kept.twin"));
-  await page.getByRole("button", { name: "Next" }).click();
-  await page.getByRole("button", { name: "Next" }).click();
+  await visitor.next("files");
+  await visitor.next("keeper");
   expect((await visitor.results(1, "[data-step=keeper]"))[0]).toMatch(/can't be asked now/);
 
   service = await start();

@@ -20,7 +20,7 @@ beforeAll(async () => {
   site = await serve(join(root, "build/site"));
   cli("keygen", "-o", "alice.pem", "--bits", "2048", "--no-passphrase");
   writeFileSync(path("report.txt"), "quarterly figures\n");
-  cli("encrypt", "report.txt", "--owner", "alice.pub.pem");
+  cli("encrypt", "report.txt", "--owner", "alice.pub.pem", "--no-authority");
 });
 afterAll(async () => {
   await site.close();
@@ -31,16 +31,24 @@ afterAll(async () => {
 async function work(tab: Tab): Promise<string[]> {
   const { choose, run } = tab;
   /** Presses a button of a view and waits for the result. */
-  const press = (view: string, button: string) =>
+  const press = (name: string, button: string) =>
     run(`
-      const view = document.querySelector("${view}");
+      const view = document.querySelector("[data-view=${name}]");
       view.querySelector('${button}').click();
       for (let i = 0; i < 300; i++) {
         await new Promise((resolve) => setTimeout(resolve, 100));
-        const done = view.querySelector(".results > li.good, .results > li.bad");
+        const done = view.querySelector(".results > :is(.good, .warn, .bad)");
         if (done !== null && view.querySelector("button:disabled") === null) return done.innerText;
       }
       return "nothing happened";`);
+  /** Goes to a view, which is loaded then. */
+  const go = (name: string) =>
+    run(`
+      location.hash = "#${name}";
+      for (let i = 0; i < 300 && document.querySelector("[data-view=${name}]").hidden; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      return "";`);
   // The page's script makes its inputs.
   await run(`
     for (let i = 0; i < 100 && document.querySelector("#key-files") === null; i++) {
@@ -49,18 +57,19 @@ async function work(tab: Tab): Promise<string[]> {
     return "";`);
   await choose("#key-files", path("alice.pem"));
   const added = await run(`
-    for (let i = 0; i < 300 && document.querySelector("#keys > li") === null; i++) {
+    for (let i = 0; i < 300 && document.querySelector("#key-list > li") === null; i++) {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    return document.querySelector("#keys").innerText;`);
+    return document.querySelector("#key-list").innerText;`);
+  await go("seal");
   await choose("#seal-files", path("report.txt"));
-  const sealed = await press("#seal", "button[type=submit]");
-  await run('location.hash = "#open"; return "";');
+  const sealed = await press("seal", "button[type=submit]");
+  await go("open");
   await choose("#open-files", path("report.txt.twin"));
-  const opened = await press("#open", "button[name=show]");
-  await run('location.hash = "#inspect"; return "";');
+  const opened = await press("open", "button[name=show]");
+  await go("inspect");
   await choose("#inspect-files", path("report.txt.twin"));
-  const inspected = await press("#inspect", "button[type=submit]");
+  const inspected = await press("inspect", "button[type=submit]");
   return [added, sealed, opened, inspected];
 }
 
