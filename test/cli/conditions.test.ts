@@ -160,7 +160,7 @@ print(child.wait(), echoes())
       );
       expect([none.code, none.stdout]).toEqual([
         1,
-        expect.stringContaining("no passphrase was given"),
+        expect.stringContaining("interrupted: nothing was done"),
       ]);
     },
   );
