@@ -3,6 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { build } from "esbuild";
 
 /** The builds of the core: file, source and target. */
@@ -59,6 +60,7 @@ export function versionOf(root) {
  * it the service worker for downloads, which is always a file.
  */
 export async function bundleWorkers(root) {
+  await bundleReaders(root);
   await build({
     entryPoints: {
       worker: `${root}build/envelope/worker.js`,
@@ -77,6 +79,37 @@ export async function bundleWorkers(root) {
     `export const script = ${JSON.stringify(readFileSync(`${root}build/worker.js`, "utf8"))};\n`,
   );
   await bundleOpener(root);
+}
+
+/** What a page has in any case, and what must not be there twice: an error's class, and the core. */
+const SHARED = /\/build\/(errors|bytes|arguments|blob\/wincrypt|core\/[\w.-]+)\.js$/;
+
+/**
+ * The readers of keys, in one file that nothing leads to but import(). A bundler that splits would load them at once:
+ * the package's door names them, too.
+ */
+async function bundleReaders(root) {
+  await build({
+    entryPoints: [`${root}build/keys/lazily.js`],
+    outfile: `${root}build/keys/readers.js`,
+    bundle: true,
+    format: "esm",
+    platform: "neutral",
+    target: "es2022",
+    logLevel: "warning",
+    plugins: [
+      {
+        name: "shared",
+        setup({ onResolve }) {
+          onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
+            const file = join(resolveDir, path);
+            if (!SHARED.test(file)) return undefined;
+            return { path: relative(`${root}build/keys`, file), external: true };
+          });
+        },
+      },
+    ],
+  });
 }
 
 /** The script of an authority's openers, as text: only Node runs it. They are given the core, so it holds none. */

@@ -118,8 +118,9 @@ const WORKERS = [
   "build/download.js",
   "build/envelope/worker-script.js",
   "build/authority/opener-script.js",
+  "build/keys/readers.js",
 ];
-const useWorkers = (tests) => tests.some((test) => /\/(engines|openers)\./.test(test));
+const useWorkers = (tests) => tests.some((test) => /\/(engines|openers|any)\./.test(test));
 const useCommand = (tests) => tests.some((test) => test.startsWith("test/cli/"));
 
 /** The parts of build/ to make anew for a mutation: those that come from its file and that its tests use. */

@@ -7,5 +7,5 @@ export {
   HASH_CONTEXT_SIZE, hashBegin, hashUpdate, hashFinish, hmacKey, hmacNext, pbkdf2Start, pbkdf2Continue, hashWipe,
 } from "./hash/calls";
 export {
-  RSA_SLOTS, rsaLoadPublic, rsaLoadPrivate, rsaUnload, rsaEncrypt, rsaDecrypt, rsaDecode, rsaMessageLength,
+  RSA_SLOTS, rsaLoadPublic, rsaLoadPrivate, rsaUnload, rsaEncrypt, rsaDecrypt, rsaMessageLength,
 } from "./rsa/calls";

@@ -1,3 +1,5 @@
+import { TwinwrapError } from "./errors.js";
+
 // node:crypto, as far as it is used where an engine may lack it.
 
 /** What is used of it (https://nodejs.org/api/crypto.html). */
@@ -36,5 +38,12 @@ export function nodeCrypto(): NodeCrypto | undefined {
   const { process } = globalThis as {
     process?: { getBuiltinModule?: (name: string) => unknown };
   };
-  return process?.getBuiltinModule?.("node:crypto") as NodeCrypto | undefined;
+  return process?.getBuiltinModule?.("crypto") as NodeCrypto | undefined;
+}
+
+export function noNodeCrypto(): TwinwrapError {
+  return new TwinwrapError(
+    "UNSUPPORTED",
+    "OpenSSL can't be reached from here: native is for Node, Deno and Bun",
+  );
 }

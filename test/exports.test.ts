@@ -681,7 +681,13 @@ const METHODS: Record<string, Kind[]> = {
   "Core.hkdfExpand": [hashName, bytes(), bytes(), number(16)],
   "Core.pbkdf2": [hashName, bytes(), bytes(), number(), number(16)],
   "Core.rsaPublicKey": [publicKey],
-  "Core.rsaPrivateKey": [privateKey],
+  "Core.rsaPrivateKey": [
+    privateKey,
+    kind(
+      (value) => value === undefined || typeof value === "function",
+      () => undefined,
+    ),
+  ],
   "Core.wipe": [],
   "AesGcm.encrypt": gcm,
   "AesGcm.decrypt": gcm,

@@ -31,6 +31,8 @@ const OAEP: i32 = 1;
 const DECRYPT: i32 = 0;
 const CHECKED: i32 = 1;
 const UNWRAP: i32 = 2;
+/** Together with one of these: the platform did the private operation. */
+const GIVEN: i32 = 4;
 
 let messageLength: u32 = 0;
 
@@ -98,52 +100,31 @@ export function rsaEncrypt(slot: i32, padding: i32, hash: i32, mgf: i32, length:
   return finished(OK);
 }
 
+/** RESULT = the k bytes behind the ciphertext, which are believed only if the public key leads back to that. */
+function takeResult(key: Key): bool {
+  readNumber(RESULT, INPUT + key.k, key.k);
+  return lessThan(RESULT, limbs(key.n), CAPACITY) != 0 && isRight(key);
+}
+
 /**
- * Decrypts the k bytes of INPUT; k + 16 random bytes blind the operation.
+ * Decrypts the k bytes of INPUT; k + 16 random bytes blind the operation. With GIVEN its result stands in INPUT, too.
  * DECRYPT: a wrong v1.5 padding gives a synthetic message, a wrong OAEP NOT_AUTHENTIC. CHECKED: both give
  * NOT_AUTHENTIC. For these two see `rsaMessageLength`. UNWRAP: `length` bytes at the start of OUTPUT, the
  * message if it has this length and its padding is right, else pseudo-random ones; always OK.
  */
-export function rsaDecrypt(slot: i32, way: i32, padding: i32, hash: i32, mgf: i32, length: i32): i32 {
-  if (!mayDecrypt(slot, way, padding, hash, mgf, length)) return BAD_ARGUMENT;
+export function rsaDecrypt(slot: i32, how: i32, padding: i32, hash: i32, mgf: i32, length: i32): i32 {
+  if (!isSlot(slot) || !isHash(hash) || !isHash(mgf)) return BAD_ARGUMENT;
   const key = keyAt(slot);
-  if (!readCiphertext(key)) return finished(NOT_AUTHENTIC);
-  if (!privateOperation(key, RANDOM)) return finished(FAULT);
-  return decode(key, way, padding, hash, mgf, length);
-}
-
-/**
- * The same, where the platform did the private operation: its result, k bytes, stands behind the ciphertext in INPUT.
- * It is believed only if the public key leads back to the ciphertext: FAULT otherwise.
- */
-export function rsaDecode(slot: i32, way: i32, padding: i32, hash: i32, mgf: i32, length: i32): i32 {
-  if (!mayDecrypt(slot, way, padding, hash, mgf, length)) return BAD_ARGUMENT;
-  const key = keyAt(slot);
-  if (!readCiphertext(key)) return finished(NOT_AUTHENTIC);
-  readNumber(RESULT, INPUT + key.k, key.k);
-  if (lessThan(RESULT, limbs(key.n), CAPACITY) == 0 || !isRight(key)) return finished(FAULT);
-  return decode(key, way, padding, hash, mgf, length);
-}
-
-/** Whether a private key is in the slot, and a message of this length can come out. */
-function mayDecrypt(slot: i32, way: i32, padding: i32, hash: i32, mgf: i32, length: i32): bool {
-  if (!isSlot(slot) || !isHash(hash) || !isHash(mgf)) return false;
-  const key = keyAt(slot);
-  if (!isPrivate(key)) return false;
-  const room = padding == OAEP ? oaepRoom(key.k, hash) : pkcs1Room(key.k);
-  return room >= 0 && (way != UNWRAP || (length >= 0 && length <= room));
-}
-
-/** INPUT_NUMBER = the ciphertext. Whether it is below n. */
-function readCiphertext(key: Key): bool {
-  readNumber(INPUT_NUMBER, INPUT, key.k);
-  return lessThan(INPUT_NUMBER, limbs(key.n), CAPACITY) != 0;
-}
-
-/** Takes the padding off RESULT, in constant time, as `rsaDecrypt` says. */
-function decode(key: Key, way: i32, padding: i32, hash: i32, mgf: i32, length: i32): i32 {
+  if (!isPrivate(key)) return BAD_ARGUMENT;
+  const way = how & ~GIVEN;
   const k = key.k;
+  const room = padding == OAEP ? oaepRoom(k, hash) : pkcs1Room(k);
+  if (room < 0 || (way == UNWRAP && (length < 0 || length > room))) return BAD_ARGUMENT;
+  readNumber(INPUT_NUMBER, INPUT, k);
+  if (lessThan(INPUT_NUMBER, limbs(key.n), CAPACITY) == 0) return finished(NOT_AUTHENTIC);
+  if (!(how & GIVEN ? takeResult(key) : privateOperation(key, RANDOM))) return finished(FAULT);
   writeNumber(EM, k, RESULT);
+
   const message = padding == OAEP ? decodeOaep(k, hash, mgf, PARAMS) : decodePkcs1(k);
   let good = ~equalMask(message, NO_MESSAGE);
   if (way == UNWRAP) {

@@ -8,7 +8,7 @@ import { openUnproven } from "../escrow/blob-submission.js";
 import { decodeRecord, type EscrowRecord, isProven } from "../escrow/record.js";
 import { openSubmission } from "../escrow/submission.js";
 import type { RsaPrivateKey } from "../keys/index.js";
-import { type RsaEngine, rsaOptions } from "../keys/native-rsa.js";
+import { type RsaEngine, rsadpOf } from "../keys/native-rsa.js";
 import type { Candidate } from "./store/store.js";
 
 // All that is done with an authority's RSA keys, in whatever thread they are. A session key never leaves
@@ -60,11 +60,11 @@ export class Opener {
 
   /**
    * @param key is copied; the caller wipes it
-   * @throws TwinwrapError BAD_KEY; UNSUPPORTED, see {@link rsaOptions}
+   * @throws TwinwrapError BAD_KEY; UNSUPPORTED, see {@link rsadpOf}
    */
   add(fingerprint: string, key: RsaPrivateKey): void {
     if (this.#keys.has(fingerprint)) return;
-    this.#keys.set(fingerprint, this.#core.rsaPrivateKey(key, rsaOptions(key, this.#rsa)));
+    this.#keys.set(fingerprint, this.#core.rsaPrivateKey(key, rsadpOf(key, this.#rsa)));
   }
 
   /** Tries a record's wraps. @param record its bytes, which the caller compared with their hash */

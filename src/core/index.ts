@@ -7,9 +7,9 @@ import { digest, Hasher, type HashName, hkdfExpand, hmac, pbkdf2 } from "./hash.
 import { Instance } from "./instance.js";
 import { type CoreSource, compileCore, type LoadOptions, needWasm } from "./load.js";
 import {
+  type Rsadp,
   type RsaPrivateComponents,
   RsaPrivateKey,
-  type RsaPrivateOptions,
   type RsaPublicComponents,
   RsaPublicKey,
 } from "./rsa.js";
@@ -29,7 +29,6 @@ export type {
   RsaPadding,
   RsaPrivateComponents,
   RsaPrivateKey as PreparedRsaPrivateKey,
-  RsaPrivateOptions,
   RsaPublicComponents,
   RsaPublicKey as PreparedRsaPublicKey,
 } from "./rsa.js";
@@ -139,10 +138,11 @@ export class Core extends AesCore {
   /**
    * Prepares an RSA private key. All its numbers must fit together; p and q may stand in any order
    * and have any lengths from 64 bits on.
+   * @param rsadp does the private operation in place of the core
    * @throws TwinwrapError BAD_ARGUMENT, BAD_KEY
    */
-  rsaPrivateKey(components: RsaPrivateComponents, options?: RsaPrivateOptions): RsaPrivateKey {
-    return new RsaPrivateKey(this.instance, this.#rsaSlots, components, undefined, options);
+  rsaPrivateKey(components: RsaPrivateComponents, rsadp?: Rsadp): RsaPrivateKey {
+    return new RsaPrivateKey(this.instance, this.#rsaSlots, components, undefined, rsadp);
   }
 }
 

@@ -6,7 +6,6 @@ import {
   needStableBytes,
   objectOf,
   oneOf,
-  optional,
   optionsOf,
   type Shape,
   whole,
@@ -69,6 +68,8 @@ const OAEP = 1;
 const DECRYPT = 0;
 const CHECKED = 1;
 const UNWRAP = 2;
+/** Together with one of these: the result of RSADP is given, too. */
+const GIVEN = 4;
 
 /** A source of random bytes; tests bring their own. */
 type Random = (length: number) => Uint8Array;
@@ -279,20 +280,11 @@ export class RsaPublicKey extends RsaKey<RsaPublicComponents> {
 }
 
 /**
- * RSADP (RFC 8017, section 5.1.2) done elsewhere. Takes k bytes and gives k bytes, big-endian; may throw for a number
- * that is not below n. What it gives is wiped.
+ * RSADP (RFC 8017, section 5.1.2) done elsewhere, in place of the core, which verifies each result with the public key,
+ * and takes the padding off in constant time. How constant-time the operation itself is, is up to whoever does it.
+ * Takes k bytes and gives k bytes, big-endian; may throw for a number that is not below n. What it gives is wiped.
  */
 export type Rsadp = (ciphertext: Uint8Array<ArrayBuffer>) => Uint8Array;
-
-export interface RsaPrivateOptions {
-  /**
-   * Does RSADP in place of the core, which verifies each result with the public key, and takes the padding off in
-   * constant time. How constant-time the operation itself is, is up to whoever does it.
-   */
-  rsadp?: Rsadp | undefined;
-}
-
-const PRIVATE_OPTIONS = optionsOf<RsaPrivateOptions>({ rsadp: optional(needFunction) });
 
 /** An RSA private key at hand. */
 export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
@@ -304,11 +296,10 @@ export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
     slots: Slots,
     components: RsaPrivateComponents,
     random: Random = randomBytes,
-    options: RsaPrivateOptions = {},
+    rsadp?: Rsadp,
   ) {
-    const { rsadp } = PRIVATE_OPTIONS(options, "options");
     super(instance, slots, ["n", "d", "p", "q", "dp", "dq", "qi", "e"], components, random);
-    this.#rsadp = rsadp;
+    this.#rsadp = rsadp === undefined ? undefined : needFunction(rsadp, "rsadp");
   }
 
   protected override load(slot: number, key: RsaPrivateComponents): number {
@@ -335,8 +326,8 @@ export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
       this.setParams(parsed, random);
       instance.input.set(bytes);
       if (block !== undefined) instance.input.set(block, this.k);
-      const call = instance.function(block === undefined ? "rsaDecrypt" : "rsaDecode");
-      instance.check(call(slot, way, padding, ...numbers, length));
+      const how = block === undefined ? way : way | GIVEN;
+      instance.check(instance.function("rsaDecrypt")(slot, how, padding, ...numbers, length));
       if (way === UNWRAP) return copyBytes(instance.output.subarray(0, length));
       const found = instance.function("rsaMessageLength")();
       return copyBytes(instance.output.subarray(this.k - found, this.k));

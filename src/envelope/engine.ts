@@ -1,11 +1,10 @@
 import { wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
-import { nodeCrypto } from "../node-crypto.js";
+import { nodeCrypto, noNodeCrypto } from "../node-crypto.js";
 import type { Pieces, Reader } from "../source.js";
-import { type Fixed, Picker } from "./auto.js";
-import { type Cobblestone, setChunkNonce } from "./cobblestone.js";
-import { NativeCipher, NO_NATIVE } from "./native.js";
+import type { Fixed, Picker } from "./auto.js";
+import { type ChunkCipher, type Cobblestone, setChunkNonce } from "./cobblestone.js";
 import { type PoolOptions, type StartWorker, WorkerPool } from "./pool.js";
 import {
   chunksOf,
@@ -58,7 +57,7 @@ export interface WorkOptions extends RunOptions, EngineOptions {
 /** @throws TwinwrapError UNSUPPORTED if the platform has nothing that the engine could use */
 export function checkEngine({ engine }: EngineOptions): void {
   if (engine === "native" && nodeCrypto() === undefined) {
-    throw new TwinwrapError("UNSUPPORTED", NO_NATIVE);
+    throw noNodeCrypto();
   }
   if (engine === "webcrypto" && globalThis.crypto?.subtle === undefined) {
     throw new TwinwrapError(
@@ -83,6 +82,12 @@ export async function* workThrough(
   }
 }
 
+/** Loaded when it is asked for: most pages never do. */
+async function nativeCipher(cobblestone: Cobblestone): Promise<ChunkCipher> {
+  const { NativeCipher } = await import("./native.js");
+  return new NativeCipher(cobblestone.copyKeys());
+}
+
 /** An engine on this thread. */
 async function ownEngine(
   name: Fixed,
@@ -91,10 +96,16 @@ async function ownEngine(
 ): Promise<Engine> {
   if (name === "webcrypto") return WebCryptoEngine.create(cobblestone, direction);
   if (name === "wasm") return new LocalEngine(cobblestone.cipher, direction);
-  return new LocalEngine(new NativeCipher(cobblestone.copyKeys()), direction, { owned: true });
+  return new LocalEngine(await nativeCipher(cobblestone), direction, { owned: true });
 }
 
-const picker = new Picker((name, cobblestone) => ownEngine(name, cobblestone, "seal"));
+let picker: Picker | undefined;
+
+async function pick(core: Core, size: number | undefined, jobs: number): Promise<Fixed> {
+  const auto = await import("./auto.js");
+  picker ??= new auto.Picker((name, cobblestone) => ownEngine(name, cobblestone, "seal"));
+  return picker.pick(core, size, jobs);
+}
 
 async function makeEngine(
   direction: Direction,
@@ -103,10 +114,10 @@ async function makeEngine(
   { engine = "wasm", jobs = 1, pool, startWorker, workerUrl }: EngineOptions,
 ): Promise<Engine> {
   const picked =
-    engine === "auto" ? await picker.pick(cobblestone.core, size, pool?.jobs ?? jobs) : engine;
+    engine === "auto" ? await pick(cobblestone.core, size, pool?.jobs ?? jobs) : engine;
   const pooled = pool !== undefined || (jobs > 1 && startWorker !== undefined);
   if (picked === "webcrypto" || !pooled) return ownEngine(picked, cobblestone, direction);
-  const native = picked === "native" ? new NativeCipher(cobblestone.copyKeys()) : undefined;
+  const native = picked === "native" ? await nativeCipher(cobblestone) : undefined;
   try {
     if (pool !== undefined) return pool.engine(cobblestone, direction, { size, native });
     const own = new WorkerPool(startWorker!, { jobs, workerUrl });

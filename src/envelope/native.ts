@@ -1,6 +1,6 @@
 import { wipe } from "../bytes.js";
-import { decryptionFailed, TwinwrapError } from "../errors.js";
-import { type NodeCrypto, nodeCrypto } from "../node-crypto.js";
+import { decryptionFailed } from "../errors.js";
+import { type NodeCrypto, nodeCrypto, noNodeCrypto } from "../node-crypto.js";
 import { type ChunkCipher, type ChunkKeys, setChunkNonce, TAG } from "./cobblestone.js";
 
 // AES-256-GCM of the platform's OpenSSL, called from this thread: with AES instructions it is several times as fast as
@@ -23,7 +23,7 @@ export class NativeCipher implements ChunkCipher {
     const crypto = nodeCrypto();
     if (crypto === undefined) {
       wipe(keys.key, keys.baseNonce);
-      throw new TwinwrapError("UNSUPPORTED", NO_NATIVE);
+      throw noNodeCrypto();
     }
     this.#crypto = crypto;
     this.#keys = keys;
@@ -65,5 +65,3 @@ export class NativeCipher implements ChunkCipher {
     wipe(this.#keys.key, this.#keys.baseNonce, this.#nonce);
   }
 }
-
-export const NO_NATIVE = "node:crypto is missing here: the engine native is for Node, Deno and Bun";

@@ -4,7 +4,6 @@ import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import { type AnyPrivateKey, withPrivateKeys } from "../keys/any.js";
-import { RSA_ENGINES } from "../keys/native-rsa.js";
 import {
   type Anywhere,
   asRandomAccess,
@@ -30,7 +29,7 @@ export interface OpenOptions extends WorkOptions, WrapOptions, UnwrapOptions {
   key: AnyPrivateKey | readonly AnyPrivateKey[];
 }
 
-export const OPEN = { ...WORK, ...WRAPPING, rsa: oneOf(...RSA_ENGINES), key: needKeys };
+export const OPEN = { ...WORK, ...WRAPPING, rsa: oneOf("core", "native"), key: needKeys };
 const OPTIONS = optionsOf<OpenOptions>(OPEN, ["key"]);
 
 /** What stands in front of the chunks. */

@@ -9,7 +9,7 @@ import {
   type RsaPrivateKey,
   type RsaPublicKey,
 } from "../keys/index.js";
-import { type RsaEngine, rsaOptions } from "../keys/native-rsa.js";
+import type { RsaEngine } from "../keys/native-rsa.js";
 import { Cobblestone, KEY } from "./cobblestone.js";
 import { MAX_WRAPS, type Padding, type Wrap } from "./header.js";
 
@@ -168,7 +168,7 @@ export async function openWraps(
     const candidates = wraps.filter((wrap) => equalBytes(wrap.fingerprint, mine));
     if (candidates.length === 0) continue;
     named = true;
-    const rsa = core.rsaPrivateKey(key, rsaOptions(key, options.rsa));
+    const rsa = core.rsaPrivateKey(key, await rsadpFor(key, options.rsa));
     try {
       for (const wrap of candidates) {
         const opened = tryWrap(core, wrap, rsa, body);
@@ -183,6 +183,13 @@ export async function openWraps(
     "NOT_A_RECIPIENT",
     "the file is not sealed for this key: no wrap in its header names it",
   );
+}
+
+/** What does RSADP in place of the core. It is loaded when it is asked for. */
+async function rsadpFor(key: RsaPrivateKey, engine: RsaEngine | undefined) {
+  if (engine !== "native") return undefined;
+  const { nativeRsadp } = await import("../keys/readers.js");
+  return nativeRsadp(key);
 }
 
 function tryWrap(

@@ -29,7 +29,7 @@ export const needAnyPrivateKey: Kind<AnyPrivateKey> = /* @__PURE__ */ needAny(ne
 /** The key's numbers. @throws TwinwrapError as readPublicKey */
 export async function publicKeyFrom(key: AnyPublicKey): Promise<RsaPublicKey> {
   if (!isKeyInput(key, "the key")) return needPublicKey(key);
-  const { readPublicKey } = await import("./read.js");
+  const { readPublicKey } = await import("./readers.js");
   return readPublicKey(key as KeyInput);
 }
 
@@ -50,7 +50,7 @@ export async function withPrivateKeys<T>(
         all.push(needPrivateKey(key));
         continue;
       }
-      const { readPrivateKey } = await import("./read.js");
+      const { readPrivateKey } = await import("./readers.js");
       const made = await readPrivateKey(key);
       read.push(made);
       all.push(made);

@@ -1,7 +1,7 @@
 import { wipe } from "../bytes.js";
 import type { Rsadp } from "../core/rsa.js";
 import { TwinwrapError } from "../errors.js";
-import { nodeCrypto } from "../node-crypto.js";
+import { nodeCrypto, noNodeCrypto } from "../node-crypto.js";
 import { encodePkcs8 } from "./pkcs.js";
 import type { RsaPrivateKey } from "./types.js";
 
@@ -18,12 +18,7 @@ export type RsaEngine = (typeof RSA_ENGINES)[number];
  */
 export function nativeRsadp(key: RsaPrivateKey): Rsadp {
   const crypto = nodeCrypto();
-  if (crypto === undefined) {
-    throw new TwinwrapError(
-      "UNSUPPORTED",
-      "node:crypto is missing here: RSA by the platform is for Node, Deno and Bun",
-    );
-  }
+  if (crypto === undefined) throw noNodeCrypto();
   const der = encodePkcs8(key);
   try {
     const object = crypto.createPrivateKey({ key: der, format: "der", type: "pkcs8" });
@@ -38,7 +33,7 @@ export function nativeRsadp(key: RsaPrivateKey): Rsadp {
   }
 }
 
-/** What the core is given with a key. */
-export function rsaOptions(key: RsaPrivateKey, engine: RsaEngine | undefined): { rsadp?: Rsadp } {
-  return engine === "native" ? { rsadp: nativeRsadp(key) } : {};
+/** What does RSADP in place of the core, if anything does. @throws TwinwrapError as {@link nativeRsadp} */
+export function rsadpOf(key: RsaPrivateKey, engine: RsaEngine | undefined): Rsadp | undefined {
+  return engine === "native" ? nativeRsadp(key) : undefined;
 }

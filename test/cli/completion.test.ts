@@ -40,7 +40,9 @@ test("bash completes commands, options and their values", async () => {
   // Older words for the same thing are not offered.
   expect(options).toContain("--to");
   expect(options).not.toContain("--owner");
-  expect(await offered("encrypt", "x", "--engine", "")).toEqual(["wasm", "webcrypto"]);
+  expect(await offered("encrypt", "x", "--engine", "")).toEqual([
+    ...["wasm", "webcrypto", "native", "auto"],
+  ]);
   expect(await offered("encrypt", "--engine", "wasm", "--padding", "p")).toEqual(["pkcs1-v1_5"]);
 });
 

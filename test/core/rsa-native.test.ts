@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 const PKCS1 = { padding: "pkcs1-v1_5" } as const;
 const OAEP = { padding: "oaep" } as const;
-const open_ = (rsadp?: Rsadp) => core.rsaPrivateKey(components(key), { rsadp });
+const open_ = (rsadp?: Rsadp) => core.rsaPrivateKey(components(key), rsadp);
 
 /** What a call gives, or the code of its error. */
 function outcome(work: () => Uint8Array): string {
@@ -130,7 +130,7 @@ test("a key of lengths that are odd works like any other", async () => {
   const pem = createPublicKey({ key: jwk(odd), format: "jwk" });
   expect(pem.asymmetricKeyDetails?.modulusLength).toBe(1024);
   const numbers = components(odd);
-  const platform = core.rsaPrivateKey(numbers, { rsadp: nativeRsadp(numbers) });
+  const platform = core.rsaPrivateKey(numbers, nativeRsadp(numbers));
   const message = randomBytes(32);
   const ciphertext = core.rsaPublicKey(numbers).encrypt(message, OAEP);
   expect(Buffer.from(platform.decrypt(ciphertext, OAEP)).equals(message)).toBe(true);

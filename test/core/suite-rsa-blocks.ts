@@ -51,7 +51,7 @@ export function rsaBlocksSuite(
 
   function openPrivate(big: BigKey) {
     const numbers = components(big);
-    return { privateKey: core.rsaPrivateKey(numbers, { rsadp: rsadp(numbers) }) };
+    return { privateKey: core.rsaPrivateKey(numbers, rsadp(numbers)) };
   }
 
   describe("RSA blocks that are not in order", () => {

@@ -418,6 +418,7 @@ function hashCases(): Case[] {
 const OAEP = 1;
 const PKCS1 = 0;
 const WAYS = { decrypt: 0, checked: 1, unwrapKey: 2 };
+const GIVEN = 4;
 const HASHES = ["SHA-1", "SHA-256", "SHA-512"] as const;
 const SHA1 = 0;
 const KEY = 32;
@@ -595,8 +596,8 @@ function decryptCases({ sizes, padding, way, isLong, isGiven, ...rest }: Decrypt
       core.params(labelHash(padding, hash)).params(secrets(k + 16).fill(7, 0, 1), 64);
       core.input(rawEncrypt(key, block));
       if (isGiven) core.input(block, k);
-      const call = isGiven ? "rsaDecode" : "rsaDecrypt";
-      core.call(call, 0, WAYS[way], padding, hash, mgf, unwraps ? KEY : 0);
+      const how = isGiven ? WAYS[way] | GIVEN : WAYS[way];
+      core.call("rsaDecrypt", 0, how, padding, hash, mgf, unwraps ? KEY : 0);
       if (!unwraps) core.read("rsaMessageLength");
     },
   }));
