@@ -413,7 +413,7 @@ export const TEXTS = {
     logAlarm: "Something is wrong with the log",
     health: "Health",
     healthAway: "does not answer",
-    newest: "Newest first",
+    newest: "Newest first. Records that came in are counted, but not listed here.",
     sights: {
       request: "asked for keys",
       release: "key released",
