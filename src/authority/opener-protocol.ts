@@ -15,7 +15,10 @@ export type Task =
   | { check: { record: Uint8Array; candidates: Candidate[] } }
   | { release: { record: Uint8Array; candidates: Candidate[]; to: Recipient } };
 
-/** What a thread is told, in this order: the compiled core, and what does RSA; tasks, keys before what they open; the end. */
+/**
+ * What a thread is told, in this order: the compiled core, and what does RSA; tasks, keys before what they open; the
+ * end.
+ */
 export type Order =
   | { module: WebAssembly.Module; rsa: RsaEngine | undefined }
   | { id: number; task: Task }

@@ -298,8 +298,10 @@ export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
     random: Random = randomBytes,
     rsadp?: Rsadp,
   ) {
+    // Before the key is loaded: nothing would unload it.
+    const checked = rsadp === undefined ? undefined : needFunction(rsadp, "rsadp");
     super(instance, slots, ["n", "d", "p", "q", "dp", "dq", "qi", "e"], components, random);
-    this.#rsadp = rsadp === undefined ? undefined : needFunction(rsadp, "rsadp");
+    this.#rsadp = checked;
   }
 
   protected override load(slot: number, key: RsaPrivateComponents): number {
@@ -317,12 +319,14 @@ export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
     if (length > room) {
       throw new TwinwrapError("BAD_ARGUMENT", `this RSA key unwraps 0 to ${room} bytes`);
     }
-    const slot = this.slot();
+    this.slot();
     if (bytes.length !== this.k) throw decryptionFailed();
     const block = this.#rsadp && this.#blockOf(bytes, this.#rsadp);
     const random = block === undefined ? this.random(this.k + BLINDING_EXTRA) : newBytes(0);
     const { instance } = this;
     try {
+      // Whoever did it elsewhere may have used this core meanwhile, or put the key away.
+      const slot = this.slot();
       this.setParams(parsed, random);
       instance.input.set(bytes);
       if (block !== undefined) instance.input.set(block, this.k);
@@ -340,8 +344,9 @@ export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
   /** What is done elsewhere. Of what fails there the core finds out why: zeros are no result. */
   #blockOf(ciphertext: Uint8Array, rsadp: Rsadp): Uint8Array {
     try {
-      const block = rsadp(copyBytes(ciphertext));
+      const block = needBytes(rsadp(copyBytes(ciphertext)), "the block");
       if (block.length === this.k) return block;
+      wipe(block);
     } catch {
       // Too large a number, as the core will say, or a fault, as it will find.
     }

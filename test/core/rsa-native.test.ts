@@ -91,6 +91,7 @@ test("a platform that is wrong is not believed, and its block is wiped", () => {
     },
     "a byte less": (bytes) => right(bytes).subarray(1),
     nothing: () => new Uint8Array(0),
+    "text of this length": () => "x".repeat(128) as never,
     "an error": () => {
       throw new Error("out of order");
     },
@@ -101,6 +102,13 @@ test("a platform that is wrong is not believed, and its block is wiped", () => {
     expect([what, outcome(unwrap)]).toEqual([what, "FAULT"]);
   }
   expect(given[0]!.every((byte) => byte === 0)).toBe(true);
+  // Meanwhile this core may have worked with so many other keys that this one's place was given away.
+  const busy = open_((bytes) => {
+    for (let i = 0; i < 8; i++) open_().decrypt(ciphertext, PKCS1);
+    return right(bytes);
+  });
+  const expected = outcome(() => open_().unwrapKey(ciphertext, { ...PKCS1, length: 32 }));
+  expect(outcome(() => busy.unwrapKey(ciphertext, { ...PKCS1, length: 32 }))).toBe(expected);
   // Nor is a key of the caller's changed: the ciphertext is the same afterwards.
   const before = Buffer.from(ciphertext);
   open_(wrong["the ciphertext"]).dispose();
