@@ -44,6 +44,6 @@ export function nodeCrypto(): NodeCrypto | undefined {
 export function noNodeCrypto(): TwinwrapError {
   return new TwinwrapError(
     "UNSUPPORTED",
-    "OpenSSL can't be reached from here: native is for Node, Deno and Bun",
+    "there is no OpenSSL here: native is for Node, Deno and Bun",
   );
 }

@@ -344,7 +344,7 @@ export class RsaPrivateKey extends RsaKey<RsaPrivateComponents> {
   /** What is done elsewhere. Of what fails there the core finds out why: zeros are no result. */
   #blockOf(ciphertext: Uint8Array, rsadp: Rsadp): Uint8Array {
     try {
-      const block = needBytes(rsadp(copyBytes(ciphertext)), "the block");
+      const block = needBytes(rsadp(copyBytes(ciphertext)), "rsadp");
       if (block.length === this.k) return block;
       wipe(block);
     } catch {
