@@ -335,10 +335,12 @@ test("a sealed file and what belongs to it appear together, or none of it", asyn
     "",
     `twinwrap: ${name} exists already; --force replaces it\n`,
   );
-  // Checked when it was not there; by now it is: the name of what is there comes first in the line.
+  // Checked when it was not there, and made once the outputs are begun: the name of what is there comes first in
+  // the line.
   await expectRun(
     `mkfifo late; (twinwrap encrypt late -o set.twin --detached --owner alice.pub.pem; echo $?) &
-     exec 3> late; touch ${name}; echo x >&3; exec 3>&-; wait; ls set.twin 2> /dev/null`,
+     exec 3> late; until [ "$(ls -A | grep -c '^[.]twinwrap-')" = 2 ]; do sleep .05; done
+     touch ${name}; echo x >&3; exec 3>&-; wait; ls set.twin 2> /dev/null`,
     "1\n",
     `twinwrap: ${name} exists already\n`,
     2,

@@ -5,6 +5,7 @@ import { publicKeyOf, type RsaPrivateKey, readPrivateKey } from "twinwrap/keys";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Wrap } from "#build/envelope/header.js";
 import { isWrapFor, openWraps, wrapFor } from "#build/envelope/wraps.js";
+import { toBig, toBytes } from "../core/rsa-reference.js";
 import { sealBody } from "./independent.js";
 
 const core = await loadCore();
@@ -83,9 +84,7 @@ test("a block is for a key only if it is a number below n, as long as n", () => 
     ...good,
     simpleBlob: Buffer.concat([good.simpleBlob.subarray(0, 12), Buffer.from(block).reverse()]),
   });
-  const [below, above] = [Uint8Array.from(n), Uint8Array.from(n)];
-  below[n.length - 1]! -= 1; // n is odd
-  above[n.length - 1]! += 1;
+  const [below, above] = [toBytes(toBig(n) - 1n, n.length), toBytes(toBig(n) + 1n, n.length)];
   const answers = [
     good,
     of(below),
