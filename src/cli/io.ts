@@ -119,7 +119,7 @@ export async function checkOutput(
       throw new UsageError(`the output ${output} is the input: nothing was written`);
     }
   }
-  if (await isAuthorityPart(output)) {
+  if (isAuthorityPart(target)) {
     throw new UsageError(`${output} is a part of an authority: nothing was written`);
   }
   if (isFolderStats(there)) throw new UsageError(`${output} is a folder`);
