@@ -18,7 +18,7 @@ import {
 import { type OutputOptions, UsageError } from "./command.js";
 import { STANDARD, showProgress, standardInput, writeStandard } from "./standard.js";
 
-export { print, STANDARD, warn } from "./standard.js";
+export { hint, print, STANDARD, warn } from "./standard.js";
 export { outputText, Report, tell } from "./tell.js";
 
 /** An input of a command: it gives bytes in order, and from any place if it is `seekable`. */
