@@ -14,16 +14,15 @@ import type { KnownRecord, Party } from "../client/party.js";
 import { recordOfKept } from "../client/recover.js";
 import type { Head } from "../envelope/index.js";
 import { type Officer, type Signer, submissionsOf } from "../escrow/index.js";
+import { type NamedParty, withParty } from "./authority-io.js";
 import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
   authorityOption,
-  type NamedParty,
   type PinOptions,
   pinOption,
   requireAuthority,
-  withParty,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import {
   addOutputOptions,
   addPassphraseOptions,
@@ -35,10 +34,11 @@ import {
   wholeOption,
 } from "./command.js";
 import { outputFor, outputText, print, STANDARD, tell } from "./io.js";
-import { readMessage, readSealed } from "./messages.js";
+import { readMessage } from "./messages.js";
 import { confirm, type PassphraseOptions } from "./passphrase.js";
 import { readKept } from "./recover-records.js";
 import { about } from "./report.js";
+import { readSealed } from "./sealed.js";
 import { withOfficerKey } from "./signing-key-file.js";
 import { describeQuestion, nowText, questionFacts, standingFacts } from "./standing.js";
 import { fileName, inline, table } from "./text.js";

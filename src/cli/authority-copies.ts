@@ -7,7 +7,7 @@ import {
 } from "../authority/copies.js";
 import { openDirectory } from "../authority/directory.js";
 import { piecesOf } from "../authority/pieces.js";
-import { type AuthorityOptions, authorityOption, requireAuthority } from "./authority-io.js";
+import { type AuthorityOptions, authorityOption, requireAuthority } from "./authority-options.js";
 import {
   addOutputOptions,
   jsonOption,

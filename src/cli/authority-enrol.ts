@@ -12,7 +12,8 @@ import {
   writeControlPublicKey,
 } from "../escrow/index.js";
 import { outside } from "../text.js";
-import { checkPin, type PinOptions, pinOption } from "./authority-io.js";
+import { checkPin } from "./authority-io.js";
+import { type PinOptions, pinOption } from "./authority-options.js";
 import {
   addOutputOptions,
   addPassphraseOptions,

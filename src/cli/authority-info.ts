@@ -5,16 +5,15 @@ import { sharedCore } from "../core/index.js";
 import { type Authority, formatVerifierKey, parseCheckpoint } from "../escrow/index.js";
 import { writePublicKey } from "../keys/index.js";
 import { type Cell, outside } from "../text.js";
+import { loadAuthority, withService } from "./authority-io.js";
 import {
   authorityOption,
-  loadAuthority,
   type PinOptions,
   pinOption,
   type ReadingOptions,
   readOnlyOption,
   requireAuthority,
-  withService,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import { policyRows, ruleFacts } from "./authority-policy.js";
 import { requestQuery } from "./authority-requests.js";
 import { jsonOption, newCommand, wholeOption } from "./command.js";

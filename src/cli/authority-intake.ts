@@ -22,14 +22,13 @@ import {
 } from "../escrow/index.js";
 import { readFileWhole, writeFileWhole } from "../files.node.js";
 import { outsidePath } from "../text.js";
+import { unlock, withService } from "./authority-io.js";
 import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
   authorityOption,
   requireAuthority,
-  unlock,
-  withService,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import { signatureText } from "./authority-policy.js";
 import { EXIT, jsonOption, newCommand, wholeOption } from "./command.js";
 import { Report, STANDARD, tell, warn } from "./io.js";

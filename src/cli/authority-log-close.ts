@@ -7,13 +7,8 @@ import { sharedCore } from "../core/index.js";
 import { TwinwrapError } from "../errors.js";
 import { addSignature, type Signer } from "../escrow/index.js";
 import { knownWithFiles } from "./authority-checkpoints.js";
-import {
-  type AuthorityOptions,
-  authorityOption,
-  loadAuthority,
-  requireAuthority,
-  withService,
-} from "./authority-io.js";
+import { loadAuthority, withService } from "./authority-io.js";
+import { type AuthorityOptions, authorityOption, requireAuthority } from "./authority-options.js";
 import {
   addOutputOptions,
   addPassphraseOptions,

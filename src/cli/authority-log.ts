@@ -5,15 +5,15 @@ import { toUtf8 } from "../bytes.js";
 import { isAboutContent, notVerified, TwinwrapError } from "../errors.js";
 import { safe } from "../text.js";
 import { knownIn } from "./authority-checkpoints.js";
+import { withService } from "./authority-io.js";
+import { closeCommand, signCommand } from "./authority-log-close.js";
 import {
   type AuthorityOptions,
   authorityOption,
   type ReadingOptions,
   readOnlyOption,
   requireAuthority,
-  withService,
-} from "./authority-io.js";
-import { closeCommand, signCommand } from "./authority-log-close.js";
+} from "./authority-options.js";
 import { addOutputOptions, jsonOption, newCommand, type OutputOptions } from "./command.js";
 import { outputFor, print, STANDARD, tell } from "./io.js";
 import { formatFingerprint, table } from "./text.js";

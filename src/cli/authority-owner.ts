@@ -6,14 +6,14 @@ import { wipe } from "../bytes.js";
 import { encodeOwnerFile, readControlPublicKey } from "../escrow/index.js";
 import { formatTime } from "../jcs.js";
 import { type Cell, outside } from "../text.js";
+import { withService } from "./authority-io.js";
 import {
   type AuthorityOptions,
   authorityOption,
   type ReadingOptions,
   readOnlyOption,
   requireAuthority,
-  withService,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import { mailCommand } from "./authority-receiver.js";
 import {
   addOutputOptions,

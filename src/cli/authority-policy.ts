@@ -31,25 +31,22 @@ import {
   type UnprovenRule,
 } from "../escrow/index.js";
 import { type Cell, outside } from "../text.js";
-import {
-  type AuthorityOptions,
-  authorityOption,
-  clientOf,
-  loadAuthority,
-  type NamedParty,
-  type PinOptions,
-  pinOption,
-  type ReadingOptions,
-  readOnlyOption,
-  requireAuthority,
-  withParty,
-} from "./authority-io.js";
+import { clientOf, loadAuthority, type NamedParty, withParty } from "./authority-io.js";
 import {
   addOfficersOptions,
   type OfficersOptions,
   officersOf,
   warnOfWaiting,
 } from "./authority-officers.js";
+import {
+  type AuthorityOptions,
+  authorityOption,
+  type PinOptions,
+  pinOption,
+  type ReadingOptions,
+  readOnlyOption,
+  requireAuthority,
+} from "./authority-options.js";
 import {
   addOutputOptions,
   addPassphraseOptions,

@@ -2,14 +2,14 @@ import { type Command, Option } from "commander";
 import type { NewReceiver, Receiver } from "../authority/receivers.js";
 import { formatTime } from "../jcs.js";
 import { type Cell, outside } from "../text.js";
+import { withService } from "./authority-io.js";
 import {
   type AuthorityOptions,
   authorityOption,
   type ReadingOptions,
   readOnlyOption,
   requireAuthority,
-  withService,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import { jsonOption, newCommand, UsageError, wholeOption } from "./command.js";
 import { tell } from "./io.js";
 import { asUsage } from "./report.js";

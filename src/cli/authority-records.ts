@@ -16,15 +16,13 @@ import {
 } from "../escrow/index.js";
 import { formatTime, parseTime } from "../jcs.js";
 import { type Cell, outside } from "../text.js";
+import { clientOf, type NamedParty, withParty } from "./authority-io.js";
 import {
   authorityOption,
-  clientOf,
-  type NamedParty,
   type ReadingOptions,
   readOnlyOption,
   requireAuthority,
-  withParty,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import {
   addOutputOptions,
   integerBetween,

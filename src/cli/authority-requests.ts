@@ -11,19 +11,15 @@ import {
   type RequestQuery,
 } from "../escrow/index.js";
 import { type Cell, outside } from "../text.js";
+import { clientOf, type NamedParty, unlock, withParty, withService } from "./authority-io.js";
 import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
   authorityOption,
-  clientOf,
-  type NamedParty,
   type ReadingOptions,
   readOnlyOption,
   requireAuthority,
-  unlock,
-  withParty,
-  withService,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import {
   addOutputOptions,
   EXIT,

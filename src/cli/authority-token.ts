@@ -4,14 +4,14 @@ import type { Token } from "../authority/tokens.js";
 import { toUtf8 } from "../bytes.js";
 import { formatTime, parseTime } from "../jcs.js";
 import { type Cell, outside } from "../text.js";
+import { withService } from "./authority-io.js";
 import {
   type AuthorityOptions,
   authorityOption,
   type ReadingOptions,
   readOnlyOption,
   requireAuthority,
-  withService,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import { addOutputOptions, jsonOption, newCommand, type OutputOptions } from "./command.js";
 import { outputFor, outputText, tell } from "./io.js";
 import { PRIVATE_MODE } from "./keygen.js";

@@ -20,9 +20,9 @@ import { headerFacts } from "./header-text.js";
 import { areMany, forEachInput, tallyText } from "./inputs.js";
 import { outputFor, Report, STANDARD, tell } from "./io.js";
 import { checkNoFiles, withKeyring } from "./keyring.js";
-import { isSealed } from "./messages.js";
 import { openInto, plainPath } from "./opening.js";
 import { checkFolder, makeFolder, needNames, outputIn, Replacing } from "./outputs.js";
+import { isSealed } from "./sealed.js";
 
 interface DecryptOptions extends OutputOptions, KeyringOptions, EngineFlags {
   range?: string;

@@ -5,11 +5,10 @@ import { formatSerial } from "../envelope/index.js";
 import { isTemporary } from "../process.node.js";
 import { outsidePath } from "../text.js";
 import { allowWeakOption, newCommand, recursiveOption, UsageError } from "./command.js";
-import { countSent, sentSummary, sentText } from "./escrow-io.js";
 import { areMany, forEachInput, type InputFile, tallyText } from "./inputs.js";
 import { Report, tell, withInput } from "./io.js";
-import { isSealed } from "./messages.js";
 import { checkFolder, makeFolder, needNames, outputIn, Replacing } from "./outputs.js";
+import { isSealed } from "./sealed.js";
 import {
   addSealingOptions,
   checkSealed,
@@ -22,6 +21,7 @@ import {
   sealInto,
   withSealer,
 } from "./sealing.js";
+import { countSent, sentSummary, sentText } from "./sent.js";
 
 interface EncryptOptions extends SealingOptions {
   padding?: Padding;

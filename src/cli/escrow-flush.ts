@@ -13,23 +13,22 @@ import {
 } from "../escrow/index.js";
 import { writeFileWhole } from "../files.node.js";
 import { outsidePath } from "../text.js";
+import { clientOf, type NamedParty, withParty } from "./authority-io.js";
 import {
   type AuthorityOptions,
   authorityOption,
-  clientOf,
-  type NamedParty,
   type PinOptions,
   pinOption,
   requireAuthority,
-  withParty,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import { jsonOption, newCommand } from "./command.js";
-import { sentText } from "./escrow-io.js";
 import { sendAgain } from "./escrow-send.js";
 import { filesBelow } from "./files-below.js";
 import { Report } from "./io.js";
-import { isSealed, readMessage } from "./messages.js";
+import { readMessage } from "./messages.js";
 import { about, complain } from "./report.js";
+import { isSealed } from "./sealed.js";
+import { sentText } from "./sent.js";
 import { formatFingerprint } from "./text.js";
 
 // Sends what an authority has not got yet: headers of sealed files, and the submissions of blobs, are the outbox.

@@ -1,30 +1,16 @@
 import { equalBytes, toHex } from "../bytes.js";
 import { isSystemError } from "../calls.node.js";
-import { Escrower, type PresentEscrow, receiptStatus, type Sent } from "../client/escrow.js";
+import { Escrower, receiptStatus, type Sent } from "../client/escrow.js";
 import { isAboutContent } from "../errors.js";
 import { encodeSubmission, messageName, type Submission } from "../escrow/index.js";
 import { type NewFile, readFileWhole, writeFilesWhole } from "../files.node.js";
 import { handInTo, isCarriedTo, type NamedParty } from "./authority-io.js";
-import { checkOutput, type ReadOptions } from "./io.js";
-import { formatFingerprint, inline } from "./text.js";
+import { UsageError } from "./command.js";
+import { checkOutput, type ReadOptions, STANDARD } from "./io.js";
+import type { SentFacts } from "./sent.js";
+import { formatFingerprint } from "./text.js";
 
 // Submissions as files. They are written where an authority can't be asked: people carry them there.
-
-/** What an authority was sent for one file, and what it answered, for machines. */
-export interface SentFacts {
-  origin: string;
-  /** The authority's, in lower-case hexadecimal. */
-  fingerprint: string;
-  /** In lower-case hexadecimal. */
-  record: string;
-  /** The ID of its owner. */
-  owner: string;
-  status: PresentEscrow["status"] | "unproven";
-  /** It was sent again: the authority had lost it. */
-  again?: boolean;
-  /** The submission's file, while there is no answer. */
-  submission?: string;
-}
 
 type Options = ReadOptions & { force?: boolean | undefined };
 
@@ -40,9 +26,14 @@ export class FileEscrower extends Escrower<NamedParty> {
     this.#options = options;
   }
 
-  /** Checks, before any work is done, that the submissions' files can be written. */
+  /** Checks, before any work is done, that the submissions' files can be written. @throws UsageError */
   async check(inputs: readonly string[], output: string): Promise<void> {
     for (const { authority } of this.#parties.filter(isCarriedTo)) {
+      if (output === STANDARD) {
+        throw new UsageError(
+          "an authority.json needs -o FILE, to write the submission beside; --no-authority goes without",
+        );
+      }
       await checkOutput(inputs, messageName(output, authority, "submission"), this.#options);
     }
   }
@@ -110,45 +101,4 @@ export async function writeSubmission(
   const file = await submissionFile(output, party, submission, options);
   if (file !== undefined) await writeFilesWhole([file]);
   return { status: "pending", submission: messageName(output, party.authority, "submission") };
-}
-
-/** What became of the escrow, for people. Says also that there is none. */
-export function sentRows(sent: readonly SentFacts[]): [string, string][] {
-  if (sent.length === 0) return [["escrow", "not escrowed: no authority was given"]];
-  return sent.flatMap((one): [string, string][] => [
-    ["authority", one.fingerprint],
-    ["escrow", sentText(one)],
-  ]);
-}
-
-/** What became of the escrow of several files, for people. */
-export function sentSummary(counts: ReadonlyMap<string, number>): [string, string][] {
-  if (counts.size === 0) return sentRows([]);
-  return [...counts].map(([text, count]) => ["escrow", `${count} ${text}`]);
-}
-
-/** Counts what became of one file's escrow. */
-export function countSent(counts: Map<string, number>, sent: readonly SentFacts[]): void {
-  for (const { status, origin } of sent) {
-    const text = `${status}${status === "pending" ? " for" : " by"} ${inline(origin)}`;
-    counts.set(text, (counts.get(text) ?? 0) + 1);
-  }
-}
-
-/** What became of it at one authority. */
-export function sentText({ origin, status, submission, again = false }: SentFacts): string {
-  const by = inline(origin);
-  if (status === "pending" && submission === undefined) {
-    return `pending: ${by} was not reached, so run \`twinwrap escrow flush\` where you keep the file`;
-  }
-  if (submission === undefined) {
-    return `${status} by ${by}${again ? ", sent again: the entry before was lost" : ""}`;
-  }
-  const why = {
-    lost: `lost by ${by}`,
-    unconfirmed: `unconfirmed: that log of ${by} has ended`,
-  };
-  return status === "lost" || status === "unconfirmed"
-    ? `${why[status]}; carry ${submission} there again`
-    : `pending: carry ${submission} to ${by}`;
 }

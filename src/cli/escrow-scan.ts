@@ -7,8 +7,8 @@ import { withGiven } from "./authority-io.js";
 import { EXIT } from "./command.js";
 import { forEachInput } from "./inputs.js";
 import { tell, warn } from "./io.js";
-import { isSealed } from "./messages.js";
 import { worsen } from "./report.js";
+import { isSealed } from "./sealed.js";
 import { reportsOf, type VerifyOptions } from "./verify.js";
 
 export const UNCHECKED = "signatures were not checked: --authority says whose they should be";

@@ -3,9 +3,10 @@ import { presentEscrow, renewEscrow } from "../client/escrow.js";
 import { amendFile } from "../envelope/file.node.js";
 import { attachReceipt } from "../escrow/index.js";
 import type { NamedParty } from "./authority-io.js";
-import { type SentFacts, writeSubmission } from "./escrow-io.js";
-import { readSealed } from "./messages.js";
+import { writeSubmission } from "./escrow-io.js";
 import { givenOwnerId, type OwnerIdOptions } from "./owner-id.js";
+import { readSealed } from "./sealed.js";
+import type { SentFacts } from "./sent.js";
 import { formatFingerprint } from "./text.js";
 
 /** Sends the submission that a file holds already, which takes no key. @returns undefined if it holds none */

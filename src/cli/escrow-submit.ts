@@ -21,18 +21,15 @@ import {
 import { writeFilesWhole } from "../files.node.js";
 import { checkPublicKey } from "../keys/index.js";
 import { outside } from "../text.js";
+import { handInTo, isCarriedTo, type NamedParty, withParty } from "./authority-io.js";
 import {
   type AuthorityKeyOptions,
   addAuthorityKeyOption,
   authorityOption,
-  handInTo,
-  isCarriedTo,
-  type NamedParty,
   type PinOptions,
   pinOption,
   requireAuthority,
-  withParty,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import {
   addPassphraseOptions,
   allowWeakOption,

@@ -17,16 +17,14 @@ import {
 } from "../escrow/index.js";
 import { writeFilesWhole } from "../files.node.js";
 import { type Cell, outside, outsidePath } from "../text.js";
+import { type NamedParty, withGiven, withParty } from "./authority-io.js";
 import {
   addAuthorityKeyOption,
   authorityOption,
-  type NamedParty,
   type PinOptions,
   pinOption,
   requireAuthority,
-  withGiven,
-  withParty,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import {
   addKeyringOptions,
   jsonOption,
@@ -38,17 +36,19 @@ import {
   wholeOption,
 } from "./command.js";
 import { flushCommand } from "./escrow-flush.js";
-import { countSent, FileEscrower, type SentFacts, sentSummary, sentText } from "./escrow-io.js";
+import { FileEscrower } from "./escrow-io.js";
 import { scan, UNCHECKED } from "./escrow-scan.js";
 import { sendAgain } from "./escrow-send.js";
 import { submitCommand } from "./escrow-submit.js";
 import { areMany, forEachInput, tallyText } from "./inputs.js";
 import { checkInPlace, Report, tell, warn } from "./io.js";
 import { type Keyring, withKeyring } from "./keyring.js";
-import { isSealed, readMessage, readSealed } from "./messages.js";
+import { readMessage } from "./messages.js";
 import { type OwnerIdOptions, ownerIdFor, ownerIdOption } from "./owner-id.js";
 import { about, forEachFile } from "./report.js";
 import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
+import { isSealed, readSealed } from "./sealed.js";
+import { countSent, type SentFacts, sentSummary, sentText } from "./sent.js";
 import { inline } from "./text.js";
 import { reportFacts, reportsOf, type VerifyOptions } from "./verify.js";
 

@@ -19,7 +19,7 @@ import { jsonOption, newCommand, recursiveOption, wholeOption } from "./command.
 import { headerFacts, wrapRows } from "./header-text.js";
 import { forEachInput } from "./inputs.js";
 import { Report, STANDARD } from "./io.js";
-import { isSealed, readSealed } from "./messages.js";
+import { isSealed, readSealed } from "./sealed.js";
 
 function headerRows(path: string, header: Header, escrows: Cell[][]): Cell[][] {
   const { name, description, generation, slot, bodyOffset } = header;

@@ -19,9 +19,9 @@ import {
 import { UsageError } from "./command.js";
 import { readSmall, STANDARD, warn } from "./io.js";
 import { publicPath } from "./key-names.js";
-import { isSealed } from "./messages.js";
 import { type PassphraseOptions, unlockingOf } from "./passphrase.js";
 import { about } from "./report.js";
+import { isSealed } from "./sealed.js";
 
 // Keys as people name them: by a file, by the name of a key in their own folder, or by the first digits of its
 // fingerprint.

@@ -6,7 +6,7 @@ import { fingerprint, type RsaPrivateKey, wipePrivateKey } from "../keys/index.j
 import { type KeyringOptions, UsageError } from "./command.js";
 import { defaultKeys, keyPath, readPrivateKeyFile, readPublicKeyFile } from "./key-files.js";
 import { publicPath } from "./key-names.js";
-import { isSealed } from "./messages.js";
+import { isSealed } from "./sealed.js";
 
 // The private keys of a command that opens sealed files. Which one a file needs shows in its header, so no passphrase
 // is asked for a key that does not fit.

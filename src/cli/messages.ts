@@ -1,6 +1,5 @@
 import { concatBytes } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
-import { withFile } from "../envelope/file.node.js";
 import { type Head, inspectHead } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
 import {
@@ -12,25 +11,12 @@ import {
 } from "../escrow/index.js";
 import { ForeignFile, messagePieces } from "../escrow/message.js";
 import { collectPieces } from "../files.node.js";
-import { STANDARD, withInput } from "./io.js";
+import { withInput } from "./io.js";
 import { about, neverWeak } from "./report.js";
 
 /** A message, or a sealed file, which holds messages. */
 export type Message = Carried | { kind: "sealed file"; head: Head };
 export type MessageKind = Message["kind"];
-
-/** Whether a file begins as a sealed file does. */
-export async function isSealed(path: string): Promise<boolean> {
-  if (path === STANDARD) return false;
-  return withFile(path, async (file) => {
-    return file.seekable && startsSealedFile(await file.read(0, 8));
-  });
-}
-
-/** Reads the head of a sealed file, or of one on standard input. */
-export function readSealed(path: string): Promise<Head> {
-  return withInput(path, (file) => inspectHead(file.pieces()));
-}
 
 /**
  * Reads a message from a file.

@@ -5,7 +5,7 @@ import { TwinwrapError } from "../errors.js";
 import { type OutputOptions, UsageError } from "./command.js";
 import type { InputFile } from "./inputs.js";
 import { STANDARD } from "./io.js";
-import { isSealed } from "./messages.js";
+import { isSealed } from "./sealed.js";
 
 // Where the outputs of several files go: each beside its input, or all into a folder.
 

@@ -1,6 +1,5 @@
 import { Option } from "commander";
 import { readBack } from "../errors.js";
-import { checkOwnerId } from "../escrow/index.js";
 import type { NamedParty } from "./authority-io.js";
 import { UsageError } from "./command.js";
 import { askLine } from "./passphrase.js";
@@ -44,6 +43,7 @@ export async function ownerIdFor(
   return checked(typed);
 }
 
-function checked(id: string): Promise<string> {
+async function checked(id: string): Promise<string> {
+  const { checkOwnerId } = await import("../escrow/index.js");
   return asUsage(() => readBack(() => checkOwnerId(id)));
 }

@@ -25,12 +25,8 @@ import {
 import { UNCONFIRMED_RELEASE, unshownTexts } from "../escrow/words.js";
 import type { RsaPrivateKey } from "../keys/index.js";
 import { outsidePath } from "../text.js";
-import {
-  type AuthorityOptions,
-  type PinOptions,
-  requireAuthority,
-  withParty,
-} from "./authority-io.js";
+import { withParty } from "./authority-io.js";
+import { type AuthorityOptions, type PinOptions, requireAuthority } from "./authority-options.js";
 import { EXIT, type OutputOptions, UsageError } from "./command.js";
 import {
   checkInPlace,

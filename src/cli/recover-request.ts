@@ -20,24 +20,19 @@ import { askingTexts } from "../escrow/words.js";
 import { writeFilesWhole } from "../files.node.js";
 import { formatTime } from "../jcs.js";
 import type { RsaPublicKey } from "../keys/index.js";
-import {
-  type AuthorityOptions,
-  type NamedParty,
-  type PinOptions,
-  requireAuthority,
-  withParty,
-} from "./authority-io.js";
+import { type NamedParty, withParty } from "./authority-io.js";
+import { type AuthorityOptions, type PinOptions, requireAuthority } from "./authority-options.js";
 import { parseSerial } from "./authority-records.js";
 import { type OutputOptions, UsageError } from "./command.js";
 import { outputFor, Report, tell, type Write, warn } from "./io.js";
 import { readRecipientFile } from "./key-files.js";
 import { publicPath } from "./key-names.js";
 import { checkKeyPairOutput, type MadeKeyPair, makeKeyPair, privateText } from "./keygen.js";
-import { readSealed } from "./messages.js";
 import { type OwnerIdOptions, ownerIdFor } from "./owner-id.js";
 import { newPassphrase, type PassphraseOptions } from "./passphrase.js";
 import { type Kept, readKept } from "./recover-records.js";
 import { about as inFile, neverWeak } from "./report.js";
+import { readSealed } from "./sealed.js";
 import { formatFingerprint, inline } from "./text.js";
 
 const DAY = 86_400_000;

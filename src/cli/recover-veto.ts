@@ -9,15 +9,14 @@ import {
 } from "../client/officer.js";
 import type { Party } from "../client/party.js";
 import { signVeto } from "../escrow/index.js";
+import { type NamedParty, withParty } from "./authority-io.js";
 import {
   type AuthorityOptions,
   authorityOption,
-  type NamedParty,
   type PinOptions,
   pinOption,
   requireAuthority,
-  withParty,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import {
   addOutputOptions,
   addPassphraseOptions,

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { authorityOption, pinOption } from "./authority-io.js";
+import { authorityOption, pinOption } from "./authority-options.js";
 import {
   addOutputOptions,
   addPassphraseOptions,

@@ -19,7 +19,6 @@ import {
 import { areMany, forEachInput, tallyText } from "./inputs.js";
 import { checkInPlace, Report, tell, warn } from "./io.js";
 import { type Keyring, withKeyring } from "./keyring.js";
-import { isSealed } from "./messages.js";
 import {
   addRemoveOptions,
   type Removal,
@@ -30,6 +29,7 @@ import {
   removedFrom,
 } from "./recipients.js";
 import { sealingAgain, warnSealedAgain, withoutRoom } from "./resealing.js";
+import { isSealed } from "./sealed.js";
 import { inline } from "./text.js";
 
 interface RewrapOptions extends KeyringOptions, RemoveOptions {

@@ -12,15 +12,13 @@ import {
 import { descriptorOf, type NewFile } from "../files.node.js";
 import { fingerprint } from "../keys/index.js";
 import type { Cell } from "../text.js";
+import type { NamedParty } from "./authority-io.js";
 import {
   addAuthorityKeyOption,
   addSealingAuthorityOptions,
-  isCarriedTo,
-  type NamedParty,
   type PinOptions,
   sealingAuthorities,
-  withParties,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import {
   addOutputOptions,
   type EngineFlags,
@@ -32,7 +30,7 @@ import {
   paddingOption,
   UsageError,
 } from "./command.js";
-import { FileEscrower, type SentFacts, sentRows } from "./escrow-io.js";
+import type { FileEscrower } from "./escrow-io.js";
 import { headerFacts, wrapRows } from "./header-text.js";
 import { checkOutput, hint, outputText, progress, STANDARD, tell, writeFiles } from "./io.js";
 import { type OwnerIdOptions, ownerIdFor, ownerIdOption } from "./owner-id.js";
@@ -43,6 +41,7 @@ import {
   recipientsOf,
 } from "./recipients.js";
 import { neverWeak } from "./report.js";
+import { type SentFacts, sentRows } from "./sent.js";
 import { inline } from "./text.js";
 
 // What `encrypt` and `capi convert` share: both make a sealed file.
@@ -107,6 +106,8 @@ export interface Sealer {
   to: readonly Recipient[];
   parties: readonly NamedParty[];
   ownerId: string;
+  /** For each file what sends its session key, if there is an authority. */
+  newEscrower?: () => FileEscrower;
   /** The files of keys and authorities. */
   read: readonly string[];
 }
@@ -135,19 +136,27 @@ export async function withSealer<T>(
     flags.allowWeak === undefined ? neverWeak(() => read(named)) : read(named),
   );
   const to = keys.map((key) => ({ key }));
+  if (authorities.length === 0) {
+    return work({ options, flags, to, parties: [], ownerId: "", read: files });
+  }
+  // Most who seal do without, and need not wait until all that is loaded.
+  const [{ withParties }, { FileEscrower }] = await Promise.all([
+    import("./authority-io.js"),
+    import("./escrow-io.js"),
+  ]);
   const seal = async (parties: NamedParty[]) => {
-    const ownerId = parties.length === 0 ? "" : await ownerIdFor(options, parties);
-    const sealer = { options, flags, to, parties, ownerId, read: [...files, ...authorities] };
-    const done = await work(sealer);
-    hintAtDescription(sealer);
+    const ownerId = await ownerIdFor(options, parties);
+    const newEscrower = () => new FileEscrower(parties, ownerId, options);
+    const read = [...files, ...authorities];
+    const done = await work({ options, flags, to, parties, ownerId, newEscrower, read });
+    if (options.description === undefined && !options.ownerId) hintAtDescription(ownerId);
     return done;
   };
   return withParties(authorities, seal, { ...options, mayBeAway: true });
 }
 
 /** The authority is never told a file's name unasked: it may be a secret. So its officers may know little. */
-function hintAtDescription({ options, parties, ownerId }: Sealer): void {
-  if (parties.length === 0 || options.description !== undefined || options.ownerId) return;
+function hintAtDescription(ownerId: string): void {
   hint(
     `officers will see ${inline(ownerId)} as the owner, and no description: --description TEXT gives one, which anyone can read`,
   );
@@ -155,27 +164,21 @@ function hintAtDescription({ options, parties, ownerId }: Sealer): void {
 
 /** Seals into a file, with everything that the options ask for. Checks first what it can. */
 export async function sealInto(sealer: Sealer, sealing: Sealing): Promise<SealedFile> {
-  const { options, parties, ownerId, read } = sealer;
+  const { options, read } = sealer;
   const named = [...sealing.inputs, ...read];
   await checkOutput(named, sealing.output, options);
-  const escrower = new FileEscrower(parties, ownerId, options);
-  await checkBeside(sealing, sealer, escrower, named);
+  const escrower = sealer.newEscrower?.();
+  await escrower?.check(named, sealing.output);
+  await checkDetached(sealing, sealer, named);
   return sealFor(sealing, sealer, escrower);
 }
 
-/** Checks what is written beside the sealed file. @param named every file that is read */
-async function checkBeside(
+/** Checks the files of wraps beside the sealed file. @param named every file that is read */
+async function checkDetached(
   { output }: Sealing,
-  { options, to, parties }: Sealer,
-  escrower: FileEscrower,
+  { options, to }: Sealer,
   named: readonly string[],
 ): Promise<void> {
-  if (output === STANDARD && parties.some(isCarriedTo)) {
-    throw new UsageError(
-      "an authority.json needs -o FILE, to write the submission beside; --no-authority goes without",
-    );
-  }
-  await escrower.check(named, output);
   if (!options.detached) return;
   for (const { key } of to) {
     await checkOutput(named, detachedPath(output, await fingerprint(key)), options);
@@ -185,7 +188,7 @@ async function checkBeside(
 async function sealFor(
   { output, withSource }: Sealing,
   { options, flags, to, parties }: Sealer,
-  escrower: FileEscrower,
+  escrower: FileEscrower | undefined,
 ): Promise<SealedFile> {
   const { force, name, description } = options;
   let detached: NewFile[] = [];
@@ -196,7 +199,7 @@ async function sealFor(
       name,
       description,
       escrow: parties.map(({ authority }) => authority.origin),
-      escrows: parties.length === 0 ? undefined : escrower.make,
+      escrows: escrower?.make,
       allowWeak: flags.allowWeak ?? false,
       onProgress: progress("sealed"),
       ...engineOptions(options),
@@ -210,7 +213,7 @@ async function sealFor(
     // The sealed file comes first: the others are useless without it.
     await writeFiles([
       { path: output, content: sealed, force, check: checkWritten(sealed.header) },
-      ...(await escrower.files(output)),
+      ...((await escrower?.files(output)) ?? []),
       ...detached,
     ]);
     return sealed.header;
@@ -219,7 +222,7 @@ async function sealFor(
     output,
     header,
     detached: detached.map(({ path }) => path),
-    sent: escrower.facts(output),
+    sent: escrower?.facts(output) ?? [],
   };
 }
 

@@ -16,18 +16,19 @@ import { seeReceipt } from "../escrow/reports.js";
 import { noPolicyText } from "../escrow/words.js";
 import { formatTime } from "../jcs.js";
 import { outside, outsidePath } from "../text.js";
+import { withGiven } from "./authority-io.js";
 import {
   type AuthorityOptions,
   authorityOption,
   type PinOptions,
   pinOption,
-  withGiven,
-} from "./authority-io.js";
+} from "./authority-options.js";
 import { collect, EXIT, jsonOption, newCommand, recursiveOption, wholeOption } from "./command.js";
 import { areMany, forEachInput, tallyText } from "./inputs.js";
 import { Report, STANDARD, tell } from "./io.js";
-import { isSealed, readMessage, readSealed } from "./messages.js";
+import { readMessage } from "./messages.js";
 import { complain, worsen } from "./report.js";
+import { isSealed, readSealed } from "./sealed.js";
 import { formatFingerprint, inline } from "./text.js";
 
 export interface VerifyOptions extends AuthorityOptions, PinOptions {

@@ -18,7 +18,7 @@ import {
   verifyAuthority,
 } from "../escrow/index.js";
 import { withLockBeside, writeFilesWhole } from "../files.node.js";
-import { type AuthorityOptions, authorityOption, requireAuthority } from "./authority-io.js";
+import { type AuthorityOptions, authorityOption, requireAuthority } from "./authority-options.js";
 import { collect, EXIT, jsonOption, newCommand, UsageError } from "./command.js";
 import { durationBetween } from "./duration.js";
 import { print, readSmall, STANDARD, warn } from "./io.js";

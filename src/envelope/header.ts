@@ -375,6 +375,11 @@ export interface Layout {
   bodyOffset: number;
 }
 
+/** Whether bytes begin as a sealed file does. */
+export function startsSealedFile(bytes: Uint8Array): boolean {
+  return bytes.length >= MAGIC.length && equalBytes(bytes.subarray(0, MAGIC.length), MAGIC);
+}
+
 /**
  * Reads the preamble.
  * @param preamble the file's first 20 bytes, fewer if it has fewer

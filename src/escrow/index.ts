@@ -35,7 +35,7 @@ import {
   whole,
 } from "../arguments.js";
 import { needCore, needPrepared } from "../core/need.js";
-import { PADDINGS } from "../envelope/header.js";
+import * as $header from "../envelope/header.js";
 import { LOCK } from "../keys/ed25519.js";
 import { READ_OPTIONS, type ReadKeyOptions } from "../keys/read.js";
 import * as $approval from "./approval.js";
@@ -157,7 +157,7 @@ export type { Veto } from "./veto.js";
 // room, checked values are passed on.
 
 const number = whole(0);
-const needPadding = oneOf(...PADDINGS);
+const needPadding = oneOf(...$header.PADDINGS);
 const needMessageKind = oneOf("submission", "receipt");
 /** A number to be verified: anything but a number is a wrong argument, a number out of range a wrong proof. */
 const needNumber = k.anyNumber;
@@ -412,7 +412,7 @@ export const decodeMessage = /* @__PURE__ */ taking($message.decodeMessage, {
   core: needCore,
   message: needStableBytes,
 });
-export const startsSealedFile = /* @__PURE__ */ taking($message.startsSealedFile, {
+export const startsSealedFile = /* @__PURE__ */ taking($header.startsSealedFile, {
   bytes: needBytes,
 });
 export const checkName = /* @__PURE__ */ taking($names.checkName, {

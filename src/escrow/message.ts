@@ -1,4 +1,4 @@
-import { concatBytes, equalBytes, fromUtf8, toUtf8 } from "../bytes.js";
+import { concatBytes, fromUtf8 } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { notVerified, TwinwrapError } from "../errors.js";
 import type { Json } from "../jcs.js";
@@ -38,7 +38,6 @@ export type Message =
 export type MessageKind = Message["kind"];
 
 /** How a sealed file begins. */
-const SEALED = toUtf8("TWIN\r\n\x1a\n");
 
 /** The error of a key without its proof: it can be read, but the log does not vouch for it. */
 function checkProofs(release: Json): void {
@@ -147,11 +146,6 @@ function decodeNote(core: Core, bytes: Uint8Array): Message {
   }
   parseCheckpoint(text);
   return { kind: "checkpoint", note: text };
-}
-
-/** Whether bytes begin as a sealed file does, which is no message. */
-export function startsSealedFile(bytes: Uint8Array): boolean {
-  return bytes.length >= SEALED.length && equalBytes(bytes.subarray(0, SEALED.length), SEALED);
 }
 
 /** Whether bytes are text that could be a note: one has a signature, or calls itself ours. */
