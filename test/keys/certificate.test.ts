@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fingerprint, identifyKey, readPrivateKey, readPublicKey } from "twinwrap/keys";
 import { expect, test } from "vitest";
+import { BIT_STRING, DerReader, encodeDer, SEQUENCE, sequence } from "#build/keys/der.js";
 import { haveOpenssl, openssl, opensslWithFile } from "../openssl.js";
 import { preparedKeys } from "../prepared-keys.cjs";
 
@@ -114,5 +115,23 @@ test.skipIf(!haveOpenssl)(
     }
     const longer = Buffer.concat([binary, Buffer.of(0)]);
     expect(() => readPublicKey(longer)).toThrow(expect.objectContaining({ code: "BAD_FORMAT" }));
+    // Behind the last that a certificate has, something that none has: a [4], and a second [3].
+    const outer = new DerReader(binary).sequence();
+    const [body, algorithm] = [outer.take(SEQUENCE), outer.take(SEQUENCE)];
+    const signature = outer.take(BIT_STRING);
+    const around = (...content: Uint8Array[]) =>
+      encodeDer(
+        sequence(
+          { tag: SEQUENCE, content },
+          { tag: SEQUENCE, content: [algorithm] },
+          { tag: BIT_STRING, content: [signature] },
+        ),
+      );
+    expect(Buffer.from(around(body)).equals(binary)).toBe(true);
+    for (const tag of [0xa4, 0xa3]) {
+      expect(() => readPublicKey(around(body, Buffer.of(tag, 2, 5, 0)))).toThrow(
+        expect.objectContaining({ code: "BAD_FORMAT" }),
+      );
+    }
   },
 );
