@@ -86,9 +86,9 @@ export function present(path: string): fs.Stats | undefined {
 
 /** What a link says, as bytes; undefined for everything that is no link, or not there. @throws the system's errors */
 export function linkText(path: string): Buffer | undefined {
-  // Asked first, because an error costs more than the call, and most names are no links.
-  if (!fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return undefined;
   try {
+    // Asked first, because an error costs more than the call, and most names are no links.
+    if (!fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return undefined;
     return fs.readlinkSync(path, { encoding: "buffer" });
   } catch (error) {
     if (isSystemError(error, "EINVAL", "ENOENT", "UNKNOWN")) return undefined;

@@ -267,12 +267,13 @@ async function writeAll(
 
 /** Writes all of `bytes` to a regular file, where the last write ended. */
 async function writeToFile(path: string, descriptor: number, bytes: Uint8Array): Promise<void> {
-  if (bytes.length > AT_ONCE) return writeAll(path, descriptor, bytes);
-  await naming(path, () => {
-    for (let done = 0; done < bytes.length; ) {
-      done += system.writeSync(descriptor, bytes, done, bytes.length - done);
-    }
-  });
+  let done = 0;
+  if (bytes.length <= AT_ONCE) {
+    await naming(path, () => {
+      done = system.writeSync(descriptor, bytes, 0, bytes.length);
+    });
+  }
+  if (done < bytes.length) await writeAll(path, descriptor, bytes.subarray(done));
 }
 
 /**

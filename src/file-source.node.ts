@@ -83,7 +83,8 @@ export class FileSource {
     this.size = stats.size;
     this.mode = stats.mode & 0o777;
     this.seekable = stats.isFile();
-    this.#isQuick = this.seekable && this.size <= AT_ONCE;
+    // Without a size it may be one of the kernel's, whose reads can wait.
+    this.#isQuick = this.seekable && this.size > 0 && this.size <= AT_ONCE;
     if (stats.isFIFO()) this.#stream = new Socket({ fd: descriptor, readable: true });
     else if (stats.isCharacterDevice() && isatty(descriptor))
       this.#stream = new ReadStream(descriptor);

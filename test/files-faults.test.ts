@@ -217,6 +217,17 @@ test("files that get their names together share a sync of their folder, which be
   expect(failed.map(({ status }) => status)).toEqual(many.map(() => "rejected"));
 });
 
+test("a system that takes a part of what is written gets the rest", async () => {
+  const content = Buffer.from("the last copy");
+  const { writeSync } = system;
+  system.writeSync = ((descriptor: number, bytes: Uint8Array, from: number, length: number) =>
+    writeSync(descriptor, bytes, from, Math.min(length, 5))) as typeof writeSync;
+  const path = join(folder, "file");
+  // Without a look at it afterwards.
+  await writeFileWhole(path, new Set([content]));
+  expect(readFileSync(path)).toEqual(content);
+});
+
 test("what reads back otherwise was not written", async () => {
   const path = join(folder, "file");
   const flip = <Count>(count: Count, ...[, into]: unknown[]): Count => {

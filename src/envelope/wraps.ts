@@ -10,6 +10,7 @@ import {
   type RsaPublicKey,
 } from "../keys/index.js";
 import type { RsaEngine } from "../keys/native-rsa.js";
+import { needPublicKey } from "../keys/types.js";
 import { Cobblestone, KEY } from "./cobblestone.js";
 import { MAX_WRAPS, type Padding, type Wrap } from "./header.js";
 
@@ -49,7 +50,8 @@ interface Known {
 const known = new WeakMap<Uint8Array, Known>();
 
 /** What is known of a key: the same as before, unless its bytes have changed. */
-async function knownKey(core: Core, { n, e }: RsaPublicKey): Promise<Known> {
+async function knownKey(core: Core, given: RsaPublicKey): Promise<Known> {
+  const { n, e } = needPublicKey(given);
   const before = known.get(n);
   if (before?.core === core && equalBytes(before.n, n) && equalBytes(before.e, e)) return before;
   const key = { n: copyBytes(n), e: copyBytes(e) };

@@ -2,7 +2,7 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { loadCore } from "twinwrap/core";
 import { publicKeyOf, type RsaPrivateKey, readPrivateKey } from "twinwrap/keys";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { Wrap } from "#build/envelope/header.js";
 import { isWrapFor, openWraps, wrapFor } from "#build/envelope/wraps.js";
 import { toBig, toBytes } from "../core/rsa-reference.js";
@@ -37,6 +37,24 @@ async function opened(wraps: Wrap[], keys = [key]): Promise<Buffer> {
   return Buffer.from(sessionKey);
 }
 const failed = expect.objectContaining({ code: "DECRYPTION_FAILED" });
+
+test("a key whose bytes change in their array is another key, and another core has it anew", async () => {
+  const [first, second] = [await newKey(1024), await newKey(1024)];
+  const to = { n: Uint8Array.from(first.n), e: Uint8Array.from(first.e) };
+  const wrap = (by = core) => wrapFor(by, sessionKey, { key: to }, { allowWeak: true });
+  expect((await opened([await wrap()], [first])).equals(sessionKey)).toBe(true);
+  const names = [await wrap(), await wrap()].map(({ fingerprint }) => fingerprint);
+  expect(names[0]).toEqual(names[1]);
+  names[0]!.fill(0); // theirs to change
+  to.n.set(second.n);
+  const changed = await wrap();
+  expect(changed.fingerprint).not.toEqual(names[1]);
+  expect((await opened([changed], [second])).equals(sessionKey)).toBe(true);
+  const other = await loadCore();
+  const used = vi.spyOn(other, "rsaPublicKey");
+  expect((await opened([await wrap(other)], [second])).equals(sessionKey)).toBe(true);
+  expect(used).toHaveBeenCalledTimes(1);
+});
 
 describe("wraps that name one key", () => {
   test("a bad one before the good one does not hide it, whatever is wrong with it", async () => {
