@@ -12,7 +12,7 @@ import { TwinwrapError } from "../errors.js";
 import { article, decodeMessage, startsSealedFile } from "../escrow/index.js";
 import { fingerprint, identifyKey, readPublicKey } from "../keys/index.js";
 import { formatSize, safe } from "../text.js";
-import { facts, find, make, moment } from "./dom.js";
+import { facts, find, make, moment, table } from "./dom.js";
 import { chosen } from "./files.js";
 import { keyFor } from "./keyring.js";
 import { readMessageBytes } from "./messages.js";
@@ -80,13 +80,7 @@ async function blobView(name: string, bytes: Uint8Array): Promise<Node> {
       ),
     ),
   );
-  const heads = words.heads.map((head) => make("th", { scope: "col" }, head));
-  const table = make(
-    "table",
-    { class: "fold", "aria-label": words.fieldsOf(safe(name)) },
-    make("thead", {}, make("tr", {}, ...heads)),
-    make("tbody", {}, ...rows),
-  );
+  const shown = table(words.fieldsOf(safe(name)), words.heads, make("tbody", {}, ...rows));
   const about: [string, Node | string][] = [
     [words.kind, `${kind ?? words.unknownKind}, ${formatSize(bytes.length)}`],
   ];
@@ -99,7 +93,7 @@ async function blobView(name: string, bytes: Uint8Array): Promise<Node> {
       { class: "problem" },
       `${safe(problem.message)}${problem.hasPlace ? words.atOffset(hex(problem.offset)) : ""}`,
     );
-  return make("div", {}, facts(about), complaint, table);
+  return make("div", {}, facts(about), complaint, shown);
 }
 
 /** The fingerprint of the key in a file, if there is a sound one that is not locked. */

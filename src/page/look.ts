@@ -8,11 +8,31 @@ import {
 } from "../client/policy.js";
 import type { Sight } from "../client/watch.js";
 import { formatSerial } from "../envelope/index.js";
-import type { Policy, RecordQuery } from "../escrow/index.js";
+import type {
+  AuthorityClient,
+  Page,
+  PageOptions,
+  Policy,
+  RecordQuery,
+  RequestSummary,
+  StoredRecord,
+} from "../escrow/index.js";
 import { parseTime } from "../jcs.js";
 import { safe } from "../text.js";
 import { chosenAuthority } from "./choices.js";
-import { cards, facts, find, make, moment, table, toned, withMoments } from "./dom.js";
+import {
+  card,
+  cards,
+  facts,
+  find,
+  make,
+  moment,
+  table,
+  tableRow,
+  toned,
+  withMoments,
+} from "./dom.js";
+import { growing, inParts, type Part } from "./growing.js";
 import { reachNow } from "./link.js";
 import type { TabAuthority } from "./tab-authority.js";
 import { TEXTS } from "./texts.js";
@@ -23,7 +43,7 @@ import { onSubmit } from "./work.js";
 
 const { look: words, officers: names } = TEXTS;
 type Row = readonly [string, Node | string];
-/** Items of a list at most. */
+/** Items of a list at most, until more are asked for. */
 const SHOWN = 50;
 
 /** The client, where there is one. @throws PageError */
@@ -32,23 +52,35 @@ function clientOf({ client }: TabAuthority) {
   throw new PageError(words.byFiles);
 }
 
-async function requestsView(one: TabAuthority): Promise<Node> {
-  const { rows, next } = await clientOf(one).requests({}, { limit: SHOWN });
-  const items = rows.map((row): Row[] => [
+/** A part of a list that the service gives page by page. */
+async function partOf<Item>(
+  one: TabAuthority,
+  read: (client: AuthorityClient, page: PageOptions) => Promise<Page<Item>>,
+  show: (item: Item) => HTMLElement,
+  cursor?: string,
+): Promise<Part> {
+  const { rows, next } = await read(clientOf(one), { limit: SHOWN, cursor });
+  const more = async () => {
+    await reachNow(one);
+    return partOf(one, read, show, next);
+  };
+  return { items: rows.map(show), more: next === undefined ? undefined : more };
+}
+
+const requestCard = (row: RequestSummary) =>
+  card([
     [names.requester, safe(row.requester)],
-    [names.requestNumber, make("code", {}, row.id)],
+    [names.requestNumber, make("code", {}, safe(row.id))],
     [names.state, shownStatus(row)],
     [names.records, words.fromCount(row.records)],
     [names.received, moment(row.received)],
     [names.expires, moment(row.expires)],
   ]);
-  return make(
-    "div",
-    {},
-    make("p", { class: "hint" }, rows.length === 0 ? words.noRequests : words.listWarning),
-    cards(items),
-    next === undefined ? undefined : make("p", {}, words.more),
-  );
+
+async function requestsView(one: TabAuthority): Promise<Node> {
+  const first = await partOf(one, (client, page) => client.requests({}, page), requestCard);
+  const said = first.items.length === 0 ? words.noRequests : words.listWarning;
+  return make("div", {}, make("p", { class: "hint" }, said), ...growing(cards(), first));
 }
 
 /** What is looked for: part of a text, or owner:ID. */
@@ -71,14 +103,11 @@ function recordRows({ record, status }: ReadRecord): Row[] {
 }
 
 async function recordsView(one: TabAuthority, text: string): Promise<Node> {
-  const { rows, next } = await clientOf(one).records(queryIn(text), { limit: SHOWN });
-  const items = rows.map((stored) => recordRows(readStored(one.core, stored)));
-  return make(
-    "div",
-    {},
-    rows.length === 0 ? make("p", {}, words.noRecords) : cards(items),
-    next === undefined ? undefined : make("p", {}, words.more),
-  );
+  const query = queryIn(text);
+  const show = (stored: StoredRecord) => card(recordRows(readStored(one.core, stored)));
+  const first = await partOf(one, (client, page) => client.records(query, page), show);
+  const none = first.items.length === 0 ? make("p", {}, words.noRecords) : undefined;
+  return make("div", {}, none, ...growing(cards(), first));
 }
 
 /** A waiting period as people say it. */
@@ -107,7 +136,8 @@ function changesTable(changes: readonly PolicyChange[]): Node {
     safe(before ?? words.nothing),
     safe(after ?? words.nothing),
   ]);
-  return table(words.changes, words.heads, rows);
+  const body = make("tbody", {}, ...rows.map((row) => tableRow(words.heads, row)));
+  return table(words.changes, words.heads, body);
 }
 
 function policyView(one: TabAuthority, states: readonly PolicyState[], index: number): HTMLElement {
@@ -146,15 +176,15 @@ async function policiesView(one: TabAuthority): Promise<Node> {
   return make("div", {}, ...shown.map((index) => policyView(one, states, index)));
 }
 
-function sightRow({ type, index, time, request, number, name }: Sight): (Node | string)[] {
+function sightRow({ type, index, time, request, number, name }: Sight): HTMLElement {
   const when = time === undefined ? undefined : parseTime(time);
   const about = request ?? (number === undefined ? name : String(number));
-  return [
+  return tableRow(words.logHeads, [
     words.sights[type] ?? type,
     when === undefined ? words.nothing : moment(when),
     about === undefined ? words.nothing : make("code", {}, safe(about)),
     String(index ?? words.nothing),
-  ];
+  ]);
 }
 
 /** Whether the service answers, in its own words. */
@@ -184,10 +214,8 @@ async function logView(one: TabAuthority): Promise<Node> {
     healthOf(new URL("readyz", checkUrl(url))),
   ]);
   const alarms = sights.filter(({ alarm }) => alarm !== undefined);
-  const events = sights
-    .filter(({ alarm }) => alarm === undefined)
-    .reverse()
-    .slice(0, SHOWN);
+  const events = sights.filter(({ alarm }) => alarm === undefined).reverse();
+  const body = make("tbody");
   const result = make(
     "div",
     {},
@@ -196,7 +224,7 @@ async function logView(one: TabAuthority): Promise<Node> {
     make("p", {}, leaves === 0 ? words.logEmpty : words.logSize(leaves)),
     facts([[words.health, health], ...tokenRows(one)]),
     make("p", { class: "hint" }, words.newest),
-    table(words.log, words.logHeads, events.map(sightRow)),
+    ...growing(body, inParts(events.map(sightRow), SHOWN), table(words.log, words.logHeads, body)),
   );
   return alarms.length === 0 ? result : toned("bad", result);
 }

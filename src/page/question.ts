@@ -11,7 +11,7 @@ import type { Core } from "../core/index.js";
 import { formatSerial } from "../envelope/index.js";
 import { isProven, recipientFingerprint, sayId } from "../escrow/index.js";
 import { safe } from "../text.js";
-import { cards, details, facts, make, moment, withMoments } from "./dom.js";
+import { card, cards, details, facts, make, moment, withMoments } from "./dom.js";
 import { TEXTS } from "./texts.js";
 
 // A request as an officer has to see it.
@@ -110,7 +110,7 @@ export function questionView(
       { class: "beware", "aria-label": words.beware },
       ...warnings(question).map((text) => make("li", {}, text)),
     ),
-    cards(request.records.map((hash) => recordRows(hash, question, files))),
+    cards(...request.records.map((hash) => card(recordRows(hash, question, files)))),
     details(
       facts([
         [

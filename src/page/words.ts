@@ -1,5 +1,7 @@
 import { TwinwrapError } from "../errors.js";
 import type { Authority } from "../escrow/index.js";
+import { safe } from "../text.js";
+import { make, withMoments } from "./dom.js";
 import { TEXTS } from "./texts.js";
 
 /** What went wrong, and what the reader can do. */
@@ -40,6 +42,16 @@ export function complaintOf(error: unknown): Complaint {
     return { what: words.unreadable, next: words.chooseAgain, code: name };
   }
   return { what: words.unexpected(message), next: words.unexpectedNext, code: name };
+}
+
+/** What went wrong, and what the reader can do, to be shown. */
+export function complaintView(error: unknown): Node[] {
+  const { what, next, code } = complaintOf(error);
+  return [
+    make("p", {}, withMoments(safe(what))),
+    ...(next === undefined ? [] : [make("p", {}, next)]),
+    ...(code === "" ? [] : [make("small", {}, code)]),
+  ];
 }
 
 function sentence(text: string): string {

@@ -1,8 +1,15 @@
 // The page and an authority's service: a real process, and the browser's own rules about whom a page may ask.
 import { cpSync, writeFileSync } from "node:fs";
-import { connectAuthority, handInDecision, signDecision, standingOf } from "twinwrap/client";
+import {
+  connectAuthority,
+  handInDecision,
+  makeAsked,
+  signDecision,
+  standingOf,
+} from "twinwrap/client";
 import { loadCore } from "twinwrap/core";
 import { decodeMessage, readOfficerKey } from "twinwrap/escrow";
+import { readPublicKey } from "twinwrap/keys";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTo } from "../../.tools/policy.mjs";
 import { bundle } from "../browser/site.js";
@@ -236,6 +243,69 @@ describe("a page that was built for the authority", () => {
     expect(checkpoint).toMatch(/^here\.example\n/);
     await visitor.leave();
   });
+});
+
+test("long lists go on: records, requests and the log, each entry once, in the authority's order", async () => {
+  const names = Array.from({ length: 51 }, (_, index) => `page-${index}.txt`);
+  for (const name of names) writeFileSync(path(name), name);
+  cli("encrypt", ...names, "--owner", "old.pub.pem", "--authority", "olivia.authority");
+  const all = (...args: string[]) =>
+    JSON.parse(cli("authority", ...args, "--limit", "1000", "--authority", "here", "--json"));
+  const { records } = all("list");
+  const party = await connectAuthority(core, folder.read("olivia.authority"));
+  const recipient = readPublicKey(folder.read("new.pub.pem"));
+  for (const { record } of records.slice(0, 51)) {
+    const about = { requester: "Olivia", recipient, records: [Buffer.from(record, "hex")] };
+    await party.client!.ask(makeAsked(party, about).request);
+  }
+  const { requests } = all("requests");
+  enrol("auditor", "--scope", "read");
+  const visitor = await come();
+  await visitor.add(path("auditor.authority"));
+  await visitor.view("Officers");
+  const work = visitor.page.locator("#look-work");
+  const more = work.getByRole("button", { name: "Show more" });
+  /** Opens a list, and shows all of it. @returns its entries */
+  const whole = async (button: string, entries: string) => {
+    await visitor.page.locator("#look").getByRole("button", { name: button }).click();
+    await visitor.results(1, "#look-work");
+    expect(await work.locator(entries).count()).toBe(50);
+    await more.click();
+    await expect.poll(() => work.locator(entries).count()).toBeGreaterThan(50);
+    // One who reads on by keyboard does so from the first entry that came.
+    await expect
+      .poll(() => visitor.page.evaluate(() => document.activeElement?.matches("li, tr")))
+      .toBe(true);
+    await more.waitFor({ state: "hidden" });
+    return work.locator(entries).allInnerTexts();
+  };
+  const holds = (shown: string[], keys: string[]) => {
+    expect(shown).toHaveLength(keys.length);
+    for (const [index, key] of keys.entries()) expect(shown[index]).toContain(key);
+  };
+  holds(
+    await whole("Records", ".cards > li"),
+    records.map(({ serial }: { serial: string }) => serial),
+  );
+  const ids: string[] = requests.map(({ id }: { id: string }) => id);
+  holds(await whole("Requests", ".cards > li"), ids);
+  const asked = await whole("Log and health", "tbody > tr");
+  holds(
+    asked.filter((row) => row.includes("asked for keys")),
+    ids,
+  );
+
+  // A page that does not come leaves what is there, and can be asked for again.
+  await visitor.page.locator("#look").getByRole("button", { name: "Records" }).click();
+  await visitor.results(1, "#look-work");
+  await visitor.page.route("**/v1/records?*cursor*", (route) => route.abort());
+  await more.click();
+  await work.getByRole("alert").getByText("UNAVAILABLE").waitFor();
+  expect(await work.locator(".cards > li").count()).toBe(50);
+  await visitor.page.unroute("**/v1/records?*cursor*");
+  await more.click();
+  await expect.poll(() => work.locator(".cards > li").count()).toBe(records.length);
+  await visitor.leave(/ERR_FAILED/);
 });
 
 test("a token that is good no more: nothing is added, and the page says what helps", async () => {
