@@ -2,28 +2,19 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 import { licencesOf } from "./bundles.mjs";
+import { htmlOf } from "./page-html.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 const site = `${root}build/site/`;
 
 /** What is copied as it is, from src/page/. */
-const FILES = ["bench.html", "page.css", "icon.svg"];
+const FILES = ["page.css", "icon.svg"];
+/** The pages, which .tools/page-html.mjs makes. */
+const PAGES = ["index.html", "bench.html"];
 /** What the pages fetch and start, from build/. */
 const BESIDE = ["worker.js", "download.js", "core.wasm", "core-relaxed.wasm"];
 /** What is bundled, each a page's script: src/page/NAME.ts → build/site/NAME.js. */
 const SCRIPTS = ["page", "bench"];
-
-/** The page's HTML with its texts in it: {{seal.title}} is TEXTS.seal.title. @throws if one is missing */
-function withTexts(html, texts) {
-  const escaped = (text) => text.replace(/[&<>"]/g, (one) => `&#${one.codePointAt(0)};`);
-  return html
-    .replace('lang="en"', `lang="${texts.lang}"`)
-    .replace(/\{\{(\w+)\.(\w+)\}\}/g, (_, group, name) => {
-      const text = texts[group]?.[name];
-      if (typeof text !== "string") throw new Error(`index.html: no text ${group}.${name}`);
-      return escaped(text);
-    });
-}
 
 /** Builds the site from the compiled build/page/. */
 export async function buildSite() {
@@ -35,8 +26,10 @@ export async function buildSite() {
   const { PLOT_CSS } = await import("../build/page/plot-css.js");
   writeFileSync(`${site}plot.css`, PLOT_CSS);
   const { TEXTS } = await import("../build/page/texts.js");
-  const html = readFileSync(`${root}src/page/index.html`, "utf8");
-  writeFileSync(`${site}index.html`, withTexts(html, TEXTS));
+  for (const name of PAGES) {
+    const html = readFileSync(`${root}src/page/${name}`, "utf8");
+    writeFileSync(site + name, htmlOf(html, TEXTS));
+  }
   const { metafile } = await build({
     metafile: true,
     entryPoints: SCRIPTS.map((name) => `${root}build/page/${name}.js`),

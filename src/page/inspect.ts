@@ -9,7 +9,7 @@ import { fromUtf8, toHex, wipe } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
 import { formatSerial, type Header, inspect } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
-import { article, decodeMessage, startsSealedFile } from "../escrow/index.js";
+import { decodeMessage, type MessageKind, startsSealedFile } from "../escrow/index.js";
 import { fingerprint, identifyKey, readPublicKey } from "../keys/index.js";
 import { formatSize, safe } from "../text.js";
 import { facts, find, make, moment, table } from "./dom.js";
@@ -150,7 +150,7 @@ const withoutSecret = (name: string, value: unknown) => (SECRET.has(name) ? word
 /** Describes a message between owners, officers and authorities, which is text; undefined if it is none. */
 async function messageView(name: string, bytes: Uint8Array): Promise<Node | undefined> {
   const core = await sharedCore();
-  let kind: string;
+  let kind: MessageKind;
   try {
     ({ kind } = decodeMessage(core, bytes));
   } catch (error) {
@@ -164,7 +164,7 @@ async function messageView(name: string, bytes: Uint8Array): Promise<Node | unde
   return make(
     "div",
     {},
-    make("p", {}, words.unverified(article(kind))),
+    make("p", {}, words.unverified(TEXTS.kinds[kind])),
     make(
       "pre",
       { tabindex: "0", "aria-label": TEXTS.open.textOf(safe(name)) },

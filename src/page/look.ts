@@ -71,7 +71,7 @@ const requestCard = (row: RequestSummary) =>
   card([
     [names.requester, safe(row.requester)],
     [names.requestNumber, make("code", {}, safe(row.id))],
-    [names.state, shownStatus(row)],
+    [names.state, words.requestStates[shownStatus(row)]],
     [names.records, words.fromCount(row.records)],
     [names.received, moment(row.received)],
     [names.expires, moment(row.expires)],
@@ -96,7 +96,7 @@ function recordRows({ record, status }: ReadRecord): Row[] {
     ...(description === undefined ? [] : [[names.description, safe(description)] as Row]),
     ...(blob?.label === undefined ? [] : [[names.label, safe(blob.label)] as Row]),
     [names.owner, safe(owner)],
-    [names.status, status],
+    [names.status, names.statuses[status]],
     [names.created, moment(created)],
     [names.serial, make("code", {}, formatSerial(serial))],
   ];
@@ -151,7 +151,10 @@ function policyView(one: TabAuthority, states: readonly PolicyState[], index: nu
     make("h4", {}, title),
     ...policyRules(policy),
     make("p", {}, words.signedBy(signers, signatures.needed)),
-    ...signatures.weaker.map((text) => make("p", { class: "warn-text" }, words.weaker(safe(text)))),
+    signatures.weaker.length === 0 ? undefined : make("p", { class: "warn-text" }, words.weaker),
+    ...signatures.weaker.map((text) =>
+      make("p", { class: "note" }, TEXTS.words.exactly(`${safe(text)}.`)),
+    ),
     ...(before === undefined
       ? []
       : [make("p", {}, words.changes), changesTable(policyChanges(one.core, before, policy))]),
@@ -220,7 +223,10 @@ async function logView(one: TabAuthority): Promise<Node> {
     "div",
     {},
     ...(alarms.length === 0 ? [] : [make("p", { class: "verdict no" }, words.logAlarm)]),
-    ...alarms.map(({ alarm }) => make("p", { class: "problem" }, withMoments(safe(alarm!)))),
+    ...alarms.flatMap(({ type, alarm }) => [
+      make("p", { class: "problem" }, words.alarms[type] ?? type),
+      make("p", { class: "note" }, withMoments(safe(TEXTS.words.exactly(alarm!)))),
+    ]),
     make("p", {}, leaves === 0 ? words.logEmpty : words.logSize(leaves)),
     facts([[words.health, health], ...tokenRows(one)]),
     make("p", { class: "hint" }, words.newest),
@@ -231,7 +237,14 @@ async function logView(one: TabAuthority): Promise<Node> {
 
 function tokenRows({ link }: TabAuthority): Row[] {
   const scopes = link?.token?.scopes;
-  return scopes === undefined ? [] : [[words.token, words.tokenFor(scopes.join(", "))]];
+  return scopes === undefined
+    ? []
+    : [
+        [
+          words.token,
+          words.tokenFor(scopes.map((scope) => words.scopes[scope] ?? safe(scope)).join(", ")),
+        ],
+      ];
 }
 
 export function startLook(): void {

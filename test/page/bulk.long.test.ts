@@ -1,6 +1,6 @@
 // Many files at once: into one zip, or into a folder; what is wrong with one is no harm to the others.
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { truncateSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeFolder, startSite, Visitor } from "./driver.js";
 
@@ -78,6 +78,45 @@ test("opened into one zip: an altered file is left out, and told", async () => {
   const found = unzip(zip!);
   expect(Object.keys(found)).toEqual(["one.txt", "drei-größer.txt"]);
   expect(found["one.txt"]).toBe(contentOf("one.txt"));
+  await visitor.leave();
+});
+
+test("sealed into one zip: a file that can't be read to its end is left out, and told", async () => {
+  const visitor = await come("seal");
+  const { page } = visitor;
+  writeFileSync(path("bad.bin"), Buffer.alloc(3 << 20));
+  // Too large to be held: that it can't be read has to show before.
+  writeFileSync(path("bad.huge"), "");
+  truncateSync(path("bad.huge"), 300 << 20);
+  // As when a stick is pulled out: the first bytes come, and then none.
+  await page.evaluate(() => {
+    const whole = Blob.prototype.stream;
+    Blob.prototype.stream = function (this: Blob) {
+      if (!(this instanceof File) || !this.name.startsWith("bad.")) return whole.call(this);
+      let pieces = 0;
+      return new ReadableStream({
+        type: "bytes",
+        pull(controller) {
+          if (pieces++ === 0) controller.enqueue(new Uint8Array(1 << 20));
+          else controller.error(new DOMException("gone", "NotReadableError"));
+        },
+      });
+    };
+  });
+  await visitor.add(path("alice.pem"));
+  const given = ["one.txt", "bad.bin", "bad.huge", "two.txt"];
+  await visitor.give("seal-files", ...given.map(path));
+  const [zip] = await visitor.saving(1, folder, () =>
+    page.getByRole("button", { name: "Seal", exact: true }).click(),
+  );
+  const results = await visitor.results(4);
+  expect(results[0]).toMatch(/Saved as one\.txt\.twin/);
+  for (const index of [1, 2]) expect(results[index]).toMatch(/can't be read|cannot be read/);
+  expect(results[3]).toMatch(/Saved as two\.txt\.twin/);
+  expect(await page.locator(".all").innerText()).toMatch(/2 of 4 files are done/);
+  expect(Object.keys(unzip(zip!))).toEqual(["one.txt.twin", "two.txt.twin"]);
+  cli("decrypt", "two.txt.twin", "-o", "two.again", "--force", "-k", "alice.pem");
+  expect(folder.read("two.again").toString()).toBe(contentOf("two.txt"));
   await visitor.leave();
 });
 

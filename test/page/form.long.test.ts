@@ -2,7 +2,7 @@
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../../.tools/browsers.mjs";
-import { makeFolder, startSite, Visitor } from "./driver.js";
+import { makeAuthority, makeFolder, startSite, Visitor } from "./driver.js";
 
 const folder = makeFolder();
 const { cli, path } = folder;
@@ -79,12 +79,7 @@ test("times are those of the visitor, and the exact one is in the title", async 
 });
 
 test("a recovery sheet has serial, authority and what to do, and nothing else is printed", async () => {
-  for (const name of ["ann", "ben"])
-    cli("officer", "keygen", "-o", `${name}.pem`, "--no-passphrase");
-  cli(
-    ...["authority", "init", "here", "--no-passphrase", "--origin", "here.example"],
-    ...["--officer", "ann=ann.pub.pem", "--officer", "ben=ben.pub.pem", "--quorum", "2"],
-  );
+  makeAuthority(folder);
   const { fingerprint } = JSON.parse(cli("authority", "info", "--authority", "here", "--json"));
   const visitor = await come("seal");
   const { page } = visitor;
