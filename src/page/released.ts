@@ -52,7 +52,8 @@ export async function takeReleased(
 ): Promise<Node> {
   const { recovery, picker, openIt, keeper } = given;
   const { now, opened, unshown } = await withReleased(file, recovery).catch((error) => {
-    throw error.code === "NO_ROOM" ? new PageError(words.noRoom) : error;
+    if (error.code === "NO_ROOM") throw new PageError(words.noRoom);
+    throw error.code === "NOT_FOUND" ? new PageError(words.notReleased) : error;
   });
   if (openIt) return openAndSave(now, file.name, { keeper, picker }, doing);
   if (keeper === undefined) await save(now, { name: file.name, picker, ...DOWNLOADS });

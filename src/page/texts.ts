@@ -253,6 +253,7 @@ export const TEXTS = {
     carriedNumber:
       "Choose the request that you saved: this authority is not reached over the network.",
     needNewKey: "Add your new private key under “Keys in this tab” first.",
+    notReleased: "The release has nothing for this file.",
     noRoom:
       "The file's header has no room for one more wrap. The command line can make some: `twinwrap recover fetch` with --remove-owner of an old key, or with --rewrite.",
     about1: (name: string, text: string) => `${name}: ${text}`,

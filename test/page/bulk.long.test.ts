@@ -1,6 +1,6 @@
 // Many files at once: into one zip, or into a folder; what is wrong with one is no harm to the others.
 import { execFileSync } from "node:child_process";
-import { truncateSync, writeFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeFolder, startSite, Visitor } from "./driver.js";
 
@@ -63,17 +63,26 @@ test("opened into one zip: an altered file is left out, and told", async () => {
   const altered = Buffer.from(folder.read("two.txt.twin"));
   altered[altered.length - 3]! ^= 1;
   writeFileSync(path("two.txt.twin"), altered);
+  // One that is too large to be held.
+  writeFileSync(path("large"), "");
+  truncateSync(path("large"), 260 << 20);
+  cli("encrypt", "large", "--owner", "alice.pub.pem", "--no-authority");
+  const large = openSync(path("large.twin"), "r+");
+  writeSync(large, Buffer.of(1), 0, 1, fstatSync(large).size - 3);
+  closeSync(large);
   const visitor = await come("open");
   await visitor.add(path("alice.pem"));
-  await visitor.give("open-files", ...NAMES.map((name) => path(`${name}.twin`)));
+  const given = [...NAMES, "large"].map((name) => path(`${name}.twin`));
+  await visitor.give("open-files", ...given);
   const [zip] = await visitor.saving(1, folder, () =>
     visitor.page.getByRole("button", { name: "Open and save" }).click(),
   );
-  const [one, two, three] = await visitor.results(3);
+  const [one, two, three, four] = await visitor.results(4);
   expect(one).toMatch(/Opened and authentic/);
   expect(two).toMatch(/damaged or altered/);
   expect(three).toMatch(/Opened and authentic/);
-  expect(await visitor.page.locator(".all").innerText()).toMatch(/2 of 3 files are done/);
+  expect(four).toMatch(/damaged or altered/);
+  expect(await visitor.page.locator(".all").innerText()).toMatch(/2 of 4 files are done/);
   await visitor.album("opened-some");
   const found = unzip(zip!);
   expect(Object.keys(found)).toEqual(["one.txt", "drei-größer.txt"]);

@@ -130,6 +130,19 @@ describe.each([
   });
 });
 
+test("another request in the place of the one that was told is not taken for it", async () => {
+  const visitor = await come("officers");
+  await visitor.add(path("here/authority.json"));
+  await visitor.next("office");
+  await visitor.page.getByLabel("The number that the requester told").fill(ids.waits!);
+  await visitor.give("officer-request", path(`${ids.denied}.request.json`));
+  await visitor.page.getByRole("button", { name: "Show the request" }).click();
+  expect((await visitor.results(1, "[data-step=ask]"))[0]).toMatch(
+    /This is not the request that you were told of.*Nothing was signed/s,
+  );
+  await visitor.leave();
+});
+
 test("while one waits the token is taken back, and the service goes away", async () => {
   const owner = await comeBack(ids.waits!);
   const officer = await lookUp(ids.waits!, { clock: "ours" });
