@@ -15,7 +15,9 @@ import { PageError } from "./words.js";
 class Names {
   readonly #taken = new Set<string>();
 
-  async free(name: string, isTaken: (name: string) => Promise<boolean>): Promise<string> {
+  async free(given: string, isTaken: (name: string) => Promise<boolean>): Promise<string> {
+    // A name is never a path, on no system that takes the zip apart.
+    const name = given.replace(/[\\/:\p{Cc}]/gu, "_");
     const [, stem, end] = /^(.+?)((?:\.[^.]{1,8}){0,2})$/s.exec(name) ?? [name, name, ""];
     for (let i = 1; ; i++) {
       const one = i === 1 ? name : `${stem} (${i})${end}`;

@@ -8,6 +8,7 @@ import {
 } from "../client/policy.js";
 import type { Sight } from "../client/watch.js";
 import { formatSerial } from "../envelope/index.js";
+import { notVerified } from "../errors.js";
 import type {
   AuthorityClient,
   Page,
@@ -37,7 +38,7 @@ import { reachNow } from "./link.js";
 import type { TabAuthority } from "./tab-authority.js";
 import { TEXTS } from "./texts.js";
 import { PageError } from "./words.js";
-import { onSubmit } from "./work.js";
+import { type Doing, onSubmit } from "./work.js";
 
 // What an authority has, for officers and auditors: requests, records, policies, its log.
 
@@ -60,6 +61,8 @@ async function partOf<Item>(
   cursor?: string,
 ): Promise<Part> {
   const { rows, next } = await read(clientOf(one), { limit: SHOWN, cursor });
+  // Nobody has to show what they did not ask for.
+  if (rows.length > SHOWN) throw notVerified(words.tooMany);
   const more = async () => {
     await reachNow(one);
     return partOf(one, read, show, next);
@@ -190,18 +193,21 @@ function sightRow({ type, index, time, request, number, name }: Sight): HTMLElem
   ]);
 }
 
-/** Whether the service answers, in its own words. */
+/** Whether the service answers, in its own words. Of a long answer the rest is not read. */
 async function healthOf(url: URL): Promise<string> {
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(10_000) });
-    return safe((await answer.text()).slice(0, 200).trim());
+    const reader = answer.body!.getReader();
+    const { value } = await reader.read();
+    await reader.cancel();
+    return safe(new TextDecoder().decode(value).slice(0, 200).trim());
   } catch {
     return words.healthAway;
   }
 }
 
 /** Reads the whole log, and checks that it is what the authority signed. */
-async function logView(one: TabAuthority): Promise<Node> {
+async function logView(one: TabAuthority, signal: AbortSignal): Promise<Node> {
   const { link, core, authority } = one;
   if (link === undefined) throw new PageError(words.byFiles);
   const [{ lookAtLog }, { checkUrl, HttpClient }] = await Promise.all([
@@ -209,7 +215,7 @@ async function logView(one: TabAuthority): Promise<Node> {
     import("../client/http.js"),
   ]);
   const { url, token } = link.connection;
-  const files = new HttpClient(core, { url, token });
+  const files = new HttpClient(core, { url, token, signal });
   await files.file();
   const about = { authority, file: link.connection.authority };
   const [{ sights, leaves }, health] = await Promise.all([
@@ -252,17 +258,17 @@ export function startLook(): void {
   onSubmit(form, find("#look-work"), async (button) => {
     const one = chosenAuthority(form);
     const text = String(new FormData(form).get("text")).trim();
-    const views: Record<string, () => Promise<Node>> = {
+    const views: Record<string, (signal: AbortSignal) => Promise<Node>> = {
       requests: () => requestsView(one),
       records: () => recordsView(one, text),
       policy: () => policiesView(one),
-      log: () => logView(one),
+      log: (signal) => logView(one, signal),
     };
     const name = words[button as "requests" | "records" | "policy" | "log"] ?? words.records;
     const view = views[button] ?? views.records!;
-    const run = async () => {
+    const run = async ({ signal }: Doing) => {
       await reachNow(one);
-      return view();
+      return view(signal);
     };
     return [{ name, run }];
   });

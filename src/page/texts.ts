@@ -414,6 +414,7 @@ export const TEXTS = {
     byFiles: "This authority is not reached over the network: only its policies are known here.",
     noRequests: "No requests.",
     noRecords: "No such records.",
+    tooMany: "the authority's answer has more entries than were asked for",
     listWarning: "Don't take a number from this list: it has to come from the requester.",
     fromCount: (n: number) => count(n, "key", "keys"),
     policyInForce: (number: number) => `Policy ${number} is in force`,

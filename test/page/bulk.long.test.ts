@@ -59,6 +59,20 @@ test("sealed into one zip, which any unzip reads, and opened from there by the c
   await visitor.leave();
 });
 
+test("a name that is a path elsewhere is none in a zip", async () => {
+  const visitor = await come("seal");
+  await visitor.add(path("alice.pem"));
+  const file = (name: string) => ({ name, mimeType: "text/plain", buffer: Buffer.from(name) });
+  const given = ["..\\..\\evil.bat", "C:evil.bat"].map(file);
+  await visitor.page.setInputFiles("#seal-files", given);
+  const [zip] = await visitor.saving(1, folder, () =>
+    visitor.page.getByRole("button", { name: "Seal", exact: true }).click(),
+  );
+  await visitor.results(2);
+  expect(Object.keys(unzip(zip!))).toEqual([".._.._evil.bat.twin", "C_evil.bat.twin"]);
+  await visitor.leave();
+});
+
 test("opened into one zip: an altered file is left out, and told", async () => {
   const altered = Buffer.from(folder.read("two.txt.twin"));
   altered[altered.length - 3]! ^= 1;

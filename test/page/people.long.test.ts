@@ -118,6 +118,10 @@ async function decide(name: string, id: string, word: "Approve" | "Deny"): Promi
 test("a fingerprint that differs, or is no fingerprint, adds nothing", async () => {
   const visitor = await come();
   const { page } = visitor;
+  const shown: (string | undefined)[] = [];
+  page.on("request", (request) => {
+    if (request.url().startsWith(service.url)) shown.push(request.headers().authorization);
+  });
   const place = page.locator("#sign-in");
   await place.locator("summary").click();
   await place.getByLabel("Token").fill(tokens.owner!);
@@ -134,6 +138,9 @@ test("a fingerprint that differs, or is no fingerprint, adds nothing", async () 
   await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
   expect((await visitor.results(1, "#sign-in"))[0]).toMatch(/The authority was not added/);
   expect(await page.locator("#key-list > li").count()).toBe(0);
+  // Of the token nobody has heard who may be somebody else.
+  expect(shown.length).toBeGreaterThan(1);
+  expect(shown.filter((header) => header !== undefined)).toEqual([]);
   await visitor.leave();
 });
 
