@@ -275,6 +275,7 @@ test("long lists go on: records, requests and the log, each entry once, in the a
       .poll(() => visitor.page.evaluate(() => document.activeElement?.matches("li, tr")))
       .toBe(true);
     await more.waitFor({ state: "hidden" });
+    expect(await visitor.barriers()).toEqual([]);
     return work.locator(entries).allInnerTexts();
   };
   const holds = (shown: string[], keys: string[]) => {
