@@ -90,7 +90,7 @@ async function main({ quick, rounds, chromium, out }) {
     };
     results.goals = evaluateGoals(results);
     for (const row of pageRows(page)) say(row.join(": "));
-    say(`\nGoals\n${goalsTable(results.goals)}`);
+    say(`\nGoals\n${goalsTable([{ title: name, goals: results.goals }])}`);
     const folder = out ?? path(quick ? "results/local" : "results");
     mkdirSync(folder, { recursive: true });
     const file = `${folder}/${resultName(results.date, { ...machine, browser: name })}`;

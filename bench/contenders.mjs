@@ -41,8 +41,11 @@ function remoteContender({ ask }, operation, size, { name }) {
 /** @returns undefined if the peer has no such operation */
 export async function contender(peer, operation, size) {
   if (operation.context === false && peer.context) return undefined;
+  if (size > peer.largest) return undefined;
   if (peer.keyLengths?.includes(operation.keyLength ?? 32) === false) return undefined;
-  if (peer.offers.ask !== undefined) return remoteContender(peer.offers, operation, size, peer);
+  if (peer.offers.ask !== undefined) {
+    return operation.local ? undefined : remoteContender(peer.offers, operation, size, peer);
+  }
   if (peer.offers[operation.offer] === undefined) return undefined;
   return localContender(peer.offers, operation, size, peer);
 }

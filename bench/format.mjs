@@ -28,17 +28,16 @@ export function ratioText(ours, cell) {
   return `×${formatNumber(cell.best / ours.best)}`;
 }
 
-/** A goal's row: what, against whom, wanted, measured, verdict. */
-export function goalCells(goal) {
-  const { what, against, by, atLeast, atMost, unit, value, reached } = goal;
-  const number = (it) => (unit === "×" ? `${formatNumber(it)} ×` : `${formatNumber(it)} ${unit}`);
-  return [
+/** A goal's texts: what, against whom, wanted, the measured value and the verdict. */
+export function goalTexts({ what, against, by, atLeast, atMost, unit, value, reached }) {
+  const number = (it) => `${formatNumber(it)} ${unit}`;
+  return {
     what,
-    against === undefined ? "" : `${against}${by === "median" ? ", median" : ""}`,
-    atLeast === undefined ? `≤ ${number(atMost)}` : `≥ ${number(atLeast)}`,
-    value === undefined ? "–" : number(value),
-    reached === undefined ? "not measured" : reached ? "reached" : "not reached",
-  ];
+    against: against === undefined ? "" : `${against}${by === "median" ? ", median" : ""}`,
+    wanted: atLeast === undefined ? `≤ ${number(atMost)}` : `≥ ${number(atLeast)}`,
+    value: value === undefined ? "–" : number(value),
+    verdict: reached === undefined ? "" : reached ? "met" : "missed",
+  };
 }
 
 /** One line about a program on whole files: seconds and memory each way. */

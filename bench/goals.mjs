@@ -35,12 +35,14 @@ function measureOperation(goal, results) {
   };
 }
 
-function measureFile({ file, bytes, against, by }, { files }) {
-  const rows = files?.bytes === bytes ? files.rows : [];
-  const ours = rows.find(({ goal }) => goal);
+function measureFile({ file, bytes, ours: way, against, by }, { files }) {
+  const rows = files?.bytes === bytes ? (files.rows ?? []) : [];
   if (file === "memory") {
-    return { value: Math.max(ours?.encrypt?.peakMiB, ours?.decrypt?.peakMiB) };
+    const own = rows.filter(({ ours, encrypt }) => ours !== undefined && encrypt !== undefined);
+    const peaks = own.flatMap(({ encrypt, decrypt }) => [encrypt.peakMiB, decrypt.peakMiB]);
+    return { value: Math.max(...peaks) };
   }
+  const ours = rows.find((row) => row.ours === way);
   const rival = rows.find(({ tool }) => tool === against.tool);
   return { against: against.tool, value: ours?.[file]?.[by] / rival?.[file]?.[by] };
 }
@@ -63,6 +65,19 @@ function measureGoal(goal, results) {
 /** Sizes of bundles are the same wherever they run; other goals are for Node or for browsers. */
 const isFor = (goal, { machine }) =>
   goal.bundle !== undefined || (goal.in === "browser") === (machine?.browser !== undefined);
+
+/** The sizes of operations that the goals of Node name, by the operations' ids. */
+export function goalSizes(goals = GOALS) {
+  const sizes = {};
+  for (const { operation, size, against, in: where } of goals) {
+    if (operation === undefined || where === "browser") continue;
+    for (const id of [operation, against.operation ?? operation]) {
+      sizes[id] ??= [];
+      if (!sizes[id].includes(size)) sizes[id].push(size);
+    }
+  }
+  return sizes;
+}
 
 /** @returns for each goal what was wanted and measured, and `reached`, undefined if not measured */
 export function evaluateGoals(results, goals = GOALS) {

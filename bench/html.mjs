@@ -7,12 +7,13 @@ import {
   fileCells,
   formatNumber,
   formatSize,
-  goalCells,
+  goalTexts,
   inUnit,
   pageRows,
   ratioText,
   startRows,
 } from "./format.mjs";
+import { goalsPlot, SIGNS } from "./goals-plot.mjs";
 import { STYLE } from "./style.mjs";
 
 const DASHES = ["", "dash-1", "dash-2"];
@@ -101,18 +102,50 @@ ${htmlTable(head, operationRows(operation, taken, look), "numbers")}</details>
 ${lacking.length === 0 ? "" : `<p class="note">Without this operation: ${escapeHtml(lacking.join(", "))}.</p>`}</section>`;
 }
 
-function goalsSection(goals) {
-  const verdict = { true: "good", false: "bad", undefined: "unknown" };
-  const rows = goals.map((goal) => {
-    const cells = goalCells(goal);
-    const [what, against, wanted, measured, said] = cells;
-    return `${cell(what)}${cell(against)}${cell(wanted, ' class="number"')}${cell(measured, ' class="number"')}${cell(said, ` class="${verdict[goal.reached]}"`)}`;
+const VERDICTS = { true: "met", false: "missed", undefined: "unknown" };
+
+/** What was measured of a goal, on one side. */
+function measuredCell(goal) {
+  if (goal === undefined) return cell("");
+  const { value, verdict } = goalTexts(goal);
+  return `<td class="number">${escapeHtml(value)} <b class="${VERDICTS[goal.reached]}">${verdict || "not measured"}</b></td>`;
+}
+
+/** @param sides what was measured where: a title and goals each */
+function goalsSection(sides) {
+  const [{ title, goals }, ...others] = sides;
+  const rows = goals.map((goal, i) => {
+    const { what, against, wanted } = goalTexts(goal);
+    const measured = sides.map((side) => measuredCell(side.goals[i]));
+    return `${cell(what)}${cell(against)}${cell(wanted, ' class="number"')}${measured.join("")}`;
   });
   const count = (reached) => goals.filter((goal) => goal.reached === reached).length;
+  const unknown = count(undefined);
+  const marks = others.map((side, i) => ` ${SIGNS[i % SIGNS.length]} ${side.title}.`).join("");
   return `<section id="goals"><h2>Goals</h2>
-<p>${count(true)} reached, ${count(false)} not reached, ${count(undefined)} not measured. Best against best unless said.</p>
-${htmlTable(["", "against", "wanted", "measured", ""], rows)}</section>`;
+<p class="sum"><b class="met">${count(true)}</b> met <b class="missed">${count(false)}</b> missed${unknown === 0 ? "" : ` <b class="unknown">${unknown}</b> not measured`}</p>
+<p class="note">Bar: ${escapeHtml(title)}, to the right of its goal where it is better than that, to the left where it is worse.${escapeHtml(marks)} Best against best unless said.</p>
+${goalsPlot(sides)}
+<details><summary>The same as a table</summary>
+${htmlTable(["", "against", "wanted", ...sides.map((side) => side.title)], rows)}</details></section>`;
 }
+
+/** This run, and the other versions of Node. */
+function sidesOf({ machine, goals, nodes = [] }) {
+  const title = machine.browser ?? `Node ${machine.node}`;
+  return [{ title, goals }, ...nodes.filter((node) => node.goals !== undefined)];
+}
+
+/** The other versions of Node: what they are, and what the machine did meanwhile. */
+const nodesNote = (nodes) =>
+  nodes
+    .map(({ title, machine, load, skipped }) =>
+      skipped === undefined
+        ? `${title}: ${machine.node}, V8 ${machine.v8}, OpenSSL ${machine.openssl}, load ${load.before} to ${load.after}`
+        : `${title}: ${skipped}`,
+    )
+    .map((line) => `<p class="note">${escapeHtml(line)}</p>`)
+    .join("");
 
 function toolColour(tool) {
   if (!tool.startsWith("twinwrap")) return "c-other";
@@ -221,7 +254,7 @@ export function htmlReport(results) {
 bytes and gives its result in one array. On a shared machine the best says more about the code, the median more about
 the day; only ratios of one run carry over to another machine.</p>
 <nav>${links.join(" ")}</nav>
-${goals === undefined ? "" : goalsSection(goals)}
+${goals === undefined ? "" : goalsSection(sidesOf(results))}${nodesNote(results.nodes ?? [])}
 ${operations.map((operation) => operationSection(operation, peers, look)).join("\n")}
 ${filesSection(files)}
 ${startSection(start)}

@@ -35,7 +35,7 @@ async function makeReady(peer, operation, size, before) {
 export async function measure(operation, peers, settings, onSize) {
   const cells = Object.fromEntries(peers.map(({ name }) => [name, {}]));
   const before = new Map();
-  for (const size of sizesOf(operation, settings.quick)) {
+  for (const size of sizesOf(operation, settings)) {
     onSize?.(size);
     const field = [];
     for (const peer of peers) {
@@ -66,7 +66,7 @@ export async function measure(operation, peers, settings, onSize) {
   }
   return {
     ...Object.fromEntries(["id", "title", "about", "unit"].map((key) => [key, operation[key]])),
-    sizes: sizesOf(operation, settings.quick),
+    sizes: sizesOf(operation, settings),
     cells: Object.fromEntries(Object.entries(cells).filter(([, row]) => Object.keys(row).length)),
   };
 }

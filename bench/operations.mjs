@@ -1,6 +1,12 @@
 // What is compared: for each operation the inputs, the expected result (by node:crypto), and how a
 // peer's offer (bench/peers/) is called. Inputs are the same in every process and every run.
-import { createCipheriv, createHash } from "node:crypto";
+import {
+  constants,
+  createCipheriv,
+  createHash,
+  generateKeyPairSync,
+  publicEncrypt,
+} from "node:crypto";
 import { nodeCrypto } from "./peers/node-crypto.mjs";
 
 const KiB = 1024;
@@ -35,6 +41,32 @@ const encryption = (key) => ({
   offer: "gcmEncrypt",
   keyLength: key.length,
   input: (size) => ({ key, iv, data: bytes("data", size) }),
+});
+
+const pairs = new Map();
+
+/** A key pair that is made once: making one takes longer than timing it. */
+function pairOf(bits) {
+  if (!pairs.has(bits)) pairs.set(bits, generateKeyPairSync("rsa", { modulusLength: bits }));
+  return pairs.get(bits);
+}
+
+const unwrapping = (bits) => ({
+  id: `rsa${bits}`,
+  title: `RSA-${bits}, unwrapping`,
+  about: "a key of 32 bytes, OAEP, prepared private key",
+  offer: "rsaUnwrap",
+  unit: "keys/s",
+  sizes: [32],
+  // AES instructions are no matter here.
+  local: true,
+  async prepare(offer, size) {
+    const { privateKey, publicKey } = pairOf(bits);
+    const padding = constants.RSA_PKCS1_OAEP_PADDING;
+    const block = new Uint8Array(publicEncrypt({ key: publicKey, padding }, bytes("data", size)));
+    const call = await offer(privateKey);
+    return () => call(block);
+  },
 });
 
 /**
@@ -87,14 +119,17 @@ export const OPERATIONS = [
     unit: "wraps/s",
     sizes: [32],
   },
+  unwrapping(2048),
+  unwrapping(3072),
 ];
 
 export function operation(id) {
   return OPERATIONS.find((operation) => operation.id === id);
 }
 
-/** The sizes of an operation, all or those of a quick run. */
-export function sizesOf({ sizes }, quick) {
+/** The sizes of an operation: all, those of a quick run, or those that a run was told. */
+export function sizesOf({ id, sizes }, { quick, only } = {}) {
+  if (only !== undefined) return sizes.filter((size) => only[id]?.includes(size));
   return quick && sizes.length > 1 ? QUICK_SIZES : sizes;
 }
 

@@ -1,16 +1,23 @@
 // The command line of `npm run bench`.
 import { parseArgs } from "node:util";
+import { goalSizes } from "./goals.mjs";
 import { OPERATIONS } from "./operations.mjs";
 
 export const HELP = `npm run bench -- [options]
 
-Times Twinwrap beside its peers in one process, in turns, on checked results; prints tables and the
-goals, and saves JSON and an HTML report under bench/results/ (what is no full run under
-bench/results/local/, which git ignores). A full run takes about four minutes, and three for files.
+Times Twinwrap beside its peers in one process, in turns, on checked results; prints one page, a row for
+each goal, and saves JSON and an HTML report under bench/results/ (what is no full run under
+bench/results/local/, which git ignores). A full run takes about half an hour, of which the other
+versions of Node and the authority take two thirds.
 
   --quick            fewer sizes, shorter slices, no files: about a minute
   --only <ids>       only these operations (or all that begin so), comma-separated, no files:
                      ${OPERATIONS.map(({ id }) => id).join(", ")}
+  --goals            only what the goals name
+  --tables           prints every measurement, too
+  --nodes            also what the goals name in the other versions of Node that
+                     npm ci --prefix test/runtimes/installed installs (--no-nodes: without)
+  --authority        also the service of a backup authority (--no-authority: without)
   --files            with whole files, also with --quick or --only
   --no-files         without whole files and the start of the command line
   --file-size <MiB>  size of the whole file (default: 512)
@@ -18,16 +25,21 @@ bench/results/local/, which git ignores). A full run takes about four minutes, a
   --out <folder>     where to save
   --help             this text
 
-Peers are installed under bench/ at the first run (npm ci --prefix bench). node bench/authority.mjs is
-another benchmark: it times the backup authority.`;
+Peers are installed under bench/ at the first run (npm ci --prefix bench).`;
 
 const OPTIONS = {
   quick: { type: "boolean", default: false },
   only: { type: "string" },
+  goals: { type: "boolean", default: false },
+  tables: { type: "boolean", default: false },
+  nodes: { type: "boolean" },
+  authority: { type: "boolean" },
   files: { type: "boolean" },
   "file-size": { type: "string", default: "512" },
   rounds: { type: "string" },
   out: { type: "string" },
+  // How the files are named that are saved: for who runs this as a part of something.
+  named: { type: "string" },
   help: { type: "boolean", default: false },
 };
 
@@ -53,17 +65,27 @@ function chosen(text) {
 /** @throws Error with one line for the user */
 export function parseOptions(args) {
   const { values } = parseArgs({ args, options: OPTIONS, allowNegative: true });
-  const operations = values.only === undefined ? OPERATIONS : chosen(values.only);
-  const { quick, help, out } = values;
-  const partial = quick || values.only !== undefined;
-  const files = values.files ?? !partial;
+  const { quick, help, out, named: fileName, goals, tables } = values;
+  const named = goalSizes();
+  const operations = (values.only === undefined ? OPERATIONS : chosen(values.only)).filter(
+    ({ id }) => !goals || named[id] !== undefined,
+  );
+  const isPart = quick || goals || values.only !== undefined;
+  const isWhole = !quick && values.only === undefined;
+  const { files = isWhole, nodes = !isPart, authority = !isPart } = values;
   return {
     help,
     quick,
-    partial: partial || !files,
+    goals,
+    tables,
+    partial: isPart || !files || !nodes || !authority,
     out,
+    fileName,
     operations,
+    only: goals ? named : undefined,
     files,
+    nodes,
+    authority,
     fileBytes: wholeNumber("file-size", values["file-size"]) * 2 ** 20,
     rounds: wholeNumber("rounds", values.rounds ?? (quick ? "2" : "4")),
     seconds: quick ? 0.03 : 0.05,

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 const FILES = [
   ...["twinwrap", "webcrypto", "node-crypto", "node-crypto-soft"],
   ...["noble", "forge", "stablelib", "asmcrypto"],
-  ...["virgil", "transcend", "libsodium"],
+  ...["virgil", "transcend", "libsodium", "yardstick"],
 ];
 
 function version(name) {

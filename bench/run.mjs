@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { measureBundles } from "./bundles.mjs";
+import { authorityGoals, otherNodes } from "./children.mjs";
 import { compareFiles, compareStart } from "./files.mjs";
 import { formatSize } from "./format.mjs";
 import { evaluateGoals } from "./goals.mjs";
@@ -12,6 +13,12 @@ import { measure } from "./measure.mjs";
 import { HELP, parseOptions } from "./options.mjs";
 import { loadPeers } from "./peers.mjs";
 import { filesTable, goalsTable, LEGEND, operationTable, startTable } from "./terminal.mjs";
+
+/** Which figures the page at the end is made of: those of this Node, and of the others. */
+const columnsOf = ({ machine, goals, nodes = [] }) => [
+  { title: `Node ${Number.parseInt(machine.node, 10)}`, goals },
+  ...nodes.filter((node) => node.goals !== undefined),
+];
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 
@@ -39,26 +46,42 @@ async function timeOperations(options, peers) {
       status(`${operation.title}, ${formatSize(size)}`),
     );
     operations.push(result);
-    say(`\n${operationTable(result, peers, process.stdout.columns)}`);
+    if (options.tables) say(`\n${operationTable(result, peers, process.stdout.columns)}\n`);
   }
   return operations;
 }
 
-async function timeProcesses({ fileBytes, rounds }) {
+async function timeProcesses({ fileBytes, rounds, goals }) {
   status("start of the command line");
   const start = await compareStart();
-  say(`\n${startTable(start)}`);
-  const files = await compareFiles({ bytes: fileBytes, rounds }, (tool) =>
+  const files = await compareFiles({ bytes: fileBytes, rounds, isShort: goals }, (tool) =>
     status(`${formatSize(fileBytes)}: ${tool}`),
   );
-  say(`\n${filesTable(files)}`);
   return { start, files };
+}
+
+/** What other processes measure. */
+async function timeOthers(options) {
+  const nodes = options.nodes ? await otherNodes(options, status) : undefined;
+  status("the service of an authority");
+  const authority = options.authority ? await authorityGoals() : undefined;
+  return { ...(nodes && { nodes }), ...(authority && { authority }) };
+}
+
+/** The page: a row for each goal, then the programs. */
+function showPage(results) {
+  const { authority, nodes = [], start, files } = results;
+  say(`\nGoals, best against best unless said\n${goalsTable(columnsOf(results))}`);
+  for (const { title, skipped } of nodes) if (skipped) say(`${title}: ${skipped}`);
+  if (authority?.skipped) say(`The service of an authority: ${authority.skipped}`);
+  if (files !== undefined) say(`\n${filesTable(files)}`);
+  if (start !== undefined) say(`\n${startTable(start)}`);
 }
 
 function save(results, options) {
   const folder = options.out ?? path(options.partial ? "results/local" : "results");
   mkdirSync(folder, { recursive: true });
-  const name = `${folder}/${resultName(results.date, results.machine)}`;
+  const name = `${folder}/${options.fileName ?? resultName(results.date, results.machine)}`;
   // As Biome formats it, near enough: a line for each cell keeps a later diff readable.
   writeFileSync(`${name}.json`, `${JSON.stringify(results, null, 1)}\n`);
   writeFileSync(`${name}.html`, htmlReport(results));
@@ -77,7 +100,7 @@ async function main(options) {
       `Twinwrap ${version} · ${cpu}, ${cores} cores · ${system} · Node ${node}, OpenSSL ${openssl}`,
     );
     for (const { name, failure } of peers) if (failure) say(`${name} ${failure}`);
-    say(LEGEND);
+    if (options.tables) say(LEGEND);
     const results = {
       date: new Date().toISOString(),
       version,
@@ -92,8 +115,10 @@ async function main(options) {
       ...(options.files ? await timeProcesses(options) : {}),
     };
     results.load = { before: loadBefore, after: load() };
-    results.goals = evaluateGoals(results);
-    say(`\nGoals, best against best unless said\n${goalsTable(results.goals)}`);
+    Object.assign(results, await timeOthers(options));
+    const { authority = [] } = results;
+    results.goals = [...evaluateGoals(results), ...(authority.skipped ? [] : authority)];
+    showPage(results);
     save(results, options);
   } finally {
     for (const peer of peers) peer.close?.();

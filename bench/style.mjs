@@ -13,7 +13,9 @@ th,td{padding:3px 7px;border-bottom:1px solid var(--line);text-align:left;vertic
 th{font-weight:600;color:var(--soft)}.numbers th:nth-child(n+3){text-align:right;white-space:nowrap}
 .number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .numbers td:first-child{white-space:nowrap}small{display:block;color:var(--soft)}
-.good{color:var(--good)}.bad{color:var(--bad)}.unknown{color:var(--soft)}
+.met{color:var(--good);fill:var(--good)}.bad,.missed{color:var(--bad)}.missed{fill:var(--bad)}.unknown{color:var(--soft)}
+svg tspan.met{fill:var(--good)}svg tspan.missed{fill:var(--bad)}svg .wanted{fill:var(--soft)}.sign{text-anchor:middle}.goal-line{stroke:var(--text);stroke-width:1.5}
+.sum{font-size:1.15em;margin:.2em 0}.sum b{font-size:1.9em;margin-left:.5em}.sum b:first-child{margin-left:0}
 .swatch{display:inline-block;width:10px;height:10px;border-radius:2px;margin-right:7px;background:var(--c)}
 summary{cursor:pointer;color:var(--soft)}
 ${PLOT_STYLE}`;

@@ -4,7 +4,7 @@ import {
   failures,
   fileCells,
   formatSize,
-  goalCells,
+  goalTexts,
   ratioText,
   startRows,
 } from "./format.mjs";
@@ -55,14 +55,20 @@ export function operationTable(operation, peers, width = 200) {
 export const LEGEND =
   "ct: constant-time by construction (AES: all but GHASH). ×: how many times as fast as that peer\nTwinwrap is, best against best. slow: one call would last too long. –: has no such operation.";
 
-export function goalsTable(goals) {
-  return columns(
-    goals.map((goal) => {
-      const [what, against, ...rest] = goalCells(goal);
-      return [what, against, ...rest];
-    }),
-    2,
-  );
+/** @param sides what was measured where: a title and goals each, all in the order of the first one's */
+export function goalsTable(sides) {
+  const [{ goals }] = sides;
+  const head = ["", "against", "wanted", ...sides.map(({ title }) => title)];
+  const rows = goals.map((goal, i) => {
+    const { what, against, wanted } = goalTexts(goal);
+    const measured = sides.map((side) => {
+      if (side.goals[i] === undefined) return "";
+      const { value, verdict } = goalTexts(side.goals[i]);
+      return `${value} ${verdict}`.trim();
+    });
+    return [what, against, wanted, ...measured];
+  });
+  return columns([head, ...rows], 2);
 }
 
 export function filesTable({ bytes, rows, place, skipped }) {

@@ -244,7 +244,7 @@ export function isObject(value: unknown): value is object {
 
 /** Whether it is bytes, of any realm. */
 export function isBytes(value: unknown): value is Bytes {
-  return ArrayBuffer.isView(value) || isArrayBuffer(value);
+  return ArrayBuffer.isView(value) || (isObject(value) && !isPlain(value) && isArrayBuffer(value));
 }
 
 /** A member of an object, whose getter may throw. */

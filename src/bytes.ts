@@ -99,11 +99,12 @@ export function fromUtf8(bytes: Uint8Array): string {
 }
 
 /**
- * Whether `text` has no half of a surrogate pair, which UTF-8 can't say. (String.prototype.isWellFormed is younger
- * than the oldest browsers that the library runs in.)
+ * Whether `text` has no half of a surrogate pair, which UTF-8 can't say. String.prototype.isWellFormed knows at once,
+ * but is younger than the oldest browsers that the library runs in.
  */
 export function isWellFormed(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text);
+  const { isWellFormed } = text as { isWellFormed?: () => boolean };
+  return isWellFormed?.call(text) ?? !/\p{Surrogate}/u.test(text);
 }
 
 const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -128,6 +129,21 @@ function encodeBits(bytes: Uint8Array, alphabet: string, bits: number): string {
   return text;
 }
 
+/** Stands for a character that an alphabet does not have. */
+const NONE = 255;
+const known = new Map<string, Uint8Array>();
+
+/** The values of an alphabet's characters, by their codes. */
+function valuesIn(alphabet: string): Uint8Array {
+  let values = known.get(alphabet);
+  if (values === undefined) {
+    values = newBytes(128).fill(NONE);
+    for (let i = 0; i < alphabet.length; i++) values[alphabet.charCodeAt(i)] = i;
+    known.set(alphabet, values);
+  }
+  return values;
+}
+
 /** The opposite; refuses a foreign character, a wrong length and trailing bits that are not 0. */
 function decodeBits(
   text: string,
@@ -136,12 +152,13 @@ function decodeBits(
   what: string,
 ): Uint8Array<ArrayBuffer> {
   const bytes = newBytes(Math.floor((text.length * bits) / 8));
+  const values = valuesIn(alphabet);
   let buffer = 0;
   let held = 0;
   let at = 0;
-  for (const character of text) {
-    const value = alphabet.indexOf(character);
-    if (value < 0) throw new TwinwrapError("BAD_FORMAT", `not ${what}`);
+  for (let i = 0; i < text.length; i++) {
+    const value = values[text.charCodeAt(i)] ?? NONE;
+    if (value === NONE) throw new TwinwrapError("BAD_FORMAT", `not ${what}`);
     buffer = ((buffer << bits) | value) & 0xffff;
     held += bits;
     if (held >= 8) {

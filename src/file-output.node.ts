@@ -1,10 +1,12 @@
-import { constants, readdirSync, readlinkSync, type Stats } from "node:fs";
+import { constants, readdirSync, type Stats } from "node:fs";
 import { Socket } from "node:net";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { concatBytes, equalBytes, wipe } from "./bytes.js";
 import {
+  AT_ONCE,
   isFolderStats,
   isSystemError,
+  linkText,
   named,
   naming,
   present,
@@ -58,14 +60,8 @@ function exists(path: string): TwinwrapError {
 export function linkTarget(path: string): string {
   let target = path;
   for (let links = 0; links < MAX_LINKS; links++) {
-    let link: Buffer;
-    try {
-      link = readlinkSync(target, { encoding: "buffer" });
-    } catch (error) {
-      // No link, or nothing: opening the file shows anything else that is wrong.
-      if (isSystemError(error, "EINVAL", "ENOENT", "UNKNOWN")) return target;
-      throw error;
-    }
+    const link = linkText(target);
+    if (link === undefined) return target; // opening the file shows anything else that is wrong
     const text = link.toString();
     if (!Buffer.from(text).equals(link)) {
       throw new TwinwrapError(
@@ -179,12 +175,13 @@ function open(place: Place): Begun {
 async function fill(one: Begun): Promise<void> {
   const { path, beside, content } = one;
   const descriptor = one.descriptor!;
-  await writeContent(path, descriptor, content);
+  await forEachPiece(content, (piece) => writeToFile(path, descriptor, piece));
   await naming(path, async () => {
     settle(one, descriptor);
+    // The one call that waits for a disk: other files are worked on meanwhile.
     await system.fsync(descriptor);
     one.descriptor = undefined;
-    await system.close(descriptor);
+    system.closeSync(descriptor);
   });
   if (Array.isArray(content)) await readBack(path, beside, content);
   await one.check?.(beside);
@@ -266,6 +263,16 @@ async function writeAll(
     const write = () => system.write(descriptor, bytes, done, bytes.length - done, place);
     done += await naming(path, () => whenReady(write));
   }
+}
+
+/** Writes all of `bytes` to a regular file, where the last write ended. */
+async function writeToFile(path: string, descriptor: number, bytes: Uint8Array): Promise<void> {
+  if (bytes.length > AT_ONCE) return writeAll(path, descriptor, bytes);
+  await naming(path, () => {
+    for (let done = 0; done < bytes.length; ) {
+      done += system.writeSync(descriptor, bytes, done, bytes.length - done);
+    }
+  });
 }
 
 /**
@@ -430,7 +437,7 @@ function drop({ beside, descriptor, end }: Begun): void {
   try {
     if (descriptor !== undefined) system.closeSync(descriptor);
     // A new file has this name too, until now.
-    system.rmSync(beside, { force: true });
+    system.unlinkSync(beside);
   } catch {
     // The next run removes it.
   }
@@ -441,14 +448,36 @@ const NO_SYNC = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EROFS", "EBADF"];
 /** The errors of systems that cannot open or sync a folder. */
 const NO_FOLDER_SYNC = [...NO_SYNC, "EISDIR", "EACCES", "EPERM"];
 
-/** Syncs a folder: only then are its entries on disk. Systems that cannot do this lose only that. */
-async function syncFolder(folder: string): Promise<void> {
+/** Syncs of folders: those at work, and those that have not begun. */
+const syncing = new Map<string, Promise<void>>();
+const waiting = new Map<string, Promise<void>>();
+
+/**
+ * Syncs a folder: only then are its entries on disk. A sync that begins after several files got their names is one for
+ * all of them.
+ */
+function syncFolder(folder: string): Promise<void> {
+  const present = waiting.get(folder);
+  if (present !== undefined) return present;
+  const before = syncing.get(folder)?.catch(() => {}); // whoever waits for that one is told
+  const next = Promise.resolve(before).then(() => {
+    waiting.delete(folder);
+    const sync = syncNow(folder).finally(() => syncing.delete(folder));
+    syncing.set(folder, sync);
+    return sync;
+  });
+  waiting.set(folder, next);
+  return next;
+}
+
+/** Systems that cannot do this lose only that. */
+async function syncNow(folder: string): Promise<void> {
   try {
-    const descriptor = await system.open(folder, constants.O_RDONLY);
+    const descriptor = system.openSync(folder, constants.O_RDONLY);
     try {
       await system.fsync(descriptor);
     } finally {
-      await system.close(descriptor);
+      system.closeSync(descriptor);
     }
   } catch (error) {
     if (!isSystemError(error, ...NO_FOLDER_SYNC)) throw error;

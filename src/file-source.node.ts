@@ -1,10 +1,10 @@
-import { constants, readlinkSync, type Stats } from "node:fs";
+import { constants, type Stats } from "node:fs";
 import { Socket } from "node:net";
 import { dirname, resolve } from "node:path";
 import { isatty, ReadStream } from "node:tty";
 import { needBytes, whole, wrongKind } from "./arguments.js";
 import { concatBytes, copyBytes, wipe } from "./bytes.js";
-import { system, whenReady } from "./calls.node.js";
+import { AT_ONCE, linkText, system, whenReady } from "./calls.node.js";
 import { TwinwrapError } from "./errors.js";
 import { needPath, withSystemErrors } from "./system.node.js";
 
@@ -45,7 +45,9 @@ export function descriptorOf(path: string): number | undefined {
       return /^\d+$/.test(pid ?? "") && Number(pid) !== process.pid ? undefined : Number(number);
     }
     try {
-      name = resolve(dirname(name), readlinkSync(name));
+      const link = linkText(name);
+      if (link === undefined) return undefined;
+      name = resolve(dirname(name), link.toString());
     } catch {
       return undefined;
     }
@@ -68,6 +70,8 @@ export class FileSource {
   readonly mode: number;
   /** Whether bytes can be read at any place; a pipe or a device gives them once. */
   readonly seekable: boolean;
+  /** Whether it is read by calls that wait. */
+  readonly #isQuick: boolean;
 
   /** Use `FileSource.open(path)`. */
   private constructor(path: string, descriptor: number, stats: Stats) {
@@ -79,8 +83,10 @@ export class FileSource {
     this.size = stats.size;
     this.mode = stats.mode & 0o777;
     this.seekable = stats.isFile();
+    this.#isQuick = this.seekable && this.size <= AT_ONCE;
     if (stats.isFIFO()) this.#stream = new Socket({ fd: descriptor, readable: true });
-    else if (isatty(descriptor)) this.#stream = new ReadStream(descriptor);
+    else if (stats.isCharacterDevice() && isatty(descriptor))
+      this.#stream = new ReadStream(descriptor);
     // The reader gets the error.
     this.#stream?.on("error", () => {});
   }
@@ -90,14 +96,15 @@ export class FileSource {
     needPath(path, "the path");
     const flags = constants.O_RDONLY | O_NONBLOCK;
     const descriptor = await withSystemErrors(path, () =>
-      whenReady(() => system.open(path, flags)),
+      // With these flags it waits for nobody.
+      whenReady(() => system.openSync(path, flags)),
     );
     try {
       return await withSystemErrors(path, async () => {
         return new FileSource(path, descriptor, system.fstatSync(descriptor));
       });
     } catch (error) {
-      await system.close(descriptor);
+      system.closeSync(descriptor);
       throw error;
     }
   }
@@ -128,20 +135,20 @@ export class FileSource {
   async readInto(into: Uint8Array, offset: number | null): Promise<number> {
     const bytes = needBytes(into, "the array");
     if (offset !== null) needNumber(offset, "the offset");
-    return readDescriptor(this.#path, this.#descriptor, bytes, offset);
+    return readDescriptor(this.#path, this.#descriptor, bytes, offset, this.#isQuick);
   }
 
   /** All bytes to the end, wherever that is by then. Each piece is valid until the next is asked for. */
   pieces(): AsyncIterable<Uint8Array> & { readInto?(into: Uint8Array): Promise<number> } {
     if (this.#stream !== undefined) return streamPieces(this.#path, this.#stream);
-    return descriptorPieces(this.#path, this.#descriptor);
+    return descriptorPieces(this.#path, this.#descriptor, this.#isQuick);
   }
 
   /** @throws TwinwrapError UNAVAILABLE */
   async close(): Promise<void> {
     // From here on the descriptor belongs to the stream.
     if (this.#stream !== undefined) this.#stream.destroy();
-    else await withSystemErrors(this.#path, () => system.close(this.#descriptor));
+    else await withSystemErrors(this.#path, async () => system.closeSync(this.#descriptor));
   }
 }
 
@@ -150,17 +157,25 @@ async function readDescriptor(
   descriptor: number,
   into: Uint8Array,
   offset: number | null,
+  isQuick: boolean,
 ): Promise<number> {
-  const read = () => system.read(descriptor, into, 0, into.length, offset);
+  const read = () =>
+    isQuick
+      ? system.readSync(descriptor, into, 0, into.length, offset)
+      : system.read(descriptor, into, 0, into.length, offset);
   return withSystemErrors(path, () => whenReady(read));
 }
 
-/** All bytes of a file or device, from where its descriptor stands. */
+/**
+ * All bytes of a file or device, from where its descriptor stands.
+ * @param isQuick for a small regular file: it is read by calls that wait
+ */
 export function descriptorPieces(
   path: string,
   descriptor: number,
+  isQuick = false,
 ): AsyncIterable<Uint8Array> & { readInto(into: Uint8Array): Promise<number> } {
-  const readInto = (into: Uint8Array) => readDescriptor(path, descriptor, into, null);
+  const readInto = (into: Uint8Array) => readDescriptor(path, descriptor, into, null, isQuick);
   return {
     readInto,
     async *[Symbol.asyncIterator]() {

@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { system } from "#build/calls.node.js";
 import { makeFolderWhole, writeFilesWhole, writeFileWhole } from "#build/files.node.js";
@@ -102,7 +102,7 @@ test.each(jobs)(
     begin(before);
     const { calls, error } = await intercept(job, () => {});
     expect([error, state(), leftovers()]).toEqual([undefined, after, []]);
-    expect(calls).toEqual(expect.arrayContaining(["open", "write", "fsync", "close"]));
+    expect(calls).toEqual(expect.arrayContaining(["openSync", "writeSync", "fsync", "closeSync"]));
     for (const code of ["EIO", "ENOSPC"]) {
       for (let at = 1; at <= calls.length; at++) {
         begin(before);
@@ -177,19 +177,67 @@ test("a disk that fails to keep a folder is told; one that has no such thing is 
   }
 });
 
+test("files that get their names together share a sync of their folder, which begins after that; a failed one is told to all", async () => {
+  const { linkSync, fsync, openSync } = system;
+  const folders = new Set<number>();
+  const events: string[] = [];
+  system.openSync = (path, ...rest) => {
+    const descriptor = openSync(path, ...rest);
+    if (path === folder) folders.add(descriptor);
+    return descriptor;
+  };
+  system.linkSync = (from, to) => {
+    linkSync(from, to);
+    events.push(basename(String(to)));
+  };
+  let fails = false;
+  system.fsync = (async (descriptor: number) => {
+    if (!folders.delete(descriptor)) return fsync(descriptor);
+    events.push("sync");
+    // Others get their names while this one is at work: they need another.
+    await new Promise(setImmediate);
+    if (fails) throw failure("EIO");
+    await fsync(descriptor);
+    events.push("synced");
+  }) as typeof fsync;
+  const write = async (i: number) => {
+    await writeFileWhole(join(folder, `file${i}`), [Buffer.from("x")]);
+    // A sync that began after this file had its name has ended.
+    const begun = events.indexOf("sync", events.indexOf(`file${i}`));
+    expect(begun).toBeGreaterThan(-1);
+    expect(events.indexOf("synced", begun)).toBeGreaterThan(-1);
+  };
+  const many = Array.from({ length: 40 }, (_, i) => i);
+  await Promise.all(many.map(write));
+  expect(events.filter((one) => one === "sync").length).toBeLessThan(40);
+  fails = true;
+  const failed = await Promise.allSettled(
+    many.map((i) => writeFileWhole(join(folder, `other${i}`), [Buffer.from("x")])),
+  );
+  expect(failed.map(({ status }) => status)).toEqual(many.map(() => "rejected"));
+});
+
 test("what reads back otherwise was not written", async () => {
   const path = join(folder, "file");
-  const read = system.read as (...parameters: unknown[]) => Promise<number>;
-  const flipping = async (...parameters: unknown[]) => {
-    const done = await read(...parameters);
-    (parameters[1] as Uint8Array)[0]! ^= 1;
-    return done;
+  const flip = <Count>(count: Count, ...[, into]: unknown[]): Count => {
+    (into as Uint8Array)[0]! ^= 1;
+    return count;
   };
-  Object.assign(system, { read: flipping });
-  await expect(writeFileWhole(path, [Buffer.from("content")])).rejects.toMatchObject({
-    code: "FAULT",
-  });
-  Object.assign(system, real);
+  const { read, readSync } = system as unknown as {
+    read: (...parameters: unknown[]) => Promise<number>;
+    readSync: (...parameters: unknown[]) => number;
+  };
+  // Small files are read at once, large ones are waited for.
+  for (const length of [7, 1 << 20]) {
+    Object.assign(system, {
+      read: async (...parameters: unknown[]) => flip(await read(...parameters), ...parameters),
+      readSync: (...parameters: unknown[]) => flip(readSync(...parameters), ...parameters),
+    });
+    await expect(writeFileWhole(path, [Buffer.alloc(length, "x")])).rejects.toMatchObject({
+      code: "FAULT",
+    });
+    Object.assign(system, real);
+  }
   const check = () => {
     throw new Error("not what its reader takes");
   };

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from "node:crypto";
+import { constants, createCipheriv, createDecipheriv, privateDecrypt } from "node:crypto";
 
 const NOTHING = Buffer.alloc(0);
 const gcmName = (key) => `aes-${key.length * 8}-gcm`;
@@ -28,6 +28,8 @@ export const nodeCrypto = {
   gcmOnce: () => seal,
   keyWrap: (kek) => (key) =>
     createCipheriv("id-aes256-wrap", kek, Buffer.alloc(8, 0xa6)).update(key),
+  rsaUnwrap: (key) => (block) =>
+    privateDecrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING }, block),
 };
 
 export default [

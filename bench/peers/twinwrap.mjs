@@ -1,7 +1,22 @@
 import { loadCore } from "../../build/core/index.js";
+import { nativeRsadp } from "../../build/keys/native-rsa.js";
 
 const about = { family: "twinwrap", runs: "wasm", constantTime: "yes" };
 const NOTHING = new Uint8Array(0);
+
+/** A private key of `core`, from one of node:crypto. */
+function privateKey(core, key, rsadp) {
+  const { n, e, d, p, q, dp, dq, qi } = key.export({ format: "jwk" });
+  const bytes = (text) => new Uint8Array(Buffer.from(text, "base64url"));
+  const parts = Object.entries({ n, e, d, p, q, dp, dq, qi });
+  const components = Object.fromEntries(parts.map(([name, text]) => [name, bytes(text)]));
+  return core.rsaPrivateKey(components, rsadp?.(components));
+}
+
+const unwraps = (core, rsadp) => (key) => {
+  const secret = privateKey(core, key, rsadp);
+  return (block) => secret.unwrapKey(block, { padding: "oaep", length: 32 });
+};
 
 /** @param into makes what takes the result of so many bytes, or nothing */
 async function load(into) {
@@ -26,16 +41,21 @@ async function load(into) {
       const aes = core.aesGcm(key);
       return (aad) => aes.encrypt(iv, NOTHING, aad);
     },
-    gcmOnce: () => (key, iv, data) => {
-      const aes = core.aesGcm(key);
-      const sealed = aes.encrypt(iv, data);
-      aes.dispose();
-      return sealed;
+    gcmOnce() {
+      let result;
+      return (key, iv, data) => {
+        result ??= into(data.length + 16);
+        const aes = core.aesGcm(key);
+        const sealed = aes.encrypt(iv, data, NOTHING, result);
+        aes.dispose();
+        return sealed;
+      };
     },
     keyWrap(kek) {
       const kw = core.aesKw(kek);
       return (key) => kw.wrap(key);
     },
+    rsaUnwrap: unwraps(core),
   };
 }
 
@@ -45,8 +65,15 @@ export default [
     ...about,
     name: "Twinwrap, into a given array",
     async load() {
-      const { gcmEncrypt, gcmDecrypt, ctr } = await load((size) => new Uint8Array(size));
-      return { gcmEncrypt, gcmDecrypt, ctr };
+      const offers = await load((size) => new Uint8Array(size));
+      const { gcmEncrypt, gcmDecrypt, ctr, gcmOnce } = offers;
+      return { gcmEncrypt, gcmDecrypt, ctr, gcmOnce };
     },
+  },
+  {
+    ...about,
+    name: "Twinwrap, RSA by OpenSSL",
+    note: "OpenSSL computes, the core checks and takes the padding off",
+    load: async () => ({ rsaUnwrap: unwraps(await loadCore(), nativeRsadp) }),
   },
 ];

@@ -60,6 +60,12 @@ export default [
           return imported.then((it) => bytes(subtle.wrapKey("raw", it, wrapping, "AES-KW")));
         };
       },
+      async rsaUnwrap(key) {
+        const algorithm = { name: "RSA-OAEP", hash: "SHA-1" };
+        const jwk = key.export({ format: "jwk" });
+        const secret = await subtle.importKey("jwk", jwk, algorithm, false, ["decrypt"]);
+        return (block) => bytes(subtle.decrypt(algorithm, secret, block));
+      },
     }),
   },
   {

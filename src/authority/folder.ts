@@ -1,5 +1,5 @@
-import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { present } from "../calls.node.js";
 
 // What an authority's folder is made of, also for code that has no business in it.
 
@@ -39,11 +39,13 @@ const PARTS = [
   `${STORE}-shm`,
 ];
 
-/** Whether a file is, or would be, one of those that an authority's folder is made of. */
-export async function isAuthorityPart(path: string): Promise<boolean> {
-  const target = await realpath(path).catch(() => path);
+/**
+ * Whether a file is, or would be, one of those that an authority's folder is made of.
+ * @param target its place, links of its own name followed
+ */
+export function isAuthorityPart(target: string): boolean {
   const name = basename(target);
   if (!PARTS.includes(name) && !isWrapKey(name)) return false;
-  const has = (part: string) => stat(join(dirname(target), part)).catch(() => undefined);
-  return ((await has(STORE)) ?? (await has(STORE_PLACE))) !== undefined;
+  const folder = dirname(target);
+  return [STORE, STORE_PLACE].some((part) => present(join(folder, part)) !== undefined);
 }

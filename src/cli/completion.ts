@@ -110,7 +110,10 @@ ${cases.join("\n")}
   else _files
   fi
 }
-compdef _twinwrap twinwrap
+# Loaded from $fpath this file runs in the function's place, for its first call.
+if [[ $funcstack[1] == _twinwrap ]]; then _twinwrap "$@"
+else compdef _twinwrap twinwrap
+fi
 `;
 }
 

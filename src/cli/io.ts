@@ -18,7 +18,7 @@ import {
 import { type OutputOptions, UsageError } from "./command.js";
 import { STANDARD, showProgress, standardInput, writeStandard } from "./standard.js";
 
-export { print, STANDARD, warn } from "./standard.js";
+export { hint, print, STANDARD, warn } from "./standard.js";
 export { outputText, Report, tell } from "./tell.js";
 
 /** An input of a command: it gives bytes in order, and from any place if it is `seekable`. */
@@ -119,7 +119,7 @@ export async function checkOutput(
       throw new UsageError(`the output ${output} is the input: nothing was written`);
     }
   }
-  if (await isAuthorityPart(output)) {
+  if (isAuthorityPart(target)) {
     throw new UsageError(`${output} is a part of an authority: nothing was written`);
   }
   if (isFolderStats(there)) throw new UsageError(`${output} is a folder`);

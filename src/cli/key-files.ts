@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { TwinwrapError } from "../errors.js";
 import {
   checkPublicKey,
   fingerprint,
+  identifyKey,
   type ReadPublicKeyOptions,
   type RsaPrivateKey,
   type RsaPublicKey,
@@ -147,11 +149,40 @@ export async function readPublicKeyFile(named: string): Promise<RsaPublicKey> {
   return about(path, async () => readPublicKey(await readKeyBytes(path)));
 }
 
+/** The dates of the certificate that a key's file counts by; undefined if it is no certificate. */
+function datesOf(bytes: Uint8Array): { from: Date; to: Date } | undefined {
+  if (identifyKey(bytes).structure !== "Certificate") return undefined;
+  try {
+    const { validFrom, validTo } = new X509Certificate(bytes);
+    return { from: new Date(validFrom), to: new Date(validTo) };
+  } catch {
+    return undefined; // a spelling that only our reader knows
+  }
+}
+
+/**
+ * Reads a public key for a new wrap. Warns of a certificate that is out of date: its key is used all the same, because
+ * whoever named it may know that it is still the right one.
+ * @param where the key's file, as warnings name it
+ */
+export function readRecipientKey(where: string, bytes: Uint8Array): RsaPublicKey {
+  const key = readPublicKey(bytes);
+  const dates = datesOf(bytes);
+  const day = (date: Date) => date.toISOString().slice(0, 10);
+  const now = new Date();
+  if (dates !== undefined && dates.to < now) {
+    warn(`${where}: this certificate expired on ${day(dates.to)}; its owner may have another key`);
+  } else if (dates !== undefined && dates.from > now) {
+    warn(`${where}: this certificate is not valid before ${day(dates.from)}`);
+  }
+  return key;
+}
+
 /** A public key for a new wrap. @throws TwinwrapError BAD_KEY, WEAK_KEY */
 export async function readRecipientFile(named: string, allowWeak: boolean): Promise<RsaPublicKey> {
   const path = await keyPath(named, "public");
   return about(path, async () => {
-    const key = readPublicKey(await readKeyBytes(path));
+    const key = readRecipientKey(path, await readKeyBytes(path));
     checkPublicKey(key, { forWrap: true, allowWeak });
     return key;
   });

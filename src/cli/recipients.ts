@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { fromHex, toHex, toUtf8 } from "../bytes.js";
 import { present } from "../calls.node.js";
 import type { Header } from "../envelope/index.js";
-import { fingerprint, type RsaPublicKey, readPublicKey } from "../keys/index.js";
+import { fingerprint, type RsaPublicKey } from "../keys/index.js";
 import { collect, UsageError } from "./command.js";
 import { readSmall } from "./io.js";
 import {
@@ -13,6 +13,7 @@ import {
   keyPath,
   readPublicKeyFile,
   readRecipientFile,
+  readRecipientKey,
 } from "./key-files.js";
 import { about } from "./report.js";
 
@@ -89,7 +90,8 @@ async function readList(
   const keys: RsaPublicKey[] = [];
   if (blocks !== null) {
     for (const [i, block] of blocks.entries()) {
-      keys.push(await about(`${path}, key ${i + 1}`, async () => readPublicKey(toUtf8(block))));
+      const where = `${path}, key ${i + 1}`;
+      keys.push(await about(where, async () => readRecipientKey(where, toUtf8(block))));
     }
   } else {
     const names = text.split("\n").map((line) => line.replace(/(^|\s)#.*$/, "").trim());

@@ -34,7 +34,7 @@ import {
 } from "./command.js";
 import { FileEscrower, type SentFacts, sentRows } from "./escrow-io.js";
 import { headerFacts, wrapRows } from "./header-text.js";
-import { checkOutput, outputText, progress, STANDARD, tell, writeFiles } from "./io.js";
+import { checkOutput, hint, outputText, progress, STANDARD, tell, writeFiles } from "./io.js";
 import { type OwnerIdOptions, ownerIdFor, ownerIdOption } from "./owner-id.js";
 import {
   addRecipientOptions,
@@ -43,6 +43,7 @@ import {
   recipientsOf,
 } from "./recipients.js";
 import { neverWeak } from "./report.js";
+import { inline } from "./text.js";
 
 // What `encrypt` and `capi convert` share: both make a sealed file.
 
@@ -136,9 +137,20 @@ export async function withSealer<T>(
   const to = keys.map((key) => ({ key }));
   const seal = async (parties: NamedParty[]) => {
     const ownerId = parties.length === 0 ? "" : await ownerIdFor(options, parties);
-    return work({ options, flags, to, parties, ownerId, read: [...files, ...authorities] });
+    const sealer = { options, flags, to, parties, ownerId, read: [...files, ...authorities] };
+    const done = await work(sealer);
+    hintAtDescription(sealer);
+    return done;
   };
   return withParties(authorities, seal, { ...options, mayBeAway: true });
+}
+
+/** The authority is never told a file's name unasked: it may be a secret. So its officers may know little. */
+function hintAtDescription({ options, parties, ownerId }: Sealer): void {
+  if (parties.length === 0 || options.description !== undefined || options.ownerId) return;
+  hint(
+    `officers will see ${inline(ownerId)} as the owner, and no description: --description TEXT gives one, which anyone can read`,
+  );
 }
 
 /** Seals into a file, with everything that the options ask for. Checks first what it can. */

@@ -218,6 +218,11 @@ export function warn(text: string): void {
   facts.err.write(`twinwrap: ${safe(text, Number.POSITIVE_INFINITY)}\n`);
 }
 
+/** The same for advice that nobody has to follow: -q hides it. */
+export function hint(text: string): void {
+  if (!hidesFacts) warn(text);
+}
+
 /**
  * Waits until all facts are written. Facts that standard output does not take go to standard error, unless its
  * reader has closed the pipe.

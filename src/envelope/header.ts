@@ -122,9 +122,15 @@ export function formatSerial(serial: Bytes): string {
   return toBase32(needSerial(serial, "the serial"));
 }
 
+/** A part of a header as it is written, and as it reads back. */
+export interface Packed<Part> {
+  json: Uint8Array;
+  read: Part;
+}
+
 /** @throws TwinwrapError BAD_ARGUMENT if a text has half a surrogate pair, or the time no spelling */
-function encodeFixed(fixed: FixedHeader): Uint8Array {
-  const json: Json = {
+function encodeFixed(fixed: FixedHeader): Packed<ReturnType<typeof decodeFixed>> {
+  const members: Json = {
     alg: { ...ALGORITHMS },
     created: formatTime(fixed.created),
     escrow: fixed.escrow,
@@ -134,7 +140,8 @@ function encodeFixed(fixed: FixedHeader): Uint8Array {
     ...(fixed.name === undefined ? {} : { name: fixed.name }),
     ...(fixed.description === undefined ? {} : { description: fixed.description }),
   };
-  return readBack(() => encodeJcs(json));
+  const json = readBack(() => encodeJcs(members));
+  return { json, read: readBack(() => decodeFixed(json)) };
 }
 
 /** @throws TwinwrapError BAD_FORMAT unless the member "alg" names exactly {@link ALGORITHMS} */
@@ -191,7 +198,7 @@ function decodeFixed(bytes: Uint8Array): FixedHeader & Pick<Header, "serial"> {
  * @throws TwinwrapError LIMIT_EXCEEDED if no reader would take that many wraps or escrows, or the JSON for
  *   longer than a slot can be
  */
-export function encodeMutable(mutable: MutableHeader): Uint8Array {
+export function encodeMutable(mutable: MutableHeader): Packed<MutableHeader> {
   const json = encodeJcs({
     ...mutable.rest,
     escrows: mutable.escrows.map(({ submission, receipt, rest }) => ({
@@ -202,8 +209,7 @@ export function encodeMutable(mutable: MutableHeader): Uint8Array {
     wraps: mutable.wraps.map((wrap) => ({ ...wrap.rest, ...wrapToJson(wrap) })),
   });
   if (json.length > MAX_SLOT - SLOT_HEADER) throw tooLarge();
-  readBack(() => decodeMutable(json));
-  return json;
+  return { json, read: readBack(() => decodeMutable(json)) };
 }
 
 function tooLarge(): TwinwrapError {
@@ -240,24 +246,24 @@ function slotDigest(core: Core, hash: Uint8Array, head: Uint8Array, json: Uint8A
 }
 
 /**
- * One slot, whole.
- * @returns undefined if the JSON does not fit
+ * Writes one slot, whole.
+ * @param slot zeros, as many as a slot has bytes
+ * @returns false if the JSON does not fit
  */
-function encodeSlot(
+function writeSlot(
+  slot: Uint8Array,
   core: Core,
   hash: Uint8Array,
   generation: number,
   json: Uint8Array,
-  length: number,
-): Uint8Array<ArrayBuffer> | undefined {
-  if (SLOT_HEADER + json.length > length) return undefined;
-  const slot = newBytes(length);
-  const view = new DataView(slot.buffer);
+): boolean {
+  if (SLOT_HEADER + json.length > slot.length) return false;
+  const view = new DataView(slot.buffer, slot.byteOffset);
   view.setBigUint64(0, BigInt(generation));
   view.setUint32(8, json.length);
   slot.set(slotDigest(core, hash, slot.subarray(0, 12), json), 12);
   slot.set(json, SLOT_HEADER);
-  return slot;
+  return true;
 }
 
 interface Slot extends MutableHeader {
@@ -289,13 +295,12 @@ function isZero(bytes: Uint8Array): boolean {
   return true;
 }
 
-/** Bytes of a slot that holds `mutable` now and has room for later additions. */
-function slotLengthFor(fixed: FixedHeader, mutable: MutableHeader): number {
+/** Bytes of a slot that holds `mutable`, `now` so many bytes, and has room for later additions. */
+function slotLengthFor(fixed: FixedHeader, mutable: MutableHeader, now: number): number {
   const escrows = Math.max(fixed.escrow.length, mutable.escrows.length);
   const copy = fixed.description === undefined ? 0 : encodeJcs(fixed.description).length;
-  const now = encodeMutable(mutable).length;
   const bare =
-    mutable.escrows.length === 0 ? now : encodeMutable({ ...mutable, escrows: [] }).length;
+    mutable.escrows.length === 0 ? now : encodeMutable({ ...mutable, escrows: [] }).json.length;
   const json = Math.max(now, bare + escrows * (SPARE_ESCROW + copy));
   const length = Math.max(MIN_SLOT, align(SLOT_HEADER + json + SPARE));
   if (length > MAX_SLOT) throw tooLarge();
@@ -307,7 +312,11 @@ export interface Frame {
   /** All bytes up to slot A. */
   bytes: Uint8Array;
   /** H. */
-  hash: Uint8Array;
+  hash: Uint8Array<ArrayBuffer>;
+  slotLength: number;
+  fixed: ReturnType<typeof decodeFixed>;
+  /** What the slots will hold; later escrows may be missing. */
+  mutable: Packed<MutableHeader>;
 }
 
 /**
@@ -317,32 +326,45 @@ export interface Frame {
  *   long, there is too much of something, or the slots would be too large
  */
 export function encodeFrame(core: Core, fixed: FixedHeader, mutable: MutableHeader): Frame {
-  const json = encodeFixed(fixed);
-  readBack(() => decodeFixed(json));
+  const { json, read } = encodeFixed(fixed);
+  const packed = encodeMutable(mutable);
+  const slotLength = slotLengthFor(fixed, mutable, packed.json.length);
   const bytes = newBytes(align(PREAMBLE + json.length));
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
   view.setUint16(8, VERSION);
   view.setUint32(12, json.length);
-  view.setUint32(16, slotLengthFor(fixed, mutable));
+  view.setUint32(16, slotLength);
   bytes.set(json, PREAMBLE);
-  return { bytes, hash: core.sha256(bytes.subarray(0, PREAMBLE + json.length)) };
+  const hash = core.sha256(bytes.subarray(0, PREAMBLE + json.length));
+  return { bytes, hash, slotLength, fixed: read, mutable: packed };
 }
 
 /**
  * A whole new header: the frame, slot A with generation 1, and slot B empty.
+ * @param escrows those that it is to hold
+ * @param room for what follows it
+ * @returns its bytes, and what their reader gets from them
  * @throws TwinwrapError LIMIT_EXCEEDED
  */
 export function encodeHeader(
   core: Core,
-  frame: Frame,
-  mutable: MutableHeader,
-): Uint8Array<ArrayBuffer> {
-  const slotLength = new DataView(frame.bytes.buffer).getUint32(16);
-  const slot = encodeSlot(core, frame.hash, 1, encodeMutable(mutable), slotLength);
-  if (slot === undefined)
+  { bytes: before, hash, slotLength, fixed, mutable }: Frame,
+  escrows: Escrow[],
+  room: number,
+): { bytes: Uint8Array<ArrayBuffer>; header: Header } {
+  const isSame = escrows.length === 0 && mutable.read.escrows.length === 0;
+  const { json, read } = isSame ? mutable : encodeMutable({ ...mutable.read, escrows });
+  const slotsOffset = before.length;
+  const bodyOffset = slotsOffset + 2 * slotLength;
+  const bytes = newBytes(bodyOffset + room);
+  bytes.set(before);
+  const slot = bytes.subarray(slotsOffset, slotsOffset + slotLength);
+  if (!writeSlot(slot, core, hash, 1, json)) {
     throw new TwinwrapError("LIMIT_EXCEEDED", "the wraps do not fit into the header");
-  return concatBytes(frame.bytes, slot, newBytes(slotLength));
+  }
+  const layout = { generation: 1, slot: 0 as const, slotLength, slotsOffset, bodyOffset };
+  return { bytes, header: { ...fixed, ...read, ...layout, hash } };
 }
 
 /** Where a header ends and its body begins, from the first 20 bytes. */
@@ -429,9 +451,9 @@ export function encodeChange(
   const { hash, generation, slotLength, slotsOffset } = header;
   // No reader takes a higher one.
   if (generation === Number.MAX_SAFE_INTEGER) return undefined;
-  const json = encodeMutable(mutable);
+  const { json } = encodeMutable(mutable);
   if (SLOT_HEADER + json.length + room > slotLength) return undefined;
-  const bytes = encodeSlot(core, hash, generation + 1, json, slotLength);
-  const offset = slotsOffset + (1 - header.slot) * slotLength;
-  return bytes && { offset, bytes };
+  const bytes = newBytes(slotLength);
+  writeSlot(bytes, core, hash, generation + 1, json);
+  return { offset: slotsOffset + (1 - header.slot) * slotLength, bytes };
 }

@@ -1,5 +1,5 @@
 import { oneOf, optionsOf, wrongKind } from "../arguments.js";
-import { wipe } from "../bytes.js";
+import { newBytes, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
@@ -42,12 +42,11 @@ export interface Head {
 export async function readHead(core: Core, reader: Reader): Promise<Head> {
   const start = await reader.take(PREAMBLE);
   const { bodyOffset } = decodePreamble(start);
-  const rest = await reader.take(bodyOffset - PREAMBLE);
-  const bytes = new Uint8Array(start.length + rest.length);
+  const bytes = newBytes(bodyOffset);
   bytes.set(start);
-  bytes.set(rest, start.length);
+  const filled = await reader.fill(bytes.subarray(PREAMBLE));
   return {
-    header: decodeHeader(core, bytes),
+    header: decodeHeader(core, bytes.subarray(0, PREAMBLE + filled)),
     body: decodeBodyHeader(await reader.take(BODY_HEADER)),
   };
 }

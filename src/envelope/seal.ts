@@ -25,7 +25,6 @@ import {
 import { BODY_HEADER, Cobblestone, KEY, SALT } from "./cobblestone.js";
 import { checkEngine, type WorkOptions, workThrough } from "./engine.js";
 import {
-  decodeHeader,
   type Escrow,
   encodeFrame,
   encodeHeader,
@@ -207,8 +206,9 @@ export async function sealUnder(
     const facts = { sessionKey, serial, hash, salt, commitment, description };
     const made = (await options.escrows?.(facts, [])) ?? [];
     const escrows = needEscrows(made, "what escrows gives");
-    const header = encodeHeader(core, frame, { ...mutable, escrows });
-    const start = concatBytes(header, salt, commitment);
+    const { bytes: start, header } = encodeHeader(core, frame, escrows, BODY_HEADER);
+    start.set(salt, header.bodyOffset);
+    start.set(commitment, header.bodyOffset + SALT);
     const make = async function* (): Pieces {
       try {
         yield* sealChunks(cobblestone, input, options, start);
@@ -216,7 +216,7 @@ export async function sealUnder(
         cobblestone.dispose();
       }
     };
-    return new Sealed(decodeHeader(core, header), make, async () => {
+    return new Sealed(header, make, async () => {
       cobblestone.dispose();
       await new Reader(input).close();
     });

@@ -1,6 +1,6 @@
 import { CALG_AES_256, CryptoApiError, decodeSimpleBlob, encodeSimpleBlob } from "../blob/index.js";
-import { equalBytes, fromHex, toHex, wipe } from "../bytes.js";
-import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
+import { copyBytes, equalBytes, fromHex, toHex, wipe } from "../bytes.js";
+import type { Core, PreparedRsaPrivateKey, PreparedRsaPublicKey } from "../core/index.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
 import {
   checkPublicKey,
@@ -35,6 +35,29 @@ export interface UnwrapOptions {
   rsa?: RsaEngine | undefined;
 }
 
+/** What is known of a key that was wrapped for. */
+interface Known {
+  core: Core;
+  n: Uint8Array;
+  e: Uint8Array;
+  fingerprint: Uint8Array;
+  /** Once something was wrapped for it. */
+  prepared?: PreparedRsaPublicKey;
+}
+
+/** By the array of its modulus: many files are sealed for the same keys. */
+const known = new WeakMap<Uint8Array, Known>();
+
+/** What is known of a key: the same as before, unless its bytes have changed. */
+async function knownKey(core: Core, { n, e }: RsaPublicKey): Promise<Known> {
+  const before = known.get(n);
+  if (before?.core === core && equalBytes(before.n, n) && equalBytes(before.e, e)) return before;
+  const key = { n: copyBytes(n), e: copyBytes(e) };
+  const now: Known = { ...key, core, fingerprint: await fingerprint(key, { core }) };
+  known.set(n, now);
+  return now;
+}
+
 /**
  * Wraps a session key as a SIMPLEBLOB.
  * @param options.aiKeyAlg the key's ALG_ID; by default that of a sealed file's key, which has 32 bytes
@@ -47,23 +70,21 @@ export async function wrapFor(
   options: WrapOptions & { aiKeyAlg?: number | undefined } = {},
 ): Promise<Wrap> {
   checkPublicKey(recipient.key, { forWrap: true, allowWeak: options.allowWeak ?? false });
+  const to = await knownKey(core, recipient.key);
+  // It stays there: who needs its slot in the core takes it.
+  to.prepared ??= core.rsaPublicKey(to);
   const padding = recipient.padding ?? "oaep";
-  const rsa = core.rsaPublicKey(recipient.key);
-  try {
-    const encryptedKey = rsa.encrypt(sessionKey, { padding });
-    return {
-      fingerprint: await fingerprint(recipient.key, { core }),
-      padding,
-      simpleBlob: encodeSimpleBlob({ aiKeyAlg: options.aiKeyAlg ?? CALG_AES_256, encryptedKey }),
-    };
-  } finally {
-    rsa.dispose();
-  }
+  const encryptedKey = to.prepared.encrypt(sessionKey, { padding });
+  return {
+    fingerprint: copyBytes(to.fingerprint),
+    padding,
+    simpleBlob: encodeSimpleBlob({ aiKeyAlg: options.aiKeyAlg ?? CALG_AES_256, encryptedKey }),
+  };
 }
 
 /**
  * Wraps a session key for several keys: a key that is given twice gets one wrap.
- * @param willFit gets wraps of the same sizes before any is made, which can take minutes; throws if no header
+ * @param willFit gets wraps of the same sizes before many are made, which can take minutes; throws if no header
  *   holds them
  * @throws TwinwrapError BAD_ARGUMENT if it is given with two paddings; LIMIT_EXCEEDED if no header holds
  *   that many; as {@link wrapFor}
@@ -78,7 +99,7 @@ export async function wrapForAll(
   const once = new Map<string, Recipient>();
   for (const recipient of recipients) {
     checkPublicKey(recipient.key, { forWrap: true, allowWeak: options.allowWeak ?? false });
-    const name = toHex(await fingerprint(recipient.key, { core }));
+    const name = toHex((await knownKey(core, recipient.key)).fingerprint);
     const present = once.get(name);
     if (present !== undefined && (present.padding ?? "oaep") !== (recipient.padding ?? "oaep")) {
       throw new TwinwrapError(
@@ -92,17 +113,24 @@ export async function wrapForAll(
       throw new TwinwrapError("LIMIT_EXCEEDED", `a file is sealed for at most ${MAX_WRAPS} keys`);
     }
   }
-  willFit(
-    [...once].map(([name, { key, padding = "oaep" }]) => {
-      const encryptedKey = new Uint8Array(key.n.length);
-      const simpleBlob = encodeSimpleBlob({ aiKeyAlg: CALG_AES_256, encryptedKey });
-      return { fingerprint: fromHex(name), padding, simpleBlob };
-    }),
-  );
+  if (once.size > SOON) willFit(alike(once));
   const wraps: Wrap[] = [];
-  for (const recipient of once.values())
+  for (const recipient of once.values()) {
     wraps.push(await wrapFor(core, sessionKey, recipient, options));
+  }
   return wraps;
+}
+
+/** So many wraps are made before anybody waits for them: whether they fit shows the header that is made of them. */
+const SOON = 16;
+
+/** Wraps of the same sizes, without content. */
+function alike(recipients: ReadonlyMap<string, Recipient>): Wrap[] {
+  return [...recipients].map(([name, { key, padding = "oaep" }]) => {
+    const encryptedKey = new Uint8Array(key.n.length);
+    const simpleBlob = encodeSimpleBlob({ aiKeyAlg: CALG_AES_256, encryptedKey });
+    return { fingerprint: fromHex(name), padding, simpleBlob };
+  });
 }
 
 /**

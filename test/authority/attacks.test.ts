@@ -12,6 +12,7 @@ import {
   signNote,
 } from "twinwrap/escrow";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { backupDirectory } from "#build/authority/copies.js";
 import { spareKey } from "../escrow/material.js";
 import { newSigner, SeedKey } from "../escrow/signers.js";
 import { backend, type Rewrite, type Statement } from "./backend.js";
@@ -525,6 +526,7 @@ describe("what the store says beside its hashes", () => {
 describe("the log", () => {
   let one: Office;
   let known: string[];
+  let backup: string;
   beforeAll(async () => {
     one = await office();
     known = [];
@@ -536,13 +538,15 @@ describe("the log", () => {
     const { request, id } = await one.asked(await one.files(3));
     await one.approve(request, "ann", "bob");
     await one.service.release(id);
+    backup = join(one.folder, "..", "as it was");
+    await backupDirectory(one.folder, backup);
   });
 
   /** A copy of the authority with something done to its store. */
   const altered = async (...changes: (Statement | Rewrite)[]) => {
     const copy = join(one.folder, "..", "copy");
     rmSync(copy, { recursive: true, force: true });
-    await backend.copy(one.folder, copy);
+    await backend.restore(backup, copy);
     await alter(copy, ...changes);
     const service = await openAuthority(copy);
     try {

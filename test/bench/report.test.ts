@@ -39,12 +39,32 @@ test("the report loads nothing", () => {
 });
 
 test("failures, skips and verdicts are there to be read", () => {
-  for (const text of ["not installed", "ended with 1", "not reached", "not measured", "slow wasm"])
+  for (const text of ["not installed", "ended with 1", "missed", "not measured", "slow wasm"])
     expect(html).toContain(text);
-  // Each goal has a verdict.
-  expect(html.match(/class="(good|bad|unknown)">(not )?(reached|measured)</g)).toHaveLength(
-    results.goals.length,
+  // Each goal has a verdict, in the picture and in the table.
+  const { length } = results.goals;
+  expect(html.match(/<b class="(met|missed|unknown)">(met|missed|not measured)</g)).toHaveLength(
+    length,
   );
+  expect(
+    html.match(/>not measured<\/text>|<tspan class="(met|missed)">(met|missed)</g),
+  ).toHaveLength(length);
+});
+
+test("other versions of Node stand beside this one", () => {
+  const side = (title: string, value: number) => {
+    const goals = [{ what: "it", against: "peer", by: "median", atLeast: 2, unit: "×", value }];
+    return { title, goals: goals.map((goal) => ({ ...goal, reached: value >= 2 })) };
+  };
+  const sides = [side("Node 20", 4), side("Node 24", 1)];
+  expect(terminal.goalsTable(sides).split("\n")).toEqual([
+    "    against         wanted     Node 20        Node 24",
+    "it  peer, median  ≥ 2.00 ×  4.00 × met  1.00 × missed",
+  ]);
+  const node = { ...side("Node 24", 1), machine: results.machine, load: results.load };
+  const both: string = htmlReport({ ...results, ...side("", 4), nodes: [node] });
+  expect(both).toContain("<title>Node 24: 1.00 ×</title>");
+  expect(both.match(/<td class="number">\S+ × <b class="(met|missed)">/g)).toHaveLength(2);
 });
 
 test("a report without files, starts and numbers", () => {

@@ -90,6 +90,27 @@ test("a connection file may come through a pipe, or on standard input: it is rea
   );
 });
 
+test("whoever says nothing about their files is told once what officers will see, unless they say -q; a name is never told", async () => {
+  for (const name of ["secret1", "secret2"]) sandbox.write(name, name);
+  const hints = async (more: string) => {
+    const seal = `twinwrap encrypt secret1 secret2 --force --to olivia.pub.pem ${more}`;
+    const { code, stderr } = await sandbox.shell(seal);
+    expect(code).toBe(0);
+    return stderr.split("\n").filter((line) => line !== "");
+  };
+  const to = "--authority me.authority";
+  expect(await hints(to)).toEqual([
+    expect.stringMatching(/^twinwrap: officers will see olivia as the owner, and no description: /),
+  ]);
+  for (const silent of ["-q", "--description Ledger", "--owner-id olivia"]) {
+    expect({ silent, hints: await hints(`${to} ${silent}`) }).toEqual({ silent, hints: [] });
+  }
+  expect(await hints("")).toEqual([]);
+  const records = await done("twinwrap authority list --authority acme --json");
+  expect(records).toContain('"Ledger"');
+  expect(records).not.toContain("secret");
+});
+
 /** The service, but it enrols somebody else than it is asked to. @returns its port */
 async function liar(owner: string): Promise<number> {
   const server = createServer((asked, answer) => {

@@ -54,6 +54,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
       expect((await ask("\r")).code).toBe(2);
       const { code, stdout } = await ask(" olivia \r");
       expect([code, stdout]).toEqual([0, expect.stringContaining("verified by office.example")]);
+      expect(stdout).toContain("officers will see olivia as the owner, and no description");
       const { escrows } = await inspect(sandbox.read("note.twin"));
       expect(JSON.stringify(escrows)).toContain('"owner":"olivia"');
     },

@@ -1,5 +1,6 @@
-// The package, packed and installed, in what programs are made with that are too large for npm ci: Next with both of
-// its bundlers (a page, its rendering on the server, a route handler), and Rollup, for Node and for browsers.
+// The package, packed and installed, in what programs are made with: Next with both of its bundlers (a page, its
+// rendering on the server, a route handler) and Rollup, which are too large for npm ci; Vite, for Node and for browsers;
+// and Vitest, in each of its environments.
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -15,6 +16,7 @@ import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { build as buildVite, type UserConfig } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../../.tools/browsers.mjs";
 import { serve } from "../../.tools/serve.mjs";
@@ -32,7 +34,10 @@ beforeAll(() => {
   writeFileSync(join(app, "package.json"), '{ "private": true, "type": "module" }');
   installed = install(app, copied);
 });
-afterAll(() => rmSync(app, { recursive: true, force: true }));
+afterAll(async () => {
+  rmSync(app, { recursive: true, force: true });
+  await (await browser)?.close();
+});
 
 const TRIP = `
   const { publicKey, privateKey } = await generateKeyPair({ bits: 2048 });
@@ -48,16 +53,33 @@ const IMPORT =
   'import { generateKeyPair, open, save, seal, sealFile, workerPool } from "twinwrap";\n';
 const ANSWER = "300000 true function function";
 
+/** One for all programs, once the first of them is shown. */
+let browser: ReturnType<typeof launchChromium> | undefined;
+
 /** What a program shows in the page that Chromium opens. */
 async function shownAt(url: string): Promise<string> {
-  const browser = await launchChromium();
+  browser ??= launchChromium();
+  const page = await (await browser).newPage();
   try {
-    const page = await browser.newPage();
     await page.goto(url);
     await page.waitForFunction("document.querySelector('#answer')?.textContent !== 'waiting'");
     return await page.evaluate("document.querySelector('#answer').textContent");
   } finally {
-    await browser.close();
+    await page.close();
+  }
+}
+
+const PAGE =
+  '<!doctype html><p id="answer">waiting</p><script type="module" src="/main.mjs"></script>';
+const SHOW = 'document.querySelector("#answer").textContent = answer;';
+
+/** What a page of a folder shows. @param files beside those that are in it */
+async function shownFrom(folder: string, files: Record<string, string> = {}): Promise<string> {
+  const server = await serve(folder, { files });
+  try {
+    return await shownAt(server.url);
+  } finally {
+    await server.close();
   }
 }
 
@@ -191,15 +213,61 @@ describe.skipIf(!isHere && mayMiss)("Rollup", () => {
   });
 
   test("for browsers", async () => {
-    const show = 'document.querySelector("#answer").textContent = answer;';
-    const dir = await bundle(`${IMPORT}${TRIP}${show}`, "browser");
-    const html =
-      '<!doctype html><p id="answer">waiting</p><script type="module" src="/main.mjs"></script>';
-    const server = await serve(dir, { files: { "/": html } });
-    try {
-      expect(await shownAt(server.url)).toBe(ANSWER);
-    } finally {
-      await server.close();
-    }
+    const dir = await bundle(`${IMPORT}${TRIP}${SHOW}`, "browser");
+    expect(await shownFrom(dir, { "/": PAGE })).toBe(ANSWER);
   });
+});
+
+// Of npm ci, which locks their versions.
+describe("Vite", () => {
+  /** Builds a program in TypeScript. @param options of its build @returns where it is */
+  async function build(name: string, config: UserConfig): Promise<string> {
+    const outDir = join(app, name);
+    const common = { root: app, configFile: false, logLevel: "warn" } as const;
+    await buildVite({
+      ...common,
+      ...config,
+      build: { ...config.build, outDir, emptyOutDir: true },
+    });
+    return outDir;
+  }
+
+  test.each([
+    ["whole", true],
+    ["beside the package", false],
+  ])("for Node, %s", async (_name, noExternal) => {
+    writeFileSync(join(app, "server.ts"), `${IMPORT}${TRIP}console.log(answer as string);`);
+    const ssr = noExternal ? { noExternal } : {};
+    const out = await build(`vite-${noExternal}`, { ssr, build: { ssr: "server.ts" } });
+    const program = join(out, "server.js");
+    expect(readFileSync(program, "utf8").includes('from "twinwrap"')).toBe(!noExternal);
+    expect(execFileSync(process.execPath, [program], { encoding: "utf8" })).toBe(`${ANSWER}\n`);
+  });
+
+  test("for browsers", async () => {
+    writeFileSync(join(app, "index.html"), PAGE.replace("main.mjs", "main.ts"));
+    writeFileSync(join(app, "main.ts"), `${IMPORT}${TRIP}${SHOW.replace(".text", "!.text")}`);
+    expect(await shownFrom(await build("vite-page", {}))).toBe(ANSWER);
+  });
+});
+
+test("Vitest, with Node, jsdom and happy-dom", () => {
+  const body = `import { expect, test } from "vitest";\n${IMPORT}
+test("there and back", async () => {${TRIP}  expect(answer).toBe(${JSON.stringify(ANSWER)});\n});`;
+  const environments = ["node", "jsdom", "happy-dom"];
+  for (const name of environments) {
+    writeFileSync(join(app, `${name}.own.ts`), `// @vitest-environment ${name}\n${body}`);
+  }
+  writeFileSync(join(app, "own.config.ts"), 'export default { test: { include: ["*.own.ts"] } };');
+  const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")));
+  const args = ["run", "--root", app, "--config", join(app, "own.config.ts"), "--reporter", "json"];
+  // It is told by its environment that another Vitest has started it.
+  const { VITEST: _, ...env } = process.env;
+  const said = execFileSync(process.execPath, [join(vitest, "vitest.mjs"), ...args], {
+    cwd: app,
+    env,
+    encoding: "utf8",
+  });
+  const { numPassedTests, success } = JSON.parse(said.slice(said.indexOf("{")));
+  expect({ success, numPassedTests }).toEqual({ success: true, numPassedTests: 3 });
 });
