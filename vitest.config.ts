@@ -38,6 +38,7 @@ const NEED_SQLITE = [
   "test/page/people.long.test.ts",
   "test/page/recovery.long.test.ts",
   "test/page/service.long.test.ts",
+  "test/page/states.long.test.ts",
 ];
 if (!haveSqlite) {
   console.warn(`skipped, since better-sqlite3 is not installed:\n  ${NEED_SQLITE.join("\n  ")}`);

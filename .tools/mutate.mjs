@@ -23,6 +23,7 @@ import asc from "assemblyscript/asc";
 import { stop, transform } from "esbuild";
 import { createVitest } from "vitest/node";
 import { bundleCommand, bundleWorkers, CORES, writeHashes } from "./bundles.mjs";
+import { buildSite } from "./site.mjs";
 
 const root = new URL("..", import.meta.url).pathname;
 /** Tests that take longer have met a loop without an end. */
@@ -121,6 +122,7 @@ const WORKERS = [
   "build/keys/readers.js",
 ];
 const useWorkers = (tests) => tests.some((test) => /\/(engines|openers|any)\./.test(test));
+const useSite = (tests) => tests.some((test) => test.startsWith("test/page/"));
 const useCommand = (tests) => tests.some((test) => test.startsWith("test/cli/"));
 
 /** The parts of build/ to make anew for a mutation: those that come from its file and that its tests use. */
@@ -130,7 +132,8 @@ function madeOf({ file, tests }) {
   }
   const workers = useWorkers(tests) ? WORKERS : [];
   const command = useCommand(tests) ? ["build/bin"] : [];
-  return [compiled(file), ...workers, ...command];
+  const site = useSite(tests) ? ["build/site"] : [];
+  return [compiled(file), ...workers, ...command, ...site];
 }
 
 /**
@@ -157,6 +160,7 @@ async function rebuild(folder, { file, tests }) {
   writeFileSync(folder + compiled(file), code);
   if (useWorkers(tests)) await bundleWorkers(folder);
   if (useCommand(tests)) await bundleCommand(folder);
+  if (useSite(tests)) await buildSite(folder);
 }
 
 /** Vitest over a copy; it is kept, because starting takes longer than most tests. */

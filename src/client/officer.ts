@@ -328,11 +328,13 @@ function partRows({ request, records }: Standing): [string, Cell][] {
   return [row("shown", `${shown} of ${all} records: the others are not this owner's`)];
 }
 
-function vetoText({ records }: Standing, owner: string): Cell {
-  const counts = records.some(
-    (one) => one.record.owner === owner && one.verifiedLeaf !== undefined,
-  );
-  return counts
+/** Whether an owner's veto counts: a record of theirs was opened. */
+export function countsVeto({ records }: Pick<Standing, "records">, owner: string): boolean {
+  return records.some((one) => one.record.owner === owner && one.verifiedLeaf !== undefined);
+}
+
+function vetoText(standing: Standing, owner: string): Cell {
+  return countsVeto(standing, owner)
     ? outside(owner)
     : outside(`${owner}, which counts once a record of theirs is opened`);
 }

@@ -2,7 +2,7 @@ import { equalBytes, toHex, wipe } from "../bytes.js";
 import { partyOf } from "../client/party.js";
 import { type Core, sharedCore } from "../core/index.js";
 import type { Connection } from "../escrow/connection.js";
-import { type Authority, article, decodeMessage, verifyAuthority } from "../escrow/index.js";
+import { type Authority, decodeMessage, verifyAuthority } from "../escrow/index.js";
 import {
   identifyKey,
   publicKeyOf,
@@ -60,7 +60,7 @@ async function addAuthority(name: string, bytes: Uint8Array): Promise<string> {
   const message = decodeMessage(core, bytes);
   if (message.kind === "connection") return addConnection(core, name, message.connection);
   if (message.kind !== "authority") {
-    throw new PageError(TEXTS.keys.elsewhere(article(message.kind)));
+    throw new PageError(TEXTS.keys.elsewhere(TEXTS.kinds[message.kind]));
   }
   const authority = await verifyAuthority(core, message.authority);
   const other = present(authority);
@@ -96,8 +96,9 @@ export async function addConnection(
     const one = { ...partyOf(core, longer(authority, other?.authority)), link };
     await reach(one);
     unlink(other?.link);
-    if (other === undefined || !authorities.includes(other)) authorities.push(one);
-    else authorities.splice(authorities.indexOf(other), 1, one);
+    // Whoever is at work with the one that is here goes on by the new connection.
+    if (other !== undefined && authorities.includes(other)) Object.assign(other, one);
+    else authorities.push(one);
     changed();
     return [
       addedText(one.authority),

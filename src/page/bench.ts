@@ -14,21 +14,21 @@ import {
 } from "./compare.js";
 import type { Pair } from "./contenders.js";
 import { download, find, make } from "./dom.js";
+import { TEXTS } from "./texts.js";
 import { complaintOf } from "./words.js";
+
+const { bench: words } = TEXTS;
 
 const VERSION = buildId.split(" ")[0]!;
 const DASHES = ["", "dash-1", "dash-2"];
 
 /** Says from which size on WebCrypto is faster here. */
 export function verdict(operation: Operation, ours: string, other: string): string {
-  if (operation.cells[other] === undefined)
-    return "There is no WebCrypto on this page: it came without https.";
+  if (operation.cells[other] === undefined) return words.noWebCrypto;
   const from = fasterFrom(operation, ours, other);
   const name = operation.title;
-  if (from === undefined)
-    return `${name}: up to the largest size tried, WebCrypto is not faster here.`;
-  if (from === operation.sizes[0]) return `${name}: WebCrypto is faster here at every size.`;
-  return `${name}: WebCrypto is faster here from ${formatSize(from)} on.`;
+  if (from === undefined) return words.never(name);
+  return from === operation.sizes[0] ? words.always(name) : words.from(name, formatSize(from));
 }
 
 /** The contenders that stand for us and for WebCrypto in an operation. */
@@ -57,21 +57,22 @@ function plot(operation: Operation, comparison: Comparison): Node {
     return [{ name, colour: `c-${family}`, dash: DASHES[count % DASHES.length]!, points }];
   });
   const from = fasterFrom(operation, ...rivals(operation));
-  const mark =
-    from === undefined ? undefined : { size: from, text: `WebCrypto from ${formatSize(from)}` };
-  const text = linePlot({ title: `${title}, median`, unit, lines, mark });
+  const mark = from === undefined ? undefined : { size: from, text: words.mark(formatSize(from)) };
+  const text = linePlot({ title: words.median(title), unit, lines, mark });
   // It is parsed as an image. No HTML is made from text, and scripts in it would not run.
   const svg = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
-  return scrolling(`${title}, plot`, document.adoptNode(svg));
+  return scrolling(words.plot(title), document.adoptNode(svg));
 }
 
 function table({ title, unit, sizes, cells }: Operation): Node {
   const text = (size: number, cell: Operation["cells"][string][number] | undefined) => {
     if (cell === undefined) return "–";
-    if ("tooSlow" in cell) return "slow";
+    if ("tooSlow" in cell) return words.slow;
     return [cell.best, cell.median].map((it) => formatNumber(inUnit(unit, size, it))).join(" / ");
   };
-  const head = ["who", ...sizes.map(formatSize)].map((cell) => make("th", { scope: "col" }, cell));
+  const head = [words.who, ...sizes.map(formatSize)].map((cell) =>
+    make("th", { scope: "col" }, cell),
+  );
   const rows = Object.entries(cells).map(([name, row]) =>
     make(
       "tr",
@@ -81,11 +82,11 @@ function table({ title, unit, sizes, cells }: Operation): Node {
     ),
   );
   return scrolling(
-    `${title}, numbers`,
+    words.numbers(title),
     make(
       "table",
       {},
-      make("caption", {}, `${unit}, best / median`),
+      make("caption", {}, words.caption(unit)),
       make("thead", {}, make("tr", {}, ...head)),
       make("tbody", {}, ...rows),
     ),
@@ -136,7 +137,7 @@ function show(comparison: Comparison, settings: Settings): void {
           download("twinwrap-bench.json", new TextEncoder().encode(`${json}\n`));
         },
       },
-      "Save the numbers (JSON)",
+      words.save,
     ),
   );
 }
@@ -183,11 +184,11 @@ export async function run(settings: Settings = SETTINGS): Promise<Comparison> {
         return version === undefined ? peer : { ...peer, version };
       }),
     };
-    status.textContent = "Done.";
+    status.textContent = words.done;
     show(comparison, settings);
     return comparison;
   } catch (error) {
-    status.textContent = controller.signal.aborted ? "Stopped." : complaintOf(error).what;
+    status.textContent = controller.signal.aborted ? words.stopped : complaintOf(error).what;
     throw error;
   } finally {
     cancel.removeEventListener("click", stop);
@@ -199,6 +200,6 @@ export async function run(settings: Settings = SETTINGS): Promise<Comparison> {
 
 useWasm(new URL("core.wasm", document.baseURI));
 const { browser, cores, userAgent } = machine();
-find("#machine").textContent = `${browser}, ${cores} threads (${userAgent})`;
+find("#machine").textContent = words.machine(browser, cores, userAgent);
 find("#start").addEventListener("click", () => void run().catch(() => {}));
 Object.assign(globalThis, { runBench: run });

@@ -68,26 +68,33 @@ export function details(...children: Child[]): HTMLElement {
   return make("details", { class: "more" }, make("summary", {}, TEXTS.page.details), ...children);
 }
 
-/** A list of cards, each with names and what they mean. */
-export function cards(items: readonly (readonly (readonly [string, Child])[])[]): HTMLElement {
-  return make("ul", { class: "cards" }, ...items.map((rows) => make("li", {}, facts(rows))));
+/** An item of a list of cards: names and what they mean. */
+export function card(rows: readonly (readonly [string, Child])[]): HTMLElement {
+  return make("li", {}, facts(rows));
 }
 
-/** A table whose rows become cards where it has no room. The first cell of a row names it. */
-export function table(
-  name: string,
-  heads: readonly string[],
-  rows: readonly (readonly Child[])[],
-): HTMLElement {
-  const cell = (child: Child, index: number) =>
-    index === 0
-      ? make("th", { scope: "row" }, child)
-      : make("td", { "data-head": heads[index]! }, child);
+export function cards(...items: readonly HTMLElement[]): HTMLElement {
+  return make("ul", { class: "cards" }, ...items);
+}
+
+/** A row of a {@link table}. The first cell names it. @param heads of the columns */
+export function tableRow(heads: readonly string[], cells: readonly Child[]): HTMLElement {
+  const [name, ...others] = cells;
+  return make(
+    "tr",
+    {},
+    make("th", { scope: "row" }, name),
+    ...others.map((cell, index) => make("td", { "data-head": heads[index + 1]! }, cell)),
+  );
+}
+
+/** A table whose rows become cards where it has no room. @param body its rows */
+export function table(name: string, heads: readonly string[], body: HTMLElement): HTMLElement {
   return make(
     "table",
     { class: "fold", "aria-label": name },
     make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))),
-    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map(cell)))),
+    body,
   );
 }
 

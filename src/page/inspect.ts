@@ -9,10 +9,10 @@ import { fromUtf8, toHex, wipe } from "../bytes.js";
 import { sharedCore } from "../core/index.js";
 import { formatSerial, type Header, inspect } from "../envelope/index.js";
 import { TwinwrapError } from "../errors.js";
-import { article, decodeMessage, startsSealedFile } from "../escrow/index.js";
+import { decodeMessage, type MessageKind, startsSealedFile } from "../escrow/index.js";
 import { fingerprint, identifyKey, readPublicKey } from "../keys/index.js";
 import { formatSize, safe } from "../text.js";
-import { facts, find, make, moment } from "./dom.js";
+import { facts, find, make, moment, table } from "./dom.js";
 import { chosen } from "./files.js";
 import { keyFor } from "./keyring.js";
 import { readMessageBytes } from "./messages.js";
@@ -80,13 +80,7 @@ async function blobView(name: string, bytes: Uint8Array): Promise<Node> {
       ),
     ),
   );
-  const heads = words.heads.map((head) => make("th", { scope: "col" }, head));
-  const table = make(
-    "table",
-    { class: "fold", "aria-label": words.fieldsOf(safe(name)) },
-    make("thead", {}, make("tr", {}, ...heads)),
-    make("tbody", {}, ...rows),
-  );
+  const shown = table(words.fieldsOf(safe(name)), words.heads, make("tbody", {}, ...rows));
   const about: [string, Node | string][] = [
     [words.kind, `${kind ?? words.unknownKind}, ${formatSize(bytes.length)}`],
   ];
@@ -99,7 +93,7 @@ async function blobView(name: string, bytes: Uint8Array): Promise<Node> {
       { class: "problem" },
       `${safe(problem.message)}${problem.hasPlace ? words.atOffset(hex(problem.offset)) : ""}`,
     );
-  return make("div", {}, facts(about), complaint, table);
+  return make("div", {}, facts(about), complaint, shown);
 }
 
 /** The fingerprint of the key in a file, if there is a sound one that is not locked. */
@@ -156,7 +150,7 @@ const withoutSecret = (name: string, value: unknown) => (SECRET.has(name) ? word
 /** Describes a message between owners, officers and authorities, which is text; undefined if it is none. */
 async function messageView(name: string, bytes: Uint8Array): Promise<Node | undefined> {
   const core = await sharedCore();
-  let kind: string;
+  let kind: MessageKind;
   try {
     ({ kind } = decodeMessage(core, bytes));
   } catch (error) {
@@ -170,7 +164,7 @@ async function messageView(name: string, bytes: Uint8Array): Promise<Node | unde
   return make(
     "div",
     {},
-    make("p", {}, words.unverified(article(kind))),
+    make("p", {}, words.unverified(TEXTS.kinds[kind])),
     make(
       "pre",
       { tabindex: "0", "aria-label": TEXTS.open.textOf(safe(name)) },

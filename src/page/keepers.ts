@@ -1,5 +1,6 @@
 import { makeZip } from "client-zip";
 import { save } from "../browser.js";
+import { outputOf } from "../envelope/save.browser.js";
 import { TwinwrapError } from "../errors.js";
 import { Output } from "../source.js";
 import { safe } from "../text.js";
@@ -14,7 +15,9 @@ import { PageError } from "./words.js";
 class Names {
   readonly #taken = new Set<string>();
 
-  async free(name: string, isTaken: (name: string) => Promise<boolean>): Promise<string> {
+  async free(given: string, isTaken: (name: string) => Promise<boolean>): Promise<string> {
+    // A name is never a path, on no system that takes the zip apart.
+    const name = given.replace(/[\\/:\p{Cc}]/gu, "_");
     const [, stem, end] = /^(.+?)((?:\.[^.]{1,8}){0,2})$/s.exec(name) ?? [name, name, ""];
     for (let i = 1; ; i++) {
       const one = i === 1 ? name : `${stem} (${i})${end}`;
@@ -23,6 +26,19 @@ class Names {
       return one;
     }
   }
+}
+
+/**
+ * A file of so many bytes is held until all of it is there, and goes into the zip then. The browser holds it as a Blob,
+ * outside of the page's memory, and may put it on the disk.
+ */
+const HELD = 256 << 20;
+
+/** All of an output, as an output that does not fail. @throws what the output throws */
+async function held(output: Output): Promise<Output> {
+  const pieces: Blob[] = [];
+  for await (const piece of output) pieces.push(new Blob([piece]));
+  return outputOf(new Blob(pieces));
 }
 
 interface Entry {
@@ -74,9 +90,14 @@ export function zipKeeper(zipName: string): Keeper {
   let why: unknown;
   let last = "";
   return {
-    isOneFile: true,
-    async add(name, output) {
-      if (why !== undefined) throw stopped();
+    readsAhead: (size) => size > HELD,
+    async add(name, given, size) {
+      if (why !== undefined) {
+        // It wipes its keys.
+        await given.stream().cancel();
+        throw stopped();
+      }
+      const output = size > HELD ? given : await held(given);
       const free = await names.free(name, async () => false);
       last = name;
       const taken = new Promise<void>((resolve, reject) => {
@@ -128,7 +149,7 @@ export function folderKeeper(folder: FileSystemDirectoryHandle): Keeper {
       (error) => (error as Error).name !== "NotFoundError",
     );
   return {
-    isOneFile: false,
+    readsAhead: () => false,
     async add(name, output) {
       const free = await names.free(name, isThere);
       const handle = await folder.getFileHandle(free, { create: true });

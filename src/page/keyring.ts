@@ -68,6 +68,8 @@ export function removeKey(key: TabKey): void {
 
 export function removeAuthority(one: TabAuthority): void {
   unlink(one.link);
+  // Whatever is still at work with it has its token no more.
+  one.client = undefined;
   authorities.splice(authorities.indexOf(one), 1);
   changed();
 }

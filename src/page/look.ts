@@ -8,22 +8,43 @@ import {
 } from "../client/policy.js";
 import type { Sight } from "../client/watch.js";
 import { formatSerial } from "../envelope/index.js";
-import type { Policy, RecordQuery } from "../escrow/index.js";
+import { notVerified } from "../errors.js";
+import type {
+  AuthorityClient,
+  Page,
+  PageOptions,
+  Policy,
+  RecordQuery,
+  RequestSummary,
+  StoredRecord,
+} from "../escrow/index.js";
 import { parseTime } from "../jcs.js";
 import { safe } from "../text.js";
 import { chosenAuthority } from "./choices.js";
-import { cards, facts, find, make, moment, table, toned, withMoments } from "./dom.js";
+import {
+  card,
+  cards,
+  facts,
+  find,
+  make,
+  moment,
+  table,
+  tableRow,
+  toned,
+  withMoments,
+} from "./dom.js";
+import { growing, inParts, type Part } from "./growing.js";
 import { reachNow } from "./link.js";
 import type { TabAuthority } from "./tab-authority.js";
 import { TEXTS } from "./texts.js";
 import { PageError } from "./words.js";
-import { onSubmit } from "./work.js";
+import { type Doing, onSubmit } from "./work.js";
 
 // What an authority has, for officers and auditors: requests, records, policies, its log.
 
 const { look: words, officers: names } = TEXTS;
 type Row = readonly [string, Node | string];
-/** Items of a list at most. */
+/** Items of a list at most, until more are asked for. */
 const SHOWN = 50;
 
 /** The client, where there is one. @throws PageError */
@@ -32,23 +53,37 @@ function clientOf({ client }: TabAuthority) {
   throw new PageError(words.byFiles);
 }
 
-async function requestsView(one: TabAuthority): Promise<Node> {
-  const { rows, next } = await clientOf(one).requests({}, { limit: SHOWN });
-  const items = rows.map((row): Row[] => [
+/** A part of a list that the service gives page by page. */
+async function partOf<Item>(
+  one: TabAuthority,
+  read: (client: AuthorityClient, page: PageOptions) => Promise<Page<Item>>,
+  show: (item: Item) => HTMLElement,
+  cursor?: string,
+): Promise<Part> {
+  const { rows, next } = await read(clientOf(one), { limit: SHOWN, cursor });
+  // Nobody has to show what they did not ask for.
+  if (rows.length > SHOWN) throw notVerified(words.tooMany);
+  const more = async () => {
+    await reachNow(one);
+    return partOf(one, read, show, next);
+  };
+  return { items: rows.map(show), more: next === undefined ? undefined : more };
+}
+
+const requestCard = (row: RequestSummary) =>
+  card([
     [names.requester, safe(row.requester)],
-    [names.requestNumber, make("code", {}, row.id)],
-    [names.state, shownStatus(row)],
+    [names.requestNumber, make("code", {}, safe(row.id))],
+    [names.state, words.requestStates[shownStatus(row)]],
     [names.records, words.fromCount(row.records)],
     [names.received, moment(row.received)],
     [names.expires, moment(row.expires)],
   ]);
-  return make(
-    "div",
-    {},
-    make("p", { class: "hint" }, rows.length === 0 ? words.noRequests : words.listWarning),
-    cards(items),
-    next === undefined ? undefined : make("p", {}, words.more),
-  );
+
+async function requestsView(one: TabAuthority): Promise<Node> {
+  const first = await partOf(one, (client, page) => client.requests({}, page), requestCard);
+  const said = first.items.length === 0 ? words.noRequests : words.listWarning;
+  return make("div", {}, make("p", { class: "hint" }, said), ...growing(cards(), first));
 }
 
 /** What is looked for: part of a text, or owner:ID. */
@@ -64,21 +99,18 @@ function recordRows({ record, status }: ReadRecord): Row[] {
     ...(description === undefined ? [] : [[names.description, safe(description)] as Row]),
     ...(blob?.label === undefined ? [] : [[names.label, safe(blob.label)] as Row]),
     [names.owner, safe(owner)],
-    [names.status, status],
+    [names.status, names.statuses[status]],
     [names.created, moment(created)],
     [names.serial, make("code", {}, formatSerial(serial))],
   ];
 }
 
 async function recordsView(one: TabAuthority, text: string): Promise<Node> {
-  const { rows, next } = await clientOf(one).records(queryIn(text), { limit: SHOWN });
-  const items = rows.map((stored) => recordRows(readStored(one.core, stored)));
-  return make(
-    "div",
-    {},
-    rows.length === 0 ? make("p", {}, words.noRecords) : cards(items),
-    next === undefined ? undefined : make("p", {}, words.more),
-  );
+  const query = queryIn(text);
+  const show = (stored: StoredRecord) => card(recordRows(readStored(one.core, stored)));
+  const first = await partOf(one, (client, page) => client.records(query, page), show);
+  const none = first.items.length === 0 ? make("p", {}, words.noRecords) : undefined;
+  return make("div", {}, none, ...growing(cards(), first));
 }
 
 /** A waiting period as people say it. */
@@ -107,7 +139,8 @@ function changesTable(changes: readonly PolicyChange[]): Node {
     safe(before ?? words.nothing),
     safe(after ?? words.nothing),
   ]);
-  return table(words.changes, words.heads, rows);
+  const body = make("tbody", {}, ...rows.map((row) => tableRow(words.heads, row)));
+  return table(words.changes, words.heads, body);
 }
 
 function policyView(one: TabAuthority, states: readonly PolicyState[], index: number): HTMLElement {
@@ -121,7 +154,10 @@ function policyView(one: TabAuthority, states: readonly PolicyState[], index: nu
     make("h4", {}, title),
     ...policyRules(policy),
     make("p", {}, words.signedBy(signers, signatures.needed)),
-    ...signatures.weaker.map((text) => make("p", { class: "warn-text" }, words.weaker(safe(text)))),
+    signatures.weaker.length === 0 ? undefined : make("p", { class: "warn-text" }, words.weaker),
+    ...signatures.weaker.map((text) =>
+      make("p", { class: "note" }, TEXTS.words.exactly(`${safe(text)}.`)),
+    ),
     ...(before === undefined
       ? []
       : [make("p", {}, words.changes), changesTable(policyChanges(one.core, before, policy))]),
@@ -146,29 +182,32 @@ async function policiesView(one: TabAuthority): Promise<Node> {
   return make("div", {}, ...shown.map((index) => policyView(one, states, index)));
 }
 
-function sightRow({ type, index, time, request, number, name }: Sight): (Node | string)[] {
+function sightRow({ type, index, time, request, number, name }: Sight): HTMLElement {
   const when = time === undefined ? undefined : parseTime(time);
   const about = request ?? (number === undefined ? name : String(number));
-  return [
+  return tableRow(words.logHeads, [
     words.sights[type] ?? type,
     when === undefined ? words.nothing : moment(when),
     about === undefined ? words.nothing : make("code", {}, safe(about)),
     String(index ?? words.nothing),
-  ];
+  ]);
 }
 
-/** Whether the service answers, in its own words. */
+/** Whether the service answers, in its own words. Of a long answer the rest is not read. */
 async function healthOf(url: URL): Promise<string> {
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(10_000) });
-    return safe((await answer.text()).slice(0, 200).trim());
+    const reader = answer.body!.getReader();
+    const { value } = await reader.read();
+    await reader.cancel();
+    return safe(new TextDecoder().decode(value).slice(0, 200).trim());
   } catch {
     return words.healthAway;
   }
 }
 
 /** Reads the whole log, and checks that it is what the authority signed. */
-async function logView(one: TabAuthority): Promise<Node> {
+async function logView(one: TabAuthority, signal: AbortSignal): Promise<Node> {
   const { link, core, authority } = one;
   if (link === undefined) throw new PageError(words.byFiles);
   const [{ lookAtLog }, { checkUrl, HttpClient }] = await Promise.all([
@@ -176,7 +215,7 @@ async function logView(one: TabAuthority): Promise<Node> {
     import("../client/http.js"),
   ]);
   const { url, token } = link.connection;
-  const files = new HttpClient(core, { url, token });
+  const files = new HttpClient(core, { url, token, signal });
   await files.file();
   const about = { authority, file: link.connection.authority };
   const [{ sights, leaves }, health] = await Promise.all([
@@ -184,26 +223,34 @@ async function logView(one: TabAuthority): Promise<Node> {
     healthOf(new URL("readyz", checkUrl(url))),
   ]);
   const alarms = sights.filter(({ alarm }) => alarm !== undefined);
-  const events = sights
-    .filter(({ alarm }) => alarm === undefined)
-    .reverse()
-    .slice(0, SHOWN);
+  const events = sights.filter(({ alarm }) => alarm === undefined).reverse();
+  const body = make("tbody");
   const result = make(
     "div",
     {},
     ...(alarms.length === 0 ? [] : [make("p", { class: "verdict no" }, words.logAlarm)]),
-    ...alarms.map(({ alarm }) => make("p", { class: "problem" }, withMoments(safe(alarm!)))),
+    ...alarms.flatMap(({ type, alarm }) => [
+      make("p", { class: "problem" }, words.alarms[type] ?? type),
+      make("p", { class: "note" }, withMoments(safe(TEXTS.words.exactly(alarm!)))),
+    ]),
     make("p", {}, leaves === 0 ? words.logEmpty : words.logSize(leaves)),
     facts([[words.health, health], ...tokenRows(one)]),
     make("p", { class: "hint" }, words.newest),
-    table(words.log, words.logHeads, events.map(sightRow)),
+    ...growing(body, inParts(events.map(sightRow), SHOWN), table(words.log, words.logHeads, body)),
   );
   return alarms.length === 0 ? result : toned("bad", result);
 }
 
 function tokenRows({ link }: TabAuthority): Row[] {
   const scopes = link?.token?.scopes;
-  return scopes === undefined ? [] : [[words.token, words.tokenFor(scopes.join(", "))]];
+  return scopes === undefined
+    ? []
+    : [
+        [
+          words.token,
+          words.tokenFor(scopes.map((scope) => words.scopes[scope] ?? safe(scope)).join(", ")),
+        ],
+      ];
 }
 
 export function startLook(): void {
@@ -211,17 +258,17 @@ export function startLook(): void {
   onSubmit(form, find("#look-work"), async (button) => {
     const one = chosenAuthority(form);
     const text = String(new FormData(form).get("text")).trim();
-    const views: Record<string, () => Promise<Node>> = {
+    const views: Record<string, (signal: AbortSignal) => Promise<Node>> = {
       requests: () => requestsView(one),
       records: () => recordsView(one, text),
       policy: () => policiesView(one),
-      log: () => logView(one),
+      log: (signal) => logView(one, signal),
     };
     const name = words[button as "requests" | "records" | "policy" | "log"] ?? words.records;
     const view = views[button] ?? views.records!;
-    const run = async () => {
+    const run = async ({ signal }: Doing) => {
       await reachNow(one);
-      return view();
+      return view(signal);
     };
     return [{ name, run }];
   });

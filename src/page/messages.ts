@@ -1,5 +1,5 @@
 import { sharedCore } from "../core/index.js";
-import { article, decodeMessage, type Message, type MessageKind } from "../escrow/index.js";
+import { decodeMessage, type Message, type MessageKind } from "../escrow/index.js";
 import { MESSAGE_START, messageLimit } from "../escrow/message.js";
 import { readAll } from "./files.js";
 import { TEXTS } from "./texts.js";
@@ -18,5 +18,7 @@ export async function readMessage<Kind extends MessageKind>(
 ): Promise<Message & { kind: Kind }> {
   const message = decodeMessage(await sharedCore(), await readMessageBytes(file));
   if (message.kind === kind) return message as Message & { kind: Kind };
-  throw new PageError(TEXTS.words.isInstead(file.name, article(message.kind), article(kind)));
+  throw new PageError(
+    TEXTS.words.isInstead(file.name, TEXTS.kinds[message.kind], TEXTS.kinds[kind]),
+  );
 }

@@ -8,7 +8,6 @@ import {
   type Standing,
   signDecision,
   standingOf,
-  stateText,
 } from "../client/officer.js";
 import type { KnownRecord } from "../client/party.js";
 import { recordOfKept } from "../client/recover.js";
@@ -33,7 +32,8 @@ import { reachNow } from "./link.js";
 import { startLook } from "./look.js";
 import { readMessage, readMessageBytes } from "./messages.js";
 import { askPassphrase } from "./passphrase.js";
-import { questionView } from "./question.js";
+import { questionView, standsText } from "./question.js";
+import { overOf } from "./standing.js";
 import type { TabAuthority } from "./tab-authority.js";
 import { TEXTS } from "./texts.js";
 import { PageError } from "./words.js";
@@ -118,6 +118,7 @@ async function answerAsk(form: HTMLFormElement): Promise<Task[]> {
     place.replaceChildren();
     guide.answer("ask", sayId(question.id));
     guide.go("decide");
+    deciding.hidden = overOf(question) !== undefined;
     return undefined;
   };
   return [{ name: words.askTitle, run }];
@@ -178,7 +179,7 @@ async function decide(form: HTMLFormElement, button: string): Promise<Task[]> {
       "div",
       {},
       make("p", {}, words.sentTo(origin)),
-      make("p", {}, withMoments(words.nowStands(stateText(standing)))),
+      make("p", {}, withMoments(words.nowStands(standsText(standing)))),
     );
   };
   return [{ name: words.decideTitle, run }];

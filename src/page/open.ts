@@ -34,11 +34,10 @@ export async function openAndSave(
     await save(opened(), { name: openedName(name), picker, ...DOWNLOADS });
     return make("p", {}, words.opened(safe(openedName(name))));
   }
-  // A zip can't take back what is in it: so the file is read to its end before.
-  if (keeper.isOneFile) {
+  if (keeper.readsAhead(file.size)) {
     for await (const _ of await opened());
   }
-  const kept = await keeper.add(openedName(name), await opened());
+  const kept = await keeper.add(openedName(name), await opened(), file.size);
   return make("p", {}, words.opened(safe(kept)));
 }
 

@@ -39,7 +39,7 @@ async function show(view: string, isFirst: boolean): Promise<void> {
     if (link.hash === `#${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  document.title = `${find("h2", section).textContent} · Twinwrap`;
+  document.title = TEXTS.page.title(find("h2", section).textContent);
   try {
     await start(view);
   } catch (error) {

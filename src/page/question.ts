@@ -1,17 +1,18 @@
 import { equalBytes, toHex } from "../bytes.js";
 import {
+  countsVeto,
   fileOf,
   type GivenFile,
   ownersOf,
   type Question,
   type Standing,
-  stateText,
 } from "../client/officer.js";
 import type { Core } from "../core/index.js";
 import { formatSerial } from "../envelope/index.js";
 import { isProven, recipientFingerprint, sayId } from "../escrow/index.js";
 import { safe } from "../text.js";
-import { cards, details, facts, make, moment, withMoments } from "./dom.js";
+import { card, cards, details, facts, make, moment, withMoments } from "./dom.js";
+import { overOf, standOf } from "./standing.js";
 import { TEXTS } from "./texts.js";
 
 // A request as an officer has to see it.
@@ -34,8 +35,15 @@ function standingRows(standing: Standing): Row[] {
     ...approving.map((one) => word(words.approvedBy, one)),
     ...denying.map((one) => word(words.deniedBy, one)),
     ...vetoes.map((owner): Row => [words.vetoedBy, safe(owner)]),
-    [words.state, withMoments(stateText(standing))],
+    [words.state, withMoments(standsText(standing))],
   ];
+}
+
+/** Where a request stands, in words for officers. */
+export function standsText(standing: Standing): string {
+  const { state, have, need, until } = standOf(standing);
+  const say: (have: number, need: number, until: string) => string = words.stands[state];
+  return say(have, need, until);
 }
 
 /** Whose records they are, and who of them can veto. */
@@ -54,10 +62,16 @@ function ownersText(question: Question | Standing): string {
 }
 
 /** What to think of before a signature. */
-function warnings({ request, records }: Question): string[] {
+function warnings(question: Question | Standing): string[] {
+  const { request, records, policy } = question;
+  const vetoes =
+    "vetoes" in question ? question.vetoes.filter((owner) => countsVeto(question, owner)) : [];
   const unproven = records.filter(({ record }) => !isProven(record)).length;
   const unopened = records.filter(({ status }) => status === "unverified").length;
   return [
+    ...(vetoes.length === 0
+      ? []
+      : [words.vetoNow(vetoes.map((owner) => safe(owner)).join(", "), policy.emergency)]),
     ...(unproven === 0 ? [] : [words.unproven(unproven)]),
     ...(unopened === 0 ? [] : [words.neverOpened(unopened)]),
     words.otherOwners(safe(request.requester)),
@@ -78,7 +92,7 @@ function recordRows(hash: Uint8Array, { records }: Question, files: readonly Giv
     ...told(words.label, record.blob?.label),
     [words.owner, safe(record.owner)],
     [words.created, moment(record.created)],
-    ...told(words.status, status),
+    ...told(words.status, status && words.statuses[status]),
     [words.serial, make("code", {}, formatSerial(record.serial))],
     name,
   ];
@@ -92,10 +106,12 @@ export function questionView(
 ): Node {
   const { id, request, policy } = question;
   const { number, release, officers } = policy;
+  const over = overOf(question);
   return make(
     "div",
     { class: "question" },
     make("p", { class: "verdict yes" }, words.isRequest),
+    over && make("p", { class: "verdict no" }, words.over[over]),
     facts([
       [words.requester, make("b", {}, safe(request.requester))],
       [words.requestNumber, make("code", {}, sayId(id))],
@@ -110,7 +126,7 @@ export function questionView(
       { class: "beware", "aria-label": words.beware },
       ...warnings(question).map((text) => make("li", {}, text)),
     ),
-    cards(request.records.map((hash) => recordRows(hash, question, files))),
+    cards(...request.records.map((hash) => card(recordRows(hash, question, files)))),
     details(
       facts([
         [

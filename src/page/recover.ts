@@ -5,6 +5,7 @@ import {
   makeAsked,
   type Recovery,
   recordsToAsk,
+  type ToAsk,
   takeRelease,
 } from "../client/recover.js";
 import { inspectHead } from "../envelope/index.js";
@@ -17,7 +18,6 @@ import {
   requestId,
   sayId,
 } from "../escrow/index.js";
-import { askingTexts } from "../escrow/words.js";
 import { checkPublicKey } from "../keys/index.js";
 import { safe } from "../text.js";
 import { chosenWhere, keeperFor, showWhere } from "./bulk.js";
@@ -42,7 +42,7 @@ import { printNumber, sheetButton } from "./sheet.js";
 import type { TabAuthority } from "./tab-authority.js";
 import { TEXTS } from "./texts.js";
 import { Lookout } from "./waiting.js";
-import { PageError } from "./words.js";
+import { complaintOf, PageError } from "./words.js";
 import { type Doing, onSubmit, type Task } from "./work.js";
 
 // Recovery as a row of questions. What was answered stands here, until the tab is closed; what it takes to go on after
@@ -94,7 +94,7 @@ async function answerFiles(form: HTMLFormElement): Promise<Task[]> {
     const origins: string[] = [];
     for (const file of files) {
       const head = await inspectHead(file).catch((error) => {
-        throw new PageError(words.about1(file.name, error.message));
+        throw new PageError(words.about1(file.name, complaintOf(error).what));
       });
       origins.push(...originsOf(head), ...head.header.escrow);
     }
@@ -195,6 +195,15 @@ function goOnWith(key: TabKey, said: string): void {
   guide.go("who");
 }
 
+/** What to know before a file's records are asked for. */
+function unsureTexts({ known, lost, contradiction }: ToAsk): string[] {
+  const { unsure } = TEXTS;
+  const state = lost ? [unsure.lostAsking] : known ? [] : [unsure.unknown];
+  return contradiction === undefined
+    ? state
+    : [unsure.contradiction(safe(contradiction)), ...state];
+}
+
 /** The records to ask for to recover these files. */
 async function recordsOf(files: readonly File[], by: Party) {
   const records: Uint8Array[] = [];
@@ -202,9 +211,9 @@ async function recordsOf(files: readonly File[], by: Party) {
   for (const file of files) {
     const asked = await recordsToAsk(by, await inspectHead(file)).catch((error) => {
       if (error.code !== "NOT_FOUND") throw error;
-      throw new PageError(words.about1(file.name, error.message));
+      throw new PageError(words.about1(file.name, words.notKept(safe(by.authority.origin))));
     });
-    unsure.push(...askingTexts(asked).map((text) => words.about1(file.name, text)));
+    unsure.push(...unsureTexts(asked).map((text) => words.about1(file.name, `${text}.`)));
     records.push(...asked.records);
   }
   return { records, unsure };
@@ -293,12 +302,17 @@ function goOnWaiting(by: TabAuthority): void {
     make("button", { type: "button", class: "second", onclick: () => void copy() }, words.copy),
     sheetButton(words.sheet, () => printNumber(number, by.authority)),
     copied,
-    ...(isAsked ? [make("p", { class: "hint" }, words.watching)] : []),
   );
   find("#wait-state").replaceChildren();
   find("[data-files=take-release]").hidden = isAsked;
   const { form } = guide.step("wait");
   find("button[type=submit]", form).textContent = isAsked ? words.lookNow : words.releaseGo;
+  showWhileOpen(true);
+  // Whoever has come back was not asked again.
+  if (answers.asked === undefined) {
+    guide.answer("key", words.asBefore);
+    guide.answer("who", kept === undefined ? words.asBefore : safe(kept.requester));
+  }
   guide.answer("send", safe(by.authority.origin));
   guide.go("wait", true);
   find("#recover-again").hidden = false;
@@ -310,10 +324,17 @@ function goOnWaiting(by: TabAuthority): void {
         place: find("#wait-state"),
         isWanted: () => guide.isAt("wait") && lookout === mine,
         onRelease: goOnTaking,
+        onOver: () => showWhileOpen(false),
       })
     : undefined;
   lookout = mine;
   void mine?.look();
+}
+
+/** What makes sense only while something can come of the request. */
+function showWhileOpen(isOpen: boolean): void {
+  find("#wait-about").hidden = !isOpen;
+  find("button[type=submit]", guide.step("wait").form).hidden = !isOpen;
 }
 
 async function answerWait(): Promise<Task[]> {

@@ -3,8 +3,8 @@ import { addReleased, type Recovery, type Replacing, replaceReleased } from "../
 import { amend, rewrap } from "../envelope/index.js";
 import { outputOf } from "../envelope/save.browser.js";
 import { recipientFingerprint } from "../escrow/index.js";
-import { unshownTexts } from "../escrow/words.js";
 import type { RsaPrivateKey } from "../keys/index.js";
+import { safe } from "../text.js";
 import { make } from "./dom.js";
 import type { Keeper } from "./keeper.js";
 import { keyFor } from "./keyring.js";
@@ -30,7 +30,12 @@ async function withReleased(file: File, recovery: Recovery) {
   if (key !== undefined) {
     let unshown: string[] = [];
     const note = (replacing: Replacing) => {
-      unshown = unshownTexts(replacing.unshown);
+      const { unconfirmed, lost, contradiction } = replacing.unshown;
+      unshown = [
+        ...(unconfirmed ? [TEXTS.unsure.unconfirmed] : []),
+        ...(lost ? [TEXTS.unsure.lost] : []),
+        ...(contradiction === undefined ? [] : [TEXTS.unsure.contradiction(safe(contradiction))]),
+      ];
     };
     const { patch } = await rewrap(file, replaceReleased(recovery, key, {}, note));
     return { now: patched(file, patch!), opened: true, unshown };
@@ -47,11 +52,12 @@ export async function takeReleased(
 ): Promise<Node> {
   const { recovery, picker, openIt, keeper } = given;
   const { now, opened, unshown } = await withReleased(file, recovery).catch((error) => {
-    throw error.code === "NO_ROOM" ? new PageError(words.noRoom) : error;
+    if (error.code === "NO_ROOM") throw new PageError(words.noRoom);
+    throw error.code === "NOT_FOUND" ? new PageError(words.notReleased) : error;
   });
   if (openIt) return openAndSave(now, file.name, { keeper, picker }, doing);
   if (keeper === undefined) await save(now, { name: file.name, picker, ...DOWNLOADS });
-  else await keeper.add(file.name, outputOf(now));
+  else await keeper.add(file.name, outputOf(now), now.size);
   return make(
     "p",
     {},

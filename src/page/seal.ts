@@ -3,7 +3,7 @@ import { toHex } from "../bytes.js";
 import { Escrower, receiptStatus, type Sent } from "../client/escrow.js";
 import { formatSerial } from "../envelope/index.js";
 import type { MakeEscrows } from "../envelope/seal.js";
-import { readBack } from "../errors.js";
+import { readBack, TwinwrapError } from "../errors.js";
 import { checkOwnerId, encodeSubmission, messageName } from "../escrow/index.js";
 import { safe } from "../text.js";
 import { chosenWhere, keeperFor, showWhere } from "./bulk.js";
@@ -98,7 +98,19 @@ function sealedView(name: string, serial: string, sent: readonly Sent<TabAuthori
   return isSafe ? result : toned("warn", result);
 }
 
+/** Reads a file to its end, which shows whether that can be done. @throws what reading it throws */
+async function readThrough(file: File, signal: AbortSignal): Promise<void> {
+  await file
+    .stream()
+    .pipeTo(new WritableStream(), { signal })
+    .catch((error) => {
+      throw signal.aborted ? new TwinwrapError("ABORTED", "stopped") : error;
+    });
+}
+
 async function sealOne(file: File, wanted: Wanted, doing: Doing): Promise<Node> {
+  const { keeper } = wanted;
+  if (keeper?.readsAhead(file.size)) await readThrough(file, doing.signal);
   const escrower = new FileEscrower(wanted);
   const sealed = seal(file, {
     to: wanted.to.map(({ publicKey }) => publicKey),
@@ -109,7 +121,7 @@ async function sealOne(file: File, wanted: Wanted, doing: Doing): Promise<Node> 
     ...workOptions(doing),
   });
   let name = `${file.name}.twin`;
-  if (wanted.keeper !== undefined) name = await wanted.keeper.add(name, await sealed);
+  if (keeper !== undefined) name = await keeper.add(name, await sealed, file.size);
   else await save(sealed, { name, picker: wanted.picker, ...DOWNLOADS });
   const { serial } = (await sealed).header;
   if (!done.sealed) {

@@ -6,7 +6,6 @@ import { safe } from "../text.js";
 import { addConnection } from "./add.js";
 import { confirm } from "./confirm.js";
 import { make } from "./dom.js";
-
 import { checkOpen, openOrigins } from "./policy.js";
 import { TEXTS } from "./texts.js";
 import { PageError } from "./words.js";
@@ -37,7 +36,8 @@ async function signIn(address: string, token: string, print: string): Promise<st
   ]);
   const url = checkUrl(address);
   checkOpen(url);
-  const client = new HttpClient(core, { url: url.href, token, patience: PATIENCE });
+  // The token goes to nobody before it is clear who they are.
+  const client = new HttpClient(core, { url: url.href, patience: PATIENCE });
   const file = await client.file();
   const { origin, fingerprint } = await verifyAuthority(core, file, pinned && { pinned });
   if (pinned === undefined) {

@@ -1,12 +1,17 @@
 // Every text of the page, in one table: another language is another file like this one. `.tools/site.mjs` puts the
-// texts into index.html ({{seal.title}}), the scripts take the others from here. What comes from an authority or from
-// the rooms below keeps the words of these rooms.
+// texts into index.html ({{seal.title}}), the scripts take the others from here. States and errors of the rooms below
+// come as codes, which have their words here. What an error says exactly keeps the words of its room.
+
+import type { ErrorCode } from "../errors.js";
+import type { EscrowReport, MessageKind, RecordStatus, RequestStatus } from "../escrow/index.js";
+import type { Over, State } from "./standing.js";
 
 const count = (n: number, one: string, many: string) => `${n} ${n === 1 ? one : many}`;
 
 export const TEXTS = {
   lang: "en",
   page: {
+    title: (view: string) => `${view} · Twinwrap`,
     skip: "Skip to the work",
     promise: "Seals and opens files on this device. Nothing is uploaded",
     promiseConnected: " but what you hand in to an authority, which is never a file",
@@ -22,6 +27,7 @@ export const TEXTS = {
     next: "Next",
     change: "Change",
     cancel: "Cancel",
+    more: "Show more",
     optional: "Optional.",
     sure: "Are you sure?",
     notYet: "Not yet",
@@ -218,13 +224,16 @@ export const TEXTS = {
       `It is approved, and waits until ${time}, as the authority's policy says.`,
     locked:
       "It is approved. The authority's operator has to unlock its key: this goes on by itself then.",
-    denied: "The officers have denied it. Ask them why; you can ask again.",
-    expired: "The request has expired. Ask again.",
-    ended: "The authority's log has ended, and the request with it. Ask again.",
-    vetoed: (owner: string) => `${owner} has vetoed it.`,
+    denied: "The officers have denied it. Ask them why; you can begin again.",
+    expired: "The request has expired. Begin again, with a new request.",
+    ended: "The authority's log has ended, and the request with it. Begin again.",
+    vetoed: (have: number, need: number) =>
+      `An owner of these files has vetoed it: it takes ${need} officers now, of whom ${have} have approved. Talk to whoever vetoed it.`,
+    vetoedBy: (owner: string) => `${owner} has vetoed it.`,
     watching: "This page looks again by itself while it is open.",
     lookNow: "Look now",
     again: "Begin again",
+    asBefore: "as you answered before",
     since: (time: string) => `Looked at ${time}.`,
     release: "The release that came back",
     releaseHint: "Its name ends in .json. Drop it here when the authority gives it to you.",
@@ -244,10 +253,13 @@ export const TEXTS = {
     carriedNumber:
       "Choose the request that you saved: this authority is not reached over the network.",
     needNewKey: "Add your new private key under “Keys in this tab” first.",
+    notReleased: "The release has nothing for this file.",
     noRoom:
       "The file's header has no room for one more wrap. The command line can make some: `twinwrap recover fetch` with --remove-owner of an old key, or with --rewrite.",
-    about1: (name: string, text: string) => `${name}: ${text}.`,
+    about1: (name: string, text: string) => `${name}: ${text}`,
     requestName: "Recovery request",
+    notKept: (origin: string) =>
+      `it is not escrowed with ${origin}, which could give nothing back.`,
     goodUntil: "Good until",
     newKey: "New key",
     sheetTitle: "Recovery of sealed files",
@@ -338,6 +350,12 @@ export const TEXTS = {
     record: "Record",
     serial: "Serial",
     status: "Status",
+    statuses: {
+      unverified: "not opened yet",
+      verified: "opened, and what it says",
+      unproven: "nobody has proven its key",
+      released: "given back before",
+    } satisfies Record<RecordStatus, string>,
     created: "Sealed",
     owner: "Owner",
     label: "Label",
@@ -360,6 +378,27 @@ export const TEXTS = {
     saveNote: (origin: string) => `Signed. Save it, and bring it to ${origin}.`,
     saveNoteGo: "Save the signed note",
     nowStands: (state: string) => `It stands: ${state}.`,
+    stands: {
+      released: () => "released: the spare key was given back",
+      denied: () => "denied",
+      ended: () => "ended with the authority's log",
+      expired: () => "expired",
+      approved: () => "approved; it is released once the authority's key is unlocked",
+      needed: (have, need) => `waiting: ${have} of ${need} officers have approved`,
+      waits: (_have, _need, until) => `approved, and waits until ${until}`,
+      vetoed: (have, need) =>
+        `vetoed: it takes ${need} officers now, of whom ${have} have approved`,
+    } satisfies Record<State, (have: number, need: number, until: string) => string>,
+    over: {
+      released: "There is nothing left to decide: the spare key was given back.",
+      denied: "There is nothing left to decide: the officers have denied it.",
+      ended:
+        "There is nothing left to decide: the authority's log has ended. It has to be asked again.",
+      expired:
+        "There is nothing left to decide: the request has expired. It has to be asked again.",
+    } satisfies Record<Over, string>,
+    vetoNow: (owners: string, need: number) =>
+      `${owners} has vetoed it. Only ${need} officers together can release it now. Find out what is wrong.`,
     notSigned: "Stopped. Nothing was signed.",
   },
   look: {
@@ -375,7 +414,7 @@ export const TEXTS = {
     byFiles: "This authority is not reached over the network: only its policies are known here.",
     noRequests: "No requests.",
     noRecords: "No such records.",
-    more: "There are more: search for less.",
+    tooMany: "the authority's answer has more entries than were asked for",
     listWarning: "Don't take a number from this list: it has to come from the requester.",
     fromCount: (n: number) => count(n, "key", "keys"),
     policyInForce: (number: number) => `Policy ${number} is in force`,
@@ -406,11 +445,26 @@ export const TEXTS = {
     } as Record<string, string>,
     signedBy: (names: string, needed: number) => `Signed by ${names}; it takes ${needed}.`,
     nobody: "nobody",
-    weaker: (text: string) => `Weaker than before: ${text}.`,
+    weaker: "It is weaker than the policy before: look at each change.",
+    requestStates: {
+      open: "open",
+      denied: "denied",
+      released: "released",
+      ended: "ended with the log",
+      expired: "expired",
+    } satisfies Record<RequestStatus | "expired", string>,
     logSize: (n: number) =>
       `${count(n, "entry", "entries")}, each read and counted: they are what the authority signed.`,
     logEmpty: "The log is empty.",
     logAlarm: "Something is wrong with the log",
+    alarms: {
+      malformed: "an entry can't be read",
+      clock: "the authority's clock is wrong",
+      receipt: "a receipt is not in it",
+      lost: "entries that were seen were not kept",
+      contradiction: "it was changed after it was seen",
+      release: "a key was released that may not be released",
+    } as Record<string, string>,
     health: "Health",
     healthAway: "does not answer",
     newest: "Newest first. Records that came in are counted, but not listed here.",
@@ -427,6 +481,13 @@ export const TEXTS = {
     } as Record<string, string>,
     token: "Your token",
     tokenFor: (scopes: string) => `is for ${scopes}`,
+    scopes: {
+      submit: "handing in",
+      recover: "asking for keys",
+      read: "reading",
+      officer: "deciding",
+      admin: "running the authority",
+    } as Record<string, string>,
   },
   keys: {
     title: "Keys in this tab",
@@ -537,32 +598,150 @@ export const TEXTS = {
       `${name} is ${is}; needed is ${needed}.`,
     unreadable: "The file can't be read: it was moved, changed or taken away since it was chosen.",
     chooseAgain: "Choose it again.",
+    exactly: (message: string) => `Exactly: ${message}`,
     unexpected: (message: string) => `Something unexpected happened: ${message}`,
     unexpectedNext: "Nothing was saved. Reloading the page may help; keys in it are gone then.",
   },
-  /** Words for people, by code of the error. Other errors keep their own words. */
+  bench: {
+    title: "How fast is it here?",
+    about: "The core beside WebCrypto and noble-ciphers, in this browser on this device.",
+    back: "Back",
+    how: "Every result is checked before it is timed. The contenders take turns in short slices; the best says more about the code, the median more about the moment. It takes about two minutes, and nothing leaves this page.",
+    start: "Start",
+    comparison: "The comparison",
+    noWebCrypto: "There is no WebCrypto on this page: it came without https.",
+    never: (name: string) => `${name}: up to the largest size tried, WebCrypto is not faster here.`,
+    always: (name: string) => `${name}: WebCrypto is faster here at every size.`,
+    from: (name: string, size: string) => `${name}: WebCrypto is faster here from ${size} on.`,
+    mark: (size: string) => `WebCrypto from ${size}`,
+    median: (name: string) => `${name}, median`,
+    plot: (name: string) => `${name}, plot`,
+    numbers: (name: string) => `${name}, numbers`,
+    slow: "slow",
+    who: "who",
+    caption: (unit: string) => `${unit}, best / median`,
+    save: "Save the numbers (JSON)",
+    done: "Done.",
+    stopped: "Stopped.",
+    machine: (browser: string, threads: number, agent: string) =>
+      `${browser}, ${threads} threads (${agent})`,
+  },
+  /**
+   * Words for people, by code of the error. What the error says exactly stands behind them, unless they say it all
+   * (`isAll`).
+   */
   errors: {
-    NOT_A_RECIPIENT: {
-      what: "None of the keys in this tab opens this file.",
-      next: "Add the private key that belongs to it. “Inspect” shows which keys those are; if they are all lost, see “Recover”.",
-    },
+    BAD_ARGUMENT: { what: "Something that was given can't be used." },
     DECRYPTION_FAILED: {
       what: "This file can't be opened: the key is not the right one, or the file was damaged or altered.",
       next: "If you have another copy of the file, try that.",
+      isAll: true,
     },
-    WRONG_PASSPHRASE: { what: "The passphrase does not open this key." },
-    ABORTED: { what: "Stopped. Nothing was saved." },
+    NOT_A_RECIPIENT: {
+      what: "None of the keys in this tab opens this file.",
+      next: "Add the private key that belongs to it. “Inspect” shows which keys those are; if they are all lost, see “Recover”.",
+      isAll: true,
+    },
+    BAD_FORMAT: {
+      what: "This can't be read as what it should be.",
+      next: "Is it the right file, and is it all there?",
+    },
+    BAD_BLOB: { what: "CryptoAPI would refuse this blob." },
+    BAD_KEY: { what: "This key can't be used." },
+    WEAK_KEY: { what: "This key is too weak for new files." },
+    PASSPHRASE_NEEDED: { what: "The key is locked: it takes its passphrase.", isAll: true },
+    WRONG_PASSPHRASE: { what: "The passphrase does not open this key.", isAll: true },
+    UNSUPPORTED: {
+      what: "This browser can't do that.",
+      next: "Try a current Chrome, Firefox or Safari, over https.",
+    },
+    LIMIT_EXCEEDED: { what: "This is larger than what is allowed." },
+    NO_ROOM: { what: "The file's header has no room for it." },
+    DISPOSED: { what: "This was stopped before." },
+    FAULT: {
+      what: "The computation failed its own check. Nothing of it was used.",
+      next: "Try again; if it comes back, another browser or device will do.",
+    },
+    UNAVAILABLE: { what: "Something could not be read, written or reached." },
+    CONFLICT: { what: "Somebody else has changed it at the same time." },
+    ABORTED: { what: "Stopped. Nothing was saved.", isAll: true },
     NOT_VERIFIED: {
+      what: "This is not what it says it is: a signature or a proof does not fit.",
       next: "Don't rely on it. Ask whoever gave it to you for another copy.",
     },
-    UNSUPPORTED: { next: "Try a current Chrome, Firefox or Safari, over https." },
-    FAULT: { next: "Try again; if it comes back, another browser or device will do." },
+    NOT_FOUND: { what: "What was asked for is not there." },
+    WRONG_AUTHORITY: { what: "This is for another authority, or for another key of it." },
+    NOT_PROVEN: { what: "Nobody has proven this key, and the authority takes no such keys." },
+    BACKLOG: { what: "The authority has too much to do just now.", next: "Try again later." },
+    DUPLICATE: { what: "This was done before." },
+    NOT_ENTITLED: {
+      what: "This key may not decide here.",
+      next: "Is it the right key file?",
+    },
+    NOT_APPROVED: { what: "It is not approved yet." },
+    CLOSED: { what: "The request is over.", next: "Ask again, with a new request." },
+    NO_POLICY: { what: "The authority has no policy in force yet, so nobody could decide." },
+    FENCED: {
+      what: "The authority was restored from a backup, and does not go on yet.",
+      next: "Its operator has to look at it first.",
+    },
     UNAUTHENTICATED: {
+      what: "The authority does not take your token: it is unknown, or good no more.",
       next: "The authority's people can give you a new token. Add the connection file that is made with it.",
     },
-    FORBIDDEN: { next: "The authority's people can say what your token is for." },
-    NOT_ENTITLED: { next: "Is it the right key file?" },
-    CLOSED: { next: "Ask again, with a new request." },
-    BAD_FORMAT: { next: "Is it the right file, and is it all there?" },
-  } as Record<string, { what?: string; next?: string }>,
+    FORBIDDEN: {
+      what: "Your token is not for this.",
+      next: "The authority's people can say what your token is for.",
+    },
+    BUSY: { what: "That was too much in a short time.", next: "Try again in a minute." },
+    REFUSED: { what: "The authority's rules do not allow it." },
+  } satisfies Record<ErrorCode, { what: string; next?: string; isAll?: boolean }> as Record<
+    ErrorCode,
+    { what: string; next?: string; isAll?: boolean }
+  >,
+  /** A kind of message, in a sentence. */
+  kinds: {
+    authority: "an authority.json",
+    connection: "a connection file",
+    owner: "an owner's file",
+    submission: "a submission",
+    receipt: "a receipt",
+    request: "a request",
+    release: "a release",
+    approval: "an approval",
+    veto: "a veto",
+    policy: "a policy",
+    identity: "an identity",
+    checkpoint: "a checkpoint",
+  } satisfies Record<MessageKind, string>,
+  /** What a file's parts say of its escrow, by status. `by` is the authority's name, `time` has formatTime's form. */
+  escrow: {
+    verified: (by: string, time: string) => `verified by ${by} on ${time}`,
+    unverified: (by: string, time: string) =>
+      `unverified: taken in by ${by} on ${time}, not opened yet`,
+    unproven: (by: string, time: string) =>
+      `key not proven: taken in by ${by} on ${time}; nobody can tell whether it opens`,
+    unconfirmed: (by: string, time: string) =>
+      `unconfirmed: taken in by ${by} on ${time}; that log has ended, and the receipt does not show that it was kept`,
+    lost: (by: string, time: string) =>
+      `lost: taken in by ${by} on ${time}, but ${by} lost it: send it again`,
+    "after the end": (by: string, time: string) =>
+      `lost: signed for ${by} on ${time}, after that log had ended: send it again`,
+    pending: (by: string) => `pending: no receipt of ${by} yet`,
+    "not escrowed": (by: string) => (by === "" ? "not escrowed" : `not escrowed with ${by}`),
+    mismatch: () => "the parts in the file do not fit together",
+  } satisfies Record<EscrowReport["status"], (by: string, time: string) => string>,
+  /** What is to be known before records are asked for, or after a release. */
+  unsure: {
+    contradiction: (exactly: string) => `a receipt contradicts the authority's log: ${exactly}`,
+    lost: "the authority lost the entry that its receipt is for",
+    lostAsking:
+      "the authority lost the entry that its receipt is for; send it again first, or the authority refuses the whole request",
+    unknown:
+      "no receipt in it verifies; if the authority did not get its submission, it refuses the whole request",
+    unconfirmed:
+      "the log of the release has ended, and nothing shows that the authority kept the release",
+    noPolicy: (origin: string) =>
+      `${origin} has no policy in force here, so nobody could release the key`,
+  },
 };

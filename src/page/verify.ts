@@ -14,10 +14,9 @@ import {
   receiptLeaf,
   recordHash,
   startsSealedFile,
-  statusText,
   submissionsOf,
 } from "../escrow/index.js";
-import { noPolicyText } from "../escrow/words.js";
+import { formatTime } from "../jcs.js";
 import { safe } from "../text.js";
 import { chosenAuthorities } from "./choices.js";
 import { find, make, toned, withMoments } from "./dom.js";
@@ -50,6 +49,12 @@ async function judgeOf(one: TabAuthority | undefined): Promise<Judge> {
   return { party: presentParty(one), compared };
 }
 
+/** One report in words. What does not fit in a file only its reader knows exactly. */
+function reportText({ status, origin, time, reason }: EscrowReport): string {
+  const said = TEXTS.escrow[status](safe(origin), time === undefined ? "" : formatTime(time));
+  return reason === undefined ? said : `${said}. ${TEXTS.words.exactly(safe(reason))}`;
+}
+
 /** The verdict, and every report in words. */
 function verdict(reports: readonly EscrowReport[], { party: by, compared }: Judge): HTMLElement {
   const answer =
@@ -67,12 +72,13 @@ function verdict(reports: readonly EscrowReport[], { party: by, compared }: Judg
       "li",
       {},
       by === undefined && report.time !== undefined
-        ? withMoments(words.says(statusText(report)))
-        : withMoments(statusText(report)),
+        ? withMoments(words.says(reportText(report)))
+        : withMoments(reportText(report)),
     ),
   );
-  const more = by && noPolicyText(by.authority);
-  if (more !== undefined) rows.push(make("li", {}, more));
+  if (by?.authority.policies.length === 0) {
+    rows.push(make("li", {}, TEXTS.unsure.noPolicy(safe(by.authority.origin))));
+  }
   // Where there is no receipt, nothing was compared.
   if (compared !== undefined && reports.some(({ time }) => time !== undefined)) {
     rows.push(make("li", {}, safe(compared)));

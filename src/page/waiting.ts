@@ -1,12 +1,14 @@
-import { type Standing, shownStatus, standingOf } from "../client/officer.js";
+import { type Standing, standingOf } from "../client/officer.js";
 import { type Recovery, takeRelease } from "../client/recover.js";
 import type { RecoveryRequest } from "../escrow/index.js";
+import { formatTime } from "../jcs.js";
 import { safe } from "../text.js";
-import { make, moment, withMoments } from "./dom.js";
+import { make, withMoments } from "./dom.js";
 import { reachNow } from "./link.js";
+import { overOf, type Stand, standOf } from "./standing.js";
 import type { TabAuthority } from "./tab-authority.js";
 import { TEXTS } from "./texts.js";
-import { complaintOf } from "./words.js";
+import { complaintOf, complaintView } from "./words.js";
 
 // Waiting for officers: asks the authority where a request stands, until something was released.
 
@@ -19,39 +21,38 @@ const FINAL = new Set(["NOT_VERIFIED", "NOT_FOUND", "FORBIDDEN", "UNAUTHENTICATE
 
 /** Where a request stands, for whoever asked. Everything in it was verified. */
 function standingView(standing: Standing): Node {
-  const { request, status, policy, decision, vetoes } = standing;
+  const { decision, vetoes } = standing;
   const { approving, denying } = decision.count;
   const list = [
     ...approving.map(({ officer, approval }) => words.approvedBy(officer.name, approval.identity)),
     ...denying.map(({ officer, approval }) => words.deniedBy(officer.name, approval.identity)),
-    ...vetoes.map((owner) => words.vetoed(owner)),
+    ...vetoes.map((owner) => words.vetoedBy(owner)),
   ];
-  const shown = shownStatus({ status, expires: request.expires });
-  const said =
-    shown === "denied" || shown === "expired" || shown === "ended"
-      ? make("p", { class: "verdict no" }, words[shown])
-      : make("p", { class: "verdict" }, saidOf(standing, policy.release, approving.length));
-  return make("div", {}, said, make("ul", {}, ...list.map((text) => make("li", {}, safe(text)))));
+  const stand = standOf(standing);
+  const isBad = overOf(standing) !== undefined && stand.state !== "released";
+  return make(
+    "div",
+    {},
+    make("p", { class: isBad ? "verdict no" : "verdict" }, withMoments(saidOf(stand))),
+    make("ul", {}, ...list.map((text) => make("li", {}, safe(text)))),
+  );
 }
 
-function saidOf({ decision, notBefore }: Standing, needed: number, have: number): Node | string {
-  if (decision.approved) return words.locked;
-  if (have < needed) return words.waitingFor(have, needed);
-  if (decision.notBefore !== undefined) {
-    return make("span", {}, ...around(words.waitsUntil("\0"), moment(notBefore)));
+function saidOf({ state, have, need, until }: Stand): string {
+  switch (state) {
+    case "approved":
+    case "released":
+      return words.locked;
+    case "needed":
+      return words.waitingFor(have, need);
+    case "waits":
+      return words.waitsUntil(until);
+    case "vetoed":
+      return words.vetoed(have, need);
+    default:
+      return words[state];
   }
-  return withMoments(safe(decision.reason ?? ""));
 }
-
-/** A text with an element in one place. */
-function around(text: string, element: Node): (Node | string)[] {
-  const [before = "", after = ""] = text.split("\0");
-  return [before, element, after];
-}
-
-/** Whether nothing can come of it any more. */
-const isOver = ({ status, request }: Standing) =>
-  ["denied", "ended"].includes(status) || request.expires <= new Date();
 
 /** Who is asked for what, and who is told. */
 export interface Waiting {
@@ -64,21 +65,26 @@ export interface Waiting {
   /** Whether somebody still waits for it. */
   isWanted(): boolean;
   onRelease(recovery: Recovery): void;
+  /** Nothing will come of it. */
+  onOver(): void;
 }
 
 /** Looks once. @returns whether it is worth looking again */
-async function look({ by, id, request, place, onRelease }: Waiting): Promise<boolean> {
+async function look(waiting: Waiting): Promise<boolean> {
+  const { by, id, request, place } = waiting;
   await reachNow(by);
   const standing = await standingOf(by, id);
-  place.replaceChildren(
-    standingView(standing),
-    make("p", { class: "hint" }, ...around(words.since("\0"), moment(standing.now))),
-  );
-  if (standing.status !== "released" && !standing.decision.approved) return !isOver(standing);
+  const since = words.since(formatTime(standing.now));
+  place.replaceChildren(standingView(standing), make("p", { class: "hint" }, withMoments(since)));
+  if (standing.status !== "released" && !standing.decision.approved) {
+    const isOver = overOf(standing) !== undefined;
+    if (isOver) waiting.onOver();
+    return !isOver;
+  }
   // What is due is released now, if the authority's key is open.
   const release = await by.client!.released(id);
   if (release === undefined) return true;
-  onRelease(await takeRelease(by, release, request === undefined ? { id } : { request }));
+  waiting.onRelease(await takeRelease(by, release, request === undefined ? { id } : { request }));
   return false;
 }
 
@@ -108,11 +114,12 @@ export class Lookout {
     try {
       goesOn = await look(this.#waiting);
     } catch (error) {
-      const { what, code } = complaintOf(error);
-      place.replaceChildren(make("p", { class: "warn-text" }, withMoments(safe(what))));
+      place.replaceChildren(make("div", { class: "warn-text" }, ...complaintView(error)));
       // What can't be believed once is not asked for again by itself.
-      goesOn = !FINAL.has(code);
+      goesOn = !FINAL.has(complaintOf(error).code);
     }
-    if (goesOn && isWanted()) this.#timer = setTimeout(() => void this.look(), EVERY);
+    if (!goesOn || !isWanted()) return;
+    place.append(make("p", { class: "hint" }, words.watching));
+    this.#timer = setTimeout(() => void this.look(), EVERY);
   }
 }

@@ -1,10 +1,14 @@
 import { TwinwrapError } from "../errors.js";
 import type { Authority } from "../escrow/index.js";
+import { safe } from "../text.js";
+import { make, withMoments } from "./dom.js";
 import { TEXTS } from "./texts.js";
 
 /** What went wrong, and what the reader can do. */
 export interface Complaint {
   what: string;
+  /** What the error says exactly, in the words of whoever threw it, if that says more. */
+  exactly?: string;
   next?: string;
   code: string;
 }
@@ -32,8 +36,13 @@ export function complaintOf(error: unknown): Complaint {
   const { words, errors } = TEXTS;
   if (error instanceof PageError) return { what: error.message, code: "" };
   if (error instanceof TwinwrapError) {
-    const { what, next } = errors[error.code] ?? {};
-    return { what: what ?? sentence(error.message), code: error.code, ...(next && { next }) };
+    const { what, next, isAll } = errors[error.code];
+    return {
+      what,
+      ...(isAll ? {} : { exactly: error.message }),
+      ...(next && { next }),
+      code: error.code,
+    };
   }
   const { name, message } = error as Error;
   if (UNREADABLE.has(name)) {
@@ -42,7 +51,19 @@ export function complaintOf(error: unknown): Complaint {
   return { what: words.unexpected(message), next: words.unexpectedNext, code: name };
 }
 
+/** What went wrong, and what the reader can do, to be shown. */
+export function complaintView(error: unknown): Node[] {
+  const { what, exactly, next, code } = complaintOf(error);
+  return [
+    make("p", {}, withMoments(safe(what))),
+    ...(exactly === undefined
+      ? []
+      : [make("p", { class: "note" }, withMoments(safe(TEXTS.words.exactly(sentence(exactly)))))]),
+    ...(next === undefined ? [] : [make("p", {}, next)]),
+    ...(code === "" ? [] : [make("p", {}, make("small", {}, code))]),
+  ];
+}
+
 function sentence(text: string): string {
-  const start = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(start) ? start : `${start}.`;
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

@@ -1,9 +1,9 @@
 import { TwinwrapError } from "../errors.js";
 import { formatSize, safe } from "../text.js";
 import { onChange } from "./changes.js";
-import { make, withMoments } from "./dom.js";
+import { make } from "./dom.js";
 import { TEXTS } from "./texts.js";
-import { complaintOf, PageError } from "./words.js";
+import { complaintView, PageError } from "./words.js";
 
 /** What a piece of work is given. */
 export interface Doing {
@@ -31,13 +31,8 @@ export interface Batch {
 
 /** Shows an error in the place of a result. */
 function showComplaint(item: HTMLElement, error: unknown): void {
-  const { what, next, code } = complaintOf(error);
   item.classList.add("bad");
-  item.append(
-    make("p", {}, withMoments(safe(what))),
-    ...(next === undefined ? [] : [make("p", {}, next)]),
-    ...(code === "" ? [] : [make("small", {}, code)]),
-  );
+  item.append(...complaintView(error));
 }
 
 /** Shows what came of a task. */

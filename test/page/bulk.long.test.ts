@@ -1,6 +1,6 @@
 // Many files at once: into one zip, or into a folder; what is wrong with one is no harm to the others.
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeFolder, startSite, Visitor } from "./driver.js";
 
@@ -59,25 +59,87 @@ test("sealed into one zip, which any unzip reads, and opened from there by the c
   await visitor.leave();
 });
 
+test("a name that is a path elsewhere is none in a zip", async () => {
+  const visitor = await come("seal");
+  await visitor.add(path("alice.pem"));
+  const file = (name: string) => ({ name, mimeType: "text/plain", buffer: Buffer.from(name) });
+  const given = ["..\\..\\evil.bat", "C:evil.bat"].map(file);
+  await visitor.page.setInputFiles("#seal-files", given);
+  const [zip] = await visitor.saving(1, folder, () =>
+    visitor.page.getByRole("button", { name: "Seal", exact: true }).click(),
+  );
+  await visitor.results(2);
+  expect(Object.keys(unzip(zip!))).toEqual([".._.._evil.bat.twin", "C_evil.bat.twin"]);
+  await visitor.leave();
+});
+
 test("opened into one zip: an altered file is left out, and told", async () => {
   const altered = Buffer.from(folder.read("two.txt.twin"));
   altered[altered.length - 3]! ^= 1;
   writeFileSync(path("two.txt.twin"), altered);
+  // One that is too large to be held.
+  writeFileSync(path("large"), "");
+  truncateSync(path("large"), 260 << 20);
+  cli("encrypt", "large", "--owner", "alice.pub.pem", "--no-authority");
+  const large = openSync(path("large.twin"), "r+");
+  writeSync(large, Buffer.of(1), 0, 1, fstatSync(large).size - 3);
+  closeSync(large);
   const visitor = await come("open");
   await visitor.add(path("alice.pem"));
-  await visitor.give("open-files", ...NAMES.map((name) => path(`${name}.twin`)));
+  const given = [...NAMES, "large"].map((name) => path(`${name}.twin`));
+  await visitor.give("open-files", ...given);
   const [zip] = await visitor.saving(1, folder, () =>
     visitor.page.getByRole("button", { name: "Open and save" }).click(),
   );
-  const [one, two, three] = await visitor.results(3);
+  const [one, two, three, four] = await visitor.results(4);
   expect(one).toMatch(/Opened and authentic/);
   expect(two).toMatch(/damaged or altered/);
   expect(three).toMatch(/Opened and authentic/);
-  expect(await visitor.page.locator(".all").innerText()).toMatch(/2 of 3 files are done/);
+  expect(four).toMatch(/damaged or altered/);
+  expect(await visitor.page.locator(".all").innerText()).toMatch(/2 of 4 files are done/);
   await visitor.album("opened-some");
   const found = unzip(zip!);
   expect(Object.keys(found)).toEqual(["one.txt", "drei-größer.txt"]);
   expect(found["one.txt"]).toBe(contentOf("one.txt"));
+  await visitor.leave();
+});
+
+test("sealed into one zip: a file that can't be read to its end is left out, and told", async () => {
+  const visitor = await come("seal");
+  const { page } = visitor;
+  writeFileSync(path("bad.bin"), Buffer.alloc(3 << 20));
+  // Too large to be held: that it can't be read has to show before.
+  writeFileSync(path("bad.huge"), "");
+  truncateSync(path("bad.huge"), 300 << 20);
+  // As when a stick is pulled out: the first bytes come, and then none.
+  await page.evaluate(() => {
+    const whole = Blob.prototype.stream;
+    Blob.prototype.stream = function (this: Blob) {
+      if (!(this instanceof File) || !this.name.startsWith("bad.")) return whole.call(this);
+      let pieces = 0;
+      return new ReadableStream({
+        type: "bytes",
+        pull(controller) {
+          if (pieces++ === 0) controller.enqueue(new Uint8Array(1 << 20));
+          else controller.error(new DOMException("gone", "NotReadableError"));
+        },
+      });
+    };
+  });
+  await visitor.add(path("alice.pem"));
+  const given = ["one.txt", "bad.bin", "bad.huge", "two.txt"];
+  await visitor.give("seal-files", ...given.map(path));
+  const [zip] = await visitor.saving(1, folder, () =>
+    page.getByRole("button", { name: "Seal", exact: true }).click(),
+  );
+  const results = await visitor.results(4);
+  expect(results[0]).toMatch(/Saved as one\.txt\.twin/);
+  for (const index of [1, 2]) expect(results[index]).toMatch(/can't be read|cannot be read/);
+  expect(results[3]).toMatch(/Saved as two\.txt\.twin/);
+  expect(await page.locator(".all").innerText()).toMatch(/2 of 4 files are done/);
+  expect(Object.keys(unzip(zip!))).toEqual(["one.txt.twin", "two.txt.twin"]);
+  cli("decrypt", "two.txt.twin", "-o", "two.again", "--force", "-k", "alice.pem");
+  expect(folder.read("two.again").toString()).toBe(contentOf("two.txt"));
   await visitor.leave();
 });
 

@@ -1,6 +1,6 @@
 // The page in Chromium, as a person works it; and the command line beside it.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,8 @@ import { launchChromium } from "../../.tools/browsers.mjs";
 import { serve } from "../../.tools/serve.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
+/** Pictures take time, so they are kept only if somebody wants to look at them. */
+const isPictured = process.env.TWINWRAP_SCREENSHOTS === "1";
 const screenshots = join(root, "build/screenshots");
 
 /** The policy of the page's own HTML, and what only a header can say. */
@@ -35,6 +37,38 @@ export function makeFolder() {
     read: (name: string) => readFileSync(path(name)),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+type Folder = ReturnType<typeof makeFolder>;
+
+/** The three officers of an authority, two of whom release. */
+export const OFFICERS = ["ann", "ben", "cyd"];
+
+/** Makes the authority here.example in the folder `here`, and its officers' keys, ann.pem and so on. */
+export function makeAuthority({ cli }: Folder, ...options: string[]): void {
+  const officers = OFFICERS.flatMap((name) => ["--new-officer", `${name}.pem`]);
+  const about = ["--no-passphrase", "--origin", "here.example", "--quorum", "2"];
+  cli("authority", "init", "here", ...about, ...officers, ...options);
+}
+
+/** An officer decides, at the authority's own machine. */
+export function decide({ cli }: Folder, name: string, word: "approve" | "deny", id: string): void {
+  const about = ["-k", `${name}.pem`, "--identity", "met", "--yes", "--authority", "here"];
+  cli("authority", word, id, ...about);
+}
+
+/** A new token. @param about its scopes, and whose it is */
+export function addToken({ cli }: Folder, ...about: string[]): { id: string; token: string } {
+  return JSON.parse(cli("authority", "token", "add", ...about, "--authority", "here", "--json"));
+}
+
+/** Makes NAME.authority, a connection file, for somebody who is given a token. @returns the token's ID */
+export function enrol(folder: Folder, url: string, name: string, ...about: string[]): string {
+  const { id, token } = addToken(folder, ...about);
+  writeFileSync(folder.path(`${name}.token`), `${token}\n`);
+  const options = ["--token-file", `${name}.token`, "--yes", "--no-passphrase"];
+  folder.cli("authority", "enrol", url, ...options, "-o", `${name}.authority`);
+  return id;
 }
 
 /** An authority's service, in a process of its own. */
@@ -109,14 +143,24 @@ export class Visitor {
     });
   }
 
-  /** @param asks the hosts that the page may ask, besides its own */
+  /**
+   * @param options.asks the hosts that the page may ask, besides its own
+   * @param options.clock what the visitor's clock says all the time, if it is not the time of now; or "ours", if
+   *   {@link hurried} is to move it
+   */
   static async come(
     browser: Browser,
     url: string,
-    { asks = [], ...options }: BrowserContextOptions & { asks?: readonly string[] } = {},
+    {
+      asks = [],
+      clock,
+      ...options
+    }: BrowserContextOptions & { asks?: readonly string[]; clock?: Date | "ours" } = {},
   ): Promise<Visitor> {
     const context = await browser.newContext({ acceptDownloads: true, ...options });
     const page = await context.newPage();
+    if (clock === "ours") await page.clock.install();
+    else if (clock !== undefined) await page.clock.setFixedTime(clock);
     await page.addInitScript(() => {
       Object.assign(globalThis, { violations: [] });
       delete (globalThis as { showSaveFilePicker?: unknown }).showSaveFilePicker;
@@ -129,6 +173,23 @@ export class Visitor {
     const visitor = new Visitor(page, asks);
     await page.goto(url);
     return visitor;
+  }
+
+  /** Does something while the page's clock runs fast, so that nobody waits for what the page lets pass. */
+  async hurried<T>(work: () => Promise<T>): Promise<T> {
+    let isOver = false;
+    const clock = (async () => {
+      while (!isOver) {
+        await this.page.clock.fastForward(1000);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    })();
+    try {
+      return await work();
+    } finally {
+      isOver = true;
+      await clock;
+    }
   }
 
   /** Goes to one of the page's views. */
@@ -215,15 +276,17 @@ export class Visitor {
     return items.allInnerTexts();
   }
 
-  /** Keeps a picture of the page as it is. */
+  /** Keeps a picture of the page as it is, if pictures are wanted. */
   async picture(name: string): Promise<void> {
+    if (!isPictured) return;
     mkdirSync(screenshots, { recursive: true });
     await this.page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
   }
 
   /**
-   * Keeps pictures of the page as it is, in every width and both schemes, and sees that it holds together in each:
-   * nothing to scroll sideways, no barrier.
+   * Sees that the page as it is holds together in every width and both schemes: nothing to scroll sideways, and no
+   * barrier. Widths change where things are, schemes their colours, so each is looked at once for barriers. Keeps
+   * pictures, if they are wanted.
    */
   async album(name: string): Promise<void> {
     const before = this.page.viewportSize()!;
@@ -234,7 +297,7 @@ export class Visitor {
         await this.page.setViewportSize({ width, height: 800 });
         const wide = await this.page.evaluate(() => document.documentElement.scrollWidth);
         expect(`${name} ${width} ${wide}`).toBe(`${name} ${width} ${width}`);
-        if (width === 360 || width === 1280) {
+        if (width === (colorScheme === "light" ? 1280 : 360)) {
           expect([name, width, colorScheme, await this.barriers()]).toEqual([
             ...[name, width, colorScheme],
             [],

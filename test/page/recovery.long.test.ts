@@ -1,7 +1,7 @@
 // The whole procedure between the page and the command line, which play every part in turn.
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { makeFolder, startSite, Visitor } from "./driver.js";
+import { decide, makeAuthority, makeFolder, startSite, Visitor } from "./driver.js";
 
 const folder = makeFolder();
 const { cli, path } = folder;
@@ -11,45 +11,13 @@ const come = () => Visitor.come(site.browser, `${site.server.url}/#seal`);
 /** Two of three officers say yes, and the authority releases. */
 function release(id: string, output: string): void {
   cli("authority", "intake", `${id}.request.json`, "--authority", "here");
-  for (const name of ["ann", "ben"]) {
-    cli(
-      "authority",
-      "approve",
-      id,
-      "-k",
-      `${name}.pem`,
-      "--identity",
-      "met",
-      "--yes",
-      "--authority",
-      "here",
-    );
-  }
+  for (const name of ["ann", "ben"]) decide(folder, name, "approve", id);
   cli("authority", "release", id, "-o", output, "--authority", "here");
 }
 
 beforeAll(async () => {
   site = await startSite();
-  for (const name of ["ann", "ben", "cyd"])
-    cli("officer", "keygen", "-o", `${name}.pem`, "--no-passphrase");
-  const officers = ["ann", "ben", "cyd"].flatMap((name) => [
-    "--officer",
-    `${name}=${name}.pub.pem`,
-  ]);
-  cli(
-    "authority",
-    "init",
-    "here",
-    "--no-passphrase",
-    "--origin",
-    "here.example",
-    ...officers,
-    "--quorum",
-    "2",
-  );
-  for (const name of ["ann", "ben", "cyd"]) {
-    cli("authority", "policy", "sign", "-k", `${name}.pem`, "--yes", "--authority", "here");
-  }
+  makeAuthority(folder);
   for (const name of ["old", "new"]) {
     cli("keygen", "-o", `${name}.pem`, "--bits", "2048", "--no-passphrase");
   }

@@ -1,12 +1,27 @@
 // The page and an authority's service: a real process, and the browser's own rules about whom a page may ask.
 import { cpSync, writeFileSync } from "node:fs";
-import { connectAuthority, handInDecision, signDecision, standingOf } from "twinwrap/client";
+import {
+  connectAuthority,
+  handInDecision,
+  makeAsked,
+  signDecision,
+  standingOf,
+} from "twinwrap/client";
 import { loadCore } from "twinwrap/core";
 import { decodeMessage, readOfficerKey } from "twinwrap/escrow";
+import { readPublicKey } from "twinwrap/keys";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTo } from "../../.tools/policy.mjs";
 import { bundle } from "../browser/site.js";
-import { makeFolder, siteFile, startService, startSite, Visitor } from "./driver.js";
+import {
+  enrol as enrolIn,
+  makeAuthority,
+  makeFolder,
+  siteFile,
+  startService,
+  startSite,
+  Visitor,
+} from "./driver.js";
 
 const folder = makeFolder();
 const { cli, path } = folder;
@@ -19,18 +34,12 @@ let host: string;
 const come = (options = {}) =>
   Visitor.come(site.browser, `${site.server.url}/#seal`, { asks: [host], ...options });
 
-const OFFICERS = ["ann", "ben", "cyd"];
-
 const start = (name = "here") =>
   startService(folder, name, "--listen", host, "--origin-allowed", site.server.url);
 
 /** A connection file of somebody who was given a token. */
-function enrol(name: string, ...token: string[]): void {
-  const made = cli("authority", "token", "add", ...token, "--authority", "here", "--json");
-  writeFileSync(path(`${name}.token`), `${JSON.parse(made).token}\n`);
-  const options = ["--token-file", `${name}.token`, "--yes", "--no-passphrase"];
-  cli("authority", "enrol", `http://${host}`, ...options, "-o", `${name}.authority`);
-}
+const enrol = (name: string, ...about: string[]) =>
+  enrolIn(folder, `http://${host}`, name, ...about);
 
 /** An officer says yes, by the library, over the network. */
 async function approve(name: string, id: string): Promise<void> {
@@ -50,13 +59,7 @@ const connectionIn = (name: string) => {
 
 beforeAll(async () => {
   site = await startSite(files);
-  for (const name of OFFICERS) cli("officer", "keygen", "-o", `${name}.pem`, "--no-passphrase");
-  const officers = OFFICERS.flatMap((name) => ["--officer", `${name}=${name}.pub.pem`]);
-  const about = ["--no-passphrase", "--origin", "here.example", "--quorum", "2"];
-  cli("authority", "init", "here", ...about, ...officers);
-  for (const name of OFFICERS) {
-    cli("authority", "policy", "sign", "-k", `${name}.pem`, "--yes", "--authority", "here");
-  }
+  makeAuthority(folder);
   for (const name of ["old", "new"]) {
     cli("keygen", "-o", `${name}.pem`, "--bits", "2048", "--no-passphrase");
   }
@@ -91,7 +94,7 @@ async function seal(visitor: Visitor, name: string): Promise<string> {
 
 describe("a page that was built for the authority", () => {
   test("hands in, compares, asks, waits, fetches and opens", async () => {
-    const visitor = await come();
+    const visitor = await come({ clock: "ours" });
     const { page } = visitor;
     await visitor.add(path("old.pub.pem"), path("new.pem"), path("olivia.authority"));
     expect(await page.locator("#key-list").innerText()).toContain(`asked at ${service.url}`);
@@ -139,8 +142,9 @@ describe("a page that was built for the authority", () => {
     await page.getByText("1 of 2 officers have approved").waitFor();
     expect(await page.locator("#wait-state").innerText()).toContain("ann has approved: met");
     await approve("ben", id);
+    // The page looks again by itself.
     const open = page.getByRole("button", { name: "Open and save" });
-    await open.waitFor();
+    await visitor.hurried(() => open.waitFor());
     await visitor.saving(1, { path: () => path("opened.txt") }, () => open.click());
     expect(folder.read("opened.txt").toString()).toBe("debit and credit\n");
 
@@ -200,6 +204,7 @@ describe("a page that was built for the authority", () => {
     await page.getByText("none has yet").waitFor();
     await approve("ben", id);
     await approve("cyd", id);
+    await page.getByRole("button", { name: "Look now" }).click();
     const check = page.getByRole("button", { name: "Save them sealed for my new key" });
     await check.waitFor();
     await visitor.saving(1, { path: () => path("recovered.twin") }, () => check.click());
@@ -238,12 +243,73 @@ describe("a page that was built for the authority", () => {
   });
 });
 
+test("long lists go on: records, requests and the log, each entry once, in the authority's order", async () => {
+  const names = Array.from({ length: 51 }, (_, index) => `page-${index}.txt`);
+  for (const name of names) writeFileSync(path(name), name);
+  cli("encrypt", ...names, "--owner", "old.pub.pem", "--authority", "olivia.authority");
+  const all = (...args: string[]) =>
+    JSON.parse(cli("authority", ...args, "--limit", "1000", "--authority", "here", "--json"));
+  const { records } = all("list");
+  const party = await connectAuthority(core, folder.read("olivia.authority"));
+  const recipient = readPublicKey(folder.read("new.pub.pem"));
+  for (const { record } of records.slice(0, 51)) {
+    const about = { requester: "Olivia", recipient, records: [Buffer.from(record, "hex")] };
+    await party.client!.ask(makeAsked(party, about).request);
+  }
+  const { requests } = all("requests");
+  enrol("auditor", "--scope", "read");
+  const visitor = await come();
+  await visitor.add(path("auditor.authority"));
+  await visitor.view("Officers");
+  const work = visitor.page.locator("#look-work");
+  const more = work.getByRole("button", { name: "Show more" });
+  /** Opens a list, and shows all of it. @returns its entries */
+  const whole = async (button: string, entries: string) => {
+    await visitor.page.locator("#look").getByRole("button", { name: button }).click();
+    await visitor.results(1, "#look-work");
+    expect(await work.locator(entries).count()).toBe(50);
+    await more.click();
+    await expect.poll(() => work.locator(entries).count()).toBeGreaterThan(50);
+    // One who reads on by keyboard does so from the first entry that came.
+    await expect
+      .poll(() => visitor.page.evaluate(() => document.activeElement?.matches("li, tr")))
+      .toBe(true);
+    await more.waitFor({ state: "hidden" });
+    expect(await visitor.barriers()).toEqual([]);
+    return work.locator(entries).allInnerTexts();
+  };
+  const holds = (shown: string[], keys: string[]) => {
+    expect(shown).toHaveLength(keys.length);
+    for (const [index, key] of keys.entries()) expect(shown[index]).toContain(key);
+  };
+  holds(
+    await whole("Records", ".cards > li"),
+    records.map(({ serial }: { serial: string }) => serial),
+  );
+  const ids: string[] = requests.map(({ id }: { id: string }) => id);
+  holds(await whole("Requests", ".cards > li"), ids);
+  const asked = await whole("Log and health", "tbody > tr");
+  holds(
+    asked.filter((row) => row.includes("asked for keys")),
+    ids,
+  );
+
+  // A page that does not come leaves what is there, and can be asked for again.
+  await visitor.page.locator("#look").getByRole("button", { name: "Records" }).click();
+  await visitor.results(1, "#look-work");
+  await visitor.page.route("**/v1/records?*cursor*", (route) => route.abort());
+  await more.click();
+  await work.getByRole("alert").getByText("UNAVAILABLE").waitFor();
+  expect(await work.locator(".cards > li").count()).toBe(50);
+  await visitor.page.unroute("**/v1/records?*cursor*");
+  await more.click();
+  await expect.poll(() => work.locator(".cards > li").count()).toBe(records.length);
+  await visitor.leave(/ERR_FAILED/);
+});
+
 test("a token that is good no more: nothing is added, and the page says what helps", async () => {
-  enrol("gone", "--scope", "submit");
-  const [last] = JSON.parse(
-    cli("authority", "token", "list", "--authority", "here", "--json"),
-  ).filter(({ scopes }: { scopes: string[] }) => scopes.join() === "submit");
-  cli("authority", "token", "revoke", last.id, "--authority", "here");
+  const id = enrol("gone", "--scope", "submit");
+  cli("authority", "token", "revoke", id, "--authority", "here");
   const visitor = await come();
   await visitor.give("key-files", path("gone.authority"));
   const [result] = await visitor.results(1, "#key-work");
@@ -288,14 +354,16 @@ test("a page that was not built for it says how it has to be built, and asks nob
 });
 
 test("a service that is away: files are whole and pending; once it is back, they are handed in", async () => {
-  const visitor = await come();
+  const visitor = await come({ clock: "ours" });
   const { page } = visitor;
   await visitor.add(path("old.pub.pem"), path("olivia.authority"));
   await service.end();
   await visitor.give("seal-files", path("ledger.txt"), path("other.txt"));
   await visitor.tick("old.pub.pem", "Each by itself");
-  await visitor.saving(2, folder, () =>
-    page.getByRole("button", { name: "Seal", exact: true }).click(),
+  await visitor.hurried(() =>
+    visitor.saving(2, folder, () =>
+      page.getByRole("button", { name: "Seal", exact: true }).click(),
+    ),
   );
   for (const result of await visitor.results(2)) {
     expect(result).toMatch(
@@ -310,7 +378,7 @@ test("a service that is away: files are whole and pending; once it is back, they
   await visitor.view("Verify");
   await visitor.give("verify-files", path("kept.twin"), path("other.txt.twin"));
   await page.getByRole("button", { name: "Verify" }).click();
-  const [kept, pending] = await visitor.results(2);
+  const [kept, pending] = await visitor.hurried(() => visitor.results(2));
   expect(kept).toMatch(/Yes: .*nothing is compared with its log/s);
   expect(pending).toMatch(/No: .*pending/s);
 
@@ -319,7 +387,8 @@ test("a service that is away: files are whole and pending; once it is back, they
   await visitor.give("lost-files", path("kept.twin"));
   await visitor.next("files");
   await visitor.next("keeper");
-  expect((await visitor.results(1, "[data-step=keeper]"))[0]).toMatch(/can't be asked now/);
+  const [asked] = await visitor.hurried(() => visitor.results(1, "[data-step=keeper]"));
+  expect(asked).toMatch(/can't be asked now/);
 
   service = await start();
   await visitor.view("Verify");
