@@ -1,14 +1,13 @@
-import { CALG_AES_256, CryptoApiError, decodeSimpleBlob, encodeSimpleBlob } from "../blob/index.js";
+import { CryptoApiError, decodeSimpleBlob } from "../blob/index.js";
+import { CALG_AES_256 } from "../blob/numbers.js";
+import { writeSimpleBlob } from "../blob/write.js";
 import { equalBytes, fromHex, toHex, wipe } from "../bytes.js";
-import type { Core, PreparedRsaPrivateKey } from "../core/index.js";
+import type { PreparedRsaPrivateKey } from "../core/index.js";
+import type { OpeningCore } from "../core/opening.js";
+import type { SealingCore } from "../core/sealing.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
-import {
-  checkPublicKey,
-  fingerprint,
-  publicKeyOf,
-  type RsaPrivateKey,
-  type RsaPublicKey,
-} from "../keys/index.js";
+import { fingerprintOf } from "../keys/fingerprint.js";
+import { checkPublicKey, type RsaPrivateKey, type RsaPublicKey } from "../keys/index.js";
 import type { RsaEngine } from "../keys/native-rsa.js";
 import { Cobblestone, KEY } from "./cobblestone.js";
 import { MAX_WRAPS, type Padding, type Wrap } from "./header.js";
@@ -41,7 +40,7 @@ export interface UnwrapOptions {
  * @throws TwinwrapError WEAK_KEY or BAD_KEY if the key does not fit for new wraps
  */
 export async function wrapFor(
-  core: Core,
+  core: SealingCore,
   sessionKey: Uint8Array,
   recipient: Recipient,
   options: WrapOptions & { aiKeyAlg?: number | undefined } = {},
@@ -52,9 +51,9 @@ export async function wrapFor(
   try {
     const encryptedKey = rsa.encrypt(sessionKey, { padding });
     return {
-      fingerprint: await fingerprint(recipient.key, { core }),
+      fingerprint: fingerprintOf(core, recipient.key),
       padding,
-      simpleBlob: encodeSimpleBlob({ aiKeyAlg: options.aiKeyAlg ?? CALG_AES_256, encryptedKey }),
+      simpleBlob: writeSimpleBlob(options.aiKeyAlg ?? CALG_AES_256, encryptedKey),
     };
   } finally {
     rsa.dispose();
@@ -69,7 +68,7 @@ export async function wrapFor(
  *   that many; as {@link wrapFor}
  */
 export async function wrapForAll(
-  core: Core,
+  core: SealingCore,
   sessionKey: Uint8Array,
   recipients: readonly Recipient[],
   options: WrapOptions,
@@ -78,7 +77,7 @@ export async function wrapForAll(
   const once = new Map<string, Recipient>();
   for (const recipient of recipients) {
     checkPublicKey(recipient.key, { forWrap: true, allowWeak: options.allowWeak ?? false });
-    const name = toHex(await fingerprint(recipient.key, { core }));
+    const name = toHex(fingerprintOf(core, recipient.key));
     const present = once.get(name);
     if (present !== undefined && (present.padding ?? "oaep") !== (recipient.padding ?? "oaep")) {
       throw new TwinwrapError(
@@ -95,7 +94,7 @@ export async function wrapForAll(
   willFit(
     [...once].map(([name, { key, padding = "oaep" }]) => {
       const encryptedKey = new Uint8Array(key.n.length);
-      const simpleBlob = encodeSimpleBlob({ aiKeyAlg: CALG_AES_256, encryptedKey });
+      const simpleBlob = writeSimpleBlob(CALG_AES_256, encryptedKey);
       return { fingerprint: fromHex(name), padding, simpleBlob };
     }),
   );
@@ -155,7 +154,7 @@ export function isWrapFor(
  * @throws TwinwrapError NOT_A_RECIPIENT if no wrap names the key, DECRYPTION_FAILED if none opens
  */
 export async function openWraps(
-  core: Core,
+  core: OpeningCore,
   wraps: readonly Wrap[],
   keys: readonly RsaPrivateKey[],
   body: { salt: Uint8Array; commitment: Uint8Array; context: Uint8Array },
@@ -164,7 +163,7 @@ export async function openWraps(
   let named = false;
   for (const key of keys) {
     checkPublicKey(key, { allowWeak: options.allowWeak ?? false });
-    const mine = await fingerprint(publicKeyOf(key), { core });
+    const mine = fingerprintOf(core, key);
     const candidates = wraps.filter((wrap) => equalBytes(wrap.fingerprint, mine));
     if (candidates.length === 0) continue;
     named = true;
@@ -193,7 +192,7 @@ async function rsadpFor(key: RsaPrivateKey, engine: RsaEngine | undefined) {
 }
 
 function tryWrap(
-  core: Core,
+  core: SealingCore,
   wrap: Wrap,
   rsa: PreparedRsaPrivateKey,
   body: { salt: Uint8Array; commitment: Uint8Array; context: Uint8Array },
