@@ -60,7 +60,6 @@ export function versionOf(root) {
  * it the service worker for downloads, which is always a file.
  */
 export async function bundleWorkers(root) {
-  await bundleLate(root);
   await build({
     entryPoints: {
       worker: `${root}build/envelope/worker.js`,
@@ -78,12 +77,15 @@ export async function bundleWorkers(root) {
     `${root}build/envelope/worker-script.js`,
     `export const script = ${JSON.stringify(readFileSync(`${root}build/worker.js`, "utf8"))};\n`,
   );
+  await bundleLate(root);
   await bundleOpener(root);
 }
 
-/** What a page has in any case, and what must not be there twice: an error's class, and the core. */
-const SHARED =
-  /\/build\/(errors|arguments|blob\/errors|core\/known|envelope\/(build-id|cobblestone|pools|segments))\.js$/;
+/**
+ * What must not be there twice: an error's class, and what remembers objects. Of all else each file has its own copy. A
+ * bundler that splits would make a file of whatever two of them share, and a page would ask for each of those.
+ */
+const SHARED = /\/build\/(errors|known|blob\/errors|envelope\/worker-script)\.js$/;
 /** In place of shared cores: keys that are not locked need none, and a pool of one file is given its own. */
 const NO_CORE = `function none() { throw new Error("no core here"); }
 export { none as sharedCore, none as sharedOpening, none as sharedSealing };`;
@@ -95,7 +97,9 @@ export { none as sharedCore, none as sharedOpening, none as sharedSealing };`;
 async function bundleLate(root) {
   for (const [from, to] of [
     ["keys/lazily", "keys/readers"],
-    ["envelope/pool", "envelope/own-pool"],
+    ["envelope/lazily", "envelope/late"],
+    ["core/relaxed", "core/relaxed-late"],
+    ["core/refusal", "core/refusal-late"],
   ]) {
     await build({
       entryPoints: [`${root}build/${from}.js`],

@@ -19,8 +19,8 @@ export * from "./index.js";
 
 /** Loaded with the first worker. */
 const startWorker: StartWorker = async (events, url) => {
-  const browser = await import("./envelope/worker.browser.js");
-  return browser.startWorker(events, url);
+  const late = await import("./envelope/late.js");
+  return late.startWorker(events, url);
 };
 
 /** As {@link envelope.seal}; `jobs` are Web Workers. */

@@ -2,13 +2,13 @@ import { part } from "#embedded";
 import { part as opening } from "#embedded-opening";
 import { part as sealing } from "#embedded-sealing";
 import { type Bytes, needBytes } from "../arguments.js";
+import { markCore } from "../known.js";
 import { AesCore } from "./aes-core.js";
 import { AesCbc, AesCfb8 } from "./aes-modes.js";
 import { assemble } from "./bodies.js";
 import { digest, type HashName, hkdfExpand } from "./hash.js";
 import { Hasher, hmac, pbkdf2 } from "./hmac.js";
 import { Instance } from "./instance.js";
-import { markCore } from "./known.js";
 import { type CoreSource, compileCore, type LoadOptions } from "./load.js";
 import { type Rsadp, type RsaPrivateComponents, RsaPrivateKey } from "./rsa.js";
 import { type RsaPublicComponents, RsaPublicKey } from "./rsa-public.js";
@@ -162,5 +162,5 @@ export async function loadCore(options: LoadOptions = {}): Promise<Core> {
 
 /** The shared instance, used where no other is given. */
 export function sharedCore(): Promise<Core> {
-  return sharedAt("whole", SOURCE, (instance) => new Core(instance));
+  return sharedAt("whole", SOURCE, (instance) => new Core(instance), true);
 }

@@ -121,7 +121,11 @@ const compileFile = (file: WasmFile) => compileOnce(file, () => readWasm(file));
 async function unpackRelaxed(parts: readonly Part[]): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (parts.some(({ relaxed }) => relaxed === undefined)) return undefined;
   try {
-    return await (await import("./relaxed.js")).assembleRelaxed(parts);
+    const [late, ...differences] = await Promise.all([
+      import("./relaxed-late.js"),
+      ...parts.map(({ relaxed }) => relaxed!()),
+    ]);
+    return await late.assembleRelaxed(parts, differences);
   } catch {
     return undefined; // the other build does the same
   }
@@ -143,7 +147,7 @@ async function unpackEmbedded({ parts, assemble }: CoreSource): Promise<Uint8Arr
 }
 
 /** @throws TwinwrapError UNSUPPORTED if the engine has no WebAssembly SIMD, or not the build asked for */
-function checkEngine(build?: CoreBuild): void {
+function checkEngine(build?: CoreBuild | "at hand"): void {
   if (!hasWasm()) {
     throw unsupported(
       "this engine has no WebAssembly, or it is switched off (node --jitless, a browser's lockdown mode)",
@@ -162,19 +166,21 @@ function checkEngine(build?: CoreBuild): void {
 }
 
 /**
- * Compiles a build that is at hand: the best one that the engine runs, unless one is asked for.
+ * Compiles a build: the best one that the engine runs, the best of those that are here without loading another part of
+ * the package ("at hand"), or the one that is asked for.
  * @throws TwinwrapError UNSUPPORTED if the engine has no WebAssembly SIMD, or not the build asked for, or may not
  *   compile
  */
 export async function compileBuild(
   source: CoreSource,
-  build?: CoreBuild,
+  build?: CoreBuild | "at hand",
 ): Promise<WebAssembly.Module> {
   checkEngine(build);
   const { parts, simd, relaxed } = source;
   if (relaxed !== undefined && build !== "simd" && hasRelaxedSimd()) {
     const module =
-      (await compileFile(relaxed)) ?? (await compileOnce(parts, () => unpackRelaxed(parts)));
+      (await compileFile(relaxed)) ??
+      (build === "at hand" ? undefined : await compileOnce(parts, () => unpackRelaxed(parts)));
     if (module !== undefined) return module;
   }
   if (build === "relaxed") {

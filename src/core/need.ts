@@ -1,6 +1,6 @@
 import { type Kind, optional, wrongKind } from "../arguments.js";
+import { isWholeCore } from "../known.js";
 import { type Core, sharedCore } from "./index.js";
-import { isWholeCore } from "./known.js";
 import { type OpeningCore, sharedOpening } from "./opening.js";
 import { type SealingCore, sharedSealing } from "./sealing.js";
 
@@ -16,14 +16,26 @@ export function needCore(value: unknown, what = "the core"): Core {
 /** An option `core`. */
 export const coreOption: Kind<Core | undefined> = /* @__PURE__ */ optional(needCore);
 
-/** The core that was given, or a shared one that seals. */
-export async function sealingCoreOr(core: Core | undefined): Promise<SealingCore> {
-  return core ?? (await sharedSealing());
+/** Bytes of work that make up for loading the relaxed-SIMD build: some 20 ms, of which it saves a twentieth. */
+const WORTH = 4 << 20;
+
+/**
+ * The core that was given, or a shared one that seals.
+ * @param size bytes of work; undefined if that is not known
+ */
+export async function sealingCoreOr(
+  core: Core | undefined,
+  size: number | undefined,
+): Promise<SealingCore> {
+  return core ?? (await sharedSealing(size === undefined || size >= WORTH));
 }
 
-/** The core that was given, or a shared one that opens. */
-export async function openingCoreOr(core: Core | undefined): Promise<OpeningCore> {
-  return core ?? (await sharedOpening());
+/** The same, one that opens. */
+export async function openingCoreOr(
+  core: Core | undefined,
+  size: number | undefined,
+): Promise<OpeningCore> {
+  return core ?? (await sharedOpening(size === undefined || size >= WORTH));
 }
 
 /** The core that was given, or the shared one. */

@@ -25,7 +25,7 @@ const SOURCE: CoreSource = {
   relaxed: "core-relaxed.wasm",
 };
 
-/** The shared core, at least this much of it. */
-export function sharedOpening(): Promise<OpeningCore> {
-  return sharedAt("opening", SOURCE, (instance) => new OpeningOnly(instance));
+/** The shared core, at least this much of it. @param isWorth see {@link sharedAt} */
+export function sharedOpening(isWorth: boolean): Promise<OpeningCore> {
+  return sharedAt("opening", SOURCE, (instance) => new OpeningOnly(instance), isWorth);
 }

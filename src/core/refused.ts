@@ -6,7 +6,7 @@ import { TwinwrapError } from "../errors.js";
  */
 export async function refused(cause: unknown): Promise<TwinwrapError> {
   try {
-    const { refusal } = await import("./refusal.js");
+    const { refusal } = await import("./refusal-late.js");
     return await refusal(cause);
   } catch {
     const message = `this engine refuses the core's WebAssembly: ${(cause as Error).message}`;

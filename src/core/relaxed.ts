@@ -44,9 +44,11 @@ async function inflateOver(base: Uint8Array, packed: Uint8Array): Promise<Uint8A
   );
 }
 
-/** The relaxed-SIMD module that parts make. @throws TwinwrapError FAULT; what import() throws */
-export async function assembleRelaxed(parts: readonly Part[]): Promise<Uint8Array<ArrayBuffer>> {
-  const differences = await Promise.all(parts.map(({ relaxed }) => relaxed!()));
+/** The relaxed-SIMD module that parts make, with what differs in each. @throws TwinwrapError FAULT */
+export async function assembleRelaxed(
+  parts: readonly Part[],
+  differences: readonly { readonly text: string }[],
+): Promise<Uint8Array<ArrayBuffer>> {
   try {
     const all = await Promise.all(
       parts.map(async (part, i) => {

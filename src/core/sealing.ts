@@ -64,7 +64,7 @@ const SOURCE: CoreSource = {
   relaxed: "core-relaxed.wasm",
 };
 
-/** The shared core, at least this much of it. */
-export function sharedSealing(): Promise<SealingCore> {
-  return sharedAt("sealing", SOURCE, (instance) => new SealingOnly(instance));
+/** The shared core, at least this much of it. @param isWorth see {@link sharedAt} */
+export function sharedSealing(isWorth: boolean): Promise<SealingCore> {
+  return sharedAt("sealing", SOURCE, (instance) => new SealingOnly(instance), isWorth);
 }

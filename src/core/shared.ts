@@ -12,7 +12,8 @@ interface Shared {
   readonly module: WebAssembly.Module;
 }
 
-const shared = new Map<Level, Promise<Shared>>();
+/** By level: with the build that is at hand, and with the best one, which may have to be loaded. */
+const shared = { now: new Map<Level, Promise<Shared>>(), best: new Map<Level, Promise<Shared>>() };
 let compileGiven: (() => Promise<WebAssembly.Module>) | undefined;
 
 /**
@@ -22,37 +23,53 @@ let compileGiven: (() => Promise<WebAssembly.Module>) | undefined;
  */
 export function useWasm(wasm: NonNullable<LoadOptions["wasm"]>): void {
   needWasm(wasm, "wasm");
-  if (shared.size > 0) {
+  if (shared.now.size + shared.best.size > 0) {
     throw new TwinwrapError("BAD_ARGUMENT", "useWasm comes too late: the core is loaded already");
   }
-  compileGiven = () => compileWasm(wasm);
+  let module: Promise<WebAssembly.Module> | undefined;
+  compileGiven = () => {
+    if (module === undefined) {
+      module = compileWasm(wasm);
+      module.catch(() => {
+        module = undefined;
+      });
+    }
+    return module;
+  };
 }
 
 /** What is given is fetched and compiled once: it has all levels. */
-async function moduleFor(
-  source: CoreSource,
-  first: Promise<Shared> | undefined,
-): Promise<WebAssembly.Module> {
-  if (compileGiven === undefined) return compileBuild(source);
-  return first === undefined ? compileGiven() : (await first).module;
+function moduleOf(source: CoreSource, which: keyof typeof shared): Promise<WebAssembly.Module> {
+  return compileGiven?.() ?? compileBuild(source, which === "now" ? "at hand" : undefined);
 }
 
-/** The shared core of a level, or of a higher one that is there. */
+/**
+ * The shared core of a level, or of a higher one that is there.
+ * @param isWorth whether there is enough work to make up for loading the relaxed-SIMD build, where it isn't at hand
+ */
 export function sharedAt<C extends Shared>(
   level: Level,
   source: CoreSource,
   make: (instance: Instance) => C,
+  isWorth: boolean,
 ): Promise<C> {
-  for (const enough of LEVELS.slice(LEVELS.indexOf(level))) {
-    const there = shared.get(enough);
+  const enough = LEVELS.slice(LEVELS.indexOf(level));
+  for (const one of enough) {
+    const there = shared.best.get(one) ?? (isWorth ? undefined : shared.now.get(one));
     if (there !== undefined) return there as Promise<C>;
   }
-  const [first] = shared.values();
-  const loading = moduleFor(source, first).then(Instance.create).then(make);
+  const which = isWorth ? "best" : "now";
+  const other = shared.now.get(level);
+  const loading = (async () => {
+    const module = await moduleOf(source, which);
+    // Both may be the same.
+    const there = await other?.catch(() => undefined);
+    return there?.module === module ? (there as C) : make(await Instance.create(module));
+  })();
   // A failed load, say for want of a network, can be tried again.
   loading.catch(() => {
-    if (shared.get(level) === loading) shared.delete(level);
+    if (shared[which].get(level) === loading) shared[which].delete(level);
   });
-  shared.set(level, loading);
+  shared[which].set(level, loading);
   return loading;
 }

@@ -29,10 +29,11 @@ import {
   needAnyPublicKey,
   publicKeyFrom,
 } from "../keys/any.js";
+import { isPool } from "../known.js";
 import { ENGINES, type WorkOptions } from "./engine.js";
 import { type Escrow, PADDINGS, type Wrap } from "./header.js";
 import type { WorkerPool } from "./pool.js";
-import { isPool, MAX_JOBS, needUrl, type StartWorker } from "./pools.js";
+import { MAX_JOBS, needUrl, type StartWorker } from "./pools.js";
 import type { Recipient, WrapOptions } from "./wraps.js";
 
 // What seal, open and rewrap take, checked.

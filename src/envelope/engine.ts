@@ -3,7 +3,7 @@ import type { SealingCore } from "../core/sealing.js";
 import { TwinwrapError } from "../errors.js";
 import { nodeCrypto, noNodeCrypto } from "../node-crypto.js";
 import type { Pieces, Reader } from "../source.js";
-import type { Fixed, Picker } from "./auto.js";
+import type { Picker as AnyPicker, Fixed } from "./auto.js";
 import type { ChunkCipher, Cobblestone } from "./cobblestone.js";
 import type { PoolOptions, WorkerPool } from "./pool.js";
 import type { StartWorker } from "./pools.js";
@@ -82,7 +82,7 @@ export async function* workThrough(
 // What works on chunks in other ways is loaded when it is asked for: most pages never do.
 
 async function nativeCipher(cobblestone: Cobblestone): Promise<ChunkCipher> {
-  const { NativeCipher } = await import("./native.js");
+  const { NativeCipher } = await import("./late.js");
   return new NativeCipher(cobblestone.copyKeys());
 }
 
@@ -93,18 +93,18 @@ async function ownEngine(
   direction: Direction,
 ): Promise<Engine> {
   if (name === "webcrypto") {
-    const { WebCryptoEngine } = await import("./webcrypto.js");
+    const { WebCryptoEngine } = await import("./late.js");
     return WebCryptoEngine.create(cobblestone, direction);
   }
   if (name === "wasm") return new LocalEngine(cobblestone.cipher, direction);
   return new LocalEngine(await nativeCipher(cobblestone), direction, { owned: true });
 }
 
-let picker: Picker | undefined;
+let picker: AnyPicker | undefined;
 
 async function pick(core: SealingCore, size: number | undefined, jobs: number): Promise<Fixed> {
-  const auto = await import("./auto.js");
-  picker ??= new auto.Picker((name, cobblestone) => ownEngine(name, cobblestone, "seal"));
+  const { Picker } = await import("./late.js");
+  picker ??= new Picker((name, cobblestone) => ownEngine(name, cobblestone, "seal"));
   return picker.pick(core, size, jobs);
 }
 
@@ -121,7 +121,7 @@ async function makeEngine(
   const native = picked === "native" ? await nativeCipher(cobblestone) : undefined;
   try {
     if (pool !== undefined) return pool.engine(cobblestone, direction, { size, native });
-    const { WorkerPool } = await import("./own-pool.js");
+    const { WorkerPool } = await import("./late.js");
     const own = new WorkerPool(startWorker!, { jobs, workerUrl });
     return own.engine(cobblestone, direction, { size, native, done: () => own.close() });
   } catch (error) {

@@ -77,7 +77,7 @@ export async function inspectHead(
   const { core: given } = CORE(options, "options");
   const reader = new Reader(pieces(source));
   try {
-    const core = await sealingCoreOr(given);
+    const core = await sealingCoreOr(given, 0);
     return await readHead(core, reader);
   } finally {
     await reader.close();
@@ -206,7 +206,7 @@ export async function open(source: Source | RandomAccess, given: OpenOptions): P
   const anywhere = asRandomAccess(source);
   const reader = new Reader(pieces(source));
   try {
-    const core = await openingCoreOr(options.core);
+    const core = await openingCoreOr(options.core, reader.size);
     const head = await readHead(core, reader);
     if (anywhere !== undefined) plaintextLength(anywhere.size - head.header.bodyOffset);
     const { sessionKey, cobblestone } = await openHead(core, head, options);

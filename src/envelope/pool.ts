@@ -3,11 +3,11 @@ import { wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
 import { coreOption, sealingCoreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
+import { markPool } from "../known.js";
 import { buildId } from "./build-id.js";
 import type { ChunkCipher, Cobblestone } from "./cobblestone.js";
 import {
   MAX_JOBS,
-  markPool,
   needUrl,
   type StartWorker,
   type WorkerEvents,
@@ -126,7 +126,7 @@ export class WorkerPool {
    * @throws TwinwrapError BAD_ARGUMENT
    */
   async start(core?: Core): Promise<void> {
-    const { module } = await sealingCoreOr(coreOption(core, "the core"));
+    const { module } = await sealingCoreOr(coreOption(core, "the core"), undefined);
     await this.startWith(module);
   }
 

@@ -33,14 +33,3 @@ export const needUrl: Kind<string | URL> = (value, what) => {
   const isUrl = typeof value === "object" && value !== null && "href" in value;
   return isUrl ? new URL(needText(value.href, what)) : needText(value, what);
 };
-
-const pools = new WeakSet<object>();
-
-/** Remembers a pool. */
-export function markPool(pool: object): void {
-  pools.add(pool);
-}
-
-export function isPool(value: unknown): boolean {
-  return pools.has(value as object);
-}

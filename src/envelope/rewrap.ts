@@ -93,7 +93,7 @@ export async function rewrap(
   const reader = new Reader(pieces(source));
   let resealing = false;
   try {
-    const core = await openingCoreOr(known?.core);
+    const core = await openingCoreOr(known?.core, 0);
     const found = await readHead(core, reader);
     const { body } = found;
     const change = known ?? CHANGE(await ask(found), "the change");
@@ -199,7 +199,7 @@ export async function amend(
   options: { core?: Core | undefined } = {},
 ): Promise<{ header: Header; patch: Patch }> {
   const { core: given } = CORE(options, "options");
-  const core = await sealingCoreOr(given);
+  const core = await sealingCoreOr(given, 0);
   const asked = needFunction(change, "the change");
   const head = await inspectHead(source, { core: given });
   const { header } = head;

@@ -133,7 +133,7 @@ export async function seal(source: Source | RandomAccess, given: SealOptions): P
   const options = OPTIONS(given, "options");
   checkEngine(options);
   const input = pieces(source);
-  const core = await sealingCoreOr(options.core);
+  const core = await sealingCoreOr(options.core, input.size);
   if (options.to.length === 0) {
     throw new TwinwrapError("BAD_ARGUMENT", "a file is sealed for at least one key");
   }

@@ -22,7 +22,7 @@ export async function fingerprint(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { core } = OPTIONS(options, "options");
   const numbers = await publicKeyFrom(needAnyPublicKey(key, "the key"));
-  return fingerprintOf(await sealingCoreOr(core), numbers);
+  return fingerprintOf(await sealingCoreOr(core, 0), numbers);
 }
 
 /** The same of a key that was read. */

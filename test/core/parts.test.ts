@@ -20,11 +20,17 @@ import { part as opening } from "#build/core/embedding-opening.js";
 import { part as sealing } from "#build/core/embedding-sealing.js";
 import { Instance } from "#build/core/instance.js";
 import { OpeningOnly } from "#build/core/opening.js";
-import { assembleRelaxed } from "#build/core/relaxed.js";
+import type { Part } from "#build/core/parts.js";
 import { SealingOnly } from "#build/core/sealing.js";
 import { shipped } from "../ct/build.js";
 import { codeOf } from "../ct/wasm.js";
 
+// As pages load it.
+const { assembleRelaxed: makeRelaxed }: typeof import("#build/core/relaxed.js") = await import(
+  new URL("../../build/core/relaxed-late.js", import.meta.url).href
+);
+const assembleRelaxed = async (parts: readonly Part[]) =>
+  makeRelaxed(parts, await Promise.all(parts.map(({ relaxed }) => relaxed!())));
 const hashOf = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 const PARTS = [sealing, opening, whole];
 const MISSING = "00000b";
