@@ -119,8 +119,12 @@ const WORKERS = [
   "build/envelope/worker-script.js",
   "build/authority/opener-script.js",
   "build/keys/readers.js",
+  "build/envelope/late.js",
+  "build/core/relaxed-late.js",
+  "build/core/refusal-late.js",
 ];
-const useWorkers = (tests) => tests.some((test) => /\/(engines|openers|any)\./.test(test));
+const useWorkers = (tests) =>
+  tests.some((test) => /\/(engines|openers|any|parts|realms)\./.test(test));
 const useCommand = (tests) => tests.some((test) => test.startsWith("test/cli/"));
 
 /** The parts of build/ to make anew for a mutation: those that come from its file and that its tests use. */
