@@ -3,7 +3,6 @@
 // TypeScript alone: the library, its workers and the command line.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import {
   bundleCommand,
@@ -15,6 +14,7 @@ import {
   writeHashes,
 } from "./bundles.mjs";
 import { writeManual } from "./man.mjs";
+import { embedCores } from "./parts.mjs";
 import { buildSite } from "./site.mjs";
 import { finishTypes } from "./types.mjs";
 
@@ -84,17 +84,7 @@ async function buildCore() {
   // A change made while asc was reading may be in these files, or not: the next build makes them anew.
   if (hashOfSources() === sources) writeFileSync(CACHE, JSON.stringify({ sources, ...hashes }));
   else rmSync(CACHE, { force: true });
-  for (const [file, module] of [
-    ["core.wasm", "embedded"],
-    ["core-aes.wasm", "embedded-aes"],
-  ]) {
-    const packed = gzipSync(readFileSync(`${root}build/${file}`), { level: 9 });
-    packed[9] = 255; // the gzip header's "operating system": the same bytes wherever it is built
-    writeFileSync(
-      `${root}build/core/${module}.js`,
-      `export const embedded = "${packed.toString("base64")}";\n`,
-    );
-  }
+  await embedCores(root, hashes, say);
   return hashes;
 }
 

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { build } from "esbuild";
 
 /** The builds of the core: file, source and target. */
@@ -60,7 +60,6 @@ export function versionOf(root) {
  * it the service worker for downloads, which is always a file.
  */
 export async function bundleWorkers(root) {
-  await bundleReaders(root);
   await build({
     entryPoints: {
       worker: `${root}build/envelope/worker.js`,
@@ -78,38 +77,56 @@ export async function bundleWorkers(root) {
     `${root}build/envelope/worker-script.js`,
     `export const script = ${JSON.stringify(readFileSync(`${root}build/worker.js`, "utf8"))};\n`,
   );
+  await bundleLate(root);
   await bundleOpener(root);
 }
 
-/** What a page has in any case, and what must not be there twice: an error's class, and the core. */
-const SHARED = /\/build\/(errors|bytes|arguments|blob\/wincrypt|core\/[\w.-]+)\.js$/;
+/**
+ * What must not be there twice: an error's class, and what remembers objects. Of all else each file has its own copy. A
+ * bundler that splits would make a file of whatever two of them share, and a page would ask for each of those.
+ */
+const SHARED = /\/build\/(errors|known|blob\/errors|envelope\/worker-script)\.js$/;
+/** In place of shared cores: keys that are not locked need none, and a pool of one file is given its own. */
+const NO_CORE = `function none() { throw new Error("no core here"); }
+export { none as sharedCore, none as sharedOpening, none as sharedSealing };`;
 
 /**
- * The readers of keys, in one file that nothing leads to but import(). A bundler that splits would load them at once:
- * the package's door names them, too.
+ * What is loaded when it is needed, each in one file that nothing leads to but import(). A bundler that splits by files
+ * would load them at once: the package's doors name them, too.
  */
-async function bundleReaders(root) {
-  await build({
-    entryPoints: [`${root}build/keys/lazily.js`],
-    outfile: `${root}build/keys/readers.js`,
-    bundle: true,
-    format: "esm",
-    platform: "neutral",
-    target: "es2022",
-    logLevel: "warning",
-    plugins: [
-      {
-        name: "shared",
-        setup({ onResolve }) {
-          onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
-            const file = join(resolveDir, path);
-            if (!SHARED.test(file)) return undefined;
-            return { path: relative(`${root}build/keys`, file), external: true };
-          });
+async function bundleLate(root) {
+  for (const [from, to] of [
+    ["keys/lazily", "keys/readers"],
+    ["envelope/lazily", "envelope/late"],
+    ["core/relaxed", "core/relaxed-late"],
+    ["core/refusal", "core/refusal-late"],
+  ]) {
+    await build({
+      entryPoints: [`${root}build/${from}.js`],
+      outfile: `${root}build/${to}.js`,
+      bundle: true,
+      format: "esm",
+      platform: "neutral",
+      target: "es2022",
+      logLevel: "warning",
+      plugins: [
+        {
+          name: "shared",
+          setup({ onResolve, onLoad }) {
+            onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
+              const file = join(resolveDir, path);
+              if (!SHARED.test(file)) return undefined;
+              const near = relative(dirname(`${root}build/${to}.js`), file);
+              return { path: near.startsWith(".") ? near : `./${near}`, external: true };
+            });
+            onLoad({ filter: /\/core\/(index|opening|sealing)\.js$/ }, () => ({
+              contents: NO_CORE,
+            }));
+          },
         },
-      },
-    ],
-  });
+      ],
+    });
+  }
 }
 
 /** The script of an authority's openers, as text: only Node runs it. They are given the core, so it holds none. */

@@ -120,8 +120,12 @@ const WORKERS = [
   "build/envelope/worker-script.js",
   "build/authority/opener-script.js",
   "build/keys/readers.js",
+  "build/envelope/late.js",
+  "build/core/relaxed-late.js",
+  "build/core/refusal-late.js",
 ];
-const useWorkers = (tests) => tests.some((test) => /\/(engines|openers|any)\./.test(test));
+const useWorkers = (tests) =>
+  tests.some((test) => /\/(engines|openers|any|parts|realms)\./.test(test));
 const useSite = (tests) => tests.some((test) => test.startsWith("test/page/"));
 const useCommand = (tests) => tests.some((test) => test.startsWith("test/cli/"));
 

@@ -17,17 +17,22 @@ const WAYS = {
   relaxedByUrl: 'useWasm(new URL("core-relaxed.wasm", location.href));',
 };
 
-async function bundle(contents, byUrl) {
+/** A page's scripts, by path, as a bundler that splits makes them: what is for later is loaded only if it is needed. */
+async function bundle(name, contents, byUrl) {
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: root },
     bundle: true,
+    splitting: true,
     minify: true,
     format: "esm",
     platform: "browser",
+    outdir: "/",
+    entryNames: name,
+    chunkNames: `${name}-[hash]`,
     write: false,
     ...(byUrl ? { conditions: ["twinwrap-wasm-url"] } : {}),
   });
-  return outputFiles[0].text;
+  return Object.fromEntries(outputFiles.map(({ path, text }) => [path, text]));
 }
 
 const pageOf = (script) =>
@@ -40,7 +45,8 @@ export async function measuredPages() {
   const key = `{ n: Uint8Array.of(${n}), e: Uint8Array.of(1, 0, 1) }`;
   const files = {
     "/memory.html": pageOf("/memory.js"),
-    "/memory.js": await bundle(
+    ...(await bundle(
+      "memory",
       `import { seal, workerPool } from "./build/browser.js";
       globalThis.sealStream = async (mebibytes) => {
         const pool = workerPool({ jobs: 2, workerUrl: "worker.js" });
@@ -58,11 +64,15 @@ export async function measuredPages() {
         return length;
       };`,
       false,
-    ),
+    )),
+    // What a page takes in any case.
+    "/empty.html": pageOf("/empty.js"),
+    "/empty.js": "globalThis.firstSeal = { milliseconds: performance.now(), length: 1024 };",
   };
   for (const [way, use] of Object.entries(WAYS)) {
     files[`/${way}.html`] = pageOf(`/${way}.js`);
-    files[`/${way}.js`] = await bundle(
+    const scripts = await bundle(
+      way,
       `import { seal${use && ", useWasm"} } from "./build/browser.js";
       ${use}
       const sealed = await (await seal(new Uint8Array(1024), { to: [${key}] })).bytes();
@@ -70,15 +80,20 @@ export async function measuredPages() {
       globalThis.firstSeal = { milliseconds: performance.now(), length: sealed.length };`,
       use !== "",
     );
+    Object.assign(files, scripts);
   }
   return files;
 }
 
-/** Seconds from the start of the navigation to the sealed bytes, in pages that were never there before. */
+/**
+ * Seconds from the start of the navigation to the sealed bytes, in pages that were never there before; and to the only
+ * line of an empty page's module.
+ */
 export async function firstSeals(browser, url) {
-  const samples = Object.fromEntries(Object.keys(WAYS).map((way) => [way, []]));
+  const ways = ["empty", ...Object.keys(WAYS)];
+  const samples = Object.fromEntries(ways.map((way) => [way, []]));
   for (let i = 0; i < LOADS; i++) {
-    for (const way of Object.keys(WAYS)) {
+    for (const way of ways) {
       const context = await browser.newContext();
       const page = await context.newPage();
       await page.goto(`${url}/${way}.html`);

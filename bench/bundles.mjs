@@ -6,7 +6,9 @@ import { build } from "esbuild";
 const DOORS = {
   core: 'export { loadCore } from "./build/core/index.js";',
   aes: 'export { loadAes } from "./build/core/aes-only.js";',
-  seal: 'export { open, seal } from "./build/browser.js";',
+  seal: 'export { seal } from "./build/browser.js";',
+  open: 'export { open } from "./build/browser.js";',
+  both: 'export { open, seal } from "./build/browser.js";',
 };
 
 /** An output, and all that it imports but by import(). */

@@ -74,6 +74,9 @@ export function pageRows({ firstSeal, memory }) {
     [best, median].map((seconds) => (seconds * 1000).toFixed(0)).join(" / ");
   const { sealedMiB, heapMiB, growthMiB } = memory;
   return [
+    ...(firstSeal.empty === undefined
+      ? []
+      : [["the only line of an empty page's module, ms, best / median", ms(firstSeal.empty)]]),
     ...Object.entries(ways).map(([way, name]) => [
       `first seal of 1 KiB, ${name}, ms, best / median`,
       ms(firstSeal[way]),

@@ -47,8 +47,13 @@ function measureFile({ file, bytes, ours: way, against, by }, { files }) {
   return { against: against.tool, value: ours?.[file]?.[by] / rival?.[file]?.[by] };
 }
 
-function measurePage({ page, by, sealedMiB }, results) {
-  if (page === "firstSeal") return { value: results.page?.firstSeal.embedded[by] * 1000 };
+function measurePage({ page, by, against, sealedMiB }, results) {
+  if (page === "firstSeal") {
+    const { embedded, empty } = results.page?.firstSeal ?? {};
+    return against === undefined
+      ? { value: embedded?.[by] * 1000 }
+      : { against, value: embedded?.[by] / empty?.[by] };
+  }
   const memory = results.page?.memory;
   return { value: memory?.sealedMiB === sealedMiB ? memory.heapMiB : undefined };
 }

@@ -1,6 +1,6 @@
 import { withWorkers } from "./envelope/arguments.js";
 import * as envelope from "./envelope/index.js";
-import { startWorker } from "./envelope/worker.browser.js";
+import type { StartWorker } from "./envelope/pools.js";
 
 export type { SavedBy } from "./envelope/download.browser.js";
 export {
@@ -16,6 +16,12 @@ export type { WriteOptions } from "./files.node.js";
 export * from "./index.js";
 
 // What the neutral door has, with this platform's workers. Names and types are those of node.ts.
+
+/** Loaded with the first worker. */
+const startWorker: StartWorker = async (events, url) => {
+  const late = await import("./envelope/late.js");
+  return late.startWorker(events, url);
+};
 
 /** As {@link envelope.seal}; `jobs` are Web Workers. */
 export const seal: typeof envelope.seal = (source, options) =>

@@ -763,7 +763,7 @@ const METHODS: Record<string, Kind[]> = {
 };
 /** Not part of what is offered: protected in TypeScript, or marked as internal. */
 const INTERNAL =
-  /\.(dispose|keep|slot|run|load|fill|setParams|clear|room|engine|needOpen|submit|forget)$/;
+  /\.(dispose|keep|slot|run|load|fill|setParams|clear|room|engine|needOpen|submit|forget|startWith)$/;
 
 beforeAll(async () => {
   core = await twinwrap.loadCore();

@@ -1,8 +1,7 @@
 import { needStableBytes, objectOf, optional, type Shape, whole } from "../arguments.js";
-import { concatBytes, copyBytes, newBytes, wipe } from "../bytes.js";
+import { concatBytes, newBytes, wipe } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
 import {
-  bigEndian,
   isKeyLength,
   isRsa,
   isSession,
@@ -16,40 +15,33 @@ import {
   type PublicKeyBlob,
   type SimpleBlob,
 } from "./blobs.js";
-import {
-  algorithmName,
-  CALG_RSA_KEYX,
-  CUR_BLOB_VERSION,
-  PLAINTEXTKEYBLOB,
-  PRIVATEKEYBLOB,
-  PUBLICKEYBLOB,
-  SIMPLEBLOB,
-} from "./wincrypt.js";
+import { algorithmName, PLAINTEXTKEYBLOB, PRIVATEKEYBLOB, PUBLICKEYBLOB } from "./wincrypt.js";
+import { header, littleEndian, reversed, writeSimpleBlob } from "./write.js";
 
-const algId = whole(0, 0xffffffff);
-const trailing = optional(needStableBytes) as typeof needStableBytes;
+const algId = /* @__PURE__ */ whole(0, 0xffffffff);
+const trailing = /* @__PURE__ */ optional(needStableBytes) as typeof needStableBytes;
 const PUBLIC: Shape<PublicKeyBlob> = {
   aiKeyAlg: algId,
   n: needStableBytes,
   e: needStableBytes,
   trailing,
 };
-const needSimple = objectOf<SimpleBlob>({
+const needSimple = /* @__PURE__ */ objectOf<SimpleBlob>({
   aiKeyAlg: algId,
   encryptedKey: needStableBytes,
   trailing,
 });
-const needPublic = objectOf(PUBLIC);
-const needPrivate = objectOf<PrivateKeyBlob>({
+const needPublic = /* @__PURE__ */ objectOf(PUBLIC);
+const needPrivate = /* @__PURE__ */ objectOf<PrivateKeyBlob>({
   ...PUBLIC,
   p: needStableBytes,
   q: needStableBytes,
   dp: needStableBytes,
   dq: needStableBytes,
   qi: needStableBytes,
-  d: optional(needStableBytes),
+  d: /* @__PURE__ */ optional(needStableBytes),
 });
-const needPlaintext = objectOf<PlaintextKeyBlob>({
+const needPlaintext = /* @__PURE__ */ objectOf<PlaintextKeyBlob>({
   aiKeyAlg: algId,
   key: needStableBytes,
   trailing,
@@ -60,9 +52,7 @@ export function encodeSimpleBlob(values: SimpleBlob): Uint8Array<ArrayBuffer> {
   const blob = needSimple(values, "the blob");
   need(isSession(blob.aiKeyAlg), "aiKeyAlg is not a session key's algorithm");
   checkModulusLength(blob.encryptedKey, "encryptedKey");
-  const block = reversed(blob.encryptedKey);
-  const algid = littleEndian(CALG_RSA_KEYX, 4);
-  return concatBytes(header(SIMPLEBLOB, blob.aiKeyAlg), algid, block, trailingOf(blob));
+  return writeSimpleBlob(blob.aiKeyAlg, blob.encryptedKey, trailingOf(blob));
 }
 
 /** @throws TwinwrapError BAD_ARGUMENT if the values have no place in a PUBLICKEYBLOB */
@@ -112,18 +102,10 @@ function checkModulusLength(number: Uint8Array, name: string): void {
   );
 }
 
-function trailingOf(blob: { trailing?: Uint8Array }): Uint8Array {
+function trailingOf(blob: { trailing?: Uint8Array }) {
   const trailing = blob.trailing ?? newBytes(0);
   need(trailing.length <= MAX_TRAILING, `at most ${MAX_TRAILING} trailing bytes`);
   return trailing;
-}
-
-function header(bType: number, aiKeyAlg: number): Uint8Array {
-  const bytes = newBytes(8);
-  bytes[0] = bType;
-  bytes[1] = CUR_BLOB_VERSION;
-  bytes.set(littleEndian(aiKeyAlg, 4), 4);
-  return bytes;
 }
 
 function publicPart(bType: number, magic: number, key: PublicKeyBlob): Uint8Array {
@@ -145,12 +127,4 @@ function fitted(number: Uint8Array, length: number, name: string): Uint8Array {
   for (let i = 0; i < start; i++) need(number[i] === 0, `${name} does not fit ${length} bytes`);
   for (let i = start; i < number.length; i++) bytes[number.length - 1 - i] = number[i]!;
   return bytes;
-}
-
-function reversed(bytes: Uint8Array): Uint8Array {
-  return copyBytes(bytes).reverse();
-}
-
-function littleEndian(value: number, length: number): Uint8Array {
-  return bigEndian(value, length).reverse();
 }

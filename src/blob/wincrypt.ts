@@ -1,15 +1,30 @@
-import { needText, oneOf, whole } from "../arguments.js";
+import { needText, whole } from "../arguments.js";
 import { TwinwrapError } from "../errors.js";
+import {
+  CALG_3DES,
+  CALG_3DES_112,
+  CALG_AES_128,
+  CALG_AES_192,
+  CALG_AES_256,
+  CALG_DES,
+  CALG_HMAC,
+  CALG_RC2,
+  CALG_RC4,
+  CALG_RSA_KEYX,
+  CALG_RSA_SIGN,
+  CALG_SHA1,
+  OPAQUEKEYBLOB,
+  PLAINTEXTKEYBLOB,
+  PRIVATEKEYBLOB,
+  PUBLICKEYBLOB,
+  SIMPLEBLOB,
+  SYMMETRICWRAPKEYBLOB,
+} from "./numbers.js";
+
+export * from "./errors.js";
+export * from "./numbers.js";
 
 // Constants with the names and values of wincrypt.h and winerror.h.
-
-/** Kinds of key BLOB (BLOBHEADER.bType). */
-export const SIMPLEBLOB = 0x1;
-export const PUBLICKEYBLOB = 0x6;
-export const PRIVATEKEYBLOB = 0x7;
-export const PLAINTEXTKEYBLOB = 0x8;
-export const OPAQUEKEYBLOB = 0x9;
-export const SYMMETRICWRAPKEYBLOB = 0xb;
 
 /** Every kind that wincrypt.h knows, including those that Twinwrap does not read. */
 export const BLOB_TYPES: ReadonlyMap<number, string> = new Map([
@@ -22,22 +37,6 @@ export const BLOB_TYPES: ReadonlyMap<number, string> = new Map([
   [SYMMETRICWRAPKEYBLOB, "SYMMETRICWRAPKEYBLOB"],
   [0xc, "KEYSTATEBLOB"],
 ]);
-
-/** BLOBHEADER.bVersion. */
-export const CUR_BLOB_VERSION = 2;
-
-export const CALG_DES = 0x6601;
-export const CALG_RC2 = 0x6602;
-export const CALG_3DES = 0x6603;
-export const CALG_3DES_112 = 0x6609;
-export const CALG_AES_128 = 0x660e;
-export const CALG_AES_192 = 0x660f;
-export const CALG_AES_256 = 0x6610;
-export const CALG_RC4 = 0x6801;
-export const CALG_RSA_KEYX = 0xa400;
-export const CALG_RSA_SIGN = 0x2400;
-export const CALG_SHA1 = 0x8004;
-export const CALG_HMAC = 0x8009;
 
 /** An algorithm whose keys travel in SIMPLEBLOBs and PLAINTEXTKEYBLOBs. */
 export interface SessionAlgorithm {
@@ -59,7 +58,7 @@ function fixed(algId: number, name: string, shortName: string, length: number): 
 
 /** The session algorithms; DES keys are counted with their parity bits. */
 export const SESSION_ALGORITHMS: readonly SessionAlgorithm[] = [
-  fixed(CALG_DES, "CALG_DES", "des", 8),
+  /* @__PURE__ */ fixed(CALG_DES, "CALG_DES", "des", 8),
   {
     algId: CALG_RC2,
     name: "CALG_RC2",
@@ -70,11 +69,11 @@ export const SESSION_ALGORITHMS: readonly SessionAlgorithm[] = [
     // under this ALG_ID (CRYPT_IPSEC_HMAC_KEY); 128 is the cipher's own limit (RFC 2268, section 2).
     maxKeyLength: 128,
   },
-  fixed(CALG_3DES, "CALG_3DES", "3des", 24),
-  fixed(CALG_3DES_112, "CALG_3DES_112", "3des-112", 16),
-  fixed(CALG_AES_128, "CALG_AES_128", "aes-128", 16),
-  fixed(CALG_AES_192, "CALG_AES_192", "aes-192", 24),
-  fixed(CALG_AES_256, "CALG_AES_256", "aes-256", 32),
+  /* @__PURE__ */ fixed(CALG_3DES, "CALG_3DES", "3des", 24),
+  /* @__PURE__ */ fixed(CALG_3DES_112, "CALG_3DES_112", "3des-112", 16),
+  /* @__PURE__ */ fixed(CALG_AES_128, "CALG_AES_128", "aes-128", 16),
+  /* @__PURE__ */ fixed(CALG_AES_192, "CALG_AES_192", "aes-192", 24),
+  /* @__PURE__ */ fixed(CALG_AES_256, "CALG_AES_256", "aes-256", 32),
   {
     algId: CALG_RC4,
     name: "CALG_RC4",
@@ -103,7 +102,7 @@ const OTHER_ALGORITHMS: ReadonlyMap<number, string> = new Map([
   [0xaa02, "CALG_DH_EPHEM"],
 ]);
 
-const needAlgId = whole(0, 0xffffffff);
+const needAlgId = /* @__PURE__ */ whole(0, 0xffffffff);
 
 /** The session algorithm with this ALG_ID, if it is one. @throws TwinwrapError BAD_ARGUMENT */
 export function sessionAlgorithm(algId: number): SessionAlgorithm | undefined {
@@ -132,47 +131,4 @@ export function sessionAlgorithmByName(name: string): SessionAlgorithm {
 export function algorithmName(algId: number): string {
   const name = sessionAlgorithm(algId)?.name ?? OTHER_ALGORITHMS.get(algId);
   return name ?? `ALG_ID 0x${algId.toString(16).padStart(8, "0")}`;
-}
-
-/** What winerror.h calls the errors of a cryptographic provider, with their HRESULTs. */
-export const NTE_ERRORS = {
-  NTE_BAD_KEY: 0x80090003,
-  NTE_BAD_LEN: 0x80090004,
-  NTE_BAD_DATA: 0x80090005,
-  NTE_BAD_VER: 0x80090007,
-  NTE_BAD_ALGID: 0x80090008,
-  NTE_BAD_FLAGS: 0x80090009,
-  NTE_BAD_TYPE: 0x8009000a,
-  NTE_BAD_KEY_STATE: 0x8009000b,
-  NTE_NO_KEY: 0x8009000d,
-  NTE_BAD_PUBLIC_KEY: 0x80090015,
-} as const;
-
-export type NteError = keyof typeof NTE_ERRORS;
-
-const needNte = oneOf(...(Object.keys(NTE_ERRORS) as NteError[]));
-const needOffset = whole(0);
-
-/** A blob was refused, with the error that CryptoAPI documents for it. */
-export class CryptoApiError extends TwinwrapError {
-  /** The error's name in winerror.h. */
-  readonly nte: NteError;
-  readonly hresult: number;
-  /** The byte of the blob where the problem stands; its length if bytes are missing at the end. */
-  readonly offset: number;
-
-  /** @throws TwinwrapError BAD_ARGUMENT */
-  constructor(nte: NteError, offset: number, message: string) {
-    super("BAD_BLOB", `${needNte(nte, "nte")}: ${needText(message, "the message")}`);
-    needOffset(offset, "the offset");
-    this.name = "CryptoApiError";
-    this.nte = nte;
-    this.hresult = NTE_ERRORS[nte];
-    this.offset = offset;
-  }
-
-  /** Whether it is in one place: that numbers are no key shows only when they are taken together. */
-  get hasPlace(): boolean {
-    return this.nte !== "NTE_BAD_KEY";
-  }
 }

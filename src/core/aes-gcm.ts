@@ -1,12 +1,9 @@
 import { type Bytes, needBytes } from "../arguments.js";
 import { newBytes, wipe } from "../bytes.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
-import { AesKey, type AesUnit, BLOCK, needWindow, resultArray } from "./aes.js";
+import { type AesUnit, BLOCK, needWindow } from "./aes.js";
+import { fits, GcmKey, needAad, needIv, needRoom } from "./gcm-key.js";
 import type { Instance } from "./instance.js";
-
-/** Bytes of plaintext that one message may have (NIST SP 800-38D, section 5.2.1.1). */
-const LONGEST = 2 ** 36 - 32;
-const NOTHING = newBytes(0);
 
 /** The core's calls (assembly/gcm/gcm.ts), looked up once for all keys. */
 export type GcmCalls = ReturnType<typeof gcmCalls>;
@@ -27,23 +24,6 @@ export function gcmCalls(instance: Instance) {
       instance.constant("GCM_STATE_SIZE"),
     ),
   };
-}
-
-function needIv(value: unknown): Uint8Array {
-  const iv = needBytes(value, "the IV");
-  if (iv.length === 0) throw new TwinwrapError("BAD_ARGUMENT", "the IV must not be empty");
-  return iv;
-}
-
-/** Additional data; usually there is none, and then nothing is checked. */
-function needAad(value: unknown): Uint8Array {
-  return value === undefined ? NOTHING : needBytes(value, "the additional data");
-}
-
-function needRoom(length: number): void {
-  if (length > LONGEST) {
-    throw new TwinwrapError("BAD_ARGUMENT", "AES-GCM takes at most 2^36 - 32 bytes a message");
-  }
 }
 
 /** A message that passes the core's windows in pieces. Its state is kept here between calls. */
@@ -262,7 +242,7 @@ export class UnverifiedGcmDecryptor {
 }
 
 /** A key for AES-GCM (NIST SP 800-38D) with tags of 16 bytes. */
-export class AesGcm extends AesKey {
+export class AesGcm extends GcmKey {
   readonly #unit: AesUnit;
   readonly #calls: GcmCalls;
   /** Bytes of the text of the last `encryptWindow`. */
@@ -270,110 +250,30 @@ export class AesGcm extends AesKey {
 
   /** Use `core.aesGcm(key)`. */
   constructor(unit: AesUnit, calls: GcmCalls, key: Bytes) {
-    super(unit, key);
+    super(unit, key, {
+      seal: (iv, data, aad, to) => {
+        const run = this.#run(false, iv, aad);
+        run.update(data, to);
+        run.finish(to.subarray(data.length));
+      },
+      open: (iv, data, aad, to) => {
+        const length = data.length - BLOCK;
+        const run = this.#run(true, iv, aad);
+        try {
+          run.update(data.subarray(0, length), to);
+          run.verify(data.subarray(length));
+        } catch (error) {
+          wipe(to);
+          throw error;
+        }
+      },
+    });
     this.#unit = unit;
     this.#calls = calls;
   }
 
   #run(opening: boolean, iv: Uint8Array, aad: Uint8Array): Run {
     return new Run(this.#unit, this.#calls, () => this.slot(), opening, iv, aad);
-  }
-
-  /** Whether text, IV and additional data fit the core's windows together. */
-  #fits(length: number, iv: Uint8Array, aad: Uint8Array): boolean {
-    const { windowSize, params } = this.#unit.instance;
-    return length <= windowSize && iv.length + aad.length <= params.length;
-  }
-
-  /**
-   * Encrypts one message: ciphertext‖tag, 16 bytes more than `plaintext`.
-   * @param iv 1 byte or more, 12 as a rule; none may ever serve twice under one key
-   * @param plaintext at most 2^36 - 32 bytes
-   * @param aad authenticated with the message, but not part of the result
-   * @param into takes the result at its beginning instead of a new array; may begin where
-   * `plaintext` begins, but not overlap it otherwise
-   * @throws TwinwrapError BAD_ARGUMENT, DISPOSED
-   */
-  encrypt(
-    iv: Bytes,
-    plaintext: Bytes,
-    aad?: Bytes,
-    into?: Uint8Array<ArrayBuffer>,
-  ): Uint8Array<ArrayBuffer> {
-    const nonce = needIv(iv);
-    const extra = needAad(aad);
-    const data = needBytes(plaintext, "the plaintext");
-    const { length } = data;
-    needRoom(length);
-    if (!this.#fits(length, nonce, extra)) {
-      const result = resultArray(length + BLOCK, into);
-      const run = this.#run(false, nonce, extra);
-      run.update(data, result);
-      run.finish(result.subarray(length));
-      return result;
-    }
-    const result = into === undefined ? undefined : resultArray(length + BLOCK, into);
-    const slot = this.slot();
-    const { instance, input, output } = this.#unit;
-    instance.params.set(nonce);
-    if (extra.length > 0) instance.params.set(extra, nonce.length);
-    try {
-      input.set(data);
-      instance.check(this.#calls.seal(slot, nonce.length, extra.length, length));
-      // Nothing here is secret, so a plain copy will do, which is the quickest.
-      if (result === undefined) return output.slice(0, length + BLOCK);
-      result.set(output.subarray(0, length + BLOCK));
-      return result;
-    } finally {
-      input.fill(0, 0, length);
-    }
-  }
-
-  /**
-   * Decrypts one message: 16 bytes less than `sealed`. If the tag is wrong nothing is given out,
-   * and `into` is left with zeros or as it was.
-   * @param sealed ciphertext‖tag
-   * @param into takes the result at its beginning instead of a new array; may begin where `sealed`
-   * begins, but not overlap it otherwise
-   * @throws TwinwrapError DECRYPTION_FAILED if the key or the IV is not the right one, or `sealed`
-   * or `aad` was altered, or `sealed` is shorter than a tag; BAD_ARGUMENT, DISPOSED
-   */
-  decrypt(
-    iv: Bytes,
-    sealed: Bytes,
-    aad?: Bytes,
-    into?: Uint8Array<ArrayBuffer>,
-  ): Uint8Array<ArrayBuffer> {
-    const nonce = needIv(iv);
-    const extra = needAad(aad);
-    const data = needBytes(sealed, "the sealed message");
-    const length = data.length - BLOCK;
-    needRoom(length);
-    const slot = this.slot();
-    if (length < 0) throw decryptionFailed();
-    const result = resultArray(length, into);
-    if (!this.#fits(length, nonce, extra)) {
-      const run = this.#run(true, nonce, extra);
-      try {
-        run.update(data.subarray(0, length), result);
-        run.verify(data.subarray(length));
-      } catch (error) {
-        wipe(result);
-        throw error;
-      }
-      return result;
-    }
-    const { instance, input, output } = this.#unit;
-    instance.params.set(nonce);
-    if (extra.length > 0) instance.params.set(extra, nonce.length);
-    input.set(data);
-    try {
-      instance.check(this.#calls.open(slot, nonce.length, extra.length, length));
-      result.set(output.subarray(0, length));
-    } finally {
-      output.fill(0, 0, length);
-    }
-    return result;
   }
 
   // Without a copy: the caller writes into `core.input` and reads from `core.output`. Both are the caller's
@@ -383,7 +283,7 @@ export class AesGcm extends AesKey {
   #window(iv: Uint8Array, length: number, aad: Uint8Array): number {
     const { instance } = this.#unit;
     needWindow(instance, length);
-    if (!this.#fits(length, iv, aad)) {
+    if (!fits(instance, length, iv.length + aad.length)) {
       throw new TwinwrapError(
         "BAD_ARGUMENT",
         `IV and additional data have at most ${instance.params.length} bytes here`,

@@ -1,7 +1,8 @@
-import { embedded } from "#embedded-aes";
+import { part } from "#embedded-aes";
 import { AesCore } from "./aes-core.js";
 import { Instance } from "./instance.js";
 import { type CoreSource, compileCore, type LoadOptions } from "./load.js";
+import { unpack } from "./parts.js";
 
 // The core with AES alone, half the size, from the same sources.
 
@@ -12,7 +13,7 @@ export type { AesKw, AesKwp } from "./aes-kw.js";
 export type { AesCtr } from "./aes-modes.js";
 export type { LoadOptions } from "./load.js";
 
-const SOURCE: CoreSource = { embedded, simd: "core-aes.wasm" };
+const SOURCE: CoreSource = { parts: [part], assemble: () => unpack(part), simd: "core-aes.wasm" };
 
 /**
  * Loads the core that has AES-GCM, AES-CTR and AES key wrap into an instance of its own.

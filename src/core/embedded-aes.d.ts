@@ -1,2 +1,2 @@
-/** Like embedded.d.ts, for the core with AES alone. */
-export declare const embedded: string;
+/** The core with AES alone, a single part (parts.ts); the build writes it beside the compiled code. */
+export declare const text: string;

@@ -1,2 +1,2 @@
-/** The core's WebAssembly, gzipped and in base64; the build writes embedded.js beside the compiled code. */
-export declare const embedded: string;
+/** This part of the core's WebAssembly (parts.ts); the build writes it beside the compiled code. */
+export declare const text: string;

@@ -1,18 +1,18 @@
-import { embedded } from "#embedded";
+import { part } from "#embedded";
+import { part as opening } from "#embedded-opening";
+import { part as sealing } from "#embedded-sealing";
 import { type Bytes, needBytes } from "../arguments.js";
-import { TwinwrapError } from "../errors.js";
+import { markCore } from "../known.js";
 import { AesCore } from "./aes-core.js";
 import { AesCbc, AesCfb8 } from "./aes-modes.js";
-import { digest, Hasher, type HashName, hkdfExpand, hmac, pbkdf2 } from "./hash.js";
+import { assemble } from "./bodies.js";
+import { digest, type HashName, hkdfExpand } from "./hash.js";
+import { Hasher, hmac, pbkdf2 } from "./hmac.js";
 import { Instance } from "./instance.js";
-import { type CoreSource, compileCore, type LoadOptions, needWasm } from "./load.js";
-import {
-  type Rsadp,
-  type RsaPrivateComponents,
-  RsaPrivateKey,
-  type RsaPublicComponents,
-  RsaPublicKey,
-} from "./rsa.js";
+import { type CoreSource, compileCore, type LoadOptions } from "./load.js";
+import { type Rsadp, type RsaPrivateComponents, RsaPrivateKey } from "./rsa.js";
+import { type RsaPublicComponents, RsaPublicKey } from "./rsa-public.js";
+import { sharedAt } from "./shared.js";
 import { Slots } from "./slots.js";
 
 export type { Bytes } from "../arguments.js";
@@ -20,21 +20,26 @@ export type { AesCore } from "./aes-core.js";
 export type { AesGcm, GcmEncryptor, UnverifiedGcmDecryptor } from "./aes-gcm.js";
 export type { AesKw, AesKwp } from "./aes-kw.js";
 export type { AesCbc, AesCfb8, AesCtr } from "./aes-modes.js";
-export type { Hasher, HashName } from "./hash.js";
+export type { HashName } from "./hash.js";
+export type { Hasher } from "./hmac.js";
 export { type CoreBuild, hasRelaxedSimd, type LoadOptions } from "./load.js";
+export type {
+  Rsadp,
+  RsaPrivateComponents,
+  RsaPrivateKey as PreparedRsaPrivateKey,
+} from "./rsa.js";
 export type {
   OaepPadding,
   Pkcs1Padding,
-  Rsadp,
   RsaPadding,
-  RsaPrivateComponents,
-  RsaPrivateKey as PreparedRsaPrivateKey,
   RsaPublicComponents,
   RsaPublicKey as PreparedRsaPublicKey,
-} from "./rsa.js";
+} from "./rsa-public.js";
+export { useWasm } from "./shared.js";
 
 const SOURCE: CoreSource = {
-  embedded,
+  parts: [sealing, opening, part],
+  assemble,
   simd: "core.wasm",
   relaxed: "core-relaxed.wasm",
 };
@@ -46,6 +51,7 @@ export class Core extends AesCore {
   constructor(instance: Instance) {
     super(instance);
     this.#rsaSlots = new Slots(instance.constant("RSA_SLOTS"));
+    markCore(this);
   }
 
   /**
@@ -154,31 +160,7 @@ export async function loadCore(options: LoadOptions = {}): Promise<Core> {
   return new Core(await Instance.create(await compileCore(SOURCE, options)));
 }
 
-let shared: Promise<Core> | undefined;
-let defaults: LoadOptions = {};
-
-/**
- * Sets where the shared core's WebAssembly comes from. A page calls it with the URL of twinwrap/core.wasm
- * (or core-relaxed.wasm, if {@link hasRelaxedSimd}), before anything else.
- * @throws TwinwrapError BAD_ARGUMENT, also if the core is in use already
- */
-export function useWasm(wasm: NonNullable<LoadOptions["wasm"]>): void {
-  needWasm(wasm, "wasm");
-  if (shared !== undefined) {
-    throw new TwinwrapError("BAD_ARGUMENT", "useWasm comes too late: the core is loaded already");
-  }
-  defaults = { wasm };
-}
-
 /** The shared instance, used where no other is given. */
 export function sharedCore(): Promise<Core> {
-  if (shared === undefined) {
-    const loading = loadCore(defaults);
-    // A failed load, say for want of a network, can be tried again.
-    loading.catch(() => {
-      if (shared === loading) shared = undefined;
-    });
-    shared = loading;
-  }
-  return shared;
+  return sharedAt("whole", SOURCE, (instance) => new Core(instance), true);
 }

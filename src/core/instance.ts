@@ -1,6 +1,7 @@
 import { instantiate } from "#wasm";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
-import { notTheCore, refusal } from "./refusal.js";
+import { notTheCore } from "./not-the-core.js";
+import { refused } from "./refused.js";
 
 /** A call of the core; every argument is a number: a length, a slot, an offset in a window. */
 type Call = (...numbers: number[]) => number;
@@ -44,7 +45,7 @@ export class Instance {
     try {
       exports = await instantiate(module);
     } catch (error) {
-      throw await refusal(error);
+      throw await refused(error);
     }
     return new Instance(module, exports);
   }

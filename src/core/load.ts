@@ -8,9 +8,10 @@ import {
   optionsOf,
   wrongKind,
 } from "../arguments.js";
-import { concatBytes, fromBase64 } from "../bytes.js";
+import { fromBase64 } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
-import { refusal } from "./refusal.js";
+import type { Part } from "./parts.js";
+import { refused } from "./refused.js";
 import type { WasmFile } from "./wasm.js";
 
 /** The builds of the core that exist. */
@@ -20,7 +21,7 @@ export type CoreBuild = "simd" | "relaxed";
 export interface LoadOptions {
   /**
    * Which build: "simd" runs everywhere, "relaxed" (relaxed SIMD) is a tenth faster. By default the best
-   * one that the engine runs and that is at hand: in a browser "relaxed" only with its URL as `wasm`.
+   * one that the engine runs.
    */
   build?: CoreBuild | undefined;
   /**
@@ -55,7 +56,10 @@ export const needWasm: Kind<Wasm> = (value, what) => {
   throw wrongKind(value, what, "a URL object, a Response, bytes or a WebAssembly.Module");
 };
 
-const LOAD = optionsOf<LoadOptions>({ build: oneOf("simd", "relaxed"), wasm: needWasm });
+const LOAD = /* @__PURE__ */ optionsOf<LoadOptions>({
+  build: /* @__PURE__ */ oneOf("simd", "relaxed"),
+  wasm: needWasm,
+});
 
 // (module (func (result v128) i32.const 0 i8x16.splat i8x16.popcnt)): valid only with SIMD128.
 const SIMD_PROBE = "AGFzbQEAAAABBQFgAAF7AwIBAAoKAQgAQQD9D/1iCw==";
@@ -72,8 +76,9 @@ export function hasRelaxedSimd(): boolean {
 
 /** A core that can be compiled. */
 export interface CoreSource {
-  /** Gzipped, in base64. */
-  embedded: string;
+  /** The embedded copy, and what puts it together. */
+  parts: readonly Part[];
+  assemble: (parts: readonly Part[]) => Promise<Uint8Array<ArrayBuffer>>;
   simd: WasmFile;
   relaxed?: WasmFile;
 }
@@ -87,33 +92,48 @@ async function compile(bytes: BufferSource): Promise<WebAssembly.Module> {
   try {
     return await WebAssembly.compile(bytes);
   } catch (error) {
-    throw await refusal(error);
+    throw await refused(error);
   }
 }
 
-/** Every file is compiled once and shared by all instances. */
-const compiled = new Map<WasmFile, Promise<WebAssembly.Module | undefined>>();
+/** What has been compiled: every file and every embedded copy once, for all instances. */
+const compiled = new Map<unknown, Promise<WebAssembly.Module | undefined>>();
 
-/** The compiled file, or what `other` gives where the file is not at hand. */
-function compileFile(
-  file: WasmFile,
-  other: () => Promise<BufferSource | undefined>,
+/** A module that is compiled by now, or will be. @param of stands for it */
+function compileOnce(
+  of: unknown,
+  read: () => Promise<BufferSource | undefined>,
 ): Promise<WebAssembly.Module | undefined> {
-  let module = compiled.get(file);
+  let module = compiled.get(of);
   if (module === undefined) {
-    module = readWasm(file)
-      .then((bytes) => bytes ?? other())
-      .then((bytes) => bytes && compile(bytes));
-    compiled.set(file, module);
+    module = read().then((bytes) => bytes && compile(bytes));
+    compiled.set(of, module);
     // A failed compilation, say for want of memory, can be tried again.
-    module.catch(() => compiled.delete(file));
+    module.catch(() => compiled.delete(of));
   }
   return module;
 }
 
-/** The embedded copy. Does without Blob and Response, which a page may have replaced. */
-async function unpack(embedded: string): Promise<Uint8Array<ArrayBuffer>> {
-  if (embedded === "") {
+/** The file of a build, where it is at hand. */
+const compileFile = (file: WasmFile) => compileOnce(file, () => readWasm(file));
+
+/** The embedded copy of the relaxed-SIMD build; undefined if there is none, or if it can't be loaded now. */
+async function unpackRelaxed(parts: readonly Part[]): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (parts.some(({ relaxed }) => relaxed === undefined)) return undefined;
+  try {
+    const [late, ...differences] = await Promise.all([
+      import("./relaxed-late.js"),
+      ...parts.map(({ relaxed }) => relaxed!()),
+    ]);
+    return await late.assembleRelaxed(parts, differences);
+  } catch {
+    return undefined; // the other build does the same
+  }
+}
+
+/** The embedded copy. @throws TwinwrapError UNSUPPORTED */
+async function unpackEmbedded({ parts, assemble }: CoreSource): Promise<Uint8Array<ArrayBuffer>> {
+  if (parts.some(({ text }) => text === "")) {
     throw unsupported(
       'this bundle holds no copy of the core (condition "twinwrap-wasm-url"): call useWasm with its URL first',
     );
@@ -123,35 +143,11 @@ async function unpack(embedded: string): Promise<Uint8Array<ArrayBuffer>> {
       "this engine has no DecompressionStream to unpack the core: call useWasm with the URL of twinwrap/core.wasm",
     );
   }
-  const { readable, writable } = new DecompressionStream("gzip");
-  const writer = writable.getWriter();
-  const reader = (readable as ReadableStream<Uint8Array>).getReader();
-  const parts: Uint8Array[] = [];
-  try {
-    const written = Promise.all([writer.write(fromBase64(embedded)), writer.close()]);
-    // Reading meets the same error.
-    written.catch(() => {});
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return concatBytes(...parts);
-      parts.push(value);
-    }
-  } catch (cause) {
-    const message = "the embedded copy of the core is damaged: install or bundle it again";
-    throw new TwinwrapError("FAULT", message, { cause });
-  }
+  return assemble(parts);
 }
 
-/**
- * Compiles the core.
- * @throws TwinwrapError BAD_ARGUMENT; UNSUPPORTED if the engine has no WebAssembly SIMD, or not the build asked for,
- *   or may not compile; UNAVAILABLE if what `wasm` says cannot be fetched
- */
-export async function compileCore(
-  source: CoreSource,
-  options: LoadOptions,
-): Promise<WebAssembly.Module> {
-  const { build, wasm } = LOAD(options, "options");
+/** @throws TwinwrapError UNSUPPORTED if the engine has no WebAssembly SIMD, or not the build asked for */
+function checkEngine(build?: CoreBuild | "at hand"): void {
   if (!hasWasm()) {
     throw unsupported(
       "this engine has no WebAssembly, or it is switched off (node --jitless, a browser's lockdown mode)",
@@ -167,22 +163,54 @@ export async function compileCore(
       "this engine has no relaxed SIMD; Node has it from 22 on (Node 20: --experimental-wasm-relaxed-simd), Chrome from 114",
     );
   }
-  if (wasm === undefined) {
-    if (source.relaxed !== undefined && build !== "simd" && hasRelaxedSimd()) {
-      const module = await compileFile(source.relaxed, async () => undefined);
-      if (module !== undefined) return module;
-    }
-    if (build === "relaxed") {
-      throw unsupported(
-        "the relaxed-SIMD build is not at hand here: give its URL as `wasm` (twinwrap/core-relaxed.wasm)",
-      );
-    }
-    return (await compileFile(source.simd, () => unpack(source.embedded)))!;
+}
+
+/**
+ * Compiles a build: the best one that the engine runs, the best of those that are here without loading another part of
+ * the package ("at hand"), or the one that is asked for.
+ * @throws TwinwrapError UNSUPPORTED if the engine has no WebAssembly SIMD, or not the build asked for, or may not
+ *   compile
+ */
+export async function compileBuild(
+  source: CoreSource,
+  build?: CoreBuild | "at hand",
+): Promise<WebAssembly.Module> {
+  checkEngine(build);
+  const { parts, simd, relaxed } = source;
+  if (relaxed !== undefined && build !== "simd" && hasRelaxedSimd()) {
+    const module =
+      (await compileFile(relaxed)) ??
+      (build === "at hand" ? undefined : await compileOnce(parts, () => unpackRelaxed(parts)));
+    if (module !== undefined) return module;
   }
+  if (build === "relaxed") {
+    throw unsupported(
+      "the relaxed-SIMD build is not at hand here: give its URL as `wasm` (twinwrap/core-relaxed.wasm)",
+    );
+  }
+  return (await compileFile(simd)) ?? (await compileOnce(source, () => unpackEmbedded(source)))!;
+}
+
+/**
+ * Compiles the core.
+ * @throws TwinwrapError BAD_ARGUMENT; UNSUPPORTED as {@link compileBuild}; UNAVAILABLE if what `wasm` says cannot be
+ *   fetched
+ */
+export async function compileCore(
+  source: CoreSource,
+  options: LoadOptions,
+): Promise<WebAssembly.Module> {
+  const { build, wasm } = LOAD(options, "options");
+  return wasm === undefined ? compileBuild(source, build) : compileWasm(wasm, build);
+}
+
+/** Compiles the caller's WebAssembly. @throws TwinwrapError as {@link compileCore} */
+export async function compileWasm(wasm: Wasm, build?: CoreBuild): Promise<WebAssembly.Module> {
+  checkEngine(build);
   return isModule(wasm) ? wasm : compileGiven(wasm);
 }
 
-/** Compiles the caller's WebAssembly. */
+/** The same of what is no module yet. */
 async function compileGiven(wasm: Wasm): Promise<WebAssembly.Module> {
   if (!isUrl(wasm) && !isResponse(wasm) && !isPromise(wasm)) {
     return compile(needBytes(wasm, "wasm") as Uint8Array<ArrayBuffer>);
@@ -207,7 +235,7 @@ async function compileGiven(wasm: Wasm): Promise<WebAssembly.Module> {
     // An answer that breaks off is a TypeError; a bad module, or a policy, is a CompileError.
     throw (error as Error).name === "TypeError"
       ? unavailable(String(error), error)
-      : await refusal(error);
+      : await refused(error);
   }
 }
 

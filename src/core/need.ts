@@ -1,25 +1,44 @@
 import { type Kind, optional, wrongKind } from "../arguments.js";
-import { Core, sharedCore } from "./index.js";
-import { RsaPrivateKey } from "./rsa.js";
+import { isWholeCore } from "../known.js";
+import { type Core, sharedCore } from "./index.js";
+import { type OpeningCore, sharedOpening } from "./opening.js";
+import { type SealingCore, sharedSealing } from "./sealing.js";
 
-// Checks for the rooms above, of arguments that are the core's own.
+// For the rooms above: checks of an argument that is a core, and the shared core where none is given. Each call asks for
+// no more than it needs, and a page carries no more.
 
 /** @throws TwinwrapError BAD_ARGUMENT unless it is a whole core, not the one with AES alone */
 export function needCore(value: unknown, what = "the core"): Core {
-  if (value instanceof Core) return value;
+  if (isWholeCore(value)) return value as Core;
   throw wrongKind(value, what, "what loadCore() gives");
 }
 
 /** An option `core`. */
-export const coreOption: Kind<Core | undefined> = optional(needCore);
+export const coreOption: Kind<Core | undefined> = /* @__PURE__ */ optional(needCore);
+
+/** Bytes of work that make up for loading the relaxed-SIMD build: some 20 ms, of which it saves a twentieth. */
+const WORTH = 4 << 20;
+
+/**
+ * The core that was given, or a shared one that seals.
+ * @param size bytes of work; undefined if that is not known
+ */
+export async function sealingCoreOr(
+  core: Core | undefined,
+  size: number | undefined,
+): Promise<SealingCore> {
+  return core ?? (await sharedSealing(size === undefined || size >= WORTH));
+}
+
+/** The same, one that opens. */
+export async function openingCoreOr(
+  core: Core | undefined,
+  size: number | undefined,
+): Promise<OpeningCore> {
+  return core ?? (await sharedOpening(size === undefined || size >= WORTH));
+}
 
 /** The core that was given, or the shared one. */
 export async function coreOr(core: Core | undefined): Promise<Core> {
   return core ?? (await sharedCore());
-}
-
-/** @throws TwinwrapError BAD_ARGUMENT unless it is a private key that core.rsaPrivateKey() made */
-export function needPrepared(value: unknown, what: string): RsaPrivateKey {
-  if (value instanceof RsaPrivateKey) return value;
-  throw wrongKind(value, what, "what core.rsaPrivateKey() gives");
 }

@@ -1,5 +1,6 @@
 import { fromBase64 } from "../bytes.js";
 import { TwinwrapError } from "../errors.js";
+import { notTheCore } from "./not-the-core.js";
 
 // (module)
 const EMPTY_MODULE = "AGFzbQEAAAA=";
@@ -28,13 +29,4 @@ export async function refusal(cause: unknown): Promise<TwinwrapError> {
     );
   }
   return notTheCore(message, cause);
-}
-
-/** The error when the caller's WebAssembly is something else. */
-export function notTheCore(message: string, cause?: unknown): TwinwrapError {
-  return new TwinwrapError(
-    "BAD_ARGUMENT",
-    `the WebAssembly given is not the core of this version: ${message}`,
-    { cause },
-  );
 }

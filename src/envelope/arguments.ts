@@ -29,15 +29,17 @@ import {
   needAnyPublicKey,
   publicKeyFrom,
 } from "../keys/any.js";
+import { isPool } from "../known.js";
 import { ENGINES, type WorkOptions } from "./engine.js";
 import { type Escrow, PADDINGS, type Wrap } from "./header.js";
-import { MAX_JOBS, needUrl, type StartWorker, WorkerPool } from "./pool.js";
+import type { WorkerPool } from "./pool.js";
+import { MAX_JOBS, needUrl, type StartWorker } from "./pools.js";
 import type { Recipient, WrapOptions } from "./wraps.js";
 
 // What seal, open and rewrap take, checked.
 
 const needPool: Kind<WorkerPool> = (value, what) => {
-  if (value instanceof WorkerPool) return value;
+  if (isPool(value)) return value as WorkerPool;
   throw wrongKind(value, what, "what workerPool() gives");
 };
 

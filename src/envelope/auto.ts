@@ -1,5 +1,5 @@
 import { randomBytes, wipe } from "../bytes.js";
-import type { Core } from "../core/index.js";
+import type { SealingCore } from "../core/sealing.js";
 import { nodeCrypto } from "../node-crypto.js";
 import { CHUNK, Cobblestone, KEY, SALT } from "./cobblestone.js";
 import { type Engine, SEGMENT, SEGMENT_CHUNKS } from "./segments.js";
@@ -40,7 +40,7 @@ export class Picker {
    * @param size bytes of it; undefined if that is not known
    * @param jobs threads that the core would have
    */
-  async pick(core: Core, size: number | undefined, jobs: number): Promise<Fixed> {
+  async pick(core: SealingCore, size: number | undefined, jobs: number): Promise<Fixed> {
     const other = platform();
     if (other === undefined || (size !== undefined && size < WORTH)) return "wasm";
     this.#advantage ??= measure(core, other, this.#make);
@@ -52,7 +52,7 @@ export class Picker {
 }
 
 /** @returns 0 if the other one does not work here */
-async function measure(core: Core, other: Fixed, make: MakeEngine): Promise<number> {
+async function measure(core: SealingCore, other: Fixed, make: MakeEngine): Promise<number> {
   const [key, salt] = [randomBytes(KEY), randomBytes(SALT)];
   const cobblestone = new Cobblestone(core, key, salt, new Uint8Array(0));
   const engines: Engine[] = [];

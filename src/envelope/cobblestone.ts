@@ -1,5 +1,6 @@
 import { concatBytes, copyBytes, newBytes, toUtf8, wipe } from "../bytes.js";
-import type { AesGcm, Core } from "../core/index.js";
+import type { GcmKey } from "../core/gcm-key.js";
+import type { SealingCore } from "../core/sealing.js";
 import { decryptionFailed, overLimit, TwinwrapError } from "../errors.js";
 
 // The body of a sealed file: c2sp.org/chunked-encryption, instance Cobblestone-256
@@ -88,7 +89,7 @@ export interface ChunkCipher {
 
 /** Seals and opens a message's chunks, in any order, with the core. */
 export class CoreCipher implements ChunkCipher {
-  readonly #aead: AesGcm;
+  readonly #aead: GcmKey;
   readonly #baseNonce: Uint8Array;
   readonly #nonce = newBytes(12);
 
@@ -96,7 +97,7 @@ export class CoreCipher implements ChunkCipher {
    * @param aead the message's AES key; disposed of with this
    * @param baseNonce 12 bytes; wiped with this
    */
-  constructor(aead: AesGcm, baseNonce: Uint8Array) {
+  constructor(aead: GcmKey, baseNonce: Uint8Array) {
     this.#aead = aead;
     this.#baseNonce = baseNonce;
   }
@@ -126,7 +127,7 @@ export class CoreCipher implements ChunkCipher {
 /** One message: its commitment, its keys and what works with them. */
 export class Cobblestone {
   /** The core that its keys were derived in. */
-  readonly core: Core;
+  readonly core: SealingCore;
   /** 32 bytes that bind key, salt and context; stand in front of the chunks. */
   readonly commitment: Uint8Array<ArrayBuffer>;
   /** Seals and opens its chunks here. */
@@ -140,7 +141,7 @@ export class Cobblestone {
    * @param context what the message is bound to; any length
    * @throws TwinwrapError BAD_ARGUMENT if key or salt has another length
    */
-  constructor(core: Core, key: Uint8Array, salt: Uint8Array, context: Uint8Array) {
+  constructor(core: SealingCore, key: Uint8Array, salt: Uint8Array, context: Uint8Array) {
     if (key.length !== KEY || salt.length !== SALT) {
       throw new TwinwrapError(
         "BAD_ARGUMENT",

@@ -1,21 +1,18 @@
-import { wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { decryptionFailed, TwinwrapError } from "../errors.js";
+import type { SealingCore } from "../core/sealing.js";
+import { TwinwrapError } from "../errors.js";
 import { nodeCrypto, noNodeCrypto } from "../node-crypto.js";
 import type { Pieces, Reader } from "../source.js";
-import type { Fixed, Picker } from "./auto.js";
-import { type ChunkCipher, type Cobblestone, setChunkNonce } from "./cobblestone.js";
-import { type PoolOptions, type StartWorker, WorkerPool } from "./pool.js";
+import type { Picker as AnyPicker, Fixed } from "./auto.js";
+import type { ChunkCipher, Cobblestone } from "./cobblestone.js";
+import type { PoolOptions, WorkerPool } from "./pool.js";
+import type { StartWorker } from "./pools.js";
 import {
-  chunksOf,
   type Direction,
   type Engine,
   LocalEngine,
   type RunOptions,
   runSegments,
-  type Segment,
-  type Worked,
-  wipePlaintext,
 } from "./segments.js";
 
 /** What works on a file's chunks; the bytes are the same. */
@@ -82,9 +79,10 @@ export async function* workThrough(
   }
 }
 
-/** Loaded when it is asked for: most pages never do. */
+// What works on chunks in other ways is loaded when it is asked for: most pages never do.
+
 async function nativeCipher(cobblestone: Cobblestone): Promise<ChunkCipher> {
-  const { NativeCipher } = await import("./native.js");
+  const { NativeCipher } = await import("./late.js");
   return new NativeCipher(cobblestone.copyKeys());
 }
 
@@ -94,16 +92,19 @@ async function ownEngine(
   cobblestone: Cobblestone,
   direction: Direction,
 ): Promise<Engine> {
-  if (name === "webcrypto") return WebCryptoEngine.create(cobblestone, direction);
+  if (name === "webcrypto") {
+    const { WebCryptoEngine } = await import("./late.js");
+    return WebCryptoEngine.create(cobblestone, direction);
+  }
   if (name === "wasm") return new LocalEngine(cobblestone.cipher, direction);
   return new LocalEngine(await nativeCipher(cobblestone), direction, { owned: true });
 }
 
-let picker: Picker | undefined;
+let picker: AnyPicker | undefined;
 
-async function pick(core: Core, size: number | undefined, jobs: number): Promise<Fixed> {
-  const auto = await import("./auto.js");
-  picker ??= new auto.Picker((name, cobblestone) => ownEngine(name, cobblestone, "seal"));
+async function pick(core: SealingCore, size: number | undefined, jobs: number): Promise<Fixed> {
+  const { Picker } = await import("./late.js");
+  picker ??= new Picker((name, cobblestone) => ownEngine(name, cobblestone, "seal"));
   return picker.pick(core, size, jobs);
 }
 
@@ -120,73 +121,11 @@ async function makeEngine(
   const native = picked === "native" ? await nativeCipher(cobblestone) : undefined;
   try {
     if (pool !== undefined) return pool.engine(cobblestone, direction, { size, native });
+    const { WorkerPool } = await import("./late.js");
     const own = new WorkerPool(startWorker!, { jobs, workerUrl });
     return own.engine(cobblestone, direction, { size, native, done: () => own.close() });
   } catch (error) {
     native?.dispose();
     throw error;
-  }
-}
-
-/** The platform's AES-GCM. */
-class WebCryptoEngine implements Engine {
-  // 64 calls are in flight for each. With more, reads and writes wait behind them in Node's thread pool.
-  readonly depth = 2;
-  readonly #direction: Direction;
-  readonly #key: CryptoKey;
-  readonly #baseNonce: Uint8Array;
-
-  private constructor(direction: Direction, key: CryptoKey, baseNonce: Uint8Array) {
-    this.#direction = direction;
-    this.#key = key;
-    this.#baseNonce = baseNonce;
-  }
-
-  static async create(cobblestone: Cobblestone, direction: Direction): Promise<WebCryptoEngine> {
-    const { key, baseNonce } = cobblestone.copyKeys();
-    try {
-      const usage = direction === "seal" ? "encrypt" : "decrypt";
-      const imported = await crypto.subtle.importKey("raw", key, "AES-GCM", false, [usage]);
-      return new WebCryptoEngine(direction, imported, baseNonce);
-    } catch (error) {
-      wipe(baseNonce);
-      throw error;
-    } finally {
-      wipe(key);
-    }
-  }
-
-  #call(index: number, from: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
-    const iv = new Uint8Array(12);
-    setChunkNonce(iv, this.#baseNonce, index);
-    const algorithm = { name: "AES-GCM", iv };
-    return this.#direction === "seal"
-      ? crypto.subtle.encrypt(algorithm, this.#key, from)
-      : crypto.subtle.decrypt(algorithm, this.#key, from);
-  }
-
-  async work(segment: Segment): Promise<Worked> {
-    const { buffer } = segment;
-    const chunks = [...chunksOf(this.#direction, segment)];
-    const results = await Promise.allSettled(
-      chunks.map(({ index, from }) => this.#call(index, from)),
-    );
-    let length = 0;
-    for (const [i, { to }] of chunks.entries()) {
-      const result = results[i]!;
-      if (result.status === "rejected") {
-        // The platform's error is an OperationError without a text.
-        const error = this.#direction === "open" ? decryptionFailed() : result.reason;
-        return { buffer, length, error };
-      }
-      to.set(new Uint8Array(result.value));
-      length += to.length;
-    }
-    if (this.#direction === "seal") wipePlaintext(segment, length);
-    return { buffer, length };
-  }
-
-  dispose(): void {
-    wipe(this.#baseNonce);
   }
 }

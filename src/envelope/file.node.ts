@@ -12,7 +12,7 @@ import { needPath, withSystemErrors } from "../system.node.js";
 import { withWorkers } from "./arguments.js";
 import type { Header, Patch } from "./header.js";
 import { inspectHead, type OpenOptions, open } from "./open.js";
-import type { StartWorker } from "./pool.js";
+import type { StartWorker } from "./pools.js";
 import { amend, rewrap } from "./rewrap.js";
 import { type SealOptions, seal } from "./seal.js";
 import { startWorker } from "./worker.node.js";

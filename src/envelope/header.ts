@@ -1,6 +1,6 @@
 import { type Bytes, bytesOf } from "../arguments.js";
 import { concatBytes, equalBytes, newBytes, toBase32, toBase64Url, toUtf8 } from "../bytes.js";
-import type { Core } from "../core/index.js";
+import type { SealingCore } from "../core/sealing.js";
 import { overLimit, readBack, TwinwrapError } from "../errors.js";
 import { decodeJcs, encodeJcs, formatTime, type Json, Members } from "../jcs.js";
 
@@ -241,7 +241,12 @@ function withRest<Entry extends Wrap | Escrow>(entry: Entry, members: Members): 
 }
 
 /** SHA-256(H ‖ generation ‖ length ‖ JSON): a slot cut short or meant for another file is no slot. */
-function slotDigest(core: Core, hash: Uint8Array, head: Uint8Array, json: Uint8Array): Uint8Array {
+function slotDigest(
+  core: SealingCore,
+  hash: Uint8Array,
+  head: Uint8Array,
+  json: Uint8Array,
+): Uint8Array {
   return core.sha256(concatBytes(hash, head, json));
 }
 
@@ -252,7 +257,7 @@ function slotDigest(core: Core, hash: Uint8Array, head: Uint8Array, json: Uint8A
  */
 function writeSlot(
   slot: Uint8Array,
-  core: Core,
+  core: SealingCore,
   hash: Uint8Array,
   generation: number,
   json: Uint8Array,
@@ -271,7 +276,7 @@ interface Slot extends MutableHeader {
 }
 
 /** @returns undefined if the slot is empty, cut, altered, unreadable, or not of this file */
-function decodeSlot(core: Core, hash: Uint8Array, slot: Uint8Array): Slot | undefined {
+function decodeSlot(core: SealingCore, hash: Uint8Array, slot: Uint8Array): Slot | undefined {
   const view = new DataView(slot.buffer, slot.byteOffset, slot.length);
   const generation = view.getBigUint64(0);
   const length = view.getUint32(8);
@@ -325,7 +330,7 @@ export interface Frame {
  * @throws TwinwrapError BAD_ARGUMENT if something cannot stand in a header; LIMIT_EXCEEDED if a text is too
  *   long, there is too much of something, or the slots would be too large
  */
-export function encodeFrame(core: Core, fixed: FixedHeader, mutable: MutableHeader): Frame {
+export function encodeFrame(core: SealingCore, fixed: FixedHeader, mutable: MutableHeader): Frame {
   const { json, read } = encodeFixed(fixed);
   const packed = encodeMutable(mutable);
   const slotLength = slotLengthFor(fixed, mutable, packed.json.length);
@@ -348,7 +353,7 @@ export function encodeFrame(core: Core, fixed: FixedHeader, mutable: MutableHead
  * @throws TwinwrapError LIMIT_EXCEEDED
  */
 export function encodeHeader(
-  core: Core,
+  core: SealingCore,
   { bytes: before, hash, slotLength, fixed, mutable }: Frame,
   escrows: Escrow[],
   room: number,
@@ -410,7 +415,7 @@ export function decodePreamble(preamble: Uint8Array): Layout {
  * @param bytes the file's bytes up to its body
  * @throws TwinwrapError BAD_FORMAT if it is cut or malformed, or neither slot is valid
  */
-export function decodeHeader(core: Core, bytes: Uint8Array): Header {
+export function decodeHeader(core: SealingCore, bytes: Uint8Array): Header {
   const layout = decodePreamble(bytes.subarray(0, PREAMBLE));
   const { fixedLength, slotLength, slotsOffset, bodyOffset } = layout;
   if (bytes.length < bodyOffset) throw bad("the file is truncated: it ends inside its header");
@@ -448,7 +453,7 @@ export interface Patch {
  * @throws TwinwrapError LIMIT_EXCEEDED if no header holds it, however large its slots are
  */
 export function encodeChange(
-  core: Core,
+  core: SealingCore,
   header: Header,
   mutable: MutableHeader,
   room = 0,

@@ -3,14 +3,8 @@ export { ENGINES, type EngineName, type EngineOptions, type WorkOptions } from "
 export type { Escrow, FixedHeader, Header, MutableHeader, Padding, Patch, Wrap } from "./header.js";
 export { formatSerial, PADDINGS } from "./header.js";
 export { type Head, inspect, inspectHead, Opened, type OpenOptions, open } from "./open.js";
-export {
-  MAX_JOBS,
-  type PoolOptions,
-  type StartWorker,
-  type WorkerEvents,
-  type WorkerHandle,
-  WorkerPool,
-} from "./pool.js";
+export { type PoolOptions, WorkerPool } from "./pool.js";
+export { MAX_JOBS, type StartWorker, type WorkerEvents, type WorkerHandle } from "./pools.js";
 export { type Amendment, amend, type Rewrapped, rewrap, type WrapChange } from "./rewrap.js";
 export {
   type BodyHeader,

@@ -1,7 +1,9 @@
 import { oneOf, optionsOf, wrongKind } from "../arguments.js";
 import { newBytes, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { coreOr } from "../core/need.js";
+import { openingCoreOr, sealingCoreOr } from "../core/need.js";
+import type { OpeningCore } from "../core/opening.js";
+import type { SealingCore } from "../core/sealing.js";
 import { TwinwrapError } from "../errors.js";
 import { type AnyPrivateKey, withPrivateKeys } from "../keys/any.js";
 import {
@@ -39,7 +41,7 @@ export interface Head {
 }
 
 /** Reads a sealed file's header and the start of its body, wherever its bytes come from. */
-export async function readHead(core: Core, reader: Reader): Promise<Head> {
+export async function readHead(core: SealingCore, reader: Reader): Promise<Head> {
   const start = await reader.take(PREAMBLE);
   const { bodyOffset } = decodePreamble(start);
   const bytes = newBytes(bodyOffset);
@@ -74,7 +76,7 @@ export async function inspectHead(
   const { core: given } = CORE(options, "options");
   const reader = new Reader(pieces(source));
   try {
-    const core = await coreOr(given);
+    const core = await sealingCoreOr(given, 0);
     return await readHead(core, reader);
   } finally {
     await reader.close();
@@ -82,7 +84,7 @@ export async function inspectHead(
 }
 
 /** Finds the session key with one of the private keys; see {@link openWraps}. */
-export function openHead(core: Core, { header, body }: Head, options: OpenOptions) {
+export function openHead(core: OpeningCore, { header, body }: Head, options: OpenOptions) {
   const context = bodyContext(header);
   return withPrivateKeys(needKeys(options.key, "the key"), (keys) =>
     openWraps(core, header.wraps, keys, { ...body, context }, options),
@@ -203,7 +205,7 @@ export async function open(source: Source | RandomAccess, given: OpenOptions): P
   const anywhere = asRandomAccess(source);
   const reader = new Reader(pieces(source));
   try {
-    const core = await coreOr(options.core);
+    const core = await openingCoreOr(options.core, reader.size);
     const head = await readHead(core, reader);
     if (anywhere !== undefined) plaintextLength(anywhere.size - head.header.bodyOffset);
     const { sessionKey, cobblestone } = await openHead(core, head, options);

@@ -1,35 +1,20 @@
-import { type Kind, needFunction, needText, optional, optionsOf, whole } from "../arguments.js";
+import { needFunction, optional, optionsOf, whole } from "../arguments.js";
 import { wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { coreOption, coreOr } from "../core/need.js";
+import { coreOption, sealingCoreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
+import { markPool } from "../known.js";
 import { buildId } from "./build-id.js";
 import type { ChunkCipher, Cobblestone } from "./cobblestone.js";
+import {
+  MAX_JOBS,
+  needUrl,
+  type StartWorker,
+  type WorkerEvents,
+  type WorkerHandle,
+} from "./pools.js";
 import type { Answer, Order } from "./protocol.js";
 import { type Direction, type Engine, type Segment, type Worked, workOn } from "./segments.js";
-
-/** What a worker reports to its pool. */
-export interface WorkerEvents {
-  /** It has answered. */
-  answered(data: unknown): void;
-  /** It cannot be started, or has ended. */
-  ended(): void;
-}
-
-/** A worker as a pool sees it, in Node and in browsers. */
-export interface WorkerHandle {
-  post(order: unknown, transfer: ArrayBuffer[]): void;
-  /** Whether the process must wait for it: until it is ready, and while it has work. */
-  hold(busy: boolean): void;
-  /** Ends it at once. */
-  terminate(): void;
-}
-
-/** Starts a worker that runs the script twinwrap/worker.js, from `url` if the platform can't do without. */
-export type StartWorker = (
-  events: WorkerEvents,
-  url?: string | URL,
-) => WorkerHandle | Promise<WorkerHandle>;
 
 /**
  * Bytes of a file that this thread does before it starts workers. Starting two costs as much processor
@@ -41,15 +26,6 @@ const START_AFTER = 16 << 20;
 
 /** Milliseconds after which the pool gives up a worker that is not ready. */
 const READY_WITHIN = 10_000;
-
-/** More workers than this are a mistake. */
-export const MAX_JOBS = 64;
-
-/** Where something is served: text, or a URL of any realm. */
-export const needUrl: Kind<string | URL> = (value, what) => {
-  const isUrl = typeof value === "object" && value !== null && "href" in value;
-  return isUrl ? new URL(needText(value.href, what)) : needText(value, what);
-};
 
 /** Segments that a worker has at a time: one at work, and the next. */
 const PER_WORKER = 2;
@@ -76,8 +52,12 @@ export interface PoolOptions {
   workerUrl?: string | URL | undefined;
 }
 
-const OPTIONS = optionsOf<PoolOptions>(
-  { jobs: whole(1, MAX_JOBS), startAfter: whole(0), workerUrl: optional(needUrl) },
+const OPTIONS = /* @__PURE__ */ optionsOf<PoolOptions>(
+  {
+    jobs: /* @__PURE__ */ whole(1, MAX_JOBS),
+    startAfter: /* @__PURE__ */ whole(0),
+    workerUrl: /* @__PURE__ */ optional(needUrl),
+  },
   ["jobs"],
 );
 
@@ -125,6 +105,7 @@ export class WorkerPool {
     needFunction(startWorker, "startWorker");
     this.startAfter = startAfter;
     this.jobs = jobs;
+    markPool(this);
     this.#startWorker = (events) => startWorker(events, workerUrl);
   }
 
@@ -145,7 +126,12 @@ export class WorkerPool {
    * @throws TwinwrapError BAD_ARGUMENT
    */
   async start(core?: Core): Promise<void> {
-    const { module } = await coreOr(coreOption(core, "the core"));
+    const { module } = await sealingCoreOr(coreOption(core, "the core"), undefined);
+    await this.startWith(module);
+  }
+
+  /** @internal The same with a compiled core. */
+  async startWith(module: WebAssembly.Module): Promise<void> {
     if (this.#closed) return;
     this.#starting ??= Promise.all(
       Array.from({ length: this.jobs - this.#members.size }, () => this.#add(module)),
@@ -363,7 +349,7 @@ class PoolEngine implements Engine {
     if ((this.#isLarge || this.#seen > pool.startAfter) && !this.#asked) {
       // Once a message: a failed start is not tried again for every segment.
       this.#asked = true;
-      void pool.start(this.#cobblestone.core);
+      void pool.startWith(this.#cobblestone.core.module);
     }
     if (!pool.ready) {
       // A turn of the event loop, in which a worker can tell that it is ready.

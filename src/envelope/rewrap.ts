@@ -1,7 +1,8 @@
 import { isObject, listOf, needFlag, needFunction, optionsOf, whole } from "../arguments.js";
 import { equalBytes, toHex, wipe } from "../bytes.js";
 import type { Core } from "../core/index.js";
-import { coreOr } from "../core/need.js";
+import { openingCoreOr, sealingCoreOr } from "../core/need.js";
+import type { SealingCore } from "../core/sealing.js";
 import { TwinwrapError } from "../errors.js";
 import type { AnyPublicKey } from "../keys/any.js";
 import { pieces, type RandomAccess, Reader } from "../source.js";
@@ -92,7 +93,7 @@ export async function rewrap(
   const reader = new Reader(pieces(source));
   let resealing = false;
   try {
-    const core = await coreOr(known?.core);
+    const core = await openingCoreOr(known?.core, 0);
     const found = await readHead(core, reader);
     const { body } = found;
     const change = known ?? CHANGE(await ask(found), "the change");
@@ -153,7 +154,7 @@ function withReleased(header: Header, released: readonly Wrap[]): Header {
 }
 
 async function changeWraps(
-  core: Core,
+  core: SealingCore,
   header: Header,
   sessionKey: Uint8Array,
   { released = [], add = [], remove = [], allowWeak = false }: WrapChange,
@@ -197,9 +198,10 @@ export async function amend(
   change: (head: Head) => Amendment | Promise<Amendment>,
   options: { core?: Core | undefined } = {},
 ): Promise<{ header: Header; patch: Patch }> {
-  const core = await coreOr(CORE(options, "options").core);
+  const { core: given } = CORE(options, "options");
+  const core = await sealingCoreOr(given, 0);
   const asked = needFunction(change, "the change");
-  const head = await inspectHead(source, { core });
+  const head = await inspectHead(source, { core: given });
   const { header } = head;
   const { wraps = header.wraps, escrows = header.escrows } = AMENDMENT(
     await asked(head),

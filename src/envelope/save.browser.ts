@@ -2,7 +2,7 @@ import { needFlag, needText, optionsOf, whole, wrongKind } from "../arguments.js
 import { TwinwrapError } from "../errors.js";
 import { isBlob, Output, type Pieces, pieces } from "../source.js";
 import { aborted, type Destination, download, LINGER, type SavedBy } from "./download.browser.js";
-import { needUrl } from "./pool.js";
+import { needUrl } from "./pools.js";
 
 export interface SaveOptions {
   /** The name that is proposed. */

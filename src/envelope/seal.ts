@@ -1,7 +1,7 @@
 import { listOf, needFunction, needText, objectOf, optionsOf, same } from "../arguments.js";
 import { concatBytes, randomBytes, toUtf8, wipe } from "../bytes.js";
-import type { Core } from "../core/index.js";
-import { coreOr } from "../core/need.js";
+import { sealingCoreOr } from "../core/need.js";
+import type { SealingCore } from "../core/sealing.js";
 import { TwinwrapError } from "../errors.js";
 import type { AnyPublicKey } from "../keys/any.js";
 import {
@@ -132,7 +132,7 @@ export async function seal(source: Source | RandomAccess, given: SealOptions): P
   const options = OPTIONS(given, "options");
   checkEngine(options);
   const input = pieces(source);
-  const core = await coreOr(options.core);
+  const core = await sealingCoreOr(options.core, input.size);
   if (options.to.length === 0) {
     throw new TwinwrapError("BAD_ARGUMENT", "a file is sealed for at least one key");
   }
@@ -189,7 +189,7 @@ function escrowsOf({ authorities = [], escrows }: SealOptions): MakeEscrows | un
  * yet. Escrows are made anew: those in `mutable` prove nothing about this body, they only take room.
  */
 export async function sealUnder(
-  core: Core,
+  core: SealingCore,
   sessionKey: Uint8Array,
   fixed: FixedHeader,
   mutable: MutableHeader,

@@ -1,5 +1,5 @@
 import { randomBytes, toHex } from "../bytes.js";
-import type { WorkerEvents, WorkerHandle } from "./pool.js";
+import type { WorkerEvents, WorkerHandle } from "./pools.js";
 import type { Order } from "./protocol.js";
 
 /**

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
-import type { StartWorker, WorkerEvents, WorkerHandle } from "./pool.js";
+import type { StartWorker, WorkerEvents, WorkerHandle } from "./pools.js";
 
 /**
  * Whether there is a limit on addresses (ulimit -v) that workers may meet: each reserves some 12 GiB, and one that

@@ -1,5 +1,5 @@
 import { AesUnit } from "../core/aes.js";
-import { AesGcm, type GcmCalls, gcmCalls } from "../core/aes-gcm.js";
+import { GcmKey } from "../core/gcm-key.js";
 import { Instance } from "../core/instance.js";
 import { TwinwrapError } from "../errors.js";
 import { buildId } from "./build-id.js";
@@ -22,7 +22,7 @@ declare const twinwrapPort: Port | undefined;
 const port = typeof twinwrapPort === "undefined" ? (globalThis as unknown as Port) : twinwrapPort;
 
 /** The instance, once it is there. */
-let core: { unit: AesUnit; calls: GcmCalls };
+let unit: AesUnit;
 const messages = new Map<number, { cipher: ChunkCipher; direction: Direction }>();
 
 function forget(message: number): void {
@@ -44,7 +44,7 @@ function holdForever(lock: string): Promise<void> {
 function cipherOf({ keys, native }: Extract<Order, { keys: unknown }>): ChunkCipher {
   if (native) return new NativeCipher(keys);
   const { key, baseNonce } = keys;
-  const cipher = new CoreCipher(new AesGcm(core.unit, core.calls, key), baseNonce);
+  const cipher = new CoreCipher(new GcmKey(unit, key), baseNonce);
   key.fill(0);
   return cipher;
 }
@@ -52,8 +52,7 @@ function cipherOf({ keys, native }: Extract<Order, { keys: unknown }>): ChunkCip
 /** @throws anything: an unexpected error ends the worker, which the pool notices */
 async function obey(order: Order): Promise<void> {
   if ("module" in order) {
-    const instance = await Instance.create(order.module);
-    core = { unit: new AesUnit(instance), calls: gcmCalls(instance) };
+    unit = new AesUnit(await Instance.create(order.module));
     if (order.lock !== undefined) await holdForever(order.lock);
     port.postMessage({ ready: buildId }, []);
   } else if ("keys" in order) {

@@ -1,14 +1,13 @@
-import { CALG_AES_256, CryptoApiError, decodeSimpleBlob, encodeSimpleBlob } from "../blob/index.js";
+import { CryptoApiError, decodeSimpleBlob } from "../blob/index.js";
+import { CALG_AES_256 } from "../blob/numbers.js";
+import { writeSimpleBlob } from "../blob/write.js";
 import { copyBytes, equalBytes, fromHex, toHex, wipe } from "../bytes.js";
-import type { Core, PreparedRsaPrivateKey, PreparedRsaPublicKey } from "../core/index.js";
+import type { PreparedRsaPrivateKey, PreparedRsaPublicKey } from "../core/index.js";
+import type { OpeningCore } from "../core/opening.js";
+import type { SealingCore } from "../core/sealing.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
-import {
-  checkPublicKey,
-  fingerprint,
-  publicKeyOf,
-  type RsaPrivateKey,
-  type RsaPublicKey,
-} from "../keys/index.js";
+import { fingerprintOf } from "../keys/fingerprint.js";
+import { checkPublicKey, type RsaPrivateKey, type RsaPublicKey } from "../keys/index.js";
 import type { RsaEngine } from "../keys/native-rsa.js";
 import { needPublicKey } from "../keys/types.js";
 import { Cobblestone, KEY } from "./cobblestone.js";
@@ -38,7 +37,7 @@ export interface UnwrapOptions {
 
 /** What is known of a key that was wrapped for. */
 interface Known {
-  core: Core;
+  core: SealingCore;
   n: Uint8Array;
   e: Uint8Array;
   fingerprint: Uint8Array;
@@ -50,12 +49,12 @@ interface Known {
 const known = new WeakMap<Uint8Array, Known>();
 
 /** What is known of a key: the same as before, unless its bytes have changed. */
-async function knownKey(core: Core, given: RsaPublicKey): Promise<Known> {
+function knownKey(core: SealingCore, given: RsaPublicKey): Known {
   const { n, e } = needPublicKey(given);
   const before = known.get(n);
   if (before?.core === core && equalBytes(before.n, n) && equalBytes(before.e, e)) return before;
   const key = { n: copyBytes(n), e: copyBytes(e) };
-  const now: Known = { ...key, core, fingerprint: await fingerprint(key, { core }) };
+  const now: Known = { ...key, core, fingerprint: fingerprintOf(core, key) };
   known.set(n, now);
   return now;
 }
@@ -66,13 +65,13 @@ async function knownKey(core: Core, given: RsaPublicKey): Promise<Known> {
  * @throws TwinwrapError WEAK_KEY or BAD_KEY if the key does not fit for new wraps
  */
 export async function wrapFor(
-  core: Core,
+  core: SealingCore,
   sessionKey: Uint8Array,
   recipient: Recipient,
   options: WrapOptions & { aiKeyAlg?: number | undefined } = {},
 ): Promise<Wrap> {
   checkPublicKey(recipient.key, { forWrap: true, allowWeak: options.allowWeak ?? false });
-  const to = await knownKey(core, recipient.key);
+  const to = knownKey(core, recipient.key);
   // It stays there: who needs its slot in the core takes it.
   to.prepared ??= core.rsaPublicKey(to);
   const padding = recipient.padding ?? "oaep";
@@ -80,7 +79,7 @@ export async function wrapFor(
   return {
     fingerprint: copyBytes(to.fingerprint),
     padding,
-    simpleBlob: encodeSimpleBlob({ aiKeyAlg: options.aiKeyAlg ?? CALG_AES_256, encryptedKey }),
+    simpleBlob: writeSimpleBlob(options.aiKeyAlg ?? CALG_AES_256, encryptedKey),
   };
 }
 
@@ -92,7 +91,7 @@ export async function wrapFor(
  *   that many; as {@link wrapFor}
  */
 export async function wrapForAll(
-  core: Core,
+  core: SealingCore,
   sessionKey: Uint8Array,
   recipients: readonly Recipient[],
   options: WrapOptions,
@@ -101,7 +100,7 @@ export async function wrapForAll(
   const once = new Map<string, Recipient>();
   for (const recipient of recipients) {
     checkPublicKey(recipient.key, { forWrap: true, allowWeak: options.allowWeak ?? false });
-    const name = toHex((await knownKey(core, recipient.key)).fingerprint);
+    const name = toHex(knownKey(core, recipient.key).fingerprint);
     const present = once.get(name);
     if (present !== undefined && (present.padding ?? "oaep") !== (recipient.padding ?? "oaep")) {
       throw new TwinwrapError(
@@ -130,7 +129,7 @@ const SOON = 16;
 function alike(recipients: ReadonlyMap<string, Recipient>): Wrap[] {
   return [...recipients].map(([name, { key, padding = "oaep" }]) => {
     const encryptedKey = new Uint8Array(key.n.length);
-    const simpleBlob = encodeSimpleBlob({ aiKeyAlg: CALG_AES_256, encryptedKey });
+    const simpleBlob = writeSimpleBlob(CALG_AES_256, encryptedKey);
     return { fingerprint: fromHex(name), padding, simpleBlob };
   });
 }
@@ -185,7 +184,7 @@ export function isWrapFor(
  * @throws TwinwrapError NOT_A_RECIPIENT if no wrap names the key, DECRYPTION_FAILED if none opens
  */
 export async function openWraps(
-  core: Core,
+  core: OpeningCore,
   wraps: readonly Wrap[],
   keys: readonly RsaPrivateKey[],
   body: { salt: Uint8Array; commitment: Uint8Array; context: Uint8Array },
@@ -194,7 +193,7 @@ export async function openWraps(
   let named = false;
   for (const key of keys) {
     checkPublicKey(key, { allowWeak: options.allowWeak ?? false });
-    const mine = await fingerprint(publicKeyOf(key), { core });
+    const mine = fingerprintOf(core, key);
     const candidates = wraps.filter((wrap) => equalBytes(wrap.fingerprint, mine));
     if (candidates.length === 0) continue;
     named = true;
@@ -223,7 +222,7 @@ async function rsadpFor(key: RsaPrivateKey, engine: RsaEngine | undefined) {
 }
 
 function tryWrap(
-  core: Core,
+  core: SealingCore,
   wrap: Wrap,
   rsa: PreparedRsaPrivateKey,
   body: { salt: Uint8Array; commitment: Uint8Array; context: Uint8Array },

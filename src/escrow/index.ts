@@ -34,7 +34,8 @@ import {
   takingAsync,
   whole,
 } from "../arguments.js";
-import { needCore, needPrepared } from "../core/need.js";
+import { needCore } from "../core/need.js";
+import { needPrepared } from "../core/need-prepared.js";
 import * as $header from "../envelope/header.js";
 import { LOCK } from "../keys/ed25519.js";
 import { READ_OPTIONS, type ReadKeyOptions } from "../keys/read.js";

@@ -5,11 +5,11 @@ const { measureBundles } = await benchModule("bundles.mjs");
 const { GOALS } = await benchModule("goals.mjs");
 
 /**
- * The most bytes, minified and gzipped, that a page may have to load. The goals (bench/goals.json) are 14, 22 and
- * 30 kB; where one is missed the budget is what was reached, so that it does not get worse unnoticed
- * (docs/performance.md says what the bytes are).
+ * The most bytes, minified and gzipped, that a page may have to load. The goals are in bench/goals.json; where one is
+ * missed the budget is what was reached, so that it does not get worse unnoticed (docs/performance.md says what the
+ * bytes are).
  */
-const BUDGETS = { aes: 15_400, core: 30_300, seal: 48_500 };
+const BUDGETS = { aes: 15_100, core: 31_000, seal: 29_300, open: 36_800, both: 38_700 };
 
 test("no bundle is over its budget", async () => {
   const sizes = await measureBundles();

@@ -5,7 +5,8 @@ import { randomBytes } from "node:crypto";
 import { type LoadOptions, loadCore } from "twinwrap/core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Instance } from "#build/core/instance.js";
-import { RsaPrivateKey, RsaPublicKey } from "#build/core/rsa.js";
+import { RsaPrivateKey } from "#build/core/rsa.js";
+import { RsaPublicKey } from "#build/core/rsa-public.js";
 import { Slots } from "#build/core/slots.js";
 import {
   type BigKey,

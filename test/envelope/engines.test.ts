@@ -6,7 +6,7 @@ import { type EngineOptions, open, seal, WorkerPool, type WorkOptions, workerPoo
 import { loadCore } from "twinwrap/core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Cobblestone } from "#build/envelope/cobblestone.js";
-import type { StartWorker, WorkerHandle } from "#build/envelope/pool.js";
+import type { StartWorker, WorkerHandle } from "#build/envelope/pools.js";
 import { openChunks, sealChunks } from "#build/envelope/seal.js";
 import { startWorker } from "#build/envelope/worker.node.js";
 import { pieces, type RandomAccess, Reader, type Source } from "#build/source.js";

@@ -13,6 +13,7 @@ import {
   Core,
   fingerprint,
   inspect,
+  loadCore,
   open,
   type RsaPrivateKey,
   readPrivateKey,
@@ -226,7 +227,7 @@ test("copies of secrets that were made on the way are wiped", async () => {
   expect([copy.length, copy.every((byte) => byte === 0)]).toEqual([pkcs8.length, true]);
   // So are the numbers that were read for a call, as the core was given them.
   const given = vi.spyOn(Core.prototype, "rsaPrivateKey");
-  await open(sealed, { key: pem });
+  await open(sealed, { key: pem, core: await loadCore() });
   const [{ d, p }] = given.mock.lastCall as [RsaPrivateKey];
   expect([d.length, d.some(Boolean), p.some(Boolean)]).toEqual([256, false, false]);
   // What the caller gave is the caller's.

@@ -1,0 +1,2 @@
+/** Like embedded-sealing.d.ts: what differs in the relaxed-SIMD build (relaxed.ts). */
+export declare const text: string;

@@ -1,0 +1,2 @@
+/** lazily.ts, in one file that nothing but import() leads to; the build makes it. */
+export * from "./lazily.js";
