@@ -64,7 +64,10 @@ export function sharedAt<C extends Shared>(
     const module = await moduleOf(source, which);
     // Both may be the same.
     const there = await other?.catch(() => undefined);
-    return there?.module === module ? (there as C) : make(await Instance.create(module));
+    const core = there?.module === module ? (there as C) : make(await Instance.create(module));
+    // Nobody asks for the other one any more, once this is there.
+    if (isWorth) shared.now.delete(level);
+    return core;
   })();
   // A failed load, say for want of a network, can be tried again.
   loading.catch(() => {
