@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 
-const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+const read = (name: string) => readFileSync(new URL(`../${name}`, import.meta.url), "utf8");
+/** The README, and the page for developers that goes on from it. */
+const text = read("README.md") + read("docs/developer.md");
 
-/** The README's examples of one kind: what stands behind the fence. */
+/** The examples of one kind: what stands behind the fence. */
 export const examplesOf = (kind: string): string[] =>
-  [...readme.matchAll(new RegExp(`\`\`\`${kind}\\n(.*?)\`\`\``, "gs"))].map(([, code]) => code!);
+  [...text.matchAll(new RegExp(`\`\`\`${kind}\\n(.*?)\`\`\``, "gs"))].map(([, code]) => code!);
 
 /** Those for Node, which are whole programs. */
 export const FOR_NODE = examplesOf("js");
