@@ -190,7 +190,7 @@ export async function newPassphrase(
   const passphrase = await choosePassphrase(path, options, flag);
   if (passphrase !== undefined && passphrase.length < SHORT) {
     warn(
-      `the passphrase of ${path} is short: whoever gets the file can try all of ${passphrase.length} characters; several words are better`,
+      `the passphrase of ${path} is short: whoever gets the file can try all that are as short; several words are better`,
     );
   }
   return passphrase;
