@@ -15,7 +15,7 @@ export interface Part {
 /** Inflates. Does without Blob and Response, which a page may have replaced. */
 export async function inflate(
   packed: Uint8Array<ArrayBuffer>,
-  format: CompressionFormat = "deflate",
+  format: "deflate" | "deflate-raw" = "deflate",
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { readable, writable } = new DecompressionStream(format);
   const writer = writable.getWriter();
