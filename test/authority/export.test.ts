@@ -348,7 +348,7 @@ describe("a move", () => {
 });
 
 /** An export is read before any store sees it: on the slower store a part of the damaged ones is enough. */
-const PARSED = backend.file === "store.sqlite" ? 1 : isQuick ? 2 : 5;
+const PARSED = backend.file === "store.sqlite" ? 1 : isQuick ? 2 : 15;
 const thinned = <T>(all: readonly T[], quick: number) =>
   some(all, quick).filter((_, i) => i % PARSED === 0);
 
