@@ -7,8 +7,8 @@ export const HELP = `npm run bench -- [options]
 
 Times Twinwrap beside its peers in one process, in turns, on checked results; prints one page, a row for
 each goal, and saves JSON and an HTML report under bench/results/ (what is no full run under
-bench/results/local/, which git ignores). A full run takes about half an hour, of which the other
-versions of Node and the authority take two thirds.
+bench/results/local/, which git ignores). A full run takes about a quarter of an hour, half of it for the
+other versions of Node and the authority.
 
   --quick            fewer sizes, shorter slices, no files: about a minute
   --only <ids>       only these operations (or all that begin so), comma-separated, no files:
