@@ -1,12 +1,12 @@
 // The AES cipher and its inverse (FIPS 197) over up to four groups of eight blocks at a time: the
 // groups take each round one after the other, so that the latency of one hides behind the others.
 
-import { xor } from "../simd";
+import { xor, zero } from "../simd";
 import { blockKeys, Key, roundKeys } from "./key";
 import { decrypt, encrypt } from "./permute";
 import {
   addRoundKey, clear, GROUP, invSubBytes, mixColumns, preInvMixColumns, Slices, subBytes,
-  transpose,
+  Then, transpose,
 } from "./slices";
 
 /** Groups that are worked on together. */
@@ -49,8 +49,7 @@ function twoOdd(): v128 { return i8x16(10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1,
 @inline
 function round(end: usize, key: usize, one: v128, two: v128): void {
   for (let at = STATE; at < end; at += GROUP) {
-    subBytes(changetype<Slices>(at));
-    mixColumns(changetype<Slices>(at), changetype<Slices>(key), one, two);
+    subBytes(changetype<Slices>(at), Then.MixColumns, changetype<Slices>(key), one, two);
   }
 }
 
@@ -91,8 +90,7 @@ export function lastRounds(key: Key, groups: i32): void {
     k += 4 * GROUP;
   }
   for (let at = STATE; at < end; at += GROUP) {
-    subBytes(changetype<Slices>(at));
-    addRoundKey(changetype<Slices>(at), changetype<Slices>(k));
+    subBytes(changetype<Slices>(at), Then.AddKey, changetype<Slices>(k), zero(), zero());
   }
 }
 

@@ -14,7 +14,7 @@
 // So an XOR of two slices adds one bit of a byte to another one, in 128 bytes at once (the S-box), and a
 // permutation of lanes moves whole bytes within their block, in eight blocks at once (MixColumns).
 
-import { and, xor } from "../simd";
+import { and, xor, zero } from "../simd";
 
 @unmanaged
 export class Slices {
@@ -32,15 +32,21 @@ export class Slices {
 export const GROUP: usize = 128;
 
 // --- SubBytes ---------------------------------------------------------------------------------
+/** What a round does once its bytes are substituted. */
+export enum Then { Store, AddKey, MixColumns }
+
 /**
  * The S-box without its constant 0x63 (four NOTs, which the round keys absorb): the 113-gate circuit
  * of Boyar and Peralta ("A small depth-16 circuit for the AES S-box", 2011), in their names. x0 is
  * the most significant bit. Top layer: linear, into GF(((2^2)^2)^2); middle: the inversion; bottom:
  * linear, back to GF(2^8) with the affine map.
+ *
+ * The rest of a round, `then`, is in the same function: what it begins with need not go through memory.
+ * `key`, `one` and `two` are for that.
  */
 // @ts-ignore: decorator
 @inline
-export function subBytes(s: Slices): void {
+export function subBytes(s: Slices, then: Then, key: Slices, one: v128, two: v128): void {
   const x0 = s.s7, x1 = s.s6, x2 = s.s5, x3 = s.s4, x4 = s.s3, x5 = s.s2, x6 = s.s1, x7 = s.s0;
 
   const y14 = xor(x3, x5);
@@ -154,15 +160,27 @@ export function subBytes(s: Slices): void {
   const t65 = xor(t61, t62);
   const t66 = xor(z1, t63);
   const t67 = xor(t64, t65);
-  const r3 = xor(t53, t66);
-  s.s7 = xor(t59, t63);
-  s.s6 = xor(t64, r3);
-  s.s5 = xor(t55, t67);
-  s.s4 = r3;
-  s.s3 = xor(t51, t66);
-  s.s2 = xor(t47, t65);
-  s.s1 = xor(t56, t62);
-  s.s0 = xor(t48, t60);
+  const a7 = xor(t59, t63);
+  const a4 = xor(t53, t66);
+  const a6 = xor(t64, a4);
+  const a5 = xor(t55, t67);
+  const a3 = xor(t51, t66);
+  const a2 = xor(t47, t65);
+  const a1 = xor(t56, t62);
+  const a0 = xor(t48, t60);
+  if (then == Then.MixColumns) {
+    mix(s, a0, a1, a2, a3, a4, a5, a6, a7, key, one, two);
+  } else {
+    const adds = then == Then.AddKey;
+    s.s0 = adds ? xor(a0, key.s0) : a0;
+    s.s1 = adds ? xor(a1, key.s1) : a1;
+    s.s2 = adds ? xor(a2, key.s2) : a2;
+    s.s3 = adds ? xor(a3, key.s3) : a3;
+    s.s4 = adds ? xor(a4, key.s4) : a4;
+    s.s5 = adds ? xor(a5, key.s5) : a5;
+    s.s6 = adds ? xor(a6, key.s6) : a6;
+    s.s7 = adds ? xor(a7, key.s7) : a7;
+  }
 }
 
 /** The linear half of the inverse S-box's frame: bit i becomes the sum of bits i+2, i+5 and i+7. */
@@ -186,7 +204,7 @@ function unAffine(s: Slices): void {
 @inline
 export function invSubBytes(s: Slices): void {
   unAffine(s);
-  subBytes(s);
+  subBytes(s, Then.Store, s, zero(), zero());
   unAffine(s);
 }
 
@@ -208,11 +226,13 @@ export function invSubBytes(s: Slices): void {
 //       2   6  10  14                 3   7  11  15             7  11  15   3
 //       3   7  11  15                 0   4   8  12             4   8  12   0
 
-/** MixColumns in the form that `one` and `two` say, and the round key. */
+/** MixColumns of `a0` to `a7` in the form that `one` and `two` say, and the round key: into `s`. */
 // @ts-ignore: decorator
 @inline
-export function mixColumns(s: Slices, key: Slices, one: v128, two: v128): void {
-  const a0 = s.s0, a1 = s.s1, a2 = s.s2, a3 = s.s3, a4 = s.s4, a5 = s.s5, a6 = s.s6, a7 = s.s7;
+function mix(
+  s: Slices, a0: v128, a1: v128, a2: v128, a3: v128, a4: v128, a5: v128, a6: v128, a7: v128,
+  key: Slices, one: v128, two: v128,
+): void {
   const r0 = i8x16.swizzle(a0, one), r1 = i8x16.swizzle(a1, one);
   const r2 = i8x16.swizzle(a2, one), r3 = i8x16.swizzle(a3, one);
   const r4 = i8x16.swizzle(a4, one), r5 = i8x16.swizzle(a5, one);
@@ -227,6 +247,13 @@ export function mixColumns(s: Slices, key: Slices, one: v128, two: v128): void {
   s.s5 = xor(xor(xor(r5, key.s5), t4), i8x16.swizzle(t5, two));
   s.s6 = xor(xor(xor(r6, key.s6), t5), i8x16.swizzle(t6, two));
   s.s7 = xor(xor(xor(r7, key.s7), t6), i8x16.swizzle(t7, two));
+}
+
+/** MixColumns in the form that `one` and `two` say, and the round key. */
+// @ts-ignore: decorator
+@inline
+export function mixColumns(s: Slices, key: Slices, one: v128, two: v128): void {
+  mix(s, s.s0, s.s1, s.s2, s.s3, s.s4, s.s5, s.s6, s.s7, key, one, two);
 }
 
 /**
