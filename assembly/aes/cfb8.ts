@@ -15,7 +15,7 @@ export function aesCfb8Decrypt(slot: i32, length: u32): i32 {
   for (let at: usize = 0; at < length; at++) {
     const byte = load<u8>(INPUT + at);
     store<u8>(OUTPUT + at, byte ^ i8x16.extract_lane_u(encryptBlock(key, register), 0));
-    register = i8x16.swizzle(register, i8x16(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0));
+    register = i8x16.shuffle(register, register, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0);
     register = i8x16.replace_lane(register, 15, byte);
   }
   v128.store(PARAMS, register);

@@ -1,7 +1,7 @@
 // The AES cipher and its inverse (FIPS 197) over up to four groups of eight blocks at a time: the
 // groups take each round one after the other, so that the latency of one hides behind the others.
 
-import { xor, zero } from "../simd";
+import { lookup, xor, zero } from "../simd";
 import { blockKeys, Key, roundKeys } from "./key";
 import { decrypt, encrypt } from "./permute";
 import {
@@ -25,38 +25,33 @@ export function group(index: i32): Slices {
 }
 
 // The conjugates of "one row on" and "two rows on" (slices.ts) for e = 0, 1, 2 and 3.
-// @ts-ignore: decorator
-@inline
-function one0(): v128 { return i8x16(1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12); }
-// @ts-ignore: decorator
-@inline
-function one1(): v128 { return i8x16(5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0); }
-// @ts-ignore: decorator
-@inline
-function one2(): v128 { return i8x16(9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4); }
-// @ts-ignore: decorator
-@inline
-function one3(): v128 { return i8x16(13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8); }
-// @ts-ignore: decorator
-@inline
-function twoEven(): v128 { return i8x16(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13); }
-// @ts-ignore: decorator
-@inline
-function twoOdd(): v128 { return i8x16(10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5); }
+const ONE_0: usize = memory.data<i8>([1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12], 16);
+const ONE_1: usize = memory.data<i8>([5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0], 16);
+const ONE_2: usize = memory.data<i8>([9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4], 16);
+const ONE_3: usize = memory.data<i8>([13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8], 16);
+const TWO_EVEN: usize = memory.data<i8>([2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13], 16);
+const TWO_ODD: usize = memory.data<i8>([10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5], 16);
 
-/** One round of all groups up to `end`. */
-// @ts-ignore: decorator
-@inline
-function round(end: usize, key: usize, one: v128, two: v128): void {
+/** One round of all groups up to `end`, in the form of the permutations at `one` and `two`. */
+function round(end: usize, key: usize, one: usize, two: usize): void {
   for (let at = STATE; at < end; at += GROUP) {
-    subBytes(changetype<Slices>(at), Then.MixColumns, changetype<Slices>(key), one, two);
+    const s = changetype<Slices>(at), k = changetype<Slices>(key);
+    subBytes(s, Then.MixColumns, k, v128.load(one), v128.load(two));
   }
 }
 
-function round0(end: usize, key: usize): void { round(end, key, one0(), twoEven()); }
-function round1(end: usize, key: usize): void { round(end, key, one1(), twoOdd()); }
-function round2(end: usize, key: usize): void { round(end, key, one2(), twoEven()); }
-function round3(end: usize, key: usize): void { round(end, key, one3(), twoOdd()); }
+// @ts-ignore: decorator
+@inline
+function round0(end: usize, key: usize): void { round(end, key, ONE_0, TWO_EVEN); }
+// @ts-ignore: decorator
+@inline
+function round1(end: usize, key: usize): void { round(end, key, ONE_1, TWO_ODD); }
+// @ts-ignore: decorator
+@inline
+function round2(end: usize, key: usize): void { round(end, key, ONE_2, TWO_EVEN); }
+// @ts-ignore: decorator
+@inline
+function round3(end: usize, key: usize): void { round(end, key, ONE_3, TWO_ODD); }
 
 /** The first two rounds of `groups` groups, sliced and with the first round key added. */
 export function firstRounds(key: Key, groups: i32): void {
@@ -95,22 +90,28 @@ export function lastRounds(key: Key, groups: i32): void {
 }
 
 /** Undoes one round of all groups up to `end`. */
-// @ts-ignore: decorator
-@inline
-function invRound(end: usize, key: usize, one: v128, two: v128): void {
+function invRound(end: usize, key: usize, one: usize, two: usize): void {
   for (let at = STATE; at < end; at += GROUP) {
     const s = changetype<Slices>(at);
     addRoundKey(s, changetype<Slices>(key));
-    preInvMixColumns(s, two);
-    mixColumns(s, NO_KEY, one, two);
+    preInvMixColumns(s, v128.load(two));
+    mixColumns(s, NO_KEY, v128.load(one), v128.load(two));
     invSubBytes(s);
   }
 }
 
-function invRound0(end: usize, key: usize): void { invRound(end, key, one0(), twoEven()); }
-function invRound1(end: usize, key: usize): void { invRound(end, key, one1(), twoOdd()); }
-function invRound2(end: usize, key: usize): void { invRound(end, key, one2(), twoEven()); }
-function invRound3(end: usize, key: usize): void { invRound(end, key, one3(), twoOdd()); }
+// @ts-ignore: decorator
+@inline
+function invRound0(end: usize, key: usize): void { invRound(end, key, ONE_0, TWO_EVEN); }
+// @ts-ignore: decorator
+@inline
+function invRound1(end: usize, key: usize): void { invRound(end, key, ONE_1, TWO_ODD); }
+// @ts-ignore: decorator
+@inline
+function invRound2(end: usize, key: usize): void { invRound(end, key, ONE_2, TWO_EVEN); }
+// @ts-ignore: decorator
+@inline
+function invRound3(end: usize, key: usize): void { invRound(end, key, ONE_3, TWO_ODD); }
 
 /**
  * The inverse of all rounds, from sliced ciphertext to slices that still want their order and
@@ -156,7 +157,7 @@ export function decryptBlocks(key: Key, groups: i32): void {
   for (let at = STATE; at < end; at += GROUP) {
     transpose(changetype<Slices>(at));
     for (let block = at; block < at + GROUP; block += 16) {
-      v128.store(block, xor(i8x16.swizzle(v128.load(block), order), first));
+      v128.store(block, xor(lookup(v128.load(block), order), first));
     }
   }
 }

@@ -2,7 +2,7 @@
 
 import { BAD_ARGUMENT, OK } from "../status";
 import { INPUT, OUTPUT, PARAMS, WINDOW_SIZE, wipe } from "../memory";
-import { xor } from "../simd";
+import { lookup, xor } from "../simd";
 import { clearState, firstRounds, group, GROUPS, lastRounds } from "./cipher";
 import { claim, compare, isKept, keep, recall, WINDOW_GROUPS } from "./face";
 import { isMissing, Key, keyIn } from "./key";
@@ -32,6 +32,13 @@ export function advance(counter: Counter, blocks: u64, narrow: bool): void {
   }
 }
 
+/** A count from 0 to 7, sliced, in byte 15 of eight blocks. */
+const COUNT: usize = memory.data<i8>([
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0x56,
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0x34,
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0x10,
+], 16);
+
 /**
  * Puts the counter block and the seven after it into group `index`, sliced and with the first round
  * key added; its last three bits are 0. The eight differ only in the last three bits of byte 15, so
@@ -40,10 +47,10 @@ export function advance(counter: Counter, blocks: u64, narrow: bool): void {
 function count(key: Key, counter: Counter, index: i32): void {
   const s = group(index), order = key.order;
   const block = i64x2.replace_lane(i64x2.splat(bswap(counter.high)), 1, bswap(counter.low));
-  broadcast(s, i8x16.swizzle(xor(block, key.first), order));
-  s.s0 = xor(s.s0, i8x16.swizzle(i8x16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0x56), order));
-  s.s1 = xor(s.s1, i8x16.swizzle(i8x16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0x34), order));
-  s.s2 = xor(s.s2, i8x16.swizzle(i8x16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0x10), order));
+  broadcast(s, lookup(xor(block, key.first), order));
+  s.s0 = xor(s.s0, lookup(v128.load(COUNT), order));
+  s.s1 = xor(s.s1, lookup(v128.load(COUNT, 16), order));
+  s.s2 = xor(s.s2, lookup(v128.load(COUNT, 32), order));
 }
 
 /**
@@ -57,7 +64,7 @@ function countHidden(key: Key, counter: Counter, index: i32): void {
   for (let i: u32 = 0; i < 8; i++) {
     const next = (low & 0xffffffff00000000) | ((low + i) & 0xffffffff);
     const block = i64x2.replace_lane(i64x2.splat(bswap(high)), 1, bswap(next));
-    v128.store(start + (i << 4), i8x16.swizzle(xor(block, first), order));
+    v128.store(start + (i << 4), lookup(xor(block, first), order));
   }
   transpose(group(index));
 }
@@ -66,7 +73,7 @@ function countHidden(key: Key, counter: Counter, index: i32): void {
 function zeroFirstBlock(key: Key): void {
   const s = group(0), zeros = group(1);
   const first = i8x16.splat(1);
-  broadcast(zeros, i8x16.swizzle(key.first, key.order));
+  broadcast(zeros, lookup(key.first, key.order));
   s.s0 = v128.bitselect(zeros.s0, s.s0, first);
   s.s1 = v128.bitselect(zeros.s1, s.s1, first);
   s.s2 = v128.bitselect(zeros.s2, s.s2, first);

@@ -3,7 +3,7 @@
 
 import { BAD_ARGUMENT, OK } from "../status";
 import { PARAMS, wipe } from "../memory";
-import { xor } from "../simd";
+import { lookup, xor } from "../simd";
 import { forget } from "./face";
 import { subWord, toTower } from "./permute";
 import { broadcast, GROUP, Slices } from "./slices";
@@ -84,11 +84,13 @@ export function isMissing(key: Key): bool {
 const WORDS_SIZE: usize = 60 * 4;
 const WORDS: usize = memory.data(<i32>WORDS_SIZE, 16);
 
+const INV_SHIFT_ROWS: usize = memory.data<i8>([0, 13, 10, 7, 4, 1, 14, 11, 8, 5, 2, 15, 12, 9, 6, 3], 16);
+
 /** ShiftRows^-1 of a block. */
 // @ts-ignore: decorator
 @inline
 function invShiftRows(x: v128): v128 {
-  return i8x16.swizzle(x, i8x16(0, 13, 10, 7, 4, 1, 14, 11, 8, 5, 2, 15, 12, 9, 6, 3));
+  return lookup(x, v128.load(INV_SHIFT_ROWS));
 }
 
 /**

@@ -1,7 +1,7 @@
 // Eight blocks in bitsliced form, and what AES does to them. Slice k holds bit k (bit 0 the least
 // significant) of all 128 bytes: its lane j is about byte j of the blocks, and bit b of that lane
 // belongs to block b. Every operation is a fixed sequence of logic and of byte permutations by
-// literals, so neither time nor addresses depend on data or key.
+// constants, so neither time nor addresses depend on data or key.
 //
 //   eight blocks, a to h                    the same, sliced
 //
@@ -14,7 +14,7 @@
 // So an XOR of two slices adds one bit of a byte to another one, in 128 bytes at once (the S-box), and a
 // permutation of lanes moves whole bytes within their block, in eight blocks at once (MixColumns).
 
-import { and, xor, zero } from "../simd";
+import { and, lookup, xor, zero } from "../simd";
 
 @unmanaged
 export class Slices {
@@ -217,7 +217,7 @@ export function invSubBytes(s: Slices): void {
 // TCHES 2021): the slices stand for SR^e of themselves, e growing by one each round, and MixColumns
 // is conjugated by SR^e. In the conjugate, row r of column c takes row r+1 of column c+e where R
 // took row r+1 of column c; since SR^4 is the identity there are four forms. Byte j is row j mod 4 of
-// column j / 4. `one` is the conjugate of R and `two` that of R·R, both as literal permutations.
+// column j / 4. `one` is the conjugate of R and `two` that of R·R, both as permutations.
 //
 //   the lanes as AES's state      which lane each one takes, as `one` for e = 0 and for e = 1
 //
@@ -233,20 +233,20 @@ function mix(
   s: Slices, a0: v128, a1: v128, a2: v128, a3: v128, a4: v128, a5: v128, a6: v128, a7: v128,
   key: Slices, one: v128, two: v128,
 ): void {
-  const r0 = i8x16.swizzle(a0, one), r1 = i8x16.swizzle(a1, one);
-  const r2 = i8x16.swizzle(a2, one), r3 = i8x16.swizzle(a3, one);
-  const r4 = i8x16.swizzle(a4, one), r5 = i8x16.swizzle(a5, one);
-  const r6 = i8x16.swizzle(a6, one), r7 = i8x16.swizzle(a7, one);
+  const r0 = lookup(a0, one), r1 = lookup(a1, one);
+  const r2 = lookup(a2, one), r3 = lookup(a3, one);
+  const r4 = lookup(a4, one), r5 = lookup(a5, one);
+  const r6 = lookup(a6, one), r7 = lookup(a7, one);
   const t0 = xor(a0, r0), t1 = xor(a1, r1), t2 = xor(a2, r2), t3 = xor(a3, r3);
   const t4 = xor(a4, r4), t5 = xor(a5, r5), t6 = xor(a6, r6), t7 = xor(a7, r7);
-  s.s0 = xor(xor(xor(r0, key.s0), t7), i8x16.swizzle(t0, two));
-  s.s1 = xor(xor(xor(r1, key.s1), xor(t0, t7)), i8x16.swizzle(t1, two));
-  s.s2 = xor(xor(xor(r2, key.s2), t1), i8x16.swizzle(t2, two));
-  s.s3 = xor(xor(xor(r3, key.s3), xor(t2, t7)), i8x16.swizzle(t3, two));
-  s.s4 = xor(xor(xor(r4, key.s4), xor(t3, t7)), i8x16.swizzle(t4, two));
-  s.s5 = xor(xor(xor(r5, key.s5), t4), i8x16.swizzle(t5, two));
-  s.s6 = xor(xor(xor(r6, key.s6), t5), i8x16.swizzle(t6, two));
-  s.s7 = xor(xor(xor(r7, key.s7), t6), i8x16.swizzle(t7, two));
+  s.s0 = xor(xor(xor(r0, key.s0), t7), lookup(t0, two));
+  s.s1 = xor(xor(xor(r1, key.s1), xor(t0, t7)), lookup(t1, two));
+  s.s2 = xor(xor(xor(r2, key.s2), t1), lookup(t2, two));
+  s.s3 = xor(xor(xor(r3, key.s3), xor(t2, t7)), lookup(t3, two));
+  s.s4 = xor(xor(xor(r4, key.s4), xor(t3, t7)), lookup(t4, two));
+  s.s5 = xor(xor(xor(r5, key.s5), t4), lookup(t5, two));
+  s.s6 = xor(xor(xor(r6, key.s6), t5), lookup(t6, two));
+  s.s7 = xor(xor(xor(r7, key.s7), t6), lookup(t7, two));
 }
 
 /** MixColumns in the form that `one` and `two` say, and the round key. */
@@ -263,10 +263,10 @@ export function mixColumns(s: Slices, key: Slices, one: v128, two: v128): void {
 // @ts-ignore: decorator
 @inline
 export function preInvMixColumns(s: Slices, two: v128): void {
-  const d0 = xor(s.s0, i8x16.swizzle(s.s0, two)), d1 = xor(s.s1, i8x16.swizzle(s.s1, two));
-  const d2 = xor(s.s2, i8x16.swizzle(s.s2, two)), d3 = xor(s.s3, i8x16.swizzle(s.s3, two));
-  const d4 = xor(s.s4, i8x16.swizzle(s.s4, two)), d5 = xor(s.s5, i8x16.swizzle(s.s5, two));
-  const d6 = xor(s.s6, i8x16.swizzle(s.s6, two)), d7 = xor(s.s7, i8x16.swizzle(s.s7, two));
+  const d0 = xor(s.s0, lookup(s.s0, two)), d1 = xor(s.s1, lookup(s.s1, two));
+  const d2 = xor(s.s2, lookup(s.s2, two)), d3 = xor(s.s3, lookup(s.s3, two));
+  const d4 = xor(s.s4, lookup(s.s4, two)), d5 = xor(s.s5, lookup(s.s5, two));
+  const d6 = xor(s.s6, lookup(s.s6, two)), d7 = xor(s.s7, lookup(s.s7, two));
   // 4·d: slice k to k+2; slices 6 and 7 come back through the polynomial.
   const d67 = xor(d6, d7);
   s.s0 = xor(s.s0, d6);
@@ -338,11 +338,23 @@ export function transpose(s: Slices): void {
   s.s7 = high(c3, c7, 4, m4);
 }
 
-/** All ones in the bytes of `x` that have `bit` set, else zero. */
+/** For each bit of a byte, it alone in sixteen bytes. */
+const BITS: usize = memory.data<i8>([
+  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+  2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
+  4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4,
+  8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
+  16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16,
+  32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32,
+  64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+  -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128,
+], 16);
+
+/** All ones in the bytes of `x` that have the bit set, else zero. */
 // @ts-ignore: decorator
 @inline
-function spread(x: v128, bit: i32): v128 {
-  const mask = i8x16.splat(<i8>bit);
+function spread(x: v128, bit: usize): v128 {
+  const mask = v128.load(BITS + (bit << 4));
   return i8x16.eq(and(x, mask), mask);
 }
 
@@ -350,14 +362,14 @@ function spread(x: v128, bit: i32): v128 {
 // @ts-ignore: decorator
 @inline
 export function broadcast(s: Slices, x: v128): void {
-  s.s0 = spread(x, 1);
-  s.s1 = spread(x, 2);
-  s.s2 = spread(x, 4);
-  s.s3 = spread(x, 8);
-  s.s4 = spread(x, 16);
-  s.s5 = spread(x, 32);
-  s.s6 = spread(x, 64);
-  s.s7 = spread(x, 128);
+  s.s0 = spread(x, 0);
+  s.s1 = spread(x, 1);
+  s.s2 = spread(x, 2);
+  s.s3 = spread(x, 3);
+  s.s4 = spread(x, 4);
+  s.s5 = spread(x, 5);
+  s.s6 = spread(x, 6);
+  s.s7 = spread(x, 7);
 }
 
 /** Clears the group. */

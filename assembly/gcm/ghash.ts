@@ -1,5 +1,5 @@
 // GHASH (NIST SP 800-38D, section 6.4) without a table in memory that a secret indexes: a nibble is
-// looked up in sixteen bytes that stand in one register (`i8x16.swizzle`), all of them always read.
+// looked up in sixteen bytes that stand in one register (`lookup`), all of them always read.
 //
 // A block is a polynomial over GF(2), the most significant bit of byte 0 the coefficient of x^0. The
 // product of a nibble and a string of bytes is one byte longer than the string. `nibbleTables` makes,
@@ -20,31 +20,27 @@
 
 import { bulkTables, hashTables, Key, POWER } from "../aes/key";
 import { wipe } from "../memory";
-import { and, lookup, reverse, xor, zero } from "../simd";
+import { and, fifteen, lookup, lowerNibbles, reverse, upperNibbles, xor, zero } from "../simd";
 import { interleave, Lanes } from "./lanes";
 
 // --- Tables -----------------------------------------------------------------------------------
-/** In byte n, all ones if bit 3 (2, 1, 0) of n is set. */
-// @ts-ignore: decorator
-@inline
-function bit3(): v128 { return i8x16(0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1); }
-// @ts-ignore: decorator
-@inline
-function bit2(): v128 { return i8x16(0, 0, 0, 0, -1, -1, -1, -1, 0, 0, 0, 0, -1, -1, -1, -1); }
-// @ts-ignore: decorator
-@inline
-function bit1(): v128 { return i8x16(0, 0, -1, -1, 0, 0, -1, -1, 0, 0, -1, -1, 0, 0, -1, -1); }
-// @ts-ignore: decorator
-@inline
-function bit0(): v128 { return i8x16(0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1); }
+/** In byte n, all ones if bit 3 of n is set; then the same for bits 2, 1 and 0. */
+const BITS: usize = memory.data<i8>([
+  0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1,
+  0, 0, 0, 0, -1, -1, -1, -1, 0, 0, 0, 0, -1, -1, -1, -1,
+  0, 0, -1, -1, 0, 0, -1, -1, 0, 0, -1, -1, 0, 0, -1, -1,
+  0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1,
+], 16);
 
 /** The sums of the low bytes of a, a>>1, a>>2 and a>>3 that the bits 3, 2, 1 and 0 of n choose. */
 // @ts-ignore: decorator
 @inline
 function sums(a: u32): v128 {
-  const upper = xor(and(i8x16.splat(<i8>a), bit3()), and(i8x16.splat(<i8>(a >> 1)), bit2()));
-  const lower = xor(and(i8x16.splat(<i8>(a >> 2)), bit1()), and(i8x16.splat(<i8>(a >> 3)), bit0()));
-  return xor(upper, lower);
+  const b3 = and(i8x16.splat(<i8>a), v128.load(BITS));
+  const b2 = and(i8x16.splat(<i8>(a >> 1)), v128.load(BITS, 16));
+  const b1 = and(i8x16.splat(<i8>(a >> 2)), v128.load(BITS, 32));
+  const b0 = and(i8x16.splat(<i8>(a >> 3)), v128.load(BITS, 48));
+  return xor(xor(b3, b2), xor(b1, b0));
 }
 
 /** For the string of `count` bytes at `from`: `count` + 1 pairs of tables (upper, lower nibble). */
@@ -72,21 +68,11 @@ function term(upperTable: v128, lowerTable: v128, upper: v128, lower: v128): v12
 // Here a block is held in reverse (`reverse`), as one number of 128 bits whose top bit is x^0:
 // times x is one place to the right.
 
-/** `a` moved down by one byte. */
+/** `a` moved down by one byte, with the lowest byte of `above` on top. */
 // @ts-ignore: decorator
 @inline
-function down(a: v128): v128 {
-  return i8x16.swizzle(a, i8x16(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, -128));
-}
-
-/** The byte that `down` drops, on top. */
-// @ts-ignore: decorator
-@inline
-function dropped(a: v128): v128 {
-  return i8x16.swizzle(
-    a,
-    i8x16(-128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, 0),
-  );
+function down(a: v128, above: v128): v128 {
+  return i8x16.shuffle(a, above, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
 }
 
 /** x^63 + x^62 + x^57 in both halves: what x + x^2 + x^7 carry from one into the next. */
@@ -101,26 +87,20 @@ function carries(a: v128): v128 {
 @inline
 function reduce(p: v128, q: v128): v128 {
   // What the lower half carries out of 128 bits comes in again as the same multiple, on top of q.
-  const wrapped = i8x16.swizzle(
-    carries(q),
-    i8x16(-128, -128, -128, -128, -128, -128, -128, -128, 0, 1, 2, 3, 4, 5, 6, 7),
-  );
+  const wrapped = i64x2.shuffle(zero(), carries(q), 0, 2);
   q = xor(q, wrapped);
-  const carried = i8x16.swizzle(
-    carries(q),
-    i8x16(8, 9, 10, 11, 12, 13, 14, 15, -128, -128, -128, -128, -128, -128, -128, -128),
-  );
+  const carried = i64x2.shuffle(carries(q), zero(), 1, 2);
   const shifted = xor(xor(i64x2.shr_u(q, 1), i64x2.shr_u(q, 2)), i64x2.shr_u(q, 7));
   return xor(xor(p, q), xor(shifted, carried));
 }
 
 /** The block `y`, in reverse, times H. */
 function multiply(tables: usize, y: v128): v128 {
-  const upper = and(i16x8.shr_u(y, 4), i8x16.splat(15)), lower = and(y, i8x16.splat(15));
+  const upper = upperNibbles(y), lower = lowerNibbles(y);
   let p = zero(), q = zero();
   for (let row = tables + 16 * 32; row >= tables; row -= 32) {
-    q = xor(down(q), dropped(p));
-    p = xor(down(p), term(v128.load(row), v128.load(row, 16), upper, lower));
+    q = down(q, p);
+    p = xor(down(p, zero()), term(v128.load(row), v128.load(row, 16), upper, lower));
   }
   return reduce(p, q);
 }
@@ -128,8 +108,8 @@ function multiply(tables: usize, y: v128): v128 {
 /** The square of `y`, in reverse: zeros between the bits, and the reduction. */
 function square(y: v128): v128 {
   const apart = i8x16(0, 2, 8, 10, 32, 34, 40, 42, -128, -126, -120, -118, -96, -94, -88, -86);
-  const upper = lookup(apart, and(i16x8.shr_u(y, 4), i8x16.splat(15)));
-  const lower = lookup(apart, and(y, i8x16.splat(15)));
+  const upper = lookup(apart, upperNibbles(y));
+  const lower = lookup(apart, lowerNibbles(y));
   const q = xor(i16x8.shl(i16x8.extend_low_i8x16_u(upper), 8), i16x8.extend_low_i8x16_u(lower));
   const p = xor(i16x8.shl(i16x8.extend_high_i8x16_u(upper), 8), i16x8.extend_high_i8x16_u(lower));
   return reduce(p, q);
@@ -177,14 +157,14 @@ function put(to: usize, x: v128, offset: usize, adding: bool): void {
 // @ts-ignore: decorator
 @inline
 function multiplyPieces(tables: usize, adding: bool): void {
+  const mask = fifteen();
   let to = PRODUCTS;
   for (let from = PIECES; from < PIECES + PIECES_SIZE; from += 64) {
-    const fifteen = i8x16.splat(15);
     const a0 = v128.load(from), a1 = v128.load(from, 16), a2 = v128.load(from, 32), a3 = v128.load(from, 48);
-    const u0 = and(i16x8.shr_u(a0, 4), fifteen), l0 = and(a0, fifteen);
-    const u1 = and(i16x8.shr_u(a1, 4), fifteen), l1 = and(a1, fifteen);
-    const u2 = and(i16x8.shr_u(a2, 4), fifteen), l2 = and(a2, fifteen);
-    const u3 = and(i16x8.shr_u(a3, 4), fifteen), l3 = and(a3, fifteen);
+    const u0 = and(i16x8.shr_u(a0, 4), mask), l0 = and(a0, mask);
+    const u1 = and(i16x8.shr_u(a1, 4), mask), l1 = and(a1, mask);
+    const u2 = and(i16x8.shr_u(a2, 4), mask), l2 = and(a2, mask);
+    const u3 = and(i16x8.shr_u(a3, 4), mask), l3 = and(a3, mask);
     let u = v128.load(tables), l = v128.load(tables, 16);
     let p0 = term(u, l, u0, l0), p1 = term(u, l, u1, l1), p2 = term(u, l, u2, l2), p3 = term(u, l, u3, l3);
     u = v128.load(tables, 32), l = v128.load(tables, 48);
@@ -263,12 +243,22 @@ function addProducts(): void {
 
 // x^128 is 1 + x + x^2 + x^7: a byte 16 places up adds itself, moved down by 0, 1, 2 and 7 bits, to a
 // byte and what that moves over the border to the next one. Both by lookup of its two nibbles.
+const INSIDE_UPPER: usize = memory.data<i8>(
+  [0, 28, 56, 36, 112, 108, 72, 84, -31, -3, -39, -59, -111, -115, -87, -75], 16,
+);
+const INSIDE_LOWER: usize = memory.data<i8>([0, 1, 3, 2, 7, 6, 4, 5, 14, 15, 13, 12, 9, 8, 10, 11], 16);
+const ACROSS_UPPER: usize = memory.data<i8>(
+  [0, 32, 64, 96, -128, -96, -64, -32, 0, 32, 64, 96, -128, -96, -64, -32], 16,
+);
+const ACROSS_LOWER: usize = memory.data<i8>(
+  [0, -62, -124, 70, 8, -54, -116, 78, 16, -46, -108, 86, 24, -38, -100, 94], 16,
+);
 // @ts-ignore: decorator
 @inline
 function inside(upper: v128, lower: v128): v128 {
   return xor(
-    lookup(i8x16(0, 28, 56, 36, 112, 108, 72, 84, -31, -3, -39, -59, -111, -115, -87, -75), upper),
-    lookup(i8x16(0, 1, 3, 2, 7, 6, 4, 5, 14, 15, 13, 12, 9, 8, 10, 11), lower),
+    lookup(v128.load(INSIDE_UPPER), upper),
+    lookup(v128.load(INSIDE_LOWER), lower),
   );
 }
 
@@ -276,22 +266,21 @@ function inside(upper: v128, lower: v128): v128 {
 @inline
 function across(upper: v128, lower: v128): v128 {
   return xor(
-    lookup(i8x16(0, 32, 64, 96, -128, -96, -64, -32, 0, 32, 64, 96, -128, -96, -64, -32), upper),
-    lookup(i8x16(0, -62, -124, 70, 8, -54, -116, 78, 16, -46, -108, 86, 24, -38, -100, 94), lower),
+    lookup(v128.load(ACROSS_UPPER), upper),
+    lookup(v128.load(ACROSS_LOWER), lower),
   );
 }
 
 /** Reduces UPPER into the lanes. */
 function reduceLanes(): void {
-  const fifteen = i8x16.splat(15);
   // What crosses the end of the last byte is x^128 again.
   let a = v128.load(UPPER, 240);
-  let carried = across(and(i16x8.shr_u(a, 4), fifteen), and(a, fifteen));
+  let carried = across(upperNibbles(a), lowerNibbles(a));
   v128.store(UPPER, xor(v128.load(UPPER), carried));
   carried = zero();
   for (let i: usize = 0; i < 256; i += 16) {
     a = v128.load(UPPER + i);
-    const upper = and(i16x8.shr_u(a, 4), fifteen), lower = and(a, fifteen);
+    const upper = upperNibbles(a), lower = lowerNibbles(a);
     v128.store(PIECES + i, xor(xor(v128.load(PIECES + i), carried), inside(upper, lower)));
     carried = across(upper, lower);
   }

@@ -1,6 +1,6 @@
 // Exponentiation with secret exponents, modulo both primes at once (lanes.ts): windows of five bits,
 // whatever stands in them, and every look-up reads the whole table.
-import { permute, zero } from "../simd";
+import { zero } from "../simd";
 import { LANES_SIZE, readLane, setOne, writeLane } from "./digits";
 import {
   beginFused, endFused, FUSED_DIGIT, fusedRowsFor, isFused, multiplyFused, squareFused,
@@ -104,7 +104,7 @@ function keep(entry: u32, number: usize, primes: Primes): void {
 @inline
 function widen(out: usize, digits: v128): void {
   v128.store(out, f64x2.promote_low_f32x4(digits));
-  const upper = permute(digits, i8x16(8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
+  const upper = i64x2.shuffle(digits, digits, 1, 1);
   v128.store(out, f64x2.promote_low_f32x4(upper), 16);
 }
 
