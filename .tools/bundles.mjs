@@ -149,7 +149,48 @@ async function bundleOpener(root) {
   );
 }
 
-/** The command line, bundled for a quick start; each command stays a file that is loaded when called. */
+/**
+ * One file for all that sealing and opening need: Node takes as long for each file as to seal a small one. esbuild puts
+ * two modules into one file if the same entries lead to both. Every module that is loaded by `import()` is an entry, so
+ * each of them is made to lead to these commands.
+ */
+function inOneFile(root) {
+  const commands = ["encrypt", "decrypt"].map((name) => `${root}build/cli/${name}.js`);
+  const line = 'import "in-one-file";\n';
+  return {
+    name: "in one file",
+    setup({ onResolve, onLoad, resolve }) {
+      const late = new Set([`${root}build/cli/main.js`]);
+      onResolve({ filter: /^in-one-file$/ }, () => ({
+        path: "in-one-file",
+        namespace: "commands",
+        sideEffects: true,
+      }));
+      onLoad({ filter: /./, namespace: "commands" }, () => ({
+        contents: commands.map((path) => `import ${JSON.stringify(path)};`).join("\n"),
+        resolveDir: root,
+      }));
+      onResolve(
+        { filter: /./ },
+        async ({ path, kind, importer, resolveDir, namespace, pluginData }) => {
+          if (pluginData === late) return undefined;
+          if (namespace === "commands") return { path, sideEffects: true };
+          if (kind !== "dynamic-import") return undefined;
+          const found = await resolve(path, { kind, importer, resolveDir, pluginData: late });
+          if (found.path.startsWith(`${root}build/`)) late.add(found.path);
+          return found;
+        },
+      );
+      onLoad({ filter: /\/build\/.*\.js$/ }, ({ path }) =>
+        late.has(path) && !commands.includes(path)
+          ? { contents: `${readFileSync(path, "utf8")}\n${line}` }
+          : undefined,
+      );
+    },
+  };
+}
+
+/** The command line, bundled for a quick start; most commands stay files that are loaded when called. */
 export async function bundleCommand(root) {
   rmSync(`${root}build/bin`, { recursive: true, force: true });
   const { metafile } = await build({
@@ -168,8 +209,11 @@ export async function bundleCommand(root) {
     banner: {
       js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
     },
+    plugins: [inOneFile(root)],
     logLevel: "warning",
   });
+  // Node looks for what kind of module each file is, and would read the package's own, longer one every time.
+  writeFileSync(`${root}build/bin/package.json`, '{ "type": "module" }\n');
   chmodSync(`${root}build/bin/twinwrap.js`, 0o755);
   writeFileSync(
     `${root}build/bin/THIRD-PARTY.txt`,
