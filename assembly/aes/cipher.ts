@@ -1,12 +1,11 @@
 // The AES cipher and its inverse (FIPS 197) over up to four groups of eight blocks at a time: the
 // groups take each round one after the other, so that the latency of one hides behind the others.
 
-import { lookup, xor, zero } from "../simd";
+import { lookup, xor } from "../simd";
 import { blockKeys, Key, roundKeys } from "./key";
 import { decrypt, encrypt } from "./permute";
 import {
-  addRoundKey, clear, GROUP, invSubBytes, mixColumns, preInvMixColumns, Slices, subBytes,
-  Then, transpose,
+  addRoundKey, clear, encryptRound, GROUP, invSubBytes, mixColumns, preInvMixColumns, Slices, transpose,
 } from "./slices";
 
 /** Groups that are worked on together. */
@@ -32,11 +31,10 @@ const ONE_3: usize = memory.data<i8>([13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 9,
 const TWO_EVEN: usize = memory.data<i8>([2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13], 16);
 const TWO_ODD: usize = memory.data<i8>([10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5], 16);
 
-/** One round of all groups up to `end`, in the form of the permutations at `one` and `two`. */
+/** One round of all groups up to `end`, in the form of the permutations at `one` and `two`; 0 for the last round. */
 function round(end: usize, key: usize, one: usize, two: usize): void {
   for (let at = STATE; at < end; at += GROUP) {
-    const s = changetype<Slices>(at), k = changetype<Slices>(key);
-    subBytes(s, Then.MixColumns, k, v128.load(one), v128.load(two));
+    encryptRound(changetype<Slices>(at), changetype<Slices>(key), one, two);
   }
 }
 
@@ -84,9 +82,7 @@ export function lastRounds(key: Key, groups: i32): void {
     round3(end, k + 3 * GROUP);
     k += 4 * GROUP;
   }
-  for (let at = STATE; at < end; at += GROUP) {
-    subBytes(changetype<Slices>(at), Then.AddKey, changetype<Slices>(k), zero(), zero());
-  }
+  round(end, k, 0, 0);
 }
 
 /** Undoes one round of all groups up to `end`. */
@@ -96,7 +92,7 @@ function invRound(end: usize, key: usize, one: usize, two: usize): void {
     addRoundKey(s, changetype<Slices>(key));
     preInvMixColumns(s, v128.load(two));
     mixColumns(s, NO_KEY, v128.load(one), v128.load(two));
-    invSubBytes(s);
+    invSubBytes(s, NO_KEY);
   }
 }
 
@@ -122,7 +118,7 @@ function decryptGroups(key: Key, groups: i32): void {
   let k = roundKeys(key) + <usize>(key.rounds - 1) * GROUP;
   for (let at = STATE; at < end; at += GROUP) {
     addRoundKey(changetype<Slices>(at), changetype<Slices>(k));
-    invSubBytes(changetype<Slices>(at));
+    invSubBytes(changetype<Slices>(at), NO_KEY);
   }
   for (let left = (key.rounds - 2) >> 2; left > 0; left--) {
     invRound3(end, k - GROUP);

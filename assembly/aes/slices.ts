@@ -14,7 +14,7 @@
 // So an XOR of two slices adds one bit of a byte to another one, in 128 bytes at once (the S-box), and a
 // permutation of lanes moves whole bytes within their block, in eight blocks at once (MixColumns).
 
-import { and, lookup, xor, zero } from "../simd";
+import { and, lookup, xor } from "../simd";
 
 @unmanaged
 export class Slices {
@@ -32,21 +32,18 @@ export class Slices {
 export const GROUP: usize = 128;
 
 // --- SubBytes ---------------------------------------------------------------------------------
-/** What a round does once its bytes are substituted. */
-export enum Then { Store, AddKey, MixColumns }
-
 /**
  * The S-box without its constant 0x63 (four NOTs, which the round keys absorb): the 113-gate circuit
  * of Boyar and Peralta ("A small depth-16 circuit for the AES S-box", 2011), in their names. x0 is
  * the most significant bit. Top layer: linear, into GF(((2^2)^2)^2); middle: the inversion; bottom:
  * linear, back to GF(2^8) with the affine map.
  *
- * The rest of a round, `then`, is in the same function: what it begins with need not go through memory.
- * `key`, `one` and `two` are for that.
+ * Then MixColumns in the form of the permutations at `one` and `two` (0 where there is no MixColumns), and `key` added:
+ * in one function with the S-box, so that what is between them need not go through memory.
  */
 // @ts-ignore: decorator
 @inline
-export function subBytes(s: Slices, then: Then, key: Slices, one: v128, two: v128): void {
+export function encryptRound(s: Slices, key: Slices, one: usize, two: usize): void {
   const x0 = s.s7, x1 = s.s6, x2 = s.s5, x3 = s.s4, x4 = s.s3, x5 = s.s2, x6 = s.s1, x7 = s.s0;
 
   const y14 = xor(x3, x5);
@@ -168,18 +165,17 @@ export function subBytes(s: Slices, then: Then, key: Slices, one: v128, two: v12
   const a2 = xor(t47, t65);
   const a1 = xor(t56, t62);
   const a0 = xor(t48, t60);
-  if (then == Then.MixColumns) {
-    mix(s, a0, a1, a2, a3, a4, a5, a6, a7, key, one, two);
+  if (one != 0) {
+    mix(s, a0, a1, a2, a3, a4, a5, a6, a7, key, v128.load(one), v128.load(two));
   } else {
-    const adds = then == Then.AddKey;
-    s.s0 = adds ? xor(a0, key.s0) : a0;
-    s.s1 = adds ? xor(a1, key.s1) : a1;
-    s.s2 = adds ? xor(a2, key.s2) : a2;
-    s.s3 = adds ? xor(a3, key.s3) : a3;
-    s.s4 = adds ? xor(a4, key.s4) : a4;
-    s.s5 = adds ? xor(a5, key.s5) : a5;
-    s.s6 = adds ? xor(a6, key.s6) : a6;
-    s.s7 = adds ? xor(a7, key.s7) : a7;
+    s.s0 = xor(a0, key.s0);
+    s.s1 = xor(a1, key.s1);
+    s.s2 = xor(a2, key.s2);
+    s.s3 = xor(a3, key.s3);
+    s.s4 = xor(a4, key.s4);
+    s.s5 = xor(a5, key.s5);
+    s.s6 = xor(a6, key.s6);
+    s.s7 = xor(a7, key.s7);
   }
 }
 
@@ -197,14 +193,14 @@ function unAffine(s: Slices): void {
 }
 
 /**
- * The inverse of `subBytes`. With A the linear part of the S-box and I the inversion in GF(2^8),
- * subBytes is A·I, so its inverse I·A^-1 is A^-1·(A·I)·A^-1: the same circuit in a linear frame.
+ * The inverse of SubBytes; `noKey` is zeros. With A the linear part of the S-box and I the inversion in GF(2^8),
+ * SubBytes is A·I, so its inverse I·A^-1 is A^-1·(A·I)·A^-1: the same circuit in a linear frame.
  */
 // @ts-ignore: decorator
 @inline
-export function invSubBytes(s: Slices): void {
+export function invSubBytes(s: Slices, noKey: Slices): void {
   unAffine(s);
-  subBytes(s, Then.Store, s, zero(), zero());
+  encryptRound(s, noKey, 0, 0);
   unAffine(s);
 }
 
