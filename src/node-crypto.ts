@@ -4,9 +4,10 @@ import { TwinwrapError } from "./errors.js";
 
 /** What is used of it (https://nodejs.org/api/crypto.html). */
 export interface NodeCrypto {
+  createSecretKey(key: Uint8Array): SecretKey;
   createCipheriv(
     name: string,
-    key: Uint8Array,
+    key: SecretKey,
     iv: Uint8Array,
     options: CipherOptions,
   ): {
@@ -16,7 +17,7 @@ export interface NodeCrypto {
   };
   createDecipheriv(
     name: string,
-    key: Uint8Array,
+    key: SecretKey,
     iv: Uint8Array,
     options: CipherOptions,
   ): {
@@ -28,6 +29,9 @@ export interface NodeCrypto {
   privateDecrypt(by: { key: unknown; padding: number }, bytes: Uint8Array): Uint8Array;
   constants: { RSA_NO_PADDING: number };
 }
+
+/** OpenSSL's copy of a key, cleared when it is collected. */
+export type SecretKey = { readonly type: "secret" };
 
 interface CipherOptions {
   authTagLength: number;

@@ -1,6 +1,6 @@
 import { wipe } from "../bytes.js";
 import { decryptionFailed } from "../errors.js";
-import { type NodeCrypto, nodeCrypto, noNodeCrypto } from "../node-crypto.js";
+import { type NodeCrypto, nodeCrypto, noNodeCrypto, type SecretKey } from "../node-crypto.js";
 import { type ChunkCipher, type ChunkKeys, setChunkNonce, TAG } from "./cobblestone.js";
 
 // AES-256-GCM of the platform's OpenSSL, called from this thread: with AES instructions it is several times as fast as
@@ -22,31 +22,35 @@ function free({ buffer, byteLength }: Uint8Array): void {
 /** Seals and opens chunks with OpenSSL. */
 export class NativeCipher implements ChunkCipher {
   readonly #crypto: NodeCrypto;
-  readonly #keys: ChunkKeys;
+  // Node 24 takes 12 µs more for each chunk where it is given the key's bytes.
+  readonly #key: SecretKey;
+  readonly #baseNonce: Uint8Array;
   readonly #nonce = new Uint8Array(12);
 
   /**
-   * @param keys wiped with this
+   * @param keys the key is wiped, the nonce with this
    * @throws TwinwrapError UNSUPPORTED where there is no node:crypto
    */
-  constructor(keys: ChunkKeys) {
+  constructor({ key, baseNonce }: ChunkKeys) {
     const crypto = nodeCrypto();
     if (crypto === undefined) {
-      wipe(keys.key, keys.baseNonce);
+      wipe(key, baseNonce);
       throw noNodeCrypto();
     }
     this.#crypto = crypto;
-    this.#keys = keys;
+    this.#key = crypto.createSecretKey(key);
+    this.#baseNonce = baseNonce;
+    wipe(key);
   }
 
   #nonceOf(index: number): Uint8Array {
-    setChunkNonce(this.#nonce, this.#keys.baseNonce, index);
+    setChunkNonce(this.#nonce, this.#baseNonce, index);
     return this.#nonce;
   }
 
   sealChunk(index: number, chunk: Uint8Array, into: Uint8Array<ArrayBuffer>): void {
     const nonce = this.#nonceOf(index);
-    const cipher = this.#crypto.createCipheriv(NAME, this.#keys.key, nonce, OPTIONS);
+    const cipher = this.#crypto.createCipheriv(NAME, this.#key, nonce, OPTIONS);
     const sealed = cipher.update(chunk);
     cipher.final();
     into.set(sealed);
@@ -57,7 +61,7 @@ export class NativeCipher implements ChunkCipher {
   openChunk(index: number, sealed: Uint8Array, into: Uint8Array<ArrayBuffer>): void {
     if (sealed.length < TAG) throw decryptionFailed();
     const nonce = this.#nonceOf(index);
-    const decipher = this.#crypto.createDecipheriv(NAME, this.#keys.key, nonce, OPTIONS);
+    const decipher = this.#crypto.createDecipheriv(NAME, this.#key, nonce, OPTIONS);
     const end = sealed.length - TAG;
     decipher.setAuthTag(sealed.subarray(end));
     // What comes out before the tag was compared goes nowhere.
@@ -74,6 +78,6 @@ export class NativeCipher implements ChunkCipher {
   }
 
   dispose(): void {
-    wipe(this.#keys.key, this.#keys.baseNonce, this.#nonce);
+    wipe(this.#baseNonce, this.#nonce);
   }
 }
