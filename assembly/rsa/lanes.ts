@@ -27,8 +27,14 @@ import { LANE_COLUMNS as COLUMNS } from "./scratch";
 /** Bits of a digit. */
 export const DIGIT: u32 = 24;
 
-/** Blocks of four rows after which columns must be carried: 60 · 2 products of 46 bits fit in 53. */
-const LAZY_BLOCKS: u32 = 15;
+/**
+ * Blocks of four rows after which columns must be carried. A column takes 124 products until then at most, and
+ * 127 of 46 bits fit in 53.
+ */
+const LAZY_BLOCKS: u32 = 30;
+
+/** Rows up to which a product and its reduction fit together: 2 · 60 products. */
+const LAZY_ROWS: u32 = 60;
 
 // 1.5 · 2^76: added and taken away again, it leaves the nearest multiple of 2^24. And 2^-24. Loaded rather
 // than written where they are used: engines then keep them in registers.
@@ -86,41 +92,45 @@ function writeColumns(out: usize, c: usize, rows: u32): void {
   storeZeros(out + 16);
 }
 
-/** Four columns, and to each of them four products: the one at c + j takes w0·x[j + 4] to w3·x[j + 1]. */
+/** `column` and four products, in two sums that do not wait for each other. */
 // @ts-ignore: decorator
 @inline
-function addProducts(c: usize, x: usize, w0: v128, w1: v128, w2: v128, w3: v128): void {
-  let c0 = v128.load(c);
-  let c1 = v128.load(c, 16);
-  let c2 = v128.load(c, 32);
-  let c3 = v128.load(c, 48);
-  let digit = v128.load(x, 112);
-  c3 = multiplyAndAdd(w0, digit, c3);
-  digit = v128.load(x, 96);
-  c2 = multiplyAndAdd(w0, digit, c2);
-  c3 = multiplyAndAdd(w1, digit, c3);
-  digit = v128.load(x, 80);
-  c1 = multiplyAndAdd(w0, digit, c1);
-  c2 = multiplyAndAdd(w1, digit, c2);
-  c3 = multiplyAndAdd(w2, digit, c3);
-  digit = v128.load(x, 64);
-  c0 = multiplyAndAdd(w0, digit, c0);
-  c1 = multiplyAndAdd(w1, digit, c1);
-  c2 = multiplyAndAdd(w2, digit, c2);
-  c3 = multiplyAndAdd(w3, digit, c3);
-  digit = v128.load(x, 48);
-  c0 = multiplyAndAdd(w1, digit, c0);
-  c1 = multiplyAndAdd(w2, digit, c1);
-  c2 = multiplyAndAdd(w3, digit, c2);
-  digit = v128.load(x, 32);
-  c0 = multiplyAndAdd(w2, digit, c0);
-  c1 = multiplyAndAdd(w3, digit, c1);
-  digit = v128.load(x, 16);
-  c0 = multiplyAndAdd(w3, digit, c0);
-  v128.store(c, c0);
-  v128.store(c, c1, 16);
-  v128.store(c, c2, 32);
-  v128.store(c, c3, 48);
+function withProducts(
+  column: v128, w0: v128, x0: v128, w1: v128, x1: v128, w2: v128, x2: v128, w3: v128, x3: v128,
+): v128 {
+  const sum = multiplyAndAdd(w2, x2, multiplyAndAdd(w3, x3, column));
+  return f64x2.add(sum, multiplyAndAdd(w0, x0, f64x2.mul(w1, x1)));
+}
+
+/**
+ * Takes w0 to w3 through the digits from `x` to `end`: the column at `c` takes w0 · x[0], w1 · x[-1], w2 · x[-2] and
+ * w3 · x[-3], the next one the same of the digits next to these, and so on. x0 to x2 are x[-3] to x[-1].
+ *
+ * Each digit is loaded once, and a column is stored before the next one is loaded. Engines put off what is
+ * needed for a store until then: with four columns at a time they had more values at hand than registers.
+ */
+// @ts-ignore: decorator
+@inline
+function addProducts(
+  c: usize, x: usize, end: usize, w0: v128, w1: v128, w2: v128, w3: v128, x0: v128, x1: v128, x2: v128,
+): void {
+  for (; x < end; x += 64, c += 64) {
+    const x3 = v128.load(x);
+    v128.store(c, withProducts(v128.load(c), w0, x3, w1, x2, w2, x1, w3, x0));
+    x0 = v128.load(x, 16);
+    v128.store(c, withProducts(v128.load(c, 16), w0, x0, w1, x3, w2, x2, w3, x1), 16);
+    x1 = v128.load(x, 32);
+    v128.store(c, withProducts(v128.load(c, 32), w0, x1, w1, x0, w2, x3, w3, x2), 32);
+    x2 = v128.load(x, 48);
+    v128.store(c, withProducts(v128.load(c, 48), w0, x2, w1, x1, w2, x0, w3, x3), 48);
+  }
+}
+
+/** The same from the midst of a number: x0 to x2 stand before `x`. */
+// @ts-ignore: decorator
+@inline
+function addBetween(c: usize, x: usize, end: usize, w0: v128, w1: v128, w2: v128, w3: v128): void {
+  addProducts(c, x, end, w0, w1, w2, w3, v128.load(x - 48), v128.load(x - 32), v128.load(x - 16));
 }
 
 /** COLUMNS = a · b, 2·rows columns. */
@@ -134,17 +144,7 @@ function productColumns(a: usize, b: usize, rows: u32): void {
     const a1 = v128.load(a, 16);
     const a2 = v128.load(a, 32);
     const a3 = v128.load(a, 48);
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    const b2 = v128.load(b, 32);
-    v128.store(c, multiplyAndAdd(a0, b0, v128.load(c)));
-    v128.store(c, multiplyAndAdd(a0, b1, multiplyAndAdd(a1, b0, v128.load(c, 16))), 16);
-    v128.store(
-      c, multiplyAndAdd(a0, b2, multiplyAndAdd(a1, b1, multiplyAndAdd(a2, b0, v128.load(c, 32)))), 32,
-    );
-    let x = b - 16;
-    const last = x + size;
-    for (let to = c + 48; x < last; x += 64, to += 64) addProducts(to, x, a0, a1, a2, a3);
+    addProducts(c, b, b + size + 64, a0, a1, a2, a3, zero(), zero(), zero());
     if (++lazy == LAZY_BLOCKS) {
       carryColumns(c, endOfColumns);
       lazy = 0;
@@ -166,97 +166,81 @@ function squareColumns(a: usize, rows: u32): void {
     const w1 = f64x2.add(d1, d1);
     const w2 = f64x2.add(d2, d2);
     const w3 = f64x2.add(d3, d3);
-    // Among the four, and with what the last three columns take of the next digits
+    // Among the four; the last one's square is taken once too often below.
     v128.store(c, multiplyAndAdd(d0, d0, v128.load(c)));
     v128.store(c, multiplyAndAdd(w0, d1, v128.load(c, 16)), 16);
     v128.store(c, multiplyAndAdd(w0, d2, multiplyAndAdd(d1, d1, v128.load(c, 32))), 32);
     v128.store(c, multiplyAndAdd(w0, d3, multiplyAndAdd(w1, d2, v128.load(c, 48))), 48);
-    const e0 = v128.load(a, 64);
-    const e1 = v128.load(a, 80);
-    const e2 = v128.load(a, 96);
-    let t = multiplyAndAdd(w1, d3, multiplyAndAdd(d2, d2, v128.load(c, 64)));
-    v128.store(c, multiplyAndAdd(w0, e0, t), 64);
-    t = multiplyAndAdd(w2, d3, v128.load(c, 80));
-    v128.store(c, multiplyAndAdd(w0, e1, multiplyAndAdd(w1, e0, t)), 80);
-    t = multiplyAndAdd(d3, d3, v128.load(c, 96));
-    v128.store(c, multiplyAndAdd(w0, e2, multiplyAndAdd(w1, e1, multiplyAndAdd(w2, e0, t))), 96);
-    let to = c + 112;
-    for (let x = a + 48; x < end; x += 64, to += 64) addProducts(to, x, w0, w1, w2, w3);
-    if (++lazy == LAZY_BLOCKS) {
+    v128.store(c, multiplyAndAdd(d2, d2, v128.load(c, 64)), 64);
+    v128.store(c, f64x2.sub(v128.load(c, 96), f64x2.mul(d3, d3)), 96);
+    addProducts(c + 64, a + 64, end + 64, w0, w1, w2, w3, zero(), zero(), d3);
+    lazy += 2; // each product counts twice
+    if (lazy == LAZY_BLOCKS) {
       carryColumns(c, endOfColumns);
       lazy = 0;
     }
   }
 }
 
-/** The column at `c` with its four products: w0·x[4] to w3·x[1]. */
+/**
+ * Takes away the multiple of m that makes the column at `c` vanish, as far as the next three columns. The column
+ * keeps which multiple that is; what it held beyond is carried.
+ */
 // @ts-ignore: decorator
 @inline
-function completed(c: usize, x: usize, w0: v128, w1: v128, w2: v128, w3: v128): v128 {
-  const t = multiplyAndAdd(w1, v128.load(x, 48), multiplyAndAdd(w0, v128.load(x, 64), v128.load(c)));
-  return multiplyAndAdd(w3, v128.load(x, 16), multiplyAndAdd(w2, v128.load(x, 32), t));
+function eliminate(c: usize, m: usize): void {
+  const x = v128.load(c);
+  const high = rounded(x, v128.load64_splat(CONSTANTS));
+  const quotient = f64x2.sub(x, high);
+  v128.store(c, quotient);
+  const next = multiplyAndAdd(high, v128.load64_splat(CONSTANTS, 8), v128.load(c, 16));
+  v128.store(c, f64x2.add(next, f64x2.mul(quotient, v128.load(m, 16))), 16);
+  v128.store(c, multiplyAndAdd(quotient, v128.load(m, 32), v128.load(c, 32)), 32);
+  v128.store(c, multiplyAndAdd(quotient, v128.load(m, 48), v128.load(c, 48)), 48);
 }
 
 /**
- * out = COLUMNS / R mod m. Each turn completes four columns with the multiples of m that the turn before
- * found, finds the next four from them, and only then takes the former through the other columns: the
- * next, one after the other, are there when these are done.
+ * out = COLUMNS / R mod m. Each turn finds four multiples of m, each from the one before. While the processor waits
+ * for one, it takes those of the turn before a quarter of their way.
  */
 function reduceColumns(out: usize, m: usize, rows: u32): void {
   const size = <usize>rows << 4;
-  const endOfModulus = m + size;
-  const endOfColumns = COLUMNS + 2 * size;
-  if (rows > 4 * LAZY_BLOCKS) carryColumns(COLUMNS, endOfColumns);
-  const rounder = v128.load64_splat(CONSTANTS);
-  const down = v128.load64_splat(CONSTANTS, 8);
-  const m1 = v128.load(m, 16);
-  const m2 = v128.load(m, 32);
-  const m3 = v128.load(m, 48);
-  let q0 = zero();
-  let q1 = zero();
-  let q2 = zero();
-  let q3 = zero();
-  let carry = zero();
+  const end = COLUMNS + size;
+  const endOfColumns = end + size;
+  // The columns in the middle, which have more than LAZY_ROWS products
+  if (rows > LAZY_ROWS) carryColumns(COLUMNS + (LAZY_ROWS << 4), endOfColumns - ((LAZY_ROWS - 1) << 4));
+  const x0 = m + 128;
+  let way: usize = 0; // the first turn has nothing from before
+  let w0 = zero();
+  let w1 = w0;
+  let w2 = w0;
+  let w3 = w0;
   let lazy: u32 = 0;
   let c = COLUMNS;
-  for (const end = COLUMNS + size; ; c += 64) {
-    let t0 = f64x2.add(completed(c, m, q0, q1, q2, q3), carry);
-    let t1 = completed(c + 16, m + 16, q0, q1, q2, q3);
-    let t2 = completed(c + 32, m + 32, q0, q1, q2, q3);
-    let t3 = completed(c + 48, m + 48, q0, q1, q2, q3);
-    if (c == end) {
-      v128.store(c, t0);
-      v128.store(c, t1, 16);
-      v128.store(c, t2, 32);
-      v128.store(c, t3, 48);
-    }
-    const w0 = q0;
-    const w1 = q1;
-    const w2 = q2;
-    const w3 = q3;
-    const high0 = rounded(t0, rounder);
-    q0 = f64x2.sub(t0, high0);
-    t1 = f64x2.add(multiplyAndAdd(high0, down, t1), f64x2.mul(q0, m1));
-    const high1 = rounded(t1, rounder);
-    q1 = f64x2.sub(t1, high1);
-    t2 = f64x2.add(multiplyAndAdd(high1, down, multiplyAndAdd(q0, m2, t2)), f64x2.mul(q1, m1));
-    const high2 = rounded(t2, rounder);
-    q2 = f64x2.sub(t2, high2);
-    t3 = multiplyAndAdd(q1, m2, multiplyAndAdd(q0, m3, t3));
-    t3 = f64x2.add(multiplyAndAdd(high2, down, t3), f64x2.mul(q2, m1));
-    const high3 = rounded(t3, rounder);
-    q3 = f64x2.sub(t3, high3);
-    carry = f64x2.mul(high3, down);
-    if (c == COLUMNS) continue;
+  for (; c < end; c += 64) {
+    let x = x0;
     let to = c + 64;
-    for (let x = m + 64; x < endOfModulus; x += 64, to += 64) addProducts(to, x, w0, w1, w2, w3);
-    if (c == end) break;
+    for (let i: usize = 1, column = c; i <= 4; i++, column += 16) {
+      eliminate(column, m);
+      const next = x0 + (((way * i) >> 2) & ~63);
+      addBetween(to, x, next, w0, w1, w2, w3);
+      to += next - x;
+      x = next;
+    }
+    way = size - 64;
+    w0 = v128.load(c);
+    w1 = v128.load(c, 16);
+    w2 = v128.load(c, 32);
+    w3 = v128.load(c, 48);
+    // The four columns that come next; `eliminate` was there already with m[1] to m[3].
+    addProducts(c + 64, m + 64, x0, w0, w1, w2, w3, zero(), zero(), zero());
     if (++lazy == LAZY_BLOCKS) {
       carryColumns(c + 64, endOfColumns);
       lazy = 0;
     }
   }
-  writeColumns(out, c, rows);
+  addBetween(end + 64, x0, x0 + way, w0, w1, w2, w3);
+  writeColumns(out, end, rows);
 }
 
 /** out = a · b / R mod m; see above for the bounds. `out` may be a or b. */

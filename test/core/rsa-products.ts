@@ -162,7 +162,9 @@ describe("products modulo two numbers, 24 bits a digit", () => {
     multiply: (rows: number) => core.multiplyLanes!(places.out, places.a, places.b, places.m, rows),
     square: (rows: number) => core.squareLanes!(places.out, places.a, places.m, rows),
   };
-  test.each([8, 12, 60, 64, 124, 344])("%i digits", (rows) => checkKernel(places, kernel, rows));
+  test.each([4, 8, 12, 60, 64, 120, 124, 172, 344])("%i digits", (rows) =>
+    checkKernel(places, kernel, rows),
+  );
 });
 
 describe("inverses", () => {
