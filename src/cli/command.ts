@@ -173,12 +173,18 @@ export function engineOption(): Option {
 export function jobsOption(): Option {
   return new Option(
     "--jobs <n>",
-    "threads for a large file (default: the number of processors, at most 3)",
+    "threads for a large file (default: the number of processors, with native half of it, at most 3)",
   ).argParser(integerBetween(1, MAX_JOBS));
 }
 
 /** Most threads by default. With more, a pipe needs nearly 150 MiB of memory. */
 const DEFAULT_JOBS = 3;
+
+/** With native, reading and writing keep half of the processors busy. */
+function defaultJobs(engine: EngineName | undefined): number {
+  const processors = availableParallelism();
+  return Math.min(engine === "native" ? processors >> 1 : processors, DEFAULT_JOBS);
+}
 
 /** Threads that all files of one call share. They start with the first large file. */
 let pool: WorkerPool | undefined;
@@ -189,7 +195,7 @@ export function engineOptions({ engine, jobs }: EngineFlags): EngineOptions {
     if (jobs === undefined) return { engine };
     throw new UsageError("--jobs is for the other engines; webcrypto has threads of its own");
   }
-  const most = jobs ?? Math.min(availableParallelism(), DEFAULT_JOBS);
+  const most = jobs ?? defaultJobs(engine);
   if (most > 1) pool ??= new WorkerPool(startWorker, { jobs: most });
   return { engine, pool };
 }
