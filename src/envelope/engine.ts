@@ -5,6 +5,7 @@ import { nodeCrypto, noNodeCrypto } from "../node-crypto.js";
 import type { Pieces, Reader } from "../source.js";
 import type { Picker as AnyPicker, Fixed } from "./auto.js";
 import type { Cobblestone } from "./cobblestone.js";
+import { loadLate } from "./loaded.js";
 import type { PoolOptions, WorkerPool } from "./pool.js";
 import type { StartWorker } from "./pools.js";
 import {
@@ -88,14 +89,14 @@ async function ownEngine(
   direction: Direction,
 ): Promise<Engine> {
   if (name === "wasm") return new LocalEngine(cobblestone.cipher, direction);
-  const { platformEngine } = await import("./late.js");
+  const { platformEngine } = await loadLate();
   return platformEngine(name, cobblestone.copyKeys(), direction);
 }
 
 let picker: AnyPicker | undefined;
 
 async function pick(core: SealingCore, size: number | undefined, jobs: number): Promise<Fixed> {
-  const { Picker } = await import("./late.js");
+  const { Picker } = await loadLate();
   picker ??= new Picker((name, cobblestone) => ownEngine(name, cobblestone, "seal"));
   return picker.pick(core, size, jobs);
 }
@@ -113,7 +114,7 @@ async function makeEngine(
     const about = { direction, size, by: picked, own };
     if (pool !== undefined) return pool.engine(cobblestone, about);
     if (jobs === 1 || startWorker === undefined) return own;
-    const { WorkerPool } = await import("./late.js");
+    const { WorkerPool } = await loadLate();
     const workers = new WorkerPool(startWorker, { jobs, workerUrl });
     return workers.engine(cobblestone, about, () => workers.close());
   } catch (error) {
