@@ -24,16 +24,16 @@ export type EngineName = (typeof ENGINES)[number];
 export interface EngineOptions {
   /**
    * "wasm", the default: the core, constant-time by construction, wherever WebAssembly is.
-   * "webcrypto": the platform's AES-GCM, which as a rule uses the processor's AES instructions and
-   * threads of its own: faster on large files, and only as good as the platform's promises. The
+   * "webcrypto": the platform's AES-GCM, which as a rule uses the processor's AES instructions, and threads of its
+   * own but for Chromium's: faster on large files, and only as good as the platform's promises. The
    * session key and the keys made from it stay with the core in either case.
    * "native": the AES-GCM of OpenSSL by node:crypto, in Node, Deno and Bun: as "webcrypto", but with less
-   * work around each chunk, and in the workers of `jobs` or `pool`. The fastest where there are AES instructions.
+   * work around each chunk. The fastest where there are AES instructions.
    * "auto": the fastest of them here, for a file of 4 MiB or more; it is measured once. For smaller files "wasm".
    */
   engine?: EngineName | undefined;
   /**
-   * Workers that the core runs in, 1 to 64; with 1, the default, everything happens on this thread.
+   * Workers that do it, 1 to 64; with 1, the default, everything happens on this thread.
    * They start once a file turns out to be large, and end with it. If none can start, this thread does
    * the work.
    */
