@@ -3,7 +3,6 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
 import { build } from "esbuild";
 
 /** The builds of the core: file, source and target. */
@@ -82,10 +81,11 @@ export async function bundleWorkers(root) {
 }
 
 /**
- * What must not be there twice: an error's class, and what remembers objects. Of all else each file has its own copy. A
- * bundler that splits would make a file of whatever two of them share, and a page would ask for each of those.
+ * What must not be there twice: an error's class, what remembers objects, and what loads yet another file. A file that is loaded late is lent that by
+ * whoever loads it, and has its own copy of all else. If it imported it, a bundler that splits would make files of what
+ * both sides share, and a page would ask for these in another round before it could begin.
  */
-const SHARED = /\/build\/(errors|known|blob\/errors|envelope\/worker-script)\.js$/;
+const LENT = /\/build\/(errors|known|blob\/errors|envelope\/script)\.js$/;
 /** In place of shared cores: keys that are not locked need none, and a pool of one file is given its own. */
 const NO_CORE = `function none() { throw new Error("no core here"); }
 export { none as sharedCore, none as sharedOpening, none as sharedSealing };`;
@@ -95,30 +95,41 @@ export { none as sharedCore, none as sharedOpening, none as sharedSealing };`;
  * would load them at once: the package's doors name them, too.
  */
 async function bundleLate(root) {
-  for (const [from, to] of [
-    ["keys/lazily", "keys/readers"],
-    ["envelope/lazily", "envelope/late"],
-    ["core/relaxed", "core/relaxed-late"],
-    ["core/refusal", "core/refusal-late"],
+  for (const [from, to, ...names] of [
+    ["keys/lazily", "keys/readers", "CryptoApiError", "TwinwrapError", "isWholeCore", "overLimit"],
+    [
+      ...["envelope/lazily", "envelope/late"],
+      ...[
+        "TwinwrapError",
+        "decryptionFailed",
+        "isWholeCore",
+        "loadScript",
+        "markPool",
+        "overLimit",
+      ],
+    ],
+    ["core/relaxed", "core/relaxed-late", "TwinwrapError"],
+    ["core/refusal", "core/refusal-late", "TwinwrapError"],
   ]) {
     await build({
       entryPoints: [`${root}build/${from}.js`],
       outfile: `${root}build/${to}.js`,
       bundle: true,
-      format: "esm",
+      format: "iife",
+      globalName: "made",
+      banner: { js: "export default (lent) => {" },
+      footer: { js: "return made; };" },
       platform: "neutral",
       target: "es2022",
       logLevel: "warning",
       plugins: [
         {
           name: "shared",
-          setup({ onResolve, onLoad }) {
-            onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
-              const file = join(resolveDir, path);
-              if (!SHARED.test(file)) return undefined;
-              const near = relative(dirname(`${root}build/${to}.js`), file);
-              return { path: near.startsWith(".") ? near : `./${near}`, external: true };
-            });
+          setup({ onLoad }) {
+            // The build fails if it imports more.
+            onLoad({ filter: LENT }, () => ({
+              contents: `export const { ${names.join(", ")} } = lent;`,
+            }));
             onLoad({ filter: /\/core\/(index|opening|sealing)\.js$/ }, () => ({
               contents: NO_CORE,
             }));

@@ -1,5 +1,6 @@
 import { withWorkers } from "./envelope/arguments.js";
 import * as envelope from "./envelope/index.js";
+import { loadLate } from "./envelope/loaded.js";
 import type { StartWorker } from "./envelope/pools.js";
 
 export type { SavedBy } from "./envelope/download.browser.js";
@@ -19,7 +20,7 @@ export * from "./index.js";
 
 /** Loaded with the first worker. */
 const startWorker: StartWorker = async (events, url) => {
-  const late = await import("./envelope/late.js");
+  const late = await loadLate();
   return late.startWorker(events, url);
 };
 

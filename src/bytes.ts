@@ -41,6 +41,16 @@ export function wipe(...secrets: (Uint8Array | undefined)[]): void {
 }
 
 /**
+ * Frees an array of the platform's at once, where the engine can (Node 21, Chrome 114): thousands of them would wait for
+ * the garbage collector, and cost a quarter more time.
+ */
+export function free({ buffer, byteLength }: Uint8Array): void {
+  const { transfer } = buffer as ArrayBuffer & { transfer?(length: number): ArrayBuffer };
+  // Another engine may give out a part of an array that others have parts of.
+  if (buffer.byteLength === byteLength) transfer?.call(buffer, 0);
+}
+
+/**
  * Whether two byte strings are the same, looking at every byte. For public ones: if one of them was computed
  * from a secret, use `core.equal`, whose time does not depend on it.
  */

@@ -125,7 +125,7 @@ async function unpackRelaxed(parts: readonly Part[]): Promise<Uint8Array<ArrayBu
       import("./relaxed-late.js"),
       ...parts.map(({ relaxed }) => relaxed!()),
     ]);
-    return await late.assembleRelaxed(parts, differences);
+    return await late.default({ TwinwrapError }).assembleRelaxed(parts, differences);
   } catch {
     return undefined; // the other build does the same
   }

@@ -1,8 +1,9 @@
-import { type Kind, optional, wrongKind } from "../arguments.js";
-import { isWholeCore } from "../known.js";
+// biome-ignore-all assist/source/organizeImports: the embedded texts stand first in a bundle, where they cost gzip least
 import { type Core, sharedCore } from "./index.js";
 import { type OpeningCore, sharedOpening } from "./opening.js";
 import { type SealingCore, sharedSealing } from "./sealing.js";
+import { type Kind, optional, wrongKind } from "../arguments.js";
+import { isWholeCore } from "../known.js";
 
 // For the rooms above: checks of an argument that is a core, and the shared core where none is given. Each call asks for
 // no more than it needs, and a page carries no more.

@@ -1,2 +1,3 @@
-/** refusal.ts, in one file that nothing but import() leads to; the build makes it. */
-export * from "./refusal.js";
+/** refusal.ts, in one file that nothing but import() leads to and that imports nothing; the build makes it. */
+declare const make: (lent: object) => typeof import("./refusal.js");
+export default make;

@@ -6,8 +6,8 @@ import { TwinwrapError } from "../errors.js";
  */
 export async function refused(cause: unknown): Promise<TwinwrapError> {
   try {
-    const { refusal } = await import("./refusal-late.js");
-    return await refusal(cause);
+    const { default: make } = await import("./refusal-late.js");
+    return await make({ TwinwrapError }).refusal(cause);
   } catch {
     const message = `this engine refuses the core's WebAssembly: ${(cause as Error).message}`;
     return new TwinwrapError("UNSUPPORTED", message, { cause });

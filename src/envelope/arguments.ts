@@ -1,3 +1,5 @@
+// biome-ignore-all assist/source/organizeImports: this leads to the embedded texts (core/need.ts)
+import { coreOption } from "../core/need.js";
 import {
   bytesOf,
   isBytes,
@@ -20,7 +22,6 @@ import {
   whole,
   wrongKind,
 } from "../arguments.js";
-import { coreOption } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import {
   type AnyPrivateKey,

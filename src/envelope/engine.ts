@@ -4,7 +4,8 @@ import { TwinwrapError } from "../errors.js";
 import { nodeCrypto, noNodeCrypto } from "../node-crypto.js";
 import type { Pieces, Reader } from "../source.js";
 import type { Picker as AnyPicker, Fixed } from "./auto.js";
-import type { ChunkCipher, Cobblestone } from "./cobblestone.js";
+import type { Cobblestone } from "./cobblestone.js";
+import { loadLate } from "./loaded.js";
 import type { PoolOptions, WorkerPool } from "./pool.js";
 import type { StartWorker } from "./pools.js";
 import {
@@ -23,18 +24,18 @@ export type EngineName = (typeof ENGINES)[number];
 export interface EngineOptions {
   /**
    * "wasm", the default: the core, constant-time by construction, wherever WebAssembly is.
-   * "webcrypto": the platform's AES-GCM, which as a rule uses the processor's AES instructions and
-   * threads of its own: faster on large files, and only as good as the platform's promises. The
+   * "webcrypto": the platform's AES-GCM, which as a rule uses the processor's AES instructions, and threads of its
+   * own but for Chromium's: faster on large files, and only as good as the platform's promises. The
    * session key and the keys made from it stay with the core in either case.
    * "native": the AES-GCM of OpenSSL by node:crypto, in Node, Deno and Bun: as "webcrypto", but with less
-   * work around each chunk, and in the workers of `jobs` or `pool`. The fastest where there are AES instructions.
+   * work around each chunk. The fastest where there are AES instructions.
    * "auto": the fastest of them here, for a file of 4 MiB or more; it is measured once. For smaller files "wasm".
    */
   engine?: EngineName | undefined;
   /**
-   * Workers that the core runs in, 1 to 64; with 1, the default, everything happens on this thread.
+   * Workers that do it, 1 to 64; with 1, the default, everything happens on this thread.
    * They start once a file turns out to be large, and end with it. If none can start, this thread does
-   * the work. "webcrypto" does not use them.
+   * the work.
    */
   jobs?: number | undefined;
   /** Workers that are there already, instead of `jobs`; several files may be in work at once. */
@@ -81,29 +82,21 @@ export async function* workThrough(
 
 // What works on chunks in other ways is loaded when it is asked for: most pages never do.
 
-async function nativeCipher(cobblestone: Cobblestone): Promise<ChunkCipher> {
-  const { NativeCipher } = await import("./late.js");
-  return new NativeCipher(cobblestone.copyKeys());
-}
-
 /** An engine on this thread. */
 async function ownEngine(
   name: Fixed,
   cobblestone: Cobblestone,
   direction: Direction,
 ): Promise<Engine> {
-  if (name === "webcrypto") {
-    const { WebCryptoEngine } = await import("./late.js");
-    return WebCryptoEngine.create(cobblestone, direction);
-  }
   if (name === "wasm") return new LocalEngine(cobblestone.cipher, direction);
-  return new LocalEngine(await nativeCipher(cobblestone), direction, { owned: true });
+  const { platformEngine } = await loadLate();
+  return platformEngine(name, cobblestone.copyKeys(), direction);
 }
 
 let picker: AnyPicker | undefined;
 
 async function pick(core: SealingCore, size: number | undefined, jobs: number): Promise<Fixed> {
-  const { Picker } = await import("./late.js");
+  const { Picker } = await loadLate();
   picker ??= new Picker((name, cobblestone) => ownEngine(name, cobblestone, "seal"));
   return picker.pick(core, size, jobs);
 }
@@ -116,16 +109,16 @@ async function makeEngine(
 ): Promise<Engine> {
   const picked =
     engine === "auto" ? await pick(cobblestone.core, size, pool?.jobs ?? jobs) : engine;
-  const pooled = pool !== undefined || (jobs > 1 && startWorker !== undefined);
-  if (picked === "webcrypto" || !pooled) return ownEngine(picked, cobblestone, direction);
-  const native = picked === "native" ? await nativeCipher(cobblestone) : undefined;
+  const own = await ownEngine(picked, cobblestone, direction);
   try {
-    if (pool !== undefined) return pool.engine(cobblestone, direction, { size, native });
-    const { WorkerPool } = await import("./late.js");
-    const own = new WorkerPool(startWorker!, { jobs, workerUrl });
-    return own.engine(cobblestone, direction, { size, native, done: () => own.close() });
+    const about = { direction, size, by: picked, own };
+    if (pool !== undefined) return pool.engine(cobblestone, about);
+    if (jobs === 1 || startWorker === undefined) return own;
+    const { WorkerPool } = await loadLate();
+    const workers = new WorkerPool(startWorker, { jobs, workerUrl });
+    return workers.engine(cobblestone, about, () => workers.close());
   } catch (error) {
-    native?.dispose();
+    own.dispose();
     throw error;
   }
 }

@@ -1,2 +1,3 @@
-/** lazily.ts, in one file that nothing but import() leads to; the build makes it. */
-export * from "./lazily.js";
+/** lazily.ts, in one file that nothing but import() leads to and that imports nothing; the build makes it. */
+declare const make: (lent: object) => typeof import("./lazily.js");
+export default make;

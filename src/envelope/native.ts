@@ -1,4 +1,4 @@
-import { wipe } from "../bytes.js";
+import { free, wipe } from "../bytes.js";
 import { decryptionFailed } from "../errors.js";
 import { type NodeCrypto, nodeCrypto, noNodeCrypto, type SecretKey } from "../node-crypto.js";
 import { type ChunkCipher, type ChunkKeys, setChunkNonce, TAG } from "./cobblestone.js";
@@ -8,16 +8,6 @@ import { type ChunkCipher, type ChunkKeys, setChunkNonce, TAG } from "./cobblest
 
 const NAME = "aes-256-gcm";
 const OPTIONS = { authTagLength: TAG };
-
-/**
- * Frees an array of OpenSSL's at once, where the engine can (from Node 21 on): thousands of them would wait for the
- * garbage collector, some 25 MiB a thread.
- */
-function free({ buffer, byteLength }: Uint8Array): void {
-  const { transfer } = buffer as ArrayBuffer & { transfer?(length: number): ArrayBuffer };
-  // Another engine may give out a part of an array that others have parts of.
-  if (buffer.byteLength === byteLength) transfer?.call(buffer, 0);
-}
 
 /** Seals and opens chunks with OpenSSL. */
 export class NativeCipher implements ChunkCipher {

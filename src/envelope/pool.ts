@@ -4,8 +4,9 @@ import type { Core } from "../core/index.js";
 import { coreOption, sealingCoreOr } from "../core/need.js";
 import { TwinwrapError } from "../errors.js";
 import { markPool } from "../known.js";
+import type { Fixed } from "./auto.js";
 import { buildId } from "./build-id.js";
-import type { ChunkCipher, Cobblestone } from "./cobblestone.js";
+import type { Cobblestone } from "./cobblestone.js";
 import {
   MAX_JOBS,
   needUrl,
@@ -14,7 +15,7 @@ import {
   type WorkerHandle,
 } from "./pools.js";
 import type { Answer, Order } from "./protocol.js";
-import { type Direction, type Engine, type Segment, type Worked, workOn } from "./segments.js";
+import type { Direction, Engine, Segment, Worked } from "./segments.js";
 
 /**
  * Bytes of a file that this thread does before it starts workers. Starting two costs as much processor
@@ -167,16 +168,10 @@ export class WorkerPool {
     clearTimeout(timer);
   }
 
-  /** @internal An engine for one message. */
-  engine(
-    cobblestone: Cobblestone,
-    direction: Direction,
-    { size, native, done = () => {} }: PoolEngineOptions,
-  ): Engine {
+  /** @internal An engine for one message. @param done called when the engine is disposed of */
+  engine(cobblestone: Cobblestone, about: Passing, done = () => {}): Engine {
     this.needOpen();
-    const isLarge = size !== undefined && size >= 2 * this.startAfter;
-    const about = { message: ++this.#messages, direction, isLarge };
-    return new PoolEngine(this, about, cobblestone, native, done);
+    return new PoolEngine(this, ++this.#messages, cobblestone, about, done);
   }
 
   /** @internal @throws TwinwrapError DISPOSED */
@@ -226,11 +221,11 @@ export class WorkerPool {
 
   #give(member: Member, task: Task): void {
     const { engine, segment } = task;
-    const { message, direction, isNative } = engine;
+    const { message, direction, by } = engine;
     if (!member.engines.has(engine)) {
       const keys = engine.copyKeys();
       // Transferred, so that no copy stays behind on the way.
-      const order = { message, direction, keys, native: isNative };
+      const order = { message, direction, keys, by };
       member.post(order, [keys.key.buffer, keys.baseNonce.buffer]);
       member.engines.add(engine);
     }
@@ -294,13 +289,14 @@ function closed(): TwinwrapError {
 }
 
 /** How a message goes through a pool. */
-interface PoolEngineOptions {
+interface Passing {
+  direction: Direction;
   /** Bytes of its source, where that is known. */
   size: number | undefined;
-  /** What works on this thread, and in the workers, in place of the core. The engine disposes of it. */
-  native?: ChunkCipher | undefined;
-  /** Called when the engine is disposed of. */
-  done?: () => void;
+  /** What works on it in the workers. */
+  by: Fixed;
+  /** The same on this thread; disposed of with the pool's engine. */
+  own: Engine;
 }
 
 /** One message in a pool. Until a worker is ready, and if none ever is, this thread does the work. */
@@ -308,9 +304,10 @@ class PoolEngine implements Engine {
   readonly depth: number;
   readonly message: number;
   readonly direction: Direction;
+  readonly by: Fixed;
   readonly #pool: WorkerPool;
   readonly #cobblestone: Cobblestone;
-  readonly #native: ChunkCipher | undefined;
+  readonly #own: Engine;
   readonly #done: () => void;
   readonly #isLarge: boolean;
   #seen = 0;
@@ -318,24 +315,20 @@ class PoolEngine implements Engine {
 
   constructor(
     pool: WorkerPool,
-    about: { message: number; direction: Direction; isLarge: boolean },
+    message: number,
     cobblestone: Cobblestone,
-    native: ChunkCipher | undefined,
+    { direction, size, by, own }: Passing,
     done: () => void,
   ) {
     this.#pool = pool;
-    this.message = about.message;
-    this.direction = about.direction;
-    this.#isLarge = about.isLarge;
+    this.message = message;
+    this.direction = direction;
+    this.by = by;
+    this.#isLarge = size !== undefined && size >= 2 * pool.startAfter;
     this.#cobblestone = cobblestone;
-    this.#native = native;
+    this.#own = own;
     this.#done = done;
     this.depth = PER_WORKER * pool.jobs + 1;
-  }
-
-  /** Whether the platform's AES works, or the core's. */
-  get isNative(): boolean {
-    return this.#native !== undefined;
   }
 
   copyKeys() {
@@ -351,18 +344,14 @@ class PoolEngine implements Engine {
       this.#asked = true;
       void pool.startWith(this.#cobblestone.core.module);
     }
-    if (!pool.ready) {
-      // A turn of the event loop, in which a worker can tell that it is ready.
-      if (pool.starting) await new Promise((resolve) => setTimeout(resolve));
-      else await undefined;
-    }
-    if (pool.ready) return pool.submit(this, segment);
-    return workOn(this.#native ?? this.#cobblestone.cipher, this.direction, segment);
+    // A turn of the event loop, in which a worker can tell that it is ready.
+    if (!pool.ready && pool.starting) await new Promise((resolve) => setTimeout(resolve));
+    return pool.ready ? pool.submit(this, segment) : this.#own.work(segment);
   }
 
   dispose(): void {
     this.#pool.forget(this);
-    this.#native?.dispose();
+    this.#own.dispose();
     this.#done();
   }
 }

@@ -1,4 +1,5 @@
 import type { TwinwrapError } from "../errors.js";
+import type { Fixed } from "./auto.js";
 import type { ChunkKeys } from "./cobblestone.js";
 import type { Direction, Segment, Worked } from "./segments.js";
 
@@ -11,8 +12,8 @@ export type Order =
    * lives: nothing else tells a page that a worker is gone.
    */
   | { module: WebAssembly.Module; lock?: string }
-  /** The keys of a message, and whether the platform's AES works with them, or the core's. */
-  | { message: number; direction: Direction; keys: ChunkKeys; native: boolean }
+  /** The keys of a message, and what works with them. */
+  | { message: number; direction: Direction; keys: ChunkKeys; by: Fixed }
   /** A part of it, whose buffer is transferred, and comes back. */
   | { message: number; segment: Segment }
   /** That message is done: wipe its keys. */

@@ -1,6 +1,6 @@
-import { wipe } from "../bytes.js";
+import { free, wipe } from "../bytes.js";
 import { decryptionFailed } from "../errors.js";
-import { type Cobblestone, setChunkNonce } from "./cobblestone.js";
+import { type ChunkKeys, setChunkNonce } from "./cobblestone.js";
 import {
   chunksOf,
   type Direction,
@@ -24,8 +24,11 @@ export class WebCryptoEngine implements Engine {
     this.#baseNonce = baseNonce;
   }
 
-  static async create(cobblestone: Cobblestone, direction: Direction): Promise<WebCryptoEngine> {
-    const { key, baseNonce } = cobblestone.copyKeys();
+  /** @param keys the key is wiped, the nonce with the engine */
+  static async create(
+    { key, baseNonce }: ChunkKeys,
+    direction: Direction,
+  ): Promise<WebCryptoEngine> {
     try {
       const usage = direction === "seal" ? "encrypt" : "decrypt";
       const imported = await crypto.subtle.importKey("raw", key, "AES-GCM", false, [usage]);
@@ -61,8 +64,11 @@ export class WebCryptoEngine implements Engine {
         const error = this.#direction === "open" ? decryptionFailed() : result.reason;
         return { buffer, length, error };
       }
-      to.set(new Uint8Array(result.value));
+      const bytes = new Uint8Array(result.value);
+      to.set(bytes);
       length += to.length;
+      if (this.#direction === "open") wipe(bytes);
+      free(bytes);
     }
     if (this.#direction === "seal") wipePlaintext(segment, length);
     return { buffer, length };

@@ -1,6 +1,7 @@
 import { randomBytes, toHex } from "../bytes.js";
 import type { WorkerEvents, WorkerHandle } from "./pools.js";
 import type { Order } from "./protocol.js";
+import { loadScript } from "./script.js";
 
 /**
  * Starts a Web Worker.
@@ -13,9 +14,7 @@ export async function startWorker(
 ): Promise<WorkerHandle> {
   const blob =
     url === undefined
-      ? URL.createObjectURL(
-          new Blob([(await import("./worker-script.js")).script], { type: "text/javascript" }),
-        )
+      ? URL.createObjectURL(new Blob([(await loadScript()).script], { type: "text/javascript" }))
       : undefined;
   const worker = new Worker(blob ?? url!);
   // A worker that is ended from outside raises no event, but gives its locks back. Plain-http pages have none.

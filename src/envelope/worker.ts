@@ -3,12 +3,12 @@ import { GcmKey } from "../core/gcm-key.js";
 import { Instance } from "../core/instance.js";
 import { TwinwrapError } from "../errors.js";
 import { buildId } from "./build-id.js";
-import { type ChunkCipher, CoreCipher } from "./cobblestone.js";
-import { NativeCipher } from "./native.js";
+import { CoreCipher } from "./cobblestone.js";
+import { platformEngine } from "./platform.js";
 import type { Answer, Order } from "./protocol.js";
-import { type Direction, workOn } from "./segments.js";
+import { type Engine, LocalEngine } from "./segments.js";
 
-// Runs in a worker: its own instance of the core, and the ciphers of the messages that it
+// Runs in a worker: its own instance of the core, and the engines of the messages that it
 // is told to work on. The build makes one script of it.
 
 /** A worker's side of the channel: itself in browsers, `parentPort` in Node, which startWorker puts here. */
@@ -23,10 +23,10 @@ const port = typeof twinwrapPort === "undefined" ? (globalThis as unknown as Por
 
 /** The instance, once it is there. */
 let unit: AesUnit;
-const messages = new Map<number, { cipher: ChunkCipher; direction: Direction }>();
+const messages = new Map<number, Engine>();
 
 function forget(message: number): void {
-  messages.get(message)?.cipher.dispose();
+  messages.get(message)?.dispose();
   messages.delete(message);
 }
 
@@ -41,12 +41,16 @@ function holdForever(lock: string): Promise<void> {
   });
 }
 
-function cipherOf({ keys, native }: Extract<Order, { keys: unknown }>): ChunkCipher {
-  if (native) return new NativeCipher(keys);
+async function engineOf({
+  keys,
+  by,
+  direction,
+}: Extract<Order, { keys: unknown }>): Promise<Engine> {
+  if (by !== "wasm") return platformEngine(by, keys, direction);
   const { key, baseNonce } = keys;
   const cipher = new CoreCipher(new GcmKey(unit, key), baseNonce);
   key.fill(0);
-  return cipher;
+  return new LocalEngine(cipher, direction, { owned: true });
 }
 
 /** @throws anything: an unexpected error ends the worker, which the pool notices */
@@ -56,10 +60,9 @@ async function obey(order: Order): Promise<void> {
     if (order.lock !== undefined) await holdForever(order.lock);
     port.postMessage({ ready: buildId }, []);
   } else if ("keys" in order) {
-    messages.set(order.message, { cipher: cipherOf(order), direction: order.direction });
+    messages.set(order.message, await engineOf(order));
   } else if ("segment" in order) {
-    const { cipher, direction } = messages.get(order.message)!;
-    const { error, ...worked } = workOn(cipher, direction, order.segment);
+    const { error, ...worked } = await messages.get(order.message)!.work(order.segment);
     const answer: Answer = worked;
     if (error !== undefined) {
       if (!(error instanceof TwinwrapError)) throw error;
@@ -75,11 +78,17 @@ async function obey(order: Order): Promise<void> {
   }
 }
 
+/** Ends with the last order. */
+let obeyed = Promise.resolve();
+
+// One order after the other: WebCrypto takes its time.
 port.onmessage = ({ data }) => {
-  obey(data).catch((error) => {
-    // Thrown outside the promise it is an error of the worker itself, in Node and in browsers.
-    setTimeout(() => {
-      throw error;
+  obeyed = obeyed
+    .then(() => obey(data))
+    .catch((error) => {
+      // Thrown outside the promise it is an error of the worker itself, in Node and in browsers.
+      setTimeout(() => {
+        throw error;
+      });
     });
-  });
 };

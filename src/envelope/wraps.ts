@@ -8,6 +8,7 @@ import type { SealingCore } from "../core/sealing.js";
 import { decryptionFailed, TwinwrapError } from "../errors.js";
 import { fingerprintOf } from "../keys/fingerprint.js";
 import { checkPublicKey, type RsaPrivateKey, type RsaPublicKey } from "../keys/index.js";
+import { loadReaders } from "../keys/loaded.js";
 import type { RsaEngine } from "../keys/native-rsa.js";
 import { needPublicKey } from "../keys/types.js";
 import { Cobblestone, KEY } from "./cobblestone.js";
@@ -217,7 +218,7 @@ export async function openWraps(
 /** What does RSADP in place of the core. It is loaded when it is asked for. */
 async function rsadpFor(key: RsaPrivateKey, engine: RsaEngine | undefined) {
   if (engine !== "native") return undefined;
-  const { nativeRsadp } = await import("../keys/readers.js");
+  const { nativeRsadp } = await loadReaders();
   return nativeRsadp(key);
 }
 

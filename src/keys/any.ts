@@ -1,4 +1,5 @@
 import { isObject, type Kind, memberOf } from "../arguments.js";
+import { loadReaders } from "./loaded.js";
 import { wipePrivateKey } from "./numbers.js";
 import { type CryptoKeyLike, isKeyInput, type KeyInput, noKey } from "./objects.js";
 import { needPrivateKey, needPublicKey, type RsaPrivateKey, type RsaPublicKey } from "./types.js";
@@ -29,7 +30,7 @@ export const needAnyPrivateKey: Kind<AnyPrivateKey> = /* @__PURE__ */ needAny(ne
 /** The key's numbers. @throws TwinwrapError as readPublicKey */
 export async function publicKeyFrom(key: AnyPublicKey): Promise<RsaPublicKey> {
   if (!isKeyInput(key, "the key")) return needPublicKey(key);
-  const { readPublicKey } = await import("./readers.js");
+  const { readPublicKey } = await loadReaders();
   return readPublicKey(key as KeyInput);
 }
 
@@ -50,7 +51,7 @@ export async function withPrivateKeys<T>(
         all.push(needPrivateKey(key));
         continue;
       }
-      const { readPrivateKey } = await import("./readers.js");
+      const { readPrivateKey } = await loadReaders();
       const made = await readPrivateKey(key);
       read.push(made);
       all.push(made);

@@ -1,2 +1,3 @@
-/** The readers of keys in a file of their own (lazily.ts, bundled), which the build writes beside the compiled code. */
-export * from "./lazily.js";
+/** The readers of keys (lazily.ts), in one file that nothing but import() leads to and that imports nothing; the build makes it. */
+declare const make: (lent: object) => typeof import("./lazily.js");
+export default make;

@@ -35,7 +35,7 @@ export function verdict(operation: Operation, ours: string, other: string): stri
 export function rivals({ id }: Operation): [ours: string, other: string] {
   return id === "gcm256"
     ? ["Twinwrap", "WebCrypto"]
-    : ["Twinwrap, pool of 2", "Twinwrap by WebCrypto"];
+    : ["Twinwrap, auto, pool of 2", "WebCrypto alone"];
 }
 
 /** A plot. On a narrow screen it scrolls, also by keyboard: if it shrank, nobody could read it. */

@@ -26,11 +26,15 @@ describe.each([
       const plaintext = new Uint8Array(3_000_000).map((_, i) => i ^ (i >> 8));
       const pool = workerPool({ jobs: 2, ...(workerUrl === undefined ? {} : { workerUrl }) });
       await pool.start();
-      const modes = [{ pool }, { engine: "webcrypto" as const }, {}];
+      const engine = "webcrypto" as const;
+      const modes = [{ pool }, { engine }, {}, { engine, pool }];
       const equal = [];
       for (const [i, mode] of modes.entries()) {
         const sealed = await seal(new Blob([plaintext]), { to: [publicKey], ...mode });
-        const opened = await open(await sealed.blob(), { key: privateKey, ...modes[(i + 1) % 3] });
+        const opened = await open(await sealed.blob(), {
+          key: privateKey,
+          ...modes[(i + 1) % modes.length],
+        });
         const bytes = await opened.bytes();
         equal.push(
           bytes.length === plaintext.length && bytes.every((byte, j) => byte === plaintext[j]),
@@ -40,7 +44,11 @@ describe.each([
       pool.close();
       return { ready, equal, violations: globalThis.violations.length };
     }, workerUrl);
-    expect(result).toEqual({ ready: expected, equal: [true, true, true], violations: refused });
+    expect(result).toEqual({
+      ready: expected,
+      equal: [true, true, true, true],
+      violations: refused,
+    });
     await page.context().close();
     await server.close();
   });

@@ -12,6 +12,7 @@ import {
   randomBytes,
 } from "node:crypto";
 import { inflateSync } from "node:zlib";
+import { TwinwrapError } from "twinwrap";
 import { describe, expect, test } from "vitest";
 import { assemble } from "#build/core/bodies.js";
 import { part as whole } from "#build/core/embedding.js";
@@ -26,9 +27,9 @@ import { shipped } from "../ct/build.js";
 import { codeOf } from "../ct/wasm.js";
 
 // As pages load it.
-const { assembleRelaxed: makeRelaxed }: typeof import("#build/core/relaxed.js") = await import(
-  new URL("../../build/core/relaxed-late.js", import.meta.url).href
-);
+const { default: make }: { default(lent: object): typeof import("#build/core/relaxed.js") } =
+  await import(new URL("../../build/core/relaxed-late.js", import.meta.url).href);
+const { assembleRelaxed: makeRelaxed } = make({ TwinwrapError });
 const assembleRelaxed = async (parts: readonly Part[]) =>
   makeRelaxed(parts, await Promise.all(parts.map(({ relaxed }) => relaxed!())));
 const hashOf = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");

@@ -75,6 +75,8 @@ const MODES: [string, () => EngineOptions][] = [
   ["WebCrypto", () => ({ engine: "webcrypto" })],
   ["node:crypto", () => ({ engine: "native" })],
   ["whatever is the fastest", () => ({ engine: "auto" })],
+  ["WebCrypto, in a pool", () => ({ engine: "webcrypto", pool })],
+  ["WebCrypto, in workers started midway", () => ({ ...midway(startWorker), engine: "webcrypto" })],
   ["node:crypto, in a pool", () => ({ engine: "native", pool })],
   ["node:crypto, in workers started midway", () => ({ ...midway(startWorker), engine: "native" })],
   ["node:crypto, where workers are refused", () => ({ ...midway(refused), engine: "native" })],
@@ -106,9 +108,9 @@ const sealed = (plaintext: Uint8Array, options: WorkOptions) =>
 const opened = (chunks: Uint8Array, options: WorkOptions) =>
   collect(openChunks(cobblestone(), new Reader(pieces(chunks)), options));
 
-// In npm test one thread, workers from a file's middle on, workers that end at once, WebCrypto, and node:crypto alone and
+// In npm test one thread, workers from a file's middle on, workers that end at once, WebCrypto and node:crypto alone and
 // in workers.
-describe.each(isQuick ? MODES.filter((_, i) => [0, 2, 5, 8, 9, 12].includes(i)) : MODES)(
+describe.each(isQuick ? MODES.filter((_, i) => [0, 2, 5, 8, 9, 12, 14].includes(i)) : MODES)(
   "%s",
   (_, make) => {
     let mode: EngineOptions;

@@ -15,7 +15,7 @@ const NOT_TEXT = [
   /^[A-Z\d_]+$/, // codes
   /^(meta|input|a|\[)\S*\[/, // selectors
   /^[A-Z]\w+Error$|^(Enter|Twinwrap|WebCrypto)$/,
-  /^"twinwrap\/$|^image\/|^'self'$|^RSA-$|^Twinwrap(, pool of 2| by WebCrypto)$/,
+  /^"twinwrap\/$|^image\/|^'self'$|^RSA-$|^Twinwrap(, auto, pool of 2)?$|^WebCrypto alone$/,
 ];
 
 interface Ast {

@@ -244,9 +244,16 @@ export function cases(material: Material): Map<string, Work> {
       roundTrip(length, () => ({})),
     );
   }
-  all.set("seals and opens with WebCrypto", (...given) => {
+  all.set("seals and opens with WebCrypto, in two workers, too", async (surroundings, give) => {
     needSubtle();
-    return roundTrip(300_001, () => ({ engine: "webcrypto" }))(...given);
+    await roundTrip(300_001, () => ({ engine: "webcrypto" }))(surroundings, give);
+    const pool = surroundings.library.workerPool({ jobs: 2 });
+    await pool.start();
+    try {
+      await roundTrip(5_000_001, () => ({ engine: "webcrypto", pool }))(surroundings, give);
+    } finally {
+      pool.close();
+    }
   });
   all.set("seals and opens with node:crypto, where that is", async (surroundings, give) => {
     const { seal, workerPool, readPrivateKey } = surroundings.library;
