@@ -1,5 +1,6 @@
 import { createCipheriv, randomBytes } from "node:crypto";
 import { afterEach, expect, test } from "vitest";
+import { free } from "#build/bytes.js";
 import { NativeCipher } from "#build/envelope/native.js";
 
 // What the engine "native" leaves behind; that it seals and opens like the others is in engines.test.ts.
@@ -8,6 +9,16 @@ const { transfer } = ArrayBuffer.prototype as { transfer?: unknown };
 afterEach(() => {
   if (transfer === undefined) delete (ArrayBuffer.prototype as { transfer?: unknown }).transfer;
   else Object.assign(ArrayBuffer.prototype, { transfer });
+});
+
+test("without ArrayBuffer.prototype.transfer, arrays are given back, too", () => {
+  delete (ArrayBuffer.prototype as { transfer?: unknown }).transfer;
+  const whole = new Uint8Array(16384);
+  free(whole);
+  expect(whole.buffer.byteLength).toBe(0);
+  const part = new Uint8Array(new ArrayBuffer(64), 0, 32);
+  free(part);
+  expect(part.length).toBe(32);
 });
 
 test("arrays of OpenSSL's are wiped, and given back where the engine can", () => {
