@@ -81,9 +81,10 @@ export async function bundleWorkers(root) {
 }
 
 /**
- * What must not be there twice: an error's class, what remembers objects, and what loads yet another file. A file that is loaded late is lent that by
- * whoever loads it, and has its own copy of all else. If it imported it, a bundler that splits would make files of what
- * both sides share, and a page would ask for these in another round before it could begin.
+ * What must not be there twice: an error's class, what remembers objects, and what loads yet another file. A file that is
+ * loaded late is lent that by whoever loads it, and has its own copy of all else. If it imported it, a bundler that
+ * splits would make files of what both sides share, and a page would ask for these in another round before it could
+ * begin.
  */
 const LENT = /\/build\/(errors|known|blob\/errors|envelope\/script)\.js$/;
 /** In place of shared cores: keys that are not locked need none, and a pool of one file is given its own. */

@@ -9,7 +9,7 @@ const { GOALS } = await benchModule("goals.mjs");
  * missed the budget is what was reached, so that it does not get worse unnoticed (docs/performance.md says what the
  * bytes are).
  */
-const BUDGETS = { aes: 15_200, core: 31_000, seal: 29_300, open: 36_900, both: 39_000 };
+const BUDGETS = { aes: 14_900, core: 30_600, seal: 28_900, open: 36_600, both: 38_700 };
 
 test("no bundle is over its budget", async () => {
   const sizes = await measureBundles();
