@@ -3,6 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { build } from "esbuild";
 
 /** The builds of the core: file, source and target. */
@@ -87,6 +88,28 @@ export async function bundleWorkers(root) {
  * begin.
  */
 const LENT = /\/build\/(errors|known|blob\/errors|envelope\/script)\.js$/;
+/** The files that are loaded late, each with what it is lent (by `loaded.ts`, or where it is loaded). */
+const LATE = [
+  {
+    from: "keys/lazily",
+    to: "keys/readers",
+    lent: ["CryptoApiError", "TwinwrapError", "isWholeCore", "overLimit"],
+  },
+  {
+    from: "envelope/lazily",
+    to: "envelope/late",
+    lent: [
+      "TwinwrapError",
+      "decryptionFailed",
+      "isWholeCore",
+      "loadScript",
+      "markPool",
+      "overLimit",
+    ],
+  },
+  { from: "core/relaxed", to: "core/relaxed-late", lent: ["TwinwrapError"] },
+  { from: "core/refusal", to: "core/refusal-late", lent: ["TwinwrapError"] },
+];
 /** In place of shared cores: keys that are not locked need none, and a pool of one file is given its own. */
 const NO_CORE = `function none() { throw new Error("no core here"); }
 export { none as sharedCore, none as sharedOpening, none as sharedSealing };`;
@@ -96,22 +119,7 @@ export { none as sharedCore, none as sharedOpening, none as sharedSealing };`;
  * would load them at once: the package's doors name them, too.
  */
 async function bundleLate(root) {
-  for (const [from, to, ...names] of [
-    ["keys/lazily", "keys/readers", "CryptoApiError", "TwinwrapError", "isWholeCore", "overLimit"],
-    [
-      ...["envelope/lazily", "envelope/late"],
-      ...[
-        "TwinwrapError",
-        "decryptionFailed",
-        "isWholeCore",
-        "loadScript",
-        "markPool",
-        "overLimit",
-      ],
-    ],
-    ["core/relaxed", "core/relaxed-late", "TwinwrapError"],
-    ["core/refusal", "core/refusal-late", "TwinwrapError"],
-  ]) {
+  for (const { from, to, lent } of LATE) {
     await build({
       entryPoints: [`${root}build/${from}.js`],
       outfile: `${root}build/${to}.js`,
@@ -129,7 +137,7 @@ async function bundleLate(root) {
           setup({ onLoad }) {
             // The build fails if it imports more.
             onLoad({ filter: LENT }, () => ({
-              contents: `export const { ${names.join(", ")} } = lent;`,
+              contents: `export const { ${lent.join(", ")} } = lent;`,
             }));
             onLoad({ filter: /\/core\/(index|opening|sealing)\.js$/ }, () => ({
               contents: NO_CORE,
@@ -162,52 +170,46 @@ async function bundleOpener(root) {
 }
 
 /**
- * One file for all that sealing and opening need: Node takes as long for each file as to seal a small one. esbuild puts
- * two modules into one file if the same entries lead to both. Every module that is loaded by `import()` is an entry, so
- * each of them is made to lead to these commands.
+ * One file for what sealing and opening need: Node takes about a millisecond for each. esbuild puts two modules into one
+ * file if the same entries lead to both, and every module that is loaded by `import()` is an entry. So each of these is
+ * made to lead to both commands.
+ * @param entries their paths
  */
-function inOneFile(root) {
+function inOneFile(root, entries) {
   const commands = ["encrypt", "decrypt"].map((name) => `${root}build/cli/${name}.js`);
-  const line = 'import "in-one-file";\n';
   return {
     name: "in one file",
-    setup({ onResolve, onLoad, resolve }) {
-      const late = new Set([`${root}build/cli/main.js`]);
-      onResolve({ filter: /^in-one-file$/ }, () => ({
-        path: "in-one-file",
-        namespace: "commands",
+    setup({ onResolve, onLoad }) {
+      // The package says that its modules have no side effects: without this, the lines would be left out.
+      onResolve({ filter: /^in-one-file:/ }, ({ path }) => ({
+        path: path.slice("in-one-file:".length),
         sideEffects: true,
       }));
-      onLoad({ filter: /./, namespace: "commands" }, () => ({
-        contents: commands.map((path) => `import ${JSON.stringify(path)};`).join("\n"),
-        resolveDir: root,
-      }));
-      onResolve(
-        { filter: /./ },
-        async ({ path, kind, importer, resolveDir, namespace, pluginData }) => {
-          if (pluginData === late) return undefined;
-          if (namespace === "commands") return { path, sideEffects: true };
-          if (kind !== "dynamic-import") return undefined;
-          const found = await resolve(path, { kind, importer, resolveDir, pluginData: late });
-          if (found.path.startsWith(`${root}build/`)) late.add(found.path);
-          return found;
-        },
-      );
-      onLoad({ filter: /\/build\/.*\.js$/ }, ({ path }) =>
-        late.has(path) && !commands.includes(path)
-          ? { contents: `${readFileSync(path, "utf8")}\n${line}` }
-          : undefined,
+      const lines = commands.map((path) => `\nimport "in-one-file:${path}";`).join("");
+      onLoad({ filter: /\.js$/ }, ({ path }) =>
+        entries.has(path) ? { contents: `${readFileSync(path, "utf8")}${lines}` } : undefined,
       );
     },
   };
 }
 
+/** The modules of ours that others load by `import()`. */
+function loadedLate(root, { inputs }) {
+  const imports = Object.values(inputs).flatMap((input) => input.imports);
+  const late = imports.filter(({ kind }) => kind === "dynamic-import");
+  return late
+    .map(({ path }) => resolve(root, path))
+    .filter((path) => path.startsWith(`${root}build/`));
+}
+
 /** The command line, bundled for a quick start; most commands stay files that are loaded when called. */
 export async function bundleCommand(root) {
   rmSync(`${root}build/bin`, { recursive: true, force: true });
-  const { metafile } = await build({
+  const main = `${root}build/cli/main.js`;
+  const options = {
+    absWorkingDir: resolve(root),
     metafile: true,
-    entryPoints: { twinwrap: `${root}build/cli/main.js` },
+    entryPoints: { twinwrap: main },
     outdir: `${root}build/bin`,
     bundle: true,
     splitting: true,
@@ -221,9 +223,11 @@ export async function bundleCommand(root) {
     banner: {
       js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
     },
-    plugins: [inOneFile(root)],
     logLevel: "warning",
-  });
+  };
+  const first = await build({ ...options, write: false });
+  const entries = new Set([main, ...loadedLate(root, first.metafile)]);
+  const { metafile } = await build({ ...options, plugins: [inOneFile(root, entries)] });
   // Node looks for what kind of module each file is, and would read the package's own, longer one every time.
   writeFileSync(`${root}build/bin/package.json`, '{ "type": "module" }\n');
   chmodSync(`${root}build/bin/twinwrap.js`, 0o755);

@@ -1,8 +1,8 @@
 // Short names for the vector operations (AssemblyScript has no operators on v128), and the one way to look up and to
 // permute bytes.
 //
-// Constants that work is done with again and again stand in memory, and are loaded. V8 makes a literal anew wherever it
-// is used, from three or four instructions.
+// Constants that work is done with again and again stand in memory, and are loaded. Some versions of V8 (Node 24's)
+// make a literal anew wherever it is used, from three or four instructions.
 
 // @ts-ignore: decorator
 @inline

@@ -28,9 +28,12 @@ export class NativeCipher implements ChunkCipher {
       throw noNodeCrypto();
     }
     this.#crypto = crypto;
-    this.#key = crypto.createSecretKey(key);
     this.#baseNonce = baseNonce;
-    wipe(key);
+    try {
+      this.#key = crypto.createSecretKey(key);
+    } finally {
+      wipe(key);
+    }
   }
 
   #nonceOf(index: number): Uint8Array {

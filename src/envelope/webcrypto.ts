@@ -57,19 +57,24 @@ export class WebCryptoEngine implements Engine {
       chunks.map(({ index, from }) => this.#call(index, from)),
     );
     let length = 0;
+    let failure: { error: unknown } | undefined;
     for (const [i, { to }] of chunks.entries()) {
       const result = results[i]!;
       if (result.status === "rejected") {
         // The platform's error is an OperationError without a text.
-        const error = this.#direction === "open" ? decryptionFailed() : result.reason;
-        return { buffer, length, error };
+        failure ??= { error: this.#direction === "open" ? decryptionFailed() : result.reason };
+        continue;
       }
       const bytes = new Uint8Array(result.value);
-      to.set(bytes);
-      length += to.length;
+      if (failure === undefined) {
+        to.set(bytes);
+        length += to.length;
+      }
+      // Behind a bad chunk, too: the others were opened at the same time.
       if (this.#direction === "open") wipe(bytes);
       free(bytes);
     }
+    if (failure !== undefined) return { buffer, length, ...failure };
     if (this.#direction === "seal") wipePlaintext(segment, length);
     return { buffer, length };
   }

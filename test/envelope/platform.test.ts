@@ -1,9 +1,11 @@
 import { createCipheriv, randomBytes } from "node:crypto";
 import { afterEach, expect, test } from "vitest";
 import { free } from "#build/bytes.js";
+import { setChunkNonce } from "#build/envelope/cobblestone.js";
 import { NativeCipher } from "#build/envelope/native.js";
+import { WebCryptoEngine } from "#build/envelope/webcrypto.js";
 
-// What the engine "native" leaves behind; that it seals and opens like the others is in engines.test.ts.
+// What the platform's engines leave behind; that they seal and open like the others is in engines.test.ts.
 
 const { transfer } = ArrayBuffer.prototype as { transfer?: unknown };
 afterEach(() => {
@@ -21,7 +23,8 @@ test("without ArrayBuffer.prototype.transfer, arrays are given back, too", () =>
   expect(part.length).toBe(32);
 });
 
-test("arrays of OpenSSL's are wiped, and given back where the engine can", () => {
+/** The arrays that are given back from now on. */
+function watchFreed() {
   const freed: { length: number; isWiped: boolean }[] = [];
   Object.assign(ArrayBuffer.prototype, {
     transfer(this: ArrayBuffer, length: number) {
@@ -31,6 +34,11 @@ test("arrays of OpenSSL's are wiped, and given back where the engine can", () =>
       return new ArrayBuffer(0);
     },
   });
+  return freed;
+}
+
+test("arrays of OpenSSL's are wiped, and given back where the engine can", () => {
+  const freed = watchFreed();
   const [key, baseNonce] = [new Uint8Array(randomBytes(32)), new Uint8Array(12)];
   const plaintext = new Uint8Array(randomBytes(16384));
   const expected = createCipheriv("aes-256-gcm", key, baseNonce);
@@ -51,5 +59,28 @@ test("arrays of OpenSSL's are wiped, and given back where the engine can", () =>
   expect(() => cipher.openChunk(0, into, opened)).toThrow(/could not be decrypted|decrypt/);
   expect(freed).toEqual([1, 2].map(() => ({ length: 16384, isWiped: true })));
   cipher.dispose();
+  expect([...key, ...baseNonce].every((byte) => byte === 0)).toBe(true);
+});
+
+test("WebCrypto's arrays, too, and those behind a chunk that is not authentic", async () => {
+  const [key, baseNonce] = [new Uint8Array(randomBytes(32)), new Uint8Array(randomBytes(12))];
+  const plaintext = randomBytes(3 * 16384);
+  const sealed = [0, 1, 2].flatMap((index) => {
+    const nonce = new Uint8Array(12);
+    setChunkNonce(nonce, baseNonce, index);
+    const cipher = createCipheriv("aes-256-gcm", key, nonce);
+    const chunk = plaintext.subarray(index * 16384, (index + 1) * 16384);
+    return [cipher.update(chunk), cipher.final(), cipher.getAuthTag()];
+  });
+  const buffer = new Uint8Array(Buffer.concat(sealed)).buffer;
+  new Uint8Array(buffer)[20_000]! ^= 1; // in the second
+  const engine = await WebCryptoEngine.create({ key, baseNonce }, "open");
+  const freed = watchFreed();
+  const { length, error } = await engine.work({ index: 0, length: buffer.byteLength, buffer });
+  expect(error).toMatchObject({ code: "DECRYPTION_FAILED" });
+  expect(length).toBe(16384);
+  expect(plaintext.subarray(0, 16384).equals(new Uint8Array(buffer, 0, 16384))).toBe(true);
+  expect(freed).toEqual([1, 3].map(() => ({ length: 16384, isWiped: true })));
+  engine.dispose();
   expect([...key, ...baseNonce].every((byte) => byte === 0)).toBe(true);
 });
